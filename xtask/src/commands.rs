@@ -1,0 +1,33 @@
+//! The sub-commands, one file each.
+
+mod build;
+mod check;
+mod install;
+mod run;
+mod test;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// What `cargo xtask` is asked to do. Every one of these first fetches the pinned tools where they are missing.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Run(run::Run),
+    Build(build::Build),
+    Test(test::Test),
+    Install(install::Install),
+    Check(check::Check),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn execute(self) -> Result<()> {
+        match self {
+            Self::Run(run) => run.execute(),
+            Self::Build(build) => build.execute(),
+            Self::Test(test) => test.execute(),
+            Self::Install(install) => install.execute(),
+            Self::Check(check) => check.execute(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask check`: everything that can be said about the code without running it.
+
+use std::{env::consts::ARCH, process::Command};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{process, project::Project};
+
+/// Check formatting, lints (the kernel programs' too) and documentation
+#[derive(Args)]
+pub(crate) struct Check {}
+
+impl Check {
+    /// Stops at the first complaint.
+    pub(crate) fn execute(self) -> Result<()> {
+        let project = Project::set_up()?;
+        for mut step in [format(&project), lint(&project), lint_kernel_programs(&project), document(&project)] {
+            eprintln!("xtask: {}", process::command_line(&step));
+            process::run(&mut step)?;
+        }
+        Ok(())
+    }
+}
+
+/// The layout of all sources.
+fn format(project: &Project) -> Command {
+    let mut cargo = project.cargo("fmt");
+    cargo.args(["--all", "--check"]);
+    cargo
+}
+
+/// All that is compiled for the host, tests included.
+fn lint(project: &Project) -> Command {
+    let mut cargo = project.cargo("clippy");
+    cargo.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
+    cargo
+}
+
+/// On the host only a stub of the kernel programs is compiled, so the lint above never sees them.
+fn lint_kernel_programs(project: &Project) -> Command {
+    let target = if cfg!(target_endian = "big") { "bpfeb-unknown-none" } else { "bpfel-unknown-none" };
+    let mut cargo = project.cargo("clippy");
+    cargo
+        .args(["--package", "tcptrace-ebpf", "--bins", "--release", "--locked"])
+        .args(["--target", target, "-Z", "build-std=core", "--target-dir"])
+        // Apart from the rest: these compiler flags would otherwise throw away what the other builds have cached.
+        .arg(project.target_dir().join("clippy-bpf"))
+        .args(["--", "-D", "warnings"])
+        // There is no compiled `core` for this target, and a stable compiler builds it only when told so.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{ARCH}\""));
+    cargo
+}
+
+/// The documentation: above all that no link in it leads nowhere.
+fn document(project: &Project) -> Command {
+    let mut cargo = project.cargo("doc");
+    cargo.args(["--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings");
+    cargo
+}

@@ -1,0 +1,27 @@
+//! Files that others may read at any time: replaced as a whole, never written in place.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+    process,
+};
+
+/// Replaces `path` by the file that `write` makes under another name.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let new = beside(path);
+    let replaced = write(&new).and_then(|()| fs::rename(&new, path));
+    if replaced.is_err() {
+        // It may not have come to be; the error that counts is the one above.
+        let _ = fs::remove_file(&new);
+    }
+    replaced
+}
+
+/// A name in the same folder, and thus on the same file system, that nobody else uses.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}", process::id()));
+    path.with_file_name(name)
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask`: what cargo cannot do by itself, on a machine that has nothing but cargo and rustup.
+//!
+//! The sub-commands are in [`commands`], the fetching of the pinned tools in [`setup`]. An old toolchain has to compile
+//! this program, because this program is what installs the new one: hence the few dependencies.
+
+mod commands;
+mod files;
+mod process;
+mod project;
+mod root;
+mod setup;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Command;
+
+/// Fetch the tools that tcptrace is built with, build it, run it, test it, install it.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The checkout once all tools are there: what the sub-commands work with.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Result;
+
+use crate::{
+    process,
+    setup::{bpf_linker, toolchain::Toolchain},
+    workspace::Workspace,
+};
+
+/// How tcptrace is compiled.
+#[derive(Clone, Copy)]
+pub(crate) enum Profile {
+    /// Quickly, and to run slowly.
+    Debug,
+    /// As it is run, tested and installed.
+    Release,
+}
+
+/// A checkout that is ready to be built.
+pub(crate) struct Project {
+    workspace: Workspace,
+    toolchain: Toolchain,
+}
+
+impl Project {
+    /// Fetches the pinned tools where they are missing; says and does nothing where they are not.
+    pub(crate) fn set_up() -> Result<Self> {
+        let workspace = Workspace::read()?;
+        let toolchain = Toolchain::ensure(&workspace.toolchain)?;
+        toolchain.pin(&workspace.root)?;
+        bpf_linker::ensure(&workspace, &toolchain)?;
+        Ok(Self { workspace, toolchain })
+    }
+
+    /// A cargo command of the pinned toolchain.
+    pub(crate) fn cargo(&self, command: &str) -> Command {
+        let mut cargo = self.toolchain.command("cargo");
+        cargo.arg(command);
+        cargo
+    }
+
+    /// Builds tcptrace; its build script sees to the kernel programs.
+    pub(crate) fn build(&self, profile: Profile) -> Result<()> {
+        let mut cargo = self.cargo("build");
+        cargo.args(["--package", "tcptrace", "--locked"]);
+        if let Profile::Release = profile {
+            cargo.arg("--release");
+        }
+        process::run(&mut cargo)
+    }
+
+    /// What [`Self::build`] makes.
+    pub(crate) fn binary(&self, profile: Profile) -> PathBuf {
+        let folder = match profile {
+            Profile::Debug => "debug",
+            Profile::Release => "release",
+        };
+        self.target_dir().join(folder).join("tcptrace")
+    }
+
+    /// Where cargo builds.
+    pub(crate) fn target_dir(&self) -> &Path {
+        &self.workspace.target_dir
+    }
+}

@@ -1,0 +1,5 @@
+//! The tools that have to be there before anything is built or tested, one file for each.
+
+pub(crate) mod bpf_linker;
+pub(crate) mod test_tools;
+pub(crate) mod toolchain;

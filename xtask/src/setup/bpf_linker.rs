@@ -1,0 +1,162 @@
+//! bpf-linker, built against the LLVM of the pinned toolchain: it has to read that compiler's bitcode.
+//!
+//! It goes into the target folder, where the build script of tcptrace looks for it.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{process, setup::toolchain::Toolchain, workspace::Workspace};
+
+/// Builds bpf-linker unless the right one is there.
+pub(crate) fn ensure(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
+    let version = &workspace.bpf_linker;
+    let tools = workspace.target_dir.join("tools");
+    let binary = tools.join("bin").join("bpf-linker");
+    let stamp_file = tools.join("bpf-linker.stamp");
+    let stamp = stamp(toolchain.version(), version);
+    if fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp) && starts(&binary) {
+        return Ok(());
+    }
+
+    eprintln!("xtask: installing bpf-linker {version} (about a minute)");
+    let build = tools.join("build");
+    install(version, toolchain, &tools, &build)?;
+    if !starts(&binary) {
+        bail!("{} does not start: run it with --version to see why", binary.display());
+    }
+    fs::write(&stamp_file, stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
+    // It takes much room, and nobody reads it again.
+    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))
+}
+
+/// What the installed bpf-linker was built from and with.
+fn stamp(toolchain: &str, version: &str) -> String {
+    format!("bpf-linker {version}\ntoolchain {toolchain}\n")
+}
+
+/// Whether the binary finds its libraries by itself, without the search path that cargo and rustup give to us.
+fn starts(binary: &Path) -> bool {
+    let mut command = Command::new(binary);
+    command.arg("--version").env_remove("LD_LIBRARY_PATH").stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Has cargo build the released version into `tools`.
+fn install(version: &str, toolchain: &Toolchain, tools: &Path, build: &Path) -> Result<()> {
+    let rustc = process::output(toolchain.command("rustc").arg("-vV"))?;
+    let major = llvm_major(&rustc).context("`rustc -vV` names no LLVM version")?;
+    let prefix = link_llvm(&toolchain.libraries(), major, &tools.join("llvm"))?;
+
+    // The toolchain's LLVM is in no folder that the loader searches by itself.
+    let mut flags = OsString::from("-Clink-arg=-Wl,-rpath,");
+    flags.push(toolchain.libraries());
+
+    let mut cargo = toolchain.command("cargo");
+    cargo
+        .args(["install", "--quiet", "--locked", "--force"])
+        .arg(format!("bpf-linker@{version}"))
+        .args(["--no-default-features", "--features", &format!("llvm-{major}")])
+        .arg("--root")
+        .arg(tools)
+        .arg("--target-dir")
+        .arg(build)
+        .env("LLVM_PREFIX", prefix)
+        // This form splits at no space, and it takes precedence over any RUSTFLAGS.
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        .stdout(io::stderr());
+    process::run(&mut cargo)
+}
+
+/// The LLVM version in what `rustc -vV` says.
+fn llvm_major(rustc: &str) -> Option<u32> {
+    let version = rustc.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
+    version.split('.').next()?.parse().ok()
+}
+
+/// Makes an LLVM installation of the one library that the toolchain has, under the name that a linker looks for.
+fn link_llvm(libraries: &Path, major: u32, prefix: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(libraries)
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        .with_context(|| format!("cannot list {}", libraries.display()))?;
+    let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
+    let library = shared_llvm(names, major).with_context(|| {
+        format!(
+            "there is no libLLVM.so.{major} in {}: this needs a toolchain with LLVM as a shared library, as rustup \
+             installs it on x86-64 and AArch64",
+            libraries.display()
+        )
+    })?;
+
+    let folder = prefix.join("lib");
+    let link = folder.join("libLLVM.so");
+    let made = fs::create_dir_all(&folder).and_then(|()| match fs::remove_file(&link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => symlink(libraries.join(library), &link),
+    });
+    made.with_context(|| format!("cannot make the link {}", link.display()))?;
+    Ok(prefix.to_owned())
+}
+
+/// The shared library among the files of a toolchain; beside it lies a linker script that looks much like it.
+fn shared_llvm(names: impl IntoIterator<Item = String>, major: u32) -> Option<String> {
+    let start = format!("libLLVM.so.{major}");
+    names.into_iter().find(|name| name.strip_prefix(&start).is_some_and(|rest| rest.starts_with(['.', '-'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_llvm_version() {
+        let rustc = "rustc 1.98.0 (88d9e12ae 2026-08-18)\nhost: x86_64-unknown-linux-gnu\nrelease: 1.98.0\n\
+                     LLVM version: 22.1.8\n";
+        assert_eq!(llvm_major(rustc), Some(22));
+        assert_eq!(llvm_major("release: 1.98.0\n"), None);
+        assert_eq!(llvm_major("LLVM version: none\n"), None);
+    }
+
+    #[test]
+    fn chooses_the_library_of_that_llvm() {
+        let names = [
+            "rustlib",
+            "libLLVM-22-rust-1.98.0-stable.so",
+            "libLLVM.so.221.0",
+            "libLLVM.so.22.1-rust-1.98.0-stable",
+            "librustc_driver-28a98848f7a7c026.so",
+        ];
+        let chosen = |major| shared_llvm(names.map(str::to_owned), major);
+        assert_eq!(chosen(22).as_deref(), Some("libLLVM.so.22.1-rust-1.98.0-stable"));
+        assert_eq!(chosen(21), None);
+        assert_eq!(chosen(2), None);
+    }
+
+    #[test]
+    fn the_stamp_tells_versions_apart() {
+        assert_eq!(stamp("1.98.0", "0.13.0"), "bpf-linker 0.13.0\ntoolchain 1.98.0\n");
+        assert_ne!(stamp("1.98.0", "0.13.0"), stamp("1.98.1", "0.13.0"));
+        assert_ne!(stamp("1.98.0", "0.13.0"), stamp("1.98.0", "0.13.1"));
+    }
+
+    #[test]
+    fn links_again_over_a_stale_link() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("xtask-llvm-{}", std::process::id()));
+        let library = folder.join("libLLVM.so.22.1");
+        fs::create_dir_all(&folder)?;
+        fs::write(&library, "")?;
+        for _ in 0..2 {
+            let prefix = link_llvm(&folder, 22, &folder.join("llvm"))?;
+            assert_eq!(fs::read_link(prefix.join("lib/libLLVM.so"))?, library);
+        }
+        assert!(link_llvm(&folder, 21, &folder.join("llvm")).is_err());
+        fs::remove_dir_all(folder)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! What the root manifest says: where things are, and which tools are pinned.
+
+use std::{env, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::process;
+
+/// The checkout, as cargo describes it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Workspace {
+    /// The folder of the root manifest.
+    pub(crate) root: PathBuf,
+    /// Where cargo builds.
+    pub(crate) target_dir: PathBuf,
+    /// The Rust toolchain that everything but this program is built with.
+    pub(crate) toolchain: String,
+    /// The version of bpf-linker.
+    pub(crate) bpf_linker: String,
+}
+
+impl Workspace {
+    /// Asks the cargo that started us, since the pinned toolchain may not be there yet.
+    pub(crate) fn read() -> Result<Self> {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let metadata = process::output(Command::new(cargo).args(["metadata", "--no-deps", "--format-version", "1"]))?;
+        Self::parse(&metadata)
+    }
+
+    /// Picks what is needed from cargo's JSON.
+    fn parse(metadata: &str) -> Result<Self> {
+        let metadata: Value = serde_json::from_str(metadata).context("`cargo metadata` wrote no JSON")?;
+        let text = |pointer: &str| metadata.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let place = |name: &str| text(&format!("/{name}")).with_context(|| format!("`cargo metadata` has no {name}"));
+        let tool = |name: &str| {
+            text(&format!("/metadata/tools/{name}"))
+                .with_context(|| format!("the root Cargo.toml has no {name} in [workspace.metadata.tools]: add it"))
+        };
+        Ok(Self {
+            root: place("workspace_root")?.into(),
+            target_dir: place("target_directory")?.into(),
+            toolchain: tool("toolchain")?,
+            bpf_linker: tool("bpf-linker")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_places_and_pins() {
+        let workspace = Workspace::parse(
+            r#"{"packages": [], "workspace_root": "/w", "target_directory": "/t",
+                "metadata": {"tools": {"toolchain": "1.98.0", "bpf-linker": "0.13.0"}}}"#,
+        );
+        let expected = Workspace {
+            root: "/w".into(),
+            target_dir: "/t".into(),
+            toolchain: "1.98.0".to_owned(),
+            bpf_linker: "0.13.0".to_owned(),
+        };
+        assert_eq!(workspace.ok(), Some(expected));
+    }
+
+    #[test]
+    fn says_which_pin_is_missing() {
+        let error = Workspace::parse(
+            r#"{"workspace_root": "/w", "target_directory": "/t", "metadata": {"tools": {"toolchain": "1.98.0"}}}"#,
+        );
+        assert_eq!(
+            error.map_err(|error| error.to_string()),
+            Err("the root Cargo.toml has no bpf-linker in [workspace.metadata.tools]: add it".to_owned())
+        );
+    }
+}
