@@ -1,0 +1,42 @@
+//! Writing records, and counting those that found no room.
+
+use core::arch::asm;
+
+use aya_ebpf::maps::ring_buf::RingBufEntry;
+use tcptrace_ebpf::{LOST_SEGMENT, LOST_STATE, StateRecord};
+
+use crate::maps::{EVENTS, LOST};
+
+/// How many records of `source` have been lost so far; every record carries it, so that a gap has its place.
+#[inline(always)]
+pub(crate) fn lost(source: u32) -> u32 {
+    LOST.get(source).map_or(0, |count| *count as u32)
+}
+
+/// Counts a lost record of `source`.
+#[inline(always)]
+pub(crate) fn count_loss(source: u32) {
+    if let Some(count) = LOST.get_ptr_mut(source) {
+        // SAFETY: map values are 8-byte aligned and live as long as the map. The target has no atomics in Rust's eyes; the
+        // instruction is the plain atomic addition that every kernel knows (the one that fetches came with 5.12).
+        unsafe { asm!("lock *(u64 *)({count} + 0) += {one}", count = in(reg) count, one = in(reg) 1_u64) };
+    }
+}
+
+/// Writes a state record. The ring wakes its reader only if that had caught up, so no flags are needed.
+#[inline(always)]
+pub(crate) fn state(record: &StateRecord) {
+    if EVENTS.output(record, 0).is_err() {
+        count_loss(LOST_STATE);
+    }
+}
+
+/// Room for a record of the TC programs, or none and a count.
+#[inline(always)]
+pub(crate) fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+    let entry = EVENTS.reserve::<T>(0);
+    if entry.is_none() {
+        count_loss(LOST_SEGMENT);
+    }
+    entry
+}

@@ -1,0 +1,47 @@
+//! The layout shared by the kernel programs and user space: the records they write to the ring buffer, and the settings
+//! user space gives them before they are loaded.
+//!
+//! Conventions: integers are in the machine's order, ports too; addresses are 16 bytes in network order, IPv4 as
+//! `::ffff:a.b.c.d`; the TCP header is copied as it was on the wire. No field is a Rust enum or `bool`, every record's
+//! size is a multiple of 8, and `zerocopy` proves that there is no padding, so that no byte of kernel memory gets out by
+//! accident and any record can be read back safely.
+#![no_std]
+
+mod config;
+mod record;
+
+pub use config::{
+    ABSENT, Config, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS, MATCH_PORTS,
+    MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE, SEGMENTS_ALL, SEGMENTS_CONTROL,
+    SEGMENTS_NONE, SocketLayout, TracepointLayout,
+};
+pub use record::{
+    Address, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, IcmpRecord, KIND_ICMP, KIND_SEGMENT, KIND_STATE,
+    LOST_SEGMENT, LOST_SOURCES, LOST_STATE, NO_ERROR_KNOWN, RecordHeader, SegmentRecord, StateRecord, TCP_HEADER_MAX,
+};
+
+/// Names of the programs and maps in the object file, for the loader.
+pub mod names {
+    /// Raw tracepoint program, and the tracepoint-style fallback that needs no BTF.
+    pub const SET_STATE: &str = "set_state";
+    /// The fallback for kernels without BTF: a tracepoint program reading the event's own fields.
+    pub const SET_STATE_TP: &str = "set_state_tp";
+    /// TC classifier at ingress.
+    pub const TC_INGRESS: &str = "tc_ingress";
+    /// TC classifier at egress.
+    pub const TC_EGRESS: &str = "tc_egress";
+    /// The ring buffer.
+    pub const EVENTS: &str = "EVENTS";
+    /// Records that found the ring full, one `u64` per source ([`crate::LOST_STATE`], [`crate::LOST_SEGMENT`]).
+    pub const LOST: &str = "LOST";
+    /// Port bitmaps: three times [`crate::PORT_WORDS`] words of 64 ports.
+    pub const PORTS: &str = "PORTS";
+    /// Longest-prefix-match trie of addresses.
+    pub const HOSTS: &str = "HOSTS";
+    /// Interface indices that `--interface` named.
+    pub const INTERFACES: &str = "INTERFACES";
+    /// State records whose match cannot be decided yet, by socket.
+    pub const PENDING: &str = "PENDING";
+    /// The global [`crate::Config`].
+    pub const CONFIG: &str = "CONFIG";
+}

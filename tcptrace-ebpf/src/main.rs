@@ -1,0 +1,50 @@
+//! The kernel programs: what they see goes, unjudged, into one ring buffer.
+//!
+//! - `set_state`: every state change of a TCP socket ([`set_state`], with what it reads from the socket in [`socket`]).
+//! - `tc_ingress`, `tc_egress`: segments and ICMP errors that pass an interface ([`tc`]; [`headers`] finds them,
+//!   [`watch`] knows which plain segments belong to a handshake or a close, [`icmp`] reads what an error quotes).
+//! - [`filter`] decides for both alike what matches; [`emit`] writes records and counts those that found no room.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(unstable_features, reason = "the target's inline assembly is experimental"),
+    feature(asm_experimental_arch)
+)]
+
+#[cfg(target_arch = "bpf")]
+mod emit;
+#[cfg(target_arch = "bpf")]
+mod filter;
+#[cfg(target_arch = "bpf")]
+mod headers;
+#[cfg(target_arch = "bpf")]
+mod icmp;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod set_state;
+#[cfg(target_arch = "bpf")]
+mod socket;
+#[cfg(target_arch = "bpf")]
+mod tc;
+#[cfg(target_arch = "bpf")]
+mod watch;
+
+/// The helpers these programs call are for GPL-compatible programs only.
+#[cfg(target_arch = "bpf")]
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// Nothing here panics; the compiler wants a handler all the same.
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// So that the package builds, is linted and tested on the host like any other.
+#[cfg(not(target_arch = "bpf"))]
+fn main() {
+    eprintln!("These are kernel programs: they are built for the bpf target by tcptrace's build script.");
+}

@@ -1,0 +1,60 @@
+//! Every map and every setting, in one place.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
+};
+use tcptrace_ebpf::{Config, LOST_SOURCES, PORT_WORDS, StateRecord};
+
+use crate::watch::{BUCKETS, Bucket};
+
+/// Everything user space tells the programs; it fills this in before it loads them.
+#[unsafe(no_mangle)]
+static CONFIG: Config = Config::EMPTY;
+
+/// Reads one setting: volatile, because the compiler would otherwise take the values of the object file for final.
+macro_rules! setting {
+    ($($field:ident).+) => {
+        $crate::maps::read_setting(|config| unsafe { &raw const (*config).$($field).+ })
+    };
+}
+pub(crate) use setting;
+
+/// What `setting!` stands for.
+#[inline(always)]
+pub(crate) fn read_setting<T: Copy>(field: impl FnOnce(*const Config) -> *const T) -> T {
+    // SAFETY: the pointer is to a field of a static that lives as long as the program.
+    unsafe { field(&raw const CONFIG).read_volatile() }
+}
+
+/// One ring for both kinds of program: the order of reservation is the order of events.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// Records that found the ring full, by source.
+#[map]
+pub(crate) static LOST: Array<u64> = Array::with_max_entries(LOST_SOURCES, 0);
+
+/// Three port bitmaps.
+#[map]
+pub(crate) static PORTS: Array<u64> = Array::with_max_entries(3 * PORT_WORDS, 0);
+
+/// Addresses that match: a word whose first byte is the family, so that `::/0` is no IPv4 address, then 16 bytes.
+#[map]
+pub(crate) static HOSTS: LpmTrie<[u64; 3], u8> = LpmTrie::with_max_entries(1024, 0);
+
+/// Interfaces that match, by index.
+#[map]
+pub(crate) static INTERFACES: HashMap<u32, u8> = HashMap::with_max_entries(1024, 0);
+
+/// State changes whose match cannot be decided before the socket has its port or its peer, by socket.
+#[map]
+pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries(16384, 0);
+
+/// The flows whose next plain segments are wanted.
+#[map]
+pub(crate) static WATCHED: Array<Bucket> = Array::with_max_entries(BUCKETS, 0);
+
+/// A place to turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);

@@ -1,0 +1,141 @@
+//! What the kernel programs write to the ring buffer.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// `RecordHeader::kind` of a [`StateRecord`].
+pub const KIND_STATE: u8 = 1;
+/// `RecordHeader::kind` of a [`SegmentRecord`].
+pub const KIND_SEGMENT: u8 = 2;
+/// `RecordHeader::kind` of an [`IcmpRecord`].
+pub const KIND_ICMP: u8 = 3;
+
+/// Value of `family` for IPv4, v4-mapped sockets included.
+pub const FAMILY_V4: u8 = 4;
+/// Value of `family` for IPv6.
+pub const FAMILY_V6: u8 = 6;
+
+/// Value of `direction`: seen at TC ingress.
+pub const DIRECTION_IN: u8 = 0;
+/// Value of `direction`: seen at TC egress.
+pub const DIRECTION_OUT: u8 = 1;
+
+/// Index of the loss counter of the state program.
+pub const LOST_STATE: u32 = 0;
+/// Index of the loss counter of the TC programs.
+pub const LOST_SEGMENT: u32 = 1;
+/// Number of loss counters.
+pub const LOST_SOURCES: u32 = 2;
+
+/// The longest TCP header, options included (RFC 9293 §3.1: a data offset of 15 words).
+pub const TCP_HEADER_MAX: usize = 60;
+
+/// Value of [`StateRecord::error`] where `sk_err` could not be read (no BTF).
+pub const NO_ERROR_KNOWN: u32 = u32::MAX;
+
+/// An address: 16 bytes in network order, IPv4 as `::ffff:a.b.c.d`. Kept as aligned words, because the compiler makes a
+/// function call of copying or clearing anything else, and not every kernel lets that function through its verifier.
+pub type Address = [u64; 2];
+
+/// What every record begins with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct RecordHeader {
+    /// `CLOCK_BOOTTIME` in nanoseconds, taken before the reservation: it may run back by microseconds between records.
+    pub boot_ns: u64,
+    /// The socket, as a number to compare and never to show; 0 when none is known.
+    pub socket: u64,
+    /// How many records of this record's source had been lost when it was written, modulo 2^32.
+    pub lost: u32,
+    /// One of the `KIND_` constants.
+    pub kind: u8,
+    /// [`FAMILY_V4`] or [`FAMILY_V6`].
+    pub family: u8,
+    /// State: the old state. Segment and ICMP: the direction.
+    pub a: u8,
+    /// State: the new state. Segment: bytes of TCP header in the record. ICMP: unused.
+    pub b: u8,
+}
+
+/// One run of `sock:inet_sock_set_state` for a TCP socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct StateRecord {
+    /// Kind [`KIND_STATE`]; `a` and `b` are the old and the new state (`include/net/tcp_states.h`).
+    pub header: RecordHeader,
+    /// Inode number of the network namespace; 0 when it is not known.
+    pub netns: u32,
+    /// `sk_err`, 0 for none, [`NO_ERROR_KNOWN`].
+    pub error: u32,
+    /// Thread group of the task in whose context the change ran, 0 when that says nothing about the socket's owner.
+    pub pid: u32,
+    /// Thread, or 0.
+    pub tid: u32,
+    /// Local port; 0 while the kernel has not chosen it.
+    pub local_port: u16,
+    /// Remote port; 0 for a listener, or while the kernel has not set it.
+    pub remote_port: u16,
+    #[doc(hidden)]
+    pub pad: u32,
+    /// The thread's name, 16 bytes; zeroes when `pid` is 0.
+    pub comm: [u64; 2],
+    /// Local address.
+    pub local_addr: Address,
+    /// Remote address.
+    pub remote_addr: Address,
+}
+
+/// One TCP segment as it passed TC: with segmentation offload, as long as the stack made it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct SegmentRecord {
+    /// Kind [`KIND_SEGMENT`]; `a` is the direction, `b` how many bytes of `tcp` are filled. At egress `socket` is
+    /// `skb->sk`.
+    pub header: RecordHeader,
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// Interface index.
+    pub ifindex: u32,
+    /// Length of TCP header and payload by the IP header, or by the buffer where that says 0 (BIG TCP).
+    pub ip_payload: u32,
+    /// Segments this buffer stands for, 0 or 1 when it is one.
+    pub gso_segs: u16,
+    #[doc(hidden)]
+    pub pad: u16,
+    /// The TCP header as on the wire, options included; what lies beyond `header.b` bytes is zero.
+    pub tcp: [u8; TCP_HEADER_MAX],
+}
+
+/// An ICMP or ICMPv6 error that quotes a TCP segment.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct IcmpRecord {
+    /// Kind [`KIND_ICMP`]; `a` is the direction.
+    pub header: RecordHeader,
+    /// Who sent the error.
+    pub from: Address,
+    /// Source address of the quoted segment.
+    pub src: Address,
+    /// Destination address of the quoted segment.
+    pub dst: Address,
+    /// Interface index.
+    pub ifindex: u32,
+    /// Sequence number of the quoted segment.
+    pub seq: u32,
+    /// Source port of the quoted segment.
+    pub src_port: u16,
+    /// Destination port of the quoted segment.
+    pub dst_port: u16,
+    /// ICMP type.
+    pub icmp_type: u8,
+    /// ICMP code.
+    pub icmp_code: u8,
+    #[doc(hidden)]
+    pub pad: u16,
+}
+
+const _: () = assert!(size_of::<RecordHeader>() == 24);
+const _: () = assert!(size_of::<StateRecord>() == 96);
+const _: () = assert!(size_of::<SegmentRecord>() == 128);
+const _: () = assert!(size_of::<IcmpRecord>() == 88);

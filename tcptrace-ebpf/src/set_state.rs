@@ -1,0 +1,212 @@
+//! State changes of TCP sockets, from the tracepoint `sock:inet_sock_set_state`, which runs before the state is written.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns},
+    },
+    macros::{raw_tracepoint, tracepoint},
+    programs::{RawTracePointContext, TracePointContext},
+};
+use aya_log_ebpf::warn;
+use tcptrace_ebpf::{Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, RecordHeader, StateRecord};
+
+use crate::{
+    emit,
+    filter::{self, End, Match},
+    maps::{PENDING, setting},
+    socket::{self, Head},
+};
+
+/// `IPPROTO_TCP`. MPTCP's and SCTP's sockets pass the same tracepoint.
+const TCP: u16 = 6;
+
+// include/net/tcp_states.h
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const SYN_RECV: u8 = 3;
+const FIN_WAIT1: u8 = 4;
+const CLOSE: u8 = 7;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+const LISTEN: u8 = 10;
+
+/// `sock:inet_sock_set_state` with its own arguments: `(const struct sock *sk, const int oldstate, const int newstate)`.
+#[raw_tracepoint]
+pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
+    let socket: u64 = ctx.arg(0);
+    if socket::protocol(socket) == TCP
+        && let Some(head) = Head::read(socket)
+    {
+        let (old, new) = (ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
+        let (family, local_addr, remote_addr) = head.addresses();
+        let mut record = StateRecord {
+            header: header(socket, family, old, new),
+            netns: head.netns(),
+            // Only a socket that is torn down has an error to tell.
+            error: if new == CLOSE { socket::error(socket) } else { 0 },
+            pid: 0,
+            tid: 0,
+            local_port: socket::local_port(socket),
+            remote_port: head.remote_port(),
+            comm: [0; 2],
+            local_addr,
+            remote_addr,
+            pad: 0,
+        };
+        report(&ctx, &mut record, true);
+    }
+    0
+}
+
+/// The same tracepoint where there is no BTF, with what its own fields tell: no namespace, no error.
+#[tracepoint]
+pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
+    if field::<u16>(&ctx, setting!(tracepoint.protocol)) != TCP {
+        return 0;
+    }
+    let (old, new): (i32, i32) =
+        (field(&ctx, setting!(tracepoint.oldstate)), field(&ctx, setting!(tracepoint.newstate)));
+    let local_addr: Address = field(&ctx, setting!(tracepoint.saddr_v6));
+    let remote_addr: Address = field(&ctx, setting!(tracepoint.daddr_v6));
+    let mut record = StateRecord {
+        header: header(field(&ctx, setting!(tracepoint.skaddr)), socket::family_of(&remote_addr), old as u8, new as u8),
+        netns: 0,
+        error: NO_ERROR_KNOWN,
+        pid: 0,
+        tid: 0,
+        local_port: field(&ctx, setting!(tracepoint.sport)),
+        remote_port: field(&ctx, setting!(tracepoint.dport)),
+        comm: [0; 2],
+        local_addr,
+        remote_addr,
+        pad: 0,
+    };
+    report(&ctx, &mut record, false);
+    0
+}
+
+/// A field of the tracepoint's record.
+#[inline(always)]
+fn field<T: Copy + Default>(ctx: &TracePointContext, offset: u32) -> T {
+    // SAFETY: the helper checks the address; user space took the offset from the event's own description.
+    unsafe { ctx.read_at::<T>(offset as usize) }.unwrap_or_default()
+}
+
+#[inline(always)]
+fn header(socket: u64, family: u8, old: u8, new: u8) -> RecordHeader {
+    RecordHeader {
+        // SAFETY: the helper has no arguments.
+        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+        socket,
+        lost: emit::lost(LOST_STATE),
+        kind: KIND_STATE,
+        family,
+        a: old,
+        b: new,
+    }
+}
+
+/// Adds who did it, and writes the record if it matches.
+#[inline(always)]
+fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
+    let answer = matches(record, btf);
+    if setting!(matches) != 0 && matches!(record.header.a, SYN_SENT | SYN_RECV) {
+        settle_pending(record, answer);
+    }
+    if answer == Match::No || (answer == Match::Later && record.header.b == CLOSE) {
+        return;
+    }
+    if owner_runs(record.header.a, record.header.b, record.error) && !(btf && socket::in_kernel_thread()) {
+        let id = bpf_get_current_pid_tgid();
+        record.pid = (id >> 32) as u32;
+        record.tid = id as u32;
+        if record.pid != 0 {
+            // SAFETY: the record has room for TASK_COMM_LEN bytes; the helper clears them when it fails.
+            unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), 16) };
+        }
+    }
+    if answer == Match::Yes {
+        emit::state(record);
+    } else if PENDING.insert(&record.header.socket, record, 0).is_err() {
+        emit::count_loss(LOST_STATE);
+        warn!(ctx, "too many sockets are waiting for their port or their peer: a state change is lost");
+    }
+}
+
+/// Does the change run in the context of the task that owns the socket? Elsewhere `current` is a stranger whom an
+/// interrupt happened to hit, or on loopback the other end's task.
+#[inline(always)]
+fn owner_runs(old: u8, new: u8, error: u32) -> bool {
+    match (old, new) {
+        (CLOSE, SYN_SENT | LISTEN) | (LISTEN, CLOSE) | (_, FIN_WAIT1 | LAST_ACK) => true,
+        (SYN_SENT | ESTABLISHED | CLOSE_WAIT, CLOSE) => error == 0,
+        _ => old == new,
+    }
+}
+
+/// Does the change match the filters, as far as the socket tells already?
+#[inline(always)]
+fn matches(record: &StateRecord, btf: bool) -> Match {
+    if setting!(matches) == 0 {
+        return Match::Yes;
+    }
+    let (old, new) = (record.header.a, record.header.b);
+    let listener = new == LISTEN || (old, new) == (LISTEN, CLOSE);
+    let answer = filter::ends(
+        record.header.family,
+        End { addr: &record.local_addr, port: record.local_port, known: record.local_port != 0 },
+        End { addr: &record.remote_addr, port: record.remote_port, known: record.remote_port != 0 },
+        listener,
+    );
+    if answer == Match::No || !btf || listener || !filter::filtered(MATCH_INTERFACES) {
+        return answer;
+    }
+    answer.min(on_interface(record, old, new))
+}
+
+/// Does the socket use one of the interfaces named? It has no route yet in its first state.
+#[inline(always)]
+fn on_interface(record: &StateRecord, old: u8, new: u8) -> Match {
+    if record.netns != setting!(netns) {
+        return Match::No;
+    }
+    if new == SYN_SENT || (old, new) == (LISTEN, SYN_RECV) {
+        return Match::Later;
+    }
+    Match::from(filter::interface(socket::interface(record.header.socket)))
+}
+
+/// The next change of a socket that waited: now it is known whether it matches.
+#[inline(always)]
+fn settle_pending(record: &StateRecord, answer: Match) {
+    let socket = record.header.socket;
+    if let Some(pending) = PENDING.get_ptr_mut(&socket) {
+        if answer == Match::Yes {
+            // SAFETY: a value of the map; nobody else touches this socket's while it changes its state.
+            let pending = unsafe { &mut *pending };
+            pending.local_port = record.local_port;
+            pending.remote_port = record.remote_port;
+            pending.remote_addr = record.remote_addr;
+            pending.local_addr = record.local_addr;
+            pending.header.family = record.header.family;
+            pending.header.lost = emit::lost(LOST_STATE);
+            emit::state(pending);
+        }
+        let _gone_already = PENDING.remove(&socket);
+    }
+}
+
+/// The SYN of a socket passed an interface that is watched, and matched: its SYN_SENT does too.
+#[inline(always)]
+pub(crate) fn settle_by_syn(socket: u64, local_port: u16) {
+    if let Some(pending) = PENDING.get_ptr_mut(&socket) {
+        // SAFETY: as above; the socket is locked while it sends its SYN.
+        let pending = unsafe { &mut *pending };
+        pending.local_port = local_port;
+        pending.header.lost = emit::lost(LOST_STATE);
+        emit::state(pending);
+        let _gone_already = PENDING.remove(&socket);
+    }
+}

@@ -1,0 +1,137 @@
+//! What the raw tracepoint program reads from a socket, at offsets that user space found in the running kernel's BTF.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel};
+use tcptrace_ebpf::{ABSENT, Address, FAMILY_V4, FAMILY_V6};
+
+use crate::maps::setting;
+
+/// How much of `struct sock_common` is read at once; user space makes sure that all members wanted lie within.
+const HEAD: usize = 96;
+
+/// `AF_INET` of the kernel.
+const AF_INET: u16 = 2;
+
+/// `PF_KTHREAD` (include/linux/sched.h): the task is a kernel thread.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Reads a `T` at `address + offset` of kernel memory, or none where that faults.
+#[inline(always)]
+fn read<T: Copy>(address: u64, offset: u32) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
+    let result = unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address.wrapping_add(u64::from(offset)) as *const _,
+        )
+    };
+    // SAFETY: filled by the helper.
+    if result == 0 { Some(unsafe { value.assume_init() }) } else { None }
+}
+
+/// A copy of the head of `struct sock_common`: addresses, ports and namespace, for one helper call.
+pub(crate) struct Head([u64; HEAD / 8]);
+
+impl Head {
+    #[inline(always)]
+    pub(crate) fn read(socket: u64) -> Option<Self> {
+        read(socket, 0).map(Self)
+    }
+
+    /// The member at `offset`.
+    #[inline(always)]
+    fn member<T: Copy>(&self, offset: u32) -> T {
+        // SAFETY: user space lets no layout pass whose members do not lie within the head.
+        unsafe { self.0.as_ptr().byte_add(offset as usize).cast::<T>().read() }
+    }
+
+    /// Family, local and remote address. A v4-mapped peer of an IPv6 socket makes it IPv4.
+    #[inline(always)]
+    pub(crate) fn addresses(&self) -> (u8, Address, Address) {
+        if self.member::<u16>(setting!(socket.family)) == AF_INET {
+            let local = mapped(self.member(setting!(socket.rcv_saddr)));
+            let remote = mapped(self.member(setting!(socket.daddr)));
+            return (FAMILY_V4, local, remote);
+        }
+        let local: Address = self.member(setting!(socket.v6_rcv_saddr));
+        let remote: Address = self.member(setting!(socket.v6_daddr));
+        (family_of(&remote), local, remote)
+    }
+
+    /// Remote port.
+    #[inline(always)]
+    pub(crate) fn remote_port(&self) -> u16 {
+        u16::from_be(self.member(setting!(socket.dport)))
+    }
+
+    /// Inode number of the network namespace.
+    #[inline(always)]
+    pub(crate) fn netns(&self) -> u32 {
+        read(self.member(setting!(socket.net)), setting!(socket.net_inum)).unwrap_or(0)
+    }
+}
+
+/// An IPv4 address in IPv6's clothes.
+#[inline(always)]
+pub(crate) fn mapped(addr: u32) -> Address {
+    address([0, 0, 0xffff_u32.to_be(), addr])
+}
+
+/// Four words in the order they have in memory.
+#[inline(always)]
+pub(crate) fn address(words: [u32; 4]) -> Address {
+    // SAFETY: both are 16 plain bytes.
+    unsafe { core::mem::transmute::<[u32; 4], Address>(words) }
+}
+
+/// IPv4 for a v4-mapped address.
+#[inline(always)]
+pub(crate) fn family_of(addr: &Address) -> u8 {
+    let prefix: u64 = if cfg!(target_endian = "little") { addr[1] & 0xffff_ffff } else { addr[1] >> 32 };
+    if addr[0] == 0 && prefix == u64::from(0xffff_u32.to_be()) { FAMILY_V4 } else { FAMILY_V6 }
+}
+
+/// `sk_protocol`.
+#[inline(always)]
+pub(crate) fn protocol(socket: u64) -> u16 {
+    read(socket, setting!(socket.protocol)).unwrap_or(0)
+}
+
+/// `sk_err`, read as it is: the tracepoint runs before anybody takes it.
+#[inline(always)]
+pub(crate) fn error(socket: u64) -> u32 {
+    read(socket, setting!(socket.err)).unwrap_or(0)
+}
+
+/// `inet_sport`: unlike `skc_num` it is still there when the socket has been unhashed.
+#[inline(always)]
+pub(crate) fn local_port(socket: u64) -> u16 {
+    u16::from_be(read(socket, setting!(socket.sport)).unwrap_or(0))
+}
+
+/// The interface the socket sends to, or received from; 0 when it has neither.
+#[inline(always)]
+pub(crate) fn interface(socket: u64) -> u32 {
+    let mut ifindex = 0;
+    if let Some(route) = read::<u64>(socket, setting!(socket.dst_cache))
+        && route != 0
+        && let Some(device) = read::<u64>(route, setting!(socket.dst_dev))
+    {
+        ifindex = read(device, setting!(socket.dev_ifindex)).unwrap_or(0);
+    }
+    if ifindex == 0 && setting!(socket.rx_ifindex) != ABSENT {
+        ifindex = read(socket, setting!(socket.rx_ifindex)).unwrap_or(0);
+    }
+    ifindex
+}
+
+/// Does a kernel thread run? Then the change is a worker's (MPTCP closes its subflows that way), nobody's we could name.
+#[inline(always)]
+pub(crate) fn in_kernel_thread() -> bool {
+    // SAFETY: the helper has no arguments.
+    let task = unsafe { bpf_get_current_task() };
+    read::<u32>(task, setting!(socket.task_flags)).is_none_or(|flags| flags & PF_KTHREAD != 0)
+}
