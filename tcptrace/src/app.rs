@@ -1,0 +1,187 @@
+//! The live trace: the only place where tasks, signals and time meet.
+
+mod setup;
+mod signals;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Result;
+use log::{debug, warn};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use self::{
+    setup::Trace,
+    signals::{Signal, Signals},
+};
+use crate::{bpf::InterfaceChange, cli::Options, entry::Entry};
+
+/// Records taken between two looks at everything else.
+const BATCH: usize = 4096;
+
+/// How long to let records gather while they keep coming. Each wake-up costs the traced processes something.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// How often the kernel's counters and clocks are read.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long segments that belong to the last connection of `--count` may come late.
+const LATE: Duration = Duration::from_millis(50);
+
+/// How long readers of the output have to take what is left.
+const FLUSH: Duration = Duration::from_millis(300);
+
+/// Traces until somebody ends it.
+///
+/// # Errors
+/// When tracing cannot begin, or the kernel takes something away.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(trace(options));
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Why tracing ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    /// A signal, `--duration` or `--count`.
+    Asked,
+    /// Nobody reads stdout any more.
+    ReaderGone,
+}
+
+async fn trace(options: &Options) -> Result<ExitCode> {
+    // Before anything is attached, so that no signal can come too early to be handled.
+    let mut signals = Signals::new()?;
+    let mut trace = Trace::begin(options).await?;
+    let began = Instant::now();
+    let ending = follow(&mut trace, &mut signals, options).await?;
+    let Trace { mut pipeline, mut object, attachments, mut ring, losses, interfaces, .. } = trace;
+
+    // First nothing new may come, then everything that has come is shown.
+    attachments.detach(interfaces.netlink()).await;
+    object.detach_states();
+    while ring.drain(BATCH, |record| pipeline.take(record)) {}
+    pipeline.count_losses(&losses.read()?, pipeline.describer.clock.now());
+    drop(object);
+    pipeline.end();
+
+    let totals = pipeline.totals();
+    let (events, lost) = pipeline.counts();
+    let fine = pipeline.output.finish(FLUSH);
+    if ending == Ending::Asked {
+        let open = totals.numbered - totals.ended - totals.evicted;
+        eprintln!(
+            "tcptrace: {} connections, {open} of them still open; {events} events, {lost} lost; traced for {:.1} s",
+            totals.numbered,
+            began.elapsed().as_secs_f64()
+        );
+    }
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Shows what comes until it is time to end.
+async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> Result<Ending> {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = options.duration.map(|duration| Instant::now() + duration);
+    let mut counted = false;
+    // Whether records came lately: then the ring is looked at again soon, instead of waiting for a wake-up.
+    let mut busy = false;
+    loop {
+        let deadline = trace.pipeline.poll_timeout().map(|deadline| {
+            Instant::now() + Duration::from_nanos(deadline.since(trace.pipeline.describer.clock.now()))
+        });
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::End => return Ok(Ending::Asked),
+                Signal::HangUp => reopen(trace),
+            },
+            gone = trace.pipeline.output.ended() => if gone { return Ok(Ending::ReaderGone) },
+            () = until(end) => return Ok(Ending::Asked),
+            _ = tick.tick() => read_counters(trace),
+            () = until(deadline) => {
+                let now = trace.pipeline.describer.clock.now();
+                trace.pipeline.handle_timeout(now);
+                trace.pipeline.flush();
+            }
+            change = trace.interfaces.next() => follow_interface(trace, change).await,
+            ready = ready(&trace.ring, busy) => {
+                ready?;
+                busy = drain(trace);
+            }
+            logged = messages(&mut trace.messages) => logged?,
+        }
+        if let Some(most) = options.count
+            && !counted
+            && trace.pipeline.totals().ended >= most.get()
+        {
+            counted = true;
+            let late = Instant::now() + LATE;
+            end = Some(end.map_or(late, |end| end.min(late)));
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ready(ring: &crate::bpf::Ring, busy: bool) -> std::io::Result<()> {
+    if busy {
+        sleep(GATHER).await;
+        Ok(())
+    } else {
+        ring.readable().await
+    }
+}
+
+async fn messages(messages: &mut Option<crate::bpf::Messages>) -> std::io::Result<()> {
+    match messages {
+        Some(messages) => messages.forward().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Takes what is in the ring; true when there was something.
+fn drain(trace: &mut Trace) -> bool {
+    let Trace { ring, pipeline, .. } = trace;
+    let before = pipeline.counts().0;
+    ring.drain(BATCH, |record| pipeline.take(record));
+    pipeline.flush();
+    pipeline.counts().0 != before
+}
+
+fn read_counters(trace: &mut Trace) {
+    let Trace { pipeline, losses, .. } = trace;
+    pipeline.describer.clock.resample();
+    let now = pipeline.describer.clock.now();
+    match losses.read() {
+        Ok(totals) => pipeline.count_losses(&totals, now),
+        Err(error) => warn!("the kernel's loss counters cannot be read: {error}"),
+    }
+    pipeline.handle_timeout(now);
+    pipeline.flush();
+}
+
+/// A new file begins with what is traced, as the first one did.
+fn reopen(trace: &mut Trace) {
+    let start = Entry::Start(trace.start_entry());
+    trace.pipeline.reopen_file(&start);
+    trace.pipeline.flush();
+}
+
+async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {
+    match change {
+        InterfaceChange::There(interface) => trace.meet(&interface),
+        InterfaceChange::Gone(index) => trace.attachments.forget(index),
+        InterfaceChange::Overrun => match trace.interfaces.list().await {
+            Ok(interfaces) => interfaces.iter().for_each(|interface| trace.meet(interface)),
+            Err(error) => debug!("interfaces cannot be listed again: {error}"),
+        },
+    }
+}

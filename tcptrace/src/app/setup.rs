@@ -1,0 +1,181 @@
+//! From options to a running trace.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use anyhow::{Context as _, Result, bail};
+use log::{debug, warn};
+use rustix::system::uname;
+use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
+
+use crate::{
+    bpf::{AttachMode, Attachments, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
+    cli::{Attach, Options, Segments, Verbosity},
+    describe::Describer,
+    entry::{Entry, SCHEMA, StartEntry},
+    kernel_threads::KernelThreads,
+    output::Output,
+    pipeline::Pipeline,
+    preflight,
+    text::Escaped,
+};
+
+/// A trace that runs.
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) pipeline: Pipeline,
+    pub(super) object: Object,
+    pub(super) attachments: Attachments,
+    pub(super) ring: Ring,
+    pub(super) losses: LossCounters,
+    pub(super) interfaces: Interfaces,
+    pub(super) messages: Option<Messages>,
+    /// Names given with `--interface`; none for all that are up.
+    wanted: Vec<String>,
+    segments: bool,
+    filter: String,
+}
+
+impl Trace {
+    /// Loads, attaches, and says so.
+    pub(super) async fn begin(options: &Options) -> Result<Self> {
+        let segments = options.segments != Segments::None;
+        preflight::check(segments)?;
+        let output = Output::open(options)?;
+        let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
+        let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
+        let wanted = options.filter.interfaces.clone();
+        let netns = own_netns()?;
+        let mut object = Object::load(&LoadSettings {
+            filter: &options.filter,
+            segments: match options.segments {
+                Segments::Control => SEGMENTS_CONTROL,
+                Segments::All => SEGMENTS_ALL,
+                Segments::None => SEGMENTS_NONE,
+            },
+            ring_bytes: options.ring_buffer,
+            interfaces: &indices(&wanted, &present)?,
+            netns,
+            use_btf: options.btf,
+            verbose: options.verbosity >= Verbosity::Verbose,
+        })?;
+        if !object.btf && !wanted.is_empty() {
+            warn!("without BTF a socket's interface is not known: --interface applies to segments alone");
+        }
+        let attachments = Attachments::load(
+            &mut object,
+            match options.attach {
+                Attach::Auto => AttachMode::Auto,
+                Attach::Tcx => AttachMode::Tcx,
+                Attach::Clsact => AttachMode::Clsact,
+            },
+        )?;
+        let ring = object.take_ring()?;
+        let messages = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
+        let kernel_threads = (!object.btf).then(KernelThreads::default);
+        let pipeline = Pipeline::new(netns, Describer::default(), output, kernel_threads);
+        // Interfaces first: a connection whose SYN_SENT is seen shall have its SYN seen too.
+        let mut trace = Self {
+            losses: object.take_loss_counters()?,
+            pipeline,
+            object,
+            attachments,
+            ring,
+            interfaces,
+            messages,
+            wanted,
+            segments,
+            filter: options.filter.to_string(),
+        };
+        for interface in &present {
+            trace.meet(interface);
+        }
+        if segments && trace.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
+            bail!("no interface could be attached to; run with -v for what the kernel said");
+        }
+        trace.losses.watch(trace.object.attach_states()?);
+        trace.announce();
+        Ok(trace)
+    }
+
+    /// An interface is there: attach to it if it is wanted.
+    pub(super) fn meet(&mut self, interface: &Interface) {
+        self.pipeline.describer.name_interface(interface.index, &interface.name);
+        let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
+        if !wanted {
+            return;
+        }
+        if !self.wanted.is_empty()
+            && let Err(error) = self.object.add_interface(interface.index)
+        {
+            warn!("{error}");
+        }
+        if self.segments
+            && let Err(error) = self.attachments.attach(&mut self.object, interface)
+        {
+            warn!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes()));
+        }
+    }
+
+    /// What is traced, from now on.
+    pub(super) fn start_entry(&self) -> StartEntry {
+        let clock = &self.pipeline.describer.clock;
+        let host = uname();
+        StartEntry {
+            stamp: self.pipeline.describer.stamp(clock.now()),
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
+            hostname: host.nodename().to_string_lossy().into_owned(),
+            kernel: Some(host.release().to_string_lossy().into_owned()),
+            interfaces: self.attachments.names(),
+            filter: self.filter.clone(),
+        }
+    }
+
+    /// Begins the output, and tells whoever waits for it that everything is attached.
+    fn announce(&mut self) {
+        let start = self.start_entry();
+        let names: Vec<String> = start.interfaces.iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
+        let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
+        let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
+        eprintln!("tcptrace: tracing {on}; filter: {filter}");
+        self.pipeline.write(&Entry::Start(start));
+        self.pipeline.flush();
+        debug!("{} bytes of memory hold events on their way", self.ring.size());
+    }
+}
+
+/// Inode number of this process's network namespace.
+fn own_netns() -> Result<u32> {
+    let link = "/proc/self/ns/net";
+    let inode = std::fs::metadata(link).with_context(|| format!("{link} cannot be read; is /proc mounted?"))?.ino();
+    u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
+}
+
+/// The indices of the interfaces named.
+fn indices(wanted: &[String], present: &[Interface]) -> Result<Vec<u32>> {
+    let index = |name: &String| {
+        present.iter().find(|interface| interface.name == *name).map(|interface| interface.index).ok_or_else(|| {
+            let names: Vec<String> =
+                present.iter().map(|interface| Escaped(interface.name.as_bytes()).to_string()).collect();
+            anyhow::anyhow!("there is no interface {}; there are: {}", Escaped(name.as_bytes()), names.join(", "))
+        })
+    };
+    wanted.iter().map(index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(index: u32, name: &str) -> Interface {
+        Interface { index, name: name.to_owned(), up: true, loopback: false }
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_named_with_those_that_are() {
+        let present = [interface(1, "lo"), interface(4, "eth0")];
+        assert_eq!(indices(&["eth0".to_owned()], &present).expect("it is there"), [4]);
+        let error = indices(&["eth9".to_owned()], &present).expect_err("it is not there");
+        assert_eq!(error.to_string(), "there is no interface eth9; there are: lo, eth0");
+    }
+}

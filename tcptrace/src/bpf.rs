@@ -1,0 +1,20 @@
+//! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, counting what they
+//! lost. Nothing here knows what a connection is.
+
+mod attach;
+mod btf;
+mod interfaces;
+mod loss;
+mod messages;
+mod object;
+mod private_tracefs;
+mod readiness;
+mod ring;
+mod tracepoint;
+
+pub use attach::{AttachMode, Attachments};
+pub use interfaces::{Interface, InterfaceChange, Interfaces};
+pub use loss::LossCounters;
+pub use messages::Messages;
+pub use object::{LoadError, LoadSettings, Object};
+pub use ring::Ring;

@@ -1,0 +1,123 @@
+//! The interfaces of this network namespace, and how they come and go.
+
+use std::io;
+
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use log::debug;
+use rtnetlink::{
+    Handle, MulticastGroup, new_multicast_connection,
+    packet_core::NetlinkPayload,
+    packet_route::{
+        AddressFamily, RouteNetlinkMessage,
+        link::{LinkAttribute, LinkFlags, LinkMessage},
+    },
+};
+use tokio::task::JoinHandle;
+
+/// A network interface that is there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Interface {
+    /// Its index in this namespace.
+    pub index: u32,
+    /// Its name, which may change.
+    pub name: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// Whether it is loopback.
+    pub loopback: bool,
+}
+
+/// What happened to an interface.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum InterfaceChange {
+    /// It is there, or something about it has changed.
+    There(Interface),
+    /// It has gone.
+    Gone(u32),
+    /// Messages were lost: all interfaces have to be listed again.
+    Overrun,
+}
+
+/// Follows interfaces through rtnetlink. It listens before it lists, so that none is missed in between.
+pub struct Interfaces {
+    handle: Handle,
+    changes: std::pin::Pin<Box<dyn Stream<Item = InterfaceChange>>>,
+    connection: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Interfaces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interfaces").finish_non_exhaustive()
+    }
+}
+
+impl Interfaces {
+    /// Begins to listen. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When netlink cannot be used.
+    pub fn follow() -> io::Result<Self> {
+        let (connection, handle, messages) = new_multicast_connection(&[MulticastGroup::Link])?;
+        let connection = tokio::spawn(connection);
+        let changes = messages.filter_map(|(message, _)| async move { change(message.payload) });
+        Ok(Self { handle, changes: Box::pin(changes), connection })
+    }
+
+    /// The connection to netlink, for other requests.
+    pub fn netlink(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// All interfaces that are there now.
+    ///
+    /// # Errors
+    /// When netlink does not answer.
+    pub async fn list(&self) -> Result<Vec<Interface>, rtnetlink::Error> {
+        self.handle.link().get().execute().map_ok(|message| describe(&message)).try_collect().await
+    }
+
+    /// Waits for the next change; for ever when netlink has nothing more to say.
+    pub async fn next(&mut self) -> InterfaceChange {
+        match self.changes.next().await {
+            Some(change) => change,
+            None => {
+                debug!("netlink says no more about interfaces");
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl Drop for Interfaces {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+fn change(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<InterfaceChange> {
+    // Messages of another family are about something else: AF_BRIDGE's DELLINK says that a port has left its bridge.
+    let of_device = |link: &LinkMessage| link.header.interface_family == AddressFamily::Unspec;
+    match payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if of_device(&link) => {
+            Some(InterfaceChange::There(describe(&link)))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) if of_device(&link) => {
+            Some(InterfaceChange::Gone(link.header.index))
+        }
+        NetlinkPayload::Overrun(_) => Some(InterfaceChange::Overrun),
+        _ => None,
+    }
+}
+
+fn describe(link: &LinkMessage) -> Interface {
+    let name = link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    });
+    Interface {
+        index: link.header.index,
+        name: name.unwrap_or_else(|| format!("if{}", link.header.index)),
+        up: link.header.flags.contains(LinkFlags::Up),
+        loopback: link.header.flags.contains(LinkFlags::Loopback),
+    }
+}

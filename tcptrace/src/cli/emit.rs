@@ -1,0 +1,99 @@
+//! Which types of records go to stdout.
+
+use std::{
+    fmt::{self, Debug, Display, Formatter},
+    str::FromStr,
+};
+
+use thiserror::Error;
+
+/// A set of the types of records that `--emit` can name. The default is all of them.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Emit(u8);
+
+impl Emit {
+    /// State changes of sockets.
+    pub const STATE: Self = Self(1 << 0);
+    /// Segments.
+    pub const SEGMENT: Self = Self(1 << 1);
+    /// Handshakes.
+    pub const HANDSHAKE: Self = Self(1 << 2);
+    /// Closes.
+    pub const CLOSE: Self = Self(1 << 3);
+    /// All of these.
+    pub const ALL: Self = Self(0b1111);
+
+    const NAMES: [(&str, Self); 4] =
+        [("state", Self::STATE), ("segment", Self::SEGMENT), ("handshake", Self::HANDSHAKE), ("close", Self::CLOSE)];
+
+    /// Whether everything in `other` is in this set.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl Default for Emit {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+/// A name that is not in the list of record types.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("'{}' is no type of record: give any of state,segment,handshake,close", .0.escape_debug())]
+pub struct EmitError(String);
+
+/// Reads a list of names, `handshake,close`. Spaces around names do not count.
+impl FromStr for Emit {
+    type Err = EmitError;
+
+    fn from_str(text: &str) -> Result<Self, EmitError> {
+        text.split(',').map(str::trim).try_fold(Self(0), |set, name| {
+            let known = Self::NAMES.iter().find(|(known, _)| *known == name);
+            known.map(|(_, emit)| Self(set.0 | emit.0)).ok_or_else(|| EmitError(name.to_owned()))
+        })
+    }
+}
+
+/// The names, as [`Emit::from_str`] reads them.
+impl Display for Emit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let named = Self::NAMES.iter().filter(|(_, emit)| self.contains(*emit));
+        let names: Vec<&str> = named.map(|(name, _)| *name).collect();
+        f.write_str(&names.join(","))
+    }
+}
+
+impl Debug for Emit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Emit({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_a_set() {
+        let set: Emit = "close, handshake,close".parse().unwrap();
+        assert!(set.contains(Emit::CLOSE) && set.contains(Emit::HANDSHAKE));
+        assert!(!set.contains(Emit::STATE) && !set.contains(Emit::SEGMENT) && !set.contains(Emit::ALL));
+        assert_eq!(set.to_string(), "handshake,close");
+        assert_eq!(format!("{set:?}"), "Emit(handshake,close)");
+    }
+
+    #[test]
+    fn the_default_is_everything() {
+        assert_eq!(Emit::default().to_string(), "state,segment,handshake,close");
+        assert_eq!("state,segment,handshake,close".parse(), Ok(Emit::ALL));
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error() {
+        for (text, name) in [("", ""), ("state,", ""), ("states", "states"), ("state,segment;close", "segment;close")] {
+            let error = text.parse::<Emit>().unwrap_err().to_string();
+            assert_eq!(error, format!("'{name}' is no type of record: give any of state,segment,handshake,close"));
+        }
+    }
+}

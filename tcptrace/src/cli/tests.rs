@@ -1,0 +1,227 @@
+use std::ffi::OsStr;
+
+use super::*;
+use crate::filter::{Family, Filter};
+
+fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+    Cli::from_args(["tcptrace"].iter().chain(args))
+}
+
+fn options(args: &[&str]) -> Options {
+    parse(args).unwrap().into_options(Surroundings::default())
+}
+
+/// What stands behind `error: ` in the first line, after checking the kind of error and the exit status.
+fn error(args: &[&str], kind: ErrorKind) -> String {
+    let error = parse(args).unwrap_err();
+    assert_eq!(error.kind(), kind, "{args:?}");
+    assert_eq!(error.exit_code(), 2, "{args:?}");
+    let text = error.to_string();
+    text.lines().next().unwrap().strip_prefix("error: ").unwrap().to_owned()
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn without_arguments_everything_is_traced_with_the_defaults() {
+    assert_eq!(
+        options(&[]),
+        Options {
+            filter: Filter::default(),
+            segments: Segments::Control,
+            output: Output::Events,
+            emit: Emit::ALL,
+            write: None,
+            absolute_seq: false,
+            color: false,
+            unicode: false,
+            count: None,
+            duration: None,
+            ring_buffer: 16 << 20,
+            verbosity: Verbosity::Normal,
+            btf: true,
+            attach: Attach::Auto,
+        }
+    );
+}
+
+#[test]
+fn every_option_reaches_the_settings() {
+    let args = "-p 80 -p 443,8000-8100 --local-port 22 --remote-port 1024-2048 --host 10.0.0.0/8 --host ::1 -4 -i eth0 \
+                -i lo -i eth0 -o json --emit handshake,close -w trace.jsonl --segments all -c 3 --duration 500ms -S \
+                --ring-buffer 1MiB --color always -vv --no-btf --attach clsact";
+    let args: Vec<&str> = args.split_whitespace().collect();
+    assert_eq!(
+        options(&args),
+        Options {
+            filter: Filter {
+                ports: Some("80,443,8000-8100".parse().unwrap()),
+                local_ports: Some("22".parse().unwrap()),
+                remote_ports: Some("1024-2048".parse().unwrap()),
+                hosts: Some("10.0.0.0/8,::1".parse().unwrap()),
+                family: Some(Family::V4),
+                interfaces: vec!["eth0".to_owned(), "lo".to_owned()],
+            },
+            segments: Segments::All,
+            output: Output::Json,
+            emit: "handshake,close".parse().unwrap(),
+            write: Some("trace.jsonl".into()),
+            absolute_seq: true,
+            color: true,
+            unicode: false,
+            count: NonZeroU64::new(3),
+            duration: Some(Duration::from_millis(500)),
+            ring_buffer: 1 << 20,
+            verbosity: Verbosity::Debug,
+            btf: false,
+            attach: Attach::Clsact,
+        }
+    );
+    let args =
+        "--port 80 --interface eth0 --output events --write f --count 1 --absolute-seq --verbose -6 --segments none";
+    let long = options(&args.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(long.filter.to_string(), "port 80 and IPv6 and interface eth0");
+    assert_eq!((long.verbosity, long.segments, long.absolute_seq), (Verbosity::Verbose, Segments::None, true));
+    assert_eq!(options(&["--quiet"]).verbosity, Verbosity::Quiet);
+    assert!(parse(&["--json-schema"]).unwrap().json_schema);
+}
+
+#[test]
+fn json_is_short_for_output_json() {
+    assert_eq!(options(&["--json"]).output, Output::Json);
+    assert_eq!(options(&["--json", "-o", "json"]).output, Output::Json);
+    assert_eq!(
+        error(&["-o", "events", "--json"], ErrorKind::ArgumentConflict),
+        "--json is short for --output json and cannot be used with --output events"
+    );
+}
+
+#[test]
+fn color_follows_the_option_then_no_color_then_the_terminal() {
+    let color = |option: &str, no_color, terminal| {
+        let surroundings = Surroundings { no_color, terminal, utf8: false };
+        parse(&["--color", option]).unwrap().into_options(surroundings).color
+    };
+    assert!(color("auto", false, true));
+    assert!(!color("auto", true, true));
+    assert!(!color("auto", false, false));
+    assert!(color("always", true, false));
+    assert!(!color("never", false, true));
+}
+
+#[test]
+fn a_bad_value_gets_a_sentence_with_the_right_form() {
+    let ports = "give numbers from 1 to 65535 or ranges, as in 80,443,8000-8100";
+    let cases = [
+        (["--port", "0"], "port 0 does not exist: ports go from 1 to 65535".to_owned()),
+        (["--port", "70000"], "port 70000 does not exist: ports go from 1 to 65535".to_owned()),
+        (["--port", "80-"], "the range '80-' has no last port: give both ends, as in 80-65535".to_owned()),
+        (["--port", "-80"], "the range '-80' has no first port: give both ends, as in 1-80".to_owned()),
+        (["--local-port", "a"], format!("'a' is not a port: {ports}")),
+        (["--remote-port", "8100-8000"], "the range '8100-8000' runs backwards: write 8000-8100".to_owned()),
+        (
+            ["--port", "80,,81"],
+            "an item of the list is empty: give ports and ranges with one comma between them, as in 80,443,8000-8100"
+                .to_owned(),
+        ),
+        (["--host", "10.0.0.0/33"], "'33' is not a prefix length of 10.0.0.0: give a number from 0 to 32".to_owned()),
+        (
+            ["--host", "localhost"],
+            "'localhost' is not an address: give IPv4 or IPv6 addresses or prefixes, not names, as in \
+             192.0.2.1,10.0.0.0/8,::1"
+                .to_owned(),
+        ),
+        (
+            ["--interface", "sixteen-bytes-xx"],
+            "'sixteen-bytes-xx' cannot be the name of an interface: give one of 1 to 15 bytes without spaces, '/' \
+             and ':', such as eth0"
+                .to_owned(),
+        ),
+        (["--emit", "state,fin"], "'fin' is no type of record: give any of state,segment,handshake,close".to_owned()),
+        (
+            ["--write", "-"],
+            "'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name".to_owned(),
+        ),
+        (["--count", "0"], "'0' is not a number of connections: give a whole number from 1".to_owned()),
+        (["--count", "many"], "'many' is not a number of connections: give a whole number from 1".to_owned()),
+        (
+            ["--duration", "10"],
+            "'10' is not a length of time: give a number with its unit, such as 500ms, 10s or 5m".to_owned(),
+        ),
+        (
+            ["--duration", "0s"],
+            "'0s' is no time at all: give a length of time above 0, such as 500ms, 10s or 5m".to_owned(),
+        ),
+        (["--ring-buffer", "10MiB"], "10485760 bytes are no power of two: the nearest is 8MiB".to_owned()),
+        (["--ring-buffer", "1KiB"], "1024 bytes are too few: the least is 4KiB".to_owned()),
+        (["--ring-buffer", "4GiB"], "4294967296 bytes are too many: the most is 1GiB".to_owned()),
+        (
+            ["--ring-buffer", "big"],
+            "'big' is not a size: give a power of two with its unit, such as 512KiB or 16MiB".to_owned(),
+        ),
+    ];
+    for ([option, value], sentence) in cases {
+        let message = error(&[option, value], ErrorKind::ValueValidation);
+        let start = format!("invalid value '{value}' for '{option} <");
+        assert!(message.starts_with(&start), "{message}");
+        assert!(message.ends_with(&format!(">': {sentence}")), "{message}");
+    }
+}
+
+#[test]
+fn a_word_that_is_not_offered_is_refused() {
+    for args in [["-o", "xml"], ["-o", "timeline"], ["--segments", "some"], ["--color", "no"], ["--attach", "xdp"]] {
+        error(&args, ErrorKind::InvalidValue);
+    }
+}
+
+#[test]
+fn options_that_exclude_each_other_are_refused() {
+    error(&["-4", "-6"], ErrorKind::ArgumentConflict);
+    error(&["-q", "-v"], ErrorKind::ArgumentConflict);
+}
+
+#[test]
+fn what_is_not_on_the_command_line_is_refused() {
+    for args in [["-r", "file"], ["--max-connections", "1"], ["--ipv4", "-v"]] {
+        error(&args, ErrorKind::UnknownArgument);
+    }
+    error(&["doctor"], ErrorKind::UnknownArgument);
+}
+
+#[test]
+fn interfaces_follow_the_kernels_rules() {
+    for name in ["lo", "eth0.100", "fifteen-bytes-x", "veth@if2", "wg-ü"] {
+        assert_eq!(options(&["-i", name]).filter.interfaces, [name]);
+    }
+    for name in ["", ".", "..", "a b", "a\tb", "a/b", "eth0:1"] {
+        error(&["-i", name], ErrorKind::ValueValidation);
+    }
+}
+
+#[test]
+fn file_names_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let name = OsStr::from_bytes(b"trace-\xff.jsonl");
+    let cli = Cli::from_args([OsStr::new("tcptrace"), OsStr::new("-w"), name]).unwrap();
+    assert_eq!(cli.write.as_deref().map(std::path::Path::as_os_str), Some(name));
+    error(&["-w", ""], ErrorKind::InvalidValue);
+}
+
+#[test]
+fn help_has_every_group_and_hides_what_is_for_tests() {
+    let help = Cli::command().render_long_help().to_string();
+    for part in ["Filters:", "Output:", "Limits:", "Messages:", "Examples:", "--ring-buffer <SIZE>", "[default: 16MiB]"]
+    {
+        assert!(help.contains(part), "{part}");
+    }
+    for hidden in ["--no-btf", "--attach", "doctor", "timeline"] {
+        assert!(!help.contains(hidden), "{hidden}");
+    }
+    assert_eq!(parse(&["--help"]).unwrap_err().exit_code(), 0);
+    assert_eq!(parse(&["--version"]).unwrap_err().to_string(), concat!("tcptrace ", env!("CARGO_PKG_VERSION"), "\n"));
+}

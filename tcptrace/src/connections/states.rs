@@ -1,0 +1,134 @@
+//! Placing state changes.
+
+use super::{
+    Connections, PlacedState, Role,
+    connection::{Key, Side},
+    segments::server_by_port,
+    table::Socket,
+};
+use crate::{
+    event::StateChange,
+    tcp::TcpState::{Close, Established, Listen, SynRecv, SynSent},
+};
+
+impl Connections {
+    /// Finds the change's connection or begins one.
+    pub(super) fn place_state(&mut self, change: &StateChange) -> PlacedState {
+        let netns = change.netns.unwrap_or(self.netns);
+        if change.new == Listen || (change.old == Listen && change.new == Close) {
+            return self.place_listener(change, netns);
+        }
+        let mut socket = self.socket_of(change);
+        if socket.conn.is_none() {
+            let (conn, side) = self.connect(change, netns);
+            socket.conn = Some(conn);
+            socket.side = side;
+        } else if let Some(conn) = socket.conn
+            && self.table.get(conn).is_some_and(|known| known.key.is_none())
+            && change.local.port != 0
+        {
+            let (key, side) = Key::new(netns, change.local, change.remote);
+            self.table.bind(conn, key);
+            self.turn(conn, side);
+            socket.side = side;
+        }
+        let (conn, role) = self.note(change, &socket);
+        let old_state_ns = socket.since.map(|since| change.at.since(since));
+        if change.new == Close {
+            self.table.remove_socket(change.socket);
+        } else if let Some(known) = self.table.socket_mut(change.socket) {
+            *known = Socket { since: Some(change.at), ..socket };
+        }
+        PlacedState { change: *change, conn, socket: socket.number, role, old_state_ns }
+    }
+
+    /// The socket as it was before the change: a new life begins where it was closed, or a listener's child.
+    fn socket_of(&mut self, change: &StateChange) -> Socket {
+        let born = change.old == Close || (change.old == Listen && change.new == SynRecv);
+        match self.table.socket(change.socket) {
+            Some(known) if !born => *known,
+            _ => self.table.add_socket(change.socket, None),
+        }
+    }
+
+    /// A listener opens or closes: no connection.
+    fn place_listener(&mut self, change: &StateChange, netns: u32) -> PlacedState {
+        let key = (netns, change.local.port);
+        let socket = self.socket_of(change);
+        let old_state_ns = socket.since.map(|since| change.at.since(since));
+        if change.new == Listen {
+            *self.listeners.entry(key).or_default() += 1;
+            if let Some(known) = self.table.socket_mut(change.socket) {
+                *known = Socket { since: Some(change.at), ..socket };
+            }
+        } else {
+            self.table.remove_socket(change.socket);
+            if let Some(count) = self.listeners.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.listeners.remove(&key);
+                }
+            }
+        }
+        PlacedState { change: *change, conn: None, socket: socket.number, role: None, old_state_ns }
+    }
+
+    /// The connection of a socket that has none yet, and which end it is.
+    fn connect(&mut self, change: &StateChange, netns: u32) -> (u32, Side) {
+        if change.local.port == 0 {
+            // The port was never learnt: a connection all the same, found again by its socket.
+            return (self.table.begin(None, change.at), Side::First);
+        }
+        let (key, side) = Key::new(netns, change.local, change.remote);
+        let known = self.table.find(&key).filter(|&at| self.has_room(at, side, change));
+        (known.unwrap_or_else(|| self.table.begin(Some(key), change.at)), side)
+    }
+
+    /// Whether the socket can be this end of that generation.
+    fn has_room(&self, at: u32, side: Side, change: &StateChange) -> bool {
+        let Some(conn) = self.table.get(at) else { return false };
+        let taken = conn.end(side).had_socket && !conn.key.is_some_and(|key| key.is_self_connect());
+        if conn.ended || taken {
+            return false;
+        }
+        // Whoever opens actively belongs to a handshake that has only begun: the other end's, or one whose SYN was shown
+        // first.
+        change.new != SynSent || !conn.answered
+    }
+
+    /// A connection that was begun without a key had its socket as its first end.
+    fn turn(&mut self, at: u32, side: Side) {
+        if side == Side::Second
+            && let Some(conn) = self.table.get_mut(at)
+        {
+            conn.ends.reverse();
+            conn.client = conn.client.map(Side::other);
+        }
+    }
+
+    /// Takes down what the change shows: the connection's number and the socket's role.
+    fn note(&mut self, change: &StateChange, socket: &Socket) -> (Option<u64>, Option<Role>) {
+        let Some(at) = socket.conn else { return (None, None) };
+        let Some(conn) = self.table.get_mut(at) else { return (None, None) };
+        conn.last = change.at;
+        match (change.old, change.new) {
+            (Close, SynSent) if conn.client.is_none() => conn.client = Some(socket.side),
+            (Listen, SynRecv) => conn.client = Some(socket.side.other()),
+            (_, Established) => conn.answered = true,
+            (SynSent | SynRecv | Close, _) => {}
+            // In mid-life already when it was first seen.
+            _ => conn.answered = true,
+        }
+        if conn.client.is_none()
+            && let Some(key) = conn.key
+        {
+            conn.client = server_by_port(&self.listeners, &key).map(Side::other);
+        }
+        let end = conn.end_mut(socket.side);
+        end.had_socket = true;
+        end.open_socket = change.new != Close;
+        let found = (Some(conn.number), conn.role(socket.side));
+        self.table.check_end(at, change.at);
+        found
+    }
+}

@@ -1,0 +1,177 @@
+//! The connections and sockets that are remembered, and how they are found.
+
+use std::{collections::VecDeque, hash::BuildHasher as _};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::{
+    Totals,
+    connection::{Connection, Key, Side},
+};
+use crate::event::{BootTime, SocketKey};
+
+/// How long an ended connection is remembered for segments that come late, in nanoseconds: tcp_fin_timeout.
+const LATE: u64 = 60_000_000_000;
+
+/// How many ended connections are remembered at the most.
+const MOST_ENDED: usize = 1 << 16;
+
+/// A socket that lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Socket {
+    pub(super) key: SocketKey,
+    /// The number that users see.
+    pub(super) number: u64,
+    /// Its connection, by place in the table.
+    pub(super) conn: Option<u32>,
+    /// Which end of it.
+    pub(super) side: Side,
+    /// Since when, where that was seen.
+    pub(super) since: Option<BootTime>,
+}
+
+/// Everything that is remembered. Connections and sockets lie in slabs; the indices hold places in these, not copies of
+/// the keys.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    hasher: RandomState,
+    connections: Slab<Connection>,
+    by_key: HashTable<u32>,
+    sockets: Slab<Socket>,
+    by_socket: HashTable<u32>,
+    ended: VecDeque<(BootTime, u32, u64)>,
+    totals: Totals,
+    socket_numbers: u64,
+}
+
+impl Table {
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The newest generation of a four-tuple.
+    pub(super) fn find(&self, key: &Key) -> Option<u32> {
+        let same = |&at: &u32| self.connections.get(at as usize).is_some_and(|conn| conn.key.as_ref() == Some(key));
+        self.by_key.find(self.hasher.hash_one(key), same).copied()
+    }
+
+    pub(super) fn get(&self, at: u32) -> Option<&Connection> {
+        self.connections.get(at as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(at as usize)
+    }
+
+    /// The generation before one, if it is remembered.
+    pub(super) fn previous(&self, at: u32) -> Option<u32> {
+        let (previous, number) = self.get(at)?.previous?;
+        (self.get(previous)?.number == number).then_some(previous)
+    }
+
+    /// Begins a connection: the newest generation of its four-tuple from now on.
+    pub(super) fn begin(&mut self, key: Option<Key>, at: BootTime) -> u32 {
+        self.totals.numbered += 1;
+        let place = self.connections.insert(Connection::new(self.totals.numbered, None, at)) as u32;
+        if let Some(key) = key {
+            self.bind(place, key);
+        }
+        place
+    }
+
+    /// The four-tuple of a connection is known now.
+    pub(super) fn bind(&mut self, at: u32, key: Key) {
+        let before = self.find(&key);
+        let hash = self.hasher.hash_one(key);
+        if let Some(before) = before
+            && let Ok(entry) = self.by_key.find_entry(hash, |&found| found == before)
+        {
+            entry.remove();
+        }
+        let previous = before.and_then(|before| Some((before, self.get(before)?.number)));
+        if let Some(conn) = self.get_mut(at) {
+            conn.key = Some(key);
+            conn.previous = previous;
+        }
+        let (hasher, connections) = (&self.hasher, &self.connections);
+        self.by_key.insert_unique(hash, at, |&at| hash_of(hasher, connections, at));
+    }
+
+    /// Something about a connection has changed: is it over?
+    pub(super) fn check_end(&mut self, at: u32, now: BootTime) {
+        if let Some(conn) = self.connections.get_mut(at as usize)
+            && !conn.ended
+            && conn.is_over()
+        {
+            conn.ended = true;
+            self.totals.ended += 1;
+            self.ended.push_back((now, at, conn.number));
+        }
+    }
+
+    /// Forgets connections that ended long ago.
+    pub(super) fn expire(&mut self, now: BootTime) {
+        while let Some(&(since, at, number)) = self.ended.front() {
+            if self.ended.len() <= MOST_ENDED && now.since(since) < LATE {
+                break;
+            }
+            self.ended.pop_front();
+            if self.get(at).is_some_and(|conn| conn.number == number) {
+                self.forget(at);
+            }
+        }
+    }
+
+    fn forget(&mut self, at: u32) {
+        let Some(conn) = self.connections.try_remove(at as usize) else { return };
+        if let Some(key) = conn.key
+            && let Ok(entry) = self.by_key.find_entry(self.hasher.hash_one(key), |&found| found == at)
+        {
+            entry.remove();
+        }
+    }
+
+    /// A socket that lives.
+    pub(super) fn socket(&self, key: SocketKey) -> Option<&Socket> {
+        let at = self.by_socket.find(self.hasher.hash_one(key), |&at| self.is_socket(at, key))?;
+        self.sockets.get(*at as usize)
+    }
+
+    /// A socket that lives, to change it.
+    pub(super) fn socket_mut(&mut self, key: SocketKey) -> Option<&mut Socket> {
+        let hash = self.hasher.hash_one(key);
+        let at = *self.by_socket.find(hash, |&at| self.is_socket(at, key))?;
+        self.sockets.get_mut(at as usize)
+    }
+
+    /// A socket begins to live, or is seen for the first time.
+    pub(super) fn add_socket(&mut self, key: SocketKey, since: Option<BootTime>) -> Socket {
+        self.remove_socket(key);
+        self.socket_numbers += 1;
+        let socket = Socket { key, number: self.socket_numbers, conn: None, side: Side::First, since };
+        let at = self.sockets.insert(socket) as u32;
+        let (hasher, sockets) = (&self.hasher, &self.sockets);
+        let rehash = |&at: &u32| sockets.get(at as usize).map_or(0, |socket| hasher.hash_one(socket.key));
+        self.by_socket.insert_unique(hasher.hash_one(key), at, rehash);
+        socket
+    }
+
+    /// A socket's life has ended: its address will be another's.
+    pub(super) fn remove_socket(&mut self, key: SocketKey) -> Option<Socket> {
+        let hash = self.hasher.hash_one(key);
+        let sockets = &self.sockets;
+        let same = |&at: &u32| sockets.get(at as usize).is_some_and(|socket| socket.key == key);
+        let (at, _vacant) = self.by_socket.find_entry(hash, same).ok()?.remove();
+        self.sockets.try_remove(at as usize)
+    }
+
+    fn is_socket(&self, at: u32, key: SocketKey) -> bool {
+        self.sockets.get(at as usize).is_some_and(|socket| socket.key == key)
+    }
+}
+
+fn hash_of(hasher: &RandomState, connections: &Slab<Connection>, at: u32) -> u64 {
+    connections.get(at as usize).and_then(|conn| conn.key).map_or(0, |key| hasher.hash_one(key))
+}

@@ -1,0 +1,92 @@
+//! State changes that cannot be shown yet. At SYN_SENT the kernel has not chosen the port; at LISTEN → SYN_RECV kernels
+//! before 6.18 have not filled in the peer. The next thing the socket does shows both, nearly always within microseconds.
+//! Everything behind waits too, so that the order holds.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::{
+    event::{BootTime, Event, Segment, SocketKey, StateChange},
+    tcp::{TcpFlags, TcpState},
+};
+
+/// The longest that an event waits, in nanoseconds.
+pub(super) const LONGEST: u64 = 50_000_000;
+
+/// Events that wait, in order.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// With whether it is incomplete itself, or only stands behind one that is.
+    queue: VecDeque<(Event, bool)>,
+    /// The number of the event at the front of the queue.
+    front: u64,
+    /// Incomplete events by their socket.
+    incomplete: HashMap<SocketKey, u64>,
+}
+
+impl Waiting {
+    /// Takes the event if it has to wait; false if it may go on at once.
+    pub(super) fn take(&mut self, event: &Event) -> bool {
+        if self.queue.is_empty() && !is_incomplete(event) {
+            return false;
+        }
+        self.complete(event);
+        if is_incomplete(event)
+            && let Event::State(change) = event
+        {
+            let number = self.front + self.queue.len() as u64;
+            self.incomplete.insert(change.socket, number);
+        }
+        self.queue.push_back((*event, is_incomplete(event)));
+        true
+    }
+
+    /// The next event that need not wait any more.
+    pub(super) fn next(&mut self, now: BootTime) -> Option<Event> {
+        let (event, incomplete) = self.queue.front()?;
+        if *incomplete && now < event.at().plus(LONGEST) {
+            return None;
+        }
+        let (event, incomplete) = self.queue.pop_front()?;
+        if incomplete && let Event::State(change) = &event {
+            self.incomplete.remove(&change.socket);
+        }
+        self.front += 1;
+        Some(event)
+    }
+
+    /// When the first one has waited long enough.
+    pub(super) fn deadline(&self) -> Option<BootTime> {
+        self.queue.front().map(|(event, _)| event.at().plus(LONGEST))
+    }
+
+    /// Fills in what `event` tells about the same socket's earlier change.
+    fn complete(&mut self, event: &Event) {
+        let socket = match event {
+            Event::State(change) => change.socket,
+            Event::Segment(Segment { socket: Some(socket), header, .. }) if header.has(TcpFlags::SYN) => *socket,
+            _ => return,
+        };
+        let Some(number) = self.incomplete.remove(&socket) else { return };
+        let index = usize::try_from(number - self.front).unwrap_or(usize::MAX);
+        let Some((Event::State(early), incomplete)) = self.queue.get_mut(index) else { return };
+        match event {
+            Event::State(later) => {
+                early.local = later.local;
+                early.remote = later.remote;
+            }
+            Event::Segment(syn) => early.local = syn.src,
+            Event::Icmp(_) | Event::Loss(_) => {}
+        }
+        // Even where that did not help: the socket's next change was the last chance.
+        *incomplete = false;
+    }
+}
+
+fn is_incomplete(event: &Event) -> bool {
+    let Event::State(StateChange { old, new, local, remote, .. }) = event else { return false };
+    match (old, new) {
+        (_, TcpState::SynSent) => local.port == 0,
+        (TcpState::Listen, TcpState::SynRecv) => remote.port == 0,
+        _ => false,
+    }
+}

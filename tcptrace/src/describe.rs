@@ -1,0 +1,121 @@
+//! From placed events to entries: wall-clock times, interface names, the words of ICMP.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    clock::Clock,
+    connections::{Placed, PlacedIcmp, PlacedSegment, PlacedState},
+    entry::{EndpointEntry, Entry, IcmpEntry, LostEntry, SegmentEntry, Stamp, StateEntry},
+    event::{BootTime, Endpoint, Loss},
+    icmp,
+    tcp::{TcpFlags, TcpOptions, TcpState},
+    text::Errno,
+};
+
+/// What it takes to describe an event.
+#[derive(Debug, Default)]
+pub struct Describer {
+    /// Wall-clock times.
+    pub clock: Clock,
+    interfaces: HashMap<u32, Arc<str>>,
+}
+
+impl Describer {
+    /// An interface's name is known, or has changed.
+    pub fn name_interface(&mut self, index: u32, name: &str) {
+        self.interfaces.insert(index, name.into());
+    }
+
+    /// When something happened.
+    pub fn stamp(&self, at: BootTime) -> Stamp {
+        Stamp { time: self.clock.wall(at), boot_ns: Some(at.0) }
+    }
+
+    /// The entry of an event.
+    pub fn entry(&mut self, placed: &Placed) -> Entry {
+        match placed {
+            Placed::State(placed) => Entry::State(self.state(placed)),
+            Placed::Segment(placed) => Entry::Segment(self.segment(placed)),
+            Placed::Icmp(placed) => Entry::Icmp(self.icmp(placed)),
+            Placed::Loss(loss) => Entry::Lost(self.lost(loss)),
+        }
+    }
+
+    fn state(&self, placed: &PlacedState) -> StateEntry {
+        let change = &placed.change;
+        let listener = placed.conn.is_none();
+        StateEntry {
+            stamp: self.stamp(change.at),
+            conn: placed.conn,
+            netns: change.netns,
+            socket: placed.socket,
+            old: change.old,
+            new: change.new,
+            local: socket_end(change.local),
+            remote: (!listener).then(|| socket_end(change.remote)),
+            role: placed.role,
+            error: change.error.filter(|_| change.new == TcpState::Close).filter(|&error| error != 0).map(Errno),
+            pid: change.task.map(|task| task.pid),
+            tid: change.task.map(|task| task.tid),
+            comm: change.task.map(|task| task.comm),
+            old_state_ns: placed.old_state_ns,
+        }
+    }
+
+    fn segment(&mut self, placed: &PlacedSegment) -> SegmentEntry {
+        let segment = &placed.segment;
+        let header = &segment.header;
+        SegmentEntry {
+            stamp: self.stamp(segment.at),
+            conn: placed.conn,
+            interface: self.interface(segment.ifindex),
+            direction: Some(segment.direction),
+            src: wire_end(segment.src),
+            dst: wire_end(segment.dst),
+            flags: header.flags,
+            seq: header.seq.0,
+            ack: header.has(TcpFlags::ACK).then_some(header.ack.0),
+            rel_seq: placed.rel_seq,
+            rel_ack: placed.rel_ack,
+            window: header.window,
+            length: segment.length,
+            segments: (segment.segments > 1).then_some(segment.segments),
+            options: TcpOptions::from(header),
+        }
+    }
+
+    fn icmp(&mut self, placed: &PlacedIcmp) -> IcmpEntry {
+        let error = &placed.error;
+        IcmpEntry {
+            stamp: self.stamp(error.at),
+            conn: placed.conn,
+            interface: self.interface(error.ifindex),
+            direction: Some(error.direction),
+            from: error.from,
+            kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
+            icmp_type: error.icmp_type,
+            icmp_code: error.icmp_code,
+            src: wire_end(error.src),
+            dst: wire_end(error.dst),
+        }
+    }
+
+    fn lost(&self, loss: &Loss) -> LostEntry {
+        LostEntry { stamp: self.stamp(loss.at), source: loss.source, count: loss.count, total: loss.total }
+    }
+
+    /// An interface's name. One that nobody has told of has its number for a name.
+    fn interface(&mut self, index: u32) -> Arc<str> {
+        Arc::clone(self.interfaces.entry(index).or_insert_with(|| format!("if{index}").into()))
+    }
+}
+
+/// An end as a socket has it: port 0 is one not chosen yet.
+fn socket_end(end: Endpoint) -> EndpointEntry {
+    EndpointEntry { addr: end.addr, port: (end.port != 0).then_some(end.port) }
+}
+
+/// An end as a header has it: port 0 is what was seen.
+fn wire_end(end: Endpoint) -> EndpointEntry {
+    EndpointEntry { addr: end.addr, port: Some(end.port) }
+}

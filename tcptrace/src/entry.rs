@@ -1,0 +1,202 @@
+//! An event in its place: with its connection's number, the role of each end and relative numbers. Entries are what
+//! renderers print; their fields are the JSON fields, so that text and JSON cannot disagree.
+
+use std::{net::IpAddr, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use crate::connections::Role;
+use crate::{
+    event::{Comm, Direction, LossSource},
+    tcp::{TcpFlags, TcpOptions, TcpState},
+    text::{Errno, WallTime},
+};
+
+/// The number of the JSON schema. Within it fields may be added, none renamed.
+pub const SCHEMA: u32 = 1;
+
+/// One line of output.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Entry {
+    /// Tracing begins.
+    Start(StartEntry),
+    /// A socket changed its state.
+    State(StateEntry),
+    /// A segment passed an interface.
+    Segment(SegmentEntry),
+    /// An ICMP error that quotes a segment passed an interface.
+    Icmp(IcmpEntry),
+    /// Something was lost here.
+    Lost(LostEntry),
+    /// Tracing ended.
+    End(EndEntry),
+}
+
+/// When an entry's event happened.
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+pub struct Stamp {
+    /// Wall clock, RFC 3339 in UTC with nine digits.
+    pub time: WallTime,
+    /// `CLOCK_BOOTTIME` in nanoseconds; null from a capture.
+    pub boot_ns: Option<u64>,
+}
+
+/// What is traced, by what.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct StartEntry {
+    /// When tracing began.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// tcptrace's version.
+    pub version: &'static str,
+    /// This host's name.
+    pub hostname: String,
+    /// The kernel's release; null from a capture.
+    pub kernel: Option<String>,
+    /// The interfaces attached to.
+    pub interfaces: Vec<String>,
+    /// The filter, in words; empty for none.
+    pub filter: String,
+}
+
+/// An endpoint as JSON shows it.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct EndpointEntry {
+    /// Address.
+    pub addr: IpAddr,
+    /// Port; null where the kernel had not chosen it.
+    pub port: Option<u16>,
+}
+
+/// A socket changed its state.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct StateEntry {
+    /// When.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The connection; null for listeners.
+    pub conn: Option<u64>,
+    /// Inode number of the network namespace; null where this kernel does not tell.
+    pub netns: Option<u32>,
+    /// A number for this socket as long as it lives.
+    pub socket: u64,
+    /// The state it leaves.
+    pub old: TcpState,
+    /// The state it enters.
+    pub new: TcpState,
+    /// Its own end.
+    pub local: EndpointEntry,
+    /// The other end; null for listeners.
+    pub remote: Option<EndpointEntry>,
+    /// Which end of the connection the socket is; null for listeners and where nothing tells.
+    pub role: Option<Role>,
+    /// The socket's pending error by its errno name.
+    pub error: Option<Errno>,
+    /// The process that made the change; null where the change ran in nobody's context.
+    pub pid: Option<u32>,
+    /// The thread that made the change.
+    pub tid: Option<u32>,
+    /// The thread's name.
+    pub comm: Option<Comm>,
+    /// Nanoseconds spent in the old state; null where its beginning was not seen.
+    pub old_state_ns: Option<u64>,
+}
+
+/// A segment passed an interface.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct SegmentEntry {
+    /// When.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The connection.
+    pub conn: u64,
+    /// The interface where it was seen first.
+    pub interface: Arc<str>,
+    /// Which way it passed; null from a capture that does not tell.
+    pub direction: Option<Direction>,
+    /// Source.
+    pub src: EndpointEntry,
+    /// Destination.
+    pub dst: EndpointEntry,
+    /// Flags in tcpdump's letters and order; `none` for no flag.
+    pub flags: TcpFlags,
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement number; null without ACK.
+    pub ack: Option<u32>,
+    /// Sequence number relative to the sender's ISN, modulo 2^32.
+    pub rel_seq: u32,
+    /// Acknowledgement number relative to the other end's ISN, modulo 2^32; null without ACK.
+    pub rel_ack: Option<u32>,
+    /// The window field, unscaled.
+    pub window: u16,
+    /// Payload bytes by the IP length; of all segments where offloading merged several.
+    pub length: u32,
+    /// How many segments the buffer stands for, when more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u16>,
+    /// TCP options.
+    pub options: TcpOptions,
+}
+
+/// An ICMP error that quotes a segment passed an interface.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct IcmpEntry {
+    /// When.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The connection of the quoted segment.
+    pub conn: u64,
+    /// The interface where it was seen first.
+    pub interface: Arc<str>,
+    /// Which way it passed; null from a capture that does not tell.
+    pub direction: Option<Direction>,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// What it says, in words.
+    pub kind: &'static str,
+    /// Type.
+    pub icmp_type: u8,
+    /// Code.
+    pub icmp_code: u8,
+    /// Source of the quoted segment.
+    pub src: EndpointEntry,
+    /// Destination of the quoted segment.
+    pub dst: EndpointEntry,
+}
+
+/// Something was lost here.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct LostEntry {
+    /// When it was noticed.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// What was lost.
+    pub source: LossSource,
+    /// How much since the last such entry.
+    pub count: u64,
+    /// How much since tracing began.
+    pub total: u64,
+}
+
+/// What was seen in all.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct EndEntry {
+    /// When tracing ended.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// Connections numbered.
+    pub connections: u64,
+    /// Of these, still open.
+    pub open: u64,
+    /// Connections forgotten because the table was full.
+    pub evicted: u64,
+    /// Events taken from the ring.
+    pub events: u64,
+    /// Records lost, all sources together.
+    pub lost: u64,
+}

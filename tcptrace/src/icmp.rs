@@ -1,0 +1,68 @@
+//! What ICMP errors say, in the words of RFC 792, RFC 1122 and RFC 4443.
+
+use std::net::IpAddr;
+
+/// The meaning of an error that `from` sent.
+pub fn kind(from: IpAddr, icmp_type: u8, icmp_code: u8) -> &'static str {
+    if from.is_ipv4() { kind_v4(icmp_type, icmp_code) } else { kind_v6(icmp_type, icmp_code) }
+}
+
+fn kind_v4(icmp_type: u8, icmp_code: u8) -> &'static str {
+    match (icmp_type, icmp_code) {
+        (3, 0) => "network unreachable",
+        (3, 1) => "host unreachable",
+        (3, 2) => "protocol unreachable",
+        (3, 3) => "port unreachable",
+        (3, 4) => "fragmentation needed",
+        (3, 5) => "source route failed",
+        (3, 6) => "network unknown",
+        (3, 7) => "host unknown",
+        (3, 9) => "network administratively prohibited",
+        (3, 10) => "host administratively prohibited",
+        (3, 11) => "network unreachable for this type of service",
+        (3, 12) => "host unreachable for this type of service",
+        (3, 13) => "communication administratively prohibited",
+        (3, _) => "destination unreachable",
+        (4, _) => "source quench",
+        (11, 0) => "time to live exceeded",
+        (11, 1) => "fragment reassembly time exceeded",
+        (11, _) => "time exceeded",
+        (12, _) => "parameter problem",
+        _ => "unknown error",
+    }
+}
+
+fn kind_v6(icmp_type: u8, icmp_code: u8) -> &'static str {
+    match (icmp_type, icmp_code) {
+        (1, 0) => "no route to destination",
+        (1, 1) => "communication administratively prohibited",
+        (1, 2) => "beyond scope of source address",
+        (1, 3) => "address unreachable",
+        (1, 4) => "port unreachable",
+        (1, 5) => "source address failed policy",
+        (1, 6) => "reject route to destination",
+        (1, _) => "destination unreachable",
+        (2, _) => "packet too big",
+        (3, 0) => "hop limit exceeded",
+        (3, 1) => "fragment reassembly time exceeded",
+        (3, _) => "time exceeded",
+        (4, _) => "parameter problem",
+        _ => "unknown error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_family_decides_what_a_number_means() {
+        let v4: IpAddr = "192.0.2.1".parse().expect("an address");
+        let v6: IpAddr = "2001:db8::1".parse().expect("an address");
+        assert_eq!(kind(v4, 3, 3), "port unreachable");
+        assert_eq!(kind(v6, 1, 4), "port unreachable");
+        assert_eq!(kind(v6, 3, 0), "hop limit exceeded");
+        assert_eq!(kind(v4, 3, 200), "destination unreachable");
+        assert_eq!(kind(v4, 99, 0), "unknown error");
+    }
+}

@@ -1,0 +1,22 @@
+//! The library behind `tcptrace`.
+pub mod app;
+pub mod bpf;
+pub mod cli;
+pub mod clock;
+pub mod connections;
+pub mod describe;
+pub mod entry;
+pub mod event;
+pub mod filter;
+pub mod icmp;
+pub mod kernel_threads;
+pub mod loss;
+pub mod output;
+pub mod pipeline;
+pub mod preflight;
+pub mod record;
+pub mod render;
+pub mod schema;
+pub mod sink;
+pub mod tcp;
+pub mod text;

@@ -1,0 +1,100 @@
+//! What has been lost and reported so far. A gap shows twice, in the next record of its source and in the kernel's
+//! counter; it is reported once, where it shows first.
+
+use crate::event::{BootTime, Loss, LossSource};
+
+/// Losses by source.
+#[derive(Debug, Default)]
+pub struct LossLedger {
+    reported: [u64; 4],
+}
+
+impl LossLedger {
+    /// A record carries the low 32 bits of its source's count: is there a gap before it?
+    pub fn carried(&mut self, source: LossSource, low: u32, at: BootTime) -> Option<Loss> {
+        let known = *self.slot(source);
+        // The count only grows, and not by 2^31 between two looks: a smaller one was taken before a poll.
+        let ahead = low.wrapping_sub(known as u32);
+        if ahead == 0 || ahead >= 1 << 31 { None } else { self.counted(source, known + u64::from(ahead), at) }
+    }
+
+    /// The total of a source has been read: has it grown?
+    pub fn counted(&mut self, source: LossSource, total: u64, at: BootTime) -> Option<Loss> {
+        let known = self.slot(source);
+        let count = total.saturating_sub(*known);
+        *known += count;
+        (count > 0).then_some(Loss { at, source, count, total })
+    }
+
+    /// `count` more have been lost of a source that is counted here.
+    pub fn add(&mut self, source: LossSource, count: u64, at: BootTime) -> Option<Loss> {
+        let total = *self.slot(source) + count;
+        self.counted(source, total, at)
+    }
+
+    /// All that has been lost.
+    pub fn total(&self) -> u64 {
+        self.reported.iter().sum()
+    }
+
+    fn slot(&mut self, source: LossSource) -> &mut u64 {
+        let [state, segment, recursion, output] = &mut self.reported;
+        match source {
+            LossSource::State => state,
+            LossSource::Segment => segment,
+            LossSource::Recursion => recursion,
+            LossSource::Output => output,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: BootTime = BootTime(1);
+
+    #[test]
+    fn a_gap_is_reported_once_where_it_shows_first() {
+        let mut ledger = LossLedger::default();
+        let loss = ledger.carried(LossSource::State, 3, NOW).expect("a gap of three");
+        assert_eq!((loss.count, loss.total), (3, 3));
+        assert_eq!(ledger.carried(LossSource::State, 3, NOW), None);
+        assert_eq!(ledger.counted(LossSource::State, 3, NOW), None);
+        let loss = ledger.counted(LossSource::State, 5, NOW).expect("two more");
+        assert_eq!((loss.count, loss.total), (2, 5));
+        assert_eq!(ledger.carried(LossSource::State, 4, NOW), None, "taken before the poll");
+        assert_eq!(ledger.total(), 5);
+    }
+
+    #[test]
+    fn sources_are_counted_apart() {
+        let mut ledger = LossLedger::default();
+        assert!(ledger.carried(LossSource::State, 1, NOW).is_some());
+        assert!(ledger.carried(LossSource::Segment, 1, NOW).is_some());
+        assert!(ledger.add(LossSource::Output, 7, NOW).is_some());
+        assert_eq!(ledger.total(), 9);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_the_reports_add_up(steps in prop::collection::vec((0..5_u64, any::<bool>()), 0..50)) {
+            let mut ledger = LossLedger::default();
+            let (mut total, mut reported) = (u64::from(u32::MAX) - 20, 0);
+            ledger.counted(LossSource::Segment, total, NOW);
+            let begin = total;
+            for (more, polled) in steps {
+                total += more;
+                let loss = if polled {
+                    ledger.counted(LossSource::Segment, total, NOW)
+                } else {
+                    ledger.carried(LossSource::Segment, total as u32, NOW)
+                };
+                reported += loss.map_or(0, |loss| loss.count);
+                prop_assert_eq!(reported, total - begin);
+            }
+        }
+    }
+}

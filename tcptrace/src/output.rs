@@ -1,0 +1,173 @@
+//! Where entries go: rendered, then to stdout and to the file of `--write`, without ever waiting for a reader.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use log::error;
+
+use crate::{
+    cli::{Emit, Options, Output as Form},
+    entry::Entry,
+    render::{Events, Json, Render},
+    sink::{BUDGET, End, Finish, Offer, Sink, SinkError},
+};
+
+/// Bytes gathered before they are handed on, unless the ring runs empty first.
+const CHUNK: usize = 64 << 10;
+
+/// One destination: how entries look there, and what is gathered for it.
+struct Destination {
+    render: Box<dyn Render>,
+    emit: Emit,
+    sink: Sink,
+    gathered: Vec<u8>,
+    entries: u64,
+}
+
+impl Destination {
+    fn new(render: Box<dyn Render>, emit: Emit, sink: Sink) -> Self {
+        Self { render, emit, sink, gathered: Vec::with_capacity(CHUNK), entries: 0 }
+    }
+
+    /// Returns how many entries had to be given up.
+    fn write(&mut self, entry: &Entry) -> u64 {
+        if !wanted(self.emit, entry) {
+            return 0;
+        }
+        self.render.render(entry, &mut self.gathered);
+        self.entries += 1;
+        if self.gathered.len() >= CHUNK { self.flush() } else { 0 }
+    }
+
+    /// Returns how many entries had to be given up.
+    fn flush(&mut self) -> u64 {
+        if self.gathered.is_empty() {
+            return 0;
+        }
+        let bytes = std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK));
+        let entries = std::mem::take(&mut self.entries);
+        match self.sink.try_write(Bytes::from(bytes)) {
+            Offer::Full => entries,
+            // What an ended sink does not take is no loss: nobody is there to miss it, or its error has been told.
+            Offer::Accepted | Offer::Ended => 0,
+        }
+    }
+}
+
+/// All destinations.
+pub struct Output {
+    stdout: Destination,
+    file: Option<Destination>,
+    failed: bool,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").field("file", &self.file.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Output {
+    /// Opens what the options name.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn open(options: &Options) -> Result<Self, SinkError> {
+        let file = match &options.write {
+            Some(path) => Some(Destination::new(Box::new(Json), Emit::ALL, Sink::file(path, BUDGET)?)),
+            None => None,
+        };
+        let (render, emit): (Box<dyn Render>, Emit) = match options.output {
+            Form::Json => (Box::new(Json), options.emit),
+            Form::Events => (
+                Box::new(Events {
+                    colour: options.color,
+                    absolute_seq: options.absolute_seq,
+                    unicode: options.unicode,
+                }),
+                Emit::ALL,
+            ),
+        };
+        Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
+    }
+
+    /// Writes an entry everywhere. Returns how many renderings of it and others had to be given up because a reader is
+    /// too slow.
+    #[must_use = "what is given up has to be counted"]
+    pub fn write(&mut self, entry: &Entry) -> u64 {
+        self.stdout.write(entry) + self.file.as_mut().map_or(0, |file| file.write(entry))
+    }
+
+    /// Hands on what has been gathered. Returns as [`Self::write`] does.
+    #[must_use = "what is given up has to be counted"]
+    pub fn flush(&mut self) -> u64 {
+        self.stdout.flush() + self.file.as_mut().map_or(0, Destination::flush)
+    }
+
+    /// Opens the file again, which begins with `start`.
+    pub fn reopen_file(&mut self, start: &Entry) -> u64 {
+        let Some(file) = &mut self.file else { return 0 };
+        let given_up = file.flush();
+        file.sink.reopen();
+        given_up + file.write(start)
+    }
+
+    /// Waits until a destination ends by itself; true when there is nobody left to write for, since stdout's reader has
+    /// gone. An error is told once and remembered for the exit status.
+    pub async fn ended(&mut self) -> bool {
+        let file = async {
+            match &mut self.file {
+                Some(file) => file.sink.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let (end, stdout) = tokio::select! {
+            end = self.stdout.sink.ended() => (end, true),
+            end = file => (end, false),
+        };
+        self.failed |= tell(&end);
+        stdout && matches!(end, End::Closed)
+    }
+
+    /// Writes what is left, waiting no longer than `deadline` in all. False when something could not be written.
+    pub fn finish(self, deadline: Duration) -> bool {
+        let Self { mut stdout, file, failed } = self;
+        let _counted_already = stdout.flush();
+        let mut fine = !failed;
+        // The file first: a disk is seldom slow, and a reader that has stopped may take all of the time.
+        if let Some(mut file) = file {
+            let _counted_already = file.flush();
+            fine &= finished(file.sink.finish(deadline / 2), failed);
+        }
+        finished(stdout.sink.finish(deadline / 2), failed) && fine
+    }
+}
+
+/// Whether everything was written; a reader that has gone, or does not read, is no failure.
+fn finished(finish: Finish, told: bool) -> bool {
+    match finish {
+        Finish::Ended(end) if !told => !tell(&end),
+        Finish::Ended(End::Failed(_)) => false,
+        Finish::Flushed | Finish::Ended(End::Closed) | Finish::GivenUp { .. } => true,
+    }
+}
+
+/// Says what went wrong; false when nothing did.
+fn tell(end: &End) -> bool {
+    match end {
+        End::Closed => false,
+        End::Failed(cause) => {
+            error!("{cause}");
+            true
+        }
+    }
+}
+
+/// `--emit` chooses among the types that make up the bulk; what frames them always comes.
+fn wanted(emit: Emit, entry: &Entry) -> bool {
+    match entry {
+        Entry::State(_) => emit.contains(Emit::STATE),
+        Entry::Segment(_) | Entry::Icmp(_) => emit.contains(Emit::SEGMENT),
+        Entry::Start(_) | Entry::Lost(_) | Entry::End(_) => true,
+    }
+}

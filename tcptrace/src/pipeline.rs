@@ -1,0 +1,158 @@
+//! Ring → decode → connection → describe → output: what happens to each record, in one place and on one thread.
+
+use log::error;
+
+use crate::{
+    connections::{Connections, Placed, Totals},
+    describe::Describer,
+    entry::{EndEntry, Entry},
+    event::{BootTime, Event, LossSource},
+    kernel_threads::KernelThreads,
+    loss::LossLedger,
+    output::Output,
+    record,
+};
+
+/// Everything between the ring and the sinks.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// Names and times.
+    pub describer: Describer,
+    /// Destinations.
+    pub output: Output,
+    connections: Connections,
+    ledger: LossLedger,
+    /// Where the kernel programs cannot tell kernel threads, they are told here.
+    kernel_threads: Option<KernelThreads>,
+    events: u64,
+    undecodable: bool,
+}
+
+impl Pipeline {
+    /// An empty pipeline. `netns` is the namespace whose segments are seen.
+    pub fn new(netns: u32, describer: Describer, output: Output, kernel_threads: Option<KernelThreads>) -> Self {
+        Self {
+            describer,
+            output,
+            connections: Connections::new(netns),
+            ledger: LossLedger::default(),
+            kernel_threads,
+            events: 0,
+            undecodable: false,
+        }
+    }
+
+    /// Takes a record from the ring.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.events += 1;
+        let decoded = match record::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                if !self.undecodable {
+                    error!("{error}: the kernel programs are not those of this build");
+                    self.undecodable = true;
+                }
+                return;
+            }
+        };
+        let mut event = decoded.event;
+        if let Event::State(change) = &mut event {
+            if let Some(threads) = &mut self.kernel_threads {
+                change.task = change.task.filter(|task| !threads.contains(task));
+            }
+        }
+        if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, event.at()) {
+            self.handle(&Event::Loss(loss));
+        }
+        self.handle(&event);
+    }
+
+    /// Takes what the kernel has counted as lost.
+    pub fn count_losses(&mut self, totals: &[(LossSource, u64)], now: BootTime) {
+        for &(source, total) in totals {
+            if let Some(loss) = self.ledger.counted(source, total, now) {
+                self.handle(&Event::Loss(loss));
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] should be called at the latest.
+    pub fn poll_timeout(&self) -> Option<BootTime> {
+        self.connections.poll_timeout()
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: BootTime) {
+        self.pass(|connections, emit| connections.handle_timeout(now, emit));
+    }
+
+    /// Hands on what has been written.
+    pub fn flush(&mut self) {
+        let given_up = self.output.flush();
+        self.give_up(given_up);
+    }
+
+    /// Writes an entry of the tracer's own.
+    pub fn write(&mut self, entry: &Entry) {
+        let given_up = self.output.write(entry);
+        self.give_up(given_up);
+    }
+
+    /// Opens the file of `--write` again.
+    pub fn reopen_file(&mut self, start: &Entry) {
+        let given_up = self.output.reopen_file(start);
+        self.give_up(given_up);
+    }
+
+    /// How many connections there have been.
+    pub fn totals(&self) -> Totals {
+        self.connections.totals()
+    }
+
+    /// Events taken from the ring, and records lost.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.events, self.ledger.total())
+    }
+
+    /// No more events will come.
+    pub fn end(&mut self) {
+        self.pass(Connections::finish);
+        let totals = self.totals();
+        let (events, lost) = self.counts();
+        let end = EndEntry {
+            stamp: self.describer.stamp(self.describer.clock.now()),
+            connections: totals.numbered,
+            open: totals.numbered - totals.ended - totals.evicted,
+            evicted: totals.evicted,
+            events,
+            lost,
+        };
+        self.write(&Entry::End(end));
+    }
+
+    fn handle(&mut self, event: &Event) {
+        self.pass(|connections, emit| connections.handle_event(event, emit));
+    }
+
+    fn pass<F>(&mut self, step: F)
+    where
+        F: FnOnce(&mut Connections, &mut dyn FnMut(Placed)),
+    {
+        let Self { connections, describer, output, .. } = self;
+        let mut given_up = 0;
+        step(connections, &mut |placed| given_up += output.write(&describer.entry(&placed)));
+        self.give_up(given_up);
+    }
+
+    /// Counts what readers were too slow for, and says so in the output itself.
+    fn give_up(&mut self, count: u64) {
+        if count > 0 {
+            let now = self.describer.clock.now();
+            if let Some(loss) = self.ledger.add(LossSource::Output, count, now) {
+                let entry = self.describer.entry(&Placed::Loss(loss));
+                // It is gathered with what follows, so it cannot fail alone.
+                let _counted_later = self.output.write(&entry);
+            }
+        }
+    }
+}

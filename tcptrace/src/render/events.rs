@@ -1,0 +1,79 @@
+//! A line of text for each event as it happens; segments in tcpdump's notation.
+
+mod lines;
+mod look;
+mod segment;
+mod state;
+
+use super::{Render, line::Line};
+use crate::{
+    entry::{EndpointEntry, Entry, Stamp},
+    text::{Escaped, LocalTime},
+};
+
+/// Renders entries as lines for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Events {
+    /// Whether to set colours.
+    pub colour: bool,
+    /// Whether sequence numbers are the header's own after the handshake too.
+    pub absolute_seq: bool,
+    /// Whether the reader's terminal shows more than ASCII.
+    pub unicode: bool,
+}
+
+impl Render for Events {
+    fn render(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+        let line = &mut Line::new(out);
+        match entry {
+            Entry::Start(start) => self.start(start, line),
+            Entry::State(state) => self.state(state, line),
+            Entry::Segment(segment) => self.segment(segment, line),
+            Entry::Icmp(icmp) => self.icmp(icmp, line),
+            Entry::Lost(lost) => self.lost(lost, line),
+            Entry::End(end) => self.end(end, line),
+        }
+        line.raw("\n");
+    }
+}
+
+impl Events {
+    /// What every line begins with.
+    fn time(&self, stamp: &Stamp, line: &mut Line<'_>) {
+        self.look(look::TIME, line, |line| line.raw(LocalTime(stamp.time).text()));
+        line.raw(" ");
+    }
+
+    /// What lines of a connection go on with.
+    fn conn(&self, conn: u64, line: &mut Line<'_>) {
+        self.look(look::of_conn(conn), line, |line| line.raw("#").long_number(conn));
+        line.raw(" ");
+    }
+
+    fn arrow(&self) -> &'static str {
+        if self.unicode { " → " } else { " -> " }
+    }
+}
+
+impl Line<'_> {
+    /// tcpdump's way to write an endpoint: the port behind one more dot.
+    fn dotted(&mut self, EndpointEntry { addr, port }: &EndpointEntry) -> &mut Self {
+        self.address(*addr).raw(".");
+        match *port {
+            Some(port) => self.number(port),
+            None => self.raw("?"),
+        }
+    }
+
+    /// Text from outside.
+    fn escaped(&mut self, text: &str) -> &mut Self {
+        if text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\') {
+            self.raw(text)
+        } else {
+            self.display(Escaped(text.as_bytes()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! The lines there are few of: ICMP errors, losses, beginning and end.
+
+use super::{Events, look};
+use crate::{
+    entry::{EndEntry, IcmpEntry, LostEntry, StartEntry},
+    event::LossSource,
+    render::line::Line,
+};
+
+impl Events {
+    pub(super) fn start(&self, entry: &StartEntry, line: &mut Line<'_>) {
+        // The schema is JSON's.
+        let StartEntry { stamp, schema: _, version, hostname, kernel, interfaces, filter } = entry;
+        self.time(stamp, line);
+        line.raw("-- tracing");
+        for (index, interface) in interfaces.iter().enumerate() {
+            line.raw(if index == 0 { " on " } else { ", " }).escaped(interface);
+        }
+        if !filter.is_empty() {
+            line.raw("; filter: ").escaped(filter);
+        }
+        line.raw("; tcptrace ").raw(version).raw(" on ").escaped(hostname);
+        if let Some(kernel) = kernel {
+            line.raw(", Linux ").escaped(kernel);
+        }
+    }
+
+    pub(super) fn icmp(&self, entry: &IcmpEntry, line: &mut Line<'_>) {
+        let IcmpEntry { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst } = entry;
+        self.time(stamp, line);
+        self.conn(*conn, line);
+        self.passed(interface, *direction, line);
+        let (ip, icmp) = if from.is_ipv4() { ("IP ", ": ICMP ") } else { ("IP6 ", ": ICMP6 ") };
+        line.raw(ip).address(*from).raw(icmp);
+        self.look(look::TROUBLE, line, |line| line.raw(kind));
+        line.raw(" (type ").number(*icmp_type).raw(", code ").number(*icmp_code).raw(") about ");
+        line.dotted(src).raw(" > ").dotted(dst);
+    }
+
+    pub(super) fn lost(&self, entry: &LostEntry, line: &mut Line<'_>) {
+        let LostEntry { stamp, source, count, total } = entry;
+        self.time(stamp, line);
+        line.raw("-- ");
+        self.look(look::TROUBLE, line, |line| {
+            line.raw("lost ").long_number(*count).raw(" ").raw(match (source, *count) {
+                (LossSource::State, 1) => "state record",
+                (LossSource::State, _) => "state records",
+                (LossSource::Segment, 1) => "segment record",
+                (LossSource::Segment, _) => "segment records",
+                (LossSource::Recursion, 1) => "state record that the kernel skipped",
+                (LossSource::Recursion, _) => "state records that the kernel skipped",
+                (LossSource::Output, 1) => "line of output",
+                (LossSource::Output, _) => "lines of output",
+            })
+        });
+        line.raw(" (").long_number(*total).raw(" in all)");
+    }
+
+    pub(super) fn end(&self, entry: &EndEntry, line: &mut Line<'_>) {
+        let EndEntry { stamp, connections, open, evicted, events, lost } = entry;
+        self.time(stamp, line);
+        line.raw("-- end: ").long_number(*connections).raw(" connections, ").long_number(*open).raw(" still open, ");
+        line.long_number(*evicted).raw(" forgotten; ").long_number(*events).raw(" events, ");
+        line.long_number(*lost).raw(" records lost");
+    }
+}

@@ -1,0 +1,75 @@
+//! Segments, by the rules and in the words of tcpdump 4.99, behind the connection and the interface.
+
+use super::{Events, look};
+use crate::{
+    entry::SegmentEntry,
+    event::Direction,
+    render::line::Line,
+    tcp::{Notation, SeqNumber, TcpFlags},
+};
+
+impl Events {
+    pub(super) fn segment(&self, entry: &SegmentEntry, line: &mut Line<'_>) {
+        // Taken apart, so that a new field does not compile before it is shown or left out on purpose.
+        let SegmentEntry {
+            stamp,
+            conn,
+            interface,
+            direction,
+            src,
+            dst,
+            flags,
+            seq,
+            ack,
+            rel_seq,
+            rel_ack,
+            window,
+            length,
+            segments,
+            options,
+        } = entry;
+        // As in tcpdump, relative numbers are for those who have seen the absolute ones: SYNs show them, and a segment
+        // without ACK, which may answer nothing that was seen.
+        let relative = !self.absolute_seq && !flags.contains(TcpFlags::SYN) && flags.contains(TcpFlags::ACK);
+        let (seq, ack, other_isn) = match (relative, *ack, *rel_ack) {
+            (true, Some(ack), Some(rel_ack)) => (*rel_seq, Some(rel_ack), Some(ack.wrapping_sub(rel_ack))),
+            (_, ack, _) => (*seq, ack, None),
+        };
+
+        self.time(stamp, line);
+        self.conn(*conn, line);
+        self.passed(interface, *direction, line);
+        line.raw(if src.addr.is_ipv4() { "IP " } else { "IP6 " });
+        line.dotted(src).raw(" > ").dotted(dst).raw(": Flags [");
+        self.look(look::of_flags(*flags), line, |line| line.raw(flags.letters()));
+        line.raw("]");
+        let has_seq = flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
+        if *length > 0 || has_seq {
+            line.raw(", seq ").number(seq);
+        }
+        if *length > 0 {
+            line.raw(":").number(seq.wrapping_add(*length));
+        }
+        if let Some(ack) = ack {
+            line.raw(", ack ").number(ack);
+        }
+        line.raw(", win ").number(*window);
+        if options.0.iter().next().is_some() {
+            let notation = Notation { options, relative_to: other_isn.map(SeqNumber) };
+            line.raw(", options [").display(notation).raw("]");
+        }
+        line.raw(", length ").number(*length);
+        if let Some(segments) = *segments {
+            line.raw(" (").number(segments).raw(" segments)");
+        }
+    }
+
+    /// Where something passed, and which way.
+    pub(super) fn passed(&self, interface: &str, direction: Option<Direction>, line: &mut Line<'_>) {
+        line.escaped(interface).raw(match direction {
+            Some(Direction::In) => " in   ",
+            Some(Direction::Out) => " out  ",
+            None => " ?    ",
+        });
+    }
+}

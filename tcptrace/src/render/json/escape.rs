@@ -1,0 +1,73 @@
+//! Strings in JSON, safe to look at on a terminal.
+
+use std::io;
+
+use serde_json::ser::Formatter;
+
+use crate::text::is_unsafe;
+
+/// serde_json's compact form, and JSON escapes for all that [`is_unsafe`]: by itself JSON asks for them only below U+0020.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Escape;
+
+impl Formatter for Escape {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // What JSON asks for is not in a fragment any more.
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for character in fragment.chars() {
+            if is_unsafe(character) {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                writer.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `text` stands between the quotes of a JSON string as it is; rather no than yes.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::render::json::by_serde;
+
+    fn json(text: &str) -> String {
+        let mut out = Vec::new();
+        by_serde(text, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn controls_of_every_kind_are_escaped() {
+        assert_eq!(json("a\u{1b}[2J\n\"\\"), r#""a\u001b[2J\n\"\\""#);
+        assert_eq!(json("\u{7f}\u{9b}\u{202e}\u{e0041}é"), "\"\\u007f\\u009b\\u202e\\udb40\\udc41é\"");
+    }
+
+    proptest! {
+        #[test]
+        fn escapes_change_nothing(text: String) {
+            prop_assert_eq!(serde_json::from_str::<String>(&json(&text)).unwrap(), text);
+        }
+
+        #[test]
+        fn nothing_unsafe_comes_out(text: String) {
+            prop_assert!(!json(&text).chars().any(is_unsafe));
+        }
+
+        #[test]
+        fn plain_text_needs_no_escape(text in r#"[ -~"\\\x00-\x1f\x7f-\xa0]{0,6}"#) {
+            let quoted = ["\"", &text, "\""].concat();
+            prop_assert!(!is_plain(&text) || json(&text) == quoted);
+        }
+    }
+}

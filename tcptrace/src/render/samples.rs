@@ -1,0 +1,210 @@
+//! Entries to render in tests.
+
+use std::{net::IpAddr, sync::Arc};
+
+use proptest::{collection::vec, option::of, prelude::*, sample::select};
+
+use crate::{
+    entry::{
+        EndEntry, EndpointEntry, Entry, IcmpEntry, LostEntry, Role, SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
+    },
+    event::{Comm, Direction, LossSource},
+    tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
+    text::{Errno, WallTime},
+};
+
+/// The options of a SYN: `mss 16396,sackOK,TS val 255474104 ecr 0,nop,wscale 3`.
+pub(crate) const SYN_OPTIONS: [u8; 20] =
+    [2, 4, 0x40, 0x0c, 4, 2, 8, 10, 0x0f, 0x3a, 0x39, 0xb8, 0, 0, 0, 0, 1, 3, 3, 3];
+
+pub(crate) fn stamp() -> Stamp {
+    Stamp { time: WallTime(1_795_170_666_104_687_123), boot_ns: Some(9_876_543_210) }
+}
+
+pub(crate) fn comm(name: &str) -> Comm {
+    let mut bytes = [0; 16];
+    for (place, byte) in bytes.iter_mut().zip(name.bytes()) {
+        *place = byte;
+    }
+    Comm(bytes)
+}
+
+pub(crate) fn endpoint(addr: impl Into<IpAddr>, port: impl Into<Option<u16>>) -> EndpointEntry {
+    EndpointEntry { addr: addr.into(), port: port.into() }
+}
+
+pub(crate) fn start() -> StartEntry {
+    StartEntry {
+        stamp: stamp(),
+        schema: SCHEMA,
+        version: "0.1.0",
+        hostname: "web7".into(),
+        kernel: Some("6.18.5".into()),
+        interfaces: vec!["eth0".into(), "lo".into()],
+        filter: "port 80".into(),
+    }
+}
+
+pub(crate) fn state() -> StateEntry {
+    StateEntry {
+        stamp: stamp(),
+        conn: Some(1),
+        netns: Some(4_026_531_840),
+        socket: 77,
+        old: TcpState::SynSent,
+        new: TcpState::Established,
+        local: endpoint([127, 0, 0, 1], 39870),
+        remote: Some(endpoint([127, 0, 0, 1], 9502)),
+        role: Some(Role::Client),
+        error: None,
+        pid: Some(6980),
+        tid: Some(6980),
+        comm: Some(comm("curl")),
+        old_state_ns: Some(31_000),
+    }
+}
+
+pub(crate) fn listener() -> StateEntry {
+    StateEntry {
+        conn: None,
+        old: TcpState::Close,
+        new: TcpState::Listen,
+        local: endpoint([0, 0, 0, 0], 80),
+        remote: None,
+        role: None,
+        pid: Some(12),
+        tid: Some(12),
+        comm: Some(comm("nginx")),
+        old_state_ns: None,
+        ..state()
+    }
+}
+
+pub(crate) fn segment() -> SegmentEntry {
+    SegmentEntry {
+        stamp: stamp(),
+        conn: 1,
+        interface: "lo".into(),
+        direction: Some(Direction::Out),
+        src: endpoint([127, 0, 0, 1], 39870),
+        dst: endpoint([127, 0, 0, 1], 9502),
+        flags: TcpFlags::SYN,
+        seq: 2_927_179_378,
+        ack: None,
+        rel_seq: 0,
+        rel_ack: None,
+        window: 32792,
+        length: 0,
+        segments: None,
+        options: TcpOptions(OptionBytes::new(&SYN_OPTIONS)),
+    }
+}
+
+/// A segment of an established connection.
+pub(crate) fn data_segment() -> SegmentEntry {
+    SegmentEntry {
+        flags: TcpFlags::PSH | TcpFlags::ACK,
+        seq: 2_927_179_379,
+        ack: Some(1_721_825_044),
+        rel_seq: 1,
+        rel_ack: Some(1),
+        window: 4099,
+        length: 14480,
+        segments: Some(10),
+        options: TcpOptions(OptionBytes::EMPTY),
+        ..segment()
+    }
+}
+
+pub(crate) fn icmp() -> IcmpEntry {
+    IcmpEntry {
+        stamp: stamp(),
+        conn: 3,
+        interface: "eth0".into(),
+        direction: Some(Direction::In),
+        from: [10, 0, 0, 254].into(),
+        kind: "host unreachable",
+        icmp_type: 3,
+        icmp_code: 1,
+        src: endpoint([10, 0, 0, 1], 54762),
+        dst: endpoint([10, 0, 0, 2], 9999),
+    }
+}
+
+pub(crate) fn lost() -> LostEntry {
+    LostEntry { stamp: stamp(), source: LossSource::State, count: 12, total: 45 }
+}
+
+pub(crate) fn end() -> EndEntry {
+    EndEntry { stamp: stamp(), connections: 12, open: 3, evicted: 2, events: 1024, lost: 45 }
+}
+
+/// One of every type.
+pub(crate) fn all() -> Vec<Entry> {
+    vec![
+        Entry::Start(start()),
+        Entry::State(state()),
+        Entry::State(listener()),
+        Entry::Segment(segment()),
+        Entry::Segment(data_segment()),
+        Entry::Icmp(icmp()),
+        Entry::Lost(lost()),
+        Entry::End(end()),
+    ]
+}
+
+fn any_address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)]
+}
+
+fn any_endpoint() -> impl Strategy<Value = EndpointEntry> {
+    (any_address(), any::<Option<u16>>()).prop_map(|(addr, port)| EndpointEntry { addr, port })
+}
+
+fn any_stamp() -> impl Strategy<Value = Stamp> {
+    any::<(i64, Option<u64>)>().prop_map(|(time, boot_ns)| Stamp { time: WallTime(time), boot_ns })
+}
+
+/// Any segment, the contradictory ones included.
+pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
+    let place = (any_stamp(), any::<(u64, String)>(), of(select(vec![Direction::In, Direction::Out])));
+    let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, u32, Option<u16>)>();
+    let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
+    (place, header).prop_map(|(place, header)| {
+        let (stamp, (conn, interface), direction) = place;
+        let (src, dst, flags, numbers, options) = header;
+        let (seq, ack, rel_seq, rel_ack, window, length, segments) = numbers;
+        SegmentEntry {
+            stamp,
+            conn,
+            interface: Arc::from(interface),
+            direction,
+            src,
+            dst,
+            flags: TcpFlags(flags),
+            seq,
+            ack,
+            rel_seq,
+            rel_ack,
+            window,
+            length,
+            segments,
+            options: TcpOptions(OptionBytes::new(&options)),
+        }
+    })
+}
+
+/// Any change of state.
+pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
+    let state = || select(TcpState::ALL.to_vec());
+    let numbers = any::<(Option<u64>, Option<u32>, u64)>();
+    let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
+    let task = any::<(Option<u32>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<u64>)>();
+    let rest = (of(select(vec![Role::Client, Role::Server])), task);
+    (place, rest).prop_map(|(place, rest)| {
+        let (stamp, (conn, netns, socket), old, new, local, remote) = place;
+        let (role, (error, pid, tid, comm, old_state_ns)) = rest;
+        let (error, comm) = (error.map(Errno), comm.map(Comm));
+        StateEntry { stamp, conn, netns, socket, old, new, local, remote, role, error, pid, tid, comm, old_state_ns }
+    })
+}

@@ -1,0 +1,170 @@
+//! The queue between the tracing loop, which must not wait, and a writer's thread.
+
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::Offer;
+
+/// What the writer takes in one go: at most this many bytes, unless a single chunk has more...
+const BATCH_BYTES: usize = 1 << 20;
+/// ... and at most as many chunks as one `writev` accepts (`IOV_MAX`).
+const BATCH_CHUNKS: usize = 1024;
+
+/// Chunks of bytes on their way to the writer, no more than a budget of them.
+#[derive(Debug)]
+pub(super) struct Queue {
+    budget: usize,
+    content: Mutex<Content>,
+    /// Readable when something has changed. A file descriptor, so that the writer can watch its output meanwhile.
+    changed: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    items: VecDeque<Item>,
+    /// Bytes in `items` and bytes that the writer has taken but not written yet.
+    held: usize,
+    /// Nothing more comes.
+    finishing: bool,
+    /// The writer is gone.
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Item {
+    Chunk(Bytes),
+    Reopen,
+}
+
+/// What the writer is to do next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Write the chunks it was given.
+    Write,
+    /// Open its file again.
+    Reopen,
+    /// Wait until [`Queue::changed`] is readable.
+    Wait,
+    /// End.
+    Finish,
+}
+
+impl Queue {
+    /// An empty queue that holds at most `budget` bytes.
+    pub(super) fn new(budget: usize) -> io::Result<Self> {
+        let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { budget, content: Mutex::default(), changed })
+    }
+
+    /// Adds a chunk if the budget allows.
+    pub(super) fn push(&self, chunk: Bytes) -> Offer {
+        let mut content = self.content();
+        if content.ended {
+            return Offer::Ended;
+        }
+        match content.held.checked_add(chunk.len()) {
+            Some(held) if held <= self.budget => content.held = held,
+            _ => return Offer::Full,
+        }
+        self.add(content, Item::Chunk(chunk));
+        Offer::Accepted
+    }
+
+    /// Asks for the file to be opened again.
+    pub(super) fn push_reopen(&self) {
+        let content = self.content();
+        if !content.ended {
+            self.add(content, Item::Reopen);
+        }
+    }
+
+    /// Asks the writer to end when it has written everything.
+    pub(super) fn finish(&self) {
+        self.content().finishing = true;
+        self.wake();
+    }
+
+    /// Bytes not written yet.
+    pub(super) fn held(&self) -> usize {
+        self.content().held
+    }
+
+    /// What is next for the writer; for [`Next::Write`] the chunks are added to `batch`.
+    pub(super) fn next(&self, batch: &mut Vec<Bytes>) -> Next {
+        self.sleep();
+        let mut content = self.content();
+        if let Some(Item::Reopen) = content.items.front() {
+            content.items.pop_front();
+            return Next::Reopen;
+        }
+        let mut bytes = 0;
+        while let Some(Item::Chunk(chunk)) = content.items.front()
+            && batch.len() < BATCH_CHUNKS
+            && (batch.is_empty() || bytes + chunk.len() <= BATCH_BYTES)
+        {
+            bytes += chunk.len();
+            if let Some(Item::Chunk(chunk)) = content.items.pop_front() {
+                batch.push(chunk);
+            }
+        }
+        if !batch.is_empty() {
+            Next::Write
+        } else if content.finishing {
+            Next::Finish
+        } else {
+            Next::Wait
+        }
+    }
+
+    /// Gives `bytes` that the writer has written back to the budget.
+    pub(super) fn written(&self, bytes: usize) {
+        let mut content = self.content();
+        content.held = content.held.saturating_sub(bytes);
+    }
+
+    /// Refuses everything from now on and forgets what is queued.
+    pub(super) fn end(&self) {
+        let mut content = self.content();
+        content.ended = true;
+        content.items = VecDeque::new();
+    }
+
+    /// Readable when [`Queue::next`] has something new to say.
+    pub(super) fn changed(&self) -> BorrowedFd<'_> {
+        self.changed.as_fd()
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        // No code that holds the lock can leave the content half changed.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, mut content: MutexGuard<'_, Content>, item: Item) {
+        // The writer asks until there is nothing more before it waits.
+        let first = content.items.is_empty();
+        content.items.push_back(item);
+        drop(content);
+        if first {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        // It fails only when it is readable already, 2^64 - 2 times over.
+        let _ = rustix::io::write(&self.changed, &1_u64.to_ne_bytes());
+    }
+
+    /// Makes `changed` unreadable until the next change. What changes between this and the look into the queue is seen
+    /// by that look, and makes it readable once more than needed.
+    fn sleep(&self) {
+        // It fails only when it is not readable.
+        let _ = rustix::io::read(&self.changed, &mut [0; 8]);
+    }
+}

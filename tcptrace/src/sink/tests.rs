@@ -1,0 +1,297 @@
+use std::{
+    fs,
+    io::{PipeReader, Read, pipe},
+    os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
+
+use super::*;
+
+/// For what happens at once: only a failing test waits that long.
+const LONG: Duration = Duration::from_secs(20);
+
+const SMALL: usize = 256 << 10;
+
+/// A folder of one test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("tcptrace-sink-{}-{number}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A sink with a budget of [`SMALL`] bytes, and what its reader gets.
+fn piped() -> (PipeReader, Sink) {
+    let (reader, writer) = pipe().unwrap();
+    (reader, Sink::stream(writer.into(), SMALL).unwrap())
+}
+
+fn read(mut reader: PipeReader) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Chunks of about 1 kB, no two the same, until the sink refuses one. Returns what it accepted.
+fn fill(sink: &Sink) -> Vec<u8> {
+    let mut accepted = Vec::new();
+    for number in 0.. {
+        let chunk = format!("{number:01000}\n");
+        match sink.try_write(chunk.clone().into()) {
+            Offer::Accepted => accepted.extend_from_slice(chunk.as_bytes()),
+            Offer::Full => break,
+            Offer::Ended => panic!("the sink has ended"),
+        }
+    }
+    accepted
+}
+
+fn wait_for_end(sink: &mut Sink) -> End {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(LONG, sink.ended()).await }).unwrap()
+}
+
+/// Whether [`Sink::ended`] has nothing to say. A first poll tells: it needs nobody to wake it.
+fn says_nothing(sink: &mut Sink) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::ZERO, sink.ended()).await }).is_err()
+}
+
+#[test]
+fn everything_accepted_is_written_in_order() {
+    let (reader, sink) = piped();
+    let reader = thread::spawn(move || read(reader));
+    let mut expected = Vec::new();
+    for length in [0, 1, 100, 70_000, 0, 3, SMALL] {
+        let chunk: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+        expected.extend_from_slice(&chunk);
+        while sink.try_write(chunk.clone().into()) == Offer::Full {
+            thread::yield_now();
+        }
+    }
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    assert_eq!(reader.join().unwrap(), expected);
+}
+
+#[test]
+fn a_slow_reader_fills_the_queue_and_blocks_nothing() {
+    let (reader, sink) = piped();
+    // Nobody reads: if handing over could wait, this would not come back.
+    let accepted = fill(&sink);
+    assert!(accepted.len() > SMALL / 2, "{}", accepted.len());
+    assert_eq!(sink.try_write(vec![0; SMALL + 1].into()), Offer::Full);
+
+    let reader = thread::spawn(move || read(reader));
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    assert_eq!(reader.join().unwrap(), accepted);
+}
+
+#[test]
+fn a_chunk_beyond_the_budget_is_refused_even_alone() {
+    let (_reader, sink) = piped();
+    assert_eq!(sink.try_write(vec![0; SMALL + 1].into()), Offer::Full);
+}
+
+#[test]
+fn a_reader_that_goes_away_closes_the_sink_at_once() {
+    let (reader, mut sink) = piped();
+    drop(reader);
+    // Nothing was written.
+    assert!(matches!(wait_for_end(&mut sink), End::Closed));
+    assert_eq!(sink.try_write("late\n".into()), Offer::Ended);
+    assert!(says_nothing(&mut sink));
+    assert!(matches!(sink.finish(LONG), Finish::Ended(End::Closed)));
+}
+
+#[test]
+fn a_reader_that_goes_away_during_a_write_closes_the_sink() {
+    let (reader, mut sink) = piped();
+    fill(&sink);
+    drop(reader);
+    assert!(matches!(wait_for_end(&mut sink), End::Closed));
+}
+
+#[test]
+fn the_end_is_told_even_if_nobody_waited_for_it_then() {
+    let (reader, mut sink) = piped();
+    assert!(says_nothing(&mut sink));
+    drop(reader);
+    while sink.try_write("x".into()) != Offer::Ended {
+        thread::yield_now();
+    }
+    assert!(matches!(wait_for_end(&mut sink), End::Closed));
+}
+
+#[test]
+fn a_non_blocking_pipe_is_waited_for() {
+    let (reader, writer) = pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    let sink = Sink::stream(writer.into(), SMALL).unwrap();
+    let accepted = fill(&sink);
+    let reader = thread::spawn(move || read(reader));
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    assert_eq!(reader.join().unwrap(), accepted);
+}
+
+#[test]
+fn a_blocked_reader_does_not_delay_the_end() {
+    let (reader, sink) = piped();
+    let accepted = fill(&sink);
+    let start = Instant::now();
+    let Finish::GivenUp { bytes } = sink.finish(Duration::from_millis(20)) else {
+        panic!("nobody reads, so not everything can have been written");
+    };
+    assert!(start.elapsed() < LONG);
+    assert!((1..=accepted.len()).contains(&bytes), "{bytes}");
+    drop(reader);
+}
+
+#[test]
+fn a_dropped_sink_still_writes_what_it_holds() {
+    let (reader, sink) = piped();
+    let accepted = fill(&sink);
+    drop(sink);
+    assert_eq!(read(reader), accepted);
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_the_sink_goes_dead() {
+    let mut sink = Sink::file(Path::new("/dev/full"), SMALL).unwrap();
+    assert_eq!(sink.try_write("record\n".into()), Offer::Accepted);
+    let End::Failed(error) = wait_for_end(&mut sink) else {
+        panic!("a full disk is an error");
+    };
+    assert_eq!(
+        error.to_string(),
+        "writing to /dev/full failed (No space left on device (os error 28)): nothing more is written there; make room \
+         or give another file"
+    );
+    assert_eq!(sink.try_write("record\n".into()), Offer::Ended);
+    assert!(says_nothing(&mut sink));
+    assert!(matches!(sink.finish(LONG), Finish::Ended(End::Failed(_))));
+}
+
+#[test]
+fn a_full_stdout_is_an_error_too() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut sink = Sink::stream(full.into(), SMALL).unwrap();
+    assert!(says_nothing(&mut sink));
+    assert_eq!(sink.try_write("record\n".into()), Offer::Accepted);
+    let end = wait_for_end(&mut sink);
+    assert!(matches!(&end, End::Failed(error) if matches!(**error, WriteError::Stdout(_))), "{end:?}");
+}
+
+#[test]
+fn a_new_file_is_private_and_an_old_one_is_emptied() {
+    let folder = Folder::new();
+    let path = folder.path("trace.jsonl");
+    let sink = Sink::file(&path, SMALL).unwrap();
+    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+
+    let sink = Sink::file(&path, SMALL).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+}
+
+#[test]
+fn what_is_no_plain_file_is_refused() {
+    let folder = Folder::new();
+    let refused = |name: &str| match Sink::file(&folder.path(name), SMALL) {
+        Err(SinkError::Open(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    fs::write(folder.path("target"), "precious").unwrap();
+    symlink(folder.path("target"), folder.path("link")).unwrap();
+    symlink(folder.path("nowhere"), folder.path("dangling")).unwrap();
+    fs::create_dir(folder.path("folder")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.path("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+
+    assert!(matches!(refused("link"), OpenError::Symlink(_)));
+    assert_eq!(fs::read_to_string(folder.path("target")).unwrap(), "precious");
+    assert!(matches!(refused("dangling"), OpenError::Symlink(_)));
+    assert!(!folder.path("nowhere").exists());
+    assert!(matches!(refused("folder"), OpenError::Folder(_)));
+    assert!(matches!(refused("missing/trace.jsonl"), OpenError::NoFolder(_)));
+    assert!(matches!(refused("target/trace.jsonl"), OpenError::NoFolder(_)));
+    assert!(matches!(refused("fifo"), OpenError::NoReader(_)));
+}
+
+#[test]
+fn after_a_rotation_a_new_file_is_begun() {
+    let folder = Folder::new();
+    let (path, moved) = (folder.path("trace.jsonl"), folder.path("trace.jsonl.1"));
+    let sink = Sink::file(&path, SMALL).unwrap();
+    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
+    fs::rename(&path, &moved).unwrap();
+    assert_eq!(sink.try_write("two\n".into()), Offer::Accepted);
+    sink.reopen();
+    assert_eq!(sink.try_write("three\n".into()), Offer::Accepted);
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+
+    assert_eq!(fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn without_a_rotation_the_file_is_continued() {
+    let folder = Folder::new();
+    let path = folder.path("trace.jsonl");
+    let sink = Sink::file(&path, SMALL).unwrap();
+    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
+    sink.reopen();
+    assert_eq!(sink.try_write("two\n".into()), Offer::Accepted);
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+}
+
+#[test]
+fn a_file_that_became_a_symlink_is_not_followed() {
+    let folder = Folder::new();
+    let path = folder.path("trace.jsonl");
+    let mut sink = Sink::file(&path, SMALL).unwrap();
+    fs::remove_file(&path).unwrap();
+    symlink(folder.path("other"), &path).unwrap();
+    sink.reopen();
+    let end = wait_for_end(&mut sink);
+    let End::Failed(error) = end else { panic!("{end:?}") };
+    assert!(matches!(*error, WriteError::Reopen(OpenError::Symlink(_))), "{error:?}");
+    assert!(!folder.path("other").exists());
+}
+
+#[test]
+fn a_pipe_is_not_opened_again() {
+    let (reader, sink) = piped();
+    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
+    sink.reopen();
+    assert_eq!(sink.try_write("two\n".into()), Offer::Accepted);
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    assert_eq!(read(reader), b"one\ntwo\n");
+}

@@ -1,0 +1,19 @@
+//! TCP as it is on the wire and in the kernel: states, header, options, sequence numbers.
+//!
+//! Everything here is a value that can be looked at. Nothing is refused: a tracer shows what it saw, nonsense included.
+
+mod flags;
+mod header;
+mod notation;
+mod options;
+mod seq;
+mod state;
+mod summary;
+
+pub use flags::TcpFlags;
+pub use header::{OptionBytes, TcpHeader};
+pub use notation::Notation;
+pub use options::{Options, SackBlock, SackBlocks, TcpOption, Timestamp};
+pub use seq::SeqNumber;
+pub use state::TcpState;
+pub use summary::TcpOptions;

@@ -1,0 +1,192 @@
+//! The control bits of a segment (RFC 9293 §3.1, RFC 3168, RFC 9768) in tcpdump's letters.
+
+use std::{borrow::Cow, fmt, ops::BitOr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+/// The control bits: the flags byte in the low eight bits, AE above it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct TcpFlags(pub u16);
+
+impl TcpFlags {
+    /// No flag.
+    pub const NONE: Self = Self(0);
+    /// No more data from the sender.
+    pub const FIN: Self = Self(0x001);
+    /// Sequence numbers begin.
+    pub const SYN: Self = Self(0x002);
+    /// The connection is aborted.
+    pub const RST: Self = Self(0x004);
+    /// Data for the application at once.
+    pub const PSH: Self = Self(0x008);
+    /// The acknowledgement number is significant.
+    pub const ACK: Self = Self(0x010);
+    /// The urgent pointer is significant.
+    pub const URG: Self = Self(0x020);
+    /// ECN echo (RFC 3168).
+    pub const ECE: Self = Self(0x040);
+    /// Congestion window reduced (RFC 3168).
+    pub const CWR: Self = Self(0x080);
+    /// Accurate ECN (RFC 9768), earlier the nonce sum.
+    pub const AE: Self = Self(0x100);
+
+    /// What is shown where no flag is set.
+    const NO_FLAG: &str = "none";
+
+    /// tcpdump's letters in tcpdump's order.
+    const LETTERS: [(Self, u8); 9] = [
+        (Self::FIN, b'F'),
+        (Self::SYN, b'S'),
+        (Self::RST, b'R'),
+        (Self::PSH, b'P'),
+        (Self::ACK, b'.'),
+        (Self::URG, b'U'),
+        (Self::ECE, b'E'),
+        (Self::CWR, b'W'),
+        (Self::AE, b'e'),
+    ];
+
+    /// Whether all of `flags` are set.
+    pub const fn contains(self, flags: Self) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
+    /// Whether any of `flags` is set.
+    pub const fn intersects(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    /// The flags that [`Self`]'s letters stand for, in any order.
+    pub fn from_letters(letters: &str) -> Option<Self> {
+        if letters == Self::NO_FLAG {
+            return Some(Self::NONE);
+        }
+        letters.bytes().try_fold(Self::NONE, |flags, letter| {
+            let (flag, _) = Self::LETTERS.into_iter().find(|&(_, known)| known == letter)?;
+            Some(flags | flag)
+        })
+    }
+
+    /// The letters, made on the stack.
+    pub(crate) fn letters(self) -> FlagLetters {
+        let mut letters = FlagLetters { len: 0, bytes: [0; Self::LETTERS.len()] };
+        let set = Self::LETTERS.into_iter().filter(|&(flag, _)| self.contains(flag));
+        for (place, (_, letter)) in letters.bytes.iter_mut().zip(set) {
+            *place = letter;
+            letters.len += 1;
+        }
+        letters
+    }
+}
+
+/// The letters of some flags.
+pub(crate) struct FlagLetters {
+    len: usize,
+    bytes: [u8; TcpFlags::LETTERS.len()],
+}
+
+impl FlagLetters {
+    fn as_str(&self) -> &str {
+        match self.bytes.get(..self.len).and_then(|letters| str::from_utf8(letters).ok()) {
+            None | Some("") => TcpFlags::NO_FLAG,
+            Some(letters) => letters,
+        }
+    }
+}
+
+impl AsRef<[u8]> for FlagLetters {
+    fn as_ref(&self) -> &[u8] {
+        self.as_str().as_bytes()
+    }
+}
+
+impl BitOr for TcpFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.letters().as_str())
+    }
+}
+
+impl Serialize for TcpFlags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.letters().as_str())
+    }
+}
+
+impl JsonSchema for TcpFlags {
+    fn schema_name() -> Cow<'static, str> {
+        "TcpFlags".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "TCP flags in tcpdump's letters and order: F FIN, S SYN, R RST, P PSH, . ACK, U URG, E ECE, \
+                            W CWR, e AE; none for no flag.",
+            "type": "string",
+            "minLength": 1,
+            "pattern": "^(none|F?S?R?P?\\.?U?E?W?e?)$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn letters_are_those_of_tcpdump() {
+        for (bits, letters) in [
+            (0x002, "S"),
+            (0x012, "S."),
+            (0x010, "."),
+            (0x018, "P."),
+            (0x011, "F."),
+            (0x019, "FP."),
+            (0x004, "R"),
+            (0x014, "R."),
+            (0x0c2, "SEW"),
+            (0x052, "S.E"),
+            (0x1c2, "SEWe"),
+            (0x003, "FS"),
+            (0x1ff, "FSRP.UEWe"),
+            (0x000, "none"),
+        ] {
+            assert_eq!(TcpFlags(bits).to_string(), letters);
+            assert_eq!(serde_json::to_string(&TcpFlags(bits)).unwrap(), format!("\"{letters}\""));
+        }
+        assert_eq!(TcpFlags::from_letters("S?"), None);
+    }
+
+    #[test]
+    fn contains_asks_for_all_of_them() {
+        let syn_ack = TcpFlags::SYN | TcpFlags::ACK;
+        assert!(syn_ack.contains(TcpFlags::SYN));
+        assert!(syn_ack.contains(syn_ack));
+        assert!(!TcpFlags::SYN.contains(syn_ack));
+        assert!(TcpFlags::SYN.intersects(syn_ack));
+        assert!(!TcpFlags::RST.intersects(syn_ack));
+    }
+
+    proptest! {
+        #[test]
+        fn letters_say_every_flag(bits in 0u16..0x200) {
+            let flags = TcpFlags(bits);
+            prop_assert_eq!(TcpFlags::from_letters(&flags.to_string()), Some(flags));
+        }
+
+        #[test]
+        fn bits_that_are_no_flags_are_not_shown(bits: u16) {
+            prop_assert_eq!(TcpFlags(bits).to_string(), TcpFlags(bits & 0x1ff).to_string());
+        }
+    }
+}

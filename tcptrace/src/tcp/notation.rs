@@ -1,0 +1,105 @@
+//! Options in tcpdump's notation.
+
+use std::fmt;
+
+use super::{SeqNumber, TcpOption, TcpOptions, summary::Hex};
+
+/// Options in tcpdump's notation, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
+#[derive(Clone, Copy, Debug)]
+pub struct Notation<'a> {
+    /// The options.
+    pub options: &'a TcpOptions,
+    /// What selective acknowledgements are counted from: the ISN of the end that receives them. Absolute without.
+    pub relative_to: Option<SeqNumber>,
+}
+
+impl fmt::Display for Notation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, option) in self.options.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            self.option(option, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Notation<'_> {
+    fn option(&self, option: TcpOption<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match option {
+            TcpOption::Eol => f.write_str("eol"),
+            TcpOption::Nop => f.write_str("nop"),
+            TcpOption::Mss(mss) => write!(f, "mss {mss}"),
+            TcpOption::WindowScale(shift) => write!(f, "wscale {shift}"),
+            TcpOption::SackPermitted => f.write_str("sackOK"),
+            TcpOption::Sack(blocks) => {
+                write!(f, "sack {} ", blocks.count())?;
+                blocks
+                    .iter()
+                    .try_for_each(|block| write!(f, "{{{}:{}}}", self.relative(block.left), self.relative(block.right)))
+            }
+            TcpOption::Timestamp(timestamp) => write!(f, "TS val {} ecr {}", timestamp.value, timestamp.echo),
+            TcpOption::FastOpen { cookie, experimental } => {
+                f.write_str(if experimental { "exp-tfo" } else { "tfo " })?;
+                match cookie {
+                    [] => f.write_str(" cookiereq"),
+                    _ => write!(f, " cookie {}", Hex(cookie)),
+                }
+            }
+            TcpOption::Mptcp { subtype, .. } => write!(f, "mptcp {}", mptcp_name(subtype)),
+            TcpOption::Unknown { kind, data: [] } => write!(f, "unknown-{kind}"),
+            TcpOption::Unknown { kind, data } => write!(f, "unknown-{kind} 0x{}", Hex(data)),
+            TcpOption::Malformed { .. } => f.write_str("[bad opt]"),
+        }
+    }
+
+    fn relative(&self, seq: u32) -> u32 {
+        self.relative_to.map_or(seq, |isn| SeqNumber(seq).distance_from(isn))
+    }
+}
+
+/// tcpdump's names of the subtypes (RFC 8684 §8.2).
+fn mptcp_name(subtype: u8) -> &'static str {
+    match subtype {
+        0 => "capable",
+        1 => "join",
+        2 => "dss",
+        3 => "add-addr",
+        4 => "rem-addr",
+        5 => "prio",
+        6 => "fail",
+        7 => "fast-close",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::OptionBytes;
+
+    fn notation(bytes: &[u8]) -> String {
+        let options = TcpOptions(OptionBytes::new(bytes));
+        Notation { options: &options, relative_to: Some(SeqNumber(100)) }.to_string()
+    }
+
+    #[test]
+    fn options_read_as_in_tcpdump() {
+        for (bytes, text) in [
+            (&[][..], ""),
+            (
+                &[2, 4, 0xff, 0xd7, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 10],
+                "mss 65495,sackOK,TS val 1 ecr 0,nop,wscale 10",
+            ),
+            (&[1, 1, 5, 10, 0, 0, 0, 101, 0, 0, 0, 105], "nop,nop,sack 1 {1:5}"),
+            (&[34, 2, 1, 0], "tfo  cookiereq,nop,eol"),
+            (&[34, 6, 1, 2, 3, 0xff], "tfo  cookie 010203ff"),
+            (&[254, 4, 0xf9, 0x89], "exp-tfo cookiereq"),
+            (&[99, 2, 99, 3, 0xab], "unknown-99,unknown-99 0xab"),
+            (&[2, 9], "[bad opt]"),
+        ] {
+            assert_eq!(notation(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The options of a header, one after the other (RFC 9293 §3.2).
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+const KIND_EOL: u8 = 0;
+const KIND_NOP: u8 = 1;
+const KIND_MSS: u8 = 2;
+const KIND_WINDOW_SCALE: u8 = 3;
+const KIND_SACK_PERMITTED: u8 = 4;
+const KIND_SACK: u8 = 5;
+const KIND_TIMESTAMP: u8 = 8;
+const KIND_MPTCP: u8 = 30;
+const KIND_FAST_OPEN: u8 = 34;
+const KIND_EXPERIMENT: u8 = 254;
+
+/// What an experimental option begins with when it is Fast Open (RFC 6994; used before kind 34 was assigned).
+const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
+
+/// One option.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TcpOption<'a> {
+    /// End of option list: what follows is padding (RFC 9293 §3.1).
+    Eol,
+    /// No operation, to align the next one (RFC 9293 §3.1).
+    Nop,
+    /// Maximum segment size (RFC 9293 §3.7.1).
+    Mss(u16),
+    /// Window scale (RFC 7323 §2).
+    WindowScale(u8),
+    /// Selective acknowledgements may be sent (RFC 2018 §2).
+    SackPermitted,
+    /// Selective acknowledgements (RFC 2018 §3).
+    Sack(SackBlocks<'a>),
+    /// Timestamps (RFC 7323 §3).
+    Timestamp(Timestamp),
+    /// TCP Fast Open (RFC 7413 §4.1.1).
+    FastOpen {
+        /// The cookie; empty where one is asked for.
+        cookie: &'a [u8],
+        /// Whether it came as an experimental option.
+        experimental: bool,
+    },
+    /// Multipath TCP (RFC 8684 §3).
+    Mptcp {
+        /// What the option is about.
+        subtype: u8,
+        /// All that follows kind and length, the subtype's four bits included.
+        data: &'a [u8],
+    },
+    /// Anything else that has a kind and a length.
+    Unknown {
+        /// The kind.
+        kind: u8,
+        /// All that follows kind and length.
+        data: &'a [u8],
+    },
+    /// Its length is below 2, reaches beyond the header, or is wrong for its kind.
+    Malformed {
+        /// The kind.
+        kind: u8,
+    },
+}
+
+/// The two numbers of a timestamps option (RFC 7323 §3.2).
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Timestamp {
+    /// The sender's clock, TSval.
+    pub value: u32,
+    /// The last TSval seen of the other end, TSecr; 0 without ACK.
+    pub echo: u32,
+}
+
+/// A block of data that arrived beyond a gap (RFC 2018 §3).
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SackBlock {
+    /// Sequence number of its first byte.
+    pub left: u32,
+    /// Sequence number behind its last byte.
+    pub right: u32,
+}
+
+/// The blocks of a selective acknowledgement, at least one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SackBlocks<'a>(&'a [[u8; 8]]);
+
+impl<'a> SackBlocks<'a> {
+    /// The most that fit into one header.
+    pub const MAX: usize = 4;
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        self.0.len()
+    }
+
+    /// The blocks in their order.
+    pub fn iter(self) -> impl Iterator<Item = SackBlock> + 'a {
+        self.0.iter().map(|&[l0, l1, l2, l3, r0, r1, r2, r3]| SackBlock {
+            left: u32::from_be_bytes([l0, l1, l2, l3]),
+            right: u32::from_be_bytes([r0, r1, r2, r3]),
+        })
+    }
+}
+
+/// Iterates over options; ends behind an [`TcpOption::Eol`] and where no length says how to go on.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Options<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+}
+
+impl<'a> Iterator for Options<'a> {
+    type Item = TcpOption<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&kind, after_kind) = self.rest.split_first()?;
+        match kind {
+            KIND_EOL => {
+                self.rest = &[];
+                Some(TcpOption::Eol)
+            }
+            KIND_NOP => {
+                self.rest = after_kind;
+                Some(TcpOption::Nop)
+            }
+            _ => {
+                let Some((data, rest)) = split_data(after_kind) else {
+                    self.rest = &[];
+                    return Some(TcpOption::Malformed { kind });
+                };
+                self.rest = rest;
+                Some(interpret(kind, data))
+            }
+        }
+    }
+}
+
+/// Splits what follows a kind into the option's data and what follows that, if its length allows.
+fn split_data(after_kind: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&len, rest) = after_kind.split_first()?;
+    rest.split_at_checked(usize::from(len).checked_sub(2)?)
+}
+
+fn interpret(kind: u8, data: &[u8]) -> TcpOption<'_> {
+    match (kind, data) {
+        (KIND_MSS, &[a, b]) => TcpOption::Mss(u16::from_be_bytes([a, b])),
+        (KIND_WINDOW_SCALE, &[shift]) => TcpOption::WindowScale(shift),
+        (KIND_SACK_PERMITTED, []) => TcpOption::SackPermitted,
+        (KIND_SACK, _) => match data.as_chunks() {
+            (blocks @ [_, ..], []) => TcpOption::Sack(SackBlocks(blocks)),
+            _ => TcpOption::Malformed { kind },
+        },
+        (KIND_TIMESTAMP, &[v0, v1, v2, v3, e0, e1, e2, e3]) => TcpOption::Timestamp(Timestamp {
+            value: u32::from_be_bytes([v0, v1, v2, v3]),
+            echo: u32::from_be_bytes([e0, e1, e2, e3]),
+        }),
+        (KIND_MPTCP, &[first, ..]) => TcpOption::Mptcp { subtype: first >> 4, data },
+        (KIND_FAST_OPEN, cookie) => TcpOption::FastOpen { cookie, experimental: false },
+        (KIND_EXPERIMENT, _) if data.starts_with(&FAST_OPEN_EXPERIMENT) => {
+            let cookie = data.get(FAST_OPEN_EXPERIMENT.len()..).unwrap_or_default();
+            TcpOption::FastOpen { cookie, experimental: true }
+        }
+        (KIND_MSS | KIND_WINDOW_SCALE | KIND_SACK_PERMITTED | KIND_TIMESTAMP | KIND_MPTCP, _) => {
+            TcpOption::Malformed { kind }
+        }
+        _ => TcpOption::Unknown { kind, data },
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::{
+        collection::vec,
+        prelude::{prop::sample::Index, *},
+    };
+
+    use super::*;
+    use crate::tcp::OptionBytes;
+
+    /// An option that owns its data, to be written and read back.
+    #[derive(Clone, Debug)]
+    pub(in crate::tcp) enum Written {
+        Nop,
+        Mss(u16),
+        WindowScale(u8),
+        SackPermitted,
+        Sack(Vec<[u8; 8]>),
+        Timestamp(u32, u32),
+        FastOpen(Vec<u8>, bool),
+        Mptcp(u8, Vec<u8>),
+        Unknown(u8, Vec<u8>),
+    }
+
+    impl Written {
+        pub(in crate::tcp) fn encode(&self) -> Vec<u8> {
+            let (kind, data) = match self {
+                Self::Nop => return vec![KIND_NOP],
+                Self::Mss(mss) => (KIND_MSS, mss.to_be_bytes().to_vec()),
+                Self::WindowScale(shift) => (KIND_WINDOW_SCALE, vec![*shift]),
+                Self::SackPermitted => (KIND_SACK_PERMITTED, vec![]),
+                Self::Sack(blocks) => (KIND_SACK, blocks.as_flattened().to_vec()),
+                Self::Timestamp(value, echo) => {
+                    (KIND_TIMESTAMP, [value.to_be_bytes(), echo.to_be_bytes()].as_flattened().to_vec())
+                }
+                Self::FastOpen(cookie, false) => (KIND_FAST_OPEN, cookie.clone()),
+                Self::FastOpen(cookie, true) => (KIND_EXPERIMENT, [&FAST_OPEN_EXPERIMENT, &cookie[..]].concat()),
+                Self::Mptcp(subtype, rest) => (KIND_MPTCP, [&[subtype << 4], &rest[..]].concat()),
+                Self::Unknown(kind, data) => (*kind, data.clone()),
+            };
+            [&[kind, u8::try_from(data.len() + 2).unwrap()], &data[..]].concat()
+        }
+
+        pub(in crate::tcp) fn is(&self, option: TcpOption<'_>) -> bool {
+            match (self, option) {
+                (Self::Nop, TcpOption::Nop) | (Self::SackPermitted, TcpOption::SackPermitted) => true,
+                (Self::Mss(a), TcpOption::Mss(b)) => *a == b,
+                (Self::WindowScale(a), TcpOption::WindowScale(b)) => *a == b,
+                (Self::Sack(a), TcpOption::Sack(b)) => a[..] == *b.0,
+                (Self::Timestamp(value, echo), TcpOption::Timestamp(b)) => (*value, *echo) == (b.value, b.echo),
+                (Self::FastOpen(a, e), TcpOption::FastOpen { cookie, experimental }) => {
+                    (&a[..], *e) == (cookie, experimental)
+                }
+                (Self::Mptcp(a, rest), TcpOption::Mptcp { subtype, data }) => *a == subtype && rest[..] == data[1..],
+                (Self::Unknown(a, b), TcpOption::Unknown { kind, data }) => (*a, &b[..]) == (kind, data),
+                _ => false,
+            }
+        }
+    }
+
+    pub(in crate::tcp) fn any_option() -> impl Strategy<Value = Written> {
+        prop_oneof![
+            Just(Written::Nop),
+            any::<u16>().prop_map(Written::Mss),
+            any::<u8>().prop_map(Written::WindowScale),
+            Just(Written::SackPermitted),
+            vec(any::<[u8; 8]>(), 1..=4).prop_map(Written::Sack),
+            any::<(u32, u32)>().prop_map(|(value, echo)| Written::Timestamp(value, echo)),
+            (vec(any::<u8>(), 0..=16), any::<bool>()).prop_map(|(cookie, e)| Written::FastOpen(cookie, e)),
+            (0u8..16, vec(any::<u8>(), 0..=24)).prop_map(|(subtype, rest)| Written::Mptcp(subtype, rest)),
+            (9u8..30, vec(any::<u8>(), 0..=20)).prop_map(|(kind, data)| Written::Unknown(kind, data)),
+        ]
+    }
+
+    /// Options that fit into one header together, and their bytes.
+    pub(in crate::tcp) fn any_options() -> impl Strategy<Value = (Vec<Written>, Vec<u8>)> {
+        vec(any_option(), 0..8).prop_map(|mut options| {
+            let mut bytes = Vec::new();
+            options.retain(|option| {
+                let encoded = option.encode();
+                let fits = bytes.len() + encoded.len() <= OptionBytes::MAX;
+                if fits {
+                    bytes.extend(encoded);
+                }
+                fits
+            });
+            (options, bytes)
+        })
+    }
+
+    #[test]
+    fn lengths_that_are_wrong_are_malformed() {
+        for (bytes, count) in [
+            (&[KIND_MSS, 0, 1, 1][..], 1),       // no length at all
+            (&[KIND_MSS, 1, 1, 1], 1),           // shorter than itself
+            (&[KIND_MSS, 5, 1, 1], 1),           // beyond the end
+            (&[KIND_MSS], 1),                    // cut off
+            (&[KIND_MSS, 3, 9, 1], 2),           // wrong for the kind; the next one is found
+            (&[KIND_WINDOW_SCALE, 2, 1], 2),     // no shift
+            (&[KIND_SACK_PERMITTED, 3, 0], 1),   // with data
+            (&[KIND_SACK, 2, 1, 1], 3),          // without blocks
+            (&[KIND_SACK, 6, 0, 0, 0, 0, 1], 2), // half a block
+            (&[KIND_TIMESTAMP, 6, 0, 0, 0, 0], 1),
+            (&[KIND_MPTCP, 2], 1),
+        ] {
+            let options: Vec<_> = Options::new(bytes).collect();
+            assert_eq!(options.first(), Some(&TcpOption::Malformed { kind: bytes[0] }), "{bytes:?}");
+            assert_eq!(options.len(), count, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_end_of_the_list() {
+        let options: Vec<_> = Options::new(&[KIND_NOP, KIND_EOL, KIND_NOP]).collect();
+        assert_eq!(options, [TcpOption::Nop, TcpOption::Eol]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read((written, bytes) in any_options()) {
+            let options = OptionBytes::new(&bytes);
+            prop_assert_eq!(options.iter().count(), written.len());
+            for (written, option) in written.iter().zip(&options) {
+                prop_assert!(written.is(option), "{written:?} {option:?}");
+            }
+        }
+
+        #[test]
+        fn any_bytes_end(bytes in vec(any::<u8>(), 0..=40)) {
+            prop_assert!(Options::new(&bytes).count() <= bytes.len());
+        }
+
+        #[test]
+        fn cutting_never_changes_what_comes_before((_, bytes) in any_options(), cut: Index) {
+            let cut = cut.index(bytes.len() + 1);
+            let whole: Vec<_> = Options::new(&bytes).collect();
+            let part: Vec<_> = Options::new(&bytes[..cut]).collect();
+            let same = part.iter().zip(&whole).take_while(|(a, b)| a == b).count();
+            prop_assert!(part.len() <= same + 1);
+            let cut_off = |option| matches!(option, &TcpOption::Malformed { .. });
+            prop_assert!(part.get(same).is_none_or(cut_off));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The states of a socket (RFC 9293 §3.3.2), numbered and named as the kernel does.
+
+use std::{borrow::Cow, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+/// A state of a TCP socket, with the number of `include/net/tcp_states.h`.
+///
+/// Shown under the kernel's name without its prefix: `SYN_SENT`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum TcpState {
+    /// Both ends may send.
+    Established = 1,
+    /// The SYN was sent.
+    SynSent = 2,
+    /// SYN and SYN,ACK have passed, in either direction; RFC 9293's SYN-RECEIVED.
+    SynRecv = 3,
+    /// This end has sent its FIN.
+    FinWait1 = 4,
+    /// This end's FIN was acknowledged, the other end may go on sending.
+    FinWait2 = 5,
+    /// Both ends have closed; late segments are waited for.
+    TimeWait = 6,
+    /// No connection; RFC 9293's CLOSED.
+    Close = 7,
+    /// The other end has sent its FIN, this one has not.
+    CloseWait = 8,
+    /// The other end closed first, and this end's FIN is not acknowledged yet.
+    LastAck = 9,
+    /// Waits for connections.
+    Listen = 10,
+    /// Both FINs crossed, and this end's is not acknowledged yet.
+    Closing = 11,
+    /// A request that has no full socket yet; the kernel's own, unknown to RFC 9293.
+    NewSynRecv = 12,
+}
+
+impl TcpState {
+    /// Every state, in the order of its number.
+    pub const ALL: [Self; 12] = [
+        Self::Established,
+        Self::SynSent,
+        Self::SynRecv,
+        Self::FinWait1,
+        Self::FinWait2,
+        Self::TimeWait,
+        Self::Close,
+        Self::CloseWait,
+        Self::LastAck,
+        Self::Listen,
+        Self::Closing,
+        Self::NewSynRecv,
+    ];
+
+    /// The state with this number in the kernel.
+    pub fn from_kernel(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+
+    /// The state with this name, as [`Self::name`] gives it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// The kernel's name without `TCP_`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Established => "ESTABLISHED",
+            Self::SynSent => "SYN_SENT",
+            Self::SynRecv => "SYN_RECV",
+            Self::FinWait1 => "FIN_WAIT1",
+            Self::FinWait2 => "FIN_WAIT2",
+            Self::TimeWait => "TIME_WAIT",
+            Self::Close => "CLOSE",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::LastAck => "LAST_ACK",
+            Self::Listen => "LISTEN",
+            Self::Closing => "CLOSING",
+            Self::NewSynRecv => "NEW_SYN_RECV",
+        }
+    }
+}
+
+impl fmt::Display for TcpState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for TcpState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl JsonSchema for TcpState {
+    fn schema_name() -> Cow<'static, str> {
+        "TcpState".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A state of a TCP socket, by the kernel's name without its prefix.",
+            "type": "string",
+            "enum": Self::ALL.map(Self::name),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_the_number_of_the_kernel() {
+        for state in TcpState::ALL {
+            assert_eq!(TcpState::from_kernel(state as u8), Some(state));
+            assert_eq!(TcpState::from_name(state.name()), Some(state));
+        }
+        assert_eq!(TcpState::from_kernel(0), None);
+        assert_eq!(TcpState::from_kernel(13), None);
+        assert_eq!(TcpState::from_kernel(u8::MAX), None);
+    }
+
+    #[test]
+    fn text_and_json_show_the_name() {
+        assert_eq!(TcpState::FinWait1.to_string(), "FIN_WAIT1");
+        assert_eq!(format!("{:>10}|", TcpState::Close), "     CLOSE|");
+        assert_eq!(serde_json::to_string(&TcpState::CloseWait).unwrap(), r#""CLOSE_WAIT""#);
+    }
+}

@@ -1,0 +1,16 @@
+//! How single values read: times, durations, error names, and text that came from outside.
+//!
+//! Text and JSON both go through these, so that they cannot disagree.
+
+mod address;
+mod duration;
+mod errno;
+mod escape;
+mod time;
+mod words;
+
+pub use address::AddressText;
+pub use duration::HumanDuration;
+pub use errno::Errno;
+pub use escape::{Escaped, is_unsafe};
+pub use time::{LocalTime, WallTime};

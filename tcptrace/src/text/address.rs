@@ -1,0 +1,144 @@
+//! Addresses as text, without the standard library's formatter: they are in every line of output, several times.
+
+use std::{fmt, net::IpAddr, net::Ipv6Addr};
+
+/// The text of an address, on the stack; the same as its `Display` writes (RFC 5952 for IPv6).
+#[derive(Clone, Copy)]
+pub struct AddressText {
+    len: usize,
+    bytes: [u8; Self::MAX],
+}
+
+impl AddressText {
+    /// Eight groups of four digits and the colons between.
+    const MAX: usize = 39;
+
+    /// The text of `address`.
+    pub fn new(address: IpAddr) -> Self {
+        let mut text = Self { len: 0, bytes: [0; Self::MAX] };
+        match address {
+            IpAddr::V4(address) => text.push_v4(address.octets()),
+            IpAddr::V6(address) => text.push_v6(address),
+        }
+        text
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn push_v4(&mut self, octets: [u8; 4]) {
+        for (index, octet) in octets.into_iter().enumerate() {
+            if index > 0 {
+                self.push(b'.');
+            }
+            if octet >= 100 {
+                self.push(b'0' + octet / 100);
+            }
+            if octet >= 10 {
+                self.push(b'0' + octet / 10 % 10);
+            }
+            self.push(b'0' + octet % 10);
+        }
+    }
+
+    fn push_v6(&mut self, address: Ipv6Addr) {
+        if let Some(mapped) = address.to_ipv4_mapped() {
+            b"::ffff:".iter().for_each(|&byte| self.push(byte));
+            return self.push_v4(mapped.octets());
+        }
+        let groups = address.segments();
+        match longest_zeroes(&groups) {
+            Some((before, after)) => {
+                self.push_groups(before);
+                self.push(b':');
+                self.push(b':');
+                self.push_groups(after);
+            }
+            None => self.push_groups(&groups),
+        }
+    }
+
+    fn push_groups(&mut self, groups: &[u16]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for (index, &group) in groups.iter().enumerate() {
+            if index > 0 {
+                self.push(b':');
+            }
+            for shift in [12, 8, 4, 0] {
+                if shift == 0 || group >> shift != 0 {
+                    let digit = DIGITS.get(usize::from(group >> shift & 0xf)).copied();
+                    self.push(digit.unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for AddressText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(self.as_bytes()).unwrap_or_default())
+    }
+}
+
+/// The groups before and behind the first of the longest runs of at least two zeroes (RFC 5952 §4.2).
+fn longest_zeroes(groups: &[u16; 8]) -> Option<(&[u16], &[u16])> {
+    let (mut start, mut len) = (0, 1);
+    let mut run = 0;
+    for (index, &group) in groups.iter().enumerate() {
+        run = if group == 0 { run + 1 } else { 0 };
+        if run > len {
+            (start, len) = (index + 1 - run, run);
+        }
+    }
+    if len == 1 { None } else { Some((groups.get(..start)?, groups.get(start + len..)?)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(address: IpAddr) -> String {
+        format!("{:?}", AddressText::new(address))
+    }
+
+    proptest! {
+        #[test]
+        fn version_4_reads_as_displayed(octets: [u8; 4]) {
+            let address = IpAddr::from(octets);
+            prop_assert_eq!(text(address), address.to_string());
+        }
+
+        #[test]
+        fn version_6_reads_as_displayed(groups: [u16; 8], zeroes: u8, narrow: u8) {
+            let mut groups = groups;
+            for (index, group) in groups.iter_mut().enumerate() {
+                if zeroes >> index & 1 == 1 {
+                    *group = 0;
+                } else if narrow >> index & 1 == 1 {
+                    *group >>= *group % 16;
+                }
+            }
+            let address = IpAddr::from(groups);
+            prop_assert_eq!(text(address), address.to_string());
+        }
+    }
+
+    #[test]
+    fn special_addresses_read_as_displayed() {
+        for address in ["::", "::1", "1::", "::ffff:10.0.0.1", "::10.0.0.1", "fe80::1:0:0:2", "0:0:1::", "1:0:2::3:0"] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(text(address), address.to_string());
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Error numbers of the kernel by their names.
+
+use std::{borrow::Cow, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+/// An error number, shown by its name, `ECONNREFUSED`, or as `errno 4242` where it has none.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Errno(pub u32);
+
+impl Errno {
+    /// Above every error number that the kernel has a name for.
+    const LIMIT: u32 = 4096;
+
+    /// The error that reads as `text`.
+    pub fn from_text(text: &str) -> Option<Self> {
+        match text.strip_prefix("errno ") {
+            Some(number) => number.parse().ok().map(Self),
+            None => (1..Self::LIMIT).map(Self).find(|errno| {
+                errno.known().is_some_and(|known| fmt::from_fn(|f| write!(f, "{known:?}")).to_string() == text)
+            }),
+        }
+    }
+
+    fn known(self) -> Option<nix::errno::Errno> {
+        let known = nix::errno::Errno::from_raw(i32::try_from(self.0).ok()?);
+        (known != nix::errno::Errno::UnknownErrno).then_some(known)
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.known() {
+            Some(known) => write!(f, "{known:?}"),
+            None => write!(f, "errno {}", self.0),
+        }
+    }
+}
+
+impl Serialize for Errno {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Errno {
+    fn schema_name() -> Cow<'static, str> {
+        "Errno".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An error by its errno name, or `errno` and the number where it has none.",
+            "type": "string",
+            "pattern": "^(E[A-Z0-9]+|errno [0-9]+)$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_kernel() {
+        for (number, name) in
+            [(104, "ECONNRESET"), (110, "ETIMEDOUT"), (111, "ECONNREFUSED"), (113, "EHOSTUNREACH"), (32, "EPIPE")]
+        {
+            assert_eq!(Errno(number).to_string(), name);
+            assert_eq!(Errno::from_text(name), Some(Errno(number)));
+        }
+    }
+
+    #[test]
+    fn numbers_without_a_name_are_shown_as_numbers() {
+        for number in [0, 4242, u32::MAX] {
+            let text = format!("errno {number}");
+            assert_eq!(Errno(number).to_string(), text);
+            assert_eq!(Errno::from_text(&text), Some(Errno(number)));
+        }
+        assert_eq!(Errno::from_text("ENONSENSE"), None);
+        assert_eq!(Errno::from_text("UnknownErrno"), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! Wall-clock times: in UTC for machines, in the system's time zone for people.
+
+use std::{borrow::Cow, cell::Cell, fmt, io::Write as _, str::FromStr};
+
+use jiff::{Timestamp, tz::TimeZone};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+const NANOSECONDS: i64 = 1_000_000_000;
+
+/// Text of a time up to its fraction, and the second since the epoch that it is the text of.
+type Second<const N: usize> = (i64, [u8; N]);
+
+thread_local! {
+    // Times come in order: nearly always only the fraction is new. No time is as early as the one these begin with.
+    static UTC: Cell<Second<20>> = const { Cell::new((i64::MIN, [0; 20])) };
+    static LOCAL: Cell<Second<9>> = const { Cell::new((i64::MIN, [0; 9])) };
+}
+
+/// A time in nanoseconds since the Unix epoch; it reads as RFC 3339 in UTC, always with nine digits.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct WallTime(pub i64);
+
+impl WallTime {
+    /// The text, made on the stack.
+    pub(crate) fn text(self) -> [u8; 30] {
+        let (second, fraction) = split(self.0);
+        let before =
+            UTC.with(|cell| cached(cell, second, || until_fraction(second, "%Y-%m-%dT%H:%M:%S.", TimeZone::UTC)));
+        let mut text = [b'Z'; 30];
+        for (place, byte) in text.iter_mut().zip(before.into_iter().chain(fraction)) {
+            *place = byte;
+        }
+        text
+    }
+}
+
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl FromStr for WallTime {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let nanoseconds = text.parse::<Timestamp>()?.as_nanosecond();
+        // What 64 bits cannot say lies centuries away: the nearest they can will do.
+        let clamped = nanoseconds.clamp(i64::MIN.into(), i64::MAX.into());
+        Ok(Self(i64::try_from(clamped).unwrap_or_default()))
+    }
+}
+
+impl Serialize for WallTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl JsonSchema for WallTime {
+    fn schema_name() -> Cow<'static, str> {
+        "WallTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A time by RFC 3339, in UTC, always with nine digits.",
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$",
+        })
+    }
+}
+
+/// The same as people have it on their wall: `14:12:45.104687123` in the system's time zone.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalTime(pub WallTime);
+
+impl LocalTime {
+    /// The text, made on the stack.
+    pub(crate) fn text(self) -> [u8; 18] {
+        let (second, fraction) = split(self.0.0);
+        let before =
+            LOCAL.with(|cell| cached(cell, second, || until_fraction(second, "%H:%M:%S.", TimeZone::system())));
+        let mut text = [0; 18];
+        for (place, byte) in text.iter_mut().zip(before.into_iter().chain(fraction)) {
+            *place = byte;
+        }
+        text
+    }
+}
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+/// The second and the nine digits of its fraction.
+fn split(nanoseconds: i64) -> (i64, [u8; 9]) {
+    let fraction = u32::try_from(nanoseconds.rem_euclid(NANOSECONDS)).unwrap_or_default();
+    let [a, b, c] = three_digits(fraction / 1_000_000);
+    let [d, e, f] = three_digits(fraction / 1_000);
+    let [g, h, i] = three_digits(fraction);
+    (nanoseconds.div_euclid(NANOSECONDS), [a, b, c, d, e, f, g, h, i])
+}
+
+/// The last three digits of `number`.
+fn three_digits(number: u32) -> [u8; 3] {
+    [number / 100, number / 10, number].map(|digits| b'0' + (digits % 10) as u8)
+}
+
+fn cached<const N: usize>(cell: &Cell<Second<N>>, second: i64, make: impl FnOnce() -> [u8; N]) -> [u8; N] {
+    let (of, text) = cell.get();
+    if of == second {
+        return text;
+    }
+    let text = make();
+    cell.set((second, text));
+    text
+}
+
+fn until_fraction<const N: usize>(second: i64, format: &str, zone: TimeZone) -> [u8; N] {
+    let mut text = [b' '; N];
+    let time = Timestamp::from_second(second).unwrap_or_default().to_zoned(zone);
+    // Cannot fail: the formats above are valid and their text has N bytes for every year of four digits.
+    let _ = write!(&mut text[..], "{}", time.strftime(format));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn always_nine_digits_and_utc() {
+        for (nanoseconds, text) in [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (1_795_170_666_104_687_123, "2026-11-20T10:31:06.104687123Z"),
+            (-1, "1969-12-31T23:59:59.999999999Z"),
+            (i64::MIN, "1677-09-21T00:12:43.145224192Z"),
+            (i64::MAX, "2262-04-11T23:47:16.854775807Z"),
+        ] {
+            assert_eq!(WallTime(nanoseconds).to_string(), text);
+            assert_eq!(serde_json::to_string(&WallTime(nanoseconds)).unwrap(), format!("\"{text}\""));
+        }
+    }
+
+    #[test]
+    fn people_see_their_own_zone() {
+        let zone = TimeZone::get("Asia/Kolkata")
+            .unwrap_or(TimeZone::fixed(jiff::tz::offset(5).saturating_add(jiff::Span::new().minutes(30))));
+        assert_eq!(&until_fraction::<9>(0, "%H:%M:%S.", zone), b"05:30:00.");
+        let here = Timestamp::from_second(7).unwrap().to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string();
+        assert_eq!(LocalTime(WallTime(7_000_000_012)).to_string(), format!("{here}.000000012"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(nanoseconds: i64) {
+            prop_assert_eq!(WallTime(nanoseconds).to_string().parse().ok(), Some(WallTime(nanoseconds)));
+        }
+
+        #[test]
+        fn neighbours_share_a_second_and_nothing_else(nanoseconds in 0..i64::MAX / 2, step in 0..3 * NANOSECONDS) {
+            for nanoseconds in [nanoseconds, nanoseconds + step, nanoseconds] {
+                let expected = Timestamp::from_nanosecond(nanoseconds.into()).unwrap();
+                prop_assert_eq!(WallTime(nanoseconds).to_string(), format!("{expected:.9}"));
+            }
+        }
+    }
+}
