@@ -70,11 +70,12 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     let (events, lost) = pipeline.counts();
     let fine = pipeline.output.finish(FLUSH);
     if ending == Ending::Asked {
-        let open = totals.numbered - totals.ended - totals.evicted;
+        let seconds = began.elapsed().as_secs_f64();
+        let connections = if totals.numbered == 1 { "connection" } else { "connections" };
         eprintln!(
-            "tcptrace: {} connections, {open} of them still open; {events} events, {lost} lost; traced for {:.1} s",
+            "tcptrace: {} {connections}, {} still open; {events} events, {lost} lost; traced for {seconds:.1} s",
             totals.numbered,
-            began.elapsed().as_secs_f64()
+            totals.open(),
         );
     }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -28,7 +28,6 @@ use crate::event::{BootTime, Event, IcmpError, Loss, Segment, StateChange};
 
 /// An event in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "placed events live on the stack for the moment they are looked at")]
 pub enum Placed {
     /// A state change.
     State(PlacedState),
@@ -86,6 +85,13 @@ pub struct Totals {
     pub ended: u64,
     /// Of these, forgotten before they ended.
     pub evicted: u64,
+}
+
+impl Totals {
+    /// Neither ended nor forgotten.
+    pub fn open(&self) -> u64 {
+        self.numbered - self.ended - self.evicted
+    }
 }
 
 /// The connections of a host.

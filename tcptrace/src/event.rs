@@ -170,7 +170,6 @@ pub struct Loss {
 
 /// Anything the kernel programs saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "events live on the stack for the moment they are looked at")]
 pub enum Event {
     /// A socket changed its state.
     State(StateChange),

@@ -1,4 +1,20 @@
-//! The library behind `tcptrace`.
+//! The library behind `tcptrace`: how TCP connections are set up and torn down, as the kernel and the wire show it.
+//!
+//! ```text
+//! kernel   sock:inet_sock_set_state ──┐
+//!          TC ingress, TC egress ─────┴─▶ one ring buffer          tcptrace-ebpf
+//! ─────────────────────────────────────────────────────────────────────────────
+//! IO       bpf          load, attach, drain, count what was lost
+//! pure     record       bytes → Event
+//!          loss         where gaps are
+//!          connections  Event → Placed: connection, socket and role, relative numbers
+//!          describe     Placed → Entry: wall-clock time, names
+//!          render       Entry → text or JSON
+//! IO       sink         stdout and the file of --write, without ever waiting for a reader
+//!
+//!          app          signals, time and order: the only place that knows them all
+//! ```
+
 pub mod app;
 pub mod bpf;
 pub mod cli;

@@ -80,11 +80,7 @@ impl Output {
         let (render, emit): (Box<dyn Render>, Emit) = match options.output {
             Form::Json => (Box::new(Json), options.emit),
             Form::Events => (
-                Box::new(Events {
-                    colour: options.color,
-                    absolute_seq: options.absolute_seq,
-                    unicode: options.unicode,
-                }),
+                Box::new(Events { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode }),
                 Emit::ALL,
             ),
         };

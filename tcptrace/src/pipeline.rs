@@ -56,10 +56,10 @@ impl Pipeline {
             }
         };
         let mut event = decoded.event;
-        if let Event::State(change) = &mut event {
-            if let Some(threads) = &mut self.kernel_threads {
-                change.task = change.task.filter(|task| !threads.contains(task));
-            }
+        if let Event::State(change) = &mut event
+            && let Some(threads) = &mut self.kernel_threads
+        {
+            change.task = change.task.filter(|task| !threads.contains(task));
         }
         if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, event.at()) {
             self.handle(&Event::Loss(loss));
@@ -122,7 +122,7 @@ impl Pipeline {
         let end = EndEntry {
             stamp: self.describer.stamp(self.describer.clock.now()),
             connections: totals.numbered,
-            open: totals.numbered - totals.ended - totals.evicted,
+            open: totals.open(),
             evicted: totals.evicted,
             events,
             lost,

@@ -33,7 +33,7 @@ pub(super) fn layout(format: &str) -> Result<TracepointLayout, FormatError> {
 }
 
 /// The offset of one field, from a line such as
-/// `field:__u8 saddr_v6[16];	offset:46;	size:16;	signed:0;`.
+/// `field:__u8 saddr_v6[16]; offset:40; size:16; signed:0;`, with tabs between.
 fn offset(format: &str, name: &'static str, wanted: u32) -> Result<u32, FormatError> {
     let (offset, found) = format.lines().find_map(|line| described(line, name)).ok_or(FormatError::Missing(name))?;
     if found == wanted { Ok(offset) } else { Err(FormatError::Size { field: name, found, wanted }) }

@@ -77,6 +77,13 @@ pub(super) struct End {
     pub(super) open_socket: bool,
 }
 
+/// Where a connection lies in the table, with its number: the place may have become another's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Place {
+    pub(super) at: u32,
+    pub(super) number: u64,
+}
+
 /// A connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
@@ -96,8 +103,8 @@ pub(super) struct Connection {
     pub(super) reset: bool,
     /// The last event.
     pub(super) last: BootTime,
-    /// The generation before, while it is remembered: its number in the table and its own.
-    pub(super) previous: Option<(u32, u64)>,
+    /// The generation before.
+    pub(super) previous: Option<Place>,
 }
 
 impl Connection {

@@ -44,10 +44,12 @@ impl Connections {
 
     fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
         // The socket itself is the surest join; what the stack sends without one has a socket of nobody's.
-        if let Some(conn) = segment.socket.and_then(|socket| self.table.socket(socket)?.conn) {
+        if let Some(socket) = segment.socket
+            && let Some(conn) = self.table.conn_of_socket(socket)
+        {
             match self.table.get(conn).map(|conn| conn.key) {
                 Some(None) => {
-                    self.table.bind(conn, *key);
+                    self.bind_late(conn, *key, from, socket);
                     return conn;
                 }
                 Some(Some(known)) if known == *key => return conn,

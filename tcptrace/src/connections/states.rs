@@ -7,7 +7,7 @@ use super::{
     table::Socket,
 };
 use crate::{
-    event::StateChange,
+    event::{SocketKey, StateChange},
     tcp::TcpState::{Close, Established, Listen, SynRecv, SynSent},
 };
 
@@ -19,20 +19,19 @@ impl Connections {
             return self.place_listener(change, netns);
         }
         let mut socket = self.socket_of(change);
-        if socket.conn.is_none() {
-            let (conn, side) = self.connect(change, netns);
-            socket.conn = Some(conn);
-            socket.side = side;
-        } else if let Some(conn) = socket.conn
-            && self.table.get(conn).is_some_and(|known| known.key.is_none())
-            && change.local.port != 0
-        {
-            let (key, side) = Key::new(netns, change.local, change.remote);
-            self.table.bind(conn, key);
-            self.turn(conn, side);
-            socket.side = side;
-        }
-        let (conn, role) = self.note(change, &socket);
+        let at = match socket.conn.and_then(|place| self.table.resolve(place)) {
+            Some(at) => {
+                self.learn_port(at, change, netns, &mut socket);
+                at
+            }
+            None => {
+                let (at, side) = self.connect(change, netns);
+                socket.conn = self.table.place(at);
+                socket.side = side;
+                at
+            }
+        };
+        let (conn, role) = self.note(change, at, socket.side);
         let old_state_ns = socket.since.map(|since| change.at.since(since));
         if change.new == Close {
             self.table.remove_socket(change.socket);
@@ -40,6 +39,30 @@ impl Connections {
             *known = Socket { since: Some(change.at), ..socket };
         }
         PlacedState { change: *change, conn, socket: socket.number, role, old_state_ns }
+    }
+
+    /// The port of a connection that was begun without one may show now.
+    fn learn_port(&mut self, at: u32, change: &StateChange, netns: u32, socket: &mut Socket) {
+        if change.local.port != 0 && self.table.get(at).is_some_and(|conn| conn.key.is_none()) {
+            let (key, side) = Key::new(netns, change.local, change.remote);
+            self.bind_late(at, key, side, change.socket);
+            socket.side = side;
+        }
+    }
+
+    /// The four-tuple of a connection that was begun without one is known now; `socket` is its end at `side`, which had
+    /// been taken for the first.
+    pub(super) fn bind_late(&mut self, at: u32, key: Key, side: Side, socket: SocketKey) {
+        self.table.bind(at, key);
+        if side == Side::Second
+            && let Some(conn) = self.table.get_mut(at)
+        {
+            conn.ends.reverse();
+            conn.client = conn.client.map(Side::other);
+        }
+        if let Some(socket) = self.table.socket_mut(socket) {
+            socket.side = side;
+        }
     }
 
     /// The socket as it was before the change: a new life begins where it was closed, or a listener's child.
@@ -96,24 +119,13 @@ impl Connections {
         change.new != SynSent || !conn.answered
     }
 
-    /// A connection that was begun without a key had its socket as its first end.
-    fn turn(&mut self, at: u32, side: Side) {
-        if side == Side::Second
-            && let Some(conn) = self.table.get_mut(at)
-        {
-            conn.ends.reverse();
-            conn.client = conn.client.map(Side::other);
-        }
-    }
-
     /// Takes down what the change shows: the connection's number and the socket's role.
-    fn note(&mut self, change: &StateChange, socket: &Socket) -> (Option<u64>, Option<Role>) {
-        let Some(at) = socket.conn else { return (None, None) };
+    fn note(&mut self, change: &StateChange, at: u32, side: Side) -> (Option<u64>, Option<Role>) {
         let Some(conn) = self.table.get_mut(at) else { return (None, None) };
         conn.last = change.at;
         match (change.old, change.new) {
-            (Close, SynSent) if conn.client.is_none() => conn.client = Some(socket.side),
-            (Listen, SynRecv) => conn.client = Some(socket.side.other()),
+            (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),
+            (Listen, SynRecv) => conn.client = Some(side.other()),
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}
             // In mid-life already when it was first seen.
@@ -124,10 +136,10 @@ impl Connections {
         {
             conn.client = server_by_port(&self.listeners, &key).map(Side::other);
         }
-        let end = conn.end_mut(socket.side);
+        let end = conn.end_mut(side);
         end.had_socket = true;
         end.open_socket = change.new != Close;
-        let found = (Some(conn.number), conn.role(socket.side));
+        let found = (Some(conn.number), conn.role(side));
         self.table.check_end(at, change.at);
         found
     }

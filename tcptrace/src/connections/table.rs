@@ -8,7 +8,7 @@ use slab::Slab;
 
 use super::{
     Totals,
-    connection::{Connection, Key, Side},
+    connection::{Connection, Key, Place, Side},
 };
 use crate::event::{BootTime, SocketKey};
 
@@ -24,8 +24,8 @@ pub(super) struct Socket {
     pub(super) key: SocketKey,
     /// The number that users see.
     pub(super) number: u64,
-    /// Its connection, by place in the table.
-    pub(super) conn: Option<u32>,
+    /// Its connection.
+    pub(super) conn: Option<Place>,
     /// Which end of it.
     pub(super) side: Side,
     /// Since when, where that was seen.
@@ -41,7 +41,7 @@ pub(super) struct Table {
     by_key: HashTable<u32>,
     sockets: Slab<Socket>,
     by_socket: HashTable<u32>,
-    ended: VecDeque<(BootTime, u32, u64)>,
+    ended: VecDeque<(BootTime, Place)>,
     totals: Totals,
     socket_numbers: u64,
 }
@@ -67,8 +67,22 @@ impl Table {
 
     /// The generation before one, if it is remembered.
     pub(super) fn previous(&self, at: u32) -> Option<u32> {
-        let (previous, number) = self.get(at)?.previous?;
-        (self.get(previous)?.number == number).then_some(previous)
+        self.resolve(self.get(at)?.previous?)
+    }
+
+    /// Where the connection is, if it is remembered.
+    pub(super) fn resolve(&self, place: Place) -> Option<u32> {
+        (self.get(place.at)?.number == place.number).then_some(place.at)
+    }
+
+    /// The place of a connection that is remembered.
+    pub(super) fn place(&self, at: u32) -> Option<Place> {
+        Some(Place { at, number: self.get(at)?.number })
+    }
+
+    /// The connection of a socket that lives.
+    pub(super) fn conn_of_socket(&self, key: SocketKey) -> Option<u32> {
+        self.resolve(self.socket(key)?.conn?)
     }
 
     /// Begins a connection: the newest generation of its four-tuple from now on.
@@ -90,7 +104,7 @@ impl Table {
         {
             entry.remove();
         }
-        let previous = before.and_then(|before| Some((before, self.get(before)?.number)));
+        let previous = before.and_then(|before| self.place(before));
         if let Some(conn) = self.get_mut(at) {
             conn.key = Some(key);
             conn.previous = previous;
@@ -107,18 +121,18 @@ impl Table {
         {
             conn.ended = true;
             self.totals.ended += 1;
-            self.ended.push_back((now, at, conn.number));
+            self.ended.push_back((now, Place { at, number: conn.number }));
         }
     }
 
     /// Forgets connections that ended long ago.
     pub(super) fn expire(&mut self, now: BootTime) {
-        while let Some(&(since, at, number)) = self.ended.front() {
+        while let Some(&(since, place)) = self.ended.front() {
             if self.ended.len() <= MOST_ENDED && now.since(since) < LATE {
                 break;
             }
             self.ended.pop_front();
-            if self.get(at).is_some_and(|conn| conn.number == number) {
+            if let Some(at) = self.resolve(place) {
                 self.forget(at);
             }
         }

@@ -1,5 +1,7 @@
 //! A line of text for each event as it happens; segments in tcpdump's notation.
 
+#[cfg(test)]
+mod complete;
 mod lines;
 mod look;
 mod segment;
@@ -15,11 +17,18 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Events {
     /// Whether to set colours.
-    pub colour: bool,
+    pub color: bool,
     /// Whether sequence numbers are the header's own after the handshake too.
     pub absolute_seq: bool,
     /// Whether the reader's terminal shows more than ASCII.
     pub unicode: bool,
+}
+
+impl Events {
+    /// Lines in this form.
+    pub const fn new(color: bool, absolute_seq: bool, unicode: bool) -> Self {
+        Self { color, absolute_seq, unicode }
+    }
 }
 
 impl Render for Events {

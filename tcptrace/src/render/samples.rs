@@ -5,8 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use proptest::{collection::vec, option::of, prelude::*, sample::select};
 
 use crate::{
+    connections::Role,
     entry::{
-        EndEntry, EndpointEntry, Entry, IcmpEntry, LostEntry, Role, SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
+        EndEntry, EndpointEntry, Entry, IcmpEntry, LostEntry, SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
     },
     event::{Comm, Direction, LossSource},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{SeqNumber, TcpOption, TcpOptions, summary::Hex};
 
-/// Options in tcpdump's notation, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
+/// Options in tcpdump's notation, except that Multipath TCP's are only named, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
 #[derive(Clone, Copy, Debug)]
 pub struct Notation<'a> {
     /// The options.
@@ -42,20 +42,38 @@ impl Notation<'_> {
             TcpOption::Timestamp(timestamp) => write!(f, "TS val {} ecr {}", timestamp.value, timestamp.echo),
             TcpOption::FastOpen { cookie, experimental } => {
                 f.write_str(if experimental { "exp-tfo" } else { "tfo " })?;
-                match cookie {
-                    [] => f.write_str(" cookiereq"),
-                    _ => write!(f, " cookie {}", Hex(cookie)),
+                match cookie.len() {
+                    0 => f.write_str(" cookiereq"),
+                    // RFC 7413 §4.1.1
+                    4..=16 if cookie.len() % 2 == 0 => write!(f, " cookie {}", Hex(cookie)),
+                    _ => f.write_str(" (invalid)"),
                 }
             }
-            TcpOption::Mptcp { subtype, .. } => write!(f, "mptcp {}", mptcp_name(subtype)),
-            TcpOption::Unknown { kind, data: [] } => write!(f, "unknown-{kind}"),
-            TcpOption::Unknown { kind, data } => write!(f, "unknown-{kind} 0x{}", Hex(data)),
+            TcpOption::Mptcp { subtype, data } => write!(f, "mptcp {} {}", data.len() + 2, mptcp_name(subtype)),
+            TcpOption::Unknown { kind, data } => unknown(kind, data, f),
             TcpOption::Malformed { .. } => f.write_str("[bad opt]"),
         }
     }
 
     fn relative(&self, seq: u32) -> u32 {
         self.relative_to.map_or(seq, |isn| SeqNumber(seq).distance_from(isn))
+    }
+}
+
+/// Options that are shown, but of no meaning here.
+fn unknown(kind: u8, data: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match (kind, data) {
+        // RFC 2385
+        (19, _) => write!(f, "md5 {}", Hex(data)),
+        // RFC 5925
+        (29, [key, next_key]) => write!(f, "tcp-ao keyid {key} rnextkeyid {next_key}"),
+        (29, [key, next_key, mac @ ..]) => {
+            write!(f, "tcp-ao keyid {key} rnextkeyid {next_key} mac 0x{}", Hex(mac))
+        }
+        // RFC 6994
+        (254, [high, low, ..]) => write!(f, "exp-{}", Hex(&[*high, *low])),
+        (_, []) => write!(f, "unknown-{kind}"),
+        _ => write!(f, "unknown-{kind} 0x{}", Hex(data)),
     }
 }
 
@@ -96,6 +114,11 @@ mod tests {
             (&[34, 2, 1, 0], "tfo  cookiereq,nop,eol"),
             (&[34, 6, 1, 2, 3, 0xff], "tfo  cookie 010203ff"),
             (&[254, 4, 0xf9, 0x89], "exp-tfo cookiereq"),
+            (&[34, 5, 1, 2, 3], "tfo  (invalid)"),
+            (&[254, 6, 0xf9, 0x88, 3, 4], "exp-f988"),
+            (&[29, 4, 1, 2, 29, 6, 1, 2, 3, 4], "tcp-ao keyid 1 rnextkeyid 2,tcp-ao keyid 1 rnextkeyid 2 mac 0x0304"),
+            (&[30, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "mptcp 12 capable"),
+            (&[19, 4, 0xab, 0xcd], "md5 abcd"),
             (&[99, 2, 99, 3, 0xab], "unknown-99,unknown-99 0xab"),
             (&[2, 9], "[bad opt]"),
         ] {

@@ -46,7 +46,7 @@ impl Events {
         line: &'a mut Line<'b>,
         write: impl for<'c> FnOnce(&'c mut Line<'b>) -> &'c mut Line<'b>,
     ) -> &'a mut Line<'b> {
-        if self.colour {
+        if self.color {
             line.display(style.render());
             write(line);
             line.display(style.render_reset())

@@ -28,13 +28,14 @@ impl Events {
             segments,
             options,
         } = entry;
-        // As in tcpdump, relative numbers are for those who have seen the absolute ones: SYNs show them, and a segment
-        // without ACK, which may answer nothing that was seen.
-        let relative = !self.absolute_seq && !flags.contains(TcpFlags::SYN) && flags.contains(TcpFlags::ACK);
-        let (seq, ack, other_isn) = match (relative, *ack, *rel_ack) {
-            (true, Some(ack), Some(rel_ack)) => (*rel_seq, Some(rel_ack), Some(ack.wrapping_sub(rel_ack))),
-            (_, ack, _) => (*seq, ack, None),
+        // As in tcpdump, a SYN shows the number that others are relative to; so does a segment without ACK, which may
+        // answer nothing that was seen.
+        let isn_of_other = match (*ack, *rel_ack) {
+            (Some(ack), Some(rel_ack)) if !self.absolute_seq => Some(SeqNumber(ack.wrapping_sub(rel_ack))),
+            _ => None,
         };
+        let relative = isn_of_other.is_some() && !flags.contains(TcpFlags::SYN);
+        let (seq, ack) = if relative { (*rel_seq, *rel_ack) } else { (*seq, *ack) };
 
         self.time(stamp, line);
         self.conn(*conn, line);
@@ -55,7 +56,7 @@ impl Events {
         }
         line.raw(", win ").number(*window);
         if options.0.iter().next().is_some() {
-            let notation = Notation { options, relative_to: other_isn.map(SeqNumber) };
+            let notation = Notation { options, relative_to: isn_of_other };
             line.raw(", options [").display(notation).raw("]");
         }
         line.raw(", length ").number(*length);

@@ -1,11 +1,7 @@
 //! Changes of state: who is where now, who did it, and how long it took.
 
 use super::{Events, look};
-use crate::{
-    entry::{Role, StateEntry},
-    render::line::Line,
-    text::HumanDuration,
-};
+use crate::{connections::Role, entry::StateEntry, render::line::Line, text::HumanDuration};
 
 impl Events {
     pub(super) fn state(&self, entry: &StateEntry, line: &mut Line<'_>) {

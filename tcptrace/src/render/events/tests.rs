@@ -10,7 +10,7 @@ use crate::{
     text::{Errno, is_unsafe},
 };
 
-const PLAIN: Events = Events { colour: false, absolute_seq: false, unicode: true };
+const PLAIN: Events = Events { color: false, absolute_seq: false, unicode: true };
 
 fn line(mut events: Events, entry: Entry) -> String {
     let mut out = Vec::new();
@@ -173,7 +173,7 @@ fn names_from_outside_are_escaped() {
 
 #[test]
 fn colours_are_sequences_around_the_same_text() {
-    let colourful = Events { colour: true, ..PLAIN };
+    let colourful = Events { color: true, ..PLAIN };
     for entry in samples::all() {
         let text = line(colourful, entry.clone());
         assert!(text.contains("\u{1b}["), "{text}");
@@ -186,7 +186,7 @@ fn colours_are_sequences_around_the_same_text() {
 }
 
 fn segment_colours(entry: SegmentEntry) -> String {
-    line(Events { colour: true, ..PLAIN }, Entry::Segment(entry))
+    line(Events { color: true, ..PLAIN }, Entry::Segment(entry))
 }
 
 /// Takes out sequences that set colours, and nothing else.
@@ -205,7 +205,7 @@ proptest! {
             let text = line(PLAIN, entry.clone());
             prop_assert!(text.ends_with('\n'));
             prop_assert!(!text.trim_end_matches('\n').chars().any(is_unsafe), "{:?}", text);
-            prop_assert_eq!(without_sgr(&line(Events { colour: true, ..PLAIN }, entry)), text);
+            prop_assert_eq!(without_sgr(&line(Events { color: true, ..PLAIN }, entry)), text);
         }
     }
 }

@@ -4,7 +4,8 @@
 
 use super::{super::line::Line, by_serde, escape::is_plain};
 use crate::{
-    entry::{EndpointEntry, Role, SegmentEntry, Stamp, StateEntry},
+    connections::Role,
+    entry::{EndpointEntry, SegmentEntry, Stamp, StateEntry},
     event::Direction,
     tcp::{TcpOption, TcpOptions, Timestamp},
 };

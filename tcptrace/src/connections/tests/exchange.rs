@@ -1,0 +1,218 @@
+//! A way to write exchanges down, one line an event.
+
+use std::net::IpAddr;
+
+pub(super) use crate::tcp::TcpState as State;
+use crate::{
+    connections::{Connections, Placed, PlacedSegment, PlacedState, Totals},
+    event::{BootTime, Direction, Endpoint, Event, IcmpError, Segment, SocketKey, StateChange},
+    tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
+};
+
+/// The namespace whose segments are seen.
+pub(super) const HERE: u32 = 1;
+
+/// Events between ports of 127.0.0.1, a nanosecond apart. A socket is known by its own port.
+pub(super) struct Exchange {
+    connections: Connections,
+    placed: Vec<Placed>,
+    now: u64,
+    netns: u32,
+    ifindex: u32,
+    with_sockets: bool,
+}
+
+impl Exchange {
+    pub(super) fn new() -> Self {
+        Self {
+            connections: Connections::new(HERE),
+            placed: Vec::new(),
+            now: 1_000_000_000,
+            netns: HERE,
+            ifindex: 1,
+            with_sockets: false,
+        }
+    }
+
+    /// The next event happens in this namespace.
+    pub(super) fn in_namespace(&mut self, netns: u32) -> &mut Self {
+        self.netns = netns;
+        self
+    }
+
+    /// The next segments pass this interface.
+    pub(super) fn on_interface(&mut self, ifindex: u32) -> &mut Self {
+        self.ifindex = ifindex;
+        self
+    }
+
+    /// The next segments tell their socket.
+    pub(super) fn with_sockets(&mut self) -> &mut Self {
+        self.with_sockets = true;
+        self
+    }
+
+    pub(super) fn pass(&mut self, nanoseconds: u64) {
+        self.now += nanoseconds;
+    }
+
+    /// Lets the time that has passed show, as a timer does.
+    pub(super) fn timeout(&mut self) {
+        self.connections.handle_timeout(BootTime(self.now), &mut |placed| self.placed.push(placed));
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.connections.poll_timeout().map(|BootTime(at)| at)
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        self.connections.handle_event(event, &mut |placed| self.placed.push(placed));
+        self.now += 1;
+    }
+
+    pub(super) fn state(&mut self, local: u16, remote: u16, old: State, new: State) {
+        self.full_state(u64::from(local) << 32 | u64::from(self.netns), local, remote, old, new);
+    }
+
+    /// A change of the socket `key`, whose ports may not be known yet.
+    pub(super) fn full_state(&mut self, key: u64, local: u16, remote: u16, old: State, new: State) {
+        let change = StateChange {
+            at: BootTime(self.now),
+            socket: SocketKey(key),
+            netns: Some(self.netns),
+            old,
+            new,
+            local: end(local),
+            remote: end(remote),
+            error: None,
+            task: None,
+        };
+        self.event(&Event::State(change));
+        self.netns = HERE;
+    }
+
+    pub(super) fn listener(&mut self, port: u16, old: State, new: State) {
+        self.full_state(u64::from(port), port, 0, old, new);
+    }
+
+    pub(super) fn segment(&mut self, src: u16, dst: u16, flags: TcpFlags, seq: u32, ack: Option<u32>, length: u32) {
+        let socket = self.with_sockets.then_some(SocketKey(u64::from(src) << 32 | u64::from(HERE)));
+        self.full_segment(socket, src, dst, flags, seq, ack, length);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a header has that many fields")]
+    pub(super) fn full_segment(
+        &mut self,
+        socket: Option<SocketKey>,
+        src: u16,
+        dst: u16,
+        flags: TcpFlags,
+        seq: u32,
+        ack: Option<u32>,
+        length: u32,
+    ) {
+        let header = TcpHeader {
+            src_port: src,
+            dst_port: dst,
+            seq: SeqNumber(seq),
+            ack: SeqNumber(ack.unwrap_or(0)),
+            data_offset: 20,
+            flags: if ack.is_some() { flags | TcpFlags::ACK } else { flags },
+            window: 1024,
+            urgent: 0,
+            options: OptionBytes::EMPTY,
+        };
+        let segment = Segment {
+            at: BootTime(self.now),
+            socket,
+            ifindex: self.ifindex,
+            direction: Direction::Out,
+            src: end(src),
+            dst: end(dst),
+            header,
+            length,
+            segments: 1,
+        };
+        self.event(&Event::Segment(segment));
+    }
+
+    pub(super) fn icmp(&mut self, src: u16, dst: u16) {
+        let error = IcmpError {
+            at: BootTime(self.now),
+            ifindex: self.ifindex,
+            direction: Direction::In,
+            from: end(dst).addr,
+            icmp_type: 3,
+            icmp_code: 3,
+            src: end(src),
+            dst: end(dst),
+            seq: 7,
+        };
+        self.event(&Event::Icmp(error));
+    }
+
+    /// A connection on loopback: 7 bytes up, 18 down, closed by the client, four segments.
+    pub(super) fn local_connection(&mut self, client: u16, server: u16) {
+        use State::*;
+        let (c, s) = (1_000, 900_000);
+        self.state(client, server, Close, SynSent);
+        self.segment(client, server, TcpFlags::SYN, c, None, 0);
+        self.segment(server, client, TcpFlags::SYN, s, Some(c + 1), 0);
+        self.state(client, server, SynSent, Established);
+        self.segment(client, server, TcpFlags::ACK, c + 1, Some(s + 1), 0);
+        self.state(server, client, Listen, SynRecv);
+        self.state(server, client, SynRecv, Established);
+        self.state(client, server, Established, FinWait1);
+        self.segment(client, server, TcpFlags::FIN, c + 8, Some(s + 19), 0);
+        self.state(server, client, Established, CloseWait);
+        self.segment(server, client, TcpFlags::ACK, s + 19, Some(c + 9), 0);
+        self.state(client, server, FinWait1, FinWait2);
+        self.state(server, client, CloseWait, LastAck);
+        self.segment(server, client, TcpFlags::FIN, s + 19, Some(c + 9), 0);
+        self.segment(client, server, TcpFlags::ACK, c + 9, Some(s + 20), 0);
+        self.state(client, server, FinWait2, Close);
+        self.state(server, client, LastAck, Close);
+    }
+
+    /// Everything that has been placed, after the last event.
+    pub(super) fn finish(&mut self) -> Vec<Placed> {
+        self.connections.finish(&mut |placed| self.placed.push(placed));
+        std::mem::take(&mut self.placed)
+    }
+
+    /// What has been placed so far.
+    pub(super) fn placed(&self) -> &[Placed] {
+        &self.placed
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.connections.totals()
+    }
+}
+
+pub(super) fn end(port: u16) -> Endpoint {
+    Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port }
+}
+
+pub(super) fn conn(placed: &Placed) -> Option<u64> {
+    match placed {
+        Placed::State(state) => state.conn,
+        Placed::Segment(segment) => Some(segment.conn),
+        Placed::Icmp(icmp) => Some(icmp.conn),
+        Placed::Loss(_) => None,
+    }
+}
+
+pub(super) fn states(placed: &[Placed]) -> Vec<PlacedState> {
+    let state = |placed: &Placed| if let Placed::State(state) = placed { Some(*state) } else { None };
+    placed.iter().filter_map(state).collect()
+}
+
+pub(super) fn segments(placed: &[Placed]) -> Vec<PlacedSegment> {
+    let segment = |placed: &Placed| if let Placed::Segment(segment) = placed { Some(*segment) } else { None };
+    placed.iter().filter_map(segment).collect()
+}

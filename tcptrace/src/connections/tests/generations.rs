@@ -1,0 +1,91 @@
+//! The same four-tuple used again, and SYNs that do not begin anything.
+
+use super::{
+    CLIENT, SERVER,
+    exchange::{self, Exchange, State::*},
+};
+use crate::tcp::TcpFlags;
+
+/// The connection of each segment, in order.
+fn conns(exchange: &mut Exchange) -> Vec<u64> {
+    exchange::segments(&exchange.finish()).iter().map(|placed| placed.conn).collect()
+}
+
+#[test]
+fn a_syn_sent_again_is_the_same_connection() {
+    let mut exchange = Exchange::new();
+    for _ in 0..3 {
+        exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
+    }
+    assert_eq!(conns(&mut exchange), [1, 1, 1]);
+}
+
+#[test]
+fn a_syn_with_a_new_isn_begins_a_generation() {
+    let mut exchange = Exchange::new();
+    exchange.local_connection(CLIENT, SERVER);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 77_000_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 55_000_000, Some(77_000_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 77_000_001, Some(55_000_001), 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]);
+}
+
+#[test]
+fn a_connection_opened_again_by_its_socket_is_a_generation_even_before_its_syn() {
+    let mut exchange = Exchange::new();
+    exchange.local_connection(CLIENT, SERVER);
+    exchange.local_connection(CLIENT, SERVER);
+    let placed = exchange.finish();
+    let (first, second) = placed.split_at(17);
+    assert!(first.iter().all(|placed| exchange::conn(placed) == Some(1)));
+    assert!(second.iter().all(|placed| exchange::conn(placed) == Some(2)), "{second:?}");
+}
+
+#[test]
+fn late_segments_of_an_ended_connection_stay_with_it() {
+    let mut exchange = Exchange::new();
+    exchange.local_connection(CLIENT, SERVER);
+    exchange.pass(200_000_000);
+    exchange.segment(SERVER, CLIENT, TcpFlags::FIN, 900_019, Some(1_009), 0);
+    assert_eq!(conns(&mut exchange).last(), Some(&1));
+}
+
+#[test]
+fn a_challenge_ack_to_a_new_syn_stays_with_the_old_connection() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 1_001, Some(900_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 3_000_000_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::ACK, 900_001, Some(1_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::RST, 1_001, None, 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 3_000_000_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 4_000_000_000, Some(3_000_000_001), 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 2, 1, 1, 2, 2]);
+}
+
+#[test]
+fn two_syns_in_opposite_directions_are_one_simultaneous_open() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    exchange.state(SERVER, CLIENT, Close, SynSent);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, None, 0);
+    exchange.state(CLIENT, SERVER, SynSent, SynRecv);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, Some(900_001), 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+    exchange.state(SERVER, CLIENT, SynSent, Established);
+    assert!(exchange.finish().iter().all(|placed| exchange::conn(placed) == Some(1)));
+}
+
+#[test]
+fn a_segment_that_tells_its_socket_is_joined_by_it() {
+    let mut exchange = Exchange::new();
+    exchange.with_sockets();
+    // Opened again on the same ports while the old connection's segments have not been seen at all.
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.state(CLIENT, SERVER, SynSent, Close);
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    assert_eq!(conns(&mut exchange), [2]);
+}

@@ -1,0 +1,96 @@
+//! Whatever comes, in whatever order: nothing panics, nothing is lost or made up, nothing waits for ever.
+
+use proptest::prelude::*;
+
+use super::exchange::{self, Exchange, State};
+use crate::{event::SocketKey, tcp::TcpFlags};
+
+const STATES: [State; 11] = [
+    State::Established,
+    State::SynSent,
+    State::SynRecv,
+    State::FinWait1,
+    State::FinWait2,
+    State::TimeWait,
+    State::Close,
+    State::CloseWait,
+    State::LastAck,
+    State::Listen,
+    State::Closing,
+];
+
+#[derive(Clone, Debug)]
+enum Step {
+    State { socket: u64, local: u16, remote: u16, old: usize, new: usize },
+    Segment { socket: Option<u64>, src: u16, dst: u16, flags: u16, seq: u32, ack: u32 },
+    Icmp { src: u16, dst: u16 },
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (port, socket) = (0..5_u16, 0..6_u64);
+    let state = (socket.clone(), port.clone(), port.clone(), 0..11_usize, 0..11_usize)
+        .prop_map(|(socket, local, remote, old, new)| Step::State { socket, local, remote, old, new });
+    let number = prop_oneof![0..30_u32, any::<u32>()];
+    let segment = (prop::option::of(socket), port.clone(), port.clone(), 0..512_u16, number.clone(), number)
+        .prop_map(|(socket, src, dst, flags, seq, ack)| Step::Segment { socket, src, dst, flags, seq, ack });
+    let icmp = (port.clone(), port).prop_map(|(src, dst)| Step::Icmp { src, dst });
+    prop_oneof![6 => state, 6 => segment, 1 => icmp, 2 => (0..90_000_000_u64).prop_map(Step::Pass)]
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_is_lost_made_up_or_waits_for_ever(steps in prop::collection::vec(step(), 0..120)) {
+        let mut exchange = Exchange::new();
+        let (mut states, mut segments, mut others) = (0, 0, 0);
+        for (ifindex, step) in (1..).zip(&steps) {
+            // Each segment on an interface of its own round: no two are the same one sent again.
+            exchange.on_interface(ifindex);
+            match *step {
+                Step::State { socket, local, remote, old, new } => {
+                    states += 1;
+                    exchange.full_state(socket, local, remote, STATES[old], STATES[new]);
+                }
+                Step::Segment { socket, src, dst, flags, seq, ack } => {
+                    segments += 1;
+                    let flags = TcpFlags(flags);
+                    let ack = flags.contains(TcpFlags::ACK).then_some(ack);
+                    exchange.full_segment(socket.map(SocketKey), src, dst, flags, seq, ack, 3);
+                }
+                Step::Icmp { src, dst } => {
+                    others += 1;
+                    exchange.icmp(src, dst);
+                }
+                Step::Pass(time) => {
+                    exchange.pass(time);
+                    exchange.timeout();
+                    prop_assert!(exchange.deadline().is_none_or(|deadline| deadline > exchange.now()));
+                }
+            }
+        }
+        let placed = exchange.finish();
+        let seen_states = exchange::states(&placed);
+        let seen_segments = exchange::segments(&placed).len();
+        prop_assert_eq!(seen_states.len(), states);
+        prop_assert!(seen_segments <= segments && placed.len() - states - seen_segments <= others);
+        let totals = exchange.totals();
+        let numbers: std::collections::BTreeSet<_> = placed.iter().filter_map(exchange::conn).collect();
+        prop_assert_eq!(numbers.len() as u64, totals.numbered, "every number given is shown, none is shown besides");
+        prop_assert!(numbers.iter().copied().eq(1..=totals.numbered));
+        prop_assert!(totals.ended <= totals.numbered);
+    }
+
+    #[test]
+    fn a_stream_of_connections_ends_in_as_many_numbers(count in 1..40_u16) {
+        let mut exchange = Exchange::new();
+        for client in 0..count {
+            exchange.local_connection(30_000 + client % 7, 80);
+        }
+        let placed = exchange.finish();
+        prop_assert_eq!(placed.len(), 17 * usize::from(count));
+        for (number, events) in (1..).zip(placed.chunks(17)) {
+            prop_assert!(events.iter().all(|placed| exchange::conn(placed) == Some(number)));
+        }
+        prop_assert_eq!(exchange.totals().ended, u64::from(count));
+    }
+}
