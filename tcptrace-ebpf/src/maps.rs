@@ -10,21 +10,21 @@ use crate::watch::{BUCKETS, Bucket};
 
 /// Everything user space tells the programs; it fills this in before it loads them.
 #[unsafe(no_mangle)]
-static CONFIG: Config = Config::EMPTY;
+pub(crate) static CONFIG: Config = Config::EMPTY;
 
 /// Reads one setting: volatile, because the compiler would otherwise take the values of the object file for final.
 macro_rules! setting {
     ($($field:ident).+) => {
-        $crate::maps::read_setting(|config| unsafe { &raw const (*config).$($field).+ })
+        $crate::maps::read_setting(&raw const $crate::maps::CONFIG.$($field).+)
     };
 }
 pub(crate) use setting;
 
 /// What `setting!` stands for.
 #[inline(always)]
-pub(crate) fn read_setting<T: Copy>(field: impl FnOnce(*const Config) -> *const T) -> T {
-    // SAFETY: the pointer is to a field of a static that lives as long as the program.
-    unsafe { field(&raw const CONFIG).read_volatile() }
+pub(crate) fn read_setting<T: Copy>(field: *const T) -> T {
+    // SAFETY: `setting!` passes a field of a static.
+    unsafe { field.read_volatile() }
 }
 
 /// One ring for both kinds of program: the order of reservation is the order of events.

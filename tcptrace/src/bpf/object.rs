@@ -331,3 +331,6 @@ pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
 pub(super) fn missing() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "it is not in the object file")
 }
+
+#[cfg(test)]
+mod tests;

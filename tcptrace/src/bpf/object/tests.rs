@@ -1,0 +1,63 @@
+//! What the object file must hold to, whatever kernel loads it; and what filters become.
+
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SymbolKind};
+
+use super::*;
+
+fn object() -> object::File<'static> {
+    object::File::parse(OBJECT).expect("the build script made an object file")
+}
+
+#[test]
+fn the_object_holds_every_program() {
+    let object = object();
+    for program in [names::SET_STATE, names::SET_STATE_TP, names::TC_INGRESS, names::TC_EGRESS] {
+        let found = object.symbol_by_name(program).expect("the program is there");
+        assert_eq!(found.kind(), SymbolKind::Text, "{program}");
+    }
+}
+
+#[test]
+fn no_program_calls_a_function() {
+    // The compiler makes calls of memset and memcpy where it is not kept from it, which not every kernel accepts.
+    let object = object();
+    for section in object.sections().filter(|section| section.name().is_ok_and(|name| !name.starts_with('.'))) {
+        for (at, relocation) in section.relocations() {
+            let RelocationTarget::Symbol(symbol) = relocation.target() else { continue };
+            let symbol = object.symbol_by_index(symbol).expect("a symbol");
+            assert_ne!(symbol.kind(), SymbolKind::Text, "{:?} at {at}: {:?}", section.name(), symbol.name());
+        }
+    }
+}
+
+#[test]
+fn the_licence_lets_the_programs_call_their_helpers() {
+    let licence = object().section_by_name("license").and_then(|section| section.data().ok());
+    assert_eq!(licence, Some(b"Dual MIT/GPL\0".as_slice()));
+}
+
+#[test]
+fn the_settings_have_the_layout_that_the_programs_expect() {
+    let size = object().symbol_by_name(names::CONFIG).map(|symbol| symbol.size());
+    assert_eq!(size, Some(size_of::<Config>() as u64));
+}
+
+#[test]
+fn every_filter_has_its_bit() {
+    let filter = Filter {
+        ports: Some("80".parse().expect("a port")),
+        hosts: Some("::1".parse().expect("an address")),
+        family: Some(Family::V6),
+        ..Filter::default()
+    };
+    assert_eq!(match_bits(&filter), MATCH_PORTS | MATCH_HOSTS | MATCH_FAMILY_V6);
+    assert_eq!(match_bits(&Filter::default()), 0);
+    let filter = Filter {
+        local_ports: Some("1".parse().expect("a port")),
+        remote_ports: Some("2".parse().expect("a port")),
+        family: Some(Family::V4),
+        interfaces: vec!["lo".to_owned()],
+        ..Filter::default()
+    };
+    assert_eq!(match_bits(&filter), MATCH_LOCAL_PORTS | MATCH_REMOTE_PORTS | MATCH_FAMILY_V4 | MATCH_INTERFACES);
+}
