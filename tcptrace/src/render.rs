@@ -1,7 +1,7 @@
 //! How entries become bytes.
 //!
-//! Every renderer gets the same entries, and what they show is an entry's fields: text and JSON cannot disagree. Renderers
-//! know neither time nor where their bytes go.
+//! Every renderer gets the same entries, and what they show is an entry's fields: text and JSON cannot disagree.
+//! Renderers know neither time nor where their bytes go.
 
 mod events;
 mod json;

@@ -7,7 +7,7 @@ use crate::entry::{Entry, SCHEMA};
 
 /// The JSON Schema (draft 2020-12) that each line of JSON output obeys.
 ///
-/// It says what is there, not what is not: lines may have more fields, since fields may be added within a schema number.
+/// It says what is there, not what is not: lines may have more fields, since fields may be added within a schema.
 pub fn json_schema() -> Value {
     // What is written, not what could be read: a field that is always written is required, null or not.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();

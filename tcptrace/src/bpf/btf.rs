@@ -1,6 +1,6 @@
 //! Where the members of a socket lie in the running kernel, from its BTF.
 
-use btf_rs::{Btf, Member, Struct, Type};
+use btf_rs::{Backend, Btf, Member, Struct, Type};
 use tcptrace_ebpf::{ABSENT, SocketLayout};
 
 /// Where the kernel describes its types.
@@ -13,7 +13,9 @@ const HEAD: u32 = 96;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BtfError {
     #[error("cannot read {VMLINUX}: {0}")]
-    Unreadable(#[from] btf_rs::Error),
+    Unreadable(#[from] std::io::Error),
+    #[error("cannot understand {VMLINUX}: {0}")]
+    Unknown(#[from] btf_rs::Error),
     #[error("struct {0} is not in it")]
     NoStruct(&'static str),
     #[error("struct {0} has no member {1}")]
@@ -24,7 +26,13 @@ pub(super) enum BtfError {
 
 /// Finds the layout of the running kernel.
 pub(super) fn socket_layout() -> Result<SocketLayout, BtfError> {
-    layout(&Btf::from_file(VMLINUX)?)
+    // Kernels from 6.16 on let the file be mapped: then only what is looked for is read. On others it is read at once,
+    // since the library would do that in tens of thousands of small reads.
+    let btf = match Btf::from_file_with_backend(VMLINUX, Backend::Mmap) {
+        Ok(btf) => btf,
+        Err(_) => Btf::from_bytes(&std::fs::read(VMLINUX)?)?,
+    };
+    layout(&btf)
 }
 
 fn layout(btf: &Btf) -> Result<SocketLayout, BtfError> {

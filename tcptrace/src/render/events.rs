@@ -25,7 +25,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Lines in this form.
+    /// A renderer of lines; the arguments are as the fields.
     pub const fn new(color: bool, absolute_seq: bool, unicode: bool) -> Self {
         Self { color, absolute_seq, unicode }
     }

@@ -71,10 +71,12 @@ impl TcpFlags {
     /// The letters, made on the stack.
     pub(crate) fn letters(self) -> FlagLetters {
         let mut letters = FlagLetters { len: 0, bytes: [0; Self::LETTERS.len()] };
-        let set = Self::LETTERS.into_iter().filter(|&(flag, _)| self.contains(flag));
-        for (place, (_, letter)) in letters.bytes.iter_mut().zip(set) {
-            *place = letter;
-            letters.len += 1;
+        for (flag, letter) in Self::LETTERS {
+            // Always written, and kept if the flag is set: there is no branch to predict.
+            if let Some(place) = letters.bytes.get_mut(letters.len) {
+                *place = letter;
+            }
+            letters.len += usize::from(self.contains(flag));
         }
         letters
     }

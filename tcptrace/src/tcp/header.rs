@@ -81,9 +81,10 @@ impl OptionBytes {
     /// The first [`Self::MAX`] of `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         let mut options = Self::EMPTY;
-        for (place, &byte) in options.bytes.iter_mut().zip(bytes) {
-            *place = byte;
-            options.len += 1;
+        let bytes = bytes.get(..Self::MAX).unwrap_or(bytes);
+        if let Some(place) = options.bytes.get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+            options.len = bytes.len() as u8;
         }
         options
     }
@@ -120,11 +121,10 @@ mod tests {
 
     use super::*;
 
-    /// The SYN of a `curl` on loopback.
+    /// A SYN on loopback.
     const SYN: [u8; 40] = [
-        0x9b, 0xbe, 0x25, 0x1e, 0xae, 0x79, 0x0c, 0x92, 0, 0, 0, 0, 0xa0, 0x02, 0xff, 0xd7, 0xfe, 0x30, 0,
-        0, // fixed
-        0x02, 0x04, 0xff, 0xd7, 0x04, 0x02, 0x08, 0x0a, 0, 0, 0, 1, 0, 0, 0, 0, 0x01, 0x03, 0x03, 0x0a,
+        0x9b, 0xbe, 0x25, 0x1e, 0xae, 0x79, 0x0c, 0x92, 0, 0, 0, 0, 0xa0, 0x02, 0xff, 0xd7, 0xfe, 0x30, 0, 0, 0x02,
+        0x04, 0xff, 0xd7, 0x04, 0x02, 0x08, 0x0a, 0, 0, 0, 1, 0, 0, 0, 0, 0x01, 0x03, 0x03, 0x0a,
     ];
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::{SeqNumber, TcpOption, TcpOptions, summary::Hex};
 
-/// Options in tcpdump's notation, except that Multipath TCP's are only named, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
+/// Options in tcpdump's notation, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
+///
+/// Of Multipath TCP's options only length and name are shown, and the obsolete ones have no names.
 #[derive(Clone, Copy, Debug)]
 pub struct Notation<'a> {
     /// The options.

@@ -22,14 +22,20 @@ impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (micros, millis, seconds) = (self.0 / 1_000, self.0 / 1_000_000, self.0 / 1_000_000_000);
         let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-        match () {
-            () if millis < 10 => write!(f, "{millis}.{:03} ms", micros % 1_000),
-            () if seconds < 1 => write!(f, "{millis}.{} ms", micros / 100 % 10),
-            () if seconds < 10 => write!(f, "{seconds}.{:03} s", millis % 1_000),
-            () if minutes < 1 => write!(f, "{seconds}.{} s", millis / 100 % 10),
-            () if hours < 1 => write!(f, "{minutes} m {:02} s", seconds % 60),
-            () if days < 1 => write!(f, "{hours} h {:02} m", minutes % 60),
-            () => write!(f, "{days} d {:02} h", hours % 24),
+        if millis < 10 {
+            write!(f, "{millis}.{:03} ms", micros % 1_000)
+        } else if seconds < 1 {
+            write!(f, "{millis}.{} ms", micros / 100 % 10)
+        } else if seconds < 10 {
+            write!(f, "{seconds}.{:03} s", millis % 1_000)
+        } else if minutes < 1 {
+            write!(f, "{seconds}.{} s", millis / 100 % 10)
+        } else if hours < 1 {
+            write!(f, "{minutes} m {:02} s", seconds % 60)
+        } else if days < 1 {
+            write!(f, "{hours} h {:02} m", minutes % 60)
+        } else {
+            write!(f, "{days} d {:02} h", hours % 24)
         }
     }
 }

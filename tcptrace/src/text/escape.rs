@@ -4,7 +4,8 @@ use std::fmt::{self, Write as _};
 
 /// Bytes from outside as text: what could act on a terminal, or hide there, as `\xNN` for each of its bytes.
 ///
-/// That is whatever [`is_unsafe`] says and all that is not UTF-8; a backslash becomes two, so that nothing is ambiguous.
+/// That is whatever [`is_unsafe`] says and all that is not UTF-8; a backslash becomes two, so that nothing is
+/// ambiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a [u8]);
 

@@ -28,9 +28,7 @@ impl WallTime {
         let before =
             UTC.with(|cell| cached(cell, second, || until_fraction(second, "%Y-%m-%dT%H:%M:%S.", TimeZone::UTC)));
         let mut text = [b'Z'; 30];
-        for (place, byte) in text.iter_mut().zip(before.into_iter().chain(fraction)) {
-            *place = byte;
-        }
+        join(&mut text, before, fraction);
         text
     }
 }
@@ -84,9 +82,7 @@ impl LocalTime {
         let before =
             LOCAL.with(|cell| cached(cell, second, || until_fraction(second, "%H:%M:%S.", TimeZone::system())));
         let mut text = [0; 18];
-        for (place, byte) in text.iter_mut().zip(before.into_iter().chain(fraction)) {
-            *place = byte;
-        }
+        join(&mut text, before, fraction);
         text
     }
 }
@@ -109,6 +105,16 @@ fn split(nanoseconds: i64) -> (i64, [u8; 9]) {
 /// The last three digits of `number`.
 fn three_digits(number: u32) -> [u8; 3] {
     [number / 100, number / 10, number].map(|digits| b'0' + (digits % 10) as u8)
+}
+
+/// Puts the parts, whose lengths are known when this is compiled, at the beginning of `text`.
+fn join<const N: usize>(text: &mut [u8], before: [u8; N], fraction: [u8; 9]) {
+    if let Some((start, rest)) = text.split_first_chunk_mut() {
+        *start = before;
+        if let Some(digits) = rest.first_chunk_mut() {
+            *digits = fraction;
+        }
+    }
 }
 
 fn cached<const N: usize>(cell: &Cell<Second<N>>, second: i64, make: impl FnOnce() -> [u8; N]) -> [u8; N] {

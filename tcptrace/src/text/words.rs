@@ -95,8 +95,8 @@ impl JsonSchema for LossSource {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "What was lost: state changes or segments that found the ring buffer full, state changes the \
-                            kernel skipped, output that nobody read.",
+            "description": "What was lost: state changes or segments that found the ring buffer full, state changes \
+                            the kernel skipped, output that nobody read.",
             "type": "string",
             "enum": Self::ALL.map(Self::word),
         })

@@ -6,7 +6,7 @@ use serde_json::ser::Formatter;
 
 use crate::text::is_unsafe;
 
-/// serde_json's compact form, and JSON escapes for all that [`is_unsafe`]: by itself JSON asks for them only below U+0020.
+/// serde_json's compact form, and JSON escapes for all that [`is_unsafe`]: JSON itself asks for them below U+0020 only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Escape;
 

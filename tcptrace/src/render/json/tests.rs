@@ -21,66 +21,51 @@ fn line_by_serde(entry: &Entry) -> String {
     String::from_utf8(out).unwrap()
 }
 
-const STAMP: &str = r#""time":"2026-11-20T10:31:06.104687123Z","boot_ns":9876543210"#;
+/// A line of this type with the samples' time and these further fields.
+fn expected(kind: &str, fields: &[&str]) -> String {
+    let stamp = r#""time":"2026-11-20T10:31:06.104687123Z","boot_ns":9876543210"#;
+    format!("{{\"type\":\"{kind}\",{stamp},{}}}\n", fields.join(","))
+}
 
 #[test]
 fn start() {
-    assert_eq!(
-        line(Entry::Start(samples::start())),
-        format!(
-            r#"{{"type":"start",{STAMP},"schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","interfaces":["eth0","lo"],"filter":"port 80"}}"#
-        ) + "\n"
-    );
+    let fields = [
+        r#""schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5""#,
+        r#""interfaces":["eth0","lo"],"filter":"port 80""#,
+    ];
+    assert_eq!(line(Entry::Start(samples::start())), expected("start", &fields));
 }
 
 #[test]
 fn state() {
-    assert_eq!(
-        line(Entry::State(samples::state())),
-        format!(
-            concat!(
-                r#"{{"type":"state",{},"conn":1,"netns":4026531840,"socket":77,"old":"SYN_SENT","new":"ESTABLISHED","#,
-                r#""local":{{"addr":"127.0.0.1","port":39870}},"remote":{{"addr":"127.0.0.1","port":9502}},"#,
-                r#""role":"client","error":null,"pid":6980,"tid":6980,"comm":"curl","old_state_ns":31000}}"#,
-                "\n"
-            ),
-            STAMP
-        )
-    );
+    let fields = [
+        r#""conn":1,"netns":4026531840,"socket":77,"old":"SYN_SENT","new":"ESTABLISHED""#,
+        r#""local":{"addr":"127.0.0.1","port":39870},"remote":{"addr":"127.0.0.1","port":9502}"#,
+        r#""role":"client","error":null,"pid":6980,"tid":6980,"comm":"curl","old_state_ns":31000"#,
+    ];
+    assert_eq!(line(Entry::State(samples::state())), expected("state", &fields));
 }
 
 #[test]
 fn state_of_a_listener_and_an_error() {
     let listener = StateEntry { error: Some(Errno(98)), netns: None, ..samples::listener() };
-    assert_eq!(
-        line(Entry::State(listener)),
-        format!(
-            concat!(
-                r#"{{"type":"state",{},"conn":null,"netns":null,"socket":77,"old":"CLOSE","new":"LISTEN","#,
-                r#""local":{{"addr":"0.0.0.0","port":80}},"remote":null,"#,
-                r#""role":null,"error":"EADDRINUSE","pid":12,"tid":12,"comm":"nginx","old_state_ns":null}}"#,
-                "\n"
-            ),
-            STAMP
-        )
-    );
+    let fields = [
+        r#""conn":null,"netns":null,"socket":77,"old":"CLOSE","new":"LISTEN""#,
+        r#""local":{"addr":"0.0.0.0","port":80},"remote":null"#,
+        r#""role":null,"error":"EADDRINUSE","pid":12,"tid":12,"comm":"nginx","old_state_ns":null"#,
+    ];
+    assert_eq!(line(Entry::State(listener)), expected("state", &fields));
 }
 
 #[test]
 fn segment() {
-    assert_eq!(
-        line(Entry::Segment(samples::segment())),
-        format!(
-            concat!(
-                r#"{{"type":"segment",{},"conn":1,"interface":"lo","direction":"out","#,
-                r#""src":{{"addr":"127.0.0.1","port":39870}},"dst":{{"addr":"127.0.0.1","port":9502}},"#,
-                r#""flags":"S","seq":2927179378,"ack":null,"rel_seq":0,"rel_ack":null,"window":32792,"length":0,"#,
-                r#""options":{{"mss":16396,"window_scale":3,"sack_permitted":true,"timestamp":{{"value":255474104,"echo":0}}}}}}"#,
-                "\n"
-            ),
-            STAMP
-        )
-    );
+    let fields = [
+        r#""conn":1,"interface":"lo","direction":"out""#,
+        r#""src":{"addr":"127.0.0.1","port":39870},"dst":{"addr":"127.0.0.1","port":9502}"#,
+        r#""flags":"S","seq":2927179378,"ack":null,"rel_seq":0,"rel_ack":null,"window":32792,"length":0"#,
+        r#""options":{"mss":16396,"window_scale":3,"sack_permitted":true,"timestamp":{"value":255474104,"echo":0}}"#,
+    ];
+    assert_eq!(line(Entry::Segment(samples::segment())), expected("segment", &fields));
 }
 
 #[test]
@@ -100,30 +85,20 @@ fn segment_of_several_with_rare_options() {
 
 #[test]
 fn icmp() {
-    assert_eq!(
-        line(Entry::Icmp(samples::icmp())),
-        format!(
-            concat!(
-                r#"{{"type":"icmp",{},"conn":3,"interface":"eth0","direction":"in","from":"10.0.0.254","#,
-                r#""kind":"host unreachable","icmp_type":3,"icmp_code":1,"#,
-                r#""src":{{"addr":"10.0.0.1","port":54762}},"dst":{{"addr":"10.0.0.2","port":9999}}}}"#,
-                "\n"
-            ),
-            STAMP
-        )
-    );
+    let fields = [
+        r#""conn":3,"interface":"eth0","direction":"in","from":"10.0.0.254""#,
+        r#""kind":"host unreachable","icmp_type":3,"icmp_code":1"#,
+        r#""src":{"addr":"10.0.0.1","port":54762},"dst":{"addr":"10.0.0.2","port":9999}"#,
+    ];
+    assert_eq!(line(Entry::Icmp(samples::icmp())), expected("icmp", &fields));
 }
 
 #[test]
 fn lost_and_end() {
-    assert_eq!(
-        line(Entry::Lost(samples::lost())),
-        format!(r#"{{"type":"lost",{STAMP},"source":"state","count":12,"total":45}}"#) + "\n"
-    );
-    assert_eq!(
-        line(Entry::End(samples::end())),
-        format!(r#"{{"type":"end",{STAMP},"connections":12,"open":3,"evicted":2,"events":1024,"lost":45}}"#) + "\n"
-    );
+    let fields = [r#""source":"state","count":12,"total":45"#];
+    assert_eq!(line(Entry::Lost(samples::lost())), expected("lost", &fields));
+    let fields = [r#""connections":12,"open":3,"evicted":2,"events":1024,"lost":45"#];
+    assert_eq!(line(Entry::End(samples::end())), expected("end", &fields));
 }
 
 #[test]
