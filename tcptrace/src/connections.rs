@@ -6,11 +6,11 @@
 //! a new ISN begins a new generation. Both sockets of a connection whose two ends are on this host, and both directions
 //! of its segments, share one number. Events go through
 //!
-//! - [`waiting`]: state changes that do not know their port or peer yet wait, and everything behind them, for 50 ms at
+//! - `waiting`: state changes that do not know their port or peer yet wait, and everything behind them, for 50 ms at
 //!   the most;
-//! - [`copies`]: the same segment seen on another interface is dropped;
-//! - [`segments`], [`states`]: the connection is found or begun in the [`table`], by socket where one is known;
-//! - [`connection`]: what is remembered of it.
+//! - `copies`: the same segment seen on another interface is dropped;
+//! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known;
+//! - `connection`: what is remembered of it.
 
 mod connection;
 mod copies;

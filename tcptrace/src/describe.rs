@@ -78,6 +78,7 @@ impl Describer {
             rel_seq: placed.rel_seq,
             rel_ack: placed.rel_ack,
             window: header.window,
+            urgent: header.has(TcpFlags::URG).then_some(header.urgent),
             length: segment.length,
             segments: (segment.segments > 1).then_some(segment.segments),
             options: TcpOptions::from(header),

@@ -49,7 +49,7 @@ pub struct StartEntry {
     /// When tracing began.
     #[serde(flatten)]
     pub stamp: Stamp,
-    /// [`SCHEMA`].
+    /// The number of the JSON schema. Within it fields may be added, none renamed.
     pub schema: u32,
     /// tcptrace's version.
     pub version: &'static str,
@@ -134,6 +134,9 @@ pub struct SegmentEntry {
     pub rel_ack: Option<u32>,
     /// The window field, unscaled.
     pub window: u16,
+    /// The urgent pointer; only with URG.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<u16>,
     /// Payload bytes by the IP length; of all segments where offloading merged several.
     pub length: u32,
     /// How many segments the buffer stands for, when more than one.

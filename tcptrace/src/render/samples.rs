@@ -95,6 +95,7 @@ pub(crate) fn segment() -> SegmentEntry {
         rel_seq: 0,
         rel_ack: None,
         window: 32792,
+        urgent: None,
         length: 0,
         segments: None,
         options: TcpOptions(OptionBytes::new(&SYN_OPTIONS)),
@@ -110,6 +111,7 @@ pub(crate) fn data_segment() -> SegmentEntry {
         rel_seq: 1,
         rel_ack: Some(1),
         window: 4099,
+        urgent: Some(5),
         length: 14480,
         segments: Some(10),
         options: TcpOptions(OptionBytes::EMPTY),
@@ -169,12 +171,12 @@ fn any_stamp() -> impl Strategy<Value = Stamp> {
 /// Any segment, the contradictory ones included.
 pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
     let place = (any_stamp(), any::<(u64, String)>(), of(select(vec![Direction::In, Direction::Out])));
-    let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, u32, Option<u16>)>();
+    let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();
     let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
     (place, header).prop_map(|(place, header)| {
         let (stamp, (conn, interface), direction) = place;
         let (src, dst, flags, numbers, options) = header;
-        let (seq, ack, rel_seq, rel_ack, window, length, segments) = numbers;
+        let (seq, ack, rel_seq, rel_ack, window, urgent, length, segments) = numbers;
         SegmentEntry {
             stamp,
             conn,
@@ -188,6 +190,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
             rel_seq,
             rel_ack,
             window,
+            urgent,
             length,
             segments,
             options: TcpOptions(OptionBytes::new(&options)),

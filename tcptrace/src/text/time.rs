@@ -131,7 +131,7 @@ fn until_fraction<const N: usize>(second: i64, format: &str, zone: TimeZone) -> 
     let mut text = [b' '; N];
     let time = Timestamp::from_second(second).unwrap_or_default().to_zoned(zone);
     // Cannot fail: the formats above are valid and their text has N bytes for every year of four digits.
-    let _ = write!(&mut text[..], "{}", time.strftime(format));
+    let _ = write!(text.as_mut_slice(), "{}", time.strftime(format));
     text
 }
 

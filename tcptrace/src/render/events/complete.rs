@@ -142,6 +142,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.rel_seq += 1,
                     |entry| entry.rel_ack = Some(2),
                     |entry| entry.window = 1,
+                    |entry| entry.urgent = Some(6),
                     |entry| entry.length = 1,
                     |entry| entry.segments = Some(2),
                     |entry| entry.options = TcpOptions(OptionBytes::new(&samples::SYN_OPTIONS)),

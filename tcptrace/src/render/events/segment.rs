@@ -24,6 +24,7 @@ impl Events {
             rel_seq,
             rel_ack,
             window,
+            urgent,
             length,
             segments,
             options,
@@ -55,6 +56,9 @@ impl Events {
             line.raw(", ack ").number(ack);
         }
         line.raw(", win ").number(*window);
+        if let Some(urgent) = *urgent {
+            line.raw(", urg ").number(urgent);
+        }
         if options.0.iter().next().is_some() {
             let notation = Notation { options, relative_to: isn_of_other };
             line.raw(", options [").display(notation).raw("]");

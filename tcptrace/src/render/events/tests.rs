@@ -59,13 +59,13 @@ fn data_is_relative_unless_asked_for() {
     let data = samples::data_segment();
     assert_eq!(
         segment(PLAIN, data.clone()),
-        "#1 lo out  IP 127.0.0.1.39870 > 127.0.0.1.9502: Flags [P.], seq 1:14481, ack 1, win 4099, length 14480 (10 \
+        "#1 lo out  IP 127.0.0.1.39870 > 127.0.0.1.9502: Flags [P.], seq 1:14481, ack 1, win 4099, urg 5, length 14480 (10 \
          segments)"
     );
     assert_eq!(
         segment(Events { absolute_seq: true, ..PLAIN }, data),
         "#1 lo out  IP 127.0.0.1.39870 > 127.0.0.1.9502: Flags [P.], seq 2927179379:2927193859, ack 1721825044, win \
-         4099, length 14480 (10 segments)"
+         4099, urg 5, length 14480 (10 segments)"
     );
 }
 
@@ -82,7 +82,7 @@ fn an_ack_shows_no_sequence_number_and_its_sacks_are_relative() {
     let isn = 1_721_825_043;
     let text = segment(PLAIN, ack.clone());
     let sack = format!("[nop,nop,sack 1 {{{}:{}}}]", left.wrapping_sub(isn), right.wrapping_sub(isn));
-    assert!(text.ends_with(&format!("Flags [.], ack 1, win 4099, options {sack}, length 0")), "{text}");
+    assert!(text.ends_with(&format!("Flags [.], ack 1, win 4099, urg 5, options {sack}, length 0")), "{text}");
     let text = segment(Events { absolute_seq: true, ..PLAIN }, ack);
     assert!(text.contains(&format!("sack 1 {{{left}:{right}}}")), "{text}");
 }

@@ -26,6 +26,7 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
         rel_seq,
         rel_ack,
         window,
+        urgent,
         length,
         segments,
         options,
@@ -46,6 +47,9 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
     line.raw(r#","rel_seq":"#).number(*rel_seq);
     line.raw(r#","rel_ack":"#).number_or_null(*rel_ack);
     line.raw(r#","window":"#).number(*window);
+    if let Some(urgent) = *urgent {
+        line.raw(r#","urgent":"#).number(urgent);
+    }
     line.raw(r#","length":"#).number(*length);
     if let Some(segments) = *segments {
         line.raw(r#","segments":"#).number(segments);
