@@ -151,6 +151,7 @@ fn a_non_blocking_pipe_is_waited_for() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the test is about how long it takes")]
 fn a_blocked_reader_does_not_delay_the_end() {
     let (reader, sink) = piped();
     let accepted = fill(&sink);
