@@ -1,11 +1,11 @@
 //! Finding the transport header. Offsets are from the network header, which is where it should be on devices with and
-//! without Ethernet; `bpf_skb_load_bytes_relative` reads fragmented buffers too, and changes nothing.
+//! without Ethernet. Reading changes nothing, and finds what lies outside the buffer's linear part too.
 
 use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     bindings::{__sk_buff, bpf_hdr_start_off::BPF_HDR_START_NET},
-    helpers::generated::bpf_skb_load_bytes_relative,
+    helpers::generated::{bpf_skb_load_bytes, bpf_skb_load_bytes_relative},
 };
 use tcptrace_ebpf::{Address, FAMILY_V4, FAMILY_V6};
 
@@ -43,13 +43,39 @@ pub(crate) struct Ip {
 #[inline(always)]
 pub(crate) fn load<T: Copy>(skb: *const __sk_buff, offset: u32) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: the helper checks the buffer and fills the value, or clears it when it fails.
-    let result = unsafe {
-        let to = value.as_mut_ptr().cast();
-        bpf_skb_load_bytes_relative(skb.cast(), offset, to, size_of::<T>() as u32, BPF_HDR_START_NET)
-    };
-    // SAFETY: filled by the helper.
-    if result == 0 { Some(unsafe { value.assume_init() }) } else { None }
+    // SAFETY: the value has room for itself, and is filled when this succeeds.
+    if unsafe { read(skb, offset, value.as_mut_ptr().cast(), size_of::<T>() as u32) } {
+        // SAFETY: filled.
+        Some(unsafe { value.assume_init() })
+    } else {
+        None
+    }
+}
+
+/// Reads `len` bytes at `offset`.
+///
+/// # Safety
+/// `to` has to have room for them.
+#[inline(always)]
+unsafe fn read(skb: *const __sk_buff, offset: u32, to: *mut u8, len: u32) -> bool {
+    // SAFETY: the helper checks the buffer, and the caller the destination.
+    if unsafe { bpf_skb_load_bytes_relative(skb.cast(), offset, to.cast(), len, BPF_HDR_START_NET) } == 0 {
+        return true;
+    }
+    // That helper knows the linear part alone; the one that knows the rest counts from the link layer's header.
+    let link = if on_ethernet(skb) { ETH_HEADER } else { 0 };
+    // SAFETY: as above.
+    unsafe { bpf_skb_load_bytes(skb.cast(), link + offset, to.cast(), len) == 0 }
+}
+
+/// Does the buffer begin with an Ethernet header? Then its type field, or that of a VLAN tag taken out, is the protocol.
+#[inline(always)]
+fn on_ethernet(skb: *const __sk_buff) -> bool {
+    let mut protocol = 0_u16;
+    // SAFETY: the helper checks the buffer, and the destination has room for two bytes.
+    let result = unsafe { bpf_skb_load_bytes(skb.cast(), ETH_HEADER - 2, (&raw mut protocol).cast(), 2) };
+    // SAFETY: a field of the context.
+    result == 0 && u32::from(protocol) == unsafe { (*skb).protocol }
 }
 
 /// Loads `len` bytes, at most `N`, into `to`.
@@ -61,7 +87,7 @@ pub(crate) fn load_some<const N: usize>(skb: *const __sk_buff, offset: u32, to: 
         return false;
     }
     // SAFETY: `to` has room for `N` bytes.
-    unsafe { bpf_skb_load_bytes_relative(skb.cast(), offset, to.cast(), len as u32, BPF_HDR_START_NET) == 0 }
+    unsafe { read(skb, offset, to.cast(), len as u32) }
 }
 
 /// The family and where the IP header begins, behind VLAN tags that are still in the bytes.

@@ -115,7 +115,8 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
     if setting!(matches) != 0 && matches!(record.header.a, SYN_SENT | SYN_RECV) {
         settle_pending(record, answer);
     }
-    if answer == Match::No || (answer == Match::Later && record.header.b == CLOSE) {
+    // A socket that closes will not get what it has not got; a listener nobody has bound gets its port only afterwards.
+    if answer == Match::No || (answer == Match::Later && matches!(record.header.b, CLOSE | LISTEN)) {
         return;
     }
     if owner_runs(record.header.a, record.header.b, record.error) && !(btf && socket::in_kernel_thread()) {
@@ -160,19 +161,23 @@ fn matches(record: &StateRecord, btf: bool) -> Match {
         End { addr: &record.remote_addr, port: record.remote_port, known: record.remote_port != 0 },
         listener,
     );
-    if answer == Match::No || !btf || listener || !filter::filtered(MATCH_INTERFACES) {
+    if answer == Match::No || !btf || !filter::filtered(MATCH_INTERFACES) {
         return answer;
     }
-    answer.min(on_interface(record, old, new))
+    answer.min(on_interface(record, listener))
 }
 
-/// Does the socket use one of the interfaces named? It has no route yet in its first state.
+/// Does the socket use one of the interfaces named? A listener uses them all; others have no route yet in their first
+/// state.
 #[inline(always)]
-fn on_interface(record: &StateRecord, old: u8, new: u8) -> Match {
+fn on_interface(record: &StateRecord, listener: bool) -> Match {
     if record.netns != setting!(netns) {
         return Match::No;
     }
-    if new == SYN_SENT || (old, new) == (LISTEN, SYN_RECV) {
+    if listener {
+        return Match::Yes;
+    }
+    if record.header.b == SYN_SENT || record.header.a == LISTEN {
         return Match::Later;
     }
     Match::from(filter::interface(socket::interface(record.header.socket)))
@@ -181,32 +186,43 @@ fn on_interface(record: &StateRecord, old: u8, new: u8) -> Match {
 /// The next change of a socket that waited: now it is known whether it matches.
 #[inline(always)]
 fn settle_pending(record: &StateRecord, answer: Match) {
-    let socket = record.header.socket;
-    if let Some(pending) = PENDING.get_ptr_mut(&socket) {
-        if answer == Match::Yes {
-            // SAFETY: a value of the map; nobody else touches this socket's while it changes its state.
-            let pending = unsafe { &mut *pending };
-            pending.local_port = record.local_port;
-            pending.remote_port = record.remote_port;
-            pending.remote_addr = record.remote_addr;
-            pending.local_addr = record.local_addr;
-            pending.header.family = record.header.family;
-            pending.header.lost = emit::lost(LOST_STATE);
-            emit::state(pending);
-        }
-        let _gone_already = PENDING.remove(&socket);
+    if let Some(mut pending) = take_pending(record.header.socket)
+        && answer == Match::Yes
+        // Another life of the same address has nothing to do with it.
+        && pending.header.b == record.header.a
+    {
+        pending.local_port = record.local_port;
+        pending.remote_port = record.remote_port;
+        pending.remote_addr = record.remote_addr;
+        pending.local_addr = record.local_addr;
+        pending.header.family = record.header.family;
+        emit::state(&pending);
     }
 }
 
-/// The SYN of a socket passed an interface that is watched, and matched: its SYN_SENT does too.
+/// The SYN of a socket passed an interface that is watched, and matched, one way round at least: does its SYN_SENT?
 #[inline(always)]
-pub(crate) fn settle_by_syn(socket: u64, local_port: u16) {
-    if let Some(pending) = PENDING.get_ptr_mut(&socket) {
-        // SAFETY: as above; the socket is locked while it sends its SYN.
-        let pending = unsafe { &mut *pending };
-        pending.local_port = local_port;
-        pending.header.lost = emit::lost(LOST_STATE);
-        emit::state(pending);
-        let _gone_already = PENDING.remove(&socket);
+pub(crate) fn settle_by_syn(socket: u64, port_in_syn: u16) {
+    if let Some(mut pending) = take_pending(socket) {
+        // Its own port, where it can be read: the one in the SYN may be another after address translation.
+        pending.local_port = match setting!(socket.sport) {
+            0 => port_in_syn,
+            _ => socket::local_port(socket),
+        };
+        let local = End { addr: &pending.local_addr, port: pending.local_port, known: true };
+        let remote = End { addr: &pending.remote_addr, port: pending.remote_port, known: true };
+        if filter::ends(pending.header.family, local, remote, false) == Match::Yes {
+            emit::state(&pending);
+        }
     }
+}
+
+/// Takes out the change that waits for the socket; whoever else wants it comes too late.
+#[inline(always)]
+fn take_pending(socket: u64) -> Option<StateRecord> {
+    // SAFETY: nobody writes the values of the map while they are in it.
+    let mut pending = unsafe { PENDING.get(&socket) }.copied()?;
+    PENDING.remove(&socket).ok()?;
+    pending.header.lost = emit::lost(LOST_STATE);
+    Some(pending)
 }

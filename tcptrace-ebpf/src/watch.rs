@@ -21,6 +21,9 @@ const AFTER_FIN: u32 = 8;
 /// How long the end of a close may keep a handshake from taking its slot, in units of 2^30 ns: tcp_fin_timeout and a bit.
 const STALE: u32 = 64;
 
+/// What the slot of a young close is worth, less its age; that of a handshake is worth less.
+const CLOSING_WORTH: u32 = 0x2_0000;
+
 /// State bits of a slot, above the number of segments still wanted.
 const ACK_WANTED: u32 = 1 << 31;
 /// The slot belongs to a close.
@@ -99,9 +102,10 @@ impl Flow {
         None
     }
 
-    /// The flow's slot, a free one, or the one that is missed least.
+    /// The flow's slot, a free one, or the one that is missed least; none where a handshake would push out the end of a
+    /// close.
     #[inline(always)]
-    fn claim(self, now: u32) -> Option<&'static mut Slot> {
+    fn claim(self, now: u32, closing: bool) -> Option<&'static mut Slot> {
         if let Some(slot) = self.find() {
             return Some(slot);
         }
@@ -116,7 +120,7 @@ impl Flow {
             let worth = if slot.tag == 0 {
                 0
             } else if slot.state & CLOSING != 0 && age < STALE {
-                0x2_0000 - age
+                CLOSING_WORTH - age
             } else {
                 0x1_0000 - age
             };
@@ -126,6 +130,9 @@ impl Flow {
             }
             i += 1;
         }
+        if !closing && best_worth > CLOSING_WORTH - STALE {
+            return None;
+        }
         let slot = best?;
         *slot = Slot { tag: self.tag(), ack: 0, state: 0, armed: now };
         Some(slot)
@@ -134,9 +141,10 @@ impl Flow {
     /// A SYN,ACK left for this flow's sender: its acknowledgement completes the handshake.
     #[inline(always)]
     pub(crate) fn expect_handshake_ack(self, ack: u32, boot_ns: u64) {
-        if let Some(slot) = self.claim((boot_ns >> 30) as u32) {
+        if let Some(slot) = self.claim((boot_ns >> 30) as u32, false) {
             slot.ack = ack;
-            slot.state |= ACK_WANTED;
+            // Whatever was wanted from a connection before on the same ports is over.
+            slot.state = ACK_WANTED;
         }
     }
 
@@ -144,11 +152,11 @@ impl Flow {
     #[inline(always)]
     pub(crate) fn fin(self, back: Self, ack: u32, boot_ns: u64) {
         let now = (boot_ns >> 30) as u32;
-        if let Some(slot) = self.claim(now) {
+        if let Some(slot) = self.claim(now, true) {
             slot.state = slot.state & !WANTED | CLOSING | FIN_SENT | AFTER_FIN;
             slot.armed = now;
         }
-        if let Some(slot) = back.claim(now) {
+        if let Some(slot) = back.claim(now, true) {
             slot.ack = ack;
             slot.state = slot.state & !WANTED | CLOSING | ACK_WANTED | AFTER_FIN;
             slot.armed = now;

@@ -7,7 +7,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use log::{debug, warn};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use self::{
     setup::Trace,
@@ -53,14 +53,19 @@ enum Ending {
 async fn trace(options: &Options) -> Result<ExitCode> {
     // Before anything is attached, so that no signal can come too early to be handled.
     let mut signals = Signals::new()?;
-    let mut trace = Trace::begin(options).await?;
+    let mut trace = Trace::prepare(options).await?;
     let began = Instant::now();
-    let ending = follow(&mut trace, &mut signals, options).await?;
+    // Whatever happens from here on, nothing stays attached.
+    let ending = match trace.attach().await {
+        Ok(()) => follow(&mut trace, &mut signals, options).await,
+        Err(error) => Err(error),
+    };
     let Trace { mut pipeline, mut object, attachments, mut ring, losses, interfaces, .. } = trace;
 
     // First nothing new may come, then everything that has come is shown.
     attachments.detach(interfaces.netlink()).await;
     object.detach_states();
+    let ending = ending?;
     while ring.drain(BATCH, |record| pipeline.take(record)) {}
     pipeline.count_losses(&losses.read()?, pipeline.describer.clock.now());
     drop(object);
@@ -85,10 +90,11 @@ async fn trace(options: &Options) -> Result<ExitCode> {
 async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> Result<Ending> {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut end = options.duration.map(|duration| Instant::now() + duration);
+    // A time too far off to be told is no limit.
+    let mut end = options.duration.and_then(|duration| Instant::now().checked_add(duration));
     let mut counted = false;
-    // Whether records came lately: then the ring is looked at again soon, instead of waiting for a wake-up.
-    let mut busy = false;
+    // While records keep coming, the ring is looked at again soon, instead of waiting for a wake-up.
+    let mut next_look = None;
     loop {
         let deadline = trace.pipeline.poll_timeout().map(|deadline| {
             Instant::now() + Duration::from_nanos(deadline.since(trace.pipeline.describer.clock.now()))
@@ -96,21 +102,17 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> 
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
-                Signal::End => return Ok(Ending::Asked),
-                Signal::HangUp => reopen(trace),
+                Signal::HangUp if options.write.is_some() => reopen(trace),
+                Signal::End | Signal::HangUp => return Ok(Ending::Asked),
             },
-            gone = trace.pipeline.output.ended() => if gone { return Ok(Ending::ReaderGone) },
+            over = trace.pipeline.output.ended() => if over { return Ok(Ending::ReaderGone) },
             () = until(end) => return Ok(Ending::Asked),
             _ = tick.tick() => read_counters(trace),
-            () = until(deadline) => {
-                let now = trace.pipeline.describer.clock.now();
-                trace.pipeline.handle_timeout(now);
-                trace.pipeline.flush();
-            }
+            () = until(deadline) => pass_time(trace),
             change = trace.interfaces.next() => follow_interface(trace, change).await,
-            ready = ready(&trace.ring, busy) => {
+            ready = ready(&trace.ring, next_look) => {
                 ready?;
-                busy = drain(trace);
+                next_look = drain(trace);
             }
             logged = messages(&mut trace.messages) => logged?,
         }
@@ -132,12 +134,13 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-async fn ready(ring: &crate::bpf::Ring, busy: bool) -> std::io::Result<()> {
-    if busy {
-        sleep(GATHER).await;
-        Ok(())
-    } else {
-        ring.readable().await
+async fn ready(ring: &crate::bpf::Ring, next_look: Option<Instant>) -> std::io::Result<()> {
+    match next_look {
+        Some(at) => {
+            sleep_until(at).await;
+            Ok(())
+        }
+        None => ring.readable().await,
     }
 }
 
@@ -148,25 +151,41 @@ async fn messages(messages: &mut Option<crate::bpf::Messages>) -> std::io::Resul
     }
 }
 
-/// Takes what is in the ring; true when there was something.
-fn drain(trace: &mut Trace) -> bool {
+/// Takes what is in the ring. Returns when to look again: at once where there is more, soon where there was something, and
+/// not before the kernel says so where there was nothing.
+fn drain(trace: &mut Trace) -> Option<Instant> {
+    let before = trace.pipeline.counts().0;
     let Trace { ring, pipeline, .. } = trace;
-    let before = pipeline.counts().0;
-    ring.drain(BATCH, |record| pipeline.take(record));
+    let more = ring.drain(BATCH, |record| pipeline.take(record));
     pipeline.flush();
-    pipeline.counts().0 != before
+    let some = pipeline.counts().0 != before;
+    let pause = if more { Duration::ZERO } else { GATHER };
+    some.then(|| Instant::now() + pause)
+}
+
+/// Deadlines run on event time: what lies in the ring has happened before now.
+fn pass_time(trace: &mut Trace) {
+    let now = trace.pipeline.describer.clock.now();
+    let Trace { ring, pipeline, .. } = trace;
+    let more = ring.drain(BATCH, |record| pipeline.take(record));
+    // Where even more lies there, its own times will do.
+    if !more {
+        pipeline.handle_timeout(now);
+    }
+    pipeline.flush();
 }
 
 fn read_counters(trace: &mut Trace) {
-    let Trace { pipeline, losses, .. } = trace;
-    pipeline.describer.clock.resample();
-    let now = pipeline.describer.clock.now();
-    match losses.read() {
-        Ok(totals) => pipeline.count_losses(&totals, now),
+    trace.pipeline.describer.clock.resample();
+    // Read first: what was lost by then belongs behind what lies in the ring.
+    let totals = trace.losses.read();
+    pass_time(trace);
+    let now = trace.pipeline.describer.clock.now();
+    match totals {
+        Ok(totals) => trace.pipeline.count_losses(&totals, now),
         Err(error) => warn!("the kernel's loss counters cannot be read: {error}"),
     }
-    pipeline.handle_timeout(now);
-    pipeline.flush();
+    trace.pipeline.flush();
 }
 
 /// A new file begins with what is traced, as the first one did.
@@ -181,7 +200,10 @@ async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {
         InterfaceChange::There(interface) => trace.meet(&interface),
         InterfaceChange::Gone(index) => trace.attachments.forget(index),
         InterfaceChange::Overrun => match trace.interfaces.list().await {
-            Ok(interfaces) => interfaces.iter().for_each(|interface| trace.meet(interface)),
+            Ok(interfaces) => {
+                trace.attachments.retain(|index| interfaces.iter().any(|interface| interface.index == index));
+                interfaces.iter().for_each(|interface| trace.meet(interface));
+            }
             Err(error) => debug!("interfaces cannot be listed again: {error}"),
         },
     }

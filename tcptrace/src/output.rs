@@ -108,8 +108,8 @@ impl Output {
         given_up + file.write(start)
     }
 
-    /// Waits until a destination ends by itself; true when there is nobody left to write for, since stdout's reader has
-    /// gone. An error is told once and remembered for the exit status.
+    /// Waits until a destination ends by itself; true when there is nobody left to write for: stdout's reader has gone, or
+    /// stdout has failed and there is no file. An error is told once and remembered for the exit status.
     pub async fn ended(&mut self) -> bool {
         let file = async {
             match &mut self.file {
@@ -122,7 +122,7 @@ impl Output {
             end = file => (end, false),
         };
         self.failed |= tell(&end);
-        stdout && matches!(end, End::Closed)
+        stdout && (matches!(end, End::Closed) || self.file.is_none())
     }
 
     /// Writes what is left, waiting no longer than `deadline` in all. False when something could not be written.
@@ -133,7 +133,12 @@ impl Output {
         // The file first: a disk is seldom slow, and a reader that has stopped may take all of the time.
         if let Some(mut file) = file {
             let _counted_already = file.flush();
-            fine &= finished(file.sink.finish(deadline / 2), failed);
+            let finish = file.sink.finish(deadline / 2);
+            if let Finish::GivenUp { bytes } = finish {
+                error!("the file could not be written in time: its last {bytes} bytes are missing");
+                fine = false;
+            }
+            fine &= finished(finish, failed);
         }
         finished(stdout.sink.finish(deadline / 2), failed) && fine
     }

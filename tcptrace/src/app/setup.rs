@@ -36,11 +36,10 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Loads, attaches, and says so.
-    pub(super) async fn begin(options: &Options) -> Result<Self> {
+    /// Loads the programs and opens the output. Nothing is attached yet.
+    pub(super) async fn prepare(options: &Options) -> Result<Self> {
         let segments = options.segments != Segments::None;
         preflight::check(segments)?;
-        let output = Output::open(options)?;
         let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
         let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
         let wanted = options.filter.interfaces.clone();
@@ -61,40 +60,45 @@ impl Trace {
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is not known: --interface applies to segments alone");
         }
-        let attachments = Attachments::load(
-            &mut object,
-            match options.attach {
-                Attach::Auto => AttachMode::Auto,
-                Attach::Tcx => AttachMode::Tcx,
-                Attach::Clsact => AttachMode::Clsact,
-            },
-        )?;
+        let mode = match options.attach {
+            Attach::Auto => AttachMode::Auto,
+            Attach::Tcx => AttachMode::Tcx,
+            Attach::Clsact => AttachMode::Clsact,
+        };
+        let attachments = if segments { Attachments::load(&mut object, mode)? } else { Attachments::none() };
         let ring = object.take_ring()?;
         let messages = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
         let kernel_threads = (!object.btf).then(KernelThreads::default);
-        let pipeline = Pipeline::new(netns, Describer::default(), output, kernel_threads);
-        // Interfaces first: a connection whose SYN_SENT is seen shall have its SYN seen too.
-        let mut trace = Self {
-            losses: object.take_loss_counters()?,
-            pipeline,
+        let losses = object.take_loss_counters()?;
+        // Last, since it empties a file that may be there: only when nothing else can go wrong.
+        let output = Output::open(options)?;
+        Ok(Self {
+            pipeline: Pipeline::new(netns, Describer::default(), output, kernel_threads),
             object,
             attachments,
             ring,
+            losses,
             interfaces,
             messages,
             wanted,
             segments,
             filter: options.filter.to_string(),
-        };
+        })
+    }
+
+    /// Attaches, and says so.
+    pub(super) async fn attach(&mut self) -> Result<()> {
+        // Interfaces first: a connection whose SYN_SENT is seen shall have its SYN seen too.
+        let present = self.interfaces.list().await.context("the interfaces of this host cannot be listed")?;
         for interface in &present {
-            trace.meet(interface);
+            self.meet(interface);
         }
-        if segments && trace.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
+        if self.segments && self.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
             bail!("no interface could be attached to; run with -v for what the kernel said");
         }
-        trace.losses.watch(trace.object.attach_states()?);
-        trace.announce();
-        Ok(trace)
+        self.losses.watch(self.object.attach_states()?);
+        self.announce();
+        Ok(())
     }
 
     /// An interface is there: attach to it if it is wanted.

@@ -39,8 +39,6 @@ struct Attached {
     name: String,
     /// Ingress and egress, loopback only egress. Dropping a link detaches it.
     links: Vec<SchedClassifierLink>,
-    /// A clsact qdisc was made for it.
-    made_qdisc: bool,
 }
 
 /// The interfaces that are attached to.
@@ -48,6 +46,8 @@ struct Attached {
 pub struct Attachments {
     mode: AttachMode,
     attached: BTreeMap<u32, Attached>,
+    /// Interfaces for which a clsact qdisc was made, by index, with their names.
+    made_qdiscs: BTreeMap<u32, String>,
 }
 
 impl Attachments {
@@ -61,7 +61,12 @@ impl Attachments {
                 .load()
                 .map_err(|error| LoadError::Program { program: name, cause: refusal(&error) })?;
         }
-        Ok(Self { mode, attached: BTreeMap::new() })
+        Ok(Self { mode, ..Self::none() })
+    }
+
+    /// Attaches to nothing: no segments are wanted.
+    pub fn none() -> Self {
+        Self { mode: AttachMode::Auto, attached: BTreeMap::new(), made_qdiscs: BTreeMap::new() }
     }
 
     /// The names of the interfaces attached to, in the order of their indices.
@@ -78,7 +83,7 @@ impl Attachments {
             attached.name.clone_from(&interface.name);
             return Ok(());
         }
-        let mut attached = Attached { name: interface.name.clone(), links: Vec::new(), made_qdisc: false };
+        let mut attached = Attached { name: interface.name.clone(), links: Vec::new() };
         let sides: &[_] = if interface.loopback {
             &[(names::TC_EGRESS, TcAttachType::Egress)]
         } else {
@@ -86,7 +91,7 @@ impl Attachments {
         };
         for &(program, side) in sides {
             // When the second fails, dropping `attached` takes the first back.
-            let link = self.attach_side(object, program, side, interface, &mut attached.made_qdisc)?;
+            let link = self.attach_side(object, program, side, interface)?;
             attached.links.push(link);
         }
         self.attached.insert(interface.index, attached);
@@ -99,7 +104,6 @@ impl Attachments {
         name: &'static str,
         side: TcAttachType,
         interface: &Interface,
-        made_qdisc: &mut bool,
     ) -> Result<SchedClassifierLink, LoadError> {
         let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
         let program = classifier(object, name)?;
@@ -112,7 +116,9 @@ impl Attachments {
             }
         }
         match qdisc_add_clsact(interface.index) {
-            Ok(()) => *made_qdisc = true,
+            Ok(()) => {
+                self.made_qdiscs.insert(interface.index, interface.name.clone());
+            }
             Err(TcError::AlreadyAttached) => {}
             Err(error) => debug!("no clsact qdisc made on {}: {error}", interface.name),
         }
@@ -123,26 +129,26 @@ impl Attachments {
         program.take_link(id).map_err(|error| refused(&error))
     }
 
-    /// Forgets an interface that has gone; the kernel has detached everything from it.
+    /// Forgets an interface that has gone, and the kernel has detached everything from it.
     pub fn forget(&mut self, index: u32) {
-        if let Some(mut attached) = self.attached.remove(&index) {
+        self.made_qdiscs.remove(&index);
+        if let Some(attached) = self.attached.remove(&index) {
             debug!("{} has gone", attached.name);
-            attached.made_qdisc = false;
-            for link in attached.links.drain(..) {
-                // It may have gone from this namespace alone: then there is still something to take back.
-                drop(link);
-            }
         }
+    }
+
+    /// Forgets the interfaces that are not there any more.
+    pub fn retain(&mut self, is_there: impl Fn(u32) -> bool) {
+        let gone: Vec<u32> = self.attached.keys().copied().filter(|&index| !is_there(index)).collect();
+        gone.into_iter().for_each(|index| self.forget(index));
     }
 
     /// Detaches from every interface, and removes what was made for it.
     pub async fn detach(self, netlink: &rtnetlink::Handle) {
-        for (index, attached) in self.attached {
-            drop(attached.links);
-            if attached.made_qdisc
-                && let Err(error) = remove_qdisc(netlink, index).await
-            {
-                warn!("the clsact qdisc made on {} could not be removed: {error}", attached.name);
+        drop(self.attached);
+        for (index, name) in self.made_qdiscs {
+            if let Err(error) = remove_qdisc(netlink, index).await {
+                warn!("the clsact qdisc made on {name} could not be removed: {error}");
             }
         }
     }
