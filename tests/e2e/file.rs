@@ -1,0 +1,132 @@
+//! `-w`: every record in a file too.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, binary, eventually, is_type, number};
+
+fn loopback(netns: &Netns, port: u16) -> Ends {
+    Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
+
+fn records(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    assert!(text.ends_with('\n'), "the last line is whole");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+}
+
+#[test]
+fn the_file_has_the_records_of_stdout_and_only_its_owner_may_read_it() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4311);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let tracer = Tracer::start(&netns, &["-p", "4311", "-w", path.to_str().expect("UTF-8")]);
+    let connection = ends.open();
+    ends.close_in_four(connection);
+    let trace = tracer.stop();
+    assert_eq!(records(&path), trace.records);
+    let mode = std::fs::metadata(&path).expect("the file is there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
+fn a_file_is_written_beside_text_on_stdout() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4312);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let mut command = Command::new(binary());
+    command.args(["-o", "events", "-p", "4312", "-c", "1", "-w"]).arg(&path);
+    let mut process = netns.start(command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()));
+    let log = tcptrace_tests::Lines::read(process.stderr(), |line| line);
+    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    ends.repeat(1);
+    assert!(process.wait(LIMIT).success());
+    let records = records(&path);
+    assert!(is_type(&records[0], "start") && is_type(&records[records.len() - 1], "end"), "{records:#?}");
+    assert_eq!(records.len(), 2 + 10 + 7);
+}
+
+#[test]
+fn emit_chooses_what_goes_to_stdout_and_changes_nothing_else() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4315);
+    let folder = tempfile::tempdir().expect("a folder");
+    for (emitted, count) in [("state", 10), ("segment", 7)] {
+        let path = folder.path().join(emitted);
+        let path_text = path.to_str().expect("UTF-8");
+        let tracer = Tracer::start(&netns, &["-p", "4315", "--emit", emitted, "-w", path_text]);
+        let connection = ends.open();
+        ends.close_in_four(connection);
+        let trace = tracer.stop();
+        assert_eq!(trace.of_type(emitted).len(), count, "{:#?}", trace.records);
+        assert_eq!(trace.records.len(), count + 2, "the start and the end go there always");
+        assert_eq!(number(trace.end(), "events"), 17);
+        let all = records(&path);
+        assert_eq!(all.len(), 17 + 2, "{all:#?}");
+        let kept = |record: &&Value| ["start", emitted, "end"].iter().any(|&kind| is_type(record, kind));
+        assert_eq!(all.iter().filter(kept).collect::<Vec<_>>(), trace.records.iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4313);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, old) = (folder.path().join("trace.jsonl"), folder.path().join("old.jsonl"));
+    let tracer = Tracer::start(&netns, &["-p", "4313", "-w", path.to_str().expect("UTF-8")]);
+    let connection = ends.open();
+    ends.close_in_three(connection);
+    // What is still in the ring buffer would go to the new file.
+    tracer.wait_until("the end of both sockets", |records| {
+        records.iter().filter(|record| record["new"] == "CLOSE").count() == 2
+    });
+    std::fs::rename(&path, &old).expect("a file can be renamed");
+    tracer.signal(Signal::HUP);
+    eventually("a new file", LIMIT, || path.exists());
+    ends.close_in_three(ends.open());
+    let trace = tracer.stop();
+
+    let (old, new) = (records(&old), records(&path));
+    let numbers =
+        |records: &[Value]| -> Vec<u64> { records.iter().filter_map(|record| record["conn"].as_u64()).collect() };
+    assert_eq!((is_type(&old[0], "start"), numbers(&old)), (true, vec![1; 16]));
+    assert_eq!((is_type(&new[0], "start"), numbers(&new)), (true, vec![2; 16]));
+    assert_eq!(new.last(), trace.records.last());
+    assert_eq!(trace.of_type("start").len(), 1, "stdout goes on as it was");
+    let mode = std::fs::metadata(&path).expect("the file is there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
+fn a_full_disk_is_said_once_while_stdout_goes_on_and_the_exit_status_is_1() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4314);
+    let folder = tempfile::tempdir().expect("a folder");
+    // A disk of 4 KiB that only this process sees: every step becomes the next, so the process id stays the same.
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    command.arg("mount -t tmpfs -o size=4096 tmpfs \"$0\" && cd \"$0\" && exec \"$@\"");
+    command.arg(folder.path()).arg(binary()).args(["--json", "-p", "4314", "-w", "trace.jsonl"]);
+    let tracer = Tracer::start_command(&netns, &mut command);
+    ends.repeat(20);
+    tracer.wait_until("all of twenty connections", |records| {
+        records.iter().filter(|record| record["new"] == "CLOSE").count() == 40
+    });
+    tracer.signal(Signal::INT);
+    let trace = tracer.exited();
+    assert_eq!(trace.status.code(), Some(1));
+    assert_eq!(trace.about(&netns, 4314).len(), 20 * 17);
+    assert_eq!(number(trace.end(), "lost"), 0, "stdout lost nothing");
+    let said = trace.log.iter().filter(|line| line.contains("trace.jsonl")).count();
+    let why = trace.log.iter().filter(|line| line.to_lowercase().contains("no space")).count();
+    assert_eq!((said, why), (1, 1), "{:#?}", trace.log);
+}

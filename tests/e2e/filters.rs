@@ -1,0 +1,287 @@
+//! Filters: what does not match never reaches user space. Not the lines on stdout are counted but `end.events`, the records
+//! that the tracer took from the ring buffer.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+
+use tcptrace_tests::{Connection, Ends, Netns, Trace, Tracer, Veth, endpoint, number, tell_all};
+
+/// How many connections that do not match are made beside the one that does. Tests that make them run alone: the kernel
+/// skips a program that an interrupt hits in the middle of itself, so that one test's noise would be another one's loss.
+const NOISE: usize = 50;
+
+/// State changes and segments of a connection over loopback that closes in four segments.
+const WHOLE: usize = 10 + 7;
+
+const CLIENTS_STATES: [&str; 5] = [
+    "client CLOSE > SYN_SENT",
+    "client SYN_SENT > ESTABLISHED",
+    "client ESTABLISHED > FIN_WAIT1",
+    "client FIN_WAIT1 > FIN_WAIT2",
+    "client FIN_WAIT2 > CLOSE",
+];
+
+const SERVERS_STATES: [&str; 5] = [
+    "server LISTEN > SYN_RECV",
+    "server SYN_RECV > ESTABLISHED",
+    "server ESTABLISHED > CLOSE_WAIT",
+    "server CLOSE_WAIT > LAST_ACK",
+    "server LAST_ACK > CLOSE",
+];
+
+const SEGMENTS: [&str; 7] = [
+    "client S 0:0",
+    "server S. 0:0 ack 1",
+    "client . 1:1 ack 1",
+    "client F. 1:1 ack 1",
+    "server . 1:1 ack 2",
+    "server F. 1:1 ack 2",
+    "client . 2:2 ack 2",
+];
+
+fn v4(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// How many events were taken from the ring buffer.
+fn taken(trace: &Trace) -> usize {
+    usize::try_from(number(trace.end(), "events")).expect("a small number")
+}
+
+/// Asserts that the ring buffer held `expected` events and no other, all of them about `port`.
+#[track_caller]
+fn only(trace: &Trace, netns: &Netns, port: u16, expected: usize) {
+    let events = trace.about(netns, port);
+    assert_eq!(events.len(), expected, "{:#?}", tell_all(&events, port));
+    assert_eq!(taken(trace), expected, "events were taken from the ring that are none of these: {:#?}", trace.records);
+    trace.nothing_lost();
+}
+
+#[track_caller]
+fn states(trace: &Trace, netns: &Netns, port: u16) -> Vec<String> {
+    tell_all(&trace.states(netns, port), port)
+}
+
+#[track_caller]
+fn segments(trace: &Trace, netns: &Netns, port: u16) -> Vec<String> {
+    tell_all(&trace.segments(netns, port), port)
+}
+
+#[test]
+fn port_keeps_both_sockets_and_the_segments_of_its_connections() {
+    let netns = Netns::alone();
+    let (wanted, other) = (Ends::on(&netns, v4(4201)), Ends::on(&netns, v4(4202)));
+    let tracer = Tracer::start(&netns, &["-p", "4201"]);
+    other.churn(NOISE);
+    wanted.repeat(1);
+    other.churn(NOISE);
+    let trace = tracer.stop();
+    only(&trace, &netns, 4201, WHOLE);
+    assert_eq!(segments(&trace, &netns, 4201), SEGMENTS);
+}
+
+#[test]
+fn port_takes_lists_and_ranges_and_may_be_repeated() {
+    let netns = Netns::new();
+    let ends: Vec<_> = (4203..4210).map(|port| Ends::on(&netns, v4(port))).collect();
+    let tracer = Tracer::start(&netns, &["-p", "4203,4205-4206", "--port", "4208"]);
+    for ends in &ends {
+        ends.repeat(2);
+    }
+    let trace = tracer.stop();
+    let counts: Vec<_> = (4203..4210).map(|port| trace.about(&netns, port).len()).collect();
+    assert_eq!(counts, [2 * WHOLE, 0, 2 * WHOLE, 2 * WHOLE, 0, 2 * WHOLE, 0]);
+    assert_eq!(taken(&trace), 8 * WHOLE);
+}
+
+#[test]
+fn local_port_of_a_listener_keeps_its_sockets_alone() {
+    const PORT: u16 = 4211;
+    let netns = Netns::alone();
+    let (wanted, other) = (Ends::on(&netns, v4(PORT)), Ends::on(&netns, v4(4212)));
+    let tracer = Tracer::start(&netns, &["--local-port", "4211"]);
+    other.churn(NOISE);
+    wanted.repeat(1);
+    let trace = tracer.stop();
+    // On loopback either end of a segment is local.
+    only(&trace, &netns, PORT, 5 + 7);
+    assert_eq!(states(&trace, &netns, PORT), SERVERS_STATES);
+    assert_eq!(segments(&trace, &netns, PORT), SEGMENTS);
+}
+
+#[test]
+fn local_port_that_a_client_bound_shows_its_active_open_with_the_port() {
+    let netns = Netns::alone();
+    let ends = Ends::on(&netns, v4(4213));
+    let tracer = Tracer::start(&netns, &["--local-port", "5213"]);
+    ends.churn(NOISE);
+    let client = ends.client.connect_from(v4(5213), v4(4213));
+    check_active_open(&netns, &ends, tracer, client);
+}
+
+#[test]
+fn local_port_that_the_kernel_chose_shows_its_active_open_with_the_port() {
+    let netns = Netns::alone();
+    let ends = Ends::on(&netns, v4(4214));
+    let tracer = Tracer::start(&netns, &["--local-port", "5214"]);
+    ends.churn(NOISE);
+    // The kernel has one port to choose from; at SYN_SENT it has not chosen yet.
+    netns.sysctl("ipv4/ip_local_port_range", "5214 5214");
+    let client = ends.client.connect(v4(4214));
+    check_active_open(&netns, &ends, tracer, client);
+}
+
+/// The rest of a connection whose client's port alone is wanted. The SYN_SENTs that waited for their port in vain stay in
+/// the kernel.
+fn check_active_open(netns: &Netns, ends: &Ends, tracer: Tracer, client: TcpStream) {
+    let connection = Connection { client, server: ends.server.accept(&ends.listener) };
+    let (client, server) = (connection.client_address(), connection.server_address());
+    ends.close_in_four(connection);
+    let trace = tracer.stop();
+    only(&trace, netns, client.port(), 5 + 7);
+    assert_eq!(states(&trace, netns, server.port()), CLIENTS_STATES);
+    assert_eq!(segments(&trace, netns, server.port()), SEGMENTS);
+    let own = trace.states(netns, client.port());
+    assert!(own.iter().all(|state| endpoint(state, "local") == Some(client)), "{own:#?}");
+}
+
+#[test]
+fn remote_port_keeps_the_clients_of_a_server_alone() {
+    const PORT: u16 = 4215;
+    let netns = Netns::alone();
+    let (wanted, other) = (Ends::on(&netns, v4(PORT)), Ends::on(&netns, v4(4216)));
+    let tracer = Tracer::start(&netns, &["--remote-port", "4215"]);
+    other.churn(NOISE);
+    wanted.repeat(1);
+    let trace = tracer.stop();
+    only(&trace, &netns, PORT, 5 + 7);
+    assert_eq!(states(&trace, &netns, PORT), CLIENTS_STATES);
+    assert_eq!(segments(&trace, &netns, PORT), SEGMENTS);
+}
+
+#[test]
+fn the_local_end_of_a_segment_depends_on_its_direction() {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let (by_local, by_remote) = (Ends::between(&left, &right, veth.right_v4(4217)), veth.right_v4(4218));
+    let by_remote = Ends::between(&left, &right, by_remote);
+    let tracer = Tracer::start(&left, &["--local-port", "4217"]);
+    by_local.repeat(2);
+    let trace = tracer.stop();
+    // In the client's namespace 4217 is always the remote port; the server's sockets are in the other one.
+    assert_eq!(trace.of_type("segment").len(), 0);
+    assert_eq!(states(&trace, &left, 4217), Vec::<String>::new());
+    assert_eq!(states(&trace, &right, 4217), [SERVERS_STATES, SERVERS_STATES].concat());
+
+    let tracer = Tracer::start(&left, &["--remote-port", "4218"]);
+    by_remote.repeat(1);
+    let trace = tracer.stop();
+    only(&trace, &left, 4218, 5 + 7);
+    assert_eq!(segments(&trace, &left, 4218), SEGMENTS);
+}
+
+/// Traffic between pairs of addresses of `lo`, and the ports of which something was seen.
+fn seen_by_host(filter: &str) -> Vec<u16> {
+    let netns = Netns::new();
+    for address in ["10.99.1.1/32", "10.99.1.2/32", "10.99.2.1/32"] {
+        netns.ip(&["addr", "add", address, "dev", "lo"]);
+    }
+    for address in ["fd99:1::1/128", "fd99:1::2/128", "fd99:2::1/128"] {
+        netns.ip(&["addr", "add", address, "dev", "lo", "nodad"]);
+    }
+    let pairs = [
+        ("10.99.1.1:0", "10.99.2.1:4221"),
+        ("10.99.2.1:0", "10.99.1.2:4222"),
+        ("10.99.2.1:0", "10.99.2.1:4223"),
+        ("[fd99:1::1]:0", "[fd99:2::1]:4224"),
+        ("[fd99:2::1]:0", "[fd99:1::2]:4225"),
+        ("[fd99:2::1]:0", "[fd99:2::1]:4226"),
+    ];
+    let pairs = pairs.map(|(from, to)| (from.parse().expect("an endpoint"), to.parse().expect("an endpoint")));
+    let ends = pairs.map(|(_, to): (SocketAddr, SocketAddr)| Ends::on(&netns, to));
+    let tracer = Tracer::start(&netns, &["--host", filter]);
+    for ((from, to), ends) in pairs.iter().zip(&ends) {
+        for _ in 0..3 {
+            let client = ends.client.connect_from(*from, *to);
+            ends.close_in_four(Connection { client, server: ends.server.accept(&ends.listener) });
+        }
+    }
+    let trace = tracer.stop();
+    trace.nothing_lost();
+    let counts = pairs.map(|(_, to)| (to.port(), trace.about(&netns, to.port()).len()));
+    let seen: Vec<_> = counts.into_iter().filter(|&(_, count)| count > 0).collect();
+    assert!(seen.iter().all(|&(_, count)| count == 3 * WHOLE), "whole connections or nothing: {counts:?}");
+    assert_eq!(taken(&trace), seen.len() * 3 * WHOLE);
+    seen.into_iter().map(|(port, _)| port).collect()
+}
+
+// One test, since every call uses the same addresses.
+#[test]
+fn host_keeps_what_has_an_address_or_a_prefix_at_either_end() {
+    assert_eq!(seen_by_host("10.99.1.1"), [4221]);
+    assert_eq!(seen_by_host("fd99:1::1"), [4224]);
+    assert_eq!(seen_by_host("10.99.1.2,fd99:1::2"), [4222, 4225]);
+    assert_eq!(seen_by_host("10.99.1.0/24"), [4221, 4222]);
+    assert_eq!(seen_by_host("fd99:1::/64"), [4224, 4225]);
+    assert_eq!(seen_by_host("10.99.2.0/30,fd99:2::/32"), [4221, 4222, 4223, 4224, 4225, 4226]);
+}
+
+/// Connections of both families and of a v4-mapped listener; how much was seen of each.
+fn seen_by_family(option: &str, port: u16) -> [usize; 3] {
+    let netns = Netns::new();
+    let listens = [v4(port), (Ipv6Addr::LOCALHOST, port + 1).into(), (Ipv6Addr::UNSPECIFIED, port + 2).into()];
+    let [ipv4, ipv6, mapped] = listens.map(|listen| Ends::on(&netns, listen));
+    let mapped = Ends { address: v4(port + 2), ..mapped };
+    let tracer = Tracer::start(&netns, &[option, "-p", &format!("{port}-{}", port + 2)]);
+    for ends in [&ipv4, &ipv6, &mapped] {
+        ends.repeat(3);
+    }
+    let trace = tracer.stop();
+    trace.nothing_lost();
+    let seen = listens.map(|listen| trace.about(&netns, listen.port()).len());
+    assert_eq!(taken(&trace), seen.iter().sum::<usize>());
+    seen
+}
+
+#[test]
+fn a_family_is_kept_alone_and_v4_mapped_counts_as_v4() {
+    assert_eq!(seen_by_family("-4", 4231), [3 * WHOLE, 0, 3 * WHOLE]);
+    assert_eq!(seen_by_family("-6", 4234), [0, 3 * WHOLE, 0]);
+}
+
+#[test]
+fn interface_keeps_the_segments_and_the_sockets_that_use_it() {
+    let left = Netns::alone();
+    let right = left.another();
+    let (wanted, other) = (Veth::between(&left, &right, 0), Veth::between(&left, &right, 1));
+    let through_wanted = Ends::between(&left, &right, wanted.right_v4(4241));
+    let through_other = Ends::between(&left, &right, other.right_v4(4242));
+    let through_loopback = Ends::on(&left, v4(4243));
+    let tracer = Tracer::start(&left, &["-i", &wanted.left]);
+    through_other.churn(NOISE);
+    through_loopback.churn(NOISE);
+    through_wanted.repeat(1);
+    let trace = tracer.stop();
+    assert_eq!(trace.start()["interfaces"], serde_json::json!([wanted.left]));
+    assert_eq!(states(&trace, &left, 4241), CLIENTS_STATES);
+    assert_eq!(segments(&trace, &left, 4241), SEGMENTS);
+    only(&trace, &left, 4241, 5 + 7);
+}
+
+#[test]
+fn interface_may_be_repeated_and_keeps_accepted_sockets() {
+    let (left, right) = (Netns::new(), Netns::new());
+    let pairs = [0, 1, 2].map(|number| Veth::between(&left, &right, number));
+    let ends = [0, 1, 2].map(|index| {
+        let port = 4244 + u16::try_from(index).expect("a small number");
+        Ends::between(&right, &left, pairs[index].left_v4(port))
+    });
+    let tracer = Tracer::start(&left, &["-i", &pairs[0].left, "-i", &pairs[2].left]);
+    for ends in &ends {
+        ends.repeat(2);
+    }
+    let trace = tracer.stop();
+    let told = [4244, 4245, 4246].map(|port| states(&trace, &left, port));
+    assert_eq!(told, [[SERVERS_STATES; 2].concat(), vec![], [SERVERS_STATES; 2].concat()]);
+    let counts = [4244, 4245, 4246].map(|port| segments(&trace, &left, port).len());
+    assert_eq!(counts, [14, 0, 14]);
+}

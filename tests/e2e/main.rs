@@ -1,0 +1,23 @@
+//! Real connections on a real kernel, each test in network namespaces of its own. They need root and fail without it.
+//!
+//! State changes are traced for the whole host and tests run side by side. So every test either has a port that no other
+//! test uses, or looks only at the records of its own namespace.
+
+mod attach;
+mod endings;
+mod file;
+mod filters;
+mod ground;
+mod load;
+mod loopback;
+mod malformed;
+mod no_btf;
+mod refusals;
+mod schema;
+mod second_opinion;
+mod seeds;
+mod shapes;
+mod text;
+mod tun;
+mod two_hosts;
+mod which_segments;

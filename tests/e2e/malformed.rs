@@ -1,0 +1,105 @@
+//! Segments that no stack sends are recorded as seen, and end nothing.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tcptrace_tests::{Ends, Netns, RawSender, Tracer, Veth, endpoint, tcp_packet};
+
+const SYN: u8 = 0x02;
+const SYN_FIN: u8 = 0x03;
+const EVERYTHING: u8 = 0xff;
+const NOTHING: u8 = 0;
+
+/// Where the TCP header begins in a packet of [`tcp_packet`].
+fn tcp_offset(to: SocketAddr) -> usize {
+    if to.is_ipv4() { 20 } else { 40 }
+}
+
+/// A SYN whose data offset is `words`, whatever there is behind it.
+fn with_data_offset(from: SocketAddr, to: SocketAddr, words: u8, options: &[u8]) -> Vec<u8> {
+    let mut packet = tcp_packet(from, to, SYN, (7, 0), options, &[]);
+    packet[tcp_offset(to) + 12] = words << 4;
+    packet
+}
+
+/// Sends a packet from the left end of a veth pair; the one segment that a tracer beside the receiver shows.
+fn seen(from_port: u16, to_port: u16, v6: bool, packet: impl Fn(SocketAddr, SocketAddr) -> Vec<u8>) -> Value {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let (from, to) = if v6 {
+        (veth.left_v6(from_port), veth.right_v6(to_port))
+    } else {
+        (veth.left_v4(from_port), veth.right_v4(to_port))
+    };
+    let ends = Ends::between(&left, &right, veth.right_v4(4379));
+    let tracer = Tracer::start(&right, &["--host", &from.ip().to_string(), "--segments", "all"]);
+    RawSender::new(&left).send(&packet(from, to), to.ip());
+    // Whatever the kernel thinks of it: the next connection is traced as ever.
+    let connection = ends.open();
+    drop(connection);
+    let matches = |record: &Value| endpoint(record, "src") == Some(from) && endpoint(record, "dst") == Some(to);
+    tracer.wait_for("the segment", matches);
+    let trace = tracer.stop();
+    let seen: Vec<_> = trace.records.iter().filter(|record| matches(record)).collect();
+    assert_eq!(seen.len(), 1, "{seen:#?}");
+    assert_eq!((&seen[0]["direction"], &seen[0]["interface"]), (&"in".into(), &veth.right.into()), "{seen:#?}");
+    seen[0].clone()
+}
+
+#[test]
+fn syn_and_fin_together_are_shown() {
+    for v6 in [false, true] {
+        let segment = seen(5371, 4371, v6, |from, to| tcp_packet(from, to, SYN_FIN, (7, 0), &[2, 4, 5, 180], b"abc"));
+        assert_eq!(segment["flags"], "FS", "{segment}");
+        assert_eq!((&segment["seq"], &segment["ack"]), (&json!(7), &Value::Null), "{segment}");
+        assert_eq!((&segment["length"], &segment["options"]["mss"]), (&json!(3), &json!(1460)), "{segment}");
+    }
+}
+
+#[test]
+fn every_flag_at_once_and_none_at_all_are_shown() {
+    let segment = seen(5372, 4372, false, |from, to| tcp_packet(from, to, EVERYTHING, (7, 9), &[], &[]));
+    assert_eq!((&segment["flags"], &segment["ack"]), (&json!("FSRP.UEW"), &json!(9)), "{segment}");
+    let segment = seen(5372, 4372, false, |from, to| tcp_packet(from, to, NOTHING, (7, 9), &[], &[]));
+    assert_eq!((&segment["flags"], &segment["ack"]), (&json!("none"), &Value::Null), "{segment}");
+}
+
+#[test]
+fn a_data_offset_beyond_the_segment_is_no_data_and_no_options() {
+    for v6 in [false, true] {
+        let segment = seen(5373, 4373, v6, |from, to| with_data_offset(from, to, 15, &[]));
+        assert_eq!((&segment["flags"], &segment["seq"]), (&json!("S"), &json!(7)), "{segment}");
+        assert_eq!((&segment["length"], &segment["options"]["mss"]), (&json!(0), &Value::Null), "{segment}");
+    }
+}
+
+#[test]
+fn a_data_offset_shorter_than_the_header_is_shown() {
+    let segment = seen(5374, 4374, false, |from, to| with_data_offset(from, to, 1, &[]));
+    assert_eq!((&segment["flags"], &segment["seq"]), (&json!("S"), &json!(7)), "{segment}");
+    assert_eq!(segment["options"]["mss"], Value::Null, "{segment}");
+}
+
+#[test]
+fn options_cut_short_are_read_as_far_as_they_go() {
+    // A good MSS, then a timestamp option that says 10 bytes where 4 are left.
+    let options = [2, 4, 5, 180, 8, 10, 1, 1];
+    let segment = seen(5375, 4375, false, |from, to| tcp_packet(from, to, SYN, (7, 0), &options, &[]));
+    let read = &segment["options"];
+    assert_eq!((&read["mss"], &read["timestamp"]), (&json!(1460), &Value::Null), "{segment}");
+    // Lengths of 0 and 1 would make a careless reader go round for ever.
+    for length in [0, 1] {
+        let options = [2, 4, 5, 180, 99, length, 3, 3];
+        let segment = seen(5375, 4375, false, |from, to| tcp_packet(from, to, SYN, (7, 0), &options, &[]));
+        assert_eq!(segment["options"]["mss"], 1460, "{segment}");
+        assert_eq!(segment["options"]["window_scale"], Value::Null, "{segment}");
+    }
+}
+
+#[test]
+fn port_0_is_shown_in_a_segment() {
+    let segment = seen(0, 4376, false, |from, to| tcp_packet(from, to, SYN, (7, 0), &[], &[]));
+    assert_eq!((&segment["src"]["port"], &segment["dst"]["port"]), (&json!(0), &json!(4376)), "{segment}");
+    let segment = seen(5376, 0, false, |from, to| tcp_packet(from, to, SYN, (7, 0), &[], &[]));
+    assert_eq!((&segment["src"]["port"], &segment["dst"]["port"]), (&json!(5376), &json!(0)), "{segment}");
+}

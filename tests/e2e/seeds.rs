@@ -1,0 +1,48 @@
+//! The five documents: each watches a client and a server with tcpdump. The same client and server play here, at the same
+//! ports and with as many bytes, and the trace has to show what the document's tcpdump showed. What its kernel chose
+//! (windows, timestamps, initial sequence numbers, maximum segment size of loopback) is not compared; pauses are as short
+//! as what they cause allows.
+
+mod port_10000;
+mod port_20000;
+mod port_54321;
+mod port_9502;
+mod port_9999;
+
+use serde_json::Value;
+use tcptrace_tests::{Netns, Trace, Tracer, of_sender, tell_all};
+
+/// Traces everything at a port inside `netns`.
+fn start(netns: &Netns, port: u16) -> Tracer {
+    Tracer::start(netns, &["-p", &port.to_string(), "--segments", "all"])
+}
+
+/// What the client sent and what the server sent, each in its order: `S 0:0`, `P. 1:34 ack 1`. Between the two directions
+/// the order depends on the processors, as the first document's two captures show.
+fn sent(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
+    let told = tell_all(&trace.segments(netns, port), port);
+    (of_sender(&told, "client"), of_sender(&told, "server"))
+}
+
+/// What each end's socket went through.
+fn went(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
+    let told = tell_all(&trace.states(netns, port), port);
+    (of_sender(&told, "client"), of_sender(&told, "server"))
+}
+
+/// Every document's SYNs carry the same five options.
+#[track_caller]
+fn check_options_of_syns(trace: &Trace, netns: &Netns, port: u16) {
+    let segments = trace.segments(netns, port);
+    let (syn, syn_ack) = (&segments[0]["options"], &segments[1]["options"]);
+    for options in [syn, syn_ack] {
+        assert!(options["mss"].is_u64() && options["window_scale"].is_u64(), "{options}");
+        assert_eq!(options["sack_permitted"], true, "{options}");
+    }
+    assert_eq!(syn["timestamp"]["echo"], 0);
+    assert_eq!(syn_ack["timestamp"]["echo"], syn["timestamp"]["value"]);
+    for data in &segments[2..] {
+        let timed = data["options"]["timestamp"] != Value::Null;
+        assert_eq!(timed, data["flags"] != "R", "every later segment has a timestamp, except that reset: {data}");
+    }
+}

@@ -1,0 +1,55 @@
+//! Port 10000, two hosts: the server waits, sends the 26 bytes of a date, waits and closes. As its text says, the close makes
+//! three segments, because the client closes as soon as it reads the end.
+
+use tcptrace_tests::{Ends, Netns, Trace, Veth, receive, send, tell, tell_all};
+
+use super::{check_options_of_syns, start};
+
+const PORT: u16 = 10000;
+
+const SEGMENTS: [&str; 8] = [
+    "client S 0:0",
+    "server S. 0:0 ack 1",
+    "client . 1:1 ack 1",
+    "server P. 1:27 ack 1",
+    "client . 1:1 ack 27",
+    "server F. 27:27 ack 1",
+    "client F. 1:1 ack 28",
+    "server . 28:28 ack 2",
+];
+
+#[test]
+fn the_fifth_document_shows_the_same_from_either_host() {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let ends = Ends::between(&left, &right, veth.right_v4(PORT));
+    let tracers = [("client", &left, start(&left, PORT)), ("server", &right, start(&right, PORT))];
+    let connection = ends.open();
+    let (client, server) = (connection.client_address(), connection.server_address());
+    send(&connection.server, 26);
+    receive(&connection.client, 26);
+    // The passive end closes as soon as it reads the end: its FIN carries the ACK, which the kernel had delayed.
+    let closing = ends.client.start_close_at_end(connection.client);
+    ends.server.close(connection.server);
+    closing.finish();
+    for (_, _, tracer) in &tracers {
+        tracer.wait_state("CLOSE", client, server);
+        tracer.wait_state("CLOSE", server, client);
+        tracer.wait_for("the last ACK", |record| record["rel_seq"] == 28 && record["rel_ack"] == 2);
+    }
+
+    for (own_end, netns, tracer) in tracers {
+        let trace = tracer.stop();
+        assert_eq!(tell_all(&trace.segments(netns, PORT), PORT), SEGMENTS);
+        Trace::only_connection(&trace.about(netns, PORT));
+        check_options_of_syns(&trace, netns, PORT);
+        for segment in trace.segments(netns, PORT) {
+            let direction = if tell(segment, PORT).starts_with(own_end) { "out" } else { "in" };
+            assert_eq!(segment["direction"], direction, "{segment}");
+        }
+        // Each host has one socket.
+        let states = trace.states(netns, PORT);
+        assert!(states.len() == 5 && states.iter().all(|state| state["role"] == own_end), "{states:#?}");
+        trace.nothing_lost();
+    }
+}

@@ -1,0 +1,111 @@
+//! Port 9999 on loopback, and the document's seven questions.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddr},
+};
+
+use tcptrace_tests::{Ends, Netns, number, receive, receive_end, send, tell_all};
+
+use super::{check_options_of_syns, start};
+
+const PORT: u16 = 9999;
+
+#[test]
+fn the_third_document_s_seven_questions_have_its_answers() {
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let tracer = start(&netns, PORT);
+
+    // 1: how is a connection made?
+    let connection = ends.open();
+    let (client, server) = (connection.client_address(), connection.server_address());
+    send(&connection.client, 14);
+    receive(&connection.server, 14);
+    send(&connection.server, 14);
+    receive(&connection.client, 14);
+    // 2: what does the server's close() do? 3 and 4: its own send and recv after it fail by themselves, since the
+    // descriptor is gone: in Rust the stream is, so there is nothing to call.
+    ends.server.close(connection.server);
+    tracer.wait_state("FIN_WAIT2", server, client);
+    // 6: the client's recv returns 0 and nothing is sent.
+    receive_end(&connection.client);
+    // 5: the client sends all the same.
+    send(&connection.client, 14);
+    tracer.wait_state("CLOSE", client, server);
+    // 7: the second time it would get SIGPIPE, which a Rust program ignores, and gets EPIPE.
+    let error = (&connection.client).write(&[0; 14]).expect_err("the connection was reset");
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    assert_eq!((&connection.client).read(&mut [0; 1]).expect("EPIPE was reported once"), 0);
+    let trace = tracer.stop();
+
+    assert_eq!(
+        tell_all(&trace.about(&netns, PORT), PORT),
+        [
+            "client CLOSE > SYN_SENT",
+            "client S 0:0",
+            "server S. 0:0 ack 1",
+            "client SYN_SENT > ESTABLISHED",
+            "client . 1:1 ack 1",
+            "server LISTEN > SYN_RECV",
+            "server SYN_RECV > ESTABLISHED",
+            "client P. 1:15 ack 1",
+            "server . 1:1 ack 15",
+            "server P. 1:15 ack 15",
+            "client . 15:15 ack 15",
+            "server ESTABLISHED > FIN_WAIT1",
+            "server F. 15:15 ack 15",
+            "client ESTABLISHED > CLOSE_WAIT",
+            "client . 15:15 ack 16",
+            "server FIN_WAIT1 > FIN_WAIT2",
+            "server FIN_WAIT2 > CLOSE",
+            "client P. 15:29 ack 16",
+            "server R 16:16",
+            "client CLOSE_WAIT > CLOSE",
+        ]
+    );
+    check_options_of_syns(&trace, &netns, PORT);
+    let events = trace.about(&netns, PORT);
+    let (fin, ack, reset, end) = (events[12], events[14], events[18], events[19]);
+    // The document's ACK came after 37 ms; the kernel delays it by 40, and its clock ticks in between.
+    let delay = number(ack, "boot_ns") - number(fin, "boot_ns");
+    assert!((30_000_000..200_000_000).contains(&delay), "{delay} ns");
+    assert_eq!((number(reset, "window"), reset["ack"].is_null()), (0, true), "{reset}");
+    assert_eq!((&end["error"], end["pid"].is_null()), (&"EPIPE".into(), true), "{end}");
+    trace.nothing_lost();
+}
+
+#[test]
+fn after_shutdown_instead_of_close_the_client_may_go_on_sending() {
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let tracer = start(&netns, PORT);
+    let connection = ends.open();
+    let (client, server) = (connection.client_address(), connection.server_address());
+    connection.server.shutdown(Shutdown::Write).expect("a connected stream can be shut down");
+    tracer.wait_state("FIN_WAIT2", server, client);
+    receive_end(&connection.client);
+    send(&connection.client, 14);
+    receive(&connection.server, 14);
+    ends.client.close(connection.client);
+    receive_end(&connection.server);
+    tracer.wait_state("CLOSE", client, server);
+    tracer.wait_state("CLOSE", server, client);
+    let trace = tracer.stop();
+
+    let told = tell_all(&trace.segments(&netns, PORT), PORT);
+    assert_eq!(
+        told,
+        [
+            "client S 0:0",
+            "server S. 0:0 ack 1",
+            "client . 1:1 ack 1",
+            "server F. 1:1 ack 1",
+            "client . 1:1 ack 2",
+            "client P. 1:15 ack 2",
+            "server . 2:2 ack 15",
+            "client F. 15:15 ack 2",
+            "server . 2:2 ack 16",
+        ]
+    );
+}

@@ -1,0 +1,129 @@
+//! Two namespaces joined by a veth pair, traced from either of them.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tcptrace_tests::{Ends, Netns, Trace, Tracer, Veth, endpoint, receive, send, tell, tell_all};
+
+/// What is seen beside the client.
+const CLIENTS_STORY: [&str; 12] = [
+    "client CLOSE > SYN_SENT",
+    "client S 0:0",
+    "server S. 0:0 ack 1",
+    "client SYN_SENT > ESTABLISHED",
+    "client . 1:1 ack 1",
+    "client ESTABLISHED > FIN_WAIT1",
+    "client F. 11:11 ack 21",
+    "server . 21:21 ack 12",
+    "client FIN_WAIT1 > FIN_WAIT2",
+    "client FIN_WAIT2 > CLOSE",
+    "server F. 21:21 ack 12",
+    "client . 12:12 ack 22",
+];
+
+/// What is seen beside the server.
+const SERVERS_STORY: [&str; 12] = [
+    "client S 0:0",
+    "server S. 0:0 ack 1",
+    "client . 1:1 ack 1",
+    "server LISTEN > SYN_RECV",
+    "server SYN_RECV > ESTABLISHED",
+    "client F. 11:11 ack 21",
+    "server ESTABLISHED > CLOSE_WAIT",
+    "server . 21:21 ack 12",
+    "server CLOSE_WAIT > LAST_ACK",
+    "server F. 21:21 ack 12",
+    "client . 12:12 ack 22",
+    "server LAST_ACK > CLOSE",
+];
+
+fn states(story: &[&str]) -> Vec<String> {
+    story.iter().filter(|line| line.contains(" > ")).map(|&line| line.to_owned()).collect()
+}
+
+/// A client on the left and a server on the right, traced on the side of `own`.
+fn check(traced: &str, address: impl Fn(&Veth) -> SocketAddr) {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let address = address(&veth);
+    let port = address.port();
+    let ends = Ends::between(&left, &right, address);
+    let (own, interface, story, other, others_story) = match traced {
+        "client" => (&left, &veth.left, CLIENTS_STORY, &right, SERVERS_STORY),
+        _ => (&right, &veth.right, SERVERS_STORY, &left, CLIENTS_STORY),
+    };
+    let tracer = Tracer::start(own, &["-p", &port.to_string()]);
+    let connection = ends.open();
+    let client = connection.client_address();
+    send(&connection.client, 10);
+    receive(&connection.server, 10);
+    send(&connection.server, 20);
+    receive(&connection.client, 20);
+    ends.close_in_four(connection);
+    let trace = tracer.stop();
+
+    let events = trace.about(own, port);
+    assert_eq!(tell_all(&events, port), story);
+    let connection = Trace::only_connection(&events);
+    for segment in trace.segments(own, port) {
+        let from_client = tell(segment, port).starts_with("client");
+        let direction = if from_client == (traced == "client") { "out" } else { "in" };
+        let ends = if from_client { (Some(client), Some(address)) } else { (Some(address), Some(client)) };
+        assert_eq!(segment["direction"], direction, "{segment}");
+        assert_eq!(segment["interface"], interface.as_str(), "{segment}");
+        assert_eq!((endpoint(segment, "src"), endpoint(segment, "dst")), ends, "{segment}");
+    }
+
+    // The states of the other namespace come through; its segments do not, and it is a connection of its own.
+    let elsewhere = trace.states(other, port);
+    assert_eq!(tell_all(&elsewhere, port), states(&others_story));
+    assert_ne!(Trace::only_connection(&elsewhere), connection);
+    assert_eq!(trace.of_type("segment").len(), 7);
+    trace.nothing_lost();
+}
+
+#[test]
+fn an_ipv4_connection_traced_beside_its_client() {
+    check("client", |veth| veth.right_v4(4111));
+}
+
+#[test]
+fn an_ipv4_connection_traced_beside_its_server() {
+    check("server", |veth| veth.right_v4(4112));
+}
+
+#[test]
+fn an_ipv6_connection_traced_beside_its_client() {
+    check("client", |veth| veth.right_v6(4113));
+}
+
+#[test]
+fn an_ipv6_connection_traced_beside_its_server() {
+    check("server", |veth| veth.right_v6(4114));
+}
+
+#[test]
+fn every_option_of_the_syns_is_shown() {
+    const PORT: u16 = 4115;
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let ends = Ends::between(&left, &right, veth.right_v4(PORT));
+    right.sysctl("ipv4/tcp_sack", "0");
+    let tracer = Tracer::start(&left, &["-p", &PORT.to_string()]);
+    let connection = ends.open();
+    ends.close_in_three(connection);
+    let trace = tracer.stop();
+
+    let segments = trace.segments(&left, PORT);
+    let option = |index: usize, name: &str| &segments[index]["options"][name];
+    assert_eq!((option(0, "mss"), option(1, "mss")), (&1460.into(), &1460.into()));
+    assert_eq!(option(0, "sack_permitted"), true);
+    assert_ne!(option(1, "sack_permitted"), true, "the server's kernel was told not to");
+    assert_eq!(option(0, "timestamp")["echo"], 0);
+    assert_eq!(option(1, "timestamp")["echo"], option(0, "timestamp")["value"]);
+    assert!(option(0, "window_scale").is_u64() && option(1, "window_scale").is_u64());
+    for ack in &segments[2..] {
+        assert_eq!((&ack["options"]["mss"], &ack["options"]["window_scale"]), (&Value::Null, &Value::Null), "{ack}");
+        assert!(ack["options"]["timestamp"]["value"].is_u64(), "{ack}");
+    }
+}

@@ -1,0 +1,213 @@
+//! Clients and servers as the kernel sees them: threads with names, whose every system call a test decides.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::mpsc::{Receiver, Sender, channel},
+    time::Duration,
+};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::{netns::Netns, process::close};
+
+/// How long a step of the traffic may take before a test gives up.
+pub const TRAFFIC_LIMIT: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread with a name of its own inside a namespace, on which a test runs one step after the other. The tracer shows
+/// its name, its thread id and this process's id.
+pub struct Actor {
+    name: String,
+    tid: u32,
+    jobs: Sender<Job>,
+}
+
+/// A step that an actor is at.
+pub struct Pending<R>(Receiver<R>);
+
+impl<R> Pending<R> {
+    /// Waits for the step to be over.
+    #[track_caller]
+    pub fn finish(self) -> R {
+        self.0.recv_timeout(2 * TRAFFIC_LIMIT).expect("the step of an actor ends, and does not fail")
+    }
+}
+
+impl Actor {
+    /// An actor inside `netns`. Names longer than 15 bytes are cut by the kernel.
+    pub fn new(netns: &Netns, name: &str) -> Self {
+        let (jobs, todo) = channel::<Job>();
+        let (tell_tid, tid) = channel();
+        netns.spawn(name, move || {
+            let own = rustix::thread::gettid().as_raw_nonzero().get();
+            // The kernel delays an ACK by 40 ms in the hope of something to send it with. Where a test wants that, what the
+            // actor does next has to come in time on a busy machine too.
+            rustix::process::setpriority_process(None, -20).expect("root may take precedence");
+            tell_tid.send(own.unsigned_abs()).expect("the test waits for it");
+            todo.iter().for_each(|job| job());
+        });
+        let tid = tid.recv().expect("an actor starts");
+        Self { name: name.to_owned(), tid, jobs }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its thread id.
+    pub fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    /// Lets it begin a step that waits for others.
+    #[track_caller]
+    pub fn start<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Pending<R> {
+        let (tell, result) = channel();
+        let job = move || {
+            // Nobody is left to tell where the test gave up.
+            let _ = tell.send(job());
+        };
+        self.jobs.send(Box::new(job)).expect("an actor lives until its test ends");
+        Pending(result)
+    }
+
+    /// Lets it do a step.
+    #[track_caller]
+    pub fn run<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> R {
+        self.start(job).finish()
+    }
+
+    /// Listens. An IPv6 wildcard takes IPv4 connections too.
+    #[track_caller]
+    pub fn listen(&self, at: SocketAddr) -> TcpListener {
+        self.run(move || {
+            let socket = socket(at);
+            if at.is_ipv6() {
+                socket.set_only_v6(false).expect("a new socket can be dual-stack");
+            }
+            socket.set_reuse_address(true).expect("a new socket can reuse addresses");
+            socket.bind(&at.into()).unwrap_or_else(|error| panic!("{at} cannot be bound: {error}"));
+            socket.listen(1024).expect("a bound socket can listen");
+            socket.into()
+        })
+    }
+
+    /// Connects.
+    #[track_caller]
+    pub fn connect(&self, to: SocketAddr) -> TcpStream {
+        self.connect_with(to, |_| {}).unwrap_or_else(|error| panic!("{to} cannot be connected to: {error}"))
+    }
+
+    /// Connects from an address and port of its own choice.
+    #[track_caller]
+    pub fn connect_from(&self, from: SocketAddr, to: SocketAddr) -> TcpStream {
+        let bind = move |socket: &Socket| {
+            socket.set_reuse_address(true).expect("a new socket can reuse addresses");
+            socket.bind(&from.into()).unwrap_or_else(|error| panic!("{from} cannot be bound: {error}"));
+        };
+        self.connect_with(to, bind).unwrap_or_else(|error| panic!("{to} cannot be connected to: {error}"))
+    }
+
+    /// Connects a socket that `prepare` has had in its hands, and says how it went.
+    #[track_caller]
+    pub fn connect_with(
+        &self,
+        to: SocketAddr,
+        prepare: impl FnOnce(&Socket) + Send + 'static,
+    ) -> std::io::Result<TcpStream> {
+        self.start_connect(to, prepare).finish()
+    }
+
+    /// [`Self::connect_with`] that does not wait, for a peer that the test itself plays.
+    #[track_caller]
+    pub fn start_connect(
+        &self,
+        to: SocketAddr,
+        prepare: impl FnOnce(&Socket) + Send + 'static,
+    ) -> Pending<std::io::Result<TcpStream>> {
+        self.start(move || {
+            let socket = socket(to);
+            prepare(&socket);
+            socket.connect(&to.into())?;
+            Ok(socket.into())
+        })
+    }
+
+    /// Accepts a connection.
+    #[track_caller]
+    pub fn accept(&self, listener: &TcpListener) -> TcpStream {
+        let listener = listener.try_clone().expect("a listener can be duplicated");
+        self.run(move || {
+            // Also ends accept(): without it a test whose client failed would hang.
+            SockRef::from(&listener).set_read_timeout(Some(TRAFFIC_LIMIT)).expect("a listener can have a time-out");
+            let (stream, _) = listener.accept().expect("a connection comes");
+            limit(SockRef::from(&stream));
+            stream
+        })
+    }
+
+    /// Reads the end of a stream and closes it at once, on this actor's thread.
+    #[track_caller]
+    pub fn start_close_at_end(&self, stream: TcpStream) -> Pending<()> {
+        self.start(move || {
+            receive_end(&stream);
+            close(stream);
+        })
+    }
+
+    /// The state of a socket of the namespace, known by its two ports, as the kernel's own table has it: a state's number
+    /// in hexadecimal. None when it is not there any more.
+    #[track_caller]
+    pub fn socket_state(&self, local: u16, remote: u16) -> Option<String> {
+        let ports = [local, remote].map(|port| format!(":{port:04X}"));
+        self.run(move || {
+            let read = |name| std::fs::read_to_string(format!("/proc/thread-self/net/{name}"));
+            let tables = ["tcp", "tcp6"].map(|name| read(name).expect("every namespace has these tables"));
+            let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+            lines.map(|line| line.split_whitespace().skip(1)).find_map(|mut fields| {
+                let ends = [fields.next()?, fields.next()?];
+                let same = ends.iter().zip(&ports).all(|(end, port)| end.ends_with(port.as_str()));
+                same.then(|| fields.next().map(str::to_owned))?
+            })
+        })
+    }
+
+    /// Closes a stream or a listener, on this actor's thread.
+    #[track_caller]
+    pub fn close<S: Send + 'static>(&self, socket: S) {
+        self.run(move || close(socket));
+    }
+}
+
+fn socket(address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket can be made");
+    limit(SockRef::from(&socket));
+    socket
+}
+
+fn limit(socket: SockRef<'_>) {
+    socket.set_read_timeout(Some(TRAFFIC_LIMIT)).expect("a socket can have a time-out");
+    socket.set_write_timeout(Some(TRAFFIC_LIMIT)).expect("a socket can have a time-out");
+}
+
+/// Sends `count` bytes.
+#[track_caller]
+pub fn send(mut to: &TcpStream, count: usize) {
+    to.write_all(&vec![b'x'; count]).expect("the bytes can be sent");
+}
+
+/// Receives exactly `count` bytes.
+#[track_caller]
+pub fn receive(mut from: &TcpStream, count: usize) {
+    from.read_exact(&mut vec![0; count]).expect("the bytes arrive");
+}
+
+/// Waits for the other end's FIN; no byte may come before it.
+#[track_caller]
+pub fn receive_end(mut from: &TcpStream) {
+    let count = from.read(&mut [0; 1]).expect("the end of the stream arrives");
+    assert_eq!(count, 0, "a byte came where the end of the stream was due");
+}

@@ -1,0 +1,96 @@
+//! What hangs in the kernel.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::CString,
+    process::Command,
+};
+
+use aya::programs::{SchedClassifier, TcAttachType};
+use serde_json::Value;
+
+use crate::{
+    netns::Netns,
+    process::{eventually, output, try_output},
+    tracer::LIMIT,
+};
+
+/// How many programs hang on an interface by TCX: (ingress, egress).
+#[track_caller]
+pub fn tcx_programs(netns: &Netns, interface: &str) -> (usize, usize) {
+    let name = CString::new(interface).expect("an interface name has no zero byte");
+    let count = |attach_type| {
+        SchedClassifier::query_tcx(name.as_c_str(), attach_type).map_or_else(
+            |error| panic!("{interface} cannot be asked for its programs: {error}"),
+            |(_, programs)| programs.len(),
+        )
+    };
+    netns.run(|| (count(TcAttachType::Ingress), count(TcAttachType::Egress)))
+}
+
+/// What hangs on an interface by clsact, as `tc` shows it.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Attached {
+    /// The kinds of its queueing disciplines.
+    pub qdiscs: Vec<String>,
+    /// Its ingress filters, a line each.
+    pub ingress: String,
+    /// Its egress filters, a line each.
+    pub egress: String,
+}
+
+impl Attached {
+    /// Asks `tc`.
+    #[track_caller]
+    pub fn to(netns: &Netns, interface: &str) -> Self {
+        let tc = |arguments: &[&str]| output(Command::new("tc").args(["-n", netns.name()]).args(arguments));
+        let qdiscs: Value = serde_json::from_str(&tc(&["-j", "qdisc", "show", "dev", interface])).expect("JSON of tc");
+        let qdiscs = qdiscs.as_array().expect("a list").iter();
+        Self {
+            qdiscs: qdiscs.map(|qdisc| qdisc["kind"].as_str().expect("a kind").to_owned()).collect(),
+            ingress: tc(&["filter", "show", "dev", interface, "ingress"]),
+            egress: tc(&["filter", "show", "dev", interface, "egress"]),
+        }
+    }
+}
+
+/// The numbers of everything of one kind (`link`, `prog`, `map`) that is loaded in this kernel.
+#[track_caller]
+pub fn kernel_objects(kind: &str) -> BTreeSet<u64> {
+    let mut listed = None;
+    // It fails when one of the objects vanishes while it lists them: other tests have tracers too.
+    eventually(&format!("bpftool with every {kind}"), LIMIT, || {
+        let output = try_output(Command::new("bpftool").args(["-j", kind, "show"])).expect("bpftool can be started");
+        listed = output.status.success().then_some(output.stdout);
+        listed.is_some()
+    });
+    let listed: Value = serde_json::from_slice(&listed.unwrap_or_default()).expect("JSON of bpftool");
+    let objects = listed.as_array().expect("a list").iter();
+    objects.map(|object| object["id"].as_u64().expect("an id")).collect()
+}
+
+/// The numbers of everything of one kind (`link`, `prog`, `map`) that a process holds.
+#[track_caller]
+pub fn held_objects(process: u32, kind: &str) -> BTreeSet<u64> {
+    let (descriptors, field) = (format!("/proc/{process}/fdinfo"), format!("{kind}_id:"));
+    let descriptors = std::fs::read_dir(descriptors).expect("root may look at the descriptors of a running process");
+    let texts = descriptors.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    let ids = texts.filter_map(|text| text.lines().find_map(|line| line.strip_prefix(&field)?.trim().parse().ok()));
+    ids.collect()
+}
+
+/// How often the kernel skipped programs of a process because an interrupt hit them in the middle of themselves, as it
+/// counts that itself.
+#[track_caller]
+pub fn skipped_runs(process: u32) -> u64 {
+    let descriptors = std::fs::read_dir(format!("/proc/{process}/fdinfo")).expect("root may look at a running process");
+    let texts = descriptors.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    // Several descriptors of one program tell the same.
+    let by_program: BTreeMap<String, u64> = texts
+        .filter_map(|text| {
+            let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            Some((field("prog_id:")?.to_owned(), field("recursion_misses:")?.parse().ok()?))
+        })
+        .collect();
+    by_program.into_values().sum()
+}

@@ -1,0 +1,121 @@
+//! A client and a server with one listener between them.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use crate::{
+    actor::{Actor, TRAFFIC_LIMIT, receive_end},
+    netns::Netns,
+    process::eventually,
+};
+
+/// How `/proc/net/tcp` shows this state.
+const FIN_WAIT1: &str = "04";
+
+/// The two ends of connections to one listener.
+pub struct Ends {
+    /// Who connects.
+    pub client: Actor,
+    /// Who listens.
+    pub server: Actor,
+    /// The server's listener.
+    pub listener: TcpListener,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// The two sockets of one connection.
+pub struct Connection {
+    /// The socket that connected.
+    pub client: TcpStream,
+    /// The socket that was accepted.
+    pub server: TcpStream,
+}
+
+impl Connection {
+    /// Address and port of the client's end.
+    pub fn client_address(&self) -> SocketAddr {
+        self.client.local_addr().expect("a connected socket has an address")
+    }
+
+    /// Address and port of the server's end, as the client knows it.
+    pub fn server_address(&self) -> SocketAddr {
+        self.client.peer_addr().expect("a connected socket has a peer")
+    }
+}
+
+impl Ends {
+    /// Both ends in one namespace. The server listens already.
+    #[track_caller]
+    pub fn on(netns: &Netns, address: SocketAddr) -> Self {
+        Self::between(netns, netns, address)
+    }
+
+    /// The client in one namespace, the server in another. The server listens already.
+    #[track_caller]
+    pub fn between(client: &Netns, server: &Netns, address: SocketAddr) -> Self {
+        let (client, server) = (Actor::new(client, "tt-client"), Actor::new(server, "tt-server"));
+        let listener = server.listen(address);
+        Self { client, server, listener, address }
+    }
+
+    /// Opens a connection and accepts it.
+    #[track_caller]
+    pub fn open(&self) -> Connection {
+        let client = self.client.connect(self.address);
+        let server = self.server.accept(&self.listener);
+        Connection { client, server }
+    }
+
+    /// The client closes; as soon as its FIN has been acknowledged by itself, the server does: four segments. Returns when
+    /// all of it has happened.
+    #[track_caller]
+    pub fn close_in_four(&self, connection: Connection) {
+        let (client, server) = (connection.client_address().port(), connection.server_address().port());
+        self.client.close(connection.client);
+        receive_end(&connection.server);
+        // The kernel delays the ACK by 40 ms, so that a FIN that comes earlier carries it.
+        eventually("the ACK of the client's FIN", TRAFFIC_LIMIT, || {
+            self.client.socket_state(client, server).as_deref() != Some(FIN_WAIT1)
+        });
+        self.server.close(connection.server);
+        self.wait_server_closed(client, server);
+    }
+
+    /// The client closes, and the server as soon as it reads the end: three segments, since the kernel delays its ACK.
+    /// Returns when all of it has happened.
+    #[track_caller]
+    pub fn close_in_three(&self, connection: Connection) {
+        let (client, server) = (connection.client_address().port(), connection.server_address().port());
+        let closing = self.server.start_close_at_end(connection.server);
+        self.client.close(connection.client);
+        closing.finish();
+        self.wait_server_closed(client, server);
+    }
+
+    /// Opens and closes `count` connections, one after the other, each in four segments.
+    #[track_caller]
+    pub fn repeat(&self, count: usize) {
+        for _ in 0..count {
+            self.close_in_four(self.open());
+        }
+    }
+
+    /// Opens and closes `count` connections as fast as that goes, in however many segments.
+    #[track_caller]
+    pub fn churn(&self, count: usize) {
+        for _ in 0..count {
+            let connection = self.open();
+            let closing = self.server.start_close_at_end(connection.server);
+            self.client.close(connection.client);
+            closing.finish();
+        }
+    }
+
+    /// On a busy machine the last ACK may arrive after close() has returned.
+    #[track_caller]
+    fn wait_server_closed(&self, client: u16, server: u16) {
+        eventually("the end of the server's socket", TRAFFIC_LIMIT, || {
+            self.server.socket_state(server, client).is_none()
+        });
+    }
+}

@@ -1,0 +1,38 @@
+//! What the end-to-end tests stand on: network namespaces, real traffic, a tracer beside it, and a second opinion.
+//!
+//! A test makes a [`Netns`] (or two, joined by a [`Veth`]), starts a [`Tracer`] in it, lets two [`Actor`]s talk TCP step by
+//! step, stops the tracer and compares whole lists of what it wrote. Nothing here sleeps: every wait ends with what it
+//! waits for, or fails at a deadline and says what was missing. Nothing is skipped either: without root, without the
+//! binary or without a command that a test calls, the test fails and says so.
+
+mod actor;
+mod attached;
+mod ends;
+mod lines;
+mod netns;
+mod peer;
+mod process;
+mod raw;
+mod records;
+mod tcpdump;
+mod trace;
+mod tracer;
+mod tun;
+mod veth;
+
+pub use self::{
+    actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
+    attached::{Attached, held_objects, kernel_objects, skipped_runs, tcx_programs},
+    ends::{Connection, Ends},
+    lines::Lines,
+    netns::Netns,
+    peer::Peer,
+    process::{Process, close, eventually, output},
+    raw::{RawSender, set_option, tcp_packet},
+    records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
+    tcpdump::{Header, Tcpdump},
+    trace::Trace,
+    tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
+    tun::Tun,
+    veth::Veth,
+};

@@ -1,0 +1,91 @@
+//! The lines that another process writes, read as they come.
+
+use std::{
+    fmt::Display,
+    io::{BufRead, BufReader, Read},
+    sync::{Arc, Condvar, Mutex, MutexGuard, mpsc::channel},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// Of many lines, how many a failure shows.
+const SHOWN: usize = 50;
+
+/// Lines read by a thread of their own, so that their writer is never held up and a test can wait for one of them. Another
+/// thread looks into them, since parsing may be slower than writing.
+pub struct Lines<T> {
+    shared: Arc<Shared<T>>,
+    parser: JoinHandle<()>,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    items: Vec<T>,
+    ended: bool,
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl<T: Display + Send + 'static> Lines<T> {
+    /// Reads `source` to its end; every line is kept as what `parse` makes of it.
+    pub fn read(source: impl Read + Send + 'static, parse: impl Fn(String) -> T + Send + 'static) -> Self {
+        let state = Mutex::new(State { items: Vec::new(), ended: false });
+        let shared = Arc::new(Shared { state, changed: Condvar::new() });
+        let (lines, read) = channel();
+        std::thread::spawn(move || {
+            let lines_read = BufReader::with_capacity(1 << 20, source).split(b'\n').map_while(Result::ok);
+            // The parser takes them all.
+            lines_read.for_each(|line| lines.send(line).expect("the parser lives as long as there are lines"));
+        });
+        let writer = Arc::clone(&shared);
+        let parser = std::thread::spawn(move || {
+            for line in read {
+                let item = parse(String::from_utf8_lossy(&line).into_owned());
+                writer.lock().items.push(item);
+                writer.changed.notify_all();
+            }
+            writer.lock().ended = true;
+            writer.changed.notify_all();
+        });
+        Self { shared, parser }
+    }
+
+    /// Looks at all lines read so far, without waiting.
+    pub fn look(&self, look: impl FnOnce(&[T])) {
+        look(&self.shared.lock().items);
+    }
+
+    /// Waits until `done` says so of all lines read so far. Fails after `limit`, or as soon as no more can come.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, limit: Duration, mut done: impl FnMut(&[T]) -> bool) {
+        let deadline = Instant::now() + limit;
+        let mut state = self.shared.lock();
+        while !done(&state.items) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.ended || left.is_zero() {
+                let why = if state.ended { "the output ended".to_owned() } else { format!("{limit:?} passed") };
+                let (count, items) = (state.items.len(), state.items.iter().rev().take(SHOWN).rev());
+                let items: String = items.map(|item| format!("\n  {item}")).collect();
+                drop(state);
+                panic!("{why} without {what}; of {count} lines the last were:{items}");
+            }
+            (state, _) =
+                self.shared.changed.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    /// All lines, after the end of the output.
+    #[track_caller]
+    pub fn finish(self) -> Vec<T> {
+        self.parser.join().expect("the parser ends with its source");
+        std::mem::take(&mut self.shared.lock().items)
+    }
+}

@@ -1,0 +1,173 @@
+//! Network namespaces that last as long as a test.
+
+use std::{
+    fs::File,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::process::{Process, eventually, output, try_output};
+
+/// A network namespace of its own with `lo` up, removed when dropped.
+///
+/// It also holds its test's turn: state changes are traced for the whole host, so a test that floods the host with them,
+/// or counts what is loaded in the kernel, has to run while no other does ([`Netns::alone`]).
+pub struct Netns {
+    name: String,
+    inode: u32,
+    turn: Arc<File>,
+}
+
+impl Netns {
+    /// A namespace for a test that others may run beside.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with_turn(File::lock_shared)
+    }
+
+    /// A namespace for a test that runs while no other does. Its further ones come from [`Netns::another`].
+    #[track_caller]
+    pub fn alone() -> Self {
+        Self::with_turn(File::lock)
+    }
+
+    /// A further namespace for the test that has this one.
+    #[track_caller]
+    pub fn another(&self) -> Self {
+        Self::make(Arc::clone(&self.turn))
+    }
+
+    #[track_caller]
+    fn with_turn(lock: fn(&File) -> std::io::Result<()>) -> Self {
+        let own_program = std::env::current_exe().expect("a test knows its own path");
+        let turn = File::open(own_program).expect("a test can read its own program");
+        lock(&turn).expect("a file can be locked");
+        Self::make(Arc::new(turn))
+    }
+
+    #[track_caller]
+    fn make(turn: Arc<File>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        assert!(rustix::process::geteuid().is_root(), "the end-to-end tests need root: run `cargo xtask test`");
+        let name = format!("tt-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        output(Command::new("ip").args(["netns", "add", &name]));
+        let inode = std::fs::metadata(path(&name)).expect("a namespace that was made has a file").ino();
+        let inode = u32::try_from(inode).expect("inode numbers of namespaces have 32 bits");
+        let netns = Self { name, inode, turn };
+        netns.ip(&["link", "set", "lo", "up"]);
+        netns
+    }
+
+    /// The name that `ip netns` knows it by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The inode number that the tracer's records show.
+    pub fn inode(&self) -> u32 {
+        self.inode
+    }
+
+    /// Runs `ip` on the namespace.
+    #[track_caller]
+    pub fn ip(&self, arguments: &[&str]) -> String {
+        output(Command::new("ip").args(["-n", &self.name]).args(arguments))
+    }
+
+    /// Runs `job` on a thread of its own inside the namespace and waits for it.
+    pub fn run<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
+        let path = path(&self.name);
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                enter(&path);
+                job()
+            });
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Runs `job` on a thread with this name inside the namespace.
+    pub fn spawn<R: Send + 'static>(&self, name: &str, job: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+        let path = path(&self.name);
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            enter(&path);
+            job()
+        });
+        thread.expect("a thread can be started")
+    }
+
+    /// Starts a command inside the namespace; children inherit the namespace of the thread that starts them.
+    #[track_caller]
+    pub fn start(&self, command: &mut Command) -> Process {
+        self.run(|| Process::spawn(command))
+    }
+
+    /// Runs a command inside the namespace to its end and returns its stdout; it has to succeed.
+    #[track_caller]
+    pub fn output(&self, command: &mut Command) -> String {
+        self.run(|| output(command))
+    }
+
+    /// Sets a value under `/proc/sys/net` of the namespace.
+    #[track_caller]
+    pub fn sysctl(&self, key: &str, value: &str) {
+        let path = Path::new("/proc/sys/net").join(key);
+        let written = self.run(|| std::fs::write(&path, value));
+        written.unwrap_or_else(|error| panic!("{key} cannot be set to {value}: {error}"));
+    }
+
+    /// Waits until no TCP socket of the namespace is on its way to another state: all are listening or gone, TIME_WAIT
+    /// included. On a busy machine the last ACK may arrive after close() has returned.
+    #[track_caller]
+    pub fn settle(&self) {
+        const SETTLED: [&str; 2] = ["06", "0A"];
+        let settled = |table: String| {
+            table
+                .lines()
+                .skip(1)
+                .all(|line| line.split_whitespace().nth(3).is_some_and(|state| SETTLED.contains(&state)))
+        };
+        eventually("only listeners and TIME_WAIT", Duration::from_secs(10), || {
+            let tables = ["tcp", "tcp6"].map(|name| Path::new("/proc/thread-self/net").join(name));
+            let read = |path| std::fs::read_to_string(path).expect("every namespace has these tables");
+            self.run(|| tables.map(read)).into_iter().all(settled)
+        });
+    }
+
+    /// Loads nftables rules into the namespace.
+    #[track_caller]
+    pub fn nft(&self, rules: &str) {
+        self.output(Command::new("nft").arg(rules));
+    }
+}
+
+impl Default for Netns {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Netns {
+    fn drop(&mut self) {
+        // A test that has failed already must not panic once more; what is left then is seen in `ip netns`.
+        let _ = try_output(Command::new("ip").args(["netns", "del", &self.name]));
+    }
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new("/run/netns").join(name)
+}
+
+fn enter(path: &Path) {
+    let file = File::open(path).expect("the namespace of a running test is there");
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may enter a namespace");
+}

@@ -1,0 +1,78 @@
+//! What no well-behaved program sends: raw segments, and socket options that only the kernel's own interface knows.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    os::fd::{AsFd, AsRawFd},
+};
+
+use etherparse::PacketBuilder;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::netns::Netns;
+
+/// Sets a socket option that has no wrapper: IP options, IPv6 extension headers.
+#[track_caller]
+pub fn set_option(socket: &impl AsFd, level: i32, name: i32, value: &[u8]) {
+    let length = libc::socklen_t::try_from(value.len()).expect("socket options are short");
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; the descriptor is open.
+    let result = unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, value.as_ptr().cast(), length) };
+    assert_eq!(result, 0, "option {name} of level {level}: {}", std::io::Error::last_os_error());
+}
+
+/// A packet from the IP header on, with correct checksums: the segment has `flags` (as on the wire, FIN is 1), `seq`,
+/// `ack`, these raw options and this payload.
+#[track_caller]
+pub fn tcp_packet(
+    from: SocketAddr,
+    to: SocketAddr,
+    flags: u8,
+    (seq, ack): (u32, u32),
+    options: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
+    let ip = match (from.ip(), to.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
+        (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
+        _ => panic!("{from} and {to} are of two families"),
+    };
+    let mut tcp = etherparse::TcpHeader::new(from.port(), to.port(), seq, 64240);
+    tcp.acknowledgment_number = ack;
+    tcp.fin = flags & 0x01 != 0;
+    tcp.syn = flags & 0x02 != 0;
+    tcp.rst = flags & 0x04 != 0;
+    tcp.psh = flags & 0x08 != 0;
+    tcp.ack = flags & 0x10 != 0;
+    tcp.urg = flags & 0x20 != 0;
+    tcp.ece = flags & 0x40 != 0;
+    tcp.cwr = flags & 0x80 != 0;
+    tcp.set_options_raw(options).expect("options fill whole words and fit the header");
+    let packet = ip.tcp_header(tcp);
+    let mut bytes = Vec::with_capacity(packet.size(payload.len()));
+    packet.write(&mut bytes, payload).expect("a vector takes everything");
+    bytes
+}
+
+/// Sends packets whose IP header is the test's own.
+pub struct RawSender {
+    v4: Socket,
+    v6: Socket,
+}
+
+impl RawSender {
+    /// Raw sockets inside `netns`.
+    #[track_caller]
+    pub fn new(netns: &Netns) -> Self {
+        // The protocol number RAW is what says that the IP header is included.
+        let raw = |domain| Socket::new(domain, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)));
+        let (v4, v6) = netns.run(|| (raw(Domain::IPV4), raw(Domain::IPV6)));
+        Self { v4: v4.expect("root may have raw sockets"), v6: v6.expect("root may have raw sockets") }
+    }
+
+    /// Sends a packet that begins with its IP header.
+    #[track_caller]
+    pub fn send(&self, packet: &[u8], to: IpAddr) {
+        let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
+        let sent = socket.send_to(packet, &SocketAddr::new(to, 0).into()).expect("the packet can be sent");
+        assert_eq!(sent, packet.len());
+    }
+}

@@ -1,0 +1,165 @@
+//! The program under test, running.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    lines::Lines,
+    netns::Netns,
+    process::Process,
+    records::{endpoint, is_type, text},
+    trace::Trace,
+};
+
+/// How long a tracer may take to trace, or a record to appear, before a test gives up. No test measures this.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long after SIGINT or SIGTERM the tracer may still run.
+pub const EXIT_LIMIT: Duration = Duration::from_millis(500);
+
+/// What a machine that is busy with other tests may add to [`EXIT_LIMIT`].
+pub const EXIT_MARGIN: Duration = Duration::from_millis(400);
+
+/// A running tracer. Dropped while it still runs, it is killed.
+pub struct Tracer {
+    process: Process,
+    records: Lines<Value>,
+    log: Lines<String>,
+}
+
+/// The program under test: `TCPTRACE_BIN`, else the release binary of the target folder that the tests were built in.
+#[track_caller]
+pub fn binary() -> PathBuf {
+    let path = std::env::var_os("TCPTRACE_BIN").map_or_else(
+        || {
+            // <target>/<profile>/deps/<test>
+            let own_program = std::env::current_exe().expect("a test knows its own path");
+            let target = own_program.ancestors().nth(3).expect("a test lies three folders deep");
+            target.join("release/tcptrace")
+        },
+        PathBuf::from,
+    );
+    assert!(path.is_file(), "{} is not there: run `cargo xtask test`, or set TCPTRACE_BIN", path.display());
+    path
+}
+
+impl Tracer {
+    /// Starts `tcptrace --json` with these arguments inside `netns`; returns as soon as everything is attached.
+    #[track_caller]
+    pub fn start(netns: &Netns, arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary());
+        command.arg("--json").args(arguments);
+        Self::start_command(netns, &mut command)
+    }
+
+    /// Starts a command line that becomes `tcptrace --json`, as soon as everything is attached.
+    #[track_caller]
+    pub fn start_command(netns: &Netns, command: &mut Command) -> Self {
+        let tracer = Self::launch(netns, command);
+        tracer.wait_ready();
+        tracer
+    }
+
+    /// The same without waiting for anything.
+    #[track_caller]
+    pub fn launch(netns: &Netns, command: &mut Command) -> Self {
+        let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let records = Lines::read(process.stdout(), |line| match serde_json::from_str(&line) {
+            Ok(record @ Value::Object(_)) => record,
+            _ => Value::String(format!("not a JSON object: {line}")),
+        });
+        let log = Lines::read(process.stderr(), |line| line);
+        Self { process, records, log }
+    }
+
+    /// Waits until it says that it traces.
+    #[track_caller]
+    pub fn wait_ready(&self) {
+        self.wait_log("a line that begins with `tcptrace: tracing`", |line| line.starts_with("tcptrace: tracing"));
+    }
+
+    /// Waits for a line on stderr.
+    #[track_caller]
+    pub fn wait_log(&self, what: &str, matches: impl Fn(&str) -> bool) {
+        self.log.wait_until(what, LIMIT, |lines| lines.iter().any(|line| matches(line)));
+    }
+
+    /// Waits until `done` says so of all records written so far.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, done: impl FnMut(&[Value]) -> bool) {
+        self.records.wait_until(what, LIMIT, done);
+    }
+
+    /// Looks at all records written so far, without waiting.
+    pub fn look(&self, look: impl FnOnce(&[Value])) {
+        self.records.look(look);
+    }
+
+    /// Waits for a record.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, matches: impl Fn(&Value) -> bool) {
+        self.wait_until(what, |records| records.iter().any(&matches));
+    }
+
+    /// Waits until the socket with these two ends has gone to `state`.
+    #[track_caller]
+    pub fn wait_state(&self, state: &str, local: SocketAddr, remote: SocketAddr) {
+        self.wait_for(&format!("{local} (remote {remote}) in {state}"), |record| {
+            is_type(record, "state")
+                && text(record, "new") == state
+                && endpoint(record, "local") == Some(local)
+                && endpoint(record, "remote") == Some(remote)
+        });
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Stops it with SIGINT; it has to exit with 0 in time.
+    #[track_caller]
+    pub fn stop(self) -> Trace {
+        self.stop_with(Signal::INT)
+    }
+
+    /// Stops it with this signal; it has to exit with 0 in time.
+    #[track_caller]
+    pub fn stop_with(mut self, signal: Signal) -> Trace {
+        let began = Instant::now();
+        self.signal(signal);
+        let status = self.process.wait(LIMIT);
+        let took = began.elapsed();
+        let trace = self.finish(status);
+        assert!(trace.status.success(), "{:?} ended it with {}: {:#?}", signal, trace.status, trace.log);
+        assert!(took < EXIT_LIMIT + EXIT_MARGIN, "it took {took:?} to exit");
+        trace
+    }
+
+    /// Waits until it ends by itself, whatever its exit status.
+    #[track_caller]
+    pub fn exited(mut self) -> Trace {
+        let status = self.process.wait(LIMIT);
+        self.finish(status)
+    }
+
+    #[track_caller]
+    fn finish(self, status: ExitStatus) -> Trace {
+        let trace = Trace { records: self.records.finish(), log: self.log.finish(), status };
+        trace.check();
+        trace
+    }
+}

@@ -1,0 +1,112 @@
+//! A tun device whose other side is the test itself.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    net::{IpAddr, SocketAddr},
+    os::fd::AsRawFd,
+    time::Instant,
+};
+
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::{actor::TRAFFIC_LIMIT, netns::Netns};
+
+/// A tun device: a network interface without Ethernet headers. What the kernel sends on it, the test reads; what the test
+/// writes, the kernel receives. The interface is gone when this is dropped.
+pub struct Tun {
+    file: File,
+}
+
+/// A segment read from the device.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) syn: bool,
+    pub(crate) fin: bool,
+    pub(crate) ack: Option<u32>,
+    pub(crate) seq: u32,
+    pub(crate) length: u32,
+}
+
+impl Tun {
+    /// Makes the device inside `netns` and sets it up. The kernel's end has the addresses 10.8.0.1 and fd08::1; everything
+    /// else in these networks is on the test's side.
+    #[track_caller]
+    pub fn new(netns: &Netns, name: &str) -> Self {
+        let file = netns.run(|| {
+            let file =
+                OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("root may open the device");
+            configure(&file, name);
+            file
+        });
+        netns.ip(&["link", "set", name, "addrgenmode", "none"]);
+        netns.ip(&["addr", "add", "10.8.0.1/24", "dev", name]);
+        netns.ip(&["addr", "add", "fd08::1/64", "dev", name, "nodad"]);
+        netns.ip(&["link", "set", name, "up"]);
+        Self { file }
+    }
+
+    /// Waits for the next TCP segment; everything else is passed over.
+    #[track_caller]
+    pub(crate) fn receive(&self) -> Received {
+        let deadline = Instant::now() + TRAFFIC_LIMIT;
+        let mut buffer = vec![0; 65536];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).expect("a few seconds are a valid time");
+            let ready = poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&timeout)).expect("poll works");
+            assert_ne!(ready, 0, "no segment came out of the device");
+            let length = (&self.file).read(&mut buffer).expect("the device can be read");
+            if let Some(received) = parse(&buffer[..length]) {
+                return received;
+            }
+        }
+    }
+
+    /// Lets the kernel receive a packet, which begins with its IP header.
+    #[track_caller]
+    pub(crate) fn send(&self, packet: &[u8]) {
+        (&self.file).write_all(packet).expect("the device takes a packet");
+    }
+}
+
+fn configure(file: &File, name: &str) {
+    // SAFETY: `ifreq` is plain data for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    assert!(name.len() < request.ifr_name.len(), "{name} is too long");
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_TUN | libc::IFF_NO_PI).expect("both are small");
+    // SAFETY: TUNSETIFF reads and writes one `ifreq`, and `request` outlives the call.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
+    assert_eq!(result, 0, "no tun device: {}", std::io::Error::last_os_error());
+}
+
+fn parse(packet: &[u8]) -> Option<Received> {
+    let packet = SlicedPacket::from_ip(packet).ok()?;
+    let (from, to) = match packet.net? {
+        NetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr()))
+        }
+        NetSlice::Ipv6(ip) => {
+            let header = ip.header();
+            (IpAddr::V6(header.source_addr()), IpAddr::V6(header.destination_addr()))
+        }
+        NetSlice::Arp(_) => return None,
+    };
+    let TransportSlice::Tcp(tcp) = packet.transport? else { return None };
+    Some(Received {
+        from: SocketAddr::new(from, tcp.source_port()),
+        to: SocketAddr::new(to, tcp.destination_port()),
+        syn: tcp.syn(),
+        fin: tcp.fin(),
+        ack: tcp.ack().then(|| tcp.acknowledgment_number()),
+        seq: tcp.sequence_number(),
+        length: u32::try_from(tcp.payload().len()).expect("a packet is short"),
+    })
+}
