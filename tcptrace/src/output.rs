@@ -133,23 +133,22 @@ impl Output {
         // The file first: a disk is seldom slow, and a reader that has stopped may take all of the time.
         if let Some(mut file) = file {
             let _counted_already = file.flush();
-            let finish = file.sink.finish(deadline / 2);
-            if let Finish::GivenUp { bytes } = finish {
-                error!("the file could not be written in time: its last {bytes} bytes are missing");
-                fine = false;
-            }
-            fine &= finished(finish, failed);
+            fine &= finished(file.sink.finish(deadline / 2), "the file", failed);
         }
-        finished(stdout.sink.finish(deadline / 2), failed) && fine
+        finished(stdout.sink.finish(deadline / 2), "stdout", failed) && fine
     }
 }
 
-/// Whether everything was written; a reader that has gone, or does not read, is no failure.
-fn finished(finish: Finish, told: bool) -> bool {
+/// Whether everything was written; a reader that has gone is no failure, one that stopped reading has missed something.
+fn finished(finish: Finish, name: &str, told: bool) -> bool {
     match finish {
+        Finish::Flushed | Finish::Ended(End::Closed) => true,
         Finish::Ended(end) if !told => !tell(&end),
         Finish::Ended(End::Failed(_)) => false,
-        Finish::Flushed | Finish::Ended(End::Closed) | Finish::GivenUp { .. } => true,
+        Finish::GivenUp { bytes } => {
+            error!("{name} did not take the last {bytes} bytes in time: they are missing, the end record among them");
+            false
+        }
     }
 }
 
