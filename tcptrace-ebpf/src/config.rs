@@ -71,6 +71,18 @@ pub struct SocketLayout {
     pub dst_dev: u32,
     /// `net_device.ifindex`
     pub dev_ifindex: u32,
+    /// `sock_common.skc_flags`
+    pub flags: u32,
+    /// The bit of `SOCK_LINGER` in `skc_flags` (`enum sock_flags`)
+    pub linger_bit: u32,
+    /// `sock.sk_lingertime`
+    pub lingertime: u32,
+    /// `tcp_sock.copied_seq`
+    pub copied_seq: u32,
+    /// `tcp_sock.rcv_nxt`
+    pub rcv_nxt: u32,
+    #[doc(hidden)]
+    pub pad: u32,
     /// `sock.sk_rx_dst_ifindex` (`inet_sock.rx_dst_ifindex` before Linux 5.16)
     pub rx_ifindex: u32,
 }
@@ -136,6 +148,12 @@ impl Config {
             dst_cache: 0,
             dst_dev: 0,
             dev_ifindex: 0,
+            flags: 0,
+            linger_bit: 0,
+            lingertime: 0,
+            copied_seq: 0,
+            rcv_nxt: 0,
+            pad: 0,
             rx_ifindex: ABSENT,
         },
         tracepoint: TracepointLayout {

@@ -17,7 +17,8 @@ pub use config::{
 };
 pub use record::{
     Address, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, IcmpRecord, KIND_ICMP, KIND_SEGMENT, KIND_STATE,
-    LOST_SEGMENT, LOST_SOURCES, LOST_STATE, NO_ERROR_KNOWN, RecordHeader, SegmentRecord, StateRecord, TCP_HEADER_MAX,
+    LOST_SEGMENT, LOST_SOURCES, LOST_STATE, NO_ERROR_KNOWN, PROOF_LINGER, PROOF_UNREAD, RecordHeader, SegmentRecord,
+    StateRecord, TCP_HEADER_MAX,
 };
 
 /// Names of the programs and maps in the object file, for the loader.

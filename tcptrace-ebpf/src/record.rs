@@ -29,6 +29,11 @@ pub const LOST_SOURCES: u32 = 2;
 /// The longest TCP header, options included (RFC 9293 §3.1: a data offset of 15 words).
 pub const TCP_HEADER_MAX: usize = 60;
 
+/// Bit of [`StateRecord::proof`]: `SOCK_LINGER` with `sk_lingertime` 0, which makes close() send a reset.
+pub const PROOF_LINGER: u32 = 1 << 0;
+/// Bit of [`StateRecord::proof`]: `copied_seq` differs from `rcv_nxt`, so data had come that nobody had read.
+pub const PROOF_UNREAD: u32 = 1 << 1;
+
 /// Value of [`StateRecord::error`] where `sk_err` could not be read (no BTF).
 pub const NO_ERROR_KNOWN: u32 = u32::MAX;
 
@@ -74,8 +79,8 @@ pub struct StateRecord {
     pub local_port: u16,
     /// Remote port; 0 for a listener, or while the kernel has not set it.
     pub remote_port: u16,
-    #[doc(hidden)]
-    pub pad: u32,
+    /// What the socket was like when it entered CLOSE: `PROOF_` bits.
+    pub proof: u32,
     /// The thread's name, 16 bytes; zeroes when `pid` is 0.
     pub comm: [u64; 2],
     /// Local address.

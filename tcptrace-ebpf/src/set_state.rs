@@ -46,6 +46,7 @@ pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
             netns: head.netns(),
             // Only a socket that is torn down has an error to tell.
             error: if new == CLOSE { socket::error(socket) } else { 0 },
+            proof: if new == CLOSE { socket::proof(socket) } else { 0 },
             pid: 0,
             tid: 0,
             local_port: socket::local_port(socket),
@@ -53,7 +54,6 @@ pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
             comm: [0; 2],
             local_addr,
             remote_addr,
-            pad: 0,
         };
         report(&ctx, &mut record, true);
     }
@@ -81,7 +81,7 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
         comm: [0; 2],
         local_addr,
         remote_addr,
-        pad: 0,
+        proof: 0,
     };
     report(&ctx, &mut record, false);
     0

@@ -3,7 +3,7 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel};
-use tcptrace_ebpf::{ABSENT, Address, FAMILY_V4, FAMILY_V6};
+use tcptrace_ebpf::{ABSENT, Address, FAMILY_V4, FAMILY_V6, PROOF_LINGER, PROOF_UNREAD};
 
 use crate::maps::setting;
 
@@ -104,6 +104,23 @@ pub(crate) fn protocol(socket: u64) -> u16 {
 #[inline(always)]
 pub(crate) fn error(socket: u64) -> u32 {
     read(socket, setting!(socket.err)).unwrap_or(0)
+}
+
+/// What tells why a socket that is closed sends a reset, as `PROOF_` bits.
+#[inline(always)]
+pub(crate) fn proof(socket: u64) -> u32 {
+    let flags: u64 = read(socket, setting!(socket.flags)).unwrap_or(0);
+    let lingers = flags >> (setting!(socket.linger_bit) & 63) & 1 != 0;
+    let mut proof = 0;
+    if lingers && read::<u64>(socket, setting!(socket.lingertime)) == Some(0) {
+        proof |= PROOF_LINGER;
+    }
+    let copied = read::<u32>(socket, setting!(socket.copied_seq));
+    let next = read::<u32>(socket, setting!(socket.rcv_nxt));
+    if copied.is_some() && copied != next {
+        proof |= PROOF_UNREAD;
+    }
+    proof
 }
 
 /// `inet_sport`: unlike `skc_num` it is still there when the socket has been unhashed.

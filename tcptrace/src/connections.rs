@@ -12,8 +12,12 @@
 //! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known;
 //! - `connection`: what is remembered of it.
 
+mod closing;
 mod connection;
 mod copies;
+mod end;
+mod opening;
+mod records;
 mod segments;
 mod states;
 mod table;
@@ -24,10 +28,13 @@ use std::collections::HashMap;
 pub use connection::Role;
 
 use self::{copies::Copies, table::Table, waiting::Waiting};
-use crate::event::{BootTime, Event, IcmpError, Loss, Segment, StateChange};
+use crate::{
+    event::{BootTime, Event, IcmpError, Loss, LossSource, Segment, StateChange},
+    timeline::{Close, Handshake},
+};
 
 /// An event in its place.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Placed {
     /// A state change.
     State(PlacedState),
@@ -37,6 +44,10 @@ pub enum Placed {
     Icmp(PlacedIcmp),
     /// A gap.
     Loss(Loss),
+    /// What came of a connection's handshake.
+    Handshake(Box<Handshake>),
+    /// How a connection ended.
+    Close(Box<Close>),
 }
 
 /// A state change in its place.
@@ -102,6 +113,8 @@ pub struct Connections {
     waiting: Waiting,
     copies: Copies,
     table: Table,
+    /// The time of the last event.
+    now: BootTime,
     /// Sockets that listen, by namespace and port: how many.
     listeners: HashMap<(u32, u16), u32>,
 }
@@ -114,6 +127,7 @@ impl Connections {
             waiting: Waiting::default(),
             copies: Copies::default(),
             table: Table::default(),
+            now: BootTime::default(),
             listeners: HashMap::new(),
         }
     }
@@ -124,6 +138,9 @@ impl Connections {
         if self.waiting.take(event) {
             self.handle_timeout(now, emit);
         } else {
+            while let Some(at) = self.table.next_due(now) {
+                self.settle(at, now, emit);
+            }
             self.place(event, emit);
         }
     }
@@ -133,17 +150,28 @@ impl Connections {
         while let Some(event) = self.waiting.next(now) {
             self.place(&event, emit);
         }
+        while let Some(at) = self.table.next_due(now) {
+            self.settle(at, now, emit);
+        }
         self.table.expire(now);
     }
 
     /// When [`Self::handle_timeout`] should be called at the latest.
     pub fn poll_timeout(&self) -> Option<BootTime> {
-        self.waiting.deadline()
+        [self.waiting.deadline(), self.table.due()].into_iter().flatten().min()
     }
 
-    /// Lets go everything that waits: no more events will come.
+    /// No more events will come: lets go everything that waits, and writes what is unfinished as unfinished.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Placed)) {
-        self.handle_timeout(BootTime(u64::MAX), emit);
+        while let Some(event) = self.waiting.next(BootTime(u64::MAX)) {
+            self.place(&event, emit);
+        }
+        for at in self.table.all() {
+            self.write_handshake(at, self.now, true, emit);
+            if self.table.get(at).is_some_and(|conn| !conn.ended) {
+                self.write_close(at, self.now, true, emit);
+            }
+        }
     }
 
     /// How many connections there have been.
@@ -152,21 +180,70 @@ impl Connections {
     }
 
     fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Placed)) {
-        match event {
-            Event::State(change) => emit(Placed::State(self.place_state(change))),
-            Event::Segment(segment) => {
-                if let Some(placed) = self.place_segment(segment) {
-                    emit(Placed::Segment(placed));
-                }
+        self.now = event.at();
+        let touched = match event {
+            Event::State(change) => {
+                let (placed, at) = self.place_state(change);
+                emit(Placed::State(placed));
+                at
             }
-            Event::Icmp(error) => {
-                if !self.copies.icmp_is_copy(error) {
-                    let conn = self.place_quoted(error);
-                    emit(Placed::Icmp(PlacedIcmp { error: *error, conn }));
-                }
+            Event::Segment(segment) => self.place_segment(segment).map(|(placed, at)| {
+                emit(Placed::Segment(placed));
+                at
+            }),
+            Event::Icmp(error) if !self.copies.icmp_is_copy(error) => {
+                let (conn, at) = self.place_quoted(error);
+                emit(Placed::Icmp(PlacedIcmp { error: *error, conn }));
+                Some(at)
             }
-            Event::Loss(loss) => emit(Placed::Loss(*loss)),
+            Event::Icmp(_) => None,
+            Event::Loss(loss) => {
+                // What a slow reader misses has been seen here.
+                self.table.gaps += u64::from(loss.source != LossSource::Output);
+                emit(Placed::Loss(*loss));
+                None
+            }
+        };
+        if let Some(at) = touched {
+            self.settle(at, self.now, emit);
         }
+    }
+
+    /// Writes the records of a connection that are complete by now, and says when to look again.
+    fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+        self.write_handshake(at, now, false, emit);
+        let due = |table: &Table| table.get(at).and_then(closing::deadline);
+        if due(&self.table).is_some_and(|due| due <= now) {
+            self.write_close(at, now, false, emit);
+        }
+        let opening = self.table.get(at).and_then(opening::deadline);
+        let next = [opening, due(&self.table)].into_iter().flatten().min();
+        self.table.schedule(at, next);
+    }
+
+    fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
+        let gaps = self.table.gaps;
+        let Some(conn) = self.table.get_mut(at) else { return };
+        let Some(opened) = opening::decide(conn, now, over) else { return };
+        let handshake = records::handshake(conn, Some(opened), gaps);
+        conn.opened = true;
+        let last = records::is_last(&handshake);
+        emit(Placed::Handshake(Box::new(handshake)));
+        if last {
+            self.table.end(at, now);
+        }
+    }
+
+    fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
+        let gaps = self.table.gaps;
+        let Some(conn) = self.table.get_mut(at) else { return };
+        let Some(closing) = closing::decide(conn, over) else { return };
+        if conn.mid_life && !conn.opened {
+            conn.opened = true;
+            emit(Placed::Handshake(Box::new(records::handshake(conn, None, gaps))));
+        }
+        emit(Placed::Close(Box::new(records::close(conn, &closing, gaps))));
+        self.table.end(at, now);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     clock::Clock,
     connections::{Placed, PlacedIcmp, PlacedSegment, PlacedState},
-    entry::{EndpointEntry, Entry, IcmpEntry, LostEntry, SegmentEntry, Stamp, StateEntry},
+    entry::{CloseEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, SegmentEntry, Stamp, StateEntry},
     event::{BootTime, Endpoint, Loss},
     icmp,
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -38,6 +38,10 @@ impl Describer {
             Placed::Segment(placed) => Entry::Segment(self.segment(placed)),
             Placed::Icmp(placed) => Entry::Icmp(self.icmp(placed)),
             Placed::Loss(loss) => Entry::Lost(self.lost(loss)),
+            Placed::Handshake(record) => {
+                Entry::Handshake(HandshakeEntry { stamp: self.stamp(record.at), record: record.clone() })
+            }
+            Placed::Close(record) => Entry::Close(CloseEntry { stamp: self.stamp(record.at), record: record.clone() }),
         }
     }
 

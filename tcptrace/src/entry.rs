@@ -11,6 +11,7 @@ use crate::{
     event::{Comm, Direction, LossSource},
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
+    timeline::{Close, Handshake},
 };
 
 /// The number of the JSON schema. Within it fields may be added, none renamed.
@@ -30,6 +31,10 @@ pub enum Entry {
     Icmp(IcmpEntry),
     /// Something was lost here.
     Lost(LostEntry),
+    /// What came of a handshake.
+    Handshake(HandshakeEntry),
+    /// How a connection ended.
+    Close(CloseEntry),
     /// Tracing ended.
     End(EndEntry),
 }
@@ -184,6 +189,28 @@ pub struct LostEntry {
     pub count: u64,
     /// How much since tracing began.
     pub total: u64,
+}
+
+/// What came of a handshake.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct HandshakeEntry {
+    /// When the last event that it includes happened.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The record.
+    #[serde(flatten)]
+    pub record: Box<Handshake>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct CloseEntry {
+    /// When the last event that it includes happened.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The record.
+    #[serde(flatten)]
+    pub record: Box<Close>,
 }
 
 /// What was seen in all.

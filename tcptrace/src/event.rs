@@ -73,6 +73,15 @@ pub struct Task {
     pub comm: Comm,
 }
 
+/// What a socket was like when it was closed: the proof of why a reset was sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Proof {
+    /// SO_LINGER was set, with time 0.
+    pub linger: bool,
+    /// Data had come that nobody had read.
+    pub unread: bool,
+}
+
 /// One run of `sock:inet_sock_set_state`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StateChange {
@@ -92,6 +101,8 @@ pub struct StateChange {
     pub remote: Endpoint,
     /// `sk_err`, an errno, where it could be read; 0 is no error.
     pub error: Option<u32>,
+    /// What the socket was like, when it enters CLOSE.
+    pub proof: Proof,
     /// Who did it.
     pub task: Option<Task>,
 }

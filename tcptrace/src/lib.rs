@@ -36,3 +36,4 @@ pub mod schema;
 pub mod sink;
 pub mod tcp;
 pub mod text;
+pub mod timeline;

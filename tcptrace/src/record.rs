@@ -3,13 +3,15 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
-    Address, DIRECTION_IN, IcmpRecord, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_ERROR_KNOWN, RecordHeader,
-    SegmentRecord, StateRecord,
+    Address, DIRECTION_IN, IcmpRecord, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_ERROR_KNOWN, PROOF_LINGER, PROOF_UNREAD,
+    RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
 use crate::{
-    event::{BootTime, Comm, Direction, Endpoint, Event, IcmpError, LossSource, Segment, SocketKey, StateChange, Task},
+    event::{
+        BootTime, Comm, Direction, Endpoint, Event, IcmpError, LossSource, Proof, Segment, SocketKey, StateChange, Task,
+    },
     tcp::{TcpHeader, TcpState},
 };
 
@@ -81,6 +83,7 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
         remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
         error: (record.error != NO_ERROR_KNOWN).then_some(record.error),
+        proof: Proof { linger: record.proof & PROOF_LINGER != 0, unread: record.proof & PROOF_UNREAD != 0 },
         task: (record.pid != 0).then_some(Task { pid: record.pid, tid: record.tid, comm: Comm(comm) }),
     })
 }

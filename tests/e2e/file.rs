@@ -51,7 +51,7 @@ fn a_file_is_written_beside_text_on_stdout() {
     assert!(process.wait(LIMIT).success());
     let records = records(&path);
     assert!(is_type(&records[0], "start") && is_type(&records[records.len() - 1], "end"), "{records:#?}");
-    assert_eq!(records.len(), 2 + 10 + 7);
+    assert_eq!(records.len(), 2 + 10 + 7 + 2, "and a handshake and a close");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn emit_chooses_what_goes_to_stdout_and_changes_nothing_else() {
     let netns = Netns::new();
     let ends = loopback(&netns, 4315);
     let folder = tempfile::tempdir().expect("a folder");
-    for (emitted, count) in [("state", 10), ("segment", 7)] {
+    for (emitted, count) in [("state", 10), ("segment", 7), ("handshake", 1), ("close", 1)] {
         let path = folder.path().join(emitted);
         let path_text = path.to_str().expect("UTF-8");
         let tracer = Tracer::start(&netns, &["-p", "4315", "--emit", emitted, "-w", path_text]);
@@ -70,7 +70,7 @@ fn emit_chooses_what_goes_to_stdout_and_changes_nothing_else() {
         assert_eq!(trace.records.len(), count + 2, "the start and the end go there always");
         assert_eq!(number(trace.end(), "events"), 17);
         let all = records(&path);
-        assert_eq!(all.len(), 17 + 2, "{all:#?}");
+        assert_eq!(all.len(), 17 + 2 + 2, "{all:#?}");
         let kept = |record: &&Value| ["start", emitted, "end"].iter().any(|&kind| is_type(record, kind));
         assert_eq!(all.iter().filter(kept).collect::<Vec<_>>(), trace.records.iter().collect::<Vec<_>>());
     }
@@ -86,9 +86,7 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     let connection = ends.open();
     ends.close_in_three(connection);
     // What is still in the ring buffer would go to the new file.
-    tracer.wait_until("the end of both sockets", |records| {
-        records.iter().filter(|record| record["new"] == "CLOSE").count() == 2
-    });
+    tracer.wait_for("the close", |record| is_type(record, "close"));
     std::fs::rename(&path, &old).expect("a file can be renamed");
     tracer.signal(Signal::HUP);
     eventually("a new file", LIMIT, || path.exists());
@@ -98,8 +96,8 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     let (old, new) = (records(&old), records(&path));
     let numbers =
         |records: &[Value]| -> Vec<u64> { records.iter().filter_map(|record| record["conn"].as_u64()).collect() };
-    assert_eq!((is_type(&old[0], "start"), numbers(&old)), (true, vec![1; 16]));
-    assert_eq!((is_type(&new[0], "start"), numbers(&new)), (true, vec![2; 16]));
+    assert_eq!((is_type(&old[0], "start"), numbers(&old)), (true, vec![1; 18]));
+    assert_eq!((is_type(&new[0], "start"), numbers(&new)), (true, vec![2; 18]));
     assert_eq!(new.last(), trace.records.last());
     assert_eq!(trace.of_type("start").len(), 1, "stdout goes on as it was");
     let mode = std::fs::metadata(&path).expect("the file is there").permissions().mode();

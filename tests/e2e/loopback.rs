@@ -50,7 +50,7 @@ fn check(client_ip: IpAddr, listen: SocketAddr) {
     let events = trace.about(&netns, port);
     assert_eq!(tell_all(&events, port), STORY);
     assert_eq!(Trace::only_connection(&events), 1);
-    assert_eq!(trace.records.len(), STORY.len() + 2, "start, these, end: {:#?}", trace.records);
+    assert_eq!(trace.records.len(), STORY.len() + 4, "start, these, handshake, close, end: {:#?}", trace.records);
     trace.nothing_lost();
     let end = ["connections", "open", "evicted", "events"].map(|field| number(trace.end(), field));
     assert_eq!(end, [1, 0, 0, 17]);

@@ -20,4 +20,5 @@ mod shapes;
 mod text;
 mod tun;
 mod two_hosts;
+mod verdicts;
 mod which_segments;

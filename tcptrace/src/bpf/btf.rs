@@ -1,6 +1,6 @@
 //! Where the members of a socket lie in the running kernel, from its BTF.
 
-use btf_rs::{Backend, Btf, Member, Struct, Type};
+use btf_rs::{Backend, Btf, EnumMember, Member, Struct, Type};
 use tcptrace_ebpf::{ABSENT, SocketLayout};
 
 /// Where the kernel describes its types.
@@ -53,6 +53,12 @@ fn layout(btf: &Btf) -> Result<SocketLayout, BtfError> {
         dst_cache: required(btf, "sock", "sk_dst_cache")?,
         dst_dev: required(btf, "dst_entry", "dev")?,
         dev_ifindex: required(btf, "net_device", "ifindex")?,
+        flags: common("skc_flags")?,
+        linger_bit: enumerator(btf, "sock_flags", "SOCK_LINGER")?,
+        lingertime: required(btf, "sock", "sk_lingertime")?,
+        copied_seq: required(btf, "tcp_sock", "copied_seq")?,
+        rcv_nxt: required(btf, "tcp_sock", "rcv_nxt")?,
+        pad: 0,
         // It moved with Linux 5.16, and only helps where a socket has no route.
         rx_ifindex: required(btf, "sock", "sk_rx_dst_ifindex")
             .or_else(|_| required(btf, "inet_sock", "rx_dst_ifindex"))
@@ -84,6 +90,17 @@ fn required(btf: &Btf, structure: &'static str, member: &'static str) -> Result<
         .find_map(|found| if let Type::Struct(found) = found { Some(found) } else { None })
         .ok_or(BtfError::NoStruct(structure))?;
     offset_in(btf, &found, member).map(|bits| bits / 8).ok_or(BtfError::NoMember(structure, member))
+}
+
+/// The value of an enumerator that has to exist.
+fn enumerator(btf: &Btf, name: &'static str, wanted: &'static str) -> Result<u32, BtfError> {
+    let value = |found| {
+        let Type::Enum(found) = found else { return None };
+        let is_wanted = |member: &&EnumMember| btf.resolve_name(*member).is_ok_and(|name| name == wanted);
+        found.members.iter().find(is_wanted).map(EnumMember::val)
+    };
+    let found = btf.resolve_types_by_name(name).unwrap_or_default().into_iter().find_map(value);
+    found.ok_or(BtfError::NoMember(name, wanted))
 }
 
 /// The offset in bits of a member, looked for in anonymous members too.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::end::End;
 use crate::{
     event::{BootTime, Endpoint},
     tcp::SeqNumber,
@@ -58,25 +59,6 @@ impl Key {
     }
 }
 
-/// What is known of one end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct End {
-    /// Its ISN as its SYN showed it or the other's acknowledgement did, or else a number that makes the first one seen 1.
-    pub(super) isn: Option<SeqNumber>,
-    /// Its SYN has been seen, so that `isn` is certain.
-    pub(super) syn_seen: bool,
-    /// The number after the last one it is known to have sent.
-    pub(super) next: SeqNumber,
-    /// The number after its FIN.
-    pub(super) fin: Option<SeqNumber>,
-    /// Its FIN has been acknowledged.
-    pub(super) fin_acked: bool,
-    /// A socket here is or was this end.
-    pub(super) had_socket: bool,
-    /// A socket here is this end, and not closed.
-    pub(super) open_socket: bool,
-}
-
 /// Where a connection lies in the table, with its number: the place may have become another's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Place {
@@ -90,35 +72,76 @@ pub(super) struct Connection {
     pub(super) number: u64,
     /// None while the local port is not known.
     pub(super) key: Option<Key>,
+    /// Until then, the local end and the remote one.
+    pub(super) loose: Option<[Endpoint; 2]>,
+    pub(super) netns: Option<u32>,
     pub(super) ends: [End; 2],
     pub(super) client: Option<Side>,
+    /// Nothing but a guess says which end is the client.
+    pub(super) client_guessed: bool,
     /// A SYN,ACK or the state ESTABLISHED has been seen, or it was seen in mid-life first: a SYN with another ISN cannot
     /// belong to it.
     pub(super) answered: bool,
+    /// Its handshake was over before anything was seen of it.
+    pub(super) mid_life: bool,
     /// Segments of it have been seen.
     pub(super) has_segments: bool,
-    /// Its end has been seen.
-    pub(super) ended: bool,
-    /// A reset has been seen.
-    pub(super) reset: bool,
+    /// The first event.
+    pub(super) first: BootTime,
     /// The last event.
     pub(super) last: BootTime,
+    /// The ACK that completed the handshake.
+    pub(super) ack_at: Option<BootTime>,
+    /// The SYN,ACK acknowledged data of the SYN.
+    pub(super) fast_open: bool,
+    /// Who sent the first FIN.
+    pub(super) first_fin: Option<Side>,
+    /// An ICMP error quoted its SYN.
+    pub(super) icmp: Option<Icmp>,
+    /// The record of its handshake has been written.
+    pub(super) opened: bool,
+    /// Its last record has been written.
+    pub(super) ended: bool,
+    /// How many gaps there had been when it began.
+    pub(super) gaps: u64,
+    /// When it will be looked at.
+    pub(super) queued: Option<BootTime>,
     /// The generation before.
     pub(super) previous: Option<Place>,
 }
 
+/// An ICMP error that quoted a SYN.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Icmp {
+    /// What it says.
+    pub(super) kind: &'static str,
+    /// It says what a reset would: that nobody listens there.
+    pub(super) refuses: bool,
+}
+
 impl Connection {
-    pub(super) fn new(number: u64, key: Option<Key>, at: BootTime) -> Self {
+    pub(super) fn new(number: u64, at: BootTime, gaps: u64) -> Self {
         Self {
             number,
-            key,
-            ends: [End::default(); 2],
+            key: None,
+            loose: None,
+            netns: None,
+            ends: [End::default(), End::default()],
             client: None,
+            client_guessed: false,
             answered: false,
+            mid_life: false,
             has_segments: false,
-            ended: false,
-            reset: false,
+            first: at,
             last: at,
+            ack_at: None,
+            fast_open: false,
+            first_fin: None,
+            icmp: None,
+            opened: false,
+            ended: false,
+            gaps,
+            queued: None,
             previous: None,
         }
     }
@@ -139,6 +162,23 @@ impl Connection {
         }
     }
 
+    /// Where an end is, as far as known.
+    pub(super) fn endpoint(&self, side: Side) -> Option<Endpoint> {
+        let [first, second] = self.key.map(|key| key.ends).or(self.loose)?;
+        Some(if side == Side::First { first } else { second })
+    }
+
+    /// The client's side; where nothing says, the first.
+    pub(super) fn client_side(&self) -> Side {
+        self.client.unwrap_or(Side::First)
+    }
+
+    /// The client's end and the server's.
+    pub(super) fn roles(&self) -> (&End, &End) {
+        let client = self.client_side();
+        (self.end(client), self.end(client.other()))
+    }
+
     /// The role of an end, as far as known.
     pub(super) fn role(&self, side: Side) -> Option<Role> {
         self.client.map(|client| if client == side { Role::Client } else { Role::Server })
@@ -147,31 +187,14 @@ impl Connection {
     /// How far a segment's numbers lie from those that come next here: 0 is a perfect fit, none that nothing is known.
     pub(super) fn distance(&self, from: Side, seq: SeqNumber, ack: Option<SeqNumber>) -> Option<u32> {
         let to = |end: &End, number: SeqNumber| {
-            end.isn.map(|_| number.distance_from(end.next).min(end.next.distance_from(number)))
+            end.next().map(|next| number.distance_from(next).min(next.distance_from(number)))
         };
         let by_ack = ack.and_then(|ack| to(self.end(from.other()), ack));
         to(self.end(from), seq).max(by_ack)
     }
 
-    /// Whether it is over, now that something has changed.
-    pub(super) fn is_over(&self) -> bool {
-        let [first, second] = &self.ends;
-        if first.open_socket || second.open_socket {
-            return false;
-        }
-        let both_fins = first.fin_acked && second.fin_acked;
-        match (first.had_socket, second.had_socket) {
-            (true, true) => true,
-            (false, false) => self.reset || both_fins,
-            // The kernel replaces a socket in FIN_WAIT2 before the other end's FIN has come.
-            _ => self.reset || !self.has_segments || !self.waits_for_fin(),
-        }
-    }
-
-    /// One end's FIN has been acknowledged, and the other end, which has no socket here, has not sent its own.
-    fn waits_for_fin(&self) -> bool {
-        let [first, second] = &self.ends;
-        let waits = |here: &End, there: &End| here.had_socket && here.fin_acked && there.fin.is_none();
-        waits(first, second) || waits(second, first)
+    /// A socket connected to itself has one end only.
+    pub(super) fn is_self_connect(&self) -> bool {
+        self.key.is_some_and(|key| key.is_self_connect())
     }
 }

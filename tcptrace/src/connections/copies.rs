@@ -10,6 +10,9 @@ use crate::event::{BootTime, Direction, IcmpError, Segment};
 /// Segments remembered. Copies follow each other within what it takes to pass a host.
 const SLOTS: usize = 4096;
 
+/// Slots among which a segment chooses the oldest.
+const WAYS: usize = 4;
+
 /// Copies seen later than this, in nanoseconds, are segments of their own.
 const SOON: u64 = 1_000_000_000;
 
@@ -22,6 +25,12 @@ struct Seen {
     at: BootTime,
     /// Where it has been seen: interface index and direction.
     places: [Option<(u32, Direction)>; PLACES],
+}
+
+impl Seen {
+    fn first(print: u64, at: BootTime, place: (u32, Direction)) -> Self {
+        Self { print, at, places: [Some(place), None, None, None] }
+    }
 }
 
 /// What has passed lately.
@@ -55,16 +64,22 @@ impl Copies {
 
     fn seen_elsewhere(&mut self, print: impl Hash, at: BootTime, place: (u32, Direction)) -> bool {
         let print = self.hasher.hash_one(print);
-        let index = print as usize % SLOTS;
-        let Some(seen) = self.slots.get_mut(index) else { return false };
-        let known = seen.print == print && at.since(seen.at) < SOON && !seen.places.contains(&Some(place));
-        if known && let Some(free) = seen.places.iter_mut().find(|known| known.is_none()) {
-            *free = Some(place);
-            return true;
+        // The remainder is below the length, which is what a cast could lose.
+        let first = (print % (SLOTS / WAYS) as u64) as usize * WAYS;
+        let Some(bucket) = self.slots.get_mut(first..first + WAYS) else { return false };
+        if let Some(seen) = bucket.iter_mut().find(|seen| seen.print == print && at.since(seen.at) < SOON) {
+            if !seen.places.contains(&Some(place)) {
+                if let Some(free) = seen.places.iter_mut().find(|known| known.is_none()) {
+                    *free = Some(place);
+                }
+                return true;
+            }
+            *seen = Seen::first(print, at, place);
+            return false;
         }
-        if !known {
-            *seen = Seen { print, at, places: [Some(place), None, None, None] };
+        if let Some(oldest) = bucket.iter_mut().min_by_key(|seen| seen.at) {
+            *oldest = Seen::first(print, at, place);
         }
-        known
+        false
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{
     Connections, PlacedSegment,
-    connection::{Connection, Key, Side},
+    connection::{Connection, Icmp, Key, Side},
 };
 use crate::{
     event::{IcmpError, Segment},
+    icmp,
     tcp::{SeqNumber, TcpFlags, TcpHeader},
 };
 
@@ -14,32 +15,44 @@ const FAR: u32 = 1 << 28;
 
 impl Connections {
     /// Finds the segment's connection or begins one; none for a copy.
-    pub(super) fn place_segment(&mut self, segment: &Segment) -> Option<PlacedSegment> {
+    pub(super) fn place_segment(&mut self, segment: &Segment) -> Option<(PlacedSegment, u32)> {
         if self.copies.is_copy(segment) {
             return None;
         }
         let (key, from) = Key::new(self.netns, segment.src, segment.dst);
         let at = self.connection_of(segment, &key, from);
         self.guess_roles(at, &key, from, &segment.header);
+        let netns = self.netns;
         let conn = self.table.get_mut(at)?;
+        conn.netns = Some(netns);
         conn.last = segment.at;
         conn.has_segments = true;
-        learn(conn, from, &segment.header, segment.length);
+        learn(conn, from, segment);
         let placed = PlacedSegment {
             segment: *segment,
             conn: conn.number,
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
         };
-        self.table.check_end(at, segment.at);
-        Some(placed)
+        Some((placed, at))
     }
 
     /// The connection of the segment that an ICMP error quotes.
-    pub(super) fn place_quoted(&mut self, error: &IcmpError) -> u64 {
-        let (key, _from) = Key::new(self.netns, error.src, error.dst);
-        let at = self.table.find(&key).unwrap_or_else(|| self.table.begin(Some(key), error.at));
-        self.table.get(at).map_or(0, |conn| conn.number)
+    pub(super) fn place_quoted(&mut self, error: &IcmpError) -> (u64, u32) {
+        let (key, from) = Key::new(self.netns, error.src, error.dst);
+        let known = self.table.find(&key);
+        let at = known.unwrap_or_else(|| self.table.begin(Some(key), error.at));
+        let Some(conn) = self.table.get_mut(at) else { return (0, at) };
+        conn.mid_life |= known.is_none();
+        conn.last = error.at;
+        let quotes_syn = conn.end(from).syn.is_some() && conn.end(from).isn == Some(SeqNumber(error.seq));
+        if quotes_syn && !conn.answered {
+            conn.icmp.get_or_insert(Icmp {
+                kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
+                refuses: icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+            });
+        }
+        (conn.number, at)
     }
 
     fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
@@ -47,12 +60,13 @@ impl Connections {
         if let Some(socket) = segment.socket
             && let Some(conn) = self.table.conn_of_socket(socket)
         {
-            match self.table.get(conn).map(|conn| conn.key) {
-                Some(None) => {
+            match self.table.get(conn).map(|conn| (conn.key, conn.loose)) {
+                Some((Some(known), _)) if known == *key => return conn,
+                // Not after address translation: before and after it are two connections.
+                Some((None, Some([local, remote]))) if local.addr == segment.src.addr && remote == segment.dst => {
                     self.bind_late(conn, *key, from, socket);
                     return conn;
                 }
-                Some(Some(known)) if known == *key => return conn,
                 _ => {}
             }
         }
@@ -72,7 +86,10 @@ impl Connections {
             match (segment.header.has(TcpFlags::SYN), segment.header.has(TcpFlags::ACK)) {
                 (true, false) => conn.client = Some(from),
                 (true, true) => conn.client = Some(from.other()),
-                _ => conn.answered = true,
+                _ => {
+                    conn.answered = true;
+                    conn.mid_life = true;
+                }
             }
         }
         at
@@ -97,6 +114,7 @@ impl Connections {
             let guess = server_by_port(&self.listeners, key).map(Side::other);
             let stack_answers = header.has(TcpFlags::RST);
             conn.client = guess.or(Some(if stack_answers { from.other() } else { from }));
+            conn.client_guessed = true;
         }
     }
 }
@@ -116,60 +134,42 @@ pub(super) fn server_by_port(listeners: &std::collections::HashMap<(u32, u16), u
 /// Whether a segment with SYN belongs to this generation.
 fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
-    if own.syn_seen {
-        return own.isn == Some(header.seq);
-    }
-    if conn.ended {
-        return false;
-    }
     match ack_of(header) {
-        // A SYN,ACK answers the other's SYN. With Fast Open it acknowledges the SYN's data too.
-        Some(ack) => !other.syn_seen || other.isn.is_some_and(|isn| ack.distance_from(isn) <= 1 << 16),
+        // A SYN,ACK answers the other's SYN, however late, and whatever its own ISN: a SYN cookie has another each time. With
+        // Fast Open it acknowledges the SYN's data too.
+        Some(ack) if other.syn_seen() => other.isn.is_some_and(|isn| ack.distance_from(isn) <= 1 << 16),
+        _ if own.syn_seen() => own.isn == Some(header.seq),
         // A first SYN where the connection has begun by its socket, or by the other's SYN: a simultaneous open.
-        None => !conn.answered,
+        Some(_) => !conn.ended,
+        None => !conn.ended && !conn.answered,
     }
 }
 
-/// Takes down what the header shows.
-fn learn(conn: &mut Connection, from: Side, header: &TcpHeader, length: u32) {
-    let (syn, fin, rst) = (header.has(TcpFlags::SYN), header.has(TcpFlags::FIN), header.has(TcpFlags::RST));
-    let after = header.seq.add(length).add(u32::from(syn)).add(u32::from(fin));
+/// Takes down what the segment shows.
+fn learn(conn: &mut Connection, from: Side, segment: &Segment) {
+    let Segment { header, length, at, .. } = segment;
+    let (syn, ack) = (header.has(TcpFlags::SYN), ack_of(header));
+    let other = conn.end_mut(from.other());
+    let acks_fin = ack.is_some_and(|ack| other.acknowledged(ack, syn, *at));
+    let (other_sent, other_syn) = (other.sent, other.syn.is_some());
+    let acked = ack.map(|ack| other.offset(ack));
     let own = conn.end_mut(from);
-    if syn && !own.syn_seen {
-        own.isn = Some(header.seq);
-        own.syn_seen = true;
-        own.next = after;
-    } else if !rst || own.isn.is_none() {
-        let first = *own.isn.get_or_insert(header.seq.add(u32::MAX));
-        if own.next == SeqNumber::default() && !own.syn_seen {
-            own.next = first;
-        }
-        if after.after(own.next) {
-            own.next = after;
-        }
+    own.send(header, *length, *at, acks_fin, other_sent);
+    // Only a SYN is sent by the end itself whenever a socket stands behind it: resets and the like are the stack's.
+    own.here |= syn && segment.socket.is_some();
+    let own_syn = own.syn.is_some();
+    if header.has(TcpFlags::FIN) {
+        conn.first_fin.get_or_insert(from);
     }
-    if fin && own.fin.is_none() {
-        own.fin = Some(after);
+    if syn && ack.is_some() {
+        conn.answered = true;
+        conn.fast_open |= acked.is_some_and(|acked| acked > 1) && other_syn;
     }
-    if let Some(ack) = ack_of(header) {
-        acknowledge(conn, from.other(), ack, syn);
+    let simultaneous = syn && own_syn && other_syn;
+    let completes = !syn && !header.has(TcpFlags::RST) && conn.client == Some(from) && (own_syn || conn.answered);
+    if acked.is_some_and(|acked| acked >= 1) && (completes || simultaneous) {
+        conn.ack_at.get_or_insert(*at);
     }
-    conn.answered |= syn && header.has(TcpFlags::ACK);
-    conn.reset |= rst;
-}
-
-/// `ack` has been acknowledged to `side`.
-fn acknowledge(conn: &mut Connection, side: Side, ack: SeqNumber, syn: bool) {
-    let end = conn.end_mut(side);
-    if end.isn.is_none() {
-        // Of a SYN,ACK this is the other's ISN itself; later it only makes the next number relative.
-        end.isn = Some(ack.add(u32::MAX));
-        end.next = ack;
-        end.syn_seen = syn && end.syn_seen;
-    } else if ack.after(end.next) && ack.distance_from(end.next) < 1 << 30 {
-        end.next = ack;
-    }
-    end.fin_acked |= end.fin.is_some_and(|fin| ack.at_or_after(fin));
 }
 
 fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {

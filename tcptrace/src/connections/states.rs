@@ -11,12 +11,15 @@ use crate::{
     tcp::TcpState::{Close, Established, Listen, SynRecv, SynSent},
 };
 
+/// How long after the last event of an ended connection a socket's own end may still come, in nanoseconds.
+const LATE: u64 = 1_000_000_000;
+
 impl Connections {
     /// Finds the change's connection or begins one.
-    pub(super) fn place_state(&mut self, change: &StateChange) -> PlacedState {
+    pub(super) fn place_state(&mut self, change: &StateChange) -> (PlacedState, Option<u32>) {
         let netns = change.netns.unwrap_or(self.netns);
         if change.new == Listen || (change.old == Listen && change.new == Close) {
-            return self.place_listener(change, netns);
+            return (self.place_listener(change, netns), None);
         }
         let mut socket = self.socket_of(change);
         let at = match socket.conn.and_then(|place| self.table.resolve(place)) {
@@ -38,7 +41,7 @@ impl Connections {
         } else if let Some(known) = self.table.socket_mut(change.socket) {
             *known = Socket { since: Some(change.at), ..socket };
         }
-        PlacedState { change: *change, conn, socket: socket.number, role, old_state_ns }
+        (PlacedState { change: *change, conn, socket: socket.number, role, old_state_ns }, Some(at))
     }
 
     /// The port of a connection that was begun without one may show now.
@@ -70,7 +73,21 @@ impl Connections {
         let born = change.old == Close || (change.old == Listen && change.new == SynRecv);
         match self.table.socket(change.socket) {
             Some(known) if !born => *known,
-            _ => self.table.add_socket(change.socket, None),
+            Some(known) => {
+                let gone = *known;
+                self.abandon(&gone);
+                self.table.add_socket(change.socket, None)
+            }
+            None => self.table.add_socket(change.socket, None),
+        }
+    }
+
+    /// The socket's address has become another's: its own end was not seen.
+    fn abandon(&mut self, socket: &Socket) {
+        if let Some(at) = socket.conn.and_then(|place| self.table.resolve(place))
+            && let Some(conn) = self.table.get_mut(at)
+        {
+            conn.end_mut(socket.side).open_socket = false;
         }
     }
 
@@ -100,7 +117,11 @@ impl Connections {
     fn connect(&mut self, change: &StateChange, netns: u32) -> (u32, Side) {
         if change.local.port == 0 {
             // The port was never learnt: a connection all the same, found again by its socket.
-            return (self.table.begin(None, change.at), Side::First);
+            let at = self.table.begin(None, change.at);
+            if let Some(conn) = self.table.get_mut(at) {
+                conn.loose = Some([change.local, change.remote]);
+            }
+            return (at, Side::First);
         }
         let (key, side) = Key::new(netns, change.local, change.remote);
         let known = self.table.find(&key).filter(|&at| self.has_room(at, side, change));
@@ -110,8 +131,10 @@ impl Connections {
     /// Whether the socket can be this end of that generation.
     fn has_room(&self, at: u32, side: Side, change: &StateChange) -> bool {
         let Some(conn) = self.table.get(at) else { return false };
-        let taken = conn.end(side).had_socket && !conn.key.is_some_and(|key| key.is_self_connect());
-        if conn.ended || taken {
+        let taken = conn.end(side).had_socket && !conn.is_self_connect();
+        // A socket that was there before may end after the other end has ended the connection.
+        let late = !matches!(change.old, Close | Listen) && change.at.since(conn.last) < LATE;
+        if taken || (conn.ended && !late) {
             return false;
         }
         // Whoever opens actively belongs to a handshake that has only begun: the other end's, or one whose SYN was shown
@@ -122,25 +145,29 @@ impl Connections {
     /// Takes down what the change shows: the connection's number and the socket's role.
     fn note(&mut self, change: &StateChange, at: u32, side: Side) -> (Option<u64>, Option<Role>) {
         let Some(conn) = self.table.get_mut(at) else { return (None, None) };
+        conn.netns = conn.netns.or(change.netns);
         conn.last = change.at;
         match (change.old, change.new) {
             (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),
-            (Listen, SynRecv) => conn.client = Some(side.other()),
+            (Listen, SynRecv) => {
+                conn.client = Some(side.other());
+                conn.client_guessed = false;
+            }
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}
-            // In mid-life already when it was first seen.
-            _ => conn.answered = true,
+            _ => {
+                // In mid-life already when it was first seen.
+                conn.mid_life |= !conn.answered;
+                conn.answered = true;
+            }
         }
         if conn.client.is_none()
             && let Some(key) = conn.key
         {
             conn.client = server_by_port(&self.listeners, &key).map(Side::other);
+            conn.client_guessed = conn.client.is_some();
         }
-        let end = conn.end_mut(side);
-        end.had_socket = true;
-        end.open_socket = change.new != Close;
-        let found = (Some(conn.number), conn.role(side));
-        self.table.check_end(at, change.at);
-        found
+        conn.end_mut(side).change(change);
+        (Some(conn.number), conn.role(side))
     }
 }

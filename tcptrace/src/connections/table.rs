@@ -1,6 +1,10 @@
 //! The connections and sockets that are remembered, and how they are found.
 
-use std::{collections::VecDeque, hash::BuildHasher as _};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    hash::BuildHasher as _,
+};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -42,6 +46,9 @@ pub(super) struct Table {
     sockets: Slab<Socket>,
     by_socket: HashTable<u32>,
     ended: VecDeque<(BootTime, Place)>,
+    due: BinaryHeap<Reverse<(BootTime, u32, u64)>>,
+    /// Gaps so far.
+    pub(super) gaps: u64,
     totals: Totals,
     socket_numbers: u64,
 }
@@ -88,7 +95,7 @@ impl Table {
     /// Begins a connection: the newest generation of its four-tuple from now on.
     pub(super) fn begin(&mut self, key: Option<Key>, at: BootTime) -> u32 {
         self.totals.numbered += 1;
-        let place = self.connections.insert(Connection::new(self.totals.numbered, None, at)) as u32;
+        let place = self.connections.insert(Connection::new(self.totals.numbered, at, self.gaps)) as u32;
         if let Some(key) = key {
             self.bind(place, key);
         }
@@ -113,16 +120,58 @@ impl Table {
         self.by_key.insert_unique(hash, at, |&at| hash_of(hasher, connections, at));
     }
 
-    /// Something about a connection has changed: is it over?
-    pub(super) fn check_end(&mut self, at: u32, now: BootTime) {
+    /// The last record of a connection has been written.
+    pub(super) fn end(&mut self, at: u32, now: BootTime) {
         if let Some(conn) = self.connections.get_mut(at as usize)
             && !conn.ended
-            && conn.is_over()
         {
             conn.ended = true;
             self.totals.ended += 1;
             self.ended.push_back((now, Place { at, number: conn.number }));
         }
+    }
+
+    /// Something about a connection has changed: it has to be looked at when `due`.
+    pub(super) fn schedule(&mut self, at: u32, due: Option<BootTime>) {
+        let Some(conn) = self.connections.get_mut(at as usize) else { return };
+        // A later time needs no entry of its own: the earlier one will find it.
+        let earlier = due.is_some_and(|due| conn.queued.is_none_or(|queued| due < queued));
+        if let Some(due) = due
+            && earlier
+        {
+            conn.queued = Some(due);
+            self.due.push(Reverse((due, at, conn.number)));
+        }
+    }
+
+    /// The next connection that has to be looked at by `now`.
+    pub(super) fn next_due(&mut self, now: BootTime) -> Option<u32> {
+        loop {
+            let &Reverse((due, at, number)) = self.due.peek()?;
+            if due > now {
+                return None;
+            }
+            self.due.pop();
+            if let Some(conn) = self.connections.get_mut(at as usize)
+                && conn.number == number
+                && conn.queued == Some(due)
+            {
+                conn.queued = None;
+                return Some(at);
+            }
+        }
+    }
+
+    /// When the next connection has to be looked at.
+    pub(super) fn due(&self) -> Option<BootTime> {
+        self.due.peek().map(|&Reverse((due, ..))| due)
+    }
+
+    /// All connections that are remembered, oldest first.
+    pub(super) fn all(&self) -> Vec<u32> {
+        let mut all: Vec<_> = self.connections.iter().map(|(at, conn)| (conn.number, at as u32)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, at)| at).collect()
     }
 
     /// Forgets connections that ended long ago.

@@ -4,6 +4,7 @@ mod exchange;
 mod generations;
 mod order;
 mod properties;
+mod verdicts;
 
 use self::exchange::{Exchange, State::*};
 use super::*;
@@ -173,5 +174,8 @@ fn a_socket_replaced_in_fin_wait2_does_not_end_its_connection_before_the_other_f
     exchange.state(CLIENT, SERVER, FinWait2, Close);
     assert_eq!(exchange.totals().ended, 0);
     exchange.segment(SERVER, CLIENT, fin, 500, Some(101), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 101, Some(501), 0);
+    exchange.pass(1_000_000_000);
+    exchange.timeout();
     assert_eq!(exchange.totals().ended, 1);
 }

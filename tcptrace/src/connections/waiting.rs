@@ -66,7 +66,7 @@ impl Waiting {
             Event::Segment(Segment { socket: Some(socket), header, .. }) if header.has(TcpFlags::SYN) => *socket,
             _ => return,
         };
-        let Some(number) = self.incomplete.remove(&socket) else { return };
+        let Some(&number) = self.incomplete.get(&socket) else { return };
         let index = usize::try_from(number - self.front).unwrap_or(usize::MAX);
         let Some((Event::State(early), incomplete)) = self.queue.get_mut(index) else { return };
         match event {
@@ -74,11 +74,16 @@ impl Waiting {
                 early.local = later.local;
                 early.remote = later.remote;
             }
-            Event::Segment(syn) => early.local = syn.src,
+            // After address translation the SYN shows another source than the socket has.
+            Event::Segment(syn) if syn.src.addr == early.local.addr && syn.dst == early.remote => {
+                early.local = syn.src;
+            }
+            Event::Segment(_) => return,
             Event::Icmp(_) | Event::Loss(_) => {}
         }
         // Even where that did not help: the socket's next change was the last chance.
         *incomplete = false;
+        self.incomplete.remove(&socket);
     }
 }
 

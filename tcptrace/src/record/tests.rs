@@ -47,7 +47,7 @@ fn close_record() -> StateRecord {
         tid: 0,
         local_port: 43210,
         remote_port: 9999,
-        pad: 0,
+        proof: 0,
         comm: [0; 2],
         local_addr: words("2001:db8::1"),
         remote_addr: words("2001:db8::2"),

@@ -40,6 +40,10 @@ impl Render for Events {
             Entry::Segment(segment) => self.segment(segment, line),
             Entry::Icmp(icmp) => self.icmp(icmp, line),
             Entry::Lost(lost) => self.lost(lost, line),
+            Entry::Handshake(handshake) => {
+                self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
+            }
+            Entry::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
             Entry::End(end) => self.end(end, line),
         }
         line.raw("\n");

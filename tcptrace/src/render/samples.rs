@@ -7,11 +7,16 @@ use proptest::{collection::vec, option::of, prelude::*, sample::select};
 use crate::{
     connections::Role,
     entry::{
-        EndEntry, EndpointEntry, Entry, IcmpEntry, LostEntry, SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
+        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, SCHEMA, SegmentEntry, Stamp,
+        StartEntry, StateEntry,
     },
-    event::{Comm, Direction, LossSource},
+    event::{BootTime, Comm, Direction, LossSource},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
+    timeline::{
+        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+        OpeningRetransmissions, Outcome, Reset, ResetCause, Stay, TimeWait, WaitingFor,
+    },
 };
 
 /// The options of a SYN: `mss 16396,sackOK,TS val 255474104 ecr 0,nop,wscale 3`.
@@ -142,6 +147,65 @@ pub(crate) fn end() -> EndEntry {
     EndEntry { stamp: stamp(), connections: 12, open: 3, evicted: 2, events: 1024, lost: 45 }
 }
 
+/// A connection that was set up, with everything that may be null not null.
+pub(crate) fn handshake() -> HandshakeEntry {
+    let end = |port, isn| HandshakeEnd {
+        addr: IpAddr::from([10, 0, 0, 1]),
+        port: Some(port),
+        isn: Some(isn),
+        pid: Some(6980),
+        comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        options: Some(segment().options),
+    };
+    let record = Handshake {
+        at: BootTime(1),
+        conn: 3,
+        netns: Some(4_026_531_840),
+        kind: HandshakeKind::ThreeWay,
+        outcome: Some(Outcome::Unanswered),
+        by_icmp: false,
+        waiting_for: Some(WaitingFor::SynAck),
+        client: end(54762, 721_203_976),
+        server: end(9999, 1_673_106_620),
+        role_inferred: false,
+        syn_to_synack_ns: Some(10_000),
+        synack_to_ack_ns: Some(20_000),
+        connect_ns: Some(31_000),
+        retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
+        incomplete: true,
+        missing: vec![Missing::Syn, Missing::Lost],
+        summary: "three-way handshake".to_owned(),
+    };
+    HandshakeEntry { stamp: stamp(), record: Box::new(record) }
+}
+
+/// A connection that was torn down, with everything that may be null not null.
+pub(crate) fn close() -> CloseEntry {
+    let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let stays = vec![Stay { state: TcpState::Established, ns: Some(5) }, Stay { state: TcpState::TimeWait, ns: None }];
+    let record = Close {
+        at: BootTime(1),
+        conn: 3,
+        netns: Some(4_026_531_840),
+        kind: CloseKind::FourSegment,
+        initiator: Some(Role::Server),
+        client: end(54762),
+        server: end(9999),
+        half_close_ns: Some(7),
+        half_closed_bytes: Some(8),
+        bytes: Bytes { client_to_server: Some(22), server_to_client: Some(17) },
+        duration_ns: Some(100_400_000),
+        time_wait: Some(TimeWait::Server),
+        reset: Some(Reset { by: Role::Client, cause: ResetCause::DataAfterClose }),
+        retransmissions: Each { client: Some(0), server: None },
+        states: Each { client: stays, server: Vec::new() },
+        incomplete: false,
+        missing: Vec::new(),
+        summary: "closed by the server".to_owned(),
+    };
+    CloseEntry { stamp: stamp(), record: Box::new(record) }
+}
+
 /// One of every type.
 pub(crate) fn all() -> Vec<Entry> {
     vec![
@@ -152,6 +216,8 @@ pub(crate) fn all() -> Vec<Entry> {
         Entry::Segment(data_segment()),
         Entry::Icmp(icmp()),
         Entry::Lost(lost()),
+        Entry::Handshake(handshake()),
+        Entry::Close(close()),
         Entry::End(end()),
     ]
 }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 pub(super) use crate::tcp::TcpState as State;
 use crate::{
     connections::{Connections, Placed, PlacedSegment, PlacedState, Totals},
-    event::{BootTime, Direction, Endpoint, Event, IcmpError, Segment, SocketKey, StateChange},
+    event::{BootTime, Comm, Direction, Endpoint, Event, IcmpError, Proof, Segment, SocketKey, StateChange, Task},
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
+    timeline::{Close, Handshake},
 };
 
 /// The namespace whose segments are seen.
@@ -20,6 +21,9 @@ pub(super) struct Exchange {
     netns: u32,
     ifindex: u32,
     with_sockets: bool,
+    error: u32,
+    proof: Proof,
+    task: Option<Task>,
 }
 
 impl Exchange {
@@ -31,6 +35,9 @@ impl Exchange {
             netns: HERE,
             ifindex: 1,
             with_sockets: false,
+            error: 0,
+            proof: Proof::default(),
+            task: None,
         }
     }
 
@@ -49,6 +56,24 @@ impl Exchange {
     /// The next segments tell their socket.
     pub(super) fn with_sockets(&mut self) -> &mut Self {
         self.with_sockets = true;
+        self
+    }
+
+    /// The next change finds this error in the socket.
+    pub(super) fn with_error(&mut self, error: u32) -> &mut Self {
+        self.error = error;
+        self
+    }
+
+    /// The next change finds the socket like this.
+    pub(super) fn with_proof(&mut self, proof: Proof) -> &mut Self {
+        self.proof = proof;
+        self
+    }
+
+    /// The next change is made by a process of this number.
+    pub(super) fn by(&mut self, pid: u32) -> &mut Self {
+        self.task = Some(Task { pid, tid: pid, comm: Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0") });
         self
     }
 
@@ -88,11 +113,15 @@ impl Exchange {
             new,
             local: end(local),
             remote: end(remote),
-            error: None,
-            task: None,
+            error: Some(self.error),
+            proof: self.proof,
+            task: self.task,
         };
         self.event(&Event::State(change));
         self.netns = HERE;
+        self.error = 0;
+        self.proof = Proof::default();
+        self.task = None;
     }
 
     pub(super) fn listener(&mut self, port: u16, old: State, new: State) {
@@ -178,10 +207,28 @@ impl Exchange {
         self.state(server, client, LastAck, Close);
     }
 
-    /// Everything that has been placed, after the last event.
+    /// Every event that has been placed, after the last one.
     pub(super) fn finish(&mut self) -> Vec<Placed> {
+        events(self.finish_all())
+    }
+
+    /// Everything, records too.
+    pub(super) fn finish_all(&mut self) -> Vec<Placed> {
         self.connections.finish(&mut |placed| self.placed.push(placed));
         std::mem::take(&mut self.placed)
+    }
+
+    /// The records, after the last event.
+    pub(super) fn records(&mut self) -> (Vec<Handshake>, Vec<Close>) {
+        let (mut handshakes, mut closes) = (Vec::new(), Vec::new());
+        for placed in self.finish_all() {
+            match placed {
+                Placed::Handshake(record) => handshakes.push(*record),
+                Placed::Close(record) => closes.push(*record),
+                _ => {}
+            }
+        }
+        (handshakes, closes)
     }
 
     /// What has been placed so far.
@@ -194,6 +241,12 @@ impl Exchange {
     }
 }
 
+/// What has been placed, without the records.
+pub(super) fn events(mut placed: Vec<Placed>) -> Vec<Placed> {
+    placed.retain(|placed| !matches!(placed, Placed::Handshake(_) | Placed::Close(_)));
+    placed
+}
+
 pub(super) fn end(port: u16) -> Endpoint {
     Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port }
 }
@@ -203,6 +256,8 @@ pub(super) fn conn(placed: &Placed) -> Option<u64> {
         Placed::State(state) => state.conn,
         Placed::Segment(segment) => Some(segment.conn),
         Placed::Icmp(icmp) => Some(icmp.conn),
+        Placed::Handshake(record) => Some(record.conn),
+        Placed::Close(record) => Some(record.conn),
         Placed::Loss(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Events, look};
 use crate::{
-    entry::{EndEntry, IcmpEntry, LostEntry, StartEntry},
+    entry::{EndEntry, IcmpEntry, LostEntry, Stamp, StartEntry},
     event::LossSource,
     render::line::Line,
 };
@@ -35,6 +35,22 @@ impl Events {
         self.look(look::TROUBLE, line, |line| line.raw(kind));
         line.raw(" (type ").number(*icmp_type).raw(", code ").number(*icmp_code).raw(") about ");
         line.dotted(src).raw(" > ").dotted(dst);
+    }
+
+    /// A record's sentence; the events it sums up stand above.
+    pub(super) fn verdict(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
+        self.time(stamp, line);
+        self.conn(conn, line);
+        line.raw("== ");
+        for part in summary.split_inclusive(['→', '←']) {
+            let (text, arrow) = match part.char_indices().next_back() {
+                Some((at, arrow @ ('→' | '←'))) if !self.unicode => {
+                    (part.get(..at).unwrap_or(part), if arrow == '→' { "->" } else { "<-" })
+                }
+                _ => (part, ""),
+            };
+            line.raw(text).raw(arrow);
+        }
     }
 
     pub(super) fn lost(&self, entry: &LostEntry, line: &mut Line<'_>) {

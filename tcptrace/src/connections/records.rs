@@ -1,0 +1,164 @@
+//! The records of a connection, from what is known of it and what was decided.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{
+    closing::{self, Closing},
+    connection::{Connection, Side},
+    end::{End, Sent},
+    opening::{self, Opened},
+};
+use crate::{
+    event::BootTime,
+    tcp::{TcpOptions, TcpState},
+    timeline::{
+        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Outcome,
+        summary::{self, HandshakeFacts},
+    },
+};
+
+/// The handshake that has been decided, or, for none, one that was never seen.
+pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64) -> Handshake {
+    let side = conn.client_side();
+    let (client, server) = conn.roles();
+    let synack = server.synack.map(|sent| sent.first);
+    let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
+    let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| opening::missing(conn, &opened)));
+    let mut handshake = Handshake {
+        at: conn.last,
+        conn: conn.number,
+        netns: conn.netns,
+        kind: opening::kind(conn),
+        outcome: opened.map(|opened| opened.outcome),
+        by_icmp: opened.is_some_and(|opened| opened.by_icmp),
+        waiting_for: opened.and_then(|opened| opened.waiting_for),
+        client: handshake_end(conn, side),
+        server: handshake_end(conn, side.other()),
+        role_inferred: conn.client_guessed || conn.client.is_none(),
+        syn_to_synack_ns: after(client.syn.map(|sent| sent.first), synack),
+        synack_to_ack_ns: after(synack, conn.ack_at),
+        connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
+        retransmissions: OpeningRetransmissions {
+            syn: client.syn.map(Sent::again),
+            synack: server.synack.map(Sent::again),
+        },
+        incomplete: !missing.is_empty(),
+        missing,
+        summary: String::new(),
+    };
+    let facts = HandshakeFacts {
+        never_left: opening::never_left(conn, side),
+        syns: client.syn.map_or(0, |sent| sent.count),
+        icmp: conn.icmp.map(|icmp| icmp.kind),
+        reset_by: [side, side.other()]
+            .into_iter()
+            .find(|&side| conn.end(side).rst.is_some())
+            .and_then(|s| conn.role(s)),
+        lasted: conn.last.since(conn.first),
+        no_segments: !conn.has_segments,
+    };
+    handshake.summary = summary::handshake(&handshake, &facts);
+    handshake
+}
+
+fn unseen() -> Vec<Missing> {
+    vec![Missing::Syn, Missing::Synack, Missing::Ack]
+}
+
+/// The close that has been decided.
+pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64) -> Close {
+    let side = conn.client_side();
+    let (client, server) = conn.roles();
+    let missing = with_loss(conn, gaps, missing(conn, closing.kind));
+    let initiator = closing.initiator.and_then(|side| conn.role(side));
+    let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin?, conn.end(first.other()).fin?)));
+    let began = client.entered(TcpState::SynSent).or(client.syn.map(|sent| sent.first));
+    let mut close = Close {
+        at: conn.last,
+        conn: conn.number,
+        netns: conn.netns,
+        kind: closing.kind,
+        initiator,
+        client: close_end(conn, side),
+        server: close_end(conn, side.other()),
+        half_close_ns: fins.map(|(first, second)| second.sent.first.since(first.sent.first)),
+        half_closed_bytes: fins.map(|(first, second)| (second.end - 1).saturating_sub(first.other_sent)),
+        bytes: Bytes { client_to_server: bytes(client), server_to_client: bytes(server) },
+        duration_ns: began.map(|began| conn.last.since(began)),
+        time_wait: closing.time_wait,
+        reset: closing.reset,
+        retransmissions: Each { client: again(client), server: again(server) },
+        states: Each { client: closing::states(conn, side), server: closing::states(conn, side.other()) },
+        incomplete: !missing.is_empty(),
+        missing,
+        summary: String::new(),
+    };
+    close.summary = summary::close(&close);
+    close
+}
+
+/// What of the close was not seen.
+fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
+    let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
+    if !conn.has_segments {
+        missing.push(Missing::Interface);
+    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen) {
+        missing.push(Missing::Fin);
+    }
+    let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect();
+    if conn.ends.iter().any(without_states) {
+        missing.push(Missing::States);
+    }
+    missing.sort_unstable();
+    missing
+}
+
+fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {
+    if gaps > conn.gaps || (conn.mid_life && gaps > 0) {
+        missing.push(Missing::Lost);
+    }
+    missing
+}
+
+/// Payload: what was sent, less the SYN and the FIN.
+fn bytes(end: &End) -> Option<u64> {
+    let fin = u64::from(end.fin.is_some_and(|fin| end.sent >= fin.end));
+    end.isn_known.then(|| end.sent.saturating_sub(1 + fin))
+}
+
+/// FINs sent again.
+fn again(end: &End) -> Option<u32> {
+    end.fin.map(|fin| fin.sent.again())
+}
+
+fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
+    let end = conn.end(side);
+    let (addr, port) = address(conn, side);
+    HandshakeEnd {
+        addr,
+        port,
+        isn: end.isn.filter(|_| end.isn_known).map(|isn| isn.0),
+        pid: end.opener.map(|process| process.pid),
+        comm: end.opener.map(|process| process.comm),
+        options: end.options.as_deref().map(|options| TcpOptions(*options)),
+    }
+}
+
+fn close_end(conn: &Connection, side: Side) -> CloseEnd {
+    let end = conn.end(side);
+    let (addr, port) = address(conn, side);
+    let process = end.closer.or(end.opener);
+    CloseEnd { addr, port, pid: process.map(|process| process.pid), comm: process.map(|process| process.comm) }
+}
+
+/// Address and port; the port may never have been learnt.
+fn address(conn: &Connection, side: Side) -> (IpAddr, Option<u16>) {
+    let endpoint = conn.endpoint(side);
+    let addr = endpoint.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |endpoint| endpoint.addr);
+    (addr, endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0 || conn.key.is_some()))
+}
+
+/// Whether this is the last record of the connection.
+pub(super) fn is_last(handshake: &Handshake) -> bool {
+    handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established)
+}
