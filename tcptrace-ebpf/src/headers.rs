@@ -78,16 +78,17 @@ fn on_ethernet(skb: *const __sk_buff) -> bool {
     result == 0 && u32::from(protocol) == unsafe { (*skb).protocol }
 }
 
-/// Loads `len` bytes, at most `N`, into `to`.
+/// Loads `len` bytes, at least 1 and at most `N`, into `to`.
 #[inline(always)]
 pub(crate) fn load_some<const N: usize>(skb: *const __sk_buff, offset: u32, to: *mut [u8; N], len: u32) -> bool {
-    // The compiler knows bounds of `len` that the verifier does not, and would leave out or bend the checks it needs.
-    let len = core::hint::black_box(u64::from(len));
-    if len == 0 || len > N as u64 {
+    // The compiler knows bounds of `len` that the verifier does not, and would leave out or bend the checks it needs. What
+    // is checked is one less: before 6.8 the verifier does not learn from a comparison with 0 that a length is not 0.
+    let rest = core::hint::black_box(u64::from(len).wrapping_sub(1));
+    if rest >= N as u64 {
         return false;
     }
     // SAFETY: `to` has room for `N` bytes.
-    unsafe { read(skb, offset, to.cast(), len as u32) }
+    unsafe { read(skb, offset, to.cast(), rest as u32 + 1) }
 }
 
 /// The family and where the IP header begins, behind VLAN tags that are still in the bytes.
