@@ -5,6 +5,7 @@
 //!          TC ingress, TC egress ─────┴─▶ one ring buffer          tcptrace-ebpf
 //! ─────────────────────────────────────────────────────────────────────────────
 //! IO       bpf          load, attach, drain, count what was lost
+//!          capture      the frames of a capture file as events
 //! pure     record       bytes → Event
 //!          loss         where gaps are
 //!          connections  Event → Placed: connection, socket and role, relative numbers
@@ -17,6 +18,7 @@
 
 pub mod app;
 pub mod bpf;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod connections;

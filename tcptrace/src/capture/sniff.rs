@@ -1,0 +1,113 @@
+//! What a file is, by its first bytes.
+
+use std::fmt::{self, Display, Formatter};
+
+/// Bytes that are enough to know.
+const ENOUGH: usize = 4096;
+
+/// What can be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Format {
+    Pcap,
+    PcapNg,
+    Json,
+}
+
+/// What a file that is no capture looks like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LooksLike {
+    /// It has no bytes.
+    Empty,
+    /// It has too few to be one.
+    Short(usize),
+    /// It is compressed. What unpacks it to stdout.
+    Compressed(&'static str),
+    /// It is an archive of this kind.
+    Archive(&'static str),
+    /// It is a program or an object file.
+    Elf,
+    /// It is a capture in this other format.
+    Foreign(&'static str),
+    /// It is text.
+    Text,
+    /// None of these. Its first bytes.
+    Unknown([u8; 4]),
+}
+
+impl Display for LooksLike {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::Short(count) => write!(f, "it has no more than {count} bytes"),
+            Self::Compressed(program) => {
+                write!(f, "it is compressed; give its contents, as in `{program} FILE | tcptrace -r -`")
+            }
+            Self::Archive(kind) => write!(f, "it is a {kind} archive; give a file from it"),
+            Self::Elf => f.write_str("it is an ELF program or object"),
+            Self::Foreign(kind) => write!(f, "it is in the format of {kind}; convert it to pcapng, as editcap does"),
+            Self::Text => f.write_str("it is text; give what `tcpdump -w` or `tcptrace -w` wrote"),
+            Self::Unknown([a, b, c, d]) => {
+                write!(f, "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no known format does")
+            }
+        }
+    }
+}
+
+/// What begins with `bytes`; nothing as long as they are too few to tell. With `ended` there are no more.
+pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
+    // Also the last: blanks, of which four are the beginning of a pcapng file.
+    let Some(&magic) = bytes.first_chunk::<4>() else {
+        return match bytes {
+            [b'{', ..] => Ok(Some(Format::Json)),
+            _ if !ended => Ok(None),
+            [] => Err(LooksLike::Empty),
+            _ => after_blanks(bytes, ended).map_err(|_| LooksLike::Short(bytes.len())),
+        };
+    };
+    match magic {
+        // Microseconds and nanoseconds in both orders, and a variant with longer records that old Linuxes wrote.
+        [0xa1, 0xb2, 0xc3, 0xd4]
+        | [0xd4, 0xc3, 0xb2, 0xa1]
+        | [0xa1, 0xb2, 0x3c, 0x4d]
+        | [0x4d, 0x3c, 0xb2, 0xa1]
+        | [0x34, 0xcd, 0xb2, 0xa1] => Ok(Some(Format::Pcap)),
+        // The same in both orders.
+        [0x0a, 0x0d, 0x0d, 0x0a] => Ok(Some(Format::PcapNg)),
+        [0x1f, 0x8b, ..] => Err(LooksLike::Compressed("zcat")),
+        [0x28, 0xb5, 0x2f, 0xfd] => Err(LooksLike::Compressed("zstdcat")),
+        [0xfd, b'7', b'z', b'X'] => Err(LooksLike::Compressed("xzcat")),
+        [b'B', b'Z', b'h', b'1'..=b'9'] => Err(LooksLike::Compressed("bzcat")),
+        [0x04, 0x22, 0x4d, 0x18] => Err(LooksLike::Compressed("lz4cat")),
+        [b'P', b'K', 3, 4] => Err(LooksLike::Archive("zip")),
+        [b'7', b'z', 0xbc, 0xaf] => Err(LooksLike::Archive("7z")),
+        [0x7f, b'E', b'L', b'F'] => Err(LooksLike::Elf),
+        [b's', b'n', b'o', b'o'] if bytes.starts_with(b"snoop\0") => Err(LooksLike::Foreign("snoop")),
+        [b'G', b'M', b'B', b'U'] | [b'R', b'T', b'S', b'S'] => Err(LooksLike::Foreign("Microsoft Network Monitor")),
+        [0xa1, 0xb2, 0xcd, 0x34] => Err(LooksLike::Foreign("an old variant of pcap")),
+        _ => after_blanks(bytes, ended),
+    }
+}
+
+/// JSON is what begins with an object.
+fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
+    match bytes.trim_ascii_start() {
+        [b'{', ..] => Ok(Some(Format::Json)),
+        [] if !ended && bytes.len() < ENOUGH => Ok(None),
+        _ if is_text(bytes) => Err(LooksLike::Text),
+        _ => Err(bytes.first_chunk().map_or(LooksLike::Short(bytes.len()), |&first| LooksLike::Unknown(first))),
+    }
+}
+
+/// Whether this is the beginning of a text: UTF-8 whose last character may be cut, without control characters.
+fn is_text(bytes: &[u8]) -> bool {
+    let bytes = bytes.get(..ENOUGH).unwrap_or(bytes);
+    let text = match str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            bytes.get(..error.valid_up_to()).and_then(|valid| str::from_utf8(valid).ok()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !text.is_empty()
+        && text.chars().all(|character| !character.is_control() || matches!(character, '\t'..='\r' | '\x1b'))
+}

@@ -1,0 +1,77 @@
+//! Captures made byte by byte, and what is read from them.
+
+mod build;
+mod damage;
+mod formats;
+mod layers;
+mod links;
+mod properties;
+
+use std::io::Read;
+
+use super::*;
+use crate::{
+    event::{Direction, Event, IcmpError, Segment},
+    tcp::{SeqNumber, TcpFlags},
+};
+
+/// All that a capture gave.
+#[derive(Debug)]
+struct Reading {
+    framed: Vec<Framed>,
+    error: Option<CaptureError>,
+    counters: Counters,
+    interfaces: Vec<Interface>,
+}
+
+impl Reading {
+    /// The only event, a segment.
+    fn segment(&self) -> Segment {
+        match self.framed.as_slice() {
+            [Framed { event: Event::Segment(segment), .. }] => *segment,
+            other => panic!("{other:?} {:?} {:?}", self.counters, self.error),
+        }
+    }
+
+    /// The only event, an ICMP error.
+    fn icmp(&self) -> IcmpError {
+        match self.framed.as_slice() {
+            [Framed { event: Event::Icmp(error), .. }] => *error,
+            other => panic!("{other:?} {:?} {:?}", self.counters, self.error),
+        }
+    }
+
+    /// Times of all events.
+    fn times(&self) -> Vec<u64> {
+        self.framed.iter().map(|framed| framed.event.at().0).collect()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.interfaces.iter().map(|interface| interface.name.as_str()).collect()
+    }
+
+    fn message(&self) -> String {
+        self.error.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// Reads a capture to its end, or to where it cannot be read further.
+fn read(reader: impl Read) -> Reading {
+    let mut frames = match open(reader) {
+        Ok(Capture::Frames(frames)) => frames,
+        Ok(Capture::Json(_)) => panic!("not JSON"),
+        Err(error) => {
+            let (framed, counters, interfaces) = Default::default();
+            return Reading { framed, error: Some(error), counters, interfaces };
+        }
+    };
+    let (mut framed, mut error) = (Vec::new(), None);
+    for item in &mut *frames {
+        match item {
+            Ok(one) => framed.push(one),
+            Err(end) => error = Some(end),
+        }
+    }
+    assert!(frames.next().is_none(), "the end is the end");
+    Reading { framed, error, counters: frames.counters(), interfaces: frames.interfaces().to_vec() }
+}
