@@ -1,0 +1,147 @@
+//! Handshakes: what came of them.
+
+use super::*;
+
+#[test]
+fn a_reset_that_answers_the_syn_is_a_refusal() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.by_icmp), (Some(Outcome::Refused), false));
+    assert_eq!((handshake.server.isn, handshake.retransmissions.synack), (None, None));
+}
+
+#[test]
+fn a_refusal_is_told_when_the_socket_has_heard_of_it() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+    assert_eq!(exchange.totals().ended, 0);
+    exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
+    assert_eq!(exchange.totals().ended, 1);
+    assert_eq!(failed(&mut exchange).outcome, Some(Outcome::Refused));
+}
+
+#[test]
+fn icmp_refuses_without_a_reset() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, 7, None, 0);
+    exchange.icmp(CLIENT, SERVER);
+    exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.by_icmp), (Some(Outcome::Refused), true));
+    assert_eq!(handshake.summary, "three-way handshake, refused by ICMP: port unreachable");
+}
+
+#[test]
+fn errors_of_the_socket_tell_what_the_wire_does_not() {
+    let outcome = |error, pid: Option<u32>| {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        for _ in 0..3 {
+            exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+            exchange.pass(SECOND);
+        }
+        if let Some(pid) = pid {
+            exchange.by(pid);
+        }
+        exchange.with_error(error).state(CLIENT, SERVER, SynSent, Close);
+        let handshake = failed(&mut exchange);
+        assert_eq!(handshake.retransmissions.syn, Some(2));
+        handshake.outcome
+    };
+    assert_eq!(outcome(110, None), Some(Outcome::TimedOut));
+    assert_eq!(outcome(113, None), Some(Outcome::Unreachable));
+    assert_eq!(outcome(0, Some(5)), Some(Outcome::Cancelled));
+}
+
+#[test]
+fn a_syn_that_nobody_answers_is_told_after_63_s() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.pass(62 * SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 0);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 1);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::SynAck)));
+}
+
+#[test]
+fn a_syn_that_never_left_is_told_so() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.pass(63 * SECOND);
+    exchange.timeout();
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.client.isn, handshake.retransmissions.syn), (None, None));
+    assert!(handshake.summary.contains("no SYN was seen to leave"), "{}", handshake.summary);
+}
+
+#[test]
+fn a_health_check_is_a_reset_by_the_client_and_no_failure() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 1, None, 0);
+    let handshake = failed(&mut exchange);
+    assert_eq!(handshake.outcome, Some(Outcome::Reset));
+    assert!(handshake.summary.contains("as health checks and scans do"), "{}", handshake.summary);
+}
+
+#[test]
+fn a_final_ack_that_is_lost_leaves_the_server_waiting() {
+    let mut exchange = Exchange::new();
+    exchange.with_sockets();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.pass(SECOND);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.pass(63 * SECOND);
+    exchange.timeout();
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::Ack)));
+    assert_eq!(handshake.retransmissions.synack, Some(1));
+}
+
+#[test]
+fn a_simultaneous_open_is_one_handshake() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, C, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    let (handshakes, _) = exchange.records();
+    let handshake = only(handshakes);
+    assert_eq!((handshake.kind, handshake.outcome), (HandshakeKind::Simultaneous, Some(Outcome::Established)));
+    assert!(!handshake.incomplete, "{:?}", handshake.missing);
+}
+
+#[test]
+fn fast_open_acknowledges_the_data_of_the_syn() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 100);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 101), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 1), 0);
+    let (handshakes, _) = exchange.records();
+    assert_eq!(only(handshakes).kind, HandshakeKind::FastOpen);
+}
+
+#[test]
+fn a_capture_that_begins_at_the_syn_ack_is_incomplete() {
+    let mut exchange = Exchange::new();
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    let (handshakes, _) = exchange.records();
+    let handshake = only(handshakes);
+    assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Established), vec![Missing::Syn]));
+    assert_eq!((handshake.client.isn, handshake.client.options), (Some(C), None));
+}
