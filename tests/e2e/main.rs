@@ -7,6 +7,7 @@ mod attach;
 mod endings;
 mod file;
 mod filters;
+mod frames;
 mod ground;
 mod load;
 mod loopback;

@@ -7,6 +7,7 @@
 
 mod actor;
 mod attached;
+mod device;
 mod ends;
 mod lines;
 mod netns;
@@ -14,6 +15,7 @@ mod peer;
 mod process;
 mod raw;
 mod records;
+mod tap;
 mod tcpdump;
 mod trace;
 mod tracer;
@@ -30,6 +32,7 @@ pub use self::{
     process::{Process, close, eventually, output},
     raw::{RawSender, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
+    tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
     tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},

@@ -1,17 +1,16 @@
 //! A tun device whose other side is the test itself.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read, Write},
     net::{IpAddr, SocketAddr},
-    os::fd::AsRawFd,
     time::Instant,
 };
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::{actor::TRAFFIC_LIMIT, netns::Netns};
+use crate::{actor::TRAFFIC_LIMIT, device, netns::Netns};
 
 /// A tun device: a network interface without Ethernet headers. What the kernel sends on it, the test reads; what the test
 /// writes, the kernel receives. The interface is gone when this is dropped.
@@ -36,12 +35,7 @@ impl Tun {
     /// else in these networks is on the test's side.
     #[track_caller]
     pub fn new(netns: &Netns, name: &str) -> Self {
-        let file = netns.run(|| {
-            let file =
-                OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("root may open the device");
-            configure(&file, name);
-            file
-        });
+        let file = device::open(netns, name, libc::IFF_TUN);
         netns.ip(&["link", "set", name, "addrgenmode", "none"]);
         netns.ip(&["addr", "add", "10.8.0.1/24", "dev", name]);
         netns.ip(&["addr", "add", "fd08::1/64", "dev", name, "nodad"]);
@@ -71,19 +65,6 @@ impl Tun {
     pub(crate) fn send(&self, packet: &[u8]) {
         (&self.file).write_all(packet).expect("the device takes a packet");
     }
-}
-
-fn configure(file: &File, name: &str) {
-    // SAFETY: `ifreq` is plain data for which all zeroes is a valid value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    assert!(name.len() < request.ifr_name.len(), "{name} is too long");
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = libc::c_char::from_ne_bytes([from]);
-    }
-    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_TUN | libc::IFF_NO_PI).expect("both are small");
-    // SAFETY: TUNSETIFF reads and writes one `ifreq`, and `request` outlives the call.
-    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
-    assert_eq!(result, 0, "no tun device: {}", std::io::Error::last_os_error());
 }
 
 fn parse(packet: &[u8]) -> Option<Received> {
