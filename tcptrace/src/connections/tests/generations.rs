@@ -89,3 +89,48 @@ fn a_segment_that_tells_its_socket_is_joined_by_it() {
     exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
     assert_eq!(conns(&mut exchange), [2]);
 }
+
+#[test]
+fn a_syn_ack_that_comes_after_its_client_gave_up_stays_with_it() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    exchange.by(7).state(CLIENT, SERVER, SynSent, Close);
+    exchange.pass(1_000_000_000);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::RST, 1_001, None, 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1]);
+    assert_eq!(exchange.totals().numbered, 1);
+}
+
+#[test]
+fn a_syn_cookie_with_another_isn_is_no_new_generation() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 70_000, Some(1_001), 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1]);
+}
+
+#[test]
+fn the_second_socket_of_an_old_connection_ends_with_it() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Established, Close);
+    exchange.state(SERVER, CLIENT, Established, Close);
+    let placed = exchange.finish();
+    assert_eq!(placed.iter().map(exchange::conn).collect::<Vec<_>>(), [Some(1), Some(1)]);
+}
+
+#[test]
+fn a_socket_whose_end_was_not_seen_does_not_keep_its_connection_open() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(42, CLIENT, SERVER, Close, SynSent);
+    exchange.full_state(42, CLIENT, SERVER, SynSent, Established);
+    // The same address, another socket.
+    exchange.full_state(42, CLIENT + 1, SERVER, Close, SynSent);
+    let states = exchange::states(&exchange.finish());
+    assert_eq!(
+        states.iter().map(|state| (state.conn, state.socket)).collect::<Vec<_>>(),
+        [(Some(1), 1), (Some(1), 1), (Some(2), 2)]
+    );
+}

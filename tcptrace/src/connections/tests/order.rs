@@ -99,3 +99,14 @@ fn a_socket_that_never_gets_a_port_does_not_hold_up_its_own_end() {
     assert_eq!(ports(exchange.placed()), [(0, SERVER), (0, SERVER)]);
     assert_eq!(exchange.totals().ended, 1);
 }
+
+#[test]
+fn a_syn_after_address_translation_tells_no_port_and_is_a_connection_of_its_own() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(SOCKET, 0, SERVER, Close, SynSent);
+    exchange.full_segment(Some(SocketKey(SOCKET)), 7777, SERVER + 1, TcpFlags::SYN, 7, None, 0);
+    exchange.full_state(SOCKET, CLIENT, SERVER, SynSent, Established);
+    let placed = exchange.finish();
+    assert_eq!(ports(&placed), [(CLIENT, SERVER), (CLIENT, SERVER)]);
+    assert_eq!(placed.iter().map(exchange::conn).collect::<Vec<_>>(), [Some(1), Some(2), Some(1)]);
+}
