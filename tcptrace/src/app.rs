@@ -1,5 +1,6 @@
 //! The live trace: the only place where tasks, signals and time meet.
 
+mod replay;
 mod setup;
 mod signals;
 
@@ -30,11 +31,14 @@ const LATE: Duration = Duration::from_millis(50);
 /// How long readers of the output have to take what is left.
 const FLUSH: Duration = Duration::from_millis(300);
 
-/// Traces until somebody ends it.
+/// Traces until somebody ends it, or reads a capture to its end.
 ///
 /// # Errors
-/// When tracing cannot begin, or the kernel takes something away.
+/// When tracing cannot begin, the kernel takes something away, or the capture cannot be read.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    if let Some(path) = &options.read {
+        return replay::run(path, options);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(trace(options));
     runtime.shutdown_background();
@@ -69,7 +73,8 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     while ring.drain(BATCH, |record| pipeline.take(record)) {}
     pipeline.count_losses(&losses.read()?, pipeline.describer.clock.now());
     drop(object);
-    pipeline.end();
+    let now = pipeline.describer.clock.now();
+    pipeline.end(now);
 
     let totals = pipeline.totals();
     let (events, lost) = pipeline.counts();

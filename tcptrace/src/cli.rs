@@ -130,6 +130,13 @@ pub struct Cli {
     #[arg(long, help_heading = "Output")]
     pub json_schema: bool,
 
+    /// Read a capture instead of tracing this host; - is stdin
+    ///
+    /// A pcap or pcapng file, of any link type that carries IP. It takes no privileges, and all filters apply. What is not
+    /// in the file stays unknown: socket states and processes.
+    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
+    pub read: Option<PathBuf>,
+
     /// Stop after N connections have ended
     #[arg(short, long, value_name = "N", help_heading = "Limits", value_parser = values::count)]
     pub count: Option<NonZeroU64>,

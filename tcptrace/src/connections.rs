@@ -76,6 +76,8 @@ pub struct PlacedSegment {
     pub rel_seq: u32,
     /// Acknowledgement number relative to the other end's ISN.
     pub rel_ack: Option<u32>,
+    /// It belongs to what opens and closes the connection: one of those that `--segments control` shows.
+    pub control: bool,
 }
 
 /// An ICMP error in its place.
@@ -104,6 +106,9 @@ impl Totals {
         self.numbered - self.ended - self.evicted
     }
 }
+
+/// The namespace of what comes from a capture, which tells none.
+pub const NO_NAMESPACE: u32 = 0;
 
 /// The connections of a host.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::{
     event::{BootTime, Endpoint, Loss},
     icmp,
     tcp::{TcpFlags, TcpOptions, TcpState},
-    text::Errno,
+    text::{Errno, WallTime},
 };
 
 /// What it takes to describe an event.
@@ -17,10 +17,17 @@ use crate::{
 pub struct Describer {
     /// Wall-clock times.
     pub clock: Clock,
+    /// The events come from a capture: their times are wall-clock times already.
+    capture: bool,
     interfaces: HashMap<u32, Arc<str>>,
 }
 
 impl Describer {
+    /// For events from a capture, whose times are nanoseconds since 1970.
+    pub fn of_capture() -> Self {
+        Self { capture: true, ..Self::default() }
+    }
+
     /// An interface's name is known, or has changed.
     pub fn name_interface(&mut self, index: u32, name: &str) {
         self.interfaces.insert(index, name.into());
@@ -28,6 +35,9 @@ impl Describer {
 
     /// When something happened.
     pub fn stamp(&self, at: BootTime) -> Stamp {
+        if self.capture {
+            return Stamp { time: WallTime(i64::try_from(at.0).unwrap_or(i64::MAX)), boot_ns: None };
+        }
         Stamp { time: self.clock.wall(at), boot_ns: Some(at.0) }
     }
 
@@ -73,7 +83,7 @@ impl Describer {
             stamp: self.stamp(segment.at),
             conn: placed.conn,
             interface: self.interface(segment.ifindex),
-            direction: Some(segment.direction),
+            direction: segment.direction,
             src: wire_end(segment.src),
             dst: wire_end(segment.dst),
             flags: header.flags,
@@ -95,7 +105,7 @@ impl Describer {
             stamp: self.stamp(error.at),
             conn: placed.conn,
             interface: self.interface(error.ifindex),
-            direction: Some(error.direction),
+            direction: error.direction,
             from: error.from,
             kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
             icmp_type: error.icmp_type,

@@ -116,8 +116,8 @@ pub struct Segment {
     pub socket: Option<SocketKey>,
     /// Interface index.
     pub ifindex: u32,
-    /// Which way it passed.
-    pub direction: Direction,
+    /// Which way it passed, where that is known: not every capture tells.
+    pub direction: Option<Direction>,
     /// Source.
     pub src: Endpoint,
     /// Destination.
@@ -137,8 +137,8 @@ pub struct IcmpError {
     pub at: BootTime,
     /// Interface index.
     pub ifindex: u32,
-    /// Which way it passed.
-    pub direction: Direction,
+    /// Which way it passed, where that is known: not every capture tells.
+    pub direction: Option<Direction>,
     /// Who sent the error.
     pub from: IpAddr,
     /// ICMP type; ICMPv6's when `from` is IPv6.

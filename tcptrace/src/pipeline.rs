@@ -24,6 +24,8 @@ pub struct Pipeline {
     ledger: LossLedger,
     /// Where the kernel programs cannot tell kernel threads, they are told here.
     kernel_threads: Option<KernelThreads>,
+    /// Whether only those segments are shown that open and close connections; live, the kernel programs have chosen them.
+    pub control_only: bool,
     events: u64,
     undecodable: bool,
 }
@@ -37,6 +39,7 @@ impl Pipeline {
             connections: Connections::new(netns),
             ledger: LossLedger::default(),
             kernel_threads,
+            control_only: false,
             events: 0,
             undecodable: false,
         }
@@ -114,13 +117,19 @@ impl Pipeline {
         (self.events, self.ledger.total())
     }
 
-    /// No more events will come.
-    pub fn end(&mut self) {
+    /// Takes an event of a capture.
+    pub fn replay(&mut self, event: &Event) {
+        self.events += 1;
+        self.handle(event);
+    }
+
+    /// No more events will come; it is `now`.
+    pub fn end(&mut self, now: BootTime) {
         self.pass(Connections::finish);
         let totals = self.totals();
         let (events, lost) = self.counts();
         let end = EndEntry {
-            stamp: self.describer.stamp(self.describer.clock.now()),
+            stamp: self.describer.stamp(now),
             connections: totals.numbered,
             open: totals.open(),
             evicted: totals.evicted,
@@ -138,9 +147,14 @@ impl Pipeline {
     where
         F: FnOnce(&mut Connections, &mut dyn FnMut(Placed)),
     {
-        let Self { connections, describer, output, .. } = self;
+        let Self { connections, describer, output, control_only, .. } = self;
         let mut given_up = 0;
-        step(connections, &mut |placed| given_up += output.write(&describer.entry(&placed)));
+        step(connections, &mut |placed| {
+            let hidden = *control_only && matches!(&placed, Placed::Segment(segment) if !segment.control);
+            if !hidden {
+                given_up += output.write(&describer.entry(&placed));
+            }
+        });
         self.give_up(given_up);
     }
 

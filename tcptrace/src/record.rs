@@ -96,7 +96,7 @@ fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {
         at: BootTime(record.header.boot_ns),
         socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
         ifindex: record.ifindex,
-        direction: direction(record.header.a),
+        direction: Some(direction(record.header.a)),
         src: Endpoint { addr: address(record.src), port: header.src_port },
         dst: Endpoint { addr: address(record.dst), port: header.dst_port },
         header,
@@ -109,7 +109,7 @@ fn icmp(record: &IcmpRecord) -> IcmpError {
     IcmpError {
         at: BootTime(record.header.boot_ns),
         ifindex: record.ifindex,
-        direction: direction(record.header.a),
+        direction: Some(direction(record.header.a)),
         from: address(record.from),
         icmp_type: record.icmp_type,
         icmp_code: record.icmp_code,

@@ -1,5 +1,7 @@
 //! The command line where nothing is traced: wrong usage, missing privileges, and what needs neither.
 
+mod captures;
+
 use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     process::{Command, Output},

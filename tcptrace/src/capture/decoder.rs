@@ -17,8 +17,8 @@ pub(super) const LONGEST: usize = 1 << 20;
 /// An event, and what a capture knows beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Framed {
-    /// A segment or an ICMP error. Its `at` is the time since 1970, not since the boot. Its `ifindex` is [`Framed::interface`] plus 1. Its direction is
-    /// [`Direction::In`] where the capture does not tell.
+    /// A segment or an ICMP error. Its `at` is the time since 1970, not since the boot. Its `ifindex` is
+    /// [`Framed::interface`] plus 1.
     pub event: Event,
     /// Which way it passed, where the capture tells: pcapng may, Linux cooked headers do.
     pub direction: Option<Direction>,
@@ -175,7 +175,7 @@ impl Decoder {
         let direction = frame.direction.or(network.direction);
         let datagram = frame.bytes.get(network.offset..).ok_or(Reason::Ends)?;
         let original = frame.original.saturating_sub(u32::try_from(network.offset).unwrap_or(u32::MAX));
-        let place = Place { at, ifindex: interface + 1, direction: direction.unwrap_or(Direction::In) };
+        let place = Place { at, ifindex: interface + 1, direction };
         let event = transport::event(network.family, datagram, original, place)?;
         Ok(Framed { event, direction, interface })
     }

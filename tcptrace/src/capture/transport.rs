@@ -12,7 +12,7 @@ use crate::{
 pub(super) struct Place {
     pub(super) at: BootTime,
     pub(super) ifindex: u32,
-    pub(super) direction: Direction,
+    pub(super) direction: Option<Direction>,
 }
 
 /// The event of a datagram, `bytes` of which were captured and which had `original`.

@@ -70,6 +70,8 @@ pub struct Options {
     pub emit: Emit,
     /// The file that gets every record.
     pub write: Option<PathBuf>,
+    /// The capture to read instead of tracing this host; `-` is stdin.
+    pub read: Option<PathBuf>,
     /// In text, sequence numbers are absolute after the handshake too.
     pub absolute_seq: bool,
     /// Text on stdout is in color.
@@ -112,6 +114,7 @@ impl Cli {
             output: if self.json { Output::Json } else { self.output.unwrap_or_default() },
             emit: self.emit.unwrap_or_default(),
             write: self.write,
+            read: self.read,
             absolute_seq: self.absolute_seq,
             color: match self.color {
                 Color::Auto => surroundings.terminal && !surroundings.no_color,

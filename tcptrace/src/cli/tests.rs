@@ -35,6 +35,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             output: Output::Events,
             emit: Emit::ALL,
             write: None,
+            read: None,
             absolute_seq: false,
             color: false,
             unicode: false,
@@ -69,6 +70,7 @@ fn every_option_reaches_the_settings() {
             output: Output::Json,
             emit: "handshake,close".parse().unwrap(),
             write: Some("trace.jsonl".into()),
+            read: None,
             absolute_seq: true,
             color: true,
             unicode: false,
@@ -186,10 +188,17 @@ fn options_that_exclude_each_other_are_refused() {
 
 #[test]
 fn what_is_not_on_the_command_line_is_refused() {
-    for args in [["-r", "file"], ["--max-connections", "1"], ["--ipv4", "-v"]] {
+    for args in [["--max-connections", "1"], ["--ipv4", "-v"]] {
         error(&args, ErrorKind::UnknownArgument);
     }
     error(&["doctor"], ErrorKind::UnknownArgument);
+}
+
+#[test]
+fn a_capture_is_named_by_its_file_or_is_stdin() {
+    for (args, file) in [(["-r", "a.pcap"], "a.pcap"), (["--read", "-"], "-")] {
+        assert_eq!(options(&args).read, Some(file.into()));
+    }
 }
 
 #[test]

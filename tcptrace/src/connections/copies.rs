@@ -16,6 +16,9 @@ const WAYS: usize = 4;
 /// Copies seen later than this, in nanoseconds, are segments of their own.
 const SOON: u64 = 1_000_000_000;
 
+/// Interface index and direction.
+type Place = (u32, Option<Direction>);
+
 /// Interfaces remembered for one segment.
 const PLACES: usize = 4;
 
@@ -24,11 +27,11 @@ struct Seen {
     print: u64,
     at: BootTime,
     /// Where it has been seen: interface index and direction.
-    places: [Option<(u32, Direction)>; PLACES],
+    places: [Option<Place>; PLACES],
 }
 
 impl Seen {
-    fn first(print: u64, at: BootTime, place: (u32, Direction)) -> Self {
+    fn first(print: u64, at: BootTime, place: Place) -> Self {
         Self { print, at, places: [Some(place), None, None, None] }
     }
 }
@@ -62,7 +65,7 @@ impl Copies {
         self.seen_elsewhere((from, icmp_type, icmp_code, src, dst, seq), error.at, (error.ifindex, error.direction))
     }
 
-    fn seen_elsewhere(&mut self, print: impl Hash, at: BootTime, place: (u32, Direction)) -> bool {
+    fn seen_elsewhere(&mut self, print: impl Hash, at: BootTime, place: Place) -> bool {
         let print = self.hasher.hash_one(print);
         // The remainder is below the length, which is what a cast could lose.
         let first = (print % (SLOTS / WAYS) as u64) as usize * WAYS;

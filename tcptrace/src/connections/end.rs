@@ -92,6 +92,8 @@ pub(super) struct End {
     pub(super) fin: Option<Fin>,
     /// A segment of it has acknowledged the other end's FIN.
     pub(super) acked_fin: bool,
+    /// How many more of its segments are shown after a FIN.
+    pub(super) after_fin: u8,
     /// Its first reset.
     pub(super) rst: Option<BootTime>,
     /// Something shows that it is on this host.

@@ -1,7 +1,7 @@
 //! Placing segments.
 
 use super::{
-    Connections, PlacedSegment,
+    Connections, NO_NAMESPACE, PlacedSegment,
     connection::{Connection, Icmp, Key, Side},
 };
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
 
 /// Segments whose numbers lie further than this from a connection's fit another generation better, if there is one.
 const FAR: u32 = 1 << 28;
+
+/// Segments each way that are shown after a FIN.
+const AFTER_FIN: u8 = 8;
 
 impl Connections {
     /// Finds the segment's connection or begins one; none for a copy.
@@ -24,15 +27,16 @@ impl Connections {
         self.guess_roles(at, &key, from, &segment.header);
         let netns = self.netns;
         let conn = self.table.get_mut(at)?;
-        conn.netns = Some(netns);
+        conn.netns = (netns != NO_NAMESPACE).then_some(netns);
         conn.last = segment.at;
         conn.has_segments = true;
-        learn(conn, from, segment);
+        let control = learn(conn, from, segment);
         let placed = PlacedSegment {
             segment: *segment,
             conn: conn.number,
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
+            control,
         };
         Some((placed, at))
     }
@@ -145,11 +149,14 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     }
 }
 
-/// Takes down what the segment shows.
-fn learn(conn: &mut Connection, from: Side, segment: &Segment) {
+/// Takes down what the segment shows. Returns whether it is one of those that open and close the connection, as the kernel
+/// programs choose them.
+fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     let Segment { header, length, at, .. } = segment;
     let (syn, ack) = (header.has(TcpFlags::SYN), ack_of(header));
+    let acked_before = conn.ack_at.is_some();
     let other = conn.end_mut(from.other());
+    let fin_acked_before = other.fin.is_none_or(|fin| fin.acked.is_some());
     let acks_fin = ack.is_some_and(|ack| other.acknowledged(ack, syn, *at));
     let (other_sent, other_syn) = (other.sent, other.syn.is_some());
     let acked = ack.map(|ack| other.offset(ack));
@@ -170,6 +177,15 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) {
     if acked.is_some_and(|acked| acked >= 1) && (completes || simultaneous) {
         conn.ack_at.get_or_insert(*at);
     }
+    let completed = (!acked_before && conn.ack_at.is_some()) || (!fin_acked_before && acks_fin);
+    let after_fin = conn.end(from).after_fin;
+    conn.end_mut(from).after_fin = after_fin.saturating_sub(1);
+    if header.has(TcpFlags::FIN) {
+        conn.ends.iter_mut().for_each(|end| end.after_fin = AFTER_FIN);
+    }
+    let flagged = header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
+    let crossing = header.seq.0 >> 30 != header.seq.add(*length).0 >> 30;
+    flagged || completed || after_fin > 0 || crossing
 }
 
 fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {

@@ -63,7 +63,7 @@ fn a_segment_record_becomes_a_segment() {
     assert_eq!((segment.src.port, segment.dst.port), (54762, 9999));
     assert_eq!(segment.src.addr, "127.0.0.1".parse::<IpAddr>().expect("an address"));
     assert_eq!((segment.header.seq.0, segment.header.flags), (2_973_965_176, TcpFlags::SYN));
-    assert_eq!((segment.length, segment.segments, segment.direction), (0, 1, Direction::Out));
+    assert_eq!((segment.length, segment.segments, segment.direction), (0, 1, Some(Direction::Out)));
 }
 
 #[test]

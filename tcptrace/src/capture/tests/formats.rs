@@ -77,7 +77,7 @@ fn pcapng_with_sections_of_both_orders() {
         for framed in &reading.framed {
             let Event::Segment(segment) = framed.event else { panic!("{framed:?}") };
             assert_eq!(segment.ifindex, framed.interface + 1);
-            assert_eq!(segment.direction, framed.direction.unwrap_or(Direction::In));
+            assert_eq!(segment.direction, framed.direction);
         }
     }
 }

@@ -91,7 +91,7 @@ fn linux_cooked() {
     {
         for reading in both(113, |protocol, payload| cooked1(protocol, packet_type, payload)) {
             assert_eq!(reading.framed[0].direction, Some(direction));
-            assert_eq!((reading.segment().direction, reading.names()), (direction, vec!["linux-cooked"]));
+            assert_eq!((reading.segment().direction, reading.names()), (Some(direction), vec!["linux-cooked"]));
         }
         for reading in both(276, |protocol, payload| cooked2(protocol, 9, packet_type as u8, payload)) {
             assert_eq!(reading.framed[0].direction, Some(direction));

@@ -159,7 +159,7 @@ impl Exchange {
             at: BootTime(self.now),
             socket,
             ifindex: self.ifindex,
-            direction: Direction::Out,
+            direction: Some(Direction::Out),
             src: end(src),
             dst: end(dst),
             header,
@@ -173,7 +173,7 @@ impl Exchange {
         let error = IcmpError {
             at: BootTime(self.now),
             ifindex: self.ifindex,
-            direction: Direction::In,
+            direction: Some(Direction::In),
             from: end(dst).addr,
             icmp_type: 3,
             icmp_code: 3,
