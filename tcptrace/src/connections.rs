@@ -140,12 +140,17 @@ impl Connections {
     /// Takes an event; hands on whatever is complete now, in the order in which it came.
     pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Placed)) {
         let now = event.at();
+        while let Some(at) = self.table.next_due(now) {
+            self.settle(at, now, emit);
+        }
         if self.waiting.take(event) {
-            self.handle_timeout(now, emit);
-        } else {
-            while let Some(at) = self.table.next_due(now) {
-                self.settle(at, now, emit);
+            // A processor that is held up writes its record long after its time: what waits is not given up by the times of
+            // others, but when `handle_timeout` says that nothing more lies in the ring, or when too much waits.
+            let patience = if self.waiting.is_long() { now } else { BootTime(0) };
+            while let Some(event) = self.waiting.next(patience) {
+                self.place(&event, emit);
             }
+        } else {
             self.place(event, emit);
         }
     }

@@ -129,6 +129,8 @@ impl Table {
             self.totals.ended += 1;
             self.ended.push_back((now, Place { at, number: conn.number }));
         }
+        // Here too, since a flood may leave no time for anything else.
+        self.expire(now);
     }
 
     /// Something about a connection has changed: it has to be looked at when `due`.

@@ -12,6 +12,9 @@ use crate::{
 /// The longest that an event waits, in nanoseconds.
 pub(super) const LONGEST: u64 = 50_000_000;
 
+/// More events than this do not wait for the ring to run empty.
+const LONG: usize = 1 << 14;
+
 /// Events that wait, in order.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -52,6 +55,11 @@ impl Waiting {
         }
         self.front += 1;
         Some(event)
+    }
+
+    /// Whether so much waits that times have to decide.
+    pub(super) fn is_long(&self) -> bool {
+        self.queue.len() > LONG
     }
 
     /// When the first one has waited long enough.

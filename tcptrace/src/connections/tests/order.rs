@@ -54,6 +54,28 @@ fn everything_behind_waits_too_but_not_longer_than_50_ms() {
 }
 
 #[test]
+fn a_record_that_was_written_late_still_tells_the_port() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(SOCKET, 0, SERVER, Close, SynSent);
+    exchange.pass(2 * WAIT);
+    exchange.state(1111, 2222, Established, FinWait1);
+    exchange.full_segment(Some(SocketKey(SOCKET)), CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
+    assert_eq!(ports(exchange.placed()), [(CLIENT, SERVER), (1111, 2222)]);
+}
+
+#[test]
+fn what_waits_does_not_hold_up_a_flood() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(SOCKET, 0, SERVER, Close, SynSent);
+    for step in 0..20_000 {
+        exchange.pass(WAIT / 10_000);
+        exchange.segment(1111, 2222, TcpFlags::ACK, step, Some(1), 1);
+    }
+    assert_eq!(ports(exchange.placed()), [(0, SERVER)]);
+    assert!(exchange.placed().len() > 16_000, "{}", exchange.placed().len());
+}
+
+#[test]
 fn a_syn_that_leaves_late_still_belongs_to_its_socket() {
     let mut exchange = Exchange::new();
     exchange.full_state(SOCKET, 0, SERVER, Close, SynSent);
