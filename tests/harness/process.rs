@@ -1,7 +1,7 @@
 //! Child processes that never outlive their test.
 
 use std::{
-    io,
+    io::{self, Read as _},
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::{PoisonError, RwLock},
     time::{Duration, Instant},
@@ -109,7 +109,13 @@ static STARTING: RwLock<()> = RwLock::new(());
 
 fn start(command: &mut Command) -> io::Result<Child> {
     let _nothing_is_closed = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-    command.spawn()
+    // The kernel lets the parent go on before it closes the copies (fs/exec.c, begin_new_exec). The last one of this pipe's
+    // end goes when the new program begins, and with it all others have gone.
+    let (mut copies_closed, copy) = io::pipe()?;
+    let child = command.spawn()?;
+    drop(copy);
+    copies_closed.read_to_end(&mut Vec::new())?;
+    Ok(child)
 }
 
 /// Closes a socket, or a file that something depends on, for good: while no process is being started.
