@@ -16,20 +16,27 @@ mod closing;
 mod connection;
 mod copies;
 mod end;
+mod inferred;
+mod listeners;
 mod opening;
+mod owners;
 mod records;
+mod resets;
 mod segments;
 mod states;
+mod stays;
 mod table;
+mod translations;
 mod waiting;
 
-use std::collections::HashMap;
-
 pub use connection::Role;
+pub use owners::OwnerSource;
 
-use self::{copies::Copies, table::Table, waiting::Waiting};
+use self::{
+    copies::Copies, listeners::Listeners, owners::Owners, table::Table, translations::Translations, waiting::Waiting,
+};
 use crate::{
-    event::{BootTime, Event, IcmpError, Loss, LossSource, Segment, StateChange},
+    event::{BootTime, Event, IcmpError, Loss, LossSource, Segment, SocketOwner, StateChange},
     timeline::{Close, Handshake},
 };
 
@@ -42,6 +49,8 @@ pub enum Placed {
     Segment(PlacedSegment),
     /// An ICMP error.
     Icmp(PlacedIcmp),
+    /// Who holds a socket.
+    Owner(PlacedOwner),
     /// A gap.
     Loss(Loss),
     /// What came of a connection's handshake.
@@ -89,6 +98,19 @@ pub struct PlacedIcmp {
     pub conn: u64,
 }
 
+/// Who holds a socket, in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlacedOwner {
+    /// The socket's ends and its owner.
+    pub owner: SocketOwner,
+    /// The connection; none for listeners.
+    pub conn: Option<u64>,
+    /// The socket's number, where it has one.
+    pub socket: Option<u64>,
+    /// Where that is known from.
+    pub source: OwnerSource,
+}
+
 /// Counts of connections.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Totals {
@@ -117,11 +139,12 @@ pub struct Connections {
     netns: u32,
     waiting: Waiting,
     copies: Copies,
+    translations: Translations,
     table: Table,
     /// The time of the last event.
     now: BootTime,
-    /// Sockets that listen, by namespace and port: how many.
-    listeners: HashMap<(u32, u16), u32>,
+    listeners: Listeners,
+    owners: Owners,
 }
 
 impl Connections {
@@ -131,9 +154,11 @@ impl Connections {
             netns,
             waiting: Waiting::default(),
             copies: Copies::default(),
+            translations: Translations::default(),
             table: Table::default(),
             now: BootTime::default(),
-            listeners: HashMap::new(),
+            listeners: Listeners::default(),
+            owners: Owners::default(),
         }
     }
 
@@ -194,19 +219,23 @@ impl Connections {
         let touched = match event {
             Event::State(change) => {
                 let (placed, at) = self.place_state(change);
+                self.greet(at, emit);
                 emit(Placed::State(placed));
                 at
             }
             Event::Segment(segment) => self.place_segment(segment).map(|(placed, at)| {
+                self.greet(Some(at), emit);
                 emit(Placed::Segment(placed));
                 at
             }),
             Event::Icmp(error) if !self.copies.icmp_is_copy(error) => {
                 let (conn, at) = self.place_quoted(error);
+                self.greet(Some(at), emit);
                 emit(Placed::Icmp(PlacedIcmp { error: *error, conn }));
                 Some(at)
             }
             Event::Icmp(_) => None,
+            Event::Owner(owner) => self.place_owner(owner, emit),
             Event::Loss(loss) => {
                 // What a slow reader misses has been seen here.
                 self.table.gaps += u64::from(loss.source != LossSource::Output);
@@ -216,6 +245,16 @@ impl Connections {
         };
         if let Some(at) = touched {
             self.settle(at, self.now, emit);
+        }
+    }
+
+    /// What was known of a connection before its first event shows before that.
+    fn greet(&mut self, at: Option<u32>, emit: &mut dyn FnMut(Placed)) {
+        let Some(at) = at else { return };
+        if let Some(conn) = self.table.get_mut(at)
+            && !std::mem::replace(&mut conn.shown, true)
+        {
+            self.adopt_early(at, emit);
         }
     }
 
@@ -232,10 +271,11 @@ impl Connections {
     }
 
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
-        let gaps = self.table.gaps;
+        let (gaps, here) = (self.table.gaps, self.netns);
+        let Some(opened) = self.table.get(at).and_then(|conn| opening::decide(conn, now, over)) else { return };
+        self.stand_in(at, emit);
         let Some(conn) = self.table.get_mut(at) else { return };
-        let Some(opened) = opening::decide(conn, now, over) else { return };
-        let handshake = records::handshake(conn, Some(opened), gaps);
+        let handshake = records::handshake(conn, Some(opened), gaps, here);
         conn.opened = true;
         let last = records::is_last(&handshake);
         emit(Placed::Handshake(Box::new(handshake)));
@@ -245,14 +285,15 @@ impl Connections {
     }
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
-        let gaps = self.table.gaps;
+        let (gaps, here) = (self.table.gaps, self.netns);
+        let Some(closing) = self.table.get(at).and_then(|conn| closing::decide(conn, over)) else { return };
+        self.stand_in(at, emit);
         let Some(conn) = self.table.get_mut(at) else { return };
-        let Some(closing) = closing::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;
-            emit(Placed::Handshake(Box::new(records::handshake(conn, None, gaps))));
+            emit(Placed::Handshake(Box::new(records::handshake(conn, None, gaps, here))));
         }
-        emit(Placed::Close(Box::new(records::close(conn, &closing, gaps))));
+        emit(Placed::Close(Box::new(records::close(conn, &closing, gaps, here))));
         self.table.end(at, now);
     }
 }

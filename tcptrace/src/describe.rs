@@ -4,8 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     clock::Clock,
-    connections::{Placed, PlacedIcmp, PlacedSegment, PlacedState},
-    entry::{CloseEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, SegmentEntry, Stamp, StateEntry},
+    connections::{Placed, PlacedIcmp, PlacedOwner, PlacedSegment, PlacedState},
+    entry::{
+        CloseEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, OwnerEntry, SegmentEntry, Stamp,
+        StateEntry,
+    },
     event::{BootTime, Endpoint, Loss},
     icmp,
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -47,6 +50,7 @@ impl Describer {
             Placed::State(placed) => Entry::State(self.state(placed)),
             Placed::Segment(placed) => Entry::Segment(self.segment(placed)),
             Placed::Icmp(placed) => Entry::Icmp(self.icmp(placed)),
+            Placed::Owner(placed) => Entry::Owner(self.owner(placed)),
             Placed::Loss(loss) => Entry::Lost(self.lost(loss)),
             Placed::Handshake(record) => {
                 Entry::Handshake(HandshakeEntry { stamp: self.stamp(record.at), record: record.clone() })
@@ -112,6 +116,22 @@ impl Describer {
             icmp_code: error.icmp_code,
             src: wire_end(error.src),
             dst: wire_end(error.dst),
+        }
+    }
+
+    fn owner(&self, placed: &PlacedOwner) -> OwnerEntry {
+        let owner = &placed.owner;
+        OwnerEntry {
+            stamp: self.stamp(owner.at),
+            conn: placed.conn,
+            socket: placed.socket,
+            local: socket_end(owner.local),
+            remote: owner.remote.map(socket_end),
+            pid: owner.process.map(|process| process.pid),
+            comm: owner.process.map(|process| process.comm),
+            holders: owner.holders,
+            sockets: owner.sockets,
+            source: placed.source,
         }
     }
 

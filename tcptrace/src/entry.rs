@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use crate::connections::Role;
+pub use crate::connections::{OwnerSource, Role};
 use crate::{
     event::{Comm, Direction, LossSource},
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -29,6 +29,8 @@ pub enum Entry {
     Segment(SegmentEntry),
     /// An ICMP error that quotes a segment passed an interface.
     Icmp(IcmpEntry),
+    /// Who holds a socket that nobody was seen to open.
+    Owner(OwnerEntry),
     /// Something was lost here.
     Lost(LostEntry),
     /// What came of a handshake.
@@ -175,6 +177,33 @@ pub struct IcmpEntry {
     pub src: EndpointEntry,
     /// Destination of the quoted segment.
     pub dst: EndpointEntry,
+}
+
+/// Who holds a socket that nobody was seen to open: the owner of a connection that was there before, or of one that was
+/// accepted.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct OwnerEntry {
+    /// When it was found out.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The connection; null for listeners.
+    pub conn: Option<u64>,
+    /// The socket's number, as in `state`; null where it has not changed its state yet, and for listeners.
+    pub socket: Option<u64>,
+    /// Its own end.
+    pub local: EndpointEntry,
+    /// The other end; null for listeners.
+    pub remote: Option<EndpointEntry>,
+    /// The process that holds it; null where several do, or none that can be seen.
+    pub pid: Option<u32>,
+    /// The process's name.
+    pub comm: Option<Comm>,
+    /// How many processes hold it.
+    pub holders: u32,
+    /// How many sockets listen at this address and port; 1 for a connection.
+    pub sockets: u32,
+    /// Where that is known from.
+    pub source: OwnerSource,
 }
 
 /// Something was lost here.

@@ -73,6 +73,21 @@ pub struct Task {
     pub comm: Comm,
 }
 
+/// A process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Process {
+    /// Thread group.
+    pub pid: u32,
+    /// The name of one of its threads: of the one that acted, or of the first.
+    pub comm: Comm,
+}
+
+impl From<Task> for Process {
+    fn from(task: Task) -> Self {
+        Self { pid: task.pid, comm: task.comm }
+    }
+}
+
 /// What a socket was like when it was closed: the proof of why a reset was sent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Proof {
@@ -153,6 +168,25 @@ pub struct IcmpError {
     pub seq: u32,
 }
 
+/// Who holds a socket of this namespace that nobody was seen to open: read from the kernel, not an event of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SocketOwner {
+    /// When it was told.
+    pub at: BootTime,
+    /// When the kernel was asked: a connection that began later is another.
+    pub asked: BootTime,
+    /// Its own end.
+    pub local: Endpoint,
+    /// The other end; none for a listener.
+    pub remote: Option<Endpoint>,
+    /// Listeners with this address and port (`SO_REUSEPORT`); otherwise 1.
+    pub sockets: u32,
+    /// How many processes hold it, as far as /proc shows.
+    pub holders: u32,
+    /// The process, where it is the only one.
+    pub process: Option<Process>,
+}
+
 /// What was lost.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum LossSource {
@@ -188,6 +222,8 @@ pub enum Event {
     Segment(Segment),
     /// An ICMP error about a segment passed an interface.
     Icmp(IcmpError),
+    /// Who holds a socket.
+    Owner(SocketOwner),
     /// Something was lost here.
     Loss(Loss),
 }
@@ -199,6 +235,7 @@ impl Event {
             Self::State(change) => change.at,
             Self::Segment(segment) => segment.at,
             Self::Icmp(error) => error.at,
+            Self::Owner(owner) => owner.at,
             Self::Loss(loss) => loss.at,
         }
     }

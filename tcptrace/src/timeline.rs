@@ -132,6 +132,8 @@ pub struct Handshake {
     pub synack_to_ack_ns: Option<u64>,
     /// The client's socket from SYN_SENT to ESTABLISHED.
     pub connect_ns: Option<u64>,
+    /// The reset that refused it or broke it off.
+    pub reset: Option<Reset>,
     /// Segments sent again.
     pub retransmissions: OpeningRetransmissions,
     /// Whether something is missing.
@@ -249,8 +251,11 @@ pub struct Each<T> {
 pub struct Stay {
     /// The state.
     pub state: TcpState,
-    /// How long; null for the last one.
+    /// How long; null for the last one, and where it had begun before anything was seen.
     pub ns: Option<u64>,
+    /// It follows from the segments of a capture (RFC 9293); no socket was seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inferred: bool,
 }
 
 /// How a connection was torn down.

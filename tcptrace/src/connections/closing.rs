@@ -3,12 +3,13 @@
 use super::{
     connection::{Connection, Role, Side},
     end::{End, Fin},
-    opening::{ECONNABORTED, ETIMEDOUT},
+    opening::ETIMEDOUT,
+    resets,
 };
 use crate::{
     event::BootTime,
-    tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck, TimeWait as InTimeWait},
-    timeline::{CloseKind, Reset, ResetCause, Stay, TimeWait},
+    tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
+    timeline::{CloseKind, Reset, TimeWait},
 };
 
 /// How long segments that still belong to a close may come late, in nanoseconds.
@@ -23,7 +24,7 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
         return None;
     }
     let [first, second] = &conn.ends;
-    if first.open_socket || second.open_socket {
+    if first.open_sockets + second.open_sockets > 0 {
         return None;
     }
     let closed = first.closed.max_at(second.closed);
@@ -31,7 +32,7 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
         return closed;
     }
     let acked = |end: &End| end.fin.and_then(|fin| fin.acked);
-    let rst = first.rst.max(second.rst);
+    let rst = first.rst.max(second.rst).map(|rst| rst.at);
     if let (Some(one), Some(other)) = (acked(first), acked(second)) {
         return Some(one.max(other).max(rst.unwrap_or_default()).plus(LATE));
     }
@@ -94,8 +95,7 @@ pub(super) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
         }
         _ => None,
     };
-    let reset = any_reset(conn).and_then(|(side, _)| Some(Reset { by: conn.role(side)?, cause: cause(conn, side) }));
-    Some(Closing { kind, initiator, reset, time_wait })
+    Some(Closing { kind, initiator, reset: resets::told(conn), time_wait })
 }
 
 fn kind(conn: &Connection, fins: &Fins, reset: bool, over: bool) -> CloseKind {
@@ -139,17 +139,11 @@ impl Fins {
     }
 }
 
-/// The first reset and who sent it.
-fn any_reset(conn: &Connection) -> Option<(Side, BootTime)> {
-    let resets = [Side::First, Side::Second].into_iter().filter_map(|side| Some((side, conn.end(side).rst?)));
-    resets.min_by_key(|&(_, at)| at)
-}
-
 /// The reset that ended the connection: a socket here confirms it by closing, and where there is none nobody can.
 fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
     let closed = conn.ends.iter().any(|end| end.closed.is_some());
-    any_reset(conn).filter(|_| closed || !had_socket)
+    resets::first(conn).filter(|_| closed || !had_socket)
 }
 
 fn first_of(fin: Option<(Side, BootTime)>, reset: Option<(Side, BootTime)>) -> Option<Side> {
@@ -175,50 +169,4 @@ fn closed_by_states(conn: &Connection) -> bool {
         let ended = end.closed.filter(|closed| matches!(closed.from, LastAck | TcpState::Closing));
         ended.is_some_and(|closed| closed.error.is_none_or(|error| error == 0))
     })
-}
-
-/// Why an end sent its reset, where something proves it.
-fn cause(conn: &Connection, side: Side) -> ResetCause {
-    let (own, other) = (conn.end(side), conn.end(side.other()));
-    let closed_first = own.closed.filter(|closed| closed.by_process);
-    if own.closed.is_some_and(|closed| closed.error == Some(ECONNABORTED)) {
-        return ResetCause::Killed;
-    }
-    if let Some(closed) = own.closed
-        && closed.proof.unread
-        && closed_first.is_some()
-    {
-        return ResetCause::UnreadData;
-    }
-    if let Some(closed) = own.closed
-        && closed.proof.linger
-        && closed_first.is_some()
-    {
-        return ResetCause::Linger;
-    }
-    // Its own FIN said that it has closed, its socket is gone or orphaned, and more came than the FIN acknowledged.
-    let more = own.fin.is_some_and(|fin| other.sent > fin.other_sent + u64::from(other.fin.is_some()));
-    let gone = own.closed.is_some_and(|closed| matches!(closed.from, FinWait1 | FinWait2));
-    if more && gone && own.had_socket { ResetCause::DataAfterClose } else { ResetCause::Unknown }
-}
-
-/// The states of an end, as the protocol has them: when the kernel replaces a socket in FIN_WAIT2, that state goes on until
-/// the other end's FIN comes.
-pub(super) fn states(conn: &Connection, side: Side) -> Vec<Stay> {
-    let end = conn.end(side);
-    let mut entered = end.states.clone();
-    if let Some(closed) = end.closed
-        && closed.from == FinWait2
-    {
-        entered.pop();
-        if let Some(fin) = conn.end(side.other()).fin {
-            entered.push((InTimeWait, fin.sent.first.max(closed.at)));
-        }
-    }
-    let until = entered.iter().skip(1).map(|&(_, at)| Some(at)).chain([None]);
-    let stay = |(&(state, since), until): (&(TcpState, BootTime), Option<BootTime>)| Stay {
-        state,
-        ns: until.filter(|_| since != BootTime(0)).map(|until| until.since(since)),
-    };
-    entered.iter().zip(until).map(stay).collect()
 }

@@ -98,6 +98,10 @@ pub(super) struct Connection {
     pub(super) first_fin: Option<Side>,
     /// An ICMP error quoted its SYN.
     pub(super) icmp: Option<Icmp>,
+    /// The connection that this one is on the other side of an address translation.
+    pub(super) translated: Option<u64>,
+    /// Something of it has been handed on.
+    pub(super) shown: bool,
     /// The record of its handshake has been written.
     pub(super) opened: bool,
     /// Its last record has been written.
@@ -138,6 +142,8 @@ impl Connection {
             fast_open: false,
             first_fin: None,
             icmp: None,
+            translated: None,
+            shown: false,
             opened: false,
             ended: false,
             gaps,

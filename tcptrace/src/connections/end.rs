@@ -1,7 +1,7 @@
 //! What is known of one end of a connection.
 
 use crate::{
-    event::{BootTime, Comm, Proof, StateChange, Task},
+    event::{BootTime, Process, Proof, StateChange},
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
 };
 
@@ -46,17 +46,14 @@ pub(super) struct Fin {
     pub(super) acked: Option<BootTime>,
 }
 
-/// A process that has done something to a socket.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Process {
-    pub(super) pid: u32,
-    pub(super) comm: Comm,
-}
-
-impl From<Task> for Process {
-    fn from(task: Task) -> Self {
-        Self { pid: task.pid, comm: task.comm }
-    }
+/// A reset, as it was first sent.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Rst {
+    pub(super) at: BootTime,
+    /// It acknowledges something, as the reset of a socket does that is there.
+    pub(super) has_ack: bool,
+    /// The offset of its number from the ISN.
+    pub(super) offset: u64,
 }
 
 /// How a socket ended.
@@ -94,19 +91,30 @@ pub(super) struct End {
     pub(super) acked_fin: bool,
     /// How many more of its segments are shown after a FIN.
     pub(super) after_fin: u8,
-    /// Its first reset.
-    pub(super) rst: Option<BootTime>,
+    /// Its first reset that the other end accepts, by its number.
+    pub(super) rst: Option<Rst>,
+    /// Its first reset that the other end would not accept, as far as numbers show.
+    pub(super) odd_rst: Option<Rst>,
+    /// Payload of it has been seen: where that is shown, all of it is.
+    pub(super) data_seen: bool,
+    /// The offset from the ISN that the other end has acknowledged.
+    pub(super) acked: u64,
     /// Something shows that it is on this host.
     pub(super) here: bool,
+    /// The number that users see of the socket that is this end.
+    pub(super) socket: Option<u64>,
     /// A socket here is or was this end.
     pub(super) had_socket: bool,
-    /// A socket here is this end, and not closed.
-    pub(super) open_socket: bool,
+    /// Sockets here that are this end and not closed: one, or for a moment two children of one handshake, which two
+    /// processors have made of it at the same time.
+    pub(super) open_sockets: u8,
     /// The states its socket has entered, and when.
     pub(super) states: Vec<(TcpState, BootTime)>,
     pub(super) closed: Option<Closed>,
-    /// Who opened it.
+    /// Who opened it, or listens where it was opened to.
     pub(super) opener: Option<Process>,
+    /// Who holds its socket, as the kernel was asked.
+    pub(super) owner: Option<Process>,
     /// Who closed it.
     pub(super) closer: Option<Process>,
 }
@@ -142,12 +150,18 @@ impl End {
             self.send_syn(header, at);
         }
         if header.has(TcpFlags::RST) {
-            self.rst.get_or_insert(at);
+            let rst = Rst { at, has_ack: header.has(TcpFlags::ACK), offset: self.offset(header.seq) };
+            if self.expects(rst.offset) {
+                self.rst.get_or_insert(rst);
+            } else {
+                self.odd_rst.get_or_insert(rst);
+            }
             // Its number is what the other end expects, not what this one has sent.
             if self.isn.is_some() {
                 return;
             }
         }
+        self.data_seen |= length > 0;
         if self.isn.is_none() {
             self.isn = Some(header.seq.add(u32::MAX));
             self.sent = 1;
@@ -169,6 +183,13 @@ impl End {
             _ => {}
         }
         self.acked_fin |= acks_fin;
+    }
+
+    /// Whether the other end accepts a reset with the number at this offset (RFC 5961 §3.2): it is the next one, or the next that the other
+    /// end knows of. Where no payload is shown, the next one may be further on.
+    fn expects(&self, offset: u64) -> bool {
+        let ahead = offset > self.sent && !self.data_seen && offset - self.sent < 1 << 31;
+        self.isn.is_none() || offset == self.sent || offset == self.acked || ahead
     }
 
     fn send_syn(&mut self, header: &TcpHeader, at: BootTime) {
@@ -197,6 +218,7 @@ impl End {
         // What has not been sent cannot be acknowledged: numbers far ahead are nonsense.
         if offset < self.sent + (1 << 30) {
             self.sent = self.sent.max(offset);
+            self.acked = self.acked.max(offset);
         }
         match &mut self.fin {
             Some(fin) if offset >= fin.end && offset < fin.end + (1 << 30) => {
@@ -211,7 +233,24 @@ impl End {
     pub(super) fn change(&mut self, change: &StateChange) {
         self.had_socket = true;
         self.here = true;
-        self.open_socket = change.new != TcpState::Close;
+        let twin = match (change.old, change.new) {
+            (TcpState::Listen, TcpState::SynRecv) => {
+                self.open_sockets += 1;
+                self.open_sockets > 1
+            }
+            // Of two children the one that closes again at once has never been the connection's.
+            (TcpState::SynRecv, TcpState::Close) if self.open_sockets > 1 => true,
+            _ => false,
+        };
+        if change.new == TcpState::Close {
+            self.open_sockets = self.open_sockets.saturating_sub(1);
+        }
+        if twin {
+            return;
+        }
+        if change.new != TcpState::Close {
+            self.open_sockets = self.open_sockets.max(1);
+        }
         if self.states.last().is_none_or(|&(state, _)| state != change.new) {
             if self.states.is_empty() && !matches!(change.old, TcpState::Close | TcpState::Listen) {
                 // It had been in the old state for as long as nobody knows.

@@ -19,11 +19,17 @@ const ACK_LATE: u64 = 1_000_000_000;
 
 // include/uapi/asm-generic/errno.h, the same on all architectures that Rust and this program run on.
 pub(super) const ECONNABORTED: u32 = 103;
+const EPIPE: u32 = 32;
 const ECONNRESET: u32 = 104;
 pub(super) const ETIMEDOUT: u32 = 110;
 const ECONNREFUSED: u32 = 111;
 const EHOSTUNREACH: u32 = 113;
 const ENETUNREACH: u32 = 101;
+
+/// Whether a socket has this error because a reset came (tcp_reset of net/ipv4/tcp_input.c).
+pub(super) fn is_by_reset(error: u32) -> bool {
+    matches!(error, EPIPE | ECONNRESET | ECONNREFUSED)
+}
 
 /// A handshake decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -116,7 +122,7 @@ fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
 /// The client's socket is established, but the server never made one of its SYN,ACK and resets.
 fn reset_of_half(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
-    let half = client.had_socket && !client.open_socket && client.rst.or(server.rst).is_some();
+    let half = client.had_socket && client.open_sockets == 0 && client.rst.or(server.rst).is_some();
     (half && server.here && !server.had_socket).then(|| Opened::plain(Outcome::Reset))
 }
 

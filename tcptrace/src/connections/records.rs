@@ -3,22 +3,24 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    closing::{self, Closing},
+    NO_NAMESPACE,
+    closing::Closing,
     connection::{Connection, Side},
     end::{End, Sent},
     opening::{self, Opened},
+    resets, stays,
 };
 use crate::{
     event::BootTime,
     tcp::{TcpOptions, TcpState},
     timeline::{
         Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Outcome,
-        summary::{self, HandshakeFacts},
+        summary::{self, CloseFacts, CommonFacts, HandshakeFacts, NoSegments},
     },
 };
 
 /// The handshake that has been decided, or, for none, one that was never seen.
-pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64) -> Handshake {
+pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, here: u32) -> Handshake {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let synack = server.synack.map(|sent| sent.first);
@@ -38,6 +40,9 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64) ->
         syn_to_synack_ns: after(client.syn.map(|sent| sent.first), synack),
         synack_to_ack_ns: after(synack, conn.ack_at),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
+        reset: opened
+            .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
+            .and_then(|_| resets::told(conn)),
         retransmissions: OpeningRetransmissions {
             syn: client.syn.map(Sent::again),
             synack: server.synack.map(Sent::again),
@@ -50,15 +55,18 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64) ->
         never_left: opening::never_left(conn, side),
         syns: client.syn.map_or(0, |sent| sent.count),
         icmp: conn.icmp.map(|icmp| icmp.kind),
-        reset_by: [side, side.other()]
-            .into_iter()
-            .find(|&side| conn.end(side).rst.is_some())
-            .and_then(|s| conn.role(s)),
         lasted: conn.last.since(conn.first),
-        no_segments: !conn.has_segments,
+        common: common_facts(conn, here),
     };
     handshake.summary = summary::handshake(&handshake, &facts);
     handshake
+}
+
+/// `here` is the namespace whose segments are seen.
+fn common_facts(conn: &Connection, here: u32) -> CommonFacts {
+    let elsewhere = conn.netns.is_some_and(|netns| netns != here);
+    let why = if elsewhere { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
+    CommonFacts { no_segments: (!conn.has_segments).then_some(why), translated: conn.translated }
 }
 
 fn unseen() -> Vec<Missing> {
@@ -66,10 +74,11 @@ fn unseen() -> Vec<Missing> {
 }
 
 /// The close that has been decided.
-pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64) -> Close {
+pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
+    let kernel = here != NO_NAMESPACE;
     let initiator = closing.initiator.and_then(|side| conn.role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin?, conn.end(first.other()).fin?)));
     let began = client.entered(TcpState::SynSent).or(client.syn.map(|sent| sent.first));
@@ -88,12 +97,18 @@ pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64) -> Close {
         time_wait: closing.time_wait,
         reset: closing.reset,
         retransmissions: Each { client: again(client), server: again(server) },
-        states: Each { client: closing::states(conn, side), server: closing::states(conn, side.other()) },
+        states: Each { client: stays::of(conn, side, kernel), server: stays::of(conn, side.other(), kernel) },
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
     };
-    close.summary = summary::close(&close);
+    let reset = resets::first(conn).map(|(side, _)| side);
+    let facts = CloseFacts {
+        late_bytes: reset.and_then(|side| resets::late_bytes(conn, side)),
+        other_closed: reset.is_some_and(|side| conn.end(side.other()).fin.is_some()),
+        common: common_facts(conn, here),
+    };
+    close.summary = summary::close(&close, &facts);
     close
 }
 
@@ -134,12 +149,13 @@ fn again(end: &End) -> Option<u32> {
 fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
+    let process = end.owner.or(end.opener);
     HandshakeEnd {
         addr,
         port,
         isn: end.isn.filter(|_| end.isn_known).map(|isn| isn.0),
-        pid: end.opener.map(|process| process.pid),
-        comm: end.opener.map(|process| process.comm),
+        pid: process.map(|process| process.pid),
+        comm: process.map(|process| process.comm),
         options: end.options.as_deref().map(|options| TcpOptions(*options)),
     }
 }
@@ -147,7 +163,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
 fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
-    let process = end.closer.or(end.opener);
+    let process = end.closer.or(end.owner).or(end.opener);
     CloseEnd { addr, port, pid: process.map(|process| process.pid), comm: process.map(|process| process.comm) }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Connections, NO_NAMESPACE, PlacedSegment,
     connection::{Connection, Icmp, Key, Side},
+    listeners::Listeners,
 };
 use crate::{
     event::{IcmpError, Segment},
@@ -30,7 +31,9 @@ impl Connections {
         conn.netns = (netns != NO_NAMESPACE).then_some(netns);
         conn.last = segment.at;
         conn.has_segments = true;
+        let answered = conn.end(from).synack.is_some();
         let control = learn(conn, from, segment);
+        let answers = !answered && conn.end(from).synack.is_some();
         let placed = PlacedSegment {
             segment: *segment,
             conn: conn.number,
@@ -38,6 +41,9 @@ impl Connections {
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,
         };
+        if answers {
+            self.translations.note(&mut self.table, at);
+        }
         Some((placed, at))
     }
 
@@ -60,6 +66,7 @@ impl Connections {
     }
 
     fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
+        let mut translated = None;
         // The socket itself is the surest join; what the stack sends without one has a socket of nobody's.
         if let Some(socket) = segment.socket
             && let Some(conn) = self.table.conn_of_socket(socket)
@@ -71,10 +78,17 @@ impl Connections {
                     self.bind_late(conn, *key, from, socket);
                     return conn;
                 }
+                _ if segment.header.has(TcpFlags::SYN) => translated = self.table.get(conn).map(|conn| conn.number),
                 _ => {}
             }
         }
-        let Some(newest) = self.table.find(key) else { return self.begin(segment, key, from) };
+        let Some(newest) = self.table.find(key) else {
+            let at = self.begin(segment, key, from);
+            if let Some(conn) = self.table.get_mut(at) {
+                conn.translated = translated;
+            }
+            return at;
+        };
         let header = &segment.header;
         if header.has(TcpFlags::SYN) {
             let fits = self.table.get(newest).is_some_and(|conn| syn_belongs(conn, from, header));
@@ -124,14 +138,14 @@ impl Connections {
 }
 
 /// The end that is a server by its listener, or by its port.
-pub(super) fn server_by_port(listeners: &std::collections::HashMap<(u32, u16), u32>, key: &Key) -> Option<Side> {
+pub(super) fn server_by_port(listeners: &Listeners, key: &Key) -> Option<Side> {
     let [first, second] = key.ends.map(|end| end.port);
     let which = |first: bool, second: bool| match (first, second) {
         (true, false) => Some(Side::First),
         (false, true) => Some(Side::Second),
         _ => None,
     };
-    let listens = |port| listeners.contains_key(&(key.netns, port));
+    let listens = |port| listeners.listens(key.netns, port);
     which(listens(first), listens(second)).or_else(|| which(first < 1024, second < 1024))
 }
 
@@ -155,13 +169,16 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     let Segment { header, length, at, .. } = segment;
     let (syn, ack) = (header.has(TcpFlags::SYN), ack_of(header));
     let acked_before = conn.ack_at.is_some();
+    let stray = is_stray_reset(conn, from, header);
     let other = conn.end_mut(from.other());
     let fin_acked_before = other.fin.is_none_or(|fin| fin.acked.is_some());
-    let acks_fin = ack.is_some_and(|ack| other.acknowledged(ack, syn, *at));
+    let acks_fin = !stray && ack.is_some_and(|ack| other.acknowledged(ack, syn, *at));
     let (other_sent, other_syn) = (other.sent, other.syn.is_some());
     let acked = ack.map(|ack| other.offset(ack));
     let own = conn.end_mut(from);
-    own.send(header, *length, *at, acks_fin, other_sent);
+    if !stray {
+        own.send(header, *length, *at, acks_fin, other_sent);
+    }
     // Only a SYN is sent by the end itself whenever a socket stands behind it: resets and the like are the stack's.
     own.here |= syn && segment.socket.is_some();
     let own_syn = own.syn.is_some();
@@ -186,6 +203,13 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     let flagged = header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
     let crossing = header.seq.0 >> 30 != header.seq.add(*length).0 >> 30;
     flagged || completed || after_fin > 0 || crossing
+}
+
+/// Whether a reset that comes instead of a SYN,ACK does not answer the SYN (RFC 9293 §3.10.7.3).
+fn is_stray_reset(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+    let other = conn.end(from.other());
+    let answers = |ack| (1..=other.sent).contains(&other.offset(ack));
+    header.has(TcpFlags::RST) && !conn.answered && other.syn.is_some() && !ack_of(header).is_some_and(answers)
 }
 
 fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {

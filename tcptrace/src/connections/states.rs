@@ -2,17 +2,29 @@
 
 use super::{
     Connections, PlacedState, Role,
-    connection::{Key, Side},
+    connection::{Connection, Key, Side},
+    opening,
     segments::server_by_port,
     table::Socket,
 };
 use crate::{
-    event::{SocketKey, StateChange},
+    event::{Process, SocketKey, StateChange},
     tcp::TcpState::{Close, Established, Listen, SynRecv, SynSent},
 };
 
 /// How long after the last event of an ended connection a socket's own end may still come, in nanoseconds.
 const LATE: u64 = 1_000_000_000;
+
+/// How long after the first child of a handshake another processor may make a second one of it, in nanoseconds.
+const TWIN: u64 = 1_000_000_000;
+
+/// Whether the socket is a second child of a handshake: two processors may each make one of the ACK and of data that follows
+/// at once; one of the two is closed again.
+fn is_twin(conn: &Connection, side: Side, change: &StateChange) -> bool {
+    let end = conn.end(side);
+    let young = end.entered(SynRecv).is_some_and(|at| change.at.since(at) < TWIN);
+    (change.old, change.new) == (Listen, SynRecv) && end.open_sockets == 1 && young && !conn.ended
+}
 
 impl Connections {
     /// Finds the change's connection or begins one.
@@ -34,8 +46,11 @@ impl Connections {
                 at
             }
         };
-        let (conn, role) = self.note(change, at, socket.side);
+        let (conn, role) = self.note(change, at, &socket);
         let old_state_ns = socket.since.map(|since| change.at.since(since));
+        if change.old == SynRecv && change.new == Established {
+            self.owners.accepted(change.at, socket.conn, socket.side);
+        }
         if change.new == Close {
             self.table.remove_socket(change.socket);
         } else if let Some(known) = self.table.socket_mut(change.socket) {
@@ -87,28 +102,23 @@ impl Connections {
         if let Some(at) = socket.conn.and_then(|place| self.table.resolve(place))
             && let Some(conn) = self.table.get_mut(at)
         {
-            conn.end_mut(socket.side).open_socket = false;
+            let open = &mut conn.end_mut(socket.side).open_sockets;
+            *open = open.saturating_sub(1);
         }
     }
 
     /// A listener opens or closes: no connection.
     fn place_listener(&mut self, change: &StateChange, netns: u32) -> PlacedState {
-        let key = (netns, change.local.port);
         let socket = self.socket_of(change);
         let old_state_ns = socket.since.map(|since| change.at.since(since));
         if change.new == Listen {
-            *self.listeners.entry(key).or_default() += 1;
+            self.listeners.open(netns, change.local, change.task.map(Process::from));
             if let Some(known) = self.table.socket_mut(change.socket) {
                 *known = Socket { since: Some(change.at), ..socket };
             }
         } else {
             self.table.remove_socket(change.socket);
-            if let Some(count) = self.listeners.get_mut(&key) {
-                *count -= 1;
-                if *count == 0 {
-                    self.listeners.remove(&key);
-                }
-            }
+            self.listeners.close(netns, change.local);
         }
         PlacedState { change: *change, conn: None, socket: socket.number, role: None, old_state_ns }
     }
@@ -131,7 +141,7 @@ impl Connections {
     /// Whether the socket can be this end of that generation.
     fn has_room(&self, at: u32, side: Side, change: &StateChange) -> bool {
         let Some(conn) = self.table.get(at) else { return false };
-        let taken = conn.end(side).had_socket && !conn.is_self_connect();
+        let taken = conn.end(side).had_socket && !conn.is_self_connect() && !is_twin(conn, side, change);
         // A socket that was there before may end after the other end has ended the connection.
         let late = !matches!(change.old, Close | Listen) && change.at.since(conn.last) < LATE;
         if taken || (conn.ended && !late) {
@@ -143,7 +153,8 @@ impl Connections {
     }
 
     /// Takes down what the change shows: the connection's number and the socket's role.
-    fn note(&mut self, change: &StateChange, at: u32, side: Side) -> (Option<u64>, Option<Role>) {
+    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> (Option<u64>, Option<Role>) {
+        let side = socket.side;
         let Some(conn) = self.table.get_mut(at) else { return (None, None) };
         conn.netns = conn.netns.or(change.netns);
         conn.last = change.at;
@@ -167,7 +178,12 @@ impl Connections {
             conn.client = server_by_port(&self.listeners, &key).map(Side::other);
             conn.client_guessed = conn.client.is_some();
         }
+        conn.end_mut(side).socket = Some(socket.number);
         conn.end_mut(side).change(change);
+        if change.new == Close && change.error.is_some_and(opening::is_by_reset) {
+            let other = conn.end_mut(side.other());
+            other.rst = other.rst.or(other.odd_rst);
+        }
         (Some(conn.number), conn.role(side))
     }
 }

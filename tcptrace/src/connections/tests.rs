@@ -3,6 +3,7 @@
 mod exchange;
 mod generations;
 mod order;
+mod owners;
 mod properties;
 mod verdicts;
 

@@ -39,6 +39,7 @@ impl Render for Events {
             Entry::State(state) => self.state(state, line),
             Entry::Segment(segment) => self.segment(segment, line),
             Entry::Icmp(icmp) => self.icmp(icmp, line),
+            Entry::Owner(owner) => self.owner(owner, line),
             Entry::Lost(lost) => self.lost(lost, line),
             Entry::Handshake(handshake) => {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);

@@ -7,8 +7,8 @@ use proptest::{collection::vec, option::of, prelude::*, sample::select};
 use crate::{
     connections::Role,
     entry::{
-        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, SCHEMA, SegmentEntry, Stamp,
-        StartEntry, StateEntry,
+        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, OwnerEntry, OwnerSource,
+        SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
     },
     event::{BootTime, Comm, Direction, LossSource},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
@@ -139,6 +139,21 @@ pub(crate) fn icmp() -> IcmpEntry {
     }
 }
 
+pub(crate) fn owner() -> OwnerEntry {
+    OwnerEntry {
+        stamp: stamp(),
+        conn: Some(3),
+        socket: Some(4),
+        local: endpoint([10, 0, 0, 2], 9999),
+        remote: Some(endpoint([10, 0, 0, 1], 54762)),
+        pid: Some(801),
+        comm: Some(comm("server")),
+        holders: 1,
+        sockets: 1,
+        source: OwnerSource::SockDiag,
+    }
+}
+
 pub(crate) fn lost() -> LostEntry {
     LostEntry { stamp: stamp(), source: LossSource::State, count: 12, total: 45 }
 }
@@ -171,6 +186,7 @@ pub(crate) fn handshake() -> HandshakeEntry {
         syn_to_synack_ns: Some(10_000),
         synack_to_ack_ns: Some(20_000),
         connect_ns: Some(31_000),
+        reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
         incomplete: true,
         missing: vec![Missing::Syn, Missing::Lost],
@@ -182,7 +198,8 @@ pub(crate) fn handshake() -> HandshakeEntry {
 /// A connection that was torn down, with everything that may be null not null.
 pub(crate) fn close() -> CloseEntry {
     let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
-    let stays = vec![Stay { state: TcpState::Established, ns: Some(5) }, Stay { state: TcpState::TimeWait, ns: None }];
+    let stay = |state, ns| Stay { state, ns, inferred: false };
+    let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
         at: BootTime(1),
         conn: 3,
@@ -215,6 +232,7 @@ pub(crate) fn all() -> Vec<Entry> {
         Entry::Segment(segment()),
         Entry::Segment(data_segment()),
         Entry::Icmp(icmp()),
+        Entry::Owner(owner()),
         Entry::Lost(lost()),
         Entry::Handshake(handshake()),
         Entry::Close(close()),

@@ -14,12 +14,39 @@ pub(crate) struct HandshakeFacts {
     pub(crate) syns: u32,
     /// What an ICMP error said about the SYN.
     pub(crate) icmp: Option<&'static str>,
-    /// Who sent a reset.
-    pub(crate) reset_by: Option<Role>,
     /// From the first event to the last, in nanoseconds.
     pub(crate) lasted: u64,
-    /// No segment was seen at all.
-    pub(crate) no_segments: bool,
+    /// What both records' sentences need.
+    pub(crate) common: CommonFacts,
+}
+
+/// What the sentences of both records need besides the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommonFacts {
+    /// Why no segment was seen, where none was.
+    pub(crate) no_segments: Option<NoSegments>,
+    /// The connection that this one is on the other side of an address translation.
+    pub(crate) translated: Option<u64>,
+}
+
+/// Why no segment of a connection was seen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NoSegments {
+    /// Its interfaces are in another network namespace.
+    OtherNamespace,
+    /// They passed no interface that is watched.
+    NotWatched,
+}
+
+/// What a close's sentence needs besides the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CloseFacts {
+    /// Payload that came for the end that sent the reset after it had closed.
+    pub(crate) late_bytes: Option<u64>,
+    /// The other end closed too.
+    pub(crate) other_closed: bool,
+    /// What both records' sentences need.
+    pub(crate) common: CommonFacts,
 }
 
 /// The sentence of a handshake.
@@ -43,10 +70,21 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     if again > 0 {
         push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
     }
-    if facts.no_segments && record.outcome.is_some() {
-        text.push_str("; no segments passed an interface that is watched: another network namespace?");
-    }
+    text.push_str(&common_words(&facts.common));
     text + &missing_words(&record.missing)
+}
+
+fn common_words(facts: &CommonFacts) -> String {
+    let mut text = match facts.no_segments {
+        Some(NoSegments::OtherNamespace) => "; no segments: other network namespace",
+        Some(NoSegments::NotWatched) => "; no segments: they passed no interface that is watched",
+        None => "",
+    }
+    .to_owned();
+    if let Some(number) = facts.translated {
+        push(&mut text, format_args!("; the same as #{number}, on the other side of an address translation"));
+    }
+    text
 }
 
 fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -> String {
@@ -66,13 +104,19 @@ fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -
         }
         Outcome::Refused => match (record.by_icmp, facts.icmp) {
             (true, Some(said)) => format!("refused by ICMP: {said}"),
-            _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so".to_owned(),
+            _ => match record.reset.map(|reset| reset.cause) {
+                Some(ResetCause::NoListener) => "refused: nobody listens there".to_owned(),
+                _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so".to_owned(),
+            },
         },
-        Outcome::Reset => match facts.reset_by {
+        Outcome::Reset => match record.reset.map(|reset| reset.by) {
             Some(Role::Client) => {
                 "reset by the client before it was complete, as health checks and scans do".to_owned()
             }
-            Some(Role::Server) => "reset by the server before it was complete".to_owned(),
+            Some(Role::Server) => {
+                let cause = record.reset.map_or("", |reset| cause_words(reset.cause));
+                format!("reset by the server before it was complete{cause}")
+            }
             None => "reset before it was complete".to_owned(),
         },
         Outcome::Unreachable => match facts.icmp {
@@ -98,8 +142,8 @@ fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -
 }
 
 /// The sentence of a close.
-pub(crate) fn close(record: &Close) -> String {
-    let mut text = how(record);
+pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
+    let mut text = how(record, facts);
     let arrows = [(record.bytes.client_to_server, "→"), (record.bytes.server_to_client, "←")];
     let bytes: Vec<String> =
         arrows.iter().filter_map(|(count, arrow)| count.map(|count| format!("{count} B {arrow}"))).collect();
@@ -115,10 +159,11 @@ pub(crate) fn close(record: &Close) -> String {
         Some(TimeWait::Both) => text.push_str("; both hold TIME_WAIT for 60 s"),
         None => {}
     }
+    text.push_str(&common_words(&facts.common));
     text + &missing_words(&record.missing)
 }
 
-fn how(record: &Close) -> String {
+fn how(record: &Close, facts: &CloseFacts) -> String {
     let by = record.initiator.map_or_else(String::new, |role| format!(" by the {}", name(role)));
     match record.kind {
         CloseKind::Simultaneous => "closed by both ends at once".to_owned(),
@@ -136,8 +181,31 @@ fn how(record: &Close) -> String {
         CloseKind::Unseen => "ended; how was not seen".to_owned(),
         CloseKind::Reset => record.reset.map_or_else(
             || "reset".to_owned(),
-            |reset| format!("reset by the {}{}", name(reset.by), cause_words(reset.cause)),
+            |reset| {
+                let cause = match reset.cause {
+                    ResetCause::DataAfterClose => late_words(facts),
+                    cause => cause_words(cause).to_owned(),
+                };
+                format!("reset by the {}{cause}", name(reset.by))
+            },
         ),
+    }
+}
+
+/// Lengths of a TLS close_notify: 1.3, and 1.2 with AES-GCM, ChaCha20 or CBC and SHA-1 (RFC 5246 §6.2.3, RFC 8446 §5.2).
+const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
+
+/// Why data for a closed socket need not be a failure.
+fn late_words(facts: &CloseFacts) -> String {
+    match facts.late_bytes {
+        Some(bytes) if facts.other_closed && bytes <= 64 => {
+            format!(": the other end still sent {bytes} B while it closed too, as TLS does with close_notify: harmless")
+        }
+        Some(bytes) if CLOSE_NOTIFY.contains(&bytes) => format!(
+            ": the other end sent {bytes} B to a socket that was closed already: harmless if that was TLS's close_notify, \
+             whose length it is; further writes fail with EPIPE"
+        ),
+        _ => cause_words(ResetCause::DataAfterClose).to_owned(),
     }
 }
 

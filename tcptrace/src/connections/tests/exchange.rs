@@ -4,8 +4,11 @@ use std::net::IpAddr;
 
 pub(super) use crate::tcp::TcpState as State;
 use crate::{
-    connections::{Connections, Placed, PlacedSegment, PlacedState, Totals},
-    event::{BootTime, Comm, Direction, Endpoint, Event, IcmpError, Proof, Segment, SocketKey, StateChange, Task},
+    connections::{Connections, NO_NAMESPACE, Placed, PlacedSegment, PlacedState, Totals},
+    event::{
+        BootTime, Comm, Direction, Endpoint, Event, IcmpError, Process, Proof, Segment, SocketKey, SocketOwner,
+        StateChange, Task,
+    },
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
     timeline::{Close, Handshake},
 };
@@ -39,6 +42,30 @@ impl Exchange {
             proof: Proof::default(),
             task: None,
         }
+    }
+
+    /// The events of a capture.
+    pub(super) fn of_capture() -> Self {
+        Self { connections: Connections::new(NO_NAMESPACE), ..Self::new() }
+    }
+
+    /// The kernel tells who holds sockets; `None` for several processes.
+    pub(super) fn owner(&mut self, local: u16, remote: Option<u16>, pid: Option<u32>) {
+        let comm = Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0");
+        let owner = SocketOwner {
+            at: BootTime(self.now),
+            asked: BootTime(self.now),
+            local: end(local),
+            remote: remote.map(end),
+            sockets: 1,
+            holders: if pid.is_some() { 1 } else { 2 },
+            process: pid.map(|pid| Process { pid, comm }),
+        };
+        self.event(&Event::Owner(owner));
+    }
+
+    pub(super) fn connections(&mut self) -> &mut Connections {
+        &mut self.connections
     }
 
     /// The next event happens in this namespace.
@@ -258,6 +285,7 @@ pub(super) fn conn(placed: &Placed) -> Option<u64> {
         Placed::Icmp(icmp) => Some(icmp.conn),
         Placed::Handshake(record) => Some(record.conn),
         Placed::Close(record) => Some(record.conn),
+        Placed::Owner(owner) => owner.conn,
         Placed::Loss(_) => None,
     }
 }

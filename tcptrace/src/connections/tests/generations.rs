@@ -4,7 +4,10 @@ use super::{
     CLIENT, SERVER,
     exchange::{self, Exchange, State::*},
 };
-use crate::tcp::TcpFlags;
+use crate::{
+    tcp::TcpFlags,
+    timeline::{CloseKind, Outcome},
+};
 
 /// The connection of each segment, in order.
 fn conns(exchange: &mut Exchange) -> Vec<u64> {
@@ -133,4 +136,55 @@ fn a_socket_whose_end_was_not_seen_does_not_keep_its_connection_open() {
         states.iter().map(|state| (state.conn, state.socket)).collect::<Vec<_>>(),
         [(Some(1), 1), (Some(1), 1), (Some(2), 2)]
     );
+}
+
+#[test]
+fn a_second_child_that_closes_at_once_is_no_second_connection() {
+    for loser in [2, 3] {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
+        exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 9, Some(8), 0);
+        exchange.state(CLIENT, SERVER, SynSent, Established);
+        exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 8, Some(10), 0);
+        let winner = 5 - loser;
+        exchange.full_state(2, SERVER, CLIENT, Listen, SynRecv);
+        exchange.full_state(3, SERVER, CLIENT, Listen, SynRecv);
+        exchange.full_state(loser, SERVER, CLIENT, SynRecv, Close);
+        exchange.full_state(winner, SERVER, CLIENT, SynRecv, Established);
+        exchange.full_state(winner, SERVER, CLIENT, Established, FinWait1);
+        exchange.segment(SERVER, CLIENT, TcpFlags::FIN, 10, Some(8), 0);
+        exchange.state(CLIENT, SERVER, Established, CloseWait);
+        exchange.state(CLIENT, SERVER, CloseWait, LastAck);
+        exchange.segment(CLIENT, SERVER, TcpFlags::FIN, 8, Some(11), 0);
+        exchange.full_state(winner, SERVER, CLIENT, FinWait1, FinWait2);
+        exchange.segment(SERVER, CLIENT, TcpFlags::ACK, 11, Some(9), 0);
+        exchange.full_state(winner, SERVER, CLIENT, FinWait2, Close);
+        exchange.state(CLIENT, SERVER, LastAck, Close);
+        let (handshakes, closes) = exchange.records();
+        let ([handshake], [close]) = (&handshakes[..], &closes[..]) else { panic!("{handshakes:?} {closes:?}") };
+        assert_eq!((handshake.outcome, close.kind), (Some(Outcome::Established), CloseKind::ThreeSegment));
+        let server: Vec<_> = close.states.server.iter().map(|stay| stay.state).collect();
+        assert_eq!(server, [SynRecv, Established, FinWait1, FinWait2, TimeWait]);
+        assert_eq!(exchange.totals().ended, 1);
+    }
+}
+
+#[test]
+fn both_sides_of_an_address_translation_know_of_each_other() {
+    let mut exchange = Exchange::new();
+    let translated = 61_000;
+    for (ports, ifindex) in [((CLIENT, SERVER), 1), ((translated, SERVER), 2)] {
+        exchange.on_interface(ifindex).segment(ports.0, ports.1, TcpFlags::SYN, 7, None, 0);
+    }
+    for (ports, ifindex) in [((translated, SERVER), 2), ((CLIENT, SERVER), 1)] {
+        exchange.on_interface(ifindex).segment(ports.1, ports.0, TcpFlags::SYN, 9, Some(8), 0);
+    }
+    for (ports, ifindex) in [((CLIENT, SERVER), 1), ((translated, SERVER), 2)] {
+        exchange.on_interface(ifindex).segment(ports.0, ports.1, TcpFlags::ACK, 8, Some(10), 0);
+    }
+    let (handshakes, _) = exchange.records();
+    let [first, second] = &handshakes[..] else { panic!("{handshakes:?}") };
+    assert!(second.summary.contains("the same as #1"), "{}", second.summary);
+    assert!(!first.summary.contains("the same as"), "{}", first.summary);
 }

@@ -2,6 +2,8 @@
 
 mod closes;
 mod handshakes;
+mod inferred;
+mod resets;
 
 use super::{
     CLIENT, SERVER,

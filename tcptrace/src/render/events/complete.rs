@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    connections::Role,
+    connections::{OwnerSource, Role},
     event::{Direction, LossSource},
     render::{Json, samples},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
@@ -14,11 +14,12 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 5] = [
+const LEFT_OUT: [(&str, &str); 6] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("start.schema", "of the JSON alone"),
     ("state.netns", "nearly always the same, and long; the connection's number keeps namespaces apart"),
+    ("owner.socket", "as in a state"),
     ("state.socket", "the ends and the connection's number tell sockets apart for people"),
 ];
 
@@ -166,6 +167,26 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.src.port = Some(1),
                     |entry| entry.dst.addr = [127, 0, 0, 2].into(),
                     |entry| entry.dst.port = None,
+                ],
+            ),
+            Entry::Owner(entry) => check(
+                "owner",
+                &entry,
+                Entry::Owner,
+                &[
+                    |entry| entry.stamp.time = WallTime(1),
+                    |entry| entry.stamp.boot_ns = None,
+                    |entry| entry.conn = None,
+                    |entry| entry.socket = None,
+                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.local.port = Some(1),
+                    |entry| entry.remote = Some(samples::endpoint([127, 0, 0, 2], 54762)),
+                    |entry| entry.remote = Some(samples::endpoint([10, 0, 0, 1], 9502)),
+                    |entry| entry.pid = Some(802),
+                    |entry| entry.comm = Some(samples::comm("other")),
+                    |entry| entry.holders = 2,
+                    |entry| entry.sockets = 2,
+                    |entry| entry.source = OwnerSource::Listener,
                 ],
             ),
             Entry::Lost(entry) => check(

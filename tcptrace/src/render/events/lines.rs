@@ -2,9 +2,10 @@
 
 use super::{Events, look};
 use crate::{
-    entry::{EndEntry, IcmpEntry, LostEntry, Stamp, StartEntry},
+    entry::{EndEntry, IcmpEntry, LostEntry, OwnerEntry, OwnerSource, Stamp, StartEntry},
     event::LossSource,
     render::line::Line,
+    text::Escaped,
 };
 
 impl Events {
@@ -35,6 +36,39 @@ impl Events {
         self.look(look::TROUBLE, line, |line| line.raw(kind));
         line.raw(" (type ").number(*icmp_type).raw(", code ").number(*icmp_code).raw(") about ");
         line.dotted(src).raw(" > ").dotted(dst);
+    }
+
+    /// Who holds a socket.
+    pub(super) fn owner(&self, entry: &OwnerEntry, line: &mut Line<'_>) {
+        // The ends tell sockets apart for people.
+        let OwnerEntry { stamp, conn, socket: _, local, remote, pid, comm, holders, sockets, source } = entry;
+        self.time(stamp, line);
+        match *conn {
+            Some(conn) => self.conn(conn, line),
+            None => drop(line.raw("- ")),
+        }
+        line.raw("owner     ").dotted(local);
+        if let Some(remote) = remote {
+            line.raw(" > ").dotted(remote);
+        }
+        line.raw(": ");
+        match (pid, comm) {
+            (Some(pid), Some(comm)) => line.display(Escaped(comm.bytes())).raw("[").number(*pid).raw("]"),
+            (Some(pid), None) => line.raw("[").number(*pid).raw("]"),
+            (None, _) => line.raw("no single process"),
+        };
+        line.raw("  (").raw(match source {
+            OwnerSource::Event => "it changed the socket's state",
+            OwnerSource::SockDiag => "it holds the socket",
+            OwnerSource::Listener => "it holds the listener",
+        });
+        if *holders != 1 {
+            line.raw(", ").number(*holders).raw(" processes do");
+        }
+        if *sockets != 1 {
+            line.raw(", ").number(*sockets).raw(" sockets listen");
+        }
+        line.raw(")");
     }
 
     /// A record's sentence; the events it sums up stand above.

@@ -156,6 +156,10 @@ fn the_other_lines() {
             Entry::Icmp(samples::icmp()),
             "#3 eth0 in   IP 10.0.0.254: ICMP host unreachable (type 3, code 1) about 10.0.0.1.54762 > 10.0.0.2.9999",
         ),
+        (
+            Entry::Owner(samples::owner()),
+            "#3 owner     10.0.0.2.9999 > 10.0.0.1.54762: server[801]  (it holds the socket)",
+        ),
         (Entry::Lost(samples::lost()), "-- lost 12 state records (45 in all)"),
         (Entry::End(samples::end()), "-- end: 12 connections, 3 still open, 2 forgotten; 1024 events, 45 records lost"),
     ] {

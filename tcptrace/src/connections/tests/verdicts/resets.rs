@@ -1,0 +1,107 @@
+//! Resets: which of them count, who sent them, and why.
+
+use super::*;
+
+/// The cause and sender of the reset that closed the connection.
+fn closed_by(exchange: &mut Exchange) -> Reset {
+    let (_, close) = whole(exchange);
+    assert_eq!(close.kind, CloseKind::Reset, "{}", close.summary);
+    close.reset.expect("a reset")
+}
+
+#[test]
+fn a_reset_whose_number_nobody_expects_ends_nothing() {
+    let mut exchange = opened();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.segment(CLIENT, SERVER, RST, C + 5_000, None, 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 0);
+    exchange.segment(CLIENT, SERVER, FIN, C + 101, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 102), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 102, Some(S + 2), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.reset), (CloseKind::ThreeSegment, None));
+}
+
+#[test]
+fn the_socket_that_ends_by_such_a_reset_knows_better() {
+    let mut exchange = established();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.segment(CLIENT, SERVER, RST, C + 5_000, Some(S + 1), 0);
+    exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+    exchange.state(CLIENT, SERVER, Established, Close);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Client, cause: ResetCause::Unknown });
+}
+
+#[test]
+fn a_reset_that_does_not_acknowledge_the_syn_refuses_nothing() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 70_000), 0);
+    exchange.segment(SERVER, CLIENT, RST, 0, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    let (handshakes, closes) = exchange.records();
+    assert_eq!((only(handshakes).outcome, closes.len()), (Some(Outcome::Established), 0));
+}
+
+#[test]
+fn an_end_that_has_forgotten_the_connection_resets_without_an_ack() {
+    let mut exchange = opened();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 50);
+    exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 51), 100);
+    exchange.segment(SERVER, CLIENT, RST, S + 51, None, 0);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::NoConnection });
+}
+
+#[test]
+fn an_end_that_may_never_have_had_the_connection_has_not_forgotten_it() {
+    let mut exchange = opened();
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::Unknown });
+}
+
+#[test]
+fn a_socket_that_gives_up_and_resets_had_sent_keep_alive_probes() {
+    let mut exchange = established();
+    exchange.segment(CLIENT, SERVER, RST, C + 1, Some(S + 1), 0);
+    exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+    exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::TimedOut, None));
+    assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::Keepalive }));
+}
+
+#[test]
+fn the_handshake_tells_who_broke_it_off() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+    assert_eq!(failed(&mut exchange).reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }));
+}
+
+/// The sentence of a close by a server which gets `late` bytes after that, with or without the client's FIN.
+fn late(late: u32, fin: bool) -> String {
+    let mut exchange = established();
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    exchange.segment(CLIENT, SERVER, if fin { FIN } else { ACK }, C + 1, Some(S + 2), late);
+    exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
+    exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::DataAfterClose }));
+    close.summary
+}
+
+#[test]
+fn a_last_word_of_tls_is_harmless_and_a_write_into_nothing_is_not() {
+    assert!(late(31, true).contains("31 B while it closed too, as TLS does with close_notify: harmless"));
+    assert!(late(24, false).contains("harmless if that was TLS's close_notify"));
+    let lost = late(28, false);
+    assert!(lost.contains("further writes fail with EPIPE") && !lost.contains("harmless"), "{lost}");
+    assert!(!late(5_000, true).contains("harmless"));
+}
