@@ -66,7 +66,7 @@ pub enum Missing {
     Synack,
     /// The ACK that completes the handshake.
     Ack,
-    /// A FIN.
+    /// A FIN, or the reset that came instead of it.
     Fin,
     /// State changes of a socket here.
     States,

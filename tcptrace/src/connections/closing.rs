@@ -120,9 +120,15 @@ fn kind(conn: &Connection, fins: &Fins, reset: bool, over: bool) -> CloseKind {
         }
         _ if closed_by_states(conn) => CloseKind::Orderly,
         _ if over => CloseKind::Unfinished,
-        (Some((side, fin)), None) if fin.acked.is_some() && conn.end(side).closed.is_some() => CloseKind::TimedOut,
+        // Nobody here knows why the other end's FIN does not come.
+        (Some((side, fin)), None) if fin.acked.is_some() && waited_alone(conn, side) => CloseKind::TimedOut,
         _ => CloseKind::Unseen,
     }
+}
+
+/// The end's socket here is gone, and the other end has none here.
+fn waited_alone(conn: &Connection, side: Side) -> bool {
+    conn.end(side).closed.is_some() && !conn.end(side.other()).had_socket
 }
 
 /// The FINs in the order in which they were first sent.

@@ -54,6 +54,8 @@ pub(super) struct Rst {
     pub(super) has_ack: bool,
     /// The offset of its number from the ISN.
     pub(super) offset: u64,
+    /// It has been seen, and not only what it did.
+    pub(super) seen: bool,
 }
 
 /// How a socket ended.
@@ -150,13 +152,14 @@ impl End {
             self.send_syn(header, at);
         }
         if header.has(TcpFlags::RST) {
-            let rst = Rst { at, has_ack: header.has(TcpFlags::ACK), offset: self.offset(header.seq) };
+            let rst = Rst { at, has_ack: header.has(TcpFlags::ACK), offset: self.offset(header.seq), seen: true };
             if self.expects(rst.offset) {
                 self.rst.get_or_insert(rst);
+                self.sent = self.sent.max(rst.offset);
             } else {
                 self.odd_rst.get_or_insert(rst);
             }
-            // Its number is what the other end expects, not what this one has sent.
+            // Its number is the one behind all that has been sent: no payload, no FIN.
             if self.isn.is_some() {
                 return;
             }
@@ -183,6 +186,12 @@ impl End {
             _ => {}
         }
         self.acked_fin |= acks_fin;
+    }
+
+    /// The other end's socket says that a reset has come, whether it was seen and whatever its number.
+    pub(super) fn reset_accepted(&mut self, at: BootTime) {
+        let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false };
+        self.rst = self.rst.or(self.odd_rst).or(Some(unseen));
     }
 
     /// Whether the other end accepts a reset with the number at this offset (RFC 5961 §3.2): it is the next one, or the next that the other

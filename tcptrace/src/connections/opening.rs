@@ -26,9 +26,9 @@ const ECONNREFUSED: u32 = 111;
 const EHOSTUNREACH: u32 = 113;
 const ENETUNREACH: u32 = 101;
 
-/// Whether a socket has this error because a reset came (tcp_reset of net/ipv4/tcp_input.c).
+/// Whether a socket has this error because a reset came (tcp_reset of net/ipv4/tcp_input.c), and nothing else.
 pub(super) fn is_by_reset(error: u32) -> bool {
-    matches!(error, EPIPE | ECONNRESET | ECONNREFUSED)
+    matches!(error, EPIPE | ECONNRESET)
 }
 
 /// A handshake decided.

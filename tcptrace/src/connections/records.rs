@@ -117,7 +117,7 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
     if !conn.has_segments {
         missing.push(Missing::Interface);
-    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen) {
+    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen) || conn.ends.iter().any(unseen_reset) {
         missing.push(Missing::Fin);
     }
     let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect();
@@ -126,6 +126,10 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     }
     missing.sort_unstable();
     missing
+}
+
+fn unseen_reset(end: &End) -> bool {
+    end.rst.is_some_and(|rst| !rst.seen)
 }
 
 fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {

@@ -181,8 +181,7 @@ impl Connections {
         conn.end_mut(side).socket = Some(socket.number);
         conn.end_mut(side).change(change);
         if change.new == Close && change.error.is_some_and(opening::is_by_reset) {
-            let other = conn.end_mut(side.other());
-            other.rst = other.rst.or(other.odd_rst);
+            conn.end_mut(side.other()).reset_accepted(change.at);
         }
         (Some(conn.number), conn.role(side))
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     event::BootTime,
-    tcp::TcpState::{self, FinWait2, TimeWait},
+    tcp::TcpState::{self, Closing, FinWait2, TimeWait},
     timeline::Stay,
 };
 
@@ -23,17 +23,22 @@ pub(super) fn of(conn: &Connection, side: Side, kernel: bool) -> Vec<Stay> {
     entered.iter().zip(until).map(stay).collect()
 }
 
-/// When the kernel replaces a socket in FIN_WAIT2, that state goes on until the other end's FIN comes.
+/// The kernel replaces sockets in FIN_WAIT2 and CLOSING by something smaller, and calls that CLOSE: FIN_WAIT2 goes on until the
+/// other end's FIN comes, and then comes TIME_WAIT.
 fn seen(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)> {
     let end = conn.end(side);
     let mut entered = end.states.clone();
-    if let Some(closed) = end.closed
-        && closed.from == FinWait2
-    {
-        entered.pop();
-        if let Some(fin) = conn.end(side.other()).fin {
-            entered.push((TimeWait, fin.sent.first.max(closed.at)));
+    let replaced = end.closed.filter(|closed| closed.error.is_none_or(|error| error == 0));
+    match replaced.map(|closed| (closed.from, closed.at)) {
+        Some((FinWait2, at)) => {
+            entered.pop();
+            entered.extend(conn.end(side.other()).fin.map(|fin| (TimeWait, fin.sent.first.max(at))));
         }
+        Some((Closing, at)) => {
+            entered.pop();
+            entered.push((TimeWait, at));
+        }
+        _ => {}
     }
     entered
 }

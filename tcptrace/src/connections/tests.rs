@@ -1,10 +1,12 @@
 //! Exchanges as the kernel shows them, without a kernel.
 
+mod certainty;
 mod exchange;
 mod generations;
 mod order;
 mod owners;
 mod properties;
+mod simulation;
 mod verdicts;
 
 use self::exchange::{Exchange, State::*};

@@ -240,7 +240,7 @@ fn missing_words(missing: &[Missing]) -> String {
             Missing::Syn => "SYN",
             Missing::Synack => "SYN,ACK",
             Missing::Ack => "ACK",
-            Missing::Fin => "FIN",
+            Missing::Fin => "FIN or RST",
             Missing::States => "states",
             Missing::Interface => "segments",
             Missing::Lost => "lost events",

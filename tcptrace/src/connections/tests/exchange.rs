@@ -151,12 +151,17 @@ impl Exchange {
         self.task = None;
     }
 
+    /// The socket that [`Self::state`] takes to have this port.
+    pub(super) fn socket_of(port: u16) -> SocketKey {
+        SocketKey(u64::from(port) << 32 | u64::from(HERE))
+    }
+
     pub(super) fn listener(&mut self, port: u16, old: State, new: State) {
         self.full_state(u64::from(port), port, 0, old, new);
     }
 
     pub(super) fn segment(&mut self, src: u16, dst: u16, flags: TcpFlags, seq: u32, ack: Option<u32>, length: u32) {
-        let socket = self.with_sockets.then_some(SocketKey(u64::from(src) << 32 | u64::from(HERE)));
+        let socket = self.with_sockets.then(|| Self::socket_of(src));
         self.full_segment(socket, src, dst, flags, seq, ack, length);
     }
 
