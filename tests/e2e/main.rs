@@ -13,7 +13,7 @@ mod load;
 mod loopback;
 mod malformed;
 mod no_btf;
-mod refusals;
+mod scenarios;
 mod schema;
 mod second_opinion;
 mod seeds;

@@ -1,0 +1,120 @@
+//! Handshakes that are not plain. Each scenario says how its record differs from that of a plain one.
+
+mod cancels;
+mod cookies;
+mod fast_open;
+mod loss;
+mod queues;
+mod refusals;
+mod scans;
+mod silence;
+mod simultaneous;
+mod twice;
+mod unreachable;
+mod unseen;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde_json::{Value, json};
+use tcptrace_tests::{ANY, Netns, SOME, Tracer, is_type, number, text};
+
+/// Traces everything at a port inside `netns`.
+#[track_caller]
+fn start(netns: &Netns, port: u16) -> Tracer {
+    Tracer::start(netns, &["-p", &port.to_string()])
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// The handshake of an actor in `netns` with nothing in its way. Why a reset was sent, and whose the server's socket is,
+/// is told only where there is proof.
+fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
+    json!({
+        "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "waiting_for": null,
+        "client": {
+            "addr": client, "port": SOME, "isn": SOME, "pid": std::process::id(), "comm": "tt-client", "options": SOME,
+        },
+        "server": {
+            "addr": server.ip(), "port": server.port(), "isn": SOME, "pid": ANY, "comm": ANY, "options": SOME,
+        },
+        "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME, "connect_ns": SOME,
+        "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": ANY,
+        "summary": ["three-way handshake, established in "],
+    })
+}
+
+/// What is not there in the record of a SYN without a SYN,ACK.
+fn no_synack() -> Value {
+    json!({
+        "server": { "isn": null, "options": null },
+        "syn_to_synack_ns": null, "synack_to_ack_ns": null, "connect_ns": null,
+        "retransmissions": { "synack": null },
+    })
+}
+
+/// What is not there where the client's socket is not on this host.
+fn no_client_socket() -> Value {
+    json!({ "client": { "pid": null, "comm": null }, "connect_ns": null })
+}
+
+/// Waits until `count` segments with these flags have been sent.
+#[track_caller]
+fn wait_segments(tracer: &Tracer, flags: &str, count: usize) {
+    tracer.wait_until(&format!("{count} segments with {flags}"), |records| {
+        records.iter().filter(|record| is_type(record, "segment") && text(record, "flags") == flags).count() >= count
+    });
+}
+
+/// A packet filter drops what matches the condition on its way in. The tracer has seen it leave by then.
+#[track_caller]
+fn drop_at_input(netns: &Netns, condition: &str) {
+    netns.nft(&format!("table ip t {{ chain c {{ type filter hook input priority 0; {condition} drop; }}; }}"));
+}
+
+/// Waits until it has been said of so many connections inside `netns` how they opened, and how they closed.
+#[track_caller]
+fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+    tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
+        let here =
+            |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
+        here("handshake").count() >= handshakes && here("close").count() >= closes
+    });
+}
+
+/// What is different where a kernel gave up. How often it sends a SYN again depends on its version.
+#[track_caller]
+fn timed_out(handshake: &Value) -> Value {
+    let syns = again(handshake, "syn") + 1;
+    assert!(syns > 1, "{handshake}");
+    json!({
+        "outcome": "timed_out", "retransmissions": { "syn": syns - 1 },
+        "summary": [format!("three-way handshake, timed out after {syns} SYNs, "), " s without an answer"],
+    })
+}
+
+/// How many segments of a kind were sent again in a handshake.
+#[track_caller]
+fn again(handshake: &Value, kind: &str) -> u64 {
+    number(&handshake["retransmissions"], kind)
+}
+
+/// The close of a connection whose ends never sent anything, `server` having reset it.
+fn reset_by_server(plain: &Value) -> Value {
+    let end = |name: &str| {
+        let end = &plain[name];
+        json!({ "addr": end["addr"], "port": end["port"], "pid": end["pid"], "comm": end["comm"] })
+    };
+    let states = |first: &str| json!([{ "state": first, "ns": SOME }, { "state": "ESTABLISHED", "ns": SOME }, { "state": "CLOSE", "ns": null }]);
+    json!({
+        "netns": plain["netns"], "kind": "reset", "initiator": "server",
+        "client": end("client"), "server": end("server"),
+        "half_close_ns": null, "half_closed_bytes": null,
+        "bytes": { "client_to_server": 0, "server_to_client": 0 },
+        "duration_ns": SOME, "time_wait": null, "reset": { "by": "server", "cause": ANY },
+        "retransmissions": { "client": null, "server": null },
+        "states": { "client": states("SYN_SENT"), "server": states("SYN_RECV") },
+        "incomplete": false, "missing": [], "summary": ["reset by the server"],
+    })
+}

@@ -1,0 +1,38 @@
+//! Health checks and scans: a SYN,ACK is all they want to see.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tcptrace_tests::{Actor, Netns, RawSender, SYN, Tracer, Veth, assert_record, but, tcp_packet, tell_all};
+
+use super::{no_client_socket, plain, wait_told};
+
+/// A SYN without a socket: the scanner's kernel knows nothing of it and answers the SYN,ACK by a reset.
+fn check(port: u16, beside_the_client: bool) {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let (from, to): (SocketAddr, SocketAddr) = (veth.left_v4(5681), veth.right_v4(port));
+    let listener = Actor::new(&right, "tt-server").listen(to);
+    let (own, interface) = if beside_the_client { (&left, &veth.left) } else { (&right, &veth.right) };
+    let tracer = Tracer::start(own, &["-p", &port.to_string(), "-i", interface]);
+    RawSender::new(&left).send(&tcp_packet(from, to, SYN, (77, 0), &[2, 4, 5, 180], &[]), to.ip());
+    wait_told(&tracer, own, 1, 0);
+    let trace = tracer.stop();
+    drop(listener);
+    assert_eq!(tell_all(&trace.about(own, port), port), ["client S 0:0", "server S. 0:0 ack 1", "client R 1:1"]);
+    let expected = json!({
+        "outcome": "reset", "client": { "port": 5681, "isn": 77 }, "synack_to_ack_ns": null,
+        "summary": ["three-way handshake, reset by the client", "as health checks and scans do"],
+    });
+    assert_record(trace.told_failed(own), &but(but(plain(own, from.ip(), to), no_client_socket()), expected));
+}
+
+#[test]
+fn a_scan_seen_from_the_host_that_is_scanned() {
+    check(4681, false);
+}
+
+#[test]
+fn a_scan_seen_from_the_host_that_scans() {
+    check(4682, true);
+}

@@ -1,0 +1,33 @@
+//! Connections that were open before tracing began.
+
+use serde_json::json;
+use tcptrace_tests::{Ends, Netns, assert_record, but, receive, send};
+
+use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
+
+#[test]
+fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
+    const PORT: u16 = 4696;
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, loopback(PORT));
+    let connection = ends.open();
+    let port = connection.client_address().port();
+    let tracer = start(&netns, PORT);
+    send(&connection.client, 7);
+    receive(&connection.server, 7);
+    ends.close_in_three(connection);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    let told = trace.told_once(&netns);
+    let unseen = json!({
+        "kind": "unseen", "outcome": null, "role_inferred": true,
+        "client": { "port": port, "isn": null, "options": null },
+        "retransmissions": { "syn": null }, "incomplete": true, "missing": ["syn", "synack", "ack"],
+        "summary": ["handshake not seen"],
+    });
+    let nothing = but(but(plain(&netns, loopback(0).ip(), loopback(PORT)), no_client_socket()), no_synack());
+    assert_record(told.handshake, &but(nothing, unseen));
+    let close = told.close.expect("a close");
+    assert_eq!((&close["kind"], &close["initiator"]), (&json!("three_segment"), &json!("client")), "{close}");
+    assert_eq!((&close["incomplete"], &close["missing"]), (&json!(true), &json!(["syn", "synack", "ack"])), "{close}");
+}
