@@ -43,6 +43,12 @@ impl Opened {
     fn plain(outcome: Outcome) -> Self {
         Self { outcome, by_icmp: false, waiting_for: None }
     }
+
+    /// Whether the other end said nothing, as far as is known.
+    pub(super) fn is_without_answer(&self) -> bool {
+        use Outcome::{Cancelled, TimedOut, Unanswered, Unreachable};
+        matches!(self.outcome, Cancelled | TimedOut | Unanswered | Unreachable)
+    }
 }
 
 /// Decides as soon as the outcome is known; at the latest when nothing more is expected, or when `over`.

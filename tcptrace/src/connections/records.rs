@@ -51,13 +51,18 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, he
         missing,
         summary: String::new(),
     };
-    let facts = HandshakeFacts {
-        never_left: opening::never_left(conn, side),
+    let mut facts = HandshakeFacts {
         syns: client.syn.map_or(0, |sent| sent.count),
         icmp: conn.icmp.map(|icmp| icmp.kind),
         lasted: conn.last.since(conn.first),
         common: common_facts(conn, here),
     };
+    let silent = opened.is_some_and(|opened| opened.is_without_answer()) && opening::never_left(conn, side);
+    if let Some(why @ NoSegments::NotWatched) = &mut facts.common.no_segments
+        && silent
+    {
+        *why = NoSegments::NeverLeft;
+    }
     handshake.summary = summary::handshake(&handshake, &facts);
     handshake
 }

@@ -8,9 +8,7 @@ use crate::text::HumanDuration;
 /// What a handshake's sentence needs besides the record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HandshakeFacts {
-    /// No SYN was seen to leave.
-    pub(crate) never_left: bool,
-    /// SYNs that were.
+    /// SYNs that were seen.
     pub(crate) syns: u32,
     /// What an ICMP error said about the SYN.
     pub(crate) icmp: Option<&'static str>,
@@ -36,6 +34,8 @@ pub(crate) enum NoSegments {
     OtherNamespace,
     /// They passed no interface that is watched.
     NotWatched,
+    /// There was nothing but a SYN to be sent, and it was not seen to leave.
+    NeverLeft,
 }
 
 /// What a close's sentence needs besides the record.
@@ -78,6 +78,7 @@ fn common_words(facts: &CommonFacts) -> String {
     let mut text = match facts.no_segments {
         Some(NoSegments::OtherNamespace) => "; no segments: other network namespace",
         Some(NoSegments::NotWatched) => "; no segments: they passed no interface that is watched",
+        Some(NoSegments::NeverLeft) => "; no SYN was seen to leave this host",
         None => "",
     }
     .to_owned();
@@ -90,10 +91,11 @@ fn common_words(facts: &CommonFacts) -> String {
 fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -> String {
     let lasted = HumanDuration(facts.lasted);
     let tries = match facts.syns {
-        0 => "without a SYN that was seen to leave".to_owned(),
-        1 => "after one SYN".to_owned(),
-        syns => format!("after {syns} SYNs"),
+        0 => None,
+        1 => Some("one SYN".to_owned()),
+        syns => Some(format!("{syns} SYNs")),
     };
+    let joined = |word: &str| tries.as_ref().map_or_else(String::new, |tries| format!(" {word} {tries}"));
     match outcome {
         Outcome::Established => {
             let round = record.syn_to_synack_ns.zip(record.synack_to_ack_ns).map(|(there, back)| there + back);
@@ -123,20 +125,17 @@ fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -
             Some(said) => format!("unreachable: {said}"),
             None => "unreachable: no way to the other end".to_owned(),
         },
-        Outcome::TimedOut => format!("timed out {tries}, {lasted} without an answer"),
+        Outcome::TimedOut => format!("timed out{}, {lasted} without an answer", joined("after")),
         Outcome::Cancelled => {
-            format!("cancelled by the client's application after {lasted}, {tries} without an answer")
+            let and = joined("and");
+            format!("cancelled by the client's application after {lasted}{and} without an answer")
         }
         Outcome::Unanswered => {
             let waits = match record.waiting_for {
                 Some(WaitingFor::Ack) => "the client's ACK",
                 Some(WaitingFor::SynAck) | None => "the server's SYN,ACK",
             };
-            if facts.never_left {
-                format!("unanswered: waiting for {waits}, but no SYN was seen to leave this host")
-            } else {
-                format!("unanswered: waiting for {waits} {tries}")
-            }
+            format!("unanswered: waiting for {waits}{}", joined("after"))
         }
     }
 }

@@ -84,6 +84,35 @@ fn a_syn_that_never_left_is_told_so() {
 }
 
 #[test]
+fn how_often_and_how_long_an_application_has_waited_is_told() {
+    let summary = |syns| {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        for _ in 0..syns {
+            exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        }
+        exchange.pass(5 * SECOND);
+        exchange.by(5).state(CLIENT, SERVER, SynSent, Close);
+        failed(&mut exchange).summary
+    };
+    assert_eq!(
+        summary(3),
+        "three-way handshake, cancelled by the client's application after 5.000 s and 3 SYNs without an answer"
+    );
+    let unseen = summary(0);
+    assert!(unseen.contains("after 5.000 s without an answer; no SYN was seen to leave this host"), "{unseen}");
+}
+
+#[test]
+fn what_is_in_another_namespace_may_well_have_left() {
+    let mut exchange = Exchange::new();
+    exchange.in_namespace(77).state(CLIENT, SERVER, Close, SynSent);
+    let summary = failed(&mut exchange).summary;
+    assert!(summary.contains("no segments: other network namespace"), "{summary}");
+    assert!(!summary.contains("seen to leave"), "{summary}");
+}
+
+#[test]
 fn a_health_check_is_a_reset_by_the_client_and_no_failure() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
