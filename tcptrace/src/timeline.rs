@@ -128,7 +128,7 @@ pub struct Handshake {
     pub role_inferred: bool,
     /// From the first SYN to the first SYN,ACK.
     pub syn_to_synack_ns: Option<u64>,
-    /// From the first SYN,ACK to the first ACK.
+    /// From the first SYN,ACK to the first ACK; null in a simultaneous open, where neither waits for the other.
     pub synack_to_ack_ns: Option<u64>,
     /// The client's socket from SYN_SENT to ESTABLISHED.
     pub connect_ns: Option<u64>,

@@ -14,7 +14,8 @@ use crate::{
     event::BootTime,
     tcp::{TcpOptions, TcpState},
     timeline::{
-        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Outcome,
+        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+        OpeningRetransmissions, Outcome,
         summary::{self, CloseFacts, CommonFacts, HandshakeFacts, NoSegments},
     },
 };
@@ -23,14 +24,17 @@ use crate::{
 pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, here: u32) -> Handshake {
     let side = conn.client_side();
     let (client, server) = conn.roles();
+    let kind = opening::kind(conn);
     let synack = server.synack.map(|sent| sent.first);
+    // In a simultaneous open the client need not wait for it: its own SYN,ACK acknowledges the other's SYN.
+    let ack = conn.ack_at.filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
     let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| opening::missing(conn, &opened)));
     let mut handshake = Handshake {
         at: conn.last,
         conn: conn.number,
         netns: conn.netns,
-        kind: opening::kind(conn),
+        kind,
         outcome: opened.map(|opened| opened.outcome),
         by_icmp: opened.is_some_and(|opened| opened.by_icmp),
         waiting_for: opened.and_then(|opened| opened.waiting_for),
@@ -38,7 +42,7 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, he
         server: handshake_end(conn, side.other()),
         role_inferred: conn.client_guessed || conn.client.is_none(),
         syn_to_synack_ns: after(client.syn.map(|sent| sent.first), synack),
-        synack_to_ack_ns: after(synack, conn.ack_at),
+        synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
         reset: opened
             .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)

@@ -170,10 +170,11 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     let (syn, ack) = (header.has(TcpFlags::SYN), ack_of(header));
     let acked_before = conn.ack_at.is_some();
     let stray = is_stray_reset(conn, from, header);
+    let from_itself = conn.is_self_connect();
     let other = conn.end_mut(from.other());
     let fin_acked_before = other.fin.is_none_or(|fin| fin.acked.is_some());
     let acks_fin = !stray && ack.is_some_and(|ack| other.acknowledged(ack, syn, *at));
-    let (other_sent, other_syn) = (other.sent, other.syn.is_some());
+    let (other_sent, other_syn, other_acked) = (other.sent, other.syn.is_some(), other.acked >= 1);
     let acked = ack.map(|ack| other.offset(ack));
     let own = conn.end_mut(from);
     if !stray {
@@ -181,7 +182,7 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     }
     // Only a SYN is sent by the end itself whenever a socket stands behind it: resets and the like are the stack's.
     own.here |= syn && segment.socket.is_some();
-    let own_syn = own.syn.is_some();
+    let (own_syn, own_acked) = (own.syn.is_some(), own.acked >= 1 || from_itself);
     if header.has(TcpFlags::FIN) {
         conn.first_fin.get_or_insert(from);
     }
@@ -189,9 +190,14 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
         conn.answered = true;
         conn.fast_open |= acked.is_some_and(|acked| acked > 1) && other_syn;
     }
-    let simultaneous = syn && own_syn && other_syn;
-    let completes = !syn && !header.has(TcpFlags::RST) && conn.client == Some(from) && (own_syn || conn.answered);
-    if acked.is_some_and(|acked| acked >= 1) && (completes || simultaneous) {
+    let completes = if own_syn && other_syn {
+        // A simultaneous open takes the acknowledgement of both.
+        own_acked && other_acked
+    } else {
+        let acks = acked.is_some_and(|acked| acked >= 1) && !syn && !header.has(TcpFlags::RST);
+        acks && conn.client == Some(from) && (own_syn || conn.answered)
+    };
+    if completes {
         conn.ack_at.get_or_insert(*at);
     }
     let completed = (!acked_before && conn.ack_at.is_some()) || (!fin_acked_before && acks_fin);

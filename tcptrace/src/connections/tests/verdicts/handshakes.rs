@@ -151,6 +151,7 @@ fn a_simultaneous_open_is_one_handshake() {
     let (handshakes, _) = exchange.records();
     let handshake = only(handshakes);
     assert_eq!((handshake.kind, handshake.outcome), (HandshakeKind::Simultaneous, Some(Outcome::Established)));
+    assert_eq!((handshake.syn_to_synack_ns, handshake.synack_to_ack_ns), (Some(3), None));
     assert!(!handshake.incomplete, "{:?}", handshake.missing);
 }
 
