@@ -199,6 +199,25 @@ impl Connection {
         to(self.end(from), seq).max(by_ack)
     }
 
+    /// A socket connected to itself is both ends: what one has sent and been told, the other has too.
+    pub(super) fn mirror(&mut self) {
+        let [own, other] = &mut self.ends;
+        own.sent = own.sent.max(other.sent);
+        own.acked = own.acked.max(other.acked);
+        if let (Some(fin), Some(told)) = (&mut own.fin, other.fin) {
+            fin.acked = fin.acked.or(told.acked);
+        }
+        *other = End {
+            here: false,
+            socket: None,
+            had_socket: false,
+            open_sockets: 0,
+            states: Vec::new(),
+            closed: None,
+            ..own.clone()
+        };
+    }
+
     /// A socket connected to itself has one end only.
     pub(super) fn is_self_connect(&self) -> bool {
         self.key.is_some_and(|key| key.is_self_connect())

@@ -33,6 +33,9 @@ impl Connections {
         conn.has_segments = true;
         let answered = conn.end(from).synack.is_some();
         let control = learn(conn, from, segment);
+        if key.is_self_connect() {
+            conn.mirror();
+        }
         let answers = !answered && conn.end(from).synack.is_some();
         let placed = PlacedSegment {
             segment: *segment,

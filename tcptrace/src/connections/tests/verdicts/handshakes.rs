@@ -156,6 +156,32 @@ fn a_simultaneous_open_is_one_handshake() {
 }
 
 #[test]
+fn a_socket_connected_to_itself_has_said_everything_at_both_ends() {
+    let mut exchange = Exchange::new();
+    let segment = |exchange: &mut Exchange, flags, seq, ack, length| {
+        exchange.segment(CLIENT, CLIENT, flags, C + seq, ack, length);
+    };
+    exchange.state(CLIENT, CLIENT, Close, SynSent);
+    segment(&mut exchange, SYN, 0, None, 0);
+    exchange.state(CLIENT, CLIENT, SynSent, SynRecv);
+    segment(&mut exchange, SYN, 0, Some(C + 1), 0);
+    exchange.state(CLIENT, CLIENT, SynRecv, Established);
+    segment(&mut exchange, ACK, 1, Some(C + 1), 7);
+    exchange.by(5).state(CLIENT, CLIENT, Established, FinWait1);
+    segment(&mut exchange, FIN, 8, Some(C + 8), 0);
+    segment(&mut exchange, ACK, 9, Some(C + 9), 0);
+    exchange.state(CLIENT, CLIENT, FinWait1, Closing);
+    exchange.state(CLIENT, CLIENT, Closing, Close);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.kind, handshake.outcome), (HandshakeKind::Simultaneous, Some(Outcome::Established)));
+    assert_eq!((handshake.client.isn, handshake.server.isn), (Some(C), Some(C)));
+    assert_eq!(handshake.retransmissions, OpeningRetransmissions { syn: Some(0), synack: Some(0) });
+    assert!(!handshake.incomplete && !close.incomplete, "{handshake:?} {close:?}");
+    assert_eq!((close.kind, close.initiator, close.bytes), (CloseKind::Simultaneous, None, bytes(7, 7)));
+    assert_eq!(close.time_wait, Some(TimeWait::Both));
+}
+
+#[test]
 fn fast_open_acknowledges_the_data_of_the_syn() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 100);
