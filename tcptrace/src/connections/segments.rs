@@ -53,12 +53,14 @@ impl Connections {
     /// The connection of the segment that an ICMP error quotes.
     pub(super) fn place_quoted(&mut self, error: &IcmpError) -> (u64, u32) {
         let (key, from) = Key::new(self.netns, error.src, error.dst);
-        let known = self.table.find(&key);
+        let known = self.quoted(error, key, from);
         let at = known.unwrap_or_else(|| self.table.begin(Some(key), error.at));
         let Some(conn) = self.table.get_mut(at) else { return (0, at) };
         conn.mid_life |= known.is_none();
         conn.last = error.at;
-        let quotes_syn = conn.end(from).syn.is_some() && conn.end(from).isn == Some(SeqNumber(error.seq));
+        let end = conn.end(from);
+        // A socket whose SYN never got as far as an interface has sent nothing else: the kernel itself says that it cannot.
+        let quotes_syn = if end.syn.is_some() { end.isn == Some(SeqNumber(error.seq)) } else { end.had_socket };
         if quotes_syn && !conn.answered {
             conn.icmp.get_or_insert(Icmp {
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
@@ -66,6 +68,19 @@ impl Connections {
             });
         }
         (conn.number, at)
+    }
+
+    /// A connection that an error can mean; it may show the port of one whose SYN never got as far as an interface.
+    fn quoted(&mut self, error: &IcmpError, key: Key, from: Side) -> Option<u32> {
+        let known = self.table.find(&key);
+        if known.and_then(|at| self.table.get(at)).is_some_and(|conn| !conn.ended) {
+            return known;
+        }
+        let loose = self.table.only_loose(error.src.addr, error.dst);
+        let loose = loose.filter(|&(at, _)| self.table.get(at).is_some_and(|conn| conn.netns == Some(self.netns)));
+        let Some((at, socket)) = loose else { return known };
+        self.bind_late(at, key, from, socket);
+        Some(at)
     }
 
     fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {

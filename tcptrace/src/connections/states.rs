@@ -128,9 +128,7 @@ impl Connections {
         if change.local.port == 0 {
             // The port was never learnt: a connection all the same, found again by its socket.
             let at = self.table.begin(None, change.at);
-            if let Some(conn) = self.table.get_mut(at) {
-                conn.loose = Some([change.local, change.remote]);
-            }
+            self.table.loosen(at, [change.local, change.remote], change.socket);
             return (at, Side::First);
         }
         let (key, side) = Key::new(netns, change.local, change.remote);

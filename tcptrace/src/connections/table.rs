@@ -2,8 +2,9 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::{BTreeMap, BinaryHeap, VecDeque},
     hash::BuildHasher as _,
+    net::IpAddr,
 };
 
 use foldhash::fast::RandomState;
@@ -14,7 +15,7 @@ use super::{
     Totals,
     connection::{Connection, Key, Place, Side},
 };
-use crate::event::{BootTime, SocketKey};
+use crate::event::{BootTime, Endpoint, SocketKey};
 
 /// How long an ended connection is remembered for segments that come late, in nanoseconds: tcp_fin_timeout.
 const LATE: u64 = 60_000_000_000;
@@ -36,6 +37,9 @@ pub(super) struct Socket {
     pub(super) since: Option<BootTime>,
 }
 
+/// What is known of a connection whose local port is not: the local address, the remote end and the connection's number.
+type Loose = (IpAddr, IpAddr, u16, u64);
+
 /// Everything that is remembered. Connections and sockets lie in slabs; the indices hold places in these, not copies of
 /// the keys.
 #[derive(Debug, Default)]
@@ -43,6 +47,7 @@ pub(super) struct Table {
     hasher: RandomState,
     connections: Slab<Connection>,
     by_key: HashTable<u32>,
+    loose: BTreeMap<Loose, (u32, SocketKey)>,
     sockets: Slab<Socket>,
     by_socket: HashTable<u32>,
     ended: VecDeque<(BootTime, Place)>,
@@ -102,8 +107,33 @@ impl Table {
         place
     }
 
+    /// The port of a connection between these ends is not known, but its socket is.
+    pub(super) fn loosen(&mut self, at: u32, [local, remote]: [Endpoint; 2], socket: SocketKey) {
+        if let Some(conn) = self.connections.get_mut(at as usize) {
+            conn.loose = Some([local, remote]);
+            self.loose.insert((local.addr, remote.addr, remote.port, conn.number), (at, socket));
+        }
+    }
+
+    /// The only connection between these ends whose port is not known, and its socket; none where there are several.
+    pub(super) fn only_loose(&self, local: IpAddr, remote: Endpoint) -> Option<(u32, SocketKey)> {
+        let of = |number| (local, remote.addr, remote.port, number);
+        let mut found = self.loose.range(of(0)..=of(u64::MAX)).map(|(_, &found)| found);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The port of a connection is known now, or will never be.
+    fn fasten(&mut self, at: u32) {
+        if let Some(conn) = self.connections.get(at as usize)
+            && let Some([local, remote]) = conn.loose
+        {
+            self.loose.remove(&(local.addr, remote.addr, remote.port, conn.number));
+        }
+    }
+
     /// The four-tuple of a connection is known now.
     pub(super) fn bind(&mut self, at: u32, key: Key) {
+        self.fasten(at);
         let before = self.find(&key);
         let hash = self.hasher.hash_one(key);
         if let Some(before) = before
@@ -122,6 +152,7 @@ impl Table {
 
     /// The last record of a connection has been written.
     pub(super) fn end(&mut self, at: u32, now: BootTime) {
+        self.fasten(at);
         if let Some(conn) = self.connections.get_mut(at as usize)
             && !conn.ended
         {

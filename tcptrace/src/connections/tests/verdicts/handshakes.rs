@@ -37,6 +37,38 @@ fn icmp_refuses_without_a_reset() {
 }
 
 #[test]
+fn an_icmp_error_shows_the_port_of_a_syn_that_never_left() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(1, 0, SERVER, Close, SynSent);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    exchange.icmp(CLIENT, SERVER);
+    exchange.with_error(113).full_state(1, CLIENT, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.client.port), (Some(Outcome::Unreachable), Some(CLIENT)));
+    assert_eq!((handshake.client.isn, handshake.retransmissions.syn), (None, None));
+    assert!(handshake.summary.contains("unreachable: port unreachable"), "{}", handshake.summary);
+    assert_eq!(exchange.totals().numbered, 1);
+}
+
+#[test]
+fn an_icmp_error_that_several_may_mean_shows_the_port_of_none() {
+    let mut exchange = Exchange::new();
+    for socket in [1, 2] {
+        exchange.full_state(socket, 0, SERVER, Close, SynSent);
+    }
+    exchange.pass(SECOND);
+    exchange.timeout();
+    exchange.icmp(CLIENT, SERVER);
+    for (socket, port) in [(2, CLIENT), (1, CLIENT + 1)] {
+        exchange.with_error(113).full_state(socket, port, SERVER, SynSent, Close);
+    }
+    let (handshakes, _) = exchange.records();
+    let ports: Vec<_> = handshakes.iter().map(|handshake| (handshake.conn, handshake.client.port)).collect();
+    assert_eq!(ports, [(2, Some(CLIENT)), (1, Some(CLIENT + 1))]);
+}
+
+#[test]
 fn errors_of_the_socket_tell_what_the_wire_does_not() {
     let outcome = |error, pid: Option<u32>| {
         let mut exchange = Exchange::new();
