@@ -9,13 +9,15 @@
 //! - `waiting`: state changes that do not know their port or peer yet wait, and everything behind them, for 50 ms at
 //!   the most;
 //! - `copies`: the same segment seen on another interface is dropped;
-//! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known;
+//! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known; `hints` only
+//!   finds it;
 //! - `connection`: what is remembered of it.
 
 mod closing;
 mod connection;
 mod copies;
 mod end;
+mod hints;
 mod opening;
 mod records;
 mod segments;
@@ -29,7 +31,7 @@ pub use connection::Role;
 
 use self::{copies::Copies, table::Table, waiting::Waiting};
 use crate::{
-    event::{BootTime, Event, IcmpError, Loss, LossSource, Segment, StateChange},
+    event::{BootTime, Event, Hint, IcmpError, Loss, LossSource, Segment, StateChange},
     timeline::{Close, Handshake},
 };
 
@@ -42,6 +44,8 @@ pub enum Placed {
     Segment(PlacedSegment),
     /// An ICMP error.
     Icmp(PlacedIcmp),
+    /// What the kernel said about a segment it sent.
+    Hint(PlacedHint),
     /// A gap.
     Loss(Loss),
     /// What came of a connection's handshake.
@@ -87,6 +91,17 @@ pub struct PlacedIcmp {
     pub error: IcmpError,
     /// The connection of the segment it quotes.
     pub conn: u64,
+}
+
+/// A hint in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlacedHint {
+    /// The hint.
+    pub hint: Hint,
+    /// The connection, if one is known that it can belong to.
+    pub conn: Option<u64>,
+    /// The number of its socket, if that is known.
+    pub socket: Option<u64>,
 }
 
 /// Counts of connections.
@@ -207,6 +222,11 @@ impl Connections {
                 Some(at)
             }
             Event::Icmp(_) => None,
+            Event::Hint(hint) => {
+                let (placed, at) = self.place_hint(hint);
+                emit(Placed::Hint(placed));
+                at
+            }
             Event::Loss(loss) => {
                 // What a slow reader misses has been seen here.
                 self.table.gaps += u64::from(loss.source != LossSource::Output);

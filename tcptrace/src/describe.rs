@@ -4,8 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     clock::Clock,
-    connections::{Placed, PlacedIcmp, PlacedSegment, PlacedState},
-    entry::{CloseEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, SegmentEntry, Stamp, StateEntry},
+    connections::{Placed, PlacedHint, PlacedIcmp, PlacedSegment, PlacedState},
+    entry::{
+        CloseEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, SegmentEntry, Stamp,
+        StateEntry,
+    },
     event::{BootTime, Endpoint, Loss},
     icmp,
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -47,6 +50,7 @@ impl Describer {
             Placed::State(placed) => Entry::State(self.state(placed)),
             Placed::Segment(placed) => Entry::Segment(self.segment(placed)),
             Placed::Icmp(placed) => Entry::Icmp(self.icmp(placed)),
+            Placed::Hint(placed) => Entry::Hint(self.hint(placed)),
             Placed::Loss(loss) => Entry::Lost(self.lost(loss)),
             Placed::Handshake(record) => {
                 Entry::Handshake(HandshakeEntry { stamp: self.stamp(record.at), record: record.clone() })
@@ -69,6 +73,7 @@ impl Describer {
             remote: (!listener).then(|| socket_end(change.remote)),
             role: placed.role,
             error: change.error.filter(|_| change.new == TcpState::Close).filter(|&error| error != 0).map(Errno),
+            evidence: change.proof,
             pid: change.task.map(|task| task.pid),
             tid: change.task.map(|task| task.tid),
             comm: change.task.map(|task| task.comm),
@@ -112,6 +117,22 @@ impl Describer {
             icmp_code: error.icmp_code,
             src: wire_end(error.src),
             dst: wire_end(error.dst),
+        }
+    }
+
+    fn hint(&self, placed: &PlacedHint) -> HintEntry {
+        let hint = &placed.hint;
+        HintEntry {
+            stamp: self.stamp(hint.at),
+            conn: placed.conn,
+            netns: hint.netns,
+            socket: placed.socket,
+            name: hint.name,
+            value: hint.reason,
+            state: hint.state,
+            local: wire_end(hint.local),
+            remote: wire_end(hint.remote),
+            queue_full: hint.queue_full,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     event::{BootTime, Comm, Proof, StateChange, Task},
+    reset_reason::ResetReason,
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
 };
 
@@ -73,6 +74,15 @@ pub(super) struct Closed {
     pub(super) proof: Proof,
 }
 
+/// What the kernel said about a reset.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ResetHint {
+    /// Why, where the kernel tells.
+    pub(super) reason: Option<ResetReason>,
+    /// It was sent on behalf of a listener whose accept queue was full.
+    pub(super) queue_full: bool,
+}
+
 /// One end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct End {
@@ -96,6 +106,8 @@ pub(super) struct End {
     pub(super) after_fin: u8,
     /// Its first reset.
     pub(super) rst: Option<BootTime>,
+    /// What the kernel said about its first reset.
+    pub(super) reset_hint: Option<ResetHint>,
     /// Something shows that it is on this host.
     pub(super) here: bool,
     /// A socket here is or was this end.

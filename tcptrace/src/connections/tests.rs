@@ -2,11 +2,12 @@
 
 mod exchange;
 mod generations;
+mod hints;
 mod order;
 mod properties;
 mod verdicts;
 
-use self::exchange::{Exchange, State::*};
+use self::exchange::{Exchange, HERE, State::*};
 use super::*;
 use crate::tcp::TcpFlags;
 

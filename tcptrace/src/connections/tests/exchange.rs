@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 pub(super) use crate::tcp::TcpState as State;
 use crate::{
-    connections::{Connections, Placed, PlacedSegment, PlacedState, Totals},
+    connections::{Connections, Placed, PlacedSegment, PlacedState, Totals, connection::Key, end::ResetHint},
     event::{BootTime, Comm, Direction, Endpoint, Event, IcmpError, Proof, Segment, SocketKey, StateChange, Task},
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
     timeline::{Close, Handshake},
@@ -236,6 +236,13 @@ impl Exchange {
         &self.placed
     }
 
+    /// What the kernel said about the reset that `from` sent.
+    pub(super) fn reset_hint(&self, from: u16, to: u16) -> Option<ResetHint> {
+        let (key, side) = Key::new(HERE, end(from), end(to));
+        let table = &self.connections.table;
+        table.get(table.find(&key)?)?.end(side).reset_hint
+    }
+
     pub(super) fn totals(&self) -> Totals {
         self.connections.totals()
     }
@@ -256,6 +263,7 @@ pub(super) fn conn(placed: &Placed) -> Option<u64> {
         Placed::State(state) => state.conn,
         Placed::Segment(segment) => Some(segment.conn),
         Placed::Icmp(icmp) => Some(icmp.conn),
+        Placed::Hint(hint) => hint.conn,
         Placed::Handshake(record) => Some(record.conn),
         Placed::Close(record) => Some(record.conn),
         Placed::Loss(_) => None,
