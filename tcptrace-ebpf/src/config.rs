@@ -81,10 +81,44 @@ pub struct SocketLayout {
     pub copied_seq: u32,
     /// `tcp_sock.rcv_nxt`
     pub rcv_nxt: u32,
-    #[doc(hidden)]
-    pub pad: u32,
+    /// The bit of `SOCK_DONE` in `skc_flags`: the other end's FIN has come
+    pub done_bit: u32,
+    /// `sock.sk_socket`
+    pub socket: u32,
+    /// `tcp_sock.is_mptcp`
+    pub is_mptcp: u32,
     /// `sock.sk_rx_dst_ifindex` (`inet_sock.rx_dst_ifindex` before Linux 5.16)
     pub rx_ifindex: u32,
+}
+
+/// What the programs of the tracepoints `tcp:tcp_send_reset` and `tcp:tcp_retransmit_synack` need besides, from BTF too.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+pub struct HintLayout {
+    /// `sock_common.skc_state`
+    pub state: u32,
+    /// `sock_common.skc_num`
+    pub num: u32,
+    /// `sock_common.skc_bound_dev_if`
+    pub bound_dev: u32,
+    /// `sock.sk_ack_backlog`
+    pub ack_backlog: u32,
+    /// `sock.sk_max_ack_backlog`
+    pub max_ack_backlog: u32,
+    /// `sk_buff.head`
+    pub head: u32,
+    /// `sk_buff.network_header`
+    pub network_header: u32,
+    /// `sk_buff.transport_header`
+    pub transport_header: u32,
+    /// `sk_buff.skb_iif`
+    pub iif: u32,
+    /// `sk_buff.dev`
+    pub dev: u32,
+    /// `net_device.nd_net`
+    pub dev_net: u32,
+    /// 1 where `tcp_send_reset` tells the reason too, else 0.
+    pub has_reason: u32,
 }
 
 /// Byte offsets within the record of the tracepoint `sock:inet_sock_set_state`, from its `format` file in tracefs.
@@ -113,8 +147,10 @@ pub struct TracepointLayout {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Config {
-    /// Offsets for the raw tracepoint program.
+    /// Offsets for the raw tracepoint programs.
     pub socket: SocketLayout,
+    /// Offsets for those whose records are hints.
+    pub hints: HintLayout,
     /// Offsets for the tracepoint program.
     pub tracepoint: TracepointLayout,
     /// One of the `SEGMENTS_` constants.
@@ -153,8 +189,24 @@ impl Config {
             lingertime: 0,
             copied_seq: 0,
             rcv_nxt: 0,
-            pad: 0,
+            done_bit: 0,
+            socket: 0,
+            is_mptcp: ABSENT,
             rx_ifindex: ABSENT,
+        },
+        hints: HintLayout {
+            state: 0,
+            num: 0,
+            bound_dev: 0,
+            ack_backlog: 0,
+            max_ack_backlog: 0,
+            head: 0,
+            network_header: 0,
+            transport_header: 0,
+            iif: 0,
+            dev: 0,
+            dev_net: 0,
+            has_reason: 0,
         },
         tracepoint: TracepointLayout {
             skaddr: 0,

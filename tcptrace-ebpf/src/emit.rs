@@ -3,7 +3,7 @@
 use core::arch::asm;
 
 use aya_ebpf::maps::ring_buf::RingBufEntry;
-use tcptrace_ebpf::{LOST_SEGMENT, LOST_STATE, StateRecord};
+use tcptrace_ebpf::{LOST_SEGMENT, LOST_STATE};
 
 use crate::maps::{EVENTS, LOST};
 
@@ -23,9 +23,10 @@ pub(crate) fn count_loss(source: u32) {
     }
 }
 
-/// Writes a state record. The ring wakes its reader only if that had caught up, so no flags are needed.
+/// Writes a record of the programs that see sockets. The ring wakes its reader only if that had caught up, so no flags are
+/// needed.
 #[inline(always)]
-pub(crate) fn state(record: &StateRecord) {
+pub(crate) fn socket<T: 'static>(record: &T) {
     if EVENTS.output(record, 0).is_err() {
         count_loss(LOST_STATE);
     }

@@ -11,14 +11,15 @@ mod config;
 mod record;
 
 pub use config::{
-    ABSENT, Config, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS, MATCH_PORTS,
-    MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE, SEGMENTS_ALL, SEGMENTS_CONTROL,
-    SEGMENTS_NONE, SocketLayout, TracepointLayout,
+    ABSENT, Config, HintLayout, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS,
+    MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE, SEGMENTS_ALL,
+    SEGMENTS_CONTROL, SEGMENTS_NONE, SocketLayout, TracepointLayout,
 };
 pub use record::{
-    Address, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, IcmpRecord, KIND_ICMP, KIND_SEGMENT, KIND_STATE,
-    LOST_SEGMENT, LOST_SOURCES, LOST_STATE, NO_ERROR_KNOWN, PROOF_LINGER, PROOF_UNREAD, RecordHeader, SegmentRecord,
-    StateRecord, TCP_HEADER_MAX,
+    Address, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
+    HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, LOST_SEGMENT,
+    LOST_SOURCES, LOST_STATE, NO_ERROR_KNOWN, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader,
+    SegmentRecord, StateRecord, TCP_HEADER_MAX,
 };
 
 /// Names of the programs and maps in the object file, for the loader.
@@ -27,6 +28,10 @@ pub mod names {
     pub const SET_STATE: &str = "set_state";
     /// The fallback for kernels without BTF: a tracepoint program reading the event's own fields.
     pub const SET_STATE_TP: &str = "set_state_tp";
+    /// Raw tracepoint program: resets that this host sends.
+    pub const SEND_RESET: &str = "send_reset";
+    /// Raw tracepoint program: SYN,ACKs that this host sends again.
+    pub const RETRANSMIT_SYNACK: &str = "retransmit_synack";
     /// TC classifier at ingress.
     pub const TC_INGRESS: &str = "tc_ingress";
     /// TC classifier at egress.

@@ -1,9 +1,10 @@
 //! The kernel programs: what they see goes, unjudged, into one ring buffer.
 //!
 //! - `set_state`: every state change of a TCP socket (`set_state`, with what it reads from the socket in `socket`).
+//! - `send_reset`, `retransmit_synack`: what the kernel says by the way of these segments (`hints`).
 //! - `tc_ingress`, `tc_egress`: segments and ICMP errors that pass an interface (`tc`; `headers` finds them,
 //!   `watch` knows which plain segments belong to a handshake or a close, `icmp` reads what an error quotes).
-//! - `filter` decides for both alike what matches; `emit` writes records and counts those that found no room.
+//! - `filter` decides for all alike what matches; `emit` writes records and counts those that found no room.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(
     target_arch = "bpf",
@@ -17,6 +18,8 @@ mod emit;
 mod filter;
 #[cfg(target_arch = "bpf")]
 mod headers;
+#[cfg(target_arch = "bpf")]
+mod hints;
 #[cfg(target_arch = "bpf")]
 mod icmp;
 #[cfg(target_arch = "bpf")]

@@ -8,6 +8,8 @@ pub const KIND_STATE: u8 = 1;
 pub const KIND_SEGMENT: u8 = 2;
 /// `RecordHeader::kind` of an [`IcmpRecord`].
 pub const KIND_ICMP: u8 = 3;
+/// `RecordHeader::kind` of a [`HintRecord`].
+pub const KIND_HINT: u8 = 4;
 
 /// Value of `family` for IPv4, v4-mapped sockets included.
 pub const FAMILY_V4: u8 = 4;
@@ -19,7 +21,12 @@ pub const DIRECTION_IN: u8 = 0;
 /// Value of `direction`: seen at TC egress.
 pub const DIRECTION_OUT: u8 = 1;
 
-/// Index of the loss counter of the state program.
+/// Value of `a` in a hint: the tracepoint `tcp:tcp_send_reset`.
+pub const HINT_SEND_RESET: u8 = 0;
+/// Value of `a` in a hint: the tracepoint `tcp:tcp_retransmit_synack`.
+pub const HINT_RETRANSMIT_SYNACK: u8 = 1;
+
+/// Index of the loss counter of the programs that see sockets: state changes and hints.
 pub const LOST_STATE: u32 = 0;
 /// Index of the loss counter of the TC programs.
 pub const LOST_SEGMENT: u32 = 1;
@@ -31,8 +38,17 @@ pub const TCP_HEADER_MAX: usize = 60;
 
 /// Bit of [`StateRecord::proof`]: `SOCK_LINGER` with `sk_lingertime` 0, which makes close() send a reset.
 pub const PROOF_LINGER: u32 = 1 << 0;
-/// Bit of [`StateRecord::proof`]: `copied_seq` differs from `rcv_nxt`, so data had come that nobody had read.
+/// Bit of [`StateRecord::proof`]: `copied_seq` has not got to `rcv_nxt`, nor to the FIN before it, so data had come that
+/// nobody had read.
 pub const PROOF_UNREAD: u32 = 1 << 1;
+/// Bit of [`StateRecord::proof`]: no process has ever accepted it, so it waited in its listener's queue.
+pub const PROOF_UNACCEPTED: u32 = 1 << 2;
+
+/// Bit of [`HintRecord::flags`]: the listener's accept queue was full.
+pub const HINT_QUEUE_FULL: u32 = 1 << 0;
+
+/// Value of [`HintRecord::reason`] where there is none: another hint, or a kernel before 6.10.
+pub const NO_REASON: u32 = u32::MAX;
 
 /// Value of [`StateRecord::error`] where `sk_err` could not be read (no BTF).
 pub const NO_ERROR_KNOWN: u32 = u32::MAX;
@@ -55,9 +71,9 @@ pub struct RecordHeader {
     pub kind: u8,
     /// [`FAMILY_V4`] or [`FAMILY_V6`].
     pub family: u8,
-    /// State: the old state. Segment and ICMP: the direction.
+    /// State: the old state. Segment and ICMP: the direction. Hint: which.
     pub a: u8,
-    /// State: the new state. Segment: bytes of TCP header in the record. ICMP: unused.
+    /// State: the new state. Segment: bytes of TCP header in the record. ICMP: unused. Hint: the socket's state.
     pub b: u8,
 }
 
@@ -140,7 +156,31 @@ pub struct IcmpRecord {
     pub pad: u16,
 }
 
+/// What the kernel says by the way of a segment that it sends, as the end here that sends it sees it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct HintRecord {
+    /// Kind [`KIND_HINT`]; `a` is one of the `HINT_` constants, `b` the state of the socket on whose behalf the segment is
+    /// sent, 0 where there is none.
+    pub header: RecordHeader,
+    /// Inode number of the network namespace; 0 when it is not known.
+    pub netns: u32,
+    /// The number of a reset's reason in this kernel's `enum sk_rst_reason`, [`NO_REASON`].
+    pub reason: u32,
+    /// Port of the sender.
+    pub local_port: u16,
+    /// Port of the end it is sent to.
+    pub remote_port: u16,
+    /// `HINT_` bits.
+    pub flags: u32,
+    /// Address of the sender.
+    pub local_addr: Address,
+    /// Address of the end it is sent to.
+    pub remote_addr: Address,
+}
+
 const _: () = assert!(size_of::<RecordHeader>() == 24);
 const _: () = assert!(size_of::<StateRecord>() == 96);
 const _: () = assert!(size_of::<SegmentRecord>() == 128);
 const _: () = assert!(size_of::<IcmpRecord>() == 88);
+const _: () = assert!(size_of::<HintRecord>() == 72);

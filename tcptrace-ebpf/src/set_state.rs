@@ -10,7 +10,9 @@ use aya_ebpf::{
     programs::{RawTracePointContext, TracePointContext},
 };
 use aya_log_ebpf::warn;
-use tcptrace_ebpf::{Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, RecordHeader, StateRecord};
+use tcptrace_ebpf::{
+    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_UNACCEPTED, RecordHeader, StateRecord,
+};
 
 use crate::{
     emit,
@@ -46,7 +48,7 @@ pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
             netns: head.netns(),
             // Only a socket that is torn down has an error to tell.
             error: if new == CLOSE { socket::error(socket) } else { 0 },
-            proof: if new == CLOSE { socket::proof(socket) } else { 0 },
+            proof: if new == CLOSE { socket::proof(socket) | unaccepted(socket, old) } else { 0 },
             pid: 0,
             tid: 0,
             local_port: socket::local_port(socket),
@@ -129,10 +131,21 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
         }
     }
     if answer == Match::Yes {
-        emit::state(record);
+        emit::socket(record);
     } else if PENDING.insert(&record.header.socket, record, 0).is_err() {
         emit::count_loss(LOST_STATE);
         warn!(ctx, "too many sockets are waiting for their port or their peer: a state change is lost");
+    }
+}
+
+/// Has no process ever accepted the socket? One that was closed in these states still has its `struct socket`, which
+/// close() takes away behind them.
+#[inline(always)]
+fn unaccepted(socket: u64, old: u8) -> u32 {
+    if matches!(old, SYN_RECV | ESTABLISHED | CLOSE_WAIT) && socket::is_ownerless(socket) {
+        PROOF_UNACCEPTED
+    } else {
+        0
     }
 }
 
@@ -196,7 +209,7 @@ fn settle_pending(record: &StateRecord, answer: Match) {
         pending.remote_addr = record.remote_addr;
         pending.local_addr = record.local_addr;
         pending.header.family = record.header.family;
-        emit::state(&pending);
+        emit::socket(&pending);
     }
 }
 
@@ -212,7 +225,7 @@ pub(crate) fn settle_by_syn(socket: u64, port_in_syn: u16) {
         let local = End { addr: &pending.local_addr, port: pending.local_port, known: true };
         let remote = End { addr: &pending.remote_addr, port: pending.remote_port, known: true };
         if filter::ends(pending.header.family, local, remote, false) == Match::Yes {
-            emit::state(&pending);
+            emit::socket(&pending);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the raw tracepoint program reads from a socket, at offsets that user space found in the running kernel's BTF.
+//! What the raw tracepoint programs read from a socket, at offsets that user space found in the running kernel's BTF.
 
 use core::mem::MaybeUninit;
 
@@ -18,7 +18,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Reads a `T` at `address + offset` of kernel memory, or none where that faults.
 #[inline(always)]
-fn read<T: Copy>(address: u64, offset: u32) -> Option<T> {
+pub(crate) fn read<T: Copy>(address: u64, offset: u32) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
     let result = unsafe {
@@ -70,8 +70,32 @@ impl Head {
     /// Inode number of the network namespace.
     #[inline(always)]
     pub(crate) fn netns(&self) -> u32 {
-        read(self.member(setting!(socket.net)), setting!(socket.net_inum)).unwrap_or(0)
+        inode(self.member(setting!(socket.net)))
     }
+
+    /// State, which every kind of socket has; only for programs of hints.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> u8 {
+        self.member(setting!(hints.state))
+    }
+
+    /// Local port of a request, whose other members are not there yet; only for programs of hints.
+    #[inline(always)]
+    pub(crate) fn num(&self) -> u16 {
+        self.member(setting!(hints.num))
+    }
+
+    /// The interface it is bound to, or 0; only for programs of hints.
+    #[inline(always)]
+    pub(crate) fn bound_interface(&self) -> u32 {
+        self.member(setting!(hints.bound_dev))
+    }
+}
+
+/// Inode number of a `struct net`.
+#[inline(always)]
+pub(crate) fn inode(net: u64) -> u32 {
+    read(net, setting!(socket.net_inum)).unwrap_or(0)
 }
 
 /// An IPv4 address in IPv6's clothes.
@@ -115,12 +139,32 @@ pub(crate) fn proof(socket: u64) -> u32 {
     if lingers && read::<u64>(socket, setting!(socket.lingertime)) == Some(0) {
         proof |= PROOF_LINGER;
     }
-    let copied = read::<u32>(socket, setting!(socket.copied_seq));
-    let next = read::<u32>(socket, setting!(socket.rcv_nxt));
-    if copied.is_some() && copied != next {
-        proof |= PROOF_UNREAD;
+    if let Some(copied) = read::<u32>(socket, setting!(socket.copied_seq))
+        && let Some(next) = read::<u32>(socket, setting!(socket.rcv_nxt))
+        && copied != next
+    {
+        // A FIN has a number too, but is no data.
+        let fin = (flags >> (setting!(socket.done_bit) & 63) & 1) as u32;
+        if copied.wrapping_add(fin) != next {
+            proof |= PROOF_UNREAD;
+        }
     }
     proof
+}
+
+/// Has it no `struct socket`, through which processes have it? A subflow of MPTCP loses it before it is closed.
+#[inline(always)]
+pub(crate) fn is_ownerless(socket: u64) -> bool {
+    let subflow = setting!(socket.is_mptcp) != ABSENT && read::<u8>(socket, setting!(socket.is_mptcp)) != Some(0);
+    !subflow && read::<u64>(socket, setting!(socket.socket)) == Some(0)
+}
+
+/// Is the accept queue of a listener full?
+#[inline(always)]
+pub(crate) fn queue_is_full(listener: u64) -> bool {
+    let waiting: Option<u32> = read(listener, setting!(hints.ack_backlog));
+    // What the kernel compares: one more than listen() asked for may wait.
+    waiting > read(listener, setting!(hints.max_ack_backlog))
 }
 
 /// `inet_sport`: unlike `skc_num` it is still there when the socket has been unhashed.

@@ -64,11 +64,12 @@ async fn trace(options: &Options) -> Result<ExitCode> {
         Ok(()) => follow(&mut trace, &mut signals, options).await,
         Err(error) => Err(error),
     };
-    let Trace { mut pipeline, mut object, attachments, mut ring, losses, interfaces, .. } = trace;
+    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, interfaces, .. } = trace;
 
     // First nothing new may come, then everything that has come is shown.
     attachments.detach(interfaces.netlink()).await;
     object.detach_states();
+    drop(hints);
     let ending = ending?;
     while ring.drain(BATCH, |record| pipeline.take(record)) {}
     pipeline.count_losses(&losses.read()?, pipeline.describer.clock.now());

@@ -3,6 +3,7 @@
 
 mod attach;
 mod btf;
+mod hints;
 mod interfaces;
 mod loss;
 mod messages;
@@ -13,6 +14,7 @@ mod ring;
 mod tracepoint;
 
 pub use attach::{AttachMode, Attachments};
+pub use hints::Hints;
 pub use interfaces::{Interface, InterfaceChange, Interfaces};
 pub use loss::LossCounters;
 pub use messages::Messages;

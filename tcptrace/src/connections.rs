@@ -9,13 +9,15 @@
 //! - `waiting`: state changes that do not know their port or peer yet wait, and everything behind them, for 50 ms at
 //!   the most;
 //! - `copies`: the same segment seen on another interface is dropped;
-//! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known;
+//! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known; `hints` only
+//!   finds it;
 //! - `connection`: what is remembered of it.
 
 mod closing;
 mod connection;
 mod copies;
 mod end;
+mod hints;
 mod inferred;
 mod listeners;
 mod opening;
@@ -36,7 +38,7 @@ use self::{
     copies::Copies, listeners::Listeners, owners::Owners, table::Table, translations::Translations, waiting::Waiting,
 };
 use crate::{
-    event::{BootTime, Event, IcmpError, Loss, LossSource, Segment, SocketOwner, StateChange},
+    event::{BootTime, Event, Hint, IcmpError, Loss, LossSource, Segment, SocketOwner, StateChange},
     timeline::{Close, Handshake},
 };
 
@@ -51,6 +53,8 @@ pub enum Placed {
     Icmp(PlacedIcmp),
     /// Who holds a socket.
     Owner(PlacedOwner),
+    /// What the kernel said about a segment it sent.
+    Hint(PlacedHint),
     /// A gap.
     Loss(Loss),
     /// What came of a connection's handshake.
@@ -109,6 +113,17 @@ pub struct PlacedOwner {
     pub socket: Option<u64>,
     /// Where that is known from.
     pub source: OwnerSource,
+}
+
+/// A hint in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlacedHint {
+    /// The hint.
+    pub hint: Hint,
+    /// The connection, if one is known that it can belong to.
+    pub conn: Option<u64>,
+    /// The number of its socket, if that is known.
+    pub socket: Option<u64>,
 }
 
 /// Counts of connections.
@@ -236,6 +251,11 @@ impl Connections {
             }
             Event::Icmp(_) => None,
             Event::Owner(owner) => self.place_owner(owner, emit),
+            Event::Hint(hint) => {
+                let (placed, at) = self.place_hint(hint);
+                emit(Placed::Hint(placed));
+                at
+            }
             Event::Loss(loss) => {
                 // What a slow reader misses has been seen here.
                 self.table.gaps += u64::from(loss.source != LossSource::Output);

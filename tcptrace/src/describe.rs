@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     clock::Clock,
-    connections::{Placed, PlacedIcmp, PlacedOwner, PlacedSegment, PlacedState},
+    connections::{Placed, PlacedHint, PlacedIcmp, PlacedOwner, PlacedSegment, PlacedState},
     entry::{
-        CloseEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, OwnerEntry, SegmentEntry, Stamp,
-        StateEntry,
+        CloseEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, SegmentEntry,
+        Stamp, StateEntry,
     },
     event::{BootTime, Endpoint, Loss},
     icmp,
@@ -51,6 +51,7 @@ impl Describer {
             Placed::Segment(placed) => Entry::Segment(self.segment(placed)),
             Placed::Icmp(placed) => Entry::Icmp(self.icmp(placed)),
             Placed::Owner(placed) => Entry::Owner(self.owner(placed)),
+            Placed::Hint(placed) => Entry::Hint(self.hint(placed)),
             Placed::Loss(loss) => Entry::Lost(self.lost(loss)),
             Placed::Handshake(record) => {
                 Entry::Handshake(HandshakeEntry { stamp: self.stamp(record.at), record: record.clone() })
@@ -73,6 +74,7 @@ impl Describer {
             remote: (!listener).then(|| socket_end(change.remote)),
             role: placed.role,
             error: change.error.filter(|_| change.new == TcpState::Close).filter(|&error| error != 0).map(Errno),
+            evidence: change.proof,
             pid: change.task.map(|task| task.pid),
             tid: change.task.map(|task| task.tid),
             comm: change.task.map(|task| task.comm),
@@ -132,6 +134,22 @@ impl Describer {
             holders: owner.holders,
             sockets: owner.sockets,
             source: placed.source,
+        }
+    }
+
+    fn hint(&self, placed: &PlacedHint) -> HintEntry {
+        let hint = &placed.hint;
+        HintEntry {
+            stamp: self.stamp(hint.at),
+            conn: placed.conn,
+            netns: hint.netns,
+            socket: placed.socket,
+            name: hint.name,
+            value: hint.reason,
+            state: hint.state,
+            local: wire_end(hint.local),
+            remote: wire_end(hint.remote),
+            queue_full: hint.queue_full,
         }
     }
 

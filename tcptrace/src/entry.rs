@@ -8,7 +8,8 @@ use serde::Serialize;
 
 pub use crate::connections::{OwnerSource, Role};
 use crate::{
-    event::{Comm, Direction, LossSource},
+    event::{Comm, Direction, HintName, LossSource, Proof},
+    reset_reason::ResetReason,
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
     timeline::{Close, Handshake},
@@ -31,6 +32,8 @@ pub enum Entry {
     Icmp(IcmpEntry),
     /// Who holds a socket that nobody was seen to open.
     Owner(OwnerEntry),
+    /// The kernel said something by the way of a segment it sent.
+    Hint(HintEntry),
     /// Something was lost here.
     Lost(LostEntry),
     /// What came of a handshake.
@@ -103,6 +106,9 @@ pub struct StateEntry {
     pub role: Option<Role>,
     /// The socket's pending error by its errno name.
     pub error: Option<Errno>,
+    /// What the socket was like when it entered CLOSE, where that may prove why it sent a reset.
+    #[serde(skip_serializing_if = "Proof::is_empty")]
+    pub evidence: Proof,
     /// The process that made the change; null where the change ran in nobody's context.
     pub pid: Option<u32>,
     /// The thread that made the change.
@@ -204,6 +210,33 @@ pub struct OwnerEntry {
     pub sockets: u32,
     /// Where that is known from.
     pub source: OwnerSource,
+}
+
+/// What the kernel said by the way of a segment it sent.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct HintEntry {
+    /// When.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The connection; null where none is known that it can belong to.
+    pub conn: Option<u64>,
+    /// Inode number of the network namespace; null where it is not known.
+    pub netns: Option<u32>,
+    /// The number of the socket on whose behalf it was sent, a listener's too; null where that is not known.
+    pub socket: Option<u64>,
+    /// The tracepoint that told it.
+    pub name: HintName,
+    /// Why a reset is sent; null where the kernel does not tell (before 6.10), and for other hints.
+    pub value: Option<ResetReason>,
+    /// The state of what it was sent on behalf of; null where there is nothing.
+    pub state: Option<TcpState>,
+    /// The sender.
+    pub local: EndpointEntry,
+    /// To whom it was sent.
+    pub remote: EndpointEntry,
+    /// Whether that is a listener whose accept queue was full; only then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub queue_full: bool,
 }
 
 /// Something was lost here.

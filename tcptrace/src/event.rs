@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::tcp::{TcpHeader, TcpState};
+use crate::{
+    reset_reason::ResetReason,
+    tcp::{TcpHeader, TcpState},
+};
 
 /// `CLOCK_BOOTTIME` in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -88,13 +91,22 @@ impl From<Task> for Process {
     }
 }
 
-/// What a socket was like when it was closed: the proof of why a reset was sent.
+/// What a socket was like when it entered CLOSE: the proof of why a reset was sent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Proof {
     /// SO_LINGER was set, with time 0.
     pub linger: bool,
     /// Data had come that nobody had read.
     pub unread: bool,
+    /// It was set up, and no process had ever accepted it.
+    pub unaccepted: bool,
+}
+
+impl Proof {
+    /// Nothing of all that.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One run of `sock:inet_sock_set_state`.
@@ -187,14 +199,47 @@ pub struct SocketOwner {
     pub process: Option<Process>,
 }
 
+/// Which tracepoint a hint comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum HintName {
+    /// `tcp:tcp_send_reset`
+    SendReset,
+    /// `tcp:tcp_retransmit_synack`
+    RetransmitSynack,
+}
+
+/// What the kernel says by the way of a segment that it sends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hint {
+    /// When.
+    pub at: BootTime,
+    /// The socket on whose behalf it is sent, where there is one: a listener too, but no request and nothing in TIME_WAIT.
+    pub socket: Option<SocketKey>,
+    /// Inode number of the network namespace, where known.
+    pub netns: Option<u32>,
+    /// The sender.
+    pub local: Endpoint,
+    /// To whom it is sent.
+    pub remote: Endpoint,
+    /// What is sent.
+    pub name: HintName,
+    /// Why a reset is sent, where the kernel tells (6.10 and later).
+    pub reason: Option<ResetReason>,
+    /// The state of what it is sent on behalf of, where there is anything.
+    pub state: Option<TcpState>,
+    /// That is a listener whose accept queue is full.
+    pub queue_full: bool,
+}
+
 /// What was lost.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum LossSource {
-    /// State changes that found the ring buffer full.
+    /// State changes and hints that found the ring buffer full.
     State,
     /// Segments that found the ring buffer full.
     Segment,
-    /// Runs of the state program that the kernel skipped because it was already running on that processor.
+    /// Runs of the programs that see sockets, which the kernel skipped because the same one was already running on that
+    /// processor.
     Recursion,
     /// Output records given up because the reader of stdout was too slow.
     Output,
@@ -224,6 +269,8 @@ pub enum Event {
     Icmp(IcmpError),
     /// Who holds a socket.
     Owner(SocketOwner),
+    /// The kernel said something by the way of a segment it sent.
+    Hint(Hint),
     /// Something was lost here.
     Loss(Loss),
 }
@@ -236,6 +283,7 @@ impl Event {
             Self::Segment(segment) => segment.at,
             Self::Icmp(error) => error.at,
             Self::Owner(owner) => owner.at,
+            Self::Hint(hint) => hint.at,
             Self::Loss(loss) => loss.at,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! kernel   sock:inet_sock_set_state ──┐
+//!          tcp:tcp_send_reset, … ─────┤
 //!          TC ingress, TC egress ─────┴─▶ one ring buffer          tcptrace-ebpf
 //! ─────────────────────────────────────────────────────────────────────────────
 //! IO       bpf          load, attach, drain, count what was lost
@@ -34,6 +35,7 @@ pub mod pipeline;
 pub mod preflight;
 pub mod record;
 pub mod render;
+pub mod reset_reason;
 pub mod schema;
 pub mod sink;
 pub mod tcp;

@@ -170,7 +170,7 @@ fn tell(end: &End) -> bool {
 /// `--emit` chooses among the types that make up the bulk; what frames them always comes.
 fn wanted(emit: Emit, entry: &Entry) -> bool {
     match entry {
-        Entry::State(_) | Entry::Owner(_) => emit.contains(Emit::STATE),
+        Entry::State(_) | Entry::Owner(_) | Entry::Hint(_) => emit.contains(Emit::STATE),
         Entry::Segment(_) | Entry::Icmp(_) => emit.contains(Emit::SEGMENT),
         Entry::Handshake(_) => emit.contains(Emit::HANDSHAKE),
         Entry::Close(_) => emit.contains(Emit::CLOSE),

@@ -11,6 +11,7 @@ use crate::{
     loss::LossLedger,
     output::Output,
     record,
+    reset_reason::ResetReasons,
 };
 
 /// Everything between the ring and the sinks.
@@ -20,6 +21,8 @@ pub struct Pipeline {
     pub describer: Describer,
     /// Destinations.
     pub output: Output,
+    /// What the numbers of reasons mean that this kernel gives for resets.
+    pub reset_reasons: ResetReasons,
     connections: Connections,
     ledger: LossLedger,
     /// Where the kernel programs cannot tell kernel threads, they are told here.
@@ -36,6 +39,7 @@ impl Pipeline {
         Self {
             describer,
             output,
+            reset_reasons: ResetReasons::default(),
             connections: Connections::new(netns),
             ledger: LossLedger::default(),
             kernel_threads,
@@ -48,7 +52,7 @@ impl Pipeline {
     /// Takes a record from the ring.
     pub fn take(&mut self, bytes: &[u8]) {
         self.events += 1;
-        let decoded = match record::decode(bytes) {
+        let decoded = match record::decode(bytes, &self.reset_reasons) {
             Ok(decoded) => decoded,
             Err(error) => {
                 if !self.undecodable {

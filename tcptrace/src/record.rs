@@ -3,15 +3,18 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
-    Address, DIRECTION_IN, IcmpRecord, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_ERROR_KNOWN, PROOF_LINGER, PROOF_UNREAD,
+    Address, DIRECTION_IN, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT,
+    KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_ERROR_KNOWN, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD,
     RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
 use crate::{
     event::{
-        BootTime, Comm, Direction, Endpoint, Event, IcmpError, LossSource, Proof, Segment, SocketKey, StateChange, Task,
+        BootTime, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment, SocketKey,
+        StateChange, Task,
     },
+    reset_reason::ResetReasons,
     tcp::{TcpHeader, TcpState},
 };
 
@@ -34,6 +37,9 @@ pub enum DecodeError {
     /// No such state.
     #[error("a record tells of the unknown socket state {0}")]
     State(u8),
+    /// No such hint.
+    #[error("a record is of the unknown hint {0}")]
+    Hint(u8),
     /// No TCP header in a segment record.
     #[error("a segment record holds no TCP header")]
     Header,
@@ -50,16 +56,17 @@ pub struct Decoded {
     pub lost: u32,
 }
 
-/// Reads one record.
+/// Reads one record; `reasons` are those of the kernel that wrote it.
 ///
 /// # Errors
 /// When it is not what the kernel programs write.
-pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub fn decode(bytes: &[u8], reasons: &ResetReasons) -> Result<Decoded, DecodeError> {
     let header: RecordHeader = read(bytes, 0)?;
     let (event, source) = match header.kind {
         KIND_STATE => (Event::State(state(&read(bytes, header.kind)?)?), LossSource::State),
         KIND_SEGMENT => (Event::Segment(segment(&read(bytes, header.kind)?)?), LossSource::Segment),
         KIND_ICMP => (Event::Icmp(icmp(&read(bytes, header.kind)?)), LossSource::Segment),
+        KIND_HINT => (Event::Hint(hint(&read(bytes, header.kind)?, reasons)?), LossSource::State),
         kind => return Err(DecodeError::Kind(kind)),
     };
     Ok(Decoded { event, source, lost: header.lost })
@@ -71,19 +78,22 @@ fn read<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], kind: u8) -> Resul
 }
 
 fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
-    let known = |number| TcpState::from_kernel(number).ok_or(DecodeError::State(number));
     let mut comm = [0; 16];
     comm.copy_from_slice(record.comm.as_bytes());
     Ok(StateChange {
         at: BootTime(record.header.boot_ns),
         socket: SocketKey(record.header.socket),
         netns: (record.netns != 0).then_some(record.netns),
-        old: known(record.header.a)?,
-        new: known(record.header.b)?,
+        old: tcp_state(record.header.a)?,
+        new: tcp_state(record.header.b)?,
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
         remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
         error: (record.error != NO_ERROR_KNOWN).then_some(record.error),
-        proof: Proof { linger: record.proof & PROOF_LINGER != 0, unread: record.proof & PROOF_UNREAD != 0 },
+        proof: Proof {
+            linger: record.proof & PROOF_LINGER != 0,
+            unread: record.proof & PROOF_UNREAD != 0,
+            unaccepted: record.proof & PROOF_UNACCEPTED != 0,
+        },
         task: (record.pid != 0).then_some(Task { pid: record.pid, tid: record.tid, comm: Comm(comm) }),
     })
 }
@@ -117,6 +127,28 @@ fn icmp(record: &IcmpRecord) -> IcmpError {
         dst: Endpoint { addr: address(record.dst), port: record.dst_port },
         seq: record.seq,
     }
+}
+
+fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError> {
+    Ok(Hint {
+        at: BootTime(record.header.boot_ns),
+        socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
+        netns: (record.netns != 0).then_some(record.netns),
+        local: Endpoint { addr: address(record.local_addr), port: record.local_port },
+        remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
+        name: match record.header.a {
+            HINT_SEND_RESET => HintName::SendReset,
+            HINT_RETRANSMIT_SYNACK => HintName::RetransmitSynack,
+            other => return Err(DecodeError::Hint(other)),
+        },
+        reason: (record.reason != NO_REASON).then(|| reasons.get(record.reason)),
+        state: if record.header.b == 0 { None } else { Some(tcp_state(record.header.b)?) },
+        queue_full: record.flags & HINT_QUEUE_FULL != 0,
+    })
+}
+
+fn tcp_state(number: u8) -> Result<TcpState, DecodeError> {
+    TcpState::from_kernel(number).ok_or(DecodeError::State(number))
 }
 
 fn direction(number: u8) -> Direction {

@@ -54,10 +54,11 @@ mod tests {
         let validator = validator();
         for entry in samples::all() {
             let whole = line(&entry);
-            for key in whole.as_object().unwrap().keys().filter(|&key| key != "segments" && key != "urgent") {
+            for key in whole.as_object().unwrap().keys() {
                 let mut line = whole.clone();
                 line.as_object_mut().unwrap().remove(key);
-                assert!(!validator.is_valid(&line), "{key} may be missing: {line}");
+                let optional = ["segments", "urgent", "evidence", "queue_full"].contains(&key.as_str());
+                assert_eq!(validator.is_valid(&line), optional, "without {key}: {line}");
                 let mut line = whole.clone();
                 line[key] = json!({"not": "this"});
                 assert!(!validator.is_valid(&line), "{key} may be anything: {line}");
@@ -76,6 +77,8 @@ mod tests {
             ("role", json!("peer")),
             ("error", json!("refused")),
             ("conn", json!("1")),
+            ("evidence", json!([])),
+            ("evidence", json!(["guess"])),
         ] {
             let mut line = state.clone();
             line[key] = value;
@@ -85,6 +88,24 @@ mod tests {
         for flags in ["", "SF", "x", "none."] {
             segment["flags"] = json!(flags);
             assert!(!validator.is_valid(&segment), "{segment}");
+        }
+    }
+
+    #[test]
+    fn hints_have_the_names_and_the_values_that_are_known() {
+        let validator = validator();
+        let hint = line(&Entry::Hint(samples::hint()));
+        for (key, value, valid) in [
+            ("name", json!("tcp_receive_reset"), false),
+            ("value", json!("tcp_state"), true),
+            ("value", json!("other_31"), true),
+            ("value", json!("other_x"), false),
+            ("value", json!("TCP_STATE"), false),
+            ("queue_full", json!(1), false),
+        ] {
+            let mut line = hint.clone();
+            line[key] = value;
+            assert_eq!(validator.is_valid(&line), valid, "{line}");
         }
     }
 

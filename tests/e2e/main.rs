@@ -9,6 +9,7 @@ mod file;
 mod filters;
 mod frames;
 mod ground;
+mod hints;
 mod load;
 mod loopback;
 mod malformed;

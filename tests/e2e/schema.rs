@@ -3,10 +3,12 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::Command,
+    time::Duration,
 };
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tcptrace_tests::{Ends, Netns, Trace, Tracer, binary, number, output, send};
 
 fn schema() -> Validator {
@@ -27,6 +29,10 @@ fn trace(port: u16) -> Trace {
     send(&connection.client, 100);
     tcptrace_tests::receive(&connection.server, 100);
     ends.close_in_four(connection);
+    // A reset, with what the socket and the kernel say about it.
+    let aborted = ends.open();
+    SockRef::from(&aborted.server).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
+    ends.server.close(aborted.server);
     let refused = SocketAddr::from((Ipv4Addr::LOCALHOST, port + 1));
     ends.client.connect_with(refused, |_| {}).expect_err("the packet filter refuses");
     drop(ends);
@@ -36,7 +42,7 @@ fn trace(port: u16) -> Trace {
 #[test]
 fn every_line_of_a_real_run_is_valid() {
     let (schema, trace) = (schema(), trace(4141));
-    for kind in ["start", "state", "segment", "icmp", "end"] {
+    for kind in ["start", "state", "segment", "icmp", "hint", "handshake", "close", "end"] {
         assert!(!trace.of_type(kind).is_empty(), "no {kind}");
     }
     for record in &trace.records {
@@ -60,6 +66,9 @@ fn the_schema_refuses_what_is_wrong() {
         ("segment", "flags", json!(2)),
         ("segment", "direction", json!("up")),
         ("segment", "boot_ns", json!(-1)),
+        ("hint", "name", json!("tcp_probe")),
+        ("hint", "value", json!("")),
+        ("hint", "queue_full", json!(null)),
         ("end", "lost", json!(null)),
     ] {
         let mut record = first(kind);

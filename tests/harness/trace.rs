@@ -48,11 +48,19 @@ impl Trace {
 
     /// The events about a port inside a namespace, in order: the states of its sockets, and what its interfaces saw.
     pub fn about(&self, netns: &Netns, wanted: u16) -> Vec<&Value> {
-        let concerns = |record: &Value| {
+        self.concerning(netns, wanted).filter(|record| !is_type(record, "hint")).collect()
+    }
+
+    /// The hints about a port inside a namespace, in order.
+    pub fn hints(&self, netns: &Netns, wanted: u16) -> Vec<&Value> {
+        self.concerning(netns, wanted).filter(|record| is_type(record, "hint")).collect()
+    }
+
+    fn concerning(&self, netns: &Netns, wanted: u16) -> impl Iterator<Item = &Value> {
+        self.records.iter().filter(move |record| {
             ["local", "remote", "src", "dst"].iter().any(|&end| port(record, end) == Some(wanted))
                 && (record["netns"].is_null() || record["netns"] == netns.inode())
-        };
-        self.records.iter().filter(|record| concerns(record)).collect()
+        })
     }
 
     /// Like [`Self::about`], the states alone.

@@ -8,7 +8,7 @@ use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
 use crate::{
-    bpf::{AttachMode, Attachments, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
+    bpf::{AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
     cli::{Attach, Options, Segments, Verbosity},
     describe::Describer,
     entry::{Entry, SCHEMA, StartEntry},
@@ -25,6 +25,7 @@ pub(super) struct Trace {
     pub(super) pipeline: Pipeline,
     pub(super) object: Object,
     pub(super) attachments: Attachments,
+    pub(super) hints: Hints,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
     pub(super) interfaces: Interfaces,
@@ -72,10 +73,13 @@ impl Trace {
         let losses = object.take_loss_counters()?;
         // Last, since it empties a file that may be there: only when nothing else can go wrong.
         let output = Output::open(options)?;
+        let mut pipeline = Pipeline::new(netns, Describer::default(), output, kernel_threads);
+        pipeline.reset_reasons = object.reset_reasons();
         Ok(Self {
-            pipeline: Pipeline::new(netns, Describer::default(), output, kernel_threads),
+            pipeline,
             object,
             attachments,
+            hints: Hints::default(),
             ring,
             losses,
             interfaces,
@@ -96,6 +100,9 @@ impl Trace {
         if self.segments && self.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
             bail!("no interface could be attached to; run with -v for what the kernel said");
         }
+        let (hints, programs) = Hints::attach(&mut self.object);
+        self.hints = hints;
+        self.losses.watch(programs);
         self.losses.watch(self.object.attach_states()?);
         self.announce();
         Ok(())

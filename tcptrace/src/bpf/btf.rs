@@ -1,7 +1,8 @@
-//! Where the members of a socket lie in the running kernel, from its BTF.
+//! What the running kernel's BTF tells: where the members of its structures lie, the numbers of its enumerators, and the
+//! arguments of its tracepoints.
 
-use btf_rs::{Backend, Btf, EnumMember, Member, Struct, Type};
-use tcptrace_ebpf::{ABSENT, SocketLayout};
+use btf_rs::{Backend, Btf, BtfType, EnumMember, Member, Struct, Type};
+use tcptrace_ebpf::{ABSENT, HintLayout, SocketLayout};
 
 /// Where the kernel describes its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -9,7 +10,7 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// The part of `struct sock_common` that the kernel program reads at once, in bytes.
 const HEAD: u32 = 96;
 
-/// Why the socket layout could not be found.
+/// Why something could not be found.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BtfError {
     #[error("cannot read {VMLINUX}: {0}")]
@@ -22,85 +23,148 @@ pub(super) enum BtfError {
     NoMember(&'static str, &'static str),
     #[error("struct sock_common is laid out in a way that is not expected")]
     Unexpected,
+    #[error("it knows no tracepoint {0}")]
+    NoTracepoint(&'static str),
+    #[error("the tracepoint {0} has other arguments than expected")]
+    Arguments(&'static str),
 }
 
-/// Finds the layout of the running kernel.
-pub(super) fn socket_layout() -> Result<SocketLayout, BtfError> {
-    // Kernels from 6.16 on let the file be mapped: then only what is looked for is read. On others it is read at once,
-    // since the library would do that in tens of thousands of small reads.
-    let btf = match Btf::from_file_with_backend(VMLINUX, Backend::Mmap) {
-        Ok(btf) => btf,
-        Err(_) => Btf::from_bytes(&std::fs::read(VMLINUX)?)?,
-    };
-    layout(&btf)
+/// The running kernel's types.
+pub(super) struct KernelTypes(Btf);
+
+impl KernelTypes {
+    /// Reads them.
+    pub(super) fn read() -> Result<Self, BtfError> {
+        // Kernels from 6.16 on let the file be mapped: then only what is looked for is read. On others it is read at once,
+        // since the library would do that in tens of thousands of small reads.
+        match Btf::from_file_with_backend(VMLINUX, Backend::Mmap) {
+            Ok(btf) => Ok(Self(btf)),
+            Err(_) => Ok(Self(Btf::from_bytes(&std::fs::read(VMLINUX)?)?)),
+        }
+    }
+
+    /// Where the members of a socket lie.
+    pub(super) fn socket_layout(&self) -> Result<SocketLayout, BtfError> {
+        let common = |member| self.offset("sock_common", member);
+        let layout = SocketLayout {
+            daddr: common("skc_daddr")?,
+            rcv_saddr: common("skc_rcv_saddr")?,
+            dport: common("skc_dport")?,
+            family: common("skc_family")?,
+            net: common("skc_net")?,
+            v6_daddr: common("skc_v6_daddr")?,
+            v6_rcv_saddr: common("skc_v6_rcv_saddr")?,
+            protocol: self.offset("sock", "sk_protocol")?,
+            err: self.offset("sock", "sk_err")?,
+            sport: self.offset("inet_sock", "inet_sport")?,
+            net_inum: self.offset("net", "ns")? + self.offset("ns_common", "inum")?,
+            task_flags: self.offset("task_struct", "flags")?,
+            dst_cache: self.offset("sock", "sk_dst_cache")?,
+            dst_dev: self.offset("dst_entry", "dev")?,
+            dev_ifindex: self.offset("net_device", "ifindex")?,
+            flags: common("skc_flags")?,
+            linger_bit: self.enumerator("sock_flags", "SOCK_LINGER")?,
+            lingertime: self.offset("sock", "sk_lingertime")?,
+            copied_seq: self.offset("tcp_sock", "copied_seq")?,
+            rcv_nxt: self.offset("tcp_sock", "rcv_nxt")?,
+            done_bit: self.enumerator("sock_flags", "SOCK_DONE")?,
+            socket: self.offset("sock", "sk_socket")?,
+            // Not where MPTCP was left out, or is not there yet (before Linux 5.6).
+            is_mptcp: self.offset("tcp_sock", "is_mptcp").unwrap_or(ABSENT),
+            // It moved with Linux 5.16, and only helps where a socket has no route.
+            rx_ifindex: self
+                .offset("sock", "sk_rx_dst_ifindex")
+                .or_else(|_| self.offset("inet_sock", "rx_dst_ifindex"))
+                .unwrap_or(ABSENT),
+        };
+        let head = [
+            (layout.daddr, 4, 4),
+            (layout.rcv_saddr, 4, 4),
+            (layout.dport, 2, 2),
+            (layout.family, 2, 2),
+            (layout.net, 8, 8),
+            (layout.v6_daddr, 16, 8),
+            (layout.v6_rcv_saddr, 16, 8),
+        ];
+        within_head(&head).then_some(layout).ok_or(BtfError::Unexpected)
+    }
+
+    /// What the programs of hints read besides; `has_reason` as the tracepoint has it.
+    pub(super) fn hint_layout(&self, has_reason: bool) -> Result<HintLayout, BtfError> {
+        let layout = HintLayout {
+            state: self.offset("sock_common", "skc_state")?,
+            num: self.offset("sock_common", "skc_num")?,
+            bound_dev: self.offset("sock_common", "skc_bound_dev_if")?,
+            ack_backlog: self.offset("sock", "sk_ack_backlog")?,
+            max_ack_backlog: self.offset("sock", "sk_max_ack_backlog")?,
+            head: self.offset("sk_buff", "head")?,
+            network_header: self.offset("sk_buff", "network_header")?,
+            transport_header: self.offset("sk_buff", "transport_header")?,
+            iif: self.offset("sk_buff", "skb_iif")?,
+            dev: self.offset("sk_buff", "dev")?,
+            dev_net: self.offset("net_device", "nd_net")?,
+            has_reason: u32::from(has_reason),
+        };
+        let head = [(layout.state, 1, 1), (layout.num, 2, 2), (layout.bound_dev, 4, 4)];
+        within_head(&head).then_some(layout).ok_or(BtfError::Unexpected)
+    }
+
+    /// The types of a tracepoint's arguments, by their names without qualifiers and with pointers looked through.
+    pub(super) fn arguments(&self, tracepoint: &'static str) -> Result<Vec<String>, BtfError> {
+        let Self(btf) = self;
+        let prototype = |found| {
+            let Type::Typedef(found) = found else { return None };
+            let Type::Ptr(pointer) = btf.resolve_chained_type(&found).ok()? else { return None };
+            let Type::FuncProto(prototype) = btf.resolve_chained_type(&pointer).ok()? else { return None };
+            Some(prototype)
+        };
+        let found = btf.resolve_types_by_name(&format!("btf_trace_{tracepoint}")).unwrap_or_default();
+        let prototype = found.into_iter().find_map(prototype).ok_or(BtfError::NoTracepoint(tracepoint))?;
+        // The first is the kernel's own, for whom it calls.
+        Ok(prototype.parameters.iter().skip(1).map(|parameter| self.name_behind(parameter)).collect())
+    }
+
+    /// Enumerators by their names, none where there is no such enumeration.
+    pub(super) fn enumerators(&self, name: &str) -> Vec<(String, u32)> {
+        let Self(btf) = self;
+        let found = btf.resolve_types_by_name(name).unwrap_or_default().into_iter();
+        let members = found.filter_map(|found| if let Type::Enum(found) = found { Some(found.members) } else { None });
+        let named = |member: EnumMember| Some((btf.resolve_name(&member).ok()?, member.val()));
+        members.flatten().filter_map(named).collect()
+    }
+
+    /// The name of the type behind pointers and qualifiers; empty where it has none.
+    fn name_behind(&self, typed: &dyn BtfType) -> String {
+        let Self(btf) = self;
+        let mut chain = btf.chained_type_iter(typed);
+        let named = chain.find(|found| !matches!(found, Type::Ptr(_) | Type::Const(_) | Type::TypeTag(_)));
+        let name = named.and_then(|named| btf.resolve_name(named.as_btf_type()?).ok());
+        name.unwrap_or_default()
+    }
+
+    /// The offset in bytes of a member that has to exist.
+    fn offset(&self, structure: &'static str, member: &'static str) -> Result<u32, BtfError> {
+        let Self(btf) = self;
+        let found = btf
+            .resolve_types_by_name(structure)
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(|found| if let Type::Struct(found) = found { Some(found) } else { None })
+            .ok_or(BtfError::NoStruct(structure))?;
+        offset_in(btf, &found, member).map(|bits| bits / 8).ok_or(BtfError::NoMember(structure, member))
+    }
+
+    /// The value of an enumerator that has to exist.
+    fn enumerator(&self, name: &'static str, wanted: &'static str) -> Result<u32, BtfError> {
+        let mut all = self.enumerators(name).into_iter();
+        all.find_map(|(name, value)| (name == wanted).then_some(value)).ok_or(BtfError::NoMember(name, wanted))
+    }
 }
 
-fn layout(btf: &Btf) -> Result<SocketLayout, BtfError> {
-    let common = |member| required(btf, "sock_common", member);
-    let layout = SocketLayout {
-        daddr: common("skc_daddr")?,
-        rcv_saddr: common("skc_rcv_saddr")?,
-        dport: common("skc_dport")?,
-        family: common("skc_family")?,
-        net: common("skc_net")?,
-        v6_daddr: common("skc_v6_daddr")?,
-        v6_rcv_saddr: common("skc_v6_rcv_saddr")?,
-        protocol: required(btf, "sock", "sk_protocol")?,
-        err: required(btf, "sock", "sk_err")?,
-        sport: required(btf, "inet_sock", "inet_sport")?,
-        net_inum: required(btf, "net", "ns")? + required(btf, "ns_common", "inum")?,
-        task_flags: required(btf, "task_struct", "flags")?,
-        dst_cache: required(btf, "sock", "sk_dst_cache")?,
-        dst_dev: required(btf, "dst_entry", "dev")?,
-        dev_ifindex: required(btf, "net_device", "ifindex")?,
-        flags: common("skc_flags")?,
-        linger_bit: enumerator(btf, "sock_flags", "SOCK_LINGER")?,
-        lingertime: required(btf, "sock", "sk_lingertime")?,
-        copied_seq: required(btf, "tcp_sock", "copied_seq")?,
-        rcv_nxt: required(btf, "tcp_sock", "rcv_nxt")?,
-        pad: 0,
-        // It moved with Linux 5.16, and only helps where a socket has no route.
-        rx_ifindex: required(btf, "sock", "sk_rx_dst_ifindex")
-            .or_else(|_| required(btf, "inet_sock", "rx_dst_ifindex"))
-            .unwrap_or(ABSENT),
-    };
-    within_head(&layout).then_some(layout).ok_or(BtfError::Unexpected)
-}
-
-/// The kernel program reads these from a copy of the first bytes, so they have to lie within and be aligned.
-fn within_head(layout: &SocketLayout) -> bool {
-    let members = [
-        (layout.daddr, 4, 4),
-        (layout.rcv_saddr, 4, 4),
-        (layout.dport, 2, 2),
-        (layout.family, 2, 2),
-        (layout.net, 8, 8),
-        (layout.v6_daddr, 16, 8),
-        (layout.v6_rcv_saddr, 16, 8),
-    ];
+/// The kernel programs read these (offset, size, alignment) from a copy of the first bytes, so they have to lie within and
+/// be aligned.
+fn within_head(members: &[(u32, u32, u32)]) -> bool {
     members.iter().all(|&(offset, size, align)| offset.saturating_add(size) <= HEAD && offset % align == 0)
-}
-
-/// The offset in bytes of a member that has to exist.
-fn required(btf: &Btf, structure: &'static str, member: &'static str) -> Result<u32, BtfError> {
-    let found = btf
-        .resolve_types_by_name(structure)
-        .unwrap_or_default()
-        .into_iter()
-        .find_map(|found| if let Type::Struct(found) = found { Some(found) } else { None })
-        .ok_or(BtfError::NoStruct(structure))?;
-    offset_in(btf, &found, member).map(|bits| bits / 8).ok_or(BtfError::NoMember(structure, member))
-}
-
-/// The value of an enumerator that has to exist.
-fn enumerator(btf: &Btf, name: &'static str, wanted: &'static str) -> Result<u32, BtfError> {
-    let value = |found| {
-        let Type::Enum(found) = found else { return None };
-        let is_wanted = |member: &&EnumMember| btf.resolve_name(*member).is_ok_and(|name| name == wanted);
-        found.members.iter().find(is_wanted).map(EnumMember::val)
-    };
-    let found = btf.resolve_types_by_name(name).unwrap_or_default().into_iter().find_map(value);
-    found.ok_or(BtfError::NoMember(name, wanted))
 }
 
 /// The offset in bits of a member, looked for in anonymous members too.
@@ -130,29 +194,16 @@ fn anonymous(btf: &Btf, member: &Member, wanted: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn plausible() -> SocketLayout {
-        SocketLayout {
-            daddr: 0,
-            rcv_saddr: 4,
-            dport: 12,
-            family: 16,
-            net: 48,
-            v6_daddr: 56,
-            v6_rcv_saddr: 72,
-            ..tcptrace_ebpf::Config::EMPTY.socket
-        }
-    }
-
     #[test]
     fn members_have_to_lie_within_the_head_that_is_read() {
-        assert!(within_head(&plausible()));
-        assert!(!within_head(&SocketLayout { v6_daddr: 84, ..plausible() }));
-        assert!(!within_head(&SocketLayout { net: u32::MAX, ..plausible() }));
+        assert!(within_head(&[(0, 4, 4), (12, 2, 2), (48, 8, 8), (72, 16, 8)]));
+        assert!(!within_head(&[(0, 4, 4), (84, 16, 4)]));
+        assert!(!within_head(&[(u32::MAX, 8, 1)]));
     }
 
     #[test]
     fn members_have_to_be_aligned() {
-        assert!(!within_head(&SocketLayout { net: 44, ..plausible() }));
+        assert!(!within_head(&[(44, 8, 8)]));
     }
 
     #[test]

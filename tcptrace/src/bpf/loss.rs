@@ -10,8 +10,8 @@ use crate::event::LossSource;
 /// Reads the kernel's counters of lost records and skipped runs.
 pub struct LossCounters {
     lost: Array<MapData, u64>,
-    /// `/proc/self/fdinfo` of the state program, which tells how often the kernel skipped it.
-    state_program: Option<File>,
+    /// `/proc/self/fdinfo` of the programs that see sockets, which tells how often the kernel skipped them.
+    programs: Vec<File>,
 }
 
 impl std::fmt::Debug for LossCounters {
@@ -22,12 +22,12 @@ impl std::fmt::Debug for LossCounters {
 
 impl LossCounters {
     pub(super) fn new(lost: Array<MapData, u64>) -> Self {
-        Self { lost, state_program: None }
+        Self { lost, programs: Vec::new() }
     }
 
-    /// Counts the skipped runs of this program too, by its `/proc/self/fdinfo`.
-    pub fn watch(&mut self, state_program: Option<File>) {
-        self.state_program = state_program;
+    /// Counts the skipped runs of these programs too, by their `/proc/self/fdinfo`.
+    pub fn watch(&mut self, programs: impl IntoIterator<Item = File>) {
+        self.programs.extend(programs);
     }
 
     /// What each source has lost since the programs were loaded.
@@ -38,17 +38,16 @@ impl LossCounters {
         Ok([
             (LossSource::State, self.lost.get(&LOST_STATE, 0).map_err(io::Error::other)?),
             (LossSource::Segment, self.lost.get(&LOST_SEGMENT, 0).map_err(io::Error::other)?),
-            (LossSource::Recursion, skipped(self.state_program.as_ref())?),
+            (LossSource::Recursion, self.programs.iter().map(skipped).sum::<io::Result<u64>>()?),
         ])
     }
 }
 
 /// How often the kernel skipped a program because it was running on that processor already; 0 where it does not count
 /// (before 5.12).
-fn skipped(fdinfo: Option<&File>) -> io::Result<u64> {
-    let Some(file) = fdinfo else { return Ok(0) };
+fn skipped(fdinfo: &File) -> io::Result<u64> {
     let mut text = [0; 1024];
-    let read = file.read_at(&mut text, 0)?;
+    let read = fdinfo.read_at(&mut text, 0)?;
     Ok(recursion_misses(text.get(..read).unwrap_or_default()))
 }
 

@@ -10,7 +10,10 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, HashMap, LpmTrie, MapData, RingBuf, lpm_trie::Key},
-    programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
+    programs::{
+        ProgramError, ProgramFd, RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink,
+        trace_point::TracePointLink,
+    },
 };
 use log::{debug, warn};
 use tcptrace_ebpf::{
@@ -20,14 +23,18 @@ use tcptrace_ebpf::{
 use zerocopy::IntoBytes as _;
 
 use super::{
-    btf,
+    btf::{BtfError, KernelTypes},
+    hints,
     loss::LossCounters,
     messages::Messages,
     private_tracefs::with_tracefs,
     ring::Ring,
     tracepoint::{self, CATEGORY, NAME},
 };
-use crate::filter::{Family, Filter, PortSet};
+use crate::{
+    filter::{Family, Filter, PortSet},
+    reset_reason::ResetReasons,
+};
 
 /// The kernel programs, as the build script compiled them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tcptrace-bpf"));
@@ -92,6 +99,8 @@ pub struct Object {
     pub(super) ebpf: Ebpf,
     /// Whether sockets are read at offsets from BTF, or only the tracepoint's own fields are known.
     pub btf: bool,
+    /// Which hints there can be.
+    pub(super) hints: hints::Available,
     ring_bytes: u32,
     /// Dropping it detaches.
     states: Option<States>,
@@ -124,14 +133,9 @@ impl Object {
             seed: std::hash::RandomState::new().hash_one(OBJECT.len()),
             ..Config::EMPTY
         };
+        let mut hints = hints::Available::default();
         let no_btf = if settings.use_btf {
-            match btf::socket_layout() {
-                Ok(layout) => {
-                    config.socket = layout;
-                    None
-                }
-                Err(error) => Some(error.to_string()),
-            }
+            use_types(&mut config, &mut hints).err().map(|error| error.to_string())
         } else {
             Some("BTF is not wanted".to_owned())
         };
@@ -141,12 +145,16 @@ impl Object {
         let mut object = Self {
             ebpf: open(settings, &config)?,
             btf: no_btf.is_none(),
+            hints,
             ring_bytes: settings.ring_bytes,
             states: None,
         };
         object.fill_maps(settings)?;
         if let Some(reason) = no_btf {
-            warn!("{reason}: the tracepoint's own fields are used, which tell no network namespace and no error");
+            warn!(
+                "{reason}: the tracepoint's own fields are used, which tell no network namespace and no error, and there are \
+                 no hints"
+            );
         }
         Ok(object)
     }
@@ -160,21 +168,20 @@ impl Object {
         let name = if self.btf { names::SET_STATE } else { names::SET_STATE_TP };
         let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
         let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
-        let fd = if self.btf {
+        let fdinfo = if self.btf {
             let program: &mut RawTracePoint = program.try_into().map_err(|e| refused(&e))?;
             program.load().map_err(|e| refused(&e))?;
             let id = program.attach(NAME).map_err(|e| refused(&e))?;
             self.states = Some(States::Raw(program.take_link(id).map_err(|e| refused(&e))?));
-            program.fd().map(|fd| fd.as_fd().as_raw_fd())
+            fdinfo(program.fd())
         } else {
             let program: &mut TracePoint = program.try_into().map_err(|e| refused(&e))?;
             program.load().map_err(|e| refused(&e))?;
             let attached = with_tracefs(|_| program.attach(CATEGORY, NAME).map_err(|e| refused(&e)));
             let id = attached.map_err(|cause| LoadError::Program { program: name, cause })??;
             self.states = Some(States::Tracepoint(program.take_link(id).map_err(|e| refused(&e))?));
-            program.fd().map(|fd| fd.as_fd().as_raw_fd())
+            fdinfo(program.fd())
         };
-        let fdinfo = fd.ok().and_then(|fd| File::open(format!("/proc/self/fdinfo/{fd}")).ok());
         if fdinfo.is_none() {
             warn!("/proc/self/fdinfo cannot be read: state changes that the kernel skips will not be counted");
         }
@@ -184,6 +191,11 @@ impl Object {
     /// Detaches the program that sees state changes.
     pub fn detach_states(&mut self) {
         self.states = None;
+    }
+
+    /// What the numbers of reasons mean that this kernel gives for resets.
+    pub fn reset_reasons(&self) -> ResetReasons {
+        self.hints.reasons.clone()
     }
 
     /// Takes the ring buffer.
@@ -267,6 +279,22 @@ impl Object {
     pub fn add_interface(&mut self, index: u32) -> Result<(), LoadError> {
         self.fill_interfaces(&[index]).map_err(|cause| LoadError::Map { map: names::INTERFACES, cause })
     }
+}
+
+/// Takes from the kernel's own types what the programs need to know.
+fn use_types(config: &mut Config, hints: &mut hints::Available) -> Result<(), BtfError> {
+    let types = KernelTypes::read()?;
+    config.socket = types.socket_layout()?;
+    let (available, layout) = hints::Available::of(&types);
+    *hints = available;
+    config.hints = layout.unwrap_or(config.hints);
+    Ok(())
+}
+
+/// What the kernel tells of a program, for as long as it is open.
+pub(super) fn fdinfo(program: Result<&ProgramFd, ProgramError>) -> Option<File> {
+    let fd = program.ok()?.as_fd().as_raw_fd();
+    File::open(format!("/proc/self/fdinfo/{fd}")).ok()
 }
 
 /// Opens the object: maps are made, programs are not loaded yet.

@@ -12,9 +12,9 @@ use thiserror::Error;
 pub struct Emit(u8);
 
 impl Emit {
-    /// State changes of sockets.
+    /// State changes of sockets, and hints.
     pub const STATE: Self = Self(1 << 0);
-    /// Segments.
+    /// Segments, and ICMP errors.
     pub const SEGMENT: Self = Self(1 << 1);
     /// Handshakes.
     pub const HANDSHAKE: Self = Self(1 << 2);

@@ -2,6 +2,7 @@
 
 use crate::{
     event::{BootTime, Process, Proof, StateChange},
+    reset_reason::ResetReason,
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
 };
 
@@ -72,6 +73,15 @@ pub(super) struct Closed {
     pub(super) proof: Proof,
 }
 
+/// What the kernel said about a reset.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ResetHint {
+    /// Why, where the kernel tells.
+    pub(super) reason: Option<ResetReason>,
+    /// It was sent on behalf of a listener whose accept queue was full.
+    pub(super) queue_full: bool,
+}
+
 /// One end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct End {
@@ -101,6 +111,8 @@ pub(super) struct End {
     pub(super) data_seen: bool,
     /// The offset from the ISN that the other end has acknowledged.
     pub(super) acked: u64,
+    /// What the kernel said about its first reset.
+    pub(super) reset_hint: Option<ResetHint>,
     /// Something shows that it is on this host.
     pub(super) here: bool,
     /// The number that users see of the socket that is this end.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     event::BootTime,
+    reset_reason::ResetReason,
     tcp::TcpState::{FinWait1, FinWait2},
     timeline::{Reset, ResetCause},
 };
@@ -26,7 +27,7 @@ pub(super) fn told(conn: &Connection) -> Option<Reset> {
 /// Why an end sent its reset.
 fn cause(conn: &Connection, side: Side) -> ResetCause {
     let own = conn.end(side);
-    if let Some(cause) = by_socket(own) {
+    if let Some(cause) = by_socket(own).or_else(|| by_kernel(conn, side)) {
         return cause;
     }
     // Its own FIN said that it has closed, its socket is gone or orphaned, and more came than the FIN acknowledged.
@@ -49,8 +50,32 @@ fn by_socket(own: &End) -> Option<ResetCause> {
     }
     let proof = closed.proof;
     match closed.by_process {
+        // It closes with whatever had come by then, and nobody could have read that.
+        true if proof.unaccepted => Some(ResetCause::ListenerClosed),
         true if proof.unread => Some(ResetCause::UnreadData),
         true if proof.linger => Some(ResetCause::Linger),
+        _ => None,
+    }
+}
+
+/// What the kernel said as it sent the reset.
+fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
+    let own = conn.end(side);
+    let hint = own.reset_hint?;
+    if hint.queue_full {
+        return Some(ResetCause::Overflow);
+    }
+    let late = late_bytes(conn, side).is_some_and(|bytes| bytes > 0);
+    match hint.reason? {
+        ResetReason::TcpAbortOnClose => Some(ResetCause::UnreadData),
+        ResetReason::TcpKeepaliveTimeout => Some(ResetCause::Keepalive),
+        ResetReason::TcpAbortOnData => Some(ResetCause::DataAfterClose),
+        ResetReason::NoSocket | ResetReason::TcpTimewaitSocket if late => Some(ResetCause::DataAfterClose),
+        ResetReason::NoSocket if !conn.answered => Some(ResetCause::NoListener),
+        // From the beginning on, nothing was seen by which it would have closed.
+        ResetReason::NoSocket if own.fin.is_none() && !own.had_socket && !conn.mid_life => {
+            Some(ResetCause::NoConnection)
+        }
         _ => None,
     }
 }

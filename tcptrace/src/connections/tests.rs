@@ -3,13 +3,14 @@
 mod certainty;
 mod exchange;
 mod generations;
+mod hints;
 mod order;
 mod owners;
 mod properties;
 mod simulation;
 mod verdicts;
 
-use self::exchange::{Exchange, State::*};
+use self::exchange::{Exchange, HERE, State::*};
 use super::*;
 use crate::tcp::TcpFlags;
 

@@ -40,6 +40,7 @@ impl Render for Events {
             Entry::Segment(segment) => self.segment(segment, line),
             Entry::Icmp(icmp) => self.icmp(icmp, line),
             Entry::Owner(owner) => self.owner(owner, line),
+            Entry::Hint(hint) => self.hint(hint, line),
             Entry::Lost(lost) => self.lost(lost, line),
             Entry::Handshake(handshake) => {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
@@ -62,6 +63,16 @@ impl Events {
     fn conn(&self, conn: u64, line: &mut Line<'_>) {
         self.look(look::of_conn(conn), line, |line| line.raw("#").long_number(conn));
         line.raw(" ");
+    }
+
+    /// What they go on with where there may be none.
+    fn conn_if_any(&self, conn: Option<u64>, line: &mut Line<'_>) {
+        match conn {
+            Some(conn) => self.conn(conn, line),
+            None => {
+                line.raw("- ");
+            }
+        }
     }
 
     fn arrow(&self) -> &'static str {

@@ -7,10 +7,11 @@ use proptest::{collection::vec, option::of, prelude::*, sample::select};
 use crate::{
     connections::Role,
     entry::{
-        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, OwnerEntry, OwnerSource,
-        SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
+        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry,
+        OwnerSource, SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
     },
-    event::{BootTime, Comm, Direction, LossSource},
+    event::{BootTime, Comm, Direction, HintName, LossSource, Proof},
+    reset_reason::ResetReason,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
     timeline::{
@@ -63,6 +64,7 @@ pub(crate) fn state() -> StateEntry {
         remote: Some(endpoint([127, 0, 0, 1], 9502)),
         role: Some(Role::Client),
         error: None,
+        evidence: Proof::default(),
         pid: Some(6980),
         tid: Some(6980),
         comm: Some(comm("curl")),
@@ -82,6 +84,17 @@ pub(crate) fn listener() -> StateEntry {
         tid: Some(12),
         comm: Some(comm("nginx")),
         old_state_ns: None,
+        ..state()
+    }
+}
+
+/// A socket that sends a reset, with every field there is.
+pub(crate) fn abort() -> StateEntry {
+    StateEntry {
+        old: TcpState::Established,
+        new: TcpState::Close,
+        error: Some(Errno(104)),
+        evidence: Proof { linger: true, unread: true, unaccepted: true },
         ..state()
     }
 }
@@ -151,6 +164,22 @@ pub(crate) fn owner() -> OwnerEntry {
         holders: 1,
         sockets: 1,
         source: OwnerSource::SockDiag,
+    }
+}
+
+/// With everything that may be null or missing.
+pub(crate) fn hint() -> HintEntry {
+    HintEntry {
+        stamp: stamp(),
+        conn: Some(3),
+        netns: Some(4_026_531_840),
+        socket: Some(78),
+        name: HintName::SendReset,
+        value: Some(ResetReason::InvalidSyn),
+        state: Some(TcpState::Listen),
+        local: endpoint([10, 0, 0, 2], 9999),
+        remote: endpoint([10, 0, 0, 1], 54762),
+        queue_full: true,
     }
 }
 
@@ -229,10 +258,12 @@ pub(crate) fn all() -> Vec<Entry> {
         Entry::Start(start()),
         Entry::State(state()),
         Entry::State(listener()),
+        Entry::State(abort()),
         Entry::Segment(segment()),
         Entry::Segment(data_segment()),
         Entry::Icmp(icmp()),
         Entry::Owner(owner()),
+        Entry::Hint(hint()),
         Entry::Lost(lost()),
         Entry::Handshake(handshake()),
         Entry::Close(close()),
@@ -288,11 +319,28 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
     let numbers = any::<(Option<u64>, Option<u32>, u64)>();
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
     let task = any::<(Option<u32>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<u64>)>();
-    let rest = (of(select(vec![Role::Client, Role::Server])), task);
+    let proof = any::<[bool; 3]>().prop_map(|[linger, unread, unaccepted]| Proof { linger, unread, unaccepted });
+    let rest = (of(select(vec![Role::Client, Role::Server])), proof, task);
     (place, rest).prop_map(|(place, rest)| {
         let (stamp, (conn, netns, socket), old, new, local, remote) = place;
-        let (role, (error, pid, tid, comm, old_state_ns)) = rest;
+        let (role, evidence, (error, pid, tid, comm, old_state_ns)) = rest;
         let (error, comm) = (error.map(Errno), comm.map(Comm));
-        StateEntry { stamp, conn, netns, socket, old, new, local, remote, role, error, pid, tid, comm, old_state_ns }
+        StateEntry {
+            stamp,
+            conn,
+            netns,
+            socket,
+            old,
+            new,
+            local,
+            remote,
+            role,
+            error,
+            evidence,
+            pid,
+            tid,
+            comm,
+            old_state_ns,
+        }
     })
 }

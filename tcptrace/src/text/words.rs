@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::Escaped;
-use crate::event::{Comm, Direction, LossSource};
+use crate::event::{Comm, Direction, HintName, LossSource, Proof};
 
 impl Direction {
     /// Both.
@@ -36,6 +36,30 @@ impl LossSource {
     }
 }
 
+impl HintName {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::SendReset, Self::RetransmitSynack];
+
+    /// The tracepoint's name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SendReset => "tcp_send_reset",
+            Self::RetransmitSynack => "tcp_retransmit_synack",
+        }
+    }
+}
+
+impl Proof {
+    /// The words for all there may be.
+    pub const WORDS: [&str; 3] = ["linger", "unread", "unaccepted"];
+
+    /// Those of [`Self::WORDS`] that say what is there.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        let Self { linger, unread, unaccepted } = *self;
+        Self::WORDS.into_iter().zip([linger, unread, unaccepted]).filter_map(|(word, there)| there.then_some(word))
+    }
+}
+
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
@@ -43,6 +67,12 @@ impl fmt::Display for Direction {
 }
 
 impl fmt::Display for LossSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl fmt::Display for HintName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
     }
@@ -64,6 +94,18 @@ impl Serialize for Direction {
 impl Serialize for LossSource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())
+    }
+}
+
+impl Serialize for HintName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl Serialize for Proof {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.words())
     }
 }
 
@@ -95,10 +137,41 @@ impl JsonSchema for LossSource {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "What was lost: state changes or segments that found the ring buffer full, state changes \
-                            the kernel skipped, output that nobody read.",
+            "description": "What was lost: state changes and hints, or segments, that found the ring buffer full, \
+                            those that the kernel skipped, output that nobody read.",
             "type": "string",
             "enum": Self::ALL.map(Self::word),
+        })
+    }
+}
+
+impl JsonSchema for HintName {
+    fn schema_name() -> Cow<'static, str> {
+        "HintName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The tracepoint that told it.",
+            "type": "string",
+            "enum": Self::ALL.map(Self::word),
+        })
+    }
+}
+
+impl JsonSchema for Proof {
+    fn schema_name() -> Cow<'static, str> {
+        "Proof".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What a socket was like when it entered CLOSE: SO_LINGER with time 0, data that nobody had \
+                            read, never accepted by a process.",
+            "type": "array",
+            "items": { "enum": Self::WORDS },
+            "minItems": 1,
+            "uniqueItems": true,
         })
     }
 }
@@ -134,9 +207,19 @@ mod tests {
     }
 
     #[test]
+    fn a_proof_is_a_list_of_what_is_there() {
+        let proof = Proof { unread: true, unaccepted: true, ..Proof::default() };
+        assert_eq!(serde_json::to_string(&proof).unwrap(), r#"["unread","unaccepted"]"#);
+        assert!(!proof.is_empty() && Proof::default().is_empty());
+    }
+
+    #[test]
     fn words_are_the_same_everywhere() {
         for direction in Direction::ALL {
             assert_eq!(serde_json::to_string(&direction).unwrap(), format!("\"{direction}\""));
+        }
+        for name in HintName::ALL {
+            assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
         }
         for source in LossSource::ALL {
             assert_eq!(serde_json::to_string(&source).unwrap(), format!("\"{source}\""));

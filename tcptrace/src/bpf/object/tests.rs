@@ -11,7 +11,15 @@ fn object() -> object::File<'static> {
 #[test]
 fn the_object_holds_every_program() {
     let object = object();
-    for program in [names::SET_STATE, names::SET_STATE_TP, names::TC_INGRESS, names::TC_EGRESS] {
+    let programs = [
+        names::SET_STATE,
+        names::SET_STATE_TP,
+        names::SEND_RESET,
+        names::RETRANSMIT_SYNACK,
+        names::TC_INGRESS,
+        names::TC_EGRESS,
+    ];
+    for program in programs {
         let found = object.symbol_by_name(program).expect("the program is there");
         assert_eq!(found.kind(), SymbolKind::Text, "{program}");
     }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 pub(super) use crate::tcp::TcpState as State;
 use crate::{
-    connections::{Connections, NO_NAMESPACE, Placed, PlacedSegment, PlacedState, Totals},
+    connections::{
+        Connections, NO_NAMESPACE, Placed, PlacedSegment, PlacedState, Totals, connection::Key, end::ResetHint,
+    },
     event::{
         BootTime, Comm, Direction, Endpoint, Event, IcmpError, Process, Proof, Segment, SocketKey, SocketOwner,
         StateChange, Task,
@@ -268,6 +270,13 @@ impl Exchange {
         &self.placed
     }
 
+    /// What the kernel said about the reset that `from` sent.
+    pub(super) fn reset_hint(&self, from: u16, to: u16) -> Option<ResetHint> {
+        let (key, side) = Key::new(HERE, end(from), end(to));
+        let table = &self.connections.table;
+        table.get(table.find(&key)?)?.end(side).reset_hint
+    }
+
     pub(super) fn totals(&self) -> Totals {
         self.connections.totals()
     }
@@ -288,6 +297,7 @@ pub(super) fn conn(placed: &Placed) -> Option<u64> {
         Placed::State(state) => state.conn,
         Placed::Segment(segment) => Some(segment.conn),
         Placed::Icmp(icmp) => Some(icmp.conn),
+        Placed::Hint(hint) => hint.conn,
         Placed::Handshake(record) => Some(record.conn),
         Placed::Close(record) => Some(record.conn),
         Placed::Owner(owner) => owner.conn,

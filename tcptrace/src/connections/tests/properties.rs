@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::exchange::{self, Exchange, State};
+use super::{
+    exchange::{self, Exchange, State},
+    hints::reset,
+};
 use crate::{
     connections::Placed,
-    event::SocketKey,
+    event::{BootTime, Event, Hint, SocketKey},
     tcp::TcpFlags,
     timeline::{CloseKind, HandshakeKind, Outcome},
 };
@@ -31,6 +34,7 @@ enum Step {
     State { socket: u64, local: u16, remote: u16, old: usize, new: usize },
     Segment { socket: Option<u64>, src: u16, dst: u16, flags: u16, seq: u32, ack: u32 },
     Icmp { src: u16, dst: u16 },
+    Hint { socket: Option<u64>, from: u16, to: u16 },
     Pass(u64),
 }
 
@@ -39,10 +43,12 @@ fn step() -> impl Strategy<Value = Step> {
     let state = (socket.clone(), port.clone(), port.clone(), 0..11_usize, 0..11_usize)
         .prop_map(|(socket, local, remote, old, new)| Step::State { socket, local, remote, old, new });
     let number = prop_oneof![0..30_u32, any::<u32>()];
-    let segment = (prop::option::of(socket), port.clone(), port.clone(), 0..512_u16, number.clone(), number)
+    let segment = (prop::option::of(socket.clone()), port.clone(), port.clone(), 0..512_u16, number.clone(), number)
         .prop_map(|(socket, src, dst, flags, seq, ack)| Step::Segment { socket, src, dst, flags, seq, ack });
-    let icmp = (port.clone(), port).prop_map(|(src, dst)| Step::Icmp { src, dst });
-    prop_oneof![6 => state, 6 => segment, 1 => icmp, 2 => (0..90_000_000_u64).prop_map(Step::Pass)]
+    let icmp = (port.clone(), port.clone()).prop_map(|(src, dst)| Step::Icmp { src, dst });
+    let hint =
+        (prop::option::of(socket), port.clone(), port).prop_map(|(socket, from, to)| Step::Hint { socket, from, to });
+    prop_oneof![6 => state, 6 => segment, 1 => icmp, 1 => hint, 2 => (0..90_000_000_u64).prop_map(Step::Pass)]
 }
 
 /// Exactly one handshake and at most one close for each connection; a close only behind its handshake, and only where that
@@ -92,6 +98,11 @@ proptest! {
                 Step::Icmp { src, dst } => {
                     others += 1;
                     exchange.icmp(src, dst);
+                }
+                Step::Hint { socket, from, to } => {
+                    others += 1;
+                    let at = BootTime(exchange.now());
+                    exchange.event(&Event::Hint(Hint { at, socket: socket.map(SocketKey), ..reset(from, to) }));
                 }
                 Step::Pass(time) => {
                     exchange.pass(time);

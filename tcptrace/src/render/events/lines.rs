@@ -1,8 +1,8 @@
-//! The lines there are few of: ICMP errors, losses, beginning and end.
+//! The lines there are few of: ICMP errors, hints, losses, beginning and end.
 
 use super::{Events, look};
 use crate::{
-    entry::{EndEntry, IcmpEntry, LostEntry, OwnerEntry, OwnerSource, Stamp, StartEntry},
+    entry::{EndEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, OwnerSource, Stamp, StartEntry},
     event::LossSource,
     render::line::Line,
     text::Escaped,
@@ -43,10 +43,7 @@ impl Events {
         // The ends tell sockets apart for people.
         let OwnerEntry { stamp, conn, socket: _, local, remote, pid, comm, holders, sockets, source } = entry;
         self.time(stamp, line);
-        match *conn {
-            Some(conn) => self.conn(conn, line),
-            None => drop(line.raw("- ")),
-        }
+        self.conn_if_any(*conn, line);
         line.raw("owner     ").dotted(local);
         if let Some(remote) = remote {
             line.raw(" > ").dotted(remote);
@@ -69,6 +66,25 @@ impl Events {
             line.raw(", ").number(*sockets).raw(" sockets listen");
         }
         line.raw(")");
+    }
+
+    pub(super) fn hint(&self, entry: &HintEntry, line: &mut Line<'_>) {
+        // As with states, what keeps namespaces and sockets apart is left out.
+        let HintEntry { stamp, conn, netns: _, socket: _, name, value, state, local, remote, queue_full } = entry;
+        self.time(stamp, line);
+        self.conn_if_any(*conn, line);
+        line.raw("hint      ").dotted(local).raw(" > ").dotted(remote).raw(": ").raw(name.word());
+        if let Some(value) = value {
+            line.raw(": ");
+            self.look(look::TROUBLE, line, |line| line.display(value));
+        }
+        if let Some(state) = state {
+            line.raw("  in ");
+            self.look(look::STATE, line, |line| line.raw(state.name()));
+        }
+        if *queue_full {
+            line.raw(", its accept queue full");
+        }
     }
 
     /// A record's sentence; the events it sums up stand above.

@@ -18,6 +18,7 @@ impl Events {
             remote,
             role,
             error,
+            evidence,
             pid,
             tid,
             comm,
@@ -25,12 +26,7 @@ impl Events {
         } = entry;
 
         self.time(stamp, line);
-        match conn {
-            Some(conn) => self.conn(*conn, line),
-            None => {
-                line.raw("- ");
-            }
-        }
+        self.conn_if_any(*conn, line);
         match remote {
             Some(remote) => line.raw("state     ").dotted(local).raw(" > ").dotted(remote),
             None => line.raw("listener  ").dotted(local),
@@ -43,6 +39,9 @@ impl Events {
         if let Some(error) = error {
             line.raw("  ");
             self.look(look::TROUBLE, line, |line| line.display(error));
+        }
+        for (index, word) in evidence.words().enumerate() {
+            line.raw(if index == 0 { "  evidence: " } else { ", " }).raw(word);
         }
         match role {
             Some(Role::Client) => line.raw("  client"),

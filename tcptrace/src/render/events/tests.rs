@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    entry::{SegmentEntry, StartEntry, StateEntry},
+    entry::{HintEntry, SegmentEntry, StartEntry, StateEntry},
     render::samples,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, is_unsafe},
@@ -136,6 +136,12 @@ fn states_tell_who_and_how_long() {
         ..samples::state()
     };
     assert_eq!(state(threaded), "#1 state     127.0.0.1.? > 127.0.0.1.9502: SYN_SENT → ESTABLISHED  curl[6980/6982]");
+    let abort = StateEntry { pid: None, tid: None, comm: None, old_state_ns: None, ..samples::abort() };
+    assert_eq!(
+        state(abort),
+        "#1 state     127.0.0.1.39870 > 127.0.0.1.9502: ESTABLISHED → CLOSE  ECONNRESET  evidence: linger, unread, unaccepted  \
+         client"
+    );
     assert_eq!(state(samples::listener()), "- listener  0.0.0.0.80: CLOSE → LISTEN  nginx[12]");
     let ascii = behind_time(Events { unicode: false, ..PLAIN }, Entry::State(samples::listener()));
     assert_eq!(ascii, "- listener  0.0.0.0.80: CLOSE -> LISTEN  nginx[12]");
@@ -159,6 +165,14 @@ fn the_other_lines() {
         (
             Entry::Owner(samples::owner()),
             "#3 owner     10.0.0.2.9999 > 10.0.0.1.54762: server[801]  (it holds the socket)",
+        ),
+        (
+            Entry::Hint(samples::hint()),
+            "#3 hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset: invalid_syn  in LISTEN, its accept queue full",
+        ),
+        (
+            Entry::Hint(HintEntry { conn: None, value: None, state: None, queue_full: false, ..samples::hint() }),
+            "- hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset",
         ),
         (Entry::Lost(samples::lost()), "-- lost 12 state records (45 in all)"),
         (Entry::End(samples::end()), "-- end: 12 connections, 3 still open, 2 forgotten; 1024 events, 45 records lost"),

@@ -59,8 +59,23 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
 
 /// Writes a change of state.
 pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
-    let StateEntry { stamp, conn, netns, socket, old, new, local, remote, role, error, pid, tid, comm, old_state_ns } =
-        entry;
+    let StateEntry {
+        stamp,
+        conn,
+        netns,
+        socket,
+        old,
+        new,
+        local,
+        remote,
+        role,
+        error,
+        evidence,
+        pid,
+        tid,
+        comm,
+        old_state_ns,
+    } = entry;
     line.raw(r#"{"type":"state""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number_or_null(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
@@ -81,6 +96,10 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
         Some(error) => line.raw(r#","error":""#).display(error).raw("\""),
         None => line.raw(r#","error":null"#),
     };
+    if !evidence.is_empty() {
+        line.raw(r#","evidence":"#);
+        by_serde(evidence, line.out());
+    }
     line.raw(r#","pid":"#).number_or_null(*pid);
     line.raw(r#","tid":"#).number_or_null(*tid);
     match comm {

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    entry::{SegmentEntry, StateEntry},
+    entry::{HintEntry, SegmentEntry, StateEntry},
+    event::HintName,
     render::samples,
     tcp::{OptionBytes, TcpOptions},
     text::Errno,
@@ -55,6 +56,37 @@ fn state_of_a_listener_and_an_error() {
         r#""role":null,"error":"EADDRINUSE","pid":12,"tid":12,"comm":"nginx","old_state_ns":null"#,
     ];
     assert_eq!(line(Entry::State(listener)), expected("state", &fields));
+}
+
+#[test]
+fn state_with_evidence() {
+    let text = line(Entry::State(samples::abort()));
+    assert!(text.contains(r#""error":"ECONNRESET","evidence":["linger","unread","unaccepted"],"pid":6980"#), "{text}");
+}
+
+#[test]
+fn hint() {
+    let fields = [
+        r#""conn":3,"netns":4026531840,"socket":78,"name":"tcp_send_reset","value":"invalid_syn","state":"LISTEN""#,
+        r#""local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762},"queue_full":true"#,
+    ];
+    assert_eq!(line(Entry::Hint(samples::hint())), expected("hint", &fields));
+    let name = HintName::RetransmitSynack;
+    let bare = HintEntry {
+        conn: None,
+        netns: None,
+        socket: None,
+        name,
+        value: None,
+        state: None,
+        queue_full: false,
+        ..samples::hint()
+    };
+    let fields = [
+        r#""conn":null,"netns":null,"socket":null,"name":"tcp_retransmit_synack","value":null,"state":null"#,
+        r#""local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762}"#,
+    ];
+    assert_eq!(line(Entry::Hint(bare)), expected("hint", &fields));
 }
 
 #[test]

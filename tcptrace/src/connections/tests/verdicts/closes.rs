@@ -138,7 +138,11 @@ fn the_socket_proves_why_a_reset_was_sent() {
     let unread = Proof { unread: true, ..Proof::default() };
     assert_eq!(cause(linger, 0, Some(4)), ResetCause::Linger);
     assert_eq!(cause(unread, 0, Some(4)), ResetCause::UnreadData);
-    assert_eq!(cause(Proof { linger: true, unread: true }, 0, Some(4)), ResetCause::UnreadData, "that comes first");
+    assert_eq!(
+        cause(Proof { linger: true, unread: true, ..Proof::default() }, 0, Some(4)),
+        ResetCause::UnreadData,
+        "that comes first"
+    );
     assert_eq!(cause(linger, 103, Some(4)), ResetCause::Killed);
     assert_eq!(cause(none, 0, Some(4)), ResetCause::Unknown);
 }

@@ -1,6 +1,11 @@
 //! Resets: which of them count, who sent them, and why.
 
 use super::*;
+use crate::{
+    connections::tests::hints,
+    event::{Event, Hint},
+    reset_reason::ResetReason,
+};
 
 /// The cause and sender of the reset that closed the connection.
 fn closed_by(exchange: &mut Exchange) -> Reset {
@@ -104,4 +109,69 @@ fn a_last_word_of_tls_is_harmless_and_a_write_into_nothing_is_not() {
     let lost = late(28, false);
     assert!(lost.contains("further writes fail with EPIPE") && !lost.contains("harmless"), "{lost}");
     assert!(!late(5_000, true).contains("harmless"));
+}
+
+/// The kernel says, as it sends the server's reset, why.
+fn said(exchange: &mut Exchange, reason: ResetReason) {
+    exchange.event(&Event::Hint(Hint { reason: Some(reason), ..hints::reset(SERVER, CLIENT) }));
+}
+
+#[test]
+fn the_kernel_says_that_nobody_listens() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    said(&mut exchange, ResetReason::NoSocket);
+    exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+    let handshake = failed(&mut exchange);
+    assert_eq!(handshake.reset, Some(Reset { by: Role::Server, cause: ResetCause::NoListener }));
+    assert!(handshake.summary.ends_with("refused: nobody listens there"), "{}", handshake.summary);
+}
+
+#[test]
+fn a_full_accept_queue_that_resets_is_an_overflow() {
+    let mut exchange = opened();
+    let full = Hint { queue_full: true, reason: Some(ResetReason::InvalidSyn), ..hints::reset(SERVER, CLIENT) };
+    exchange.event(&Event::Hint(full));
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::Overflow });
+}
+
+#[test]
+fn a_socket_that_nobody_has_accepted_is_closed_by_its_listener() {
+    let mut exchange = established();
+    let proof = Proof { unaccepted: true, unread: true, ..Proof::default() };
+    exchange.by(3).with_proof(proof).state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 1), 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::ListenerClosed });
+}
+
+#[test]
+fn the_kernel_tells_a_forgotten_connection_from_one_that_was_closed() {
+    let after = |fin: bool| {
+        let mut exchange = opened();
+        if fin {
+            exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+        }
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1 + u32::from(fin)), 40);
+        said(&mut exchange, ResetReason::NoSocket);
+        exchange.segment(SERVER, CLIENT, RST, S + 1 + u32::from(fin), None, 0);
+        closed_by(&mut exchange).cause
+    };
+    assert_eq!([after(false), after(true)], [ResetCause::NoConnection, ResetCause::DataAfterClose]);
+}
+
+#[test]
+fn the_reasons_that_are_proofs_are_taken_as_such() {
+    let cause = |reason| {
+        let mut exchange = opened();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 40);
+        said(&mut exchange, reason);
+        exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 41), 0);
+        closed_by(&mut exchange).cause
+    };
+    assert_eq!(cause(ResetReason::TcpAbortOnClose), ResetCause::UnreadData);
+    assert_eq!(cause(ResetReason::TcpKeepaliveTimeout), ResetCause::Keepalive);
+    assert_eq!(cause(ResetReason::TcpAbortOnData), ResetCause::DataAfterClose);
+    assert_eq!(cause(ResetReason::TcpState), ResetCause::Unknown, "linger, a closed listener and ss -K look alike");
 }

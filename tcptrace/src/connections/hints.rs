@@ -1,0 +1,25 @@
+//! Placing hints.
+
+use super::{Connections, PlacedHint, connection::Key, end::ResetHint};
+use crate::event::{Hint, HintName};
+
+impl Connections {
+    /// Finds the hint's connection; none is begun by a hint.
+    pub(super) fn place_hint(&mut self, hint: &Hint) -> (PlacedHint, Option<u32>) {
+        let netns = hint.netns.unwrap_or(self.netns);
+        let (key, from) = Key::new(netns, hint.local, hint.remote);
+        let socket = hint.socket.and_then(|socket| self.table.socket(socket)).copied();
+        // A listener has no connection itself: what is sent on its behalf belongs to one that has no socket yet.
+        let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn?)?, socket.side)));
+        let found = of_socket.or_else(|| Some((self.table.find(&key)?, from)));
+        if let Some((at, side)) = found
+            && hint.name == HintName::SendReset
+            && let Some(conn) = self.table.get_mut(at)
+        {
+            let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
+            conn.end_mut(side).reset_hint.get_or_insert(reset);
+        }
+        let conn = found.and_then(|(at, _)| Some(self.table.get(at)?.number));
+        (PlacedHint { hint: *hint, conn, socket: socket.map(|socket| socket.number) }, found.map(|(at, _)| at))
+    }
+}

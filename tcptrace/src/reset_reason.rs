@@ -1,0 +1,213 @@
+//! Why the kernel sends a reset, in its own words.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+/// Makes the enumeration and the list of its names from one table.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+        /// A member of the kernel's `enum sk_rst_reason` (`include/net/rstreason.h`, Linux 6.10 and later), whose numbers
+        /// differ between kernels.
+        ///
+        /// Shown under the kernel's name without its prefix, in lower case: `tcp_state`.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum ResetReason {
+            $($(#[$doc])* $variant,)+
+            /// One that has no name here, by its number in the kernel that was traced.
+            Other(u32),
+        }
+
+        impl ResetReason {
+            /// Every reason that has a name.
+            const NAMED: &[(Self, &str)] = &[$((Self::$variant, $name)),+];
+        }
+    };
+}
+
+reasons! {
+    /// Nothing is said.
+    NotSpecified = "not_specified",
+    /// No socket that the segment could belong to.
+    NoSocket = "no_socket",
+    /// The acknowledgement number lies outside of what has been sent.
+    TcpInvalidAckSequence = "tcp_invalid_ack_sequence",
+    /// The timestamp is too old (RFC 7323 §5, PAWS).
+    TcpRfc7323Paws = "tcp_rfc7323_paws",
+    /// The acknowledgement is too old.
+    TcpTooOldAck = "tcp_too_old_ack",
+    /// The acknowledgement is of data that was not sent.
+    TcpAckUnsentData = "tcp_ack_unsent_data",
+    /// The flags are not those that the state asks for.
+    TcpFlags = "tcp_flags",
+    /// The acknowledgement is old, but within the window.
+    TcpOldAck = "tcp_old_ack",
+    /// Data came after close().
+    TcpAbortOnData = "tcp_abort_on_data",
+    /// The segment came to a socket in TIME_WAIT.
+    TcpTimewaitSocket = "tcp_timewait_socket",
+    /// A SYN that is not acceptable.
+    InvalidSyn = "invalid_syn",
+    /// close() with data unread.
+    TcpAbortOnClose = "tcp_abort_on_close",
+    /// FIN_WAIT2 was over at once, by TCP_LINGER2.
+    TcpAbortOnLinger = "tcp_abort_on_linger",
+    /// Memory for orphans ran out.
+    TcpAbortOnMemory = "tcp_abort_on_memory",
+    /// The state asks for a reset (RFC 9293 §3.10.5): SO_LINGER 0, a closed listener, a socket destroyed from outside.
+    TcpState = "tcp_state",
+    /// Keep-alive probes were not answered.
+    TcpKeepaliveTimeout = "tcp_keepalive_timeout",
+    /// connect() to AF_UNSPEC while data was not sent yet.
+    TcpDisconnectWithData = "tcp_disconnect_with_data",
+    /// MPTCP: nothing is said (RFC 8684 §3.6, this and those that follow).
+    MptcpRstEunspec = "mptcp_rst_eunspec",
+    /// MPTCP: an option could not be processed.
+    MptcpRstEmptcp = "mptcp_rst_emptcp",
+    /// MPTCP: resources are lacking.
+    MptcpRstEresource = "mptcp_rst_eresource",
+    /// MPTCP: prohibited by policy.
+    MptcpRstEprohibit = "mptcp_rst_eprohibit",
+    /// MPTCP: too much data is outstanding.
+    MptcpRstEwq2big = "mptcp_rst_ewq2big",
+    /// MPTCP: the subflow is too slow.
+    MptcpRstEbadperf = "mptcp_rst_ebadperf",
+    /// MPTCP: a middlebox interferes.
+    MptcpRstEmiddlebox = "mptcp_rst_emiddlebox",
+    /// Something that should not happen.
+    Error = "error",
+}
+
+/// What the text form of [`ResetReason::Other`] has before the number.
+const OTHER: &str = "other_";
+
+impl ResetReason {
+    /// What the kernel's names begin with.
+    const PREFIX: &str = "SK_RST_REASON_";
+
+    /// The reason with this name in the kernel, `SK_RST_REASON_NO_SOCKET`.
+    pub fn from_kernel(name: &str) -> Option<Self> {
+        let name = name.strip_prefix(Self::PREFIX)?;
+        Self::NAMED.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|&(reason, _)| reason)
+    }
+
+    fn name(self) -> Option<&'static str> {
+        Self::NAMED.iter().find(|&&(known, _)| known == self).map(|&(_, name)| name)
+    }
+}
+
+impl fmt::Display for ResetReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.name()) {
+            (Self::Other(number), _) => write!(f, "{OTHER}{number}"),
+            (_, name) => f.pad(name.unwrap_or_default()),
+        }
+    }
+}
+
+/// A name that is no reason's.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("'{}' is no reason for a reset", .0.escape_debug())]
+pub struct ResetReasonError(String);
+
+/// Reads what [`ResetReason`] is shown as.
+impl FromStr for ResetReason {
+    type Err = ResetReasonError;
+
+    fn from_str(text: &str) -> Result<Self, ResetReasonError> {
+        let named = Self::NAMED.iter().find(|&&(_, name)| name == text).map(|&(reason, _)| reason);
+        let other = || text.strip_prefix(OTHER)?.parse().ok().map(Self::Other);
+        named.or_else(other).ok_or_else(|| ResetReasonError(text.to_owned()))
+    }
+}
+
+impl Serialize for ResetReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for ResetReason {
+    fn schema_name() -> Cow<'static, str> {
+        "ResetReason".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = Self::NAMED.iter().map(|&(_, name)| name).collect();
+        json_schema!({
+            "description": "A reason for a reset by the kernel's name without its prefix (include/net/rstreason.h), or \
+                `other_` and the number of one that is not known here.",
+            "type": "string",
+            "pattern": format!("^({}|{OTHER}[0-9]+)$", names.join("|")),
+        })
+    }
+}
+
+/// The reasons by their numbers in the kernel that is traced.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ResetReasons(Vec<(u32, ResetReason)>);
+
+impl ResetReasons {
+    /// From the members of the kernel's enumeration; those that have no name here are left out.
+    pub fn of_kernel<'a>(members: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
+        let known = members.into_iter().filter_map(|(name, number)| Some((number, ResetReason::from_kernel(name)?)));
+        Self(known.collect())
+    }
+
+    /// The reason with this number.
+    pub fn get(&self, number: u32) -> ResetReason {
+        let known = self.0.iter().find(|&&(known, _)| known == number);
+        known.map_or(ResetReason::Other(number), |&(_, reason)| reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_the_kernels_and_numbers_those_of_its_own_enumeration() {
+        let reasons = ResetReasons::of_kernel([
+            ("SK_RST_REASON_NOT_SPECIFIED", 0),
+            ("SK_RST_REASON_TCP_RFC7323_PAWS", 3),
+            ("SK_RST_REASON_MAX", 25),
+            ("SOMETHING_ELSE", 4),
+        ]);
+        assert_eq!(reasons.get(0), ResetReason::NotSpecified);
+        assert_eq!(reasons.get(3), ResetReason::TcpRfc7323Paws);
+        assert_eq!(reasons.get(25), ResetReason::Other(25), "MAX is no reason");
+        assert_eq!(ResetReasons::default().get(1), ResetReason::Other(1));
+    }
+
+    #[test]
+    fn every_name_is_read_back() {
+        for &(reason, name) in ResetReason::NAMED {
+            assert_eq!(reason.to_string(), name);
+            assert_eq!(name.parse(), Ok(reason));
+            assert_eq!(ResetReason::from_kernel(&format!("SK_RST_REASON_{}", name.to_uppercase())), Some(reason));
+        }
+    }
+
+    #[test]
+    fn what_is_no_reason_is_an_error() {
+        for text in ["", "other_", "other_-1", "NO_SOCKET", "max"] {
+            assert_eq!(text.parse::<ResetReason>(), Err(ResetReasonError(text.to_owned())));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn other_reasons_are_read_back_too(number: u32) {
+            let reason = ResetReason::Other(number);
+            prop_assert_eq!(reason.to_string().parse(), Ok(reason));
+        }
+
+        #[test]
+        fn reading_never_panics(text in "\\PC{0,20}|other_[0-9]{0,20}") {
+            let _any_answer = text.parse::<ResetReason>();
+        }
+    }
+}
