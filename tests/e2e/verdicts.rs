@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
-    Actor, Connection, Ends, Netns, TRAFFIC_LIMIT, Trace, Tracer, eventually, number, receive, receive_end, send, text,
+    Connection, Ends, Netns, TRAFFIC_LIMIT, Trace, Tracer, eventually, number, receive, receive_end, send, text,
 };
 
 // States as /proc/net/tcp has them.
@@ -177,23 +177,6 @@ fn a_socket_destroyed_from_outside_was_killed() {
     });
     let close = close(&trace);
     assert_eq!((&close["kind"], &close["reset"]), (&json!("reset"), &reset("client", "killed")));
-}
-
-#[test]
-fn a_refusal_is_the_last_record_of_its_connection() {
-    let netns = Netns::new();
-    let client = Actor::new(&netns, "tt-client");
-    let tracer = Tracer::start(&netns, &["-p", "4408"]);
-    let error = client.connect_with(SocketAddr::from((Ipv4Addr::LOCALHOST, 4408)), |_| {});
-    assert_eq!(error.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
-    tracer.wait_for("the handshake", |record| record["type"] == "handshake");
-    let trace = tracer.stop();
-    assert_eq!(trace.of_type("close"), Vec::<&Value>::new());
-    let handshake = trace.of_type("handshake")[0];
-    assert_eq!((&handshake["outcome"], &handshake["by_icmp"]), (&json!("refused"), &json!(false)));
-    assert_eq!(handshake["retransmissions"], json!({ "syn": 0, "synack": null }));
-    assert_eq!(handshake["missing"], json!([]));
-    assert_eq!(number(trace.end(), "open"), 0);
 }
 
 #[test]

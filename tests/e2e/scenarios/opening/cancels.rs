@@ -57,7 +57,7 @@ fn a_time_out_of_the_application_is_no_time_out_of_the_kernel() {
     let error = client
         .connect_with(server, move |socket| socket.set_write_timeout(limit).expect("a socket can have a time-out"))
         .expect_err("nobody is there");
-    assert_eq!(error.raw_os_error(), Some(115), "EINPROGRESS, and no {:?}: {error}", ErrorKind::TimedOut);
+    assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS), "EINPROGRESS, and no {:?}: {error}", ErrorKind::TimedOut);
     wait_told(&tracer, &netns, 1, 0);
     check(&netns, &tracer.stop(), server);
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::json;
-use tcptrace_tests::{Actor, Netns, assert_record, but, send};
+use tcptrace_tests::{ANY, Actor, Netns, assert_record, but, send};
 
 use super::{
     again, drop_at_input, loopback, no_synack, plain, reset_by_server, start, timed_out, wait_segments, wait_told,
@@ -59,7 +59,7 @@ fn a_queue_that_is_full_when_the_ack_comes_may_reset() {
     let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
     assert_record(second.handshake, &plain);
     let expected = json!({
-        "outcome": "reset", "client": { "port": LATE },
+        "outcome": "reset", "reset": { "by": "server", "cause": ANY }, "client": { "port": LATE },
         "retransmissions": { "synack": again(first.handshake, "synack") },
         "summary": ["three-way handshake, reset by the server before it was complete"],
     });
@@ -102,7 +102,7 @@ fn a_listener_that_closes_before_the_ack_knows_nobody() {
     let trace = tracer.stop();
     let handshake = trace.told_failed(&netns);
     let expected = json!({
-        "outcome": "reset", "retransmissions": { "synack": again(handshake, "synack") },
+        "outcome": "reset", "reset": { "by": "server", "cause": ANY }, "retransmissions": { "synack": again(handshake, "synack") },
         "summary": ["three-way handshake, reset by the server before it was complete"],
     });
     assert_record(handshake, &but(plain(&netns, loopback(0).ip(), loopback(PORT)), expected));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Actor, Netns, Trace, Tracer, Veth, assert_record, but, endpoint, tell_all};
+use tcptrace_tests::{ANY, Actor, Netns, Trace, Tracer, Veth, assert_record, but, endpoint, tell_all};
 
 use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
 
@@ -39,7 +39,7 @@ fn check_end(trace: &Trace, netns: &Netns, port: u16) {
 
 /// The record of a refusal by a reset, which has to be the connection's last.
 fn by_reset(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
-    let refused = json!({ "outcome": "refused", "summary": ["three-way handshake, refused", "reset"] });
+    let refused = json!({ "outcome": "refused", "reset": { "by": "server", "cause": ANY }, "summary": ["three-way handshake, refused: ", "nobody listens there"] });
     but(but(plain(netns, client, server), no_synack()), refused)
 }
 
@@ -78,7 +78,9 @@ fn a_reset_by_a_packet_filter_looks_the_same() {
     drop(listener);
     assert_eq!(tell_all(&trace.about(&netns, PORT), PORT), REFUSAL);
     check_end(&trace, &netns, PORT);
-    assert_record(trace.told_failed(&netns), &by_reset(&netns, from.ip(), loopback(PORT)));
+    let expected =
+        json!({ "reset": { "cause": "unknown" }, "summary": ["three-way handshake, refused: ", "a firewall"] });
+    assert_record(trace.told_failed(&netns), &but(by_reset(&netns, from.ip(), loopback(PORT)), expected));
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn an_icmp_error_belongs_to_the_connection_whose_segment_it_quotes() {
         }
         check_end(&trace, &netns, port);
         let by_icmp = json!({
-            "by_icmp": true, "retransmissions": { "syn": 1 },
+            "by_icmp": true, "reset": null, "retransmissions": { "syn": 1 },
             "summary": ["three-way handshake, refused by ICMP: port unreachable"],
         });
         assert_record(trace.told_failed(&netns), &but(by_reset(&netns, address, to), by_icmp));

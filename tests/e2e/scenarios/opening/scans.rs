@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use tcptrace_tests::{Actor, Netns, RawSender, SYN, Tracer, Veth, assert_record, but, tcp_packet, tell_all};
+use tcptrace_tests::{ANY, Actor, Netns, RawSender, SYN, Tracer, Veth, assert_record, but, tcp_packet, tell_all};
 
 use super::{no_client_socket, plain, wait_told};
 
@@ -21,7 +21,7 @@ fn check(port: u16, beside_the_client: bool) {
     drop(listener);
     assert_eq!(tell_all(&trace.about(own, port), port), ["client S 0:0", "server S. 0:0 ack 1", "client R 1:1"]);
     let expected = json!({
-        "outcome": "reset", "client": { "port": 5681, "isn": 77 }, "synack_to_ack_ns": null,
+        "outcome": "reset", "reset": { "by": "client", "cause": ANY }, "client": { "port": 5681, "isn": 77 }, "synack_to_ack_ns": null,
         "summary": ["three-way handshake, reset by the client", "as health checks and scans do"],
     });
     assert_record(trace.told_failed(own), &but(but(plain(own, from.ip(), to), no_client_socket()), expected));

@@ -87,14 +87,14 @@ fn a_socket_connected_to_itself_is_both_ends() {
     let trace = tracer.stop();
     let told = trace.told_once(&netns);
     let expected = json!({
-        "kind": "simultaneous", "client": { "port": 4653 },
+        "kind": "simultaneous", "client": { "port": 4653 }, "synack_to_ack_ns": null,
         "server": { "isn": told.handshake["client"]["isn"], "options": told.handshake["client"]["options"] },
         "summary": ["simultaneous open, established"],
     });
     assert_record(told.handshake, &but(plain(&netns, address.ip(), address), expected));
     let state = |name: &str| json!({ "state": name, "ns": SOME });
     let states = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "CLOSING"].map(state);
-    let states = [states.as_slice(), &[json!({ "state": "CLOSE", "ns": null })]].concat();
+    let states = [states.as_slice(), &[json!({ "state": "TIME_WAIT", "ns": null })]].concat();
     let end = json!({ "addr": address.ip(), "port": 4653, "pid": std::process::id(), "comm": "tt-client" });
     let expected = json!({
         "netns": netns.inode(), "kind": "simultaneous", "initiator": null, "client": end,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
-use tcptrace_tests::{ACK, Actor, Netns, Peer, RST, Tun, assert_record, but};
+use tcptrace_tests::{ACK, ANY, Actor, Netns, Peer, RST, Tun, assert_record, but};
 
 use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
 
@@ -70,7 +70,7 @@ fn a_second_connect_of_a_socket_after_one_that_failed_is_a_connection_of_its_own
     drop((socket, listener));
     let [first, second] = trace.told(&netns).try_into().expect("two connections");
     let plain = but(plain(&netns, from.ip(), to), json!({ "client": { "port": 5692 } }));
-    let refused = json!({ "outcome": "refused", "summary": ["three-way handshake, refused", "reset"] });
+    let refused = json!({ "outcome": "refused", "reset": { "by": "server", "cause": ANY }, "summary": ["three-way handshake, refused: ", "nobody listens there"] });
     assert_record(first.handshake, &but(but(plain.clone(), no_synack()), refused));
     assert_record(second.handshake, &plain);
 }

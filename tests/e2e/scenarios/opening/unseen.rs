@@ -15,7 +15,7 @@ fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
     let tracer = start(&netns, PORT);
     send(&connection.client, 7);
     receive(&connection.server, 7);
-    ends.close_in_three(connection);
+    ends.close_in_four(connection);
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let told = trace.told_once(&netns);
@@ -28,6 +28,6 @@ fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
     let nothing = but(but(plain(&netns, loopback(0).ip(), loopback(PORT)), no_client_socket()), no_synack());
     assert_record(told.handshake, &but(nothing, unseen));
     let close = told.close.expect("a close");
-    assert_eq!((&close["kind"], &close["initiator"]), (&json!("three_segment"), &json!("client")), "{close}");
+    assert_eq!((&close["kind"], &close["initiator"]), (&json!("four_segment"), &json!("client")), "{close}");
     assert_eq!((&close["incomplete"], &close["missing"]), (&json!(true), &json!(["syn", "synack", "ack"])), "{close}");
 }
