@@ -7,6 +7,7 @@
 //! ─────────────────────────────────────────────────────────────────────────────
 //! IO       bpf          load, attach, drain, count what was lost
 //!          capture      the frames of a capture file as events
+//!          owners       which processes hold the sockets that are there
 //! pure     record       bytes → Event
 //!          loss         where gaps are
 //!          connections  Event → Placed: connection, socket and role, relative numbers
@@ -31,6 +32,7 @@ pub mod icmp;
 pub mod kernel_threads;
 pub mod loss;
 pub mod output;
+pub mod owners;
 pub mod pipeline;
 pub mod preflight;
 pub mod record;

@@ -1,0 +1,81 @@
+//! Which processes own the TCP sockets of this network namespace, as `ss -p` finds it out: the kernel lists the sockets
+//! with their inode numbers (`sock_diag`), and `/proc/PID/fd` tells which process holds which inode.
+//!
+//! ```text
+//! Request ─▶ Scanner ─▶ agenda   what is asked for, and when the next scan may begin
+//!  (thread)             diag     sockets and their inodes, from the kernel
+//!                       proc     inodes and their processes, from /proc
+//! Snapshot ◀────────────scan     both joined
+//! ```
+//!
+//! It is not free, and it is late: what is found held when the scan came by. So a [`Scanner`] works on a thread of its own
+//! and keeps its share of a processor small, and a socket that lived for less than that has no owner here.
+//!
+//! Everything is opened when the scanner starts. What the process gives up or forbids itself later, on other threads,
+//! does not reach the scanner's thread.
+
+mod agenda;
+mod answer;
+mod diag;
+mod proc;
+mod scan;
+mod scanner;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use thiserror::Error;
+
+pub use self::{
+    agenda::{Ends, Request},
+    answer::Socket,
+    scanner::Scanner,
+};
+use crate::event::Comm;
+
+/// A process that holds a socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Owner {
+    /// Its number in the PID namespace of the mounted `/proc`.
+    pub pid: u32,
+    /// The name of its main thread.
+    pub comm: Comm,
+}
+
+/// A socket and who holds it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnedSocket {
+    /// The socket.
+    pub socket: Socket,
+    /// One for each process that holds it, by PID. Empty when none does ([`Socket::inode`] tells that apart), none could be
+    /// found, or it was let go during the scan.
+    pub owners: Vec<Owner>,
+}
+
+/// What one scan found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snapshot {
+    /// The sockets that were asked for, as far as they were there; each once.
+    pub sockets: Vec<OwnedSocket>,
+    /// Some processes kept their descriptors to themselves, so that an owner may be missing: the lack of one proves
+    /// nothing, and one alone may not be the only one.
+    pub hidden: bool,
+}
+
+/// Why nothing can be said about the owners of sockets.
+#[derive(Debug, Error)]
+pub enum OwnersError {
+    /// `/proc` cannot be used.
+    #[error("/proc cannot be read: {0}")]
+    Proc(#[source] io::Error),
+    /// A netlink socket cannot be had.
+    #[error("the kernel cannot be asked for its sockets: {0}")]
+    Netlink(#[source] io::Error),
+    /// The kernel has no answer: without the module `inet_diag`, or with `tcp_diag` missing, `No such file or directory`.
+    #[error("the kernel does not list its TCP sockets (modules inet_diag and tcp_diag): {0}")]
+    Refused(#[source] io::Error),
+    /// No thread can be started.
+    #[error("the thread that looks for the owners of sockets cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
