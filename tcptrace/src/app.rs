@@ -1,5 +1,6 @@
 //! The live trace: the only place where tasks, signals and time meet.
 
+mod owners;
 mod replay;
 mod setup;
 mod signals;
@@ -115,6 +116,11 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> 
             () = until(end) => return Ok(Ending::Asked),
             _ = tick.tick() => read_counters(trace),
             () = until(deadline) => pass_time(trace),
+            snapshot = trace.owners.next() => {
+                let now = trace.pipeline.describer.clock.now();
+                let Trace { owners, pipeline, .. } = trace;
+                owners.take(&snapshot, pipeline, now);
+            }
             change = trace.interfaces.next() => follow_interface(trace, change).await,
             ready = ready(&trace.ring, next_look) => {
                 ready?;
@@ -191,6 +197,8 @@ fn read_counters(trace: &mut Trace) {
         Ok(totals) => trace.pipeline.count_losses(&totals, now),
         Err(error) => warn!("the kernel's loss counters cannot be read: {error}"),
     }
+    let Trace { owners, pipeline, .. } = trace;
+    owners.look(pipeline, now);
     trace.pipeline.flush();
 }
 

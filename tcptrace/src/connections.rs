@@ -32,7 +32,7 @@ mod translations;
 mod waiting;
 
 pub use connection::Role;
-pub use owners::OwnerSource;
+pub use owners::Unowned;
 
 use self::{
     copies::Copies, listeners::Listeners, owners::Owners, table::Table, translations::Translations, waiting::Waiting,
@@ -107,12 +107,10 @@ pub struct PlacedIcmp {
 pub struct PlacedOwner {
     /// The socket's ends and its owner.
     pub owner: SocketOwner,
-    /// The connection; none for listeners.
-    pub conn: Option<u64>,
+    /// The connection.
+    pub conn: u64,
     /// The socket's number, where it has one.
     pub socket: Option<u64>,
-    /// Where that is known from.
-    pub source: OwnerSource,
 }
 
 /// A hint in its place.
@@ -160,6 +158,8 @@ pub struct Connections {
     now: BootTime,
     listeners: Listeners,
     owners: Owners,
+    /// What a tracer has found out besides events is among the events.
+    replays: bool,
 }
 
 impl Connections {
@@ -174,6 +174,7 @@ impl Connections {
             now: BootTime::default(),
             listeners: Listeners::default(),
             owners: Owners::default(),
+            replays: false,
         }
     }
 
@@ -234,23 +235,29 @@ impl Connections {
         let touched = match event {
             Event::State(change) => {
                 let (placed, at) = self.place_state(change);
-                self.greet(at, emit);
+                if let Some(at) = at {
+                    self.introduce(at, emit);
+                }
                 emit(Placed::State(placed));
                 at
             }
             Event::Segment(segment) => self.place_segment(segment).map(|(placed, at)| {
-                self.greet(Some(at), emit);
+                self.introduce(at, emit);
                 emit(Placed::Segment(placed));
                 at
             }),
             Event::Icmp(error) if !self.copies.icmp_is_copy(error) => {
                 let (conn, at) = self.place_quoted(error);
-                self.greet(Some(at), emit);
+                self.introduce(at, emit);
                 emit(Placed::Icmp(PlacedIcmp { error: *error, conn }));
                 Some(at)
             }
             Event::Icmp(_) => None,
             Event::Owner(owner) => self.place_owner(owner, emit),
+            Event::Listener(owner) => {
+                self.listeners.learn(self.netns, owner);
+                None
+            }
             Event::Hint(hint) => {
                 let (placed, at) = self.place_hint(hint);
                 emit(Placed::Hint(placed));
@@ -265,16 +272,6 @@ impl Connections {
         };
         if let Some(at) = touched {
             self.settle(at, self.now, emit);
-        }
-    }
-
-    /// What was known of a connection before its first event shows before that.
-    fn greet(&mut self, at: Option<u32>, emit: &mut dyn FnMut(Placed)) {
-        let Some(at) = at else { return };
-        if let Some(conn) = self.table.get_mut(at)
-            && !std::mem::replace(&mut conn.shown, true)
-        {
-            self.adopt_early(at, emit);
         }
     }
 
@@ -293,7 +290,6 @@ impl Connections {
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
         let (gaps, here) = (self.table.gaps, self.netns);
         let Some(opened) = self.table.get(at).and_then(|conn| opening::decide(conn, now, over)) else { return };
-        self.stand_in(at, emit);
         let Some(conn) = self.table.get_mut(at) else { return };
         let handshake = records::handshake(conn, Some(opened), gaps, here);
         conn.opened = true;
@@ -307,7 +303,6 @@ impl Connections {
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
         let (gaps, here) = (self.table.gaps, self.netns);
         let Some(closing) = self.table.get(at).and_then(|conn| closing::decide(conn, over)) else { return };
-        self.stand_in(at, emit);
         let Some(conn) = self.table.get_mut(at) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;

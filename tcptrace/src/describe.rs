@@ -128,12 +128,10 @@ impl Describer {
             conn: placed.conn,
             socket: placed.socket,
             local: socket_end(owner.local),
-            remote: owner.remote.map(socket_end),
+            remote: socket_end(owner.remote),
             pid: owner.process.map(|process| process.pid),
             comm: owner.process.map(|process| process.comm),
-            holders: owner.holders,
-            sockets: owner.sockets,
-            source: placed.source,
+            source: owner.source,
         }
     }
 

@@ -6,9 +6,9 @@ use std::{net::IpAddr, sync::Arc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use crate::connections::{OwnerSource, Role};
+pub use crate::connections::Role;
 use crate::{
-    event::{Comm, Direction, HintName, LossSource, Proof},
+    event::{Comm, Direction, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -185,29 +185,24 @@ pub struct IcmpEntry {
     pub dst: EndpointEntry,
 }
 
-/// Who holds a socket that nobody was seen to open: the owner of a connection that was there before, or of one that was
-/// accepted.
+/// Who holds a connection's socket, where no state change of it tells: the connection was there before, or was accepted.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct OwnerEntry {
     /// When it was found out.
     #[serde(flatten)]
     pub stamp: Stamp,
-    /// The connection; null for listeners.
-    pub conn: Option<u64>,
-    /// The socket's number, as in `state`; null where it has not changed its state yet, and for listeners.
+    /// The connection.
+    pub conn: u64,
+    /// The socket's number, as in `state`; null where it has not changed its state yet.
     pub socket: Option<u64>,
     /// Its own end.
     pub local: EndpointEntry,
-    /// The other end; null for listeners.
-    pub remote: Option<EndpointEntry>,
+    /// The other end.
+    pub remote: EndpointEntry,
     /// The process that holds it; null where several do, or none that can be seen.
     pub pid: Option<u32>,
     /// The process's name.
     pub comm: Option<Comm>,
-    /// How many processes hold it.
-    pub holders: u32,
-    /// How many sockets listen at this address and port; 1 for a connection.
-    pub sockets: u32,
     /// Where that is known from.
     pub source: OwnerSource,
 }

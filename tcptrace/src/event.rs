@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::{
     reset_reason::ResetReason,
     tcp::{TcpHeader, TcpState},
@@ -180,7 +183,19 @@ pub struct IcmpError {
     pub seq: u32,
 }
 
-/// Who holds a socket of this namespace that nobody was seen to open: read from the kernel, not an event of its own.
+/// Where an owner is known from.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerSource {
+    /// A change of the socket's state ran in the process.
+    Event,
+    /// The kernel was asked who holds the socket.
+    SockDiag,
+    /// It is the process of the listener, which stands for whoever accepts the connection.
+    Listener,
+}
+
+/// Who holds a connection's socket in this namespace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SocketOwner {
     /// When it was told.
@@ -189,12 +204,23 @@ pub struct SocketOwner {
     pub asked: BootTime,
     /// Its own end.
     pub local: Endpoint,
-    /// The other end; none for a listener.
-    pub remote: Option<Endpoint>,
-    /// Listeners with this address and port (`SO_REUSEPORT`); otherwise 1.
+    /// The other end.
+    pub remote: Endpoint,
+    /// The process, where it is the only one.
+    pub process: Option<Process>,
+    /// Where that is known from.
+    pub source: OwnerSource,
+}
+
+/// Who holds the sockets that listen at an address and port of this namespace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ListenerOwner {
+    /// When it was told.
+    pub at: BootTime,
+    /// Where they listen.
+    pub local: Endpoint,
+    /// How many sockets do: several with `SO_REUSEPORT`.
     pub sockets: u32,
-    /// How many processes hold it, as far as /proc shows.
-    pub holders: u32,
     /// The process, where it is the only one.
     pub process: Option<Process>,
 }
@@ -267,8 +293,10 @@ pub enum Event {
     Segment(Segment),
     /// An ICMP error about a segment passed an interface.
     Icmp(IcmpError),
-    /// Who holds a socket.
+    /// Who holds a connection's socket.
     Owner(SocketOwner),
+    /// Who holds a listener.
+    Listener(ListenerOwner),
     /// The kernel said something by the way of a segment it sent.
     Hint(Hint),
     /// Something was lost here.
@@ -283,6 +311,7 @@ impl Event {
             Self::Segment(segment) => segment.at,
             Self::Icmp(error) => error.at,
             Self::Owner(owner) => owner.at,
+            Self::Listener(owner) => owner.at,
             Self::Hint(hint) => hint.at,
             Self::Loss(loss) => loss.at,
         }

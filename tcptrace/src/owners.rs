@@ -32,7 +32,7 @@ pub use self::{
     answer::Socket,
     scanner::Scanner,
 };
-use crate::event::Comm;
+use crate::event::{BootTime, Comm};
 
 /// A process that holds a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,6 +56,8 @@ pub struct OwnedSocket {
 /// What one scan found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Snapshot {
+    /// When the scan began: what was opened after that need not be among them.
+    pub began: BootTime,
     /// The sockets that were asked for, as far as they were there; each once.
     pub sockets: Vec<OwnedSocket>,
     /// Some processes kept their descriptors to themselves, so that an owner may be missing: the lack of one proves

@@ -3,7 +3,7 @@
 use log::error;
 
 use crate::{
-    connections::{Connections, Placed, Totals},
+    connections::{Connections, Placed, Totals, Unowned},
     describe::Describer,
     entry::{EndEntry, Entry},
     event::{BootTime, Event, LossSource},
@@ -12,6 +12,7 @@ use crate::{
     output::Output,
     record,
     reset_reason::ResetReasons,
+    tcp::TcpState,
 };
 
 /// Everything between the ring and the sinks.
@@ -29,6 +30,8 @@ pub struct Pipeline {
     kernel_threads: Option<KernelThreads>,
     /// Whether only those segments are shown that open and close connections; live, the kernel programs have chosen them.
     pub control_only: bool,
+    /// Something has begun to listen.
+    pub listened: bool,
     events: u64,
     undecodable: bool,
 }
@@ -44,6 +47,7 @@ impl Pipeline {
             ledger: LossLedger::default(),
             kernel_threads,
             control_only: false,
+            listened: false,
             events: 0,
             undecodable: false,
         }
@@ -63,6 +67,7 @@ impl Pipeline {
             }
         };
         let mut event = decoded.event;
+        self.listened |= matches!(&event, Event::State(change) if change.new == TcpState::Listen);
         if let Event::State(change) = &mut event
             && let Some(threads) = &mut self.kernel_threads
         {
@@ -72,6 +77,21 @@ impl Pipeline {
             self.handle(&Event::Loss(loss));
         }
         self.handle(&event);
+    }
+
+    /// Takes what is known otherwise than from the ring.
+    pub fn learn(&mut self, event: &Event) {
+        self.handle(event);
+    }
+
+    /// From now on [`Self::poll_unowned`] is called.
+    pub fn want_owners(&mut self) {
+        self.connections.want_owners();
+    }
+
+    /// The next accepted connection whose owner is worth to be asked for.
+    pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
+        self.connections.poll_unowned(now)
     }
 
     /// Takes what the kernel has counted as lost.

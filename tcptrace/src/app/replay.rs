@@ -123,7 +123,9 @@ fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
     let (src, dst, direction) = match event {
         Event::Segment(segment) => (end(segment.src), end(segment.dst), segment.direction),
         Event::Icmp(error) => (end(error.dst), end(error.src), error.direction),
-        Event::State(_) | Event::Owner(_) | Event::Hint(_) | Event::Loss(_) => return wanted,
+        Event::State(_) | Event::Owner(_) | Event::Listener(_) | Event::Hint(_) | Event::Loss(_) => {
+            return wanted;
+        }
     };
     let holds = match direction {
         Some(Direction::Out) => filter.matches(src, dst, Ends::LocalIsFirst),

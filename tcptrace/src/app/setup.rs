@@ -7,6 +7,7 @@ use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
+use super::owners::OwnerSearch;
 use crate::{
     bpf::{AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
     cli::{Attach, Options, Segments, Verbosity},
@@ -30,6 +31,7 @@ pub(super) struct Trace {
     pub(super) losses: LossCounters,
     pub(super) interfaces: Interfaces,
     pub(super) messages: Option<Messages>,
+    pub(super) owners: OwnerSearch,
     /// Names given with `--interface`; none for all that are up.
     wanted: Vec<String>,
     segments: bool,
@@ -71,6 +73,7 @@ impl Trace {
         let messages = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
         let kernel_threads = (!object.btf).then(KernelThreads::default);
         let losses = object.take_loss_counters()?;
+        let owners = OwnerSearch::start(&options.filter);
         // Last, since it empties a file that may be there: only when nothing else can go wrong.
         let output = Output::open(options)?;
         let mut pipeline = Pipeline::new(netns, Describer::default(), output, kernel_threads);
@@ -84,6 +87,7 @@ impl Trace {
             losses,
             interfaces,
             messages,
+            owners,
             wanted,
             segments,
             filter: options.filter.to_string(),
@@ -105,6 +109,9 @@ impl Trace {
         self.losses.watch(programs);
         self.losses.watch(self.object.attach_states()?);
         self.announce();
+        // Nothing waits for the answer.
+        self.pipeline.want_owners();
+        self.owners.list();
         Ok(())
     }
 

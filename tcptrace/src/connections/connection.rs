@@ -79,6 +79,8 @@ pub(super) struct Connection {
     pub(super) client: Option<Side>,
     /// Nothing but a guess says which end is the client.
     pub(super) client_guessed: bool,
+    /// That guess comes from a listener.
+    pub(super) guessed_by_listener: bool,
     /// A SYN,ACK or the state ESTABLISHED has been seen, or it was seen in mid-life first: a SYN with another ISN cannot
     /// belong to it.
     pub(super) answered: bool,
@@ -102,6 +104,8 @@ pub(super) struct Connection {
     pub(super) translated: Option<u64>,
     /// Something of it has been handed on.
     pub(super) shown: bool,
+    /// The process that listens has been looked for.
+    pub(super) introduced: bool,
     /// The record of its handshake has been written.
     pub(super) opened: bool,
     /// Its last record has been written.
@@ -133,6 +137,7 @@ impl Connection {
             ends: [End::default(), End::default()],
             client: None,
             client_guessed: false,
+            guessed_by_listener: false,
             answered: false,
             mid_life: false,
             has_segments: false,
@@ -144,6 +149,7 @@ impl Connection {
             icmp: None,
             translated: None,
             shown: false,
+            introduced: false,
             opened: false,
             ended: false,
             gaps,

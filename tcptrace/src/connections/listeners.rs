@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use crate::event::{Endpoint, Process, SocketOwner};
+use crate::event::{Endpoint, ListenerOwner, Process};
 
 /// Who holds the sockets that listen at one address and port.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +57,8 @@ impl Listeners {
         }
     }
 
-    /// The kernel has been asked who holds a listener. Returns whether that is news.
-    pub(super) fn learn(&mut self, netns: u32, owner: &SocketOwner) -> bool {
+    /// The kernel has been asked who holds a listener.
+    pub(super) fn learn(&mut self, netns: u32, owner: &ListenerOwner) {
         let told = Listener {
             addr: owner.local.addr,
             sockets: owner.sockets.max(1),
@@ -66,15 +66,8 @@ impl Listeners {
         };
         let here = self.known.entry((netns, owner.local.port)).or_default();
         match here.iter_mut().find(|listener| listener.addr == told.addr) {
-            Some(known) if known.is_as(&told) => false,
-            Some(known) => {
-                *known = told;
-                true
-            }
-            None => {
-                here.push(told);
-                true
-            }
+            Some(known) => *known = told,
+            None => here.push(told),
         }
     }
 
@@ -83,34 +76,22 @@ impl Listeners {
         self.known.contains_key(&(netns, port))
     }
 
-    /// The process that connections to `local` go to, if it is one: an address of its own comes before all addresses, and
-    /// those of the same family before those of both.
-    pub(super) fn process(&self, netns: u32, local: Endpoint) -> Option<Process> {
+    /// Who holds the listener that connections to `local` go to, if there is one: one for the address comes before those for
+    /// all addresses, and of these the one of the same family. The process is none where it is not one.
+    pub(super) fn holder(&self, netns: u32, local: Endpoint) -> Option<Option<Process>> {
         let here = self.known.get(&(netns, local.port))?;
-        let rank = |listener: &&Listener| match listener.addr {
+        let rank = |listener: &Listener| match listener.addr {
             addr if addr == local.addr => Some(0),
             addr if !addr.is_unspecified() => None,
             addr if addr.is_ipv4() == local.addr.is_ipv4() => Some(1),
             IpAddr::V6(_) => Some(2),
             IpAddr::V4(_) => None,
         };
-        let nearest =
-            here.iter().filter_map(|listener| Some((rank(&listener)?, listener))).min_by_key(|&(rank, _)| rank)?;
-        match nearest.1.holder {
+        let ranked = here.iter().filter_map(|listener| Some((rank(listener)?, listener.holder)));
+        ranked.min_by_key(|&(rank, _)| rank).map(|(_, holder)| match holder {
             Holder::One(process) => Some(process),
             Holder::NotOne => None,
-        }
-    }
-}
-
-impl Listener {
-    /// The name of a process is that of whichever thread was looked at: it makes no difference.
-    fn is_as(&self, other: &Self) -> bool {
-        let pid = |holder| match holder {
-            Holder::One(process) => Some(process.pid),
-            Holder::NotOne => None,
-        };
-        self.sockets == other.sockets && pid(self.holder) == pid(other.holder)
+        })
     }
 }
 
@@ -129,14 +110,12 @@ mod tests {
         Endpoint { addr: addr.parse().expect("an address"), port: 80 }
     }
 
-    fn told(addr: &str, pid: Option<u32>) -> SocketOwner {
-        let holders = u32::from(pid.is_some());
-        let (at_time, local) = (BootTime(9), at(addr));
-        SocketOwner { at: at_time, asked: at_time, local, remote: None, sockets: 1, holders, process: pid.map(process) }
+    fn told(addr: &str, pid: Option<u32>) -> ListenerOwner {
+        ListenerOwner { at: BootTime(9), local: at(addr), sockets: 1, process: pid.map(process) }
     }
 
     fn pid(listeners: &Listeners, local: &str) -> Option<u32> {
-        listeners.process(NETNS, at(local)).map(|process| process.pid)
+        listeners.holder(NETNS, at(local)).flatten().map(|process| process.pid)
     }
 
     #[test]
@@ -148,7 +127,7 @@ mod tests {
         listeners.open(NETNS, at("10.0.0.2"), Some(process(2)));
         let found = ["10.0.0.1", "10.0.0.2", "fd00::1"].map(|local| pid(&listeners, local));
         assert_eq!(found, [Some(4), Some(2), Some(6)]);
-        assert_eq!(listeners.process(NETNS + 1, at("10.0.0.1")), None);
+        assert_eq!(listeners.holder(NETNS + 1, at("10.0.0.1")), None);
     }
 
     #[test]
@@ -162,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_tells_replaces_what_was_known_and_is_news_only_once() {
+    fn what_the_kernel_tells_replaces_what_was_known() {
         let mut listeners = Listeners::default();
         listeners.open(NETNS, at("0.0.0.0"), Some(process(4)));
-        assert!(!listeners.learn(NETNS, &told("0.0.0.0", Some(4))));
-        assert!(listeners.learn(NETNS, &told("0.0.0.0", None)), "its children hold it too");
-        assert!(!listeners.learn(NETNS, &told("0.0.0.0", None)));
-        assert_eq!(pid(&listeners, "10.0.0.1"), None);
+        listeners.learn(NETNS, &told("0.0.0.0", None));
+        assert_eq!(listeners.holder(NETNS, at("10.0.0.1")), Some(None), "its children hold it too");
+        listeners.learn(NETNS, &told("0.0.0.0", Some(4)));
+        assert_eq!(pid(&listeners, "10.0.0.1"), Some(4));
     }
 
     #[test]

@@ -6,14 +6,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 use super::{
     Connections, Placed, PlacedOwner, Role,
     connection::{Connection, Key, Place, Side},
 };
-use crate::event::{BootTime, Endpoint, Process, SocketOwner};
+use crate::event::{BootTime, Endpoint, OwnerSource, Process, SocketOwner};
 
 /// How long a connection lives before it is worth to ask who holds it, in nanoseconds.
 const WORTH: u64 = 500_000_000;
@@ -21,16 +18,15 @@ const WORTH: u64 = 500_000_000;
 /// More connections than this do not wait to be asked for.
 const MOST_UNOWNED: usize = 1 << 16;
 
-/// Where an owner is known from.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OwnerSource {
-    /// A change of its state ran in the process.
-    Event,
-    /// The kernel was asked who holds the socket.
-    SockDiag,
-    /// It is the process of the listener, which stands for whoever accepts the connection.
-    Listener,
+/// An accepted connection whose owner is not known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Unowned {
+    /// Its own end, here.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// The process that listens.
+    pub likely: Option<u32>,
 }
 
 /// Owners that wait for their connection, and connections that wait for their owner.
@@ -62,8 +58,8 @@ impl Connections {
         self.owners.wanted = true;
     }
 
-    /// The next accepted connection that has lived for a while and whose owner is not known: its own end here and the other.
-    pub fn poll_unowned(&mut self, now: BootTime) -> Option<(Endpoint, Endpoint)> {
+    /// The next accepted connection that has lived for a while and whose owner is not known.
+    pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
         loop {
             let &(at, place, side) = self.owners.unowned.front()?;
             if now.since(at) < WORTH {
@@ -75,49 +71,36 @@ impl Connections {
                 end.open_sockets > 0 && end.owner.is_none() && conn.role(side) == Some(Role::Server)
             };
             if let Some(conn) = self.table.resolve(place).and_then(|at| self.table.get(at)).filter(lives)
-                && let Some(ends) = conn.endpoint(side).zip(conn.endpoint(side.other()))
+                && let Some((local, remote)) = conn.endpoint(side).zip(conn.endpoint(side.other()))
             {
-                return Some(ends);
+                return Some(Unowned { local, remote, likely: conn.end(side).opener.map(pid) });
             }
         }
     }
 
-    /// The kernel has told who holds a socket.
+    /// Somebody has told who holds a connection's socket.
     pub(super) fn place_owner(&mut self, owner: &SocketOwner, emit: &mut dyn FnMut(Placed)) -> Option<u32> {
-        let Some(remote) = owner.remote else {
-            if self.listeners.learn(self.netns, owner) {
-                emit(Placed::Owner(PlacedOwner {
-                    owner: *owner,
-                    conn: None,
-                    socket: None,
-                    source: OwnerSource::SockDiag,
-                }));
-            }
-            return None;
-        };
-        let (key, side) = Key::new(self.netns, owner.local, remote);
-        match self.table.find(&key) {
-            Some(at) => {
-                if let Some(conn) = self.table.get_mut(at)
-                    && conn.first < owner.asked
-                    && !conn.ended
-                {
-                    adopt(conn, side, owner, emit);
-                }
-                Some(at)
-            }
-            None => {
-                self.owners.early.insert((owner.local, remote), *owner);
-                None
-            }
+        let (key, side) = Key::new(self.netns, owner.local, owner.remote);
+        let known = self.table.find(&key);
+        match known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended) {
+            Some(conn) if conn.first <= owner.asked => adopt(conn, side, owner, emit),
+            Some(_) => {}
+            None => drop(self.owners.early.insert((owner.local, owner.remote), *owner)),
         }
+        known
     }
 
-    /// The connection is about to show for the first time: who holds its sockets may have been told before.
-    pub(super) fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
-        if self.owners.early.is_empty() {
-            return;
+    /// Something of a connection is about to show: what is known of who holds its sockets shows before that.
+    pub(super) fn introduce(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
+        let Some(conn) = self.table.get_mut(at) else { return };
+        if !std::mem::replace(&mut conn.shown, true) && !self.owners.early.is_empty() {
+            self.adopt_early(at, emit);
         }
+        self.stand_in(at, emit);
+    }
+
+    /// The connection shows for the first time: who holds its sockets may have been told before.
+    fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
         let Some(conn) = self.table.get_mut(at).filter(|conn| conn.netns.is_none_or(|netns| netns == self.netns))
         else {
             return;
@@ -126,50 +109,58 @@ impl Connections {
             if let Some(ends) = conn.endpoint(side).zip(conn.endpoint(side.other()))
                 && let Some(owner) = self.owners.early.remove(&ends)
                 // A new connection between the same ends is not the one that was asked for.
-                && conn.mid_life
+                && (conn.mid_life || owner.source == OwnerSource::Listener)
             {
                 adopt(conn, side, &owner, emit);
             }
         }
     }
 
-    /// Whoever listens stands for whoever will have accepted the connection.
-    pub(super) fn stand_in(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
-        let Some(conn) = self.table.get_mut(at) else { return };
+    /// Whoever listens stands for whoever accepts the connection; and that somebody listens may be all that tells which end
+    /// is the server.
+    fn stand_in(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
+        let Some(conn) = self.table.get_mut(at).filter(|conn| !conn.introduced && conn.client.is_some()) else {
+            return;
+        };
         let server = conn.client_side().other();
+        let is_here = conn.end(server).had_socket || conn.end(server).here;
+        if !is_here && !conn.guessed_by_listener {
+            return;
+        }
+        conn.introduced = true;
         let end = conn.end(server);
-        let unknown = end.opener.is_none() && end.owner.is_none();
-        if !unknown || !(end.had_socket || end.here) || conn.client.is_none() {
+        if self.replays || end.opener.is_some() || end.owner.is_some() {
             return;
         }
         let Some((local, remote)) = conn.endpoint(server).zip(conn.endpoint(server.other())) else { return };
-        let Some(process) = self.listeners.process(conn.netns.unwrap_or(self.netns), local) else { return };
-        let end = conn.end_mut(server);
-        end.opener = Some(process);
-        let socket = end.socket;
-        let owner = SocketOwner {
-            at: conn.last,
-            asked: conn.last,
-            local,
-            remote: Some(remote),
-            sockets: 1,
-            holders: 1,
-            process: Some(process),
-        };
-        let source = OwnerSource::Listener;
-        emit(Placed::Owner(PlacedOwner { owner, conn: Some(conn.number), socket, source }));
+        let Some(holder) = self.listeners.holder(conn.netns.unwrap_or(self.netns), local) else { return };
+        // Elsewhere there may be another who listens at the same port.
+        let process = holder.filter(|_| is_here);
+        let (at, source) = (conn.last, OwnerSource::Listener);
+        adopt(conn, server, &SocketOwner { at, asked: at, local, remote, process, source }, emit);
     }
 }
 
+/// Takes down who holds an end's socket, and says so where it is news.
 fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Placed)) {
     let end = conn.end_mut(side);
-    if end.owner.map(pid) == owner.process.map(pid) {
-        return;
+    match owner.source {
+        OwnerSource::Listener => {
+            end.opener = owner.process;
+            conn.introduced = true;
+            if conn.client.is_none() || conn.client_guessed {
+                conn.client = Some(side.other());
+                conn.client_guessed = true;
+            }
+        }
+        OwnerSource::Event | OwnerSource::SockDiag if end.owner.map(pid) == owner.process.map(pid) => return,
+        OwnerSource::Event | OwnerSource::SockDiag => {
+            end.owner = owner.process;
+            end.here = true;
+        }
     }
-    end.owner = owner.process;
-    end.here = true;
-    let (socket, source) = (end.socket, OwnerSource::SockDiag);
-    emit(Placed::Owner(PlacedOwner { owner: *owner, conn: Some(conn.number), socket, source }));
+    let socket = conn.end(side).socket;
+    emit(Placed::Owner(PlacedOwner { owner: *owner, conn: conn.number, socket }));
 }
 
 fn pid(process: Process) -> u32 {

@@ -147,16 +147,16 @@ impl Connections {
     fn guess_roles(&mut self, at: u32, key: &Key, from: Side, header: &TcpHeader) {
         let Some(conn) = self.table.get_mut(at) else { return };
         if conn.client.is_none() {
-            let guess = server_by_port(&self.listeners, key).map(Side::other);
+            guess_server(conn, &self.listeners, key);
             let stack_answers = header.has(TcpFlags::RST);
-            conn.client = guess.or(Some(if stack_answers { from.other() } else { from }));
+            conn.client.get_or_insert(if stack_answers { from.other() } else { from });
             conn.client_guessed = true;
         }
     }
 }
 
-/// The end that is a server by its listener, or by its port.
-pub(super) fn server_by_port(listeners: &Listeners, key: &Key) -> Option<Side> {
+/// Guesses the server by its listener, or by its port.
+pub(super) fn guess_server(conn: &mut Connection, listeners: &Listeners, key: &Key) {
     let [first, second] = key.ends.map(|end| end.port);
     let which = |first: bool, second: bool| match (first, second) {
         (true, false) => Some(Side::First),
@@ -164,7 +164,11 @@ pub(super) fn server_by_port(listeners: &Listeners, key: &Key) -> Option<Side> {
         _ => None,
     };
     let listens = |port| listeners.listens(key.netns, port);
-    which(listens(first), listens(second)).or_else(|| which(first < 1024, second < 1024))
+    let by_listener = which(listens(first), listens(second));
+    let server = by_listener.or_else(|| which(first < 1024, second < 1024));
+    conn.client = server.map(Side::other);
+    conn.client_guessed = server.is_some();
+    conn.guessed_by_listener = by_listener.is_some();
 }
 
 /// Whether a segment with SYN belongs to this generation.
@@ -198,8 +202,8 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     if !stray {
         own.send(header, *length, *at, acks_fin, other_sent);
     }
-    // Only a SYN is sent by the end itself whenever a socket stands behind it: resets and the like are the stack's.
-    own.here |= syn && segment.socket.is_some();
+    // SYN and FIN are sent by the end itself whenever a socket stands behind them: resets and the like are the stack's.
+    own.here |= (syn || header.has(TcpFlags::FIN)) && segment.socket.is_some();
     let (own_syn, own_acked) = (own.syn.is_some(), own.acked >= 1 || from_itself);
     if header.has(TcpFlags::FIN) {
         conn.first_fin.get_or_insert(from);

@@ -4,7 +4,7 @@ use super::{
     Connections, PlacedState, Role,
     connection::{Connection, Key, Side},
     opening,
-    segments::server_by_port,
+    segments::guess_server,
     table::Socket,
 };
 use crate::{
@@ -173,8 +173,7 @@ impl Connections {
         if conn.client.is_none()
             && let Some(key) = conn.key
         {
-            conn.client = server_by_port(&self.listeners, &key).map(Side::other);
-            conn.client_guessed = conn.client.is_some();
+            guess_server(conn, &self.listeners, &key);
         }
         conn.end_mut(side).socket = Some(socket.number);
         conn.end_mut(side).change(change);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{OwnedSocket, OwnersError, Snapshot, agenda::Job, answer::Socket, diag::Diag, proc::Proc};
+use crate::event::BootTime;
 
 /// What a scan needs, opened once.
 pub(super) struct Scan {
@@ -17,22 +18,27 @@ impl Scan {
     }
 
     /// Finds what the job asks for.
-    pub(super) fn run(&mut self, job: &Job) -> Result<Snapshot, OwnersError> {
+    pub(super) fn run(&mut self, job: &Job, began: BootTime) -> Result<Snapshot, OwnersError> {
         match job {
-            Job::Nothing => self.with_owners(Vec::new(), &BTreeSet::new()),
+            Job::Nothing => self.with_owners(began, Vec::new(), &BTreeSet::new()),
             Job::Everything => {
                 let sockets = self.diag.everything()?;
-                self.with_owners(sockets, &BTreeSet::new())
+                self.with_owners(began, sockets, &BTreeSet::new())
             }
             Job::Connections { ends, likely } => {
                 let found = ends.iter().filter_map(|ends| self.diag.find(ends).transpose());
                 let sockets = found.collect::<Result<_, _>>()?;
-                self.with_owners(sockets, likely)
+                self.with_owners(began, sockets, likely)
             }
         }
     }
 
-    fn with_owners(&mut self, sockets: Vec<Socket>, likely: &BTreeSet<u32>) -> Result<Snapshot, OwnersError> {
+    fn with_owners(
+        &mut self,
+        began: BootTime,
+        sockets: Vec<Socket>,
+        likely: &BTreeSet<u32>,
+    ) -> Result<Snapshot, OwnersError> {
         let inodes = sockets.iter().filter_map(|socket| socket.inode);
         let mut holders = self.proc.holders(inodes, likely)?;
         let with_owners = |socket: Socket| {
@@ -41,6 +47,6 @@ impl Scan {
             owners.sort_unstable_by_key(|owner| owner.pid);
             OwnedSocket { socket, owners }
         };
-        Ok(Snapshot { sockets: sockets.into_iter().map(with_owners).collect(), hidden: holders.hidden })
+        Ok(Snapshot { began, sockets: sockets.into_iter().map(with_owners).collect(), hidden: holders.hidden })
     }
 }

@@ -130,7 +130,7 @@ impl Worker {
         let clock = Clock::new();
         while let Some(job) = self.shared.job(clock) {
             let began = clock.now();
-            let result = self.scan.run(&job);
+            let result = self.scan.run(&job, began);
             let ended = clock.now();
             self.shared.state().agenda.scanned(began, ended);
             match result {

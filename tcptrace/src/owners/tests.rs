@@ -64,7 +64,7 @@ fn connections(ends: &[Ends], likely: &[u32]) -> Job {
 }
 
 fn scan(job: &Job) -> Snapshot {
-    Scan::open().unwrap().run(job).unwrap()
+    Scan::open().unwrap().run(job, BootTime(1)).unwrap()
 }
 
 /// Scans until the result is as expected: while another test starts a child, that holds everything of this process for a
@@ -75,7 +75,7 @@ fn eventually(job: &Job, expected: impl Fn(&Snapshot) -> bool) -> Snapshot {
     let began = clock.now();
     let mut scanner = Scan::open().unwrap();
     loop {
-        let snapshot = scanner.run(job).unwrap();
+        let snapshot = scanner.run(job, BootTime(1)).unwrap();
         if expected(&snapshot) {
             return snapshot;
         }

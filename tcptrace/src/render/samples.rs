@@ -8,9 +8,9 @@ use crate::{
     connections::Role,
     entry::{
         CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry,
-        OwnerSource, SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
+        SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
     },
-    event::{BootTime, Comm, Direction, HintName, LossSource, Proof},
+    event::{BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -155,14 +155,12 @@ pub(crate) fn icmp() -> IcmpEntry {
 pub(crate) fn owner() -> OwnerEntry {
     OwnerEntry {
         stamp: stamp(),
-        conn: Some(3),
+        conn: 3,
         socket: Some(4),
         local: endpoint([10, 0, 0, 2], 9999),
-        remote: Some(endpoint([10, 0, 0, 1], 54762)),
+        remote: endpoint([10, 0, 0, 1], 54762),
         pid: Some(801),
         comm: Some(comm("server")),
-        holders: 1,
-        sockets: 1,
         source: OwnerSource::SockDiag,
     }
 }

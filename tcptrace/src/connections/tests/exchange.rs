@@ -8,8 +8,8 @@ use crate::{
         Connections, NO_NAMESPACE, Placed, PlacedSegment, PlacedState, Totals, connection::Key, end::ResetHint,
     },
     event::{
-        BootTime, Comm, Direction, Endpoint, Event, IcmpError, Process, Proof, Segment, SocketKey, SocketOwner,
-        StateChange, Task,
+        BootTime, Comm, Direction, Endpoint, Event, IcmpError, ListenerOwner, OwnerSource, Process, Proof, Segment,
+        SocketKey, SocketOwner, StateChange, Task,
     },
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
     timeline::{Close, Handshake},
@@ -51,19 +51,24 @@ impl Exchange {
         Self { connections: Connections::new(NO_NAMESPACE), ..Self::new() }
     }
 
-    /// The kernel tells who holds sockets; `None` for several processes.
-    pub(super) fn owner(&mut self, local: u16, remote: Option<u16>, pid: Option<u32>) {
-        let comm = Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0");
-        let owner = SocketOwner {
-            at: BootTime(self.now),
-            asked: BootTime(self.now),
+    /// The kernel tells who holds a connection's socket.
+    pub(super) fn owner(&mut self, local: u16, remote: u16, pid: u32) {
+        let at = BootTime(self.now);
+        let (process, source) = (Some(process(pid)), OwnerSource::SockDiag);
+        self.event(&Event::Owner(SocketOwner {
+            at,
+            asked: at,
             local: end(local),
-            remote: remote.map(end),
-            sockets: 1,
-            holders: if pid.is_some() { 1 } else { 2 },
-            process: pid.map(|pid| Process { pid, comm }),
-        };
-        self.event(&Event::Owner(owner));
+            remote: end(remote),
+            process,
+            source,
+        }));
+    }
+
+    /// The kernel tells who holds a listener; `None` for several processes.
+    pub(super) fn listener_owner(&mut self, port: u16, pid: Option<u32>) {
+        let (at, process) = (BootTime(self.now), pid.map(process));
+        self.event(&Event::Listener(ListenerOwner { at, local: end(port), sockets: 1, process }));
     }
 
     pub(super) fn connections(&mut self) -> &mut Connections {
@@ -282,10 +287,14 @@ impl Exchange {
     }
 }
 
-/// What has been placed, without the records.
+/// What has been placed of what was put in.
 pub(super) fn events(mut placed: Vec<Placed>) -> Vec<Placed> {
-    placed.retain(|placed| !matches!(placed, Placed::Handshake(_) | Placed::Close(_)));
+    placed.retain(|placed| !matches!(placed, Placed::Handshake(_) | Placed::Close(_) | Placed::Owner(_)));
     placed
+}
+
+fn process(pid: u32) -> Process {
+    Process { pid, comm: Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0") }
 }
 
 pub(super) fn end(port: u16) -> Endpoint {
@@ -300,7 +309,7 @@ pub(super) fn conn(placed: &Placed) -> Option<u64> {
         Placed::Hint(hint) => hint.conn,
         Placed::Handshake(record) => Some(record.conn),
         Placed::Close(record) => Some(record.conn),
-        Placed::Owner(owner) => owner.conn,
+        Placed::Owner(owner) => Some(owner.conn),
         Placed::Loss(_) => None,
     }
 }

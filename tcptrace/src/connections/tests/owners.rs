@@ -5,8 +5,8 @@ use super::{
     exchange::{Exchange, State::*},
 };
 use crate::{
-    connections::{OwnerSource, Placed, PlacedOwner},
-    event::BootTime,
+    connections::{Placed, PlacedOwner},
+    event::{BootTime, OwnerSource},
     tcp::TcpFlags,
     timeline::{Close, Handshake},
 };
@@ -44,29 +44,29 @@ fn the_process_that_listens_stands_in_for_the_one_that_accepts() {
     let placed = exchange.finish_all();
     assert_eq!(pids(&placed), [None, Some(7), None, Some(7)]);
     let [owner] = owners(&placed)[..] else { panic!("one owner: {placed:?}") };
-    assert_eq!((owner.conn, owner.socket, owner.source), (Some(1), Some(3), OwnerSource::Listener));
+    assert_eq!((owner.conn, owner.owner.source), (1, OwnerSource::Listener));
     let at = |wanted: fn(&Placed) -> bool| placed.iter().position(wanted);
-    let (told, handshake) =
-        (at(|placed| matches!(placed, Placed::Owner(_))), at(|placed| matches!(placed, Placed::Handshake(_))));
-    assert_eq!(told.map(|told| told + 1), handshake, "directly before the record that uses it");
+    let told = at(|placed| matches!(placed, Placed::Owner(_)));
+    let shown = at(|placed| matches!(placed, Placed::Segment(segment) if segment.segment.src.port == SERVER));
+    assert_eq!(told.map(|told| told + 1), shown, "before the first that shows the server to be here");
 }
 
 #[test]
 fn a_listener_that_several_processes_hold_stands_for_nobody() {
     let mut exchange = Exchange::new();
     exchange.by(7).listener(SERVER, Close, Listen);
-    exchange.owner(SERVER, None, None);
+    exchange.listener_owner(SERVER, None);
     exchange.local_connection(CLIENT, SERVER);
     let placed = exchange.finish_all();
     assert_eq!(pids(&placed), [None; 4]);
     let [owner] = owners(&placed)[..] else { panic!("one owner: {placed:?}") };
-    assert_eq!((owner.conn, owner.owner.process, owner.owner.holders), (None, None, 2));
+    assert_eq!((owner.conn, owner.owner.process), (1, None));
 }
 
 #[test]
 fn a_listener_that_was_there_before_is_known_from_the_kernel() {
     let mut exchange = Exchange::new();
-    exchange.with_sockets().owner(SERVER, None, Some(9));
+    exchange.with_sockets().listener_owner(SERVER, Some(9));
     exchange.local_connection(CLIENT, SERVER);
     assert_eq!(pids(&exchange.finish_all()), [None, Some(9), None, Some(9)]);
 }
@@ -74,21 +74,21 @@ fn a_listener_that_was_there_before_is_known_from_the_kernel() {
 #[test]
 fn owners_of_a_connection_that_was_there_before_show_when_it_does() {
     let mut exchange = Exchange::new();
-    exchange.owner(CLIENT, Some(SERVER), Some(4));
-    exchange.owner(SERVER, Some(CLIENT), Some(5));
+    exchange.owner(CLIENT, SERVER, 4);
+    exchange.owner(SERVER, CLIENT, 5);
     exchange.segment(CLIENT, SERVER, TcpFlags::FIN, 30, Some(40), 0);
     exchange.segment(SERVER, CLIENT, TcpFlags::FIN, 40, Some(31), 0);
     exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 31, Some(41), 0);
     let placed = exchange.finish_all();
     let early = owners(placed.get(..2).expect("more than two"));
-    assert_eq!(early.iter().map(|owner| owner.conn).collect::<Vec<_>>(), [Some(1), Some(1)], "before the first event");
+    assert_eq!(early.iter().map(|owner| owner.conn).collect::<Vec<_>>(), [1, 1], "before the first event");
     assert_eq!(pids(&placed), [Some(4), Some(5), Some(4), Some(5)]);
 }
 
 #[test]
 fn a_new_connection_between_the_same_ends_is_not_the_one_that_was_asked_for() {
     let mut exchange = Exchange::new();
-    exchange.owner(SERVER, Some(CLIENT), Some(5));
+    exchange.owner(SERVER, CLIENT, 5);
     exchange.local_connection(CLIENT, SERVER);
     let placed = exchange.finish_all();
     assert_eq!((owners(&placed), pids(&placed)), (vec![], [None; 4]));
@@ -105,9 +105,9 @@ fn an_accepted_connection_that_lives_is_asked_for_once() {
     exchange.pass(SECOND);
     let now = BootTime(exchange.now());
     let ends = exchange.connections().poll_unowned(now);
-    assert_eq!(ends.map(|(local, remote)| (local.port, remote.port)), Some((SERVER, CLIENT)));
+    assert_eq!(ends.map(|unowned| (unowned.local.port, unowned.remote.port)), Some((SERVER, CLIENT)));
     assert_eq!(exchange.connections().poll_unowned(now), None);
-    exchange.owner(SERVER, Some(CLIENT), Some(6));
+    exchange.owner(SERVER, CLIENT, 6);
     exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
     let placed = exchange.finish_all();
     assert_eq!(pids(&placed)[3], Some(6), "{placed:?}");

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    connections::{OwnerSource, Role},
-    event::{Direction, HintName, LossSource},
+    connections::Role,
+    event::{Direction, HintName, LossSource, OwnerSource},
     render::{Json, samples},
     reset_reason::ResetReason,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
@@ -187,16 +187,14 @@ fn every_field_of_every_entry_is_shown() {
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = None,
+                    |entry| entry.conn = 4,
                     |entry| entry.socket = None,
                     |entry| entry.local.addr = [127, 0, 0, 2].into(),
                     |entry| entry.local.port = Some(1),
-                    |entry| entry.remote = Some(samples::endpoint([127, 0, 0, 2], 54762)),
-                    |entry| entry.remote = Some(samples::endpoint([10, 0, 0, 1], 9502)),
+                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.remote.port = Some(1),
                     |entry| entry.pid = Some(802),
                     |entry| entry.comm = Some(samples::comm("other")),
-                    |entry| entry.holders = 2,
-                    |entry| entry.sockets = 2,
                     |entry| entry.source = OwnerSource::Listener,
                 ],
             ),

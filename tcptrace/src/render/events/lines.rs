@@ -2,8 +2,8 @@
 
 use super::{Events, look};
 use crate::{
-    entry::{EndEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, OwnerSource, Stamp, StartEntry},
-    event::LossSource,
+    entry::{EndEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, Stamp, StartEntry},
+    event::{LossSource, OwnerSource},
     render::line::Line,
     text::Escaped,
 };
@@ -41,14 +41,10 @@ impl Events {
     /// Who holds a socket.
     pub(super) fn owner(&self, entry: &OwnerEntry, line: &mut Line<'_>) {
         // The ends tell sockets apart for people.
-        let OwnerEntry { stamp, conn, socket: _, local, remote, pid, comm, holders, sockets, source } = entry;
+        let OwnerEntry { stamp, conn, socket: _, local, remote, pid, comm, source } = entry;
         self.time(stamp, line);
-        self.conn_if_any(*conn, line);
-        line.raw("owner     ").dotted(local);
-        if let Some(remote) = remote {
-            line.raw(" > ").dotted(remote);
-        }
-        line.raw(": ");
+        self.conn(*conn, line);
+        line.raw("owner     ").dotted(local).raw(" > ").dotted(remote).raw(": ");
         match (pid, comm) {
             (Some(pid), Some(comm)) => line.display(Escaped(comm.bytes())).raw("[").number(*pid).raw("]"),
             (Some(pid), None) => line.raw("[").number(*pid).raw("]"),
@@ -59,12 +55,6 @@ impl Events {
             OwnerSource::SockDiag => "it holds the socket",
             OwnerSource::Listener => "it holds the listener",
         });
-        if *holders != 1 {
-            line.raw(", ").number(*holders).raw(" processes do");
-        }
-        if *sockets != 1 {
-            line.raw(", ").number(*sockets).raw(" sockets listen");
-        }
         line.raw(")");
     }
 
