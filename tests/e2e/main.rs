@@ -9,6 +9,7 @@ mod file;
 mod filters;
 mod frames;
 mod ground;
+mod ladder;
 mod load;
 mod loopback;
 mod malformed;
