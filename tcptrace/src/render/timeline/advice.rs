@@ -11,36 +11,30 @@ pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>) -> Option<St
     let server = endpoint(&EndpointEntry { addr: record.server.addr, port: record.server.port });
     let address = record.server.addr;
     let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
+    let left = record.retransmissions.syn.is_some();
     let text = match record.outcome? {
         Outcome::Established => return missing(&record.missing),
         Outcome::Refused if record.by_icmp => format!("the firewall in front of {server}, which rejects with ICMP"),
         Outcome::Refused => {
             let elsewhere = if address.is_loopback() { "" } else { ", or on 127.0.0.1 alone" };
-            format!("on the server, ss -ltn{port}: is anybody listening on {server}{elsewhere}?")
+            format!("on the server, `ss -ltn{port}`: is anybody listening on {server}{elsewhere}?")
         }
-        Outcome::Unreachable => format!("on the client, ip route get {address} and ip neigh show {address}"),
-        Outcome::TimedOut | Outcome::Cancelled => no_answer(&server, &port),
-        Outcome::Unanswered => match record.waiting_for {
-            Some(WaitingFor::Ack) => {
-                "the way from the server back to the client; if there are many of these, a flood of SYNs".to_owned()
-            }
-            Some(WaitingFor::SynAck) | None if record.retransmissions.syn.is_none() => {
-                format!("on the client, nft list ruleset and ip neigh show {address}: what keeps the SYN from leaving?")
-            }
-            Some(WaitingFor::SynAck) | None => no_answer(&server, &port),
-        },
+        Outcome::Unreachable => format!("on the client, `ip route get {address}` and `ip neigh show {address}`"),
+        Outcome::Unanswered if record.waiting_for == Some(WaitingFor::Ack) => {
+            "the way from the server back to the client; if there are many of these, a flood of SYNs".to_owned()
+        }
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if left => format!(
+            "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, \
+             `ss -ltn{port}`: Recv-Q above Send-Q)"
+        ),
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered => {
+            format!("on the client, `ip neigh show {address}` and `nft list ruleset`: what keeps the SYN from leaving?")
+        }
         // A client that goes away again has got what it wanted.
         Outcome::Reset if reset_by == Some(Role::Client) => return None,
-        Outcome::Reset => format!("on the server, ss -ltn{port}: is the queue full (Recv-Q above Send-Q)?"),
+        Outcome::Reset => format!("on the server, `ss -ltn{port}`: is the queue full (Recv-Q above Send-Q)?"),
     };
     Some(text)
-}
-
-fn no_answer(server: &str, port: &str) -> String {
-    format!(
-        "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, ss -ltn{port}: \
-         Recv-Q above Send-Q) at {server}"
-    )
 }
 
 /// For a close that was none in good order.
@@ -71,7 +65,7 @@ fn reset(by: &str, peer: &str, cause: ResetCause) -> String {
         ResetCause::NoConnection => {
             format!("whether the {by} restarted, or a firewall or NAT forgot an idle connection: then, keep-alive")
         }
-        ResetCause::Killed => format!("who destroyed the {by}'s socket: ss -K, or whatever manages its connections"),
+        ResetCause::Killed => format!("who destroyed the {by}'s socket: `ss -K`, or whatever manages its connections"),
         ResetCause::Keepalive => format!("the network, and whether the {peer} vanished: it answered no probe"),
         ResetCause::Unknown => format!("the {by}'s program and its log: nothing seen here proves why"),
     }
@@ -82,7 +76,7 @@ fn missing(missing: &[Missing]) -> Option<String> {
     if missing.contains(&Missing::Lost) {
         Some("a larger --ring-buffer, or filters: events were lost".to_owned())
     } else if missing.contains(&Missing::Interface) {
-        Some("ip netns list: run tcptrace in that namespace to see its segments".to_owned())
+        Some("`ip netns list`: run tcptrace in that namespace to see its segments".to_owned())
     } else {
         None
     }

@@ -49,10 +49,14 @@ pub(super) fn lines(
     lines
 }
 
-/// Text that is broken between words, indented.
+/// Text that is broken between words, but not inside of commands, indented.
 pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
-    let words = text.split(' ').map(|word| Styled::new(style, word)).collect();
-    flow(words, INDENT, width, drawing)
+    let mut in_command = false;
+    let words = text.split(|character| {
+        in_command ^= character == '`';
+        character == ' ' && !in_command
+    });
+    flow(words.map(|word| Styled::new(style, word)).collect(), INDENT, width, drawing)
 }
 
 /// An end: its address, which is shown in full, and who is behind it.

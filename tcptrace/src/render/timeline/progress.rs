@@ -38,7 +38,11 @@ pub(super) struct Party {
     /// What acknowledges its FIN.
     fin_end: Option<u32>,
     pub(super) fin_acked: bool,
+    /// The other end's socket shows that its FIN has arrived.
+    pub(super) fin_arrived: bool,
     pub(super) rst: bool,
+    /// Its socket is closed, and nothing goes on in its place.
+    pub(super) gone: bool,
 }
 
 impl Party {
@@ -53,7 +57,9 @@ impl Party {
             fins: 0,
             fin_end: None,
             fin_acked: false,
+            fin_arrived: false,
             rst: false,
+            gone: false,
         }
     }
 
@@ -82,13 +88,14 @@ impl Party {
     /// Its socket has changed its state.
     pub(super) fn change(&mut self, entry: &StateEntry) {
         self.state = Some(entry.new);
+        self.gone = entry.new == Close && entry.old != FinWait2;
         // Who closes is said in its row; the end belongs to who opened it.
         self.process = self.process.or(Process::known(entry.pid, entry.comm));
     }
 
     /// It has closed its side.
     pub(super) fn closed(&self) -> bool {
-        self.fins > 0 || matches!(self.state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
+        self.fins > 0 || self.fin_arrived || matches!(self.state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     event::BootTime,
     tcp::{
         TcpFlags,
-        TcpState::{self, Close, Closing, FinWait2, Listen, NewSynRecv, SynRecv, SynSent},
+        TcpState::{self, Close, CloseWait, Closing, FinWait2, Listen, NewSynRecv, SynRecv, SynSent},
     },
     timeline::Each,
 };
@@ -104,6 +104,9 @@ impl Track {
         let role = self.role_of(&entry.local);
         let goes_on = self.goes_on(entry, role);
         self.party_mut(role).change(entry);
+        if matches!(entry.new, CloseWait | Closing | TcpState::TimeWait) {
+            self.party_mut(other(role)).fin_arrived = true;
+        }
         self.row(Row::State { entry: entry.clone(), goes_on }, is_closing(entry.new));
     }
 
@@ -209,12 +212,9 @@ impl Track {
     /// Nothing more is awaited but the record.
     fn is_over(&self) -> bool {
         let Each { client, server } = &self.parties;
-        let gone = |party: &Party| party.state.is_none_or(|state| state == Close);
         let sockets = client.state.is_some() || server.state.is_some();
-        client.rst
-            || server.rst
-            || client.fin_acked && server.fin_acked
-            || sockets && self.phase == Phase::Opening && gone(client) && gone(server)
+        let gone = |party: &Party| party.state.is_none() || party.gone;
+        client.rst || server.rst || client.fin_acked && server.fin_acked || sockets && gone(client) && gone(server)
     }
 }
 

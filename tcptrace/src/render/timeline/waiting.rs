@@ -179,6 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn states_alone_tell_who_has_closed() {
+        let mut track = opening();
+        track.opened();
+        change(&mut track, Role::Client, Established, CloseWait);
+        let (sentence, turn) = waits(&track);
+        assert_eq!(
+            (sentence.as_str(), turn),
+            ("the server closed its side; the client has not: CLOSE_WAIT", Some(Role::Client))
+        );
+        change(&mut track, Role::Client, CloseWait, TcpState::LastAck);
+        assert_eq!(waits(&track).0, "both ends closed; waiting for the last of it");
+    }
+
+    #[test]
     fn each_step_of_a_close_is_waited_for() {
         let mut track = opening();
         track.opened();
