@@ -77,7 +77,7 @@ pub(super) fn endpoint(EndpointEntry { addr, port }: &EndpointEntry) -> String {
 fn joined<'a>(mut words: impl Iterator<Item = &'a Styled>) -> Styled {
     let first = words.next().cloned().unwrap_or_default();
     words.fold(first, |mut line, word| {
-        line.word(word.clone());
+        line.word(word);
         line
     })
 }
@@ -88,13 +88,13 @@ fn flow(words: Vec<Styled>, indent: usize, width: usize, drawing: Drawing) -> Ve
     for word in words {
         match lines.last_mut() {
             Some(line) if line.width() + 1 + word.width() <= width => {
-                line.word(word);
+                line.word(&word);
             }
             last => {
                 let mut line = Styled::default();
                 line.pad_to(if last.is_none() { indent } else { indent.max(INDENT) });
                 let room = width.saturating_sub(line.width());
-                line.append(word.clipped(room, drawing.symbols().more));
+                line.append(&word.clipped(room, drawing.symbols().more));
                 lines.push(line);
             }
         }

@@ -57,7 +57,7 @@ impl Ladder {
     fn state(&self, side: Role, change: &Styled, notes: &[Note], line: &mut Styled) {
         let Columns { client, between, .. } = self.columns;
         if side == Role::Client {
-            line.pad_to(client.saturating_sub(1 + change.width())).append(change.clone());
+            line.pad_to(client.saturating_sub(1 + change.width())).append(change);
         }
         line.pad_to(client).push(LIFELINE, self.symbols.lifeline);
         let note = self.note(notes, between.saturating_sub(2));
@@ -65,9 +65,9 @@ impl Ladder {
             Role::Client => line.plain(" "),
             Role::Server => line.pad_to((client + between).saturating_sub(note.width())),
         };
-        line.append(note).pad_to(self.columns.server()).push(LIFELINE, self.symbols.lifeline);
+        line.append(&note).pad_to(self.columns.server()).push(LIFELINE, self.symbols.lifeline);
         if side == Role::Server {
-            line.plain(" ").append(change.clone());
+            line.plain(" ").append(change);
         }
     }
 
@@ -78,7 +78,7 @@ impl Ladder {
             let space = if shown.width() > 0 { 2 } else { 0 };
             let fits = |text: &&Styled| shown.width() + space + text.width() <= room;
             if let Some(text) = [Some(&note.whole), note.short.as_ref()].into_iter().flatten().find(fits) {
-                shown.pad_to(shown.width() + space).append(text.clone());
+                shown.pad_to(shown.width() + space).append(text);
             }
         }
         match notes.first() {
@@ -117,7 +117,7 @@ impl Ladder {
         // What comes from a host on the way begins between the lifelines.
         let origin = if arrow.from_between { " " } else { *dash };
         let tight = label.len() + AROUND > between;
-        let label = clip(label, between.saturating_sub(3));
+        let label = clip(&label, between.saturating_sub(3));
         let taken = label.len() + if tight { 3 } else { AROUND };
         let fill = between.saturating_sub(taken);
         let (inner_dash, space) = if tight { ("", "") } else { (*dash, " ") };
@@ -138,7 +138,7 @@ impl Ladder {
                 }
                 return;
             }
-            line.plain(" ").append(detail);
+            line.plain(" ").append(&detail);
         }
     }
 
@@ -151,11 +151,11 @@ impl Ladder {
                 Some(Role::Server) => line.pad_to((client + between).saturating_sub(words.width())),
                 _ => line.plain(" "),
             };
-            line.append(words.clone());
+            line.append(words);
         }
         line.pad_to(self.columns.server()).push(LIFELINE, self.symbols.dotted);
         if !within {
-            line.plain(" ").append(words.clone());
+            line.plain(" ").append(words);
         }
     }
 }
