@@ -20,7 +20,7 @@ use clap::{
 
 pub use self::{
     emit::{Emit, EmitError},
-    options::{Options, Surroundings, Verbosity},
+    options::{COLUMNS, Options, Surroundings, Verbosity},
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, Output, Segments},
 };
@@ -87,7 +87,7 @@ pub struct Cli {
     #[arg(long, value_name = "WHICH", help_heading = "Filters", value_enum, default_value_t)]
     pub segments: Segments,
 
-    /// How to write on stdout [default: events]
+    /// How to write on stdout [default: timeline]
     #[arg(short, long, value_name = "FORM", help_heading = "Output", value_enum)]
     pub output: Option<Output>,
 

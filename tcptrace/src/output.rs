@@ -6,9 +6,10 @@ use bytes::Bytes;
 use log::error;
 
 use crate::{
-    cli::{Emit, Options, Output as Form},
+    cli::{COLUMNS, Emit, Options, Output as Form},
     entry::Entry,
-    render::{Events, Json, Render},
+    event::BootTime,
+    render::{Drawing, Events, Json, Render, Timeline},
     sink::{BUDGET, End, Finish, Offer, Sink, SinkError},
 };
 
@@ -82,6 +83,12 @@ impl Output {
         };
         let (render, emit): (Box<dyn Render>, Emit) = match options.output {
             Form::Json => (Box::new(Json), options.emit),
+            Form::Timeline => {
+                let drawing =
+                    Drawing { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode };
+                let columns = options.columns;
+                (Box::new(Timeline::new(drawing, move || columns.unwrap_or_else(terminal_columns).into())), Emit::ALL)
+            }
             Form::Events => (
                 Box::new(Events { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode }),
                 Emit::ALL,
@@ -95,6 +102,18 @@ impl Output {
     #[must_use = "what is given up has to be counted"]
     pub fn write(&mut self, entry: &Entry) -> u64 {
         self.stdout.write(entry) + self.file.as_mut().map_or(0, |file| file.write(entry))
+    }
+
+    /// When [`Self::handle_timeout`] should be called at the latest.
+    pub fn poll_timeout(&self) -> Option<BootTime> {
+        [Some(&self.stdout), self.file.as_ref()].into_iter().flatten().filter_map(|to| to.render.poll_timeout()).min()
+    }
+
+    /// Writes what has waited long enough by `now`.
+    pub fn handle_timeout(&mut self, now: BootTime) {
+        for to in [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten() {
+            to.render.handle_timeout(now, &mut to.gathered);
+        }
     }
 
     /// Hands on what has been gathered. Returns as [`Self::write`] does.
@@ -140,6 +159,11 @@ impl Output {
         }
         finished(stdout.sink.finish(deadline / 2), STDOUT, failed) && fine
     }
+}
+
+/// Columns of the terminal that stdout is.
+fn terminal_columns() -> u16 {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(COLUMNS, |(columns, _)| columns.0)
 }
 
 /// Whether everything was written; a reader that has gone is no failure, one that stopped reading has missed something.

@@ -10,6 +10,7 @@ mod filters;
 mod frames;
 mod ground;
 mod hints;
+mod ladder;
 mod load;
 mod loopback;
 mod malformed;

@@ -35,7 +35,12 @@ pub struct Surroundings {
     pub terminal: bool,
     /// The locale's characters are UTF-8.
     pub utf8: bool,
+    /// How wide text should be; none where stdout is a terminal, which may become wider or narrower.
+    pub columns: Option<u16>,
 }
+
+/// How wide text is where nothing tells.
+pub const COLUMNS: u16 = 100;
 
 impl Surroundings {
     /// Asks this process's environment and stdout.
@@ -53,6 +58,10 @@ impl Surroundings {
             no_color: set("NO_COLOR").is_some(),
             terminal: terminal && set("TERM").is_none_or(|term| term != "dumb"),
             utf8: locale.contains("utf-8") || locale.contains("utf8"),
+            columns: (!terminal).then(|| {
+                let columns = set("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
+                columns.filter(|&columns| columns > 0).unwrap_or(COLUMNS)
+            }),
         }
     }
 }
@@ -78,6 +87,8 @@ pub struct Options {
     pub color: bool,
     /// Text on stdout may use characters beyond ASCII.
     pub unicode: bool,
+    /// How wide text on stdout should be; none to follow its terminal.
+    pub columns: Option<u16>,
     /// Stop after this many connections have ended.
     pub count: Option<NonZeroU64>,
     /// Stop after this time, which is above 0.
@@ -122,6 +133,7 @@ impl Cli {
                 Color::Never => false,
             },
             unicode: surroundings.utf8,
+            columns: surroundings.columns,
             count: self.count,
             duration: self.duration,
             ring_buffer: self.ring_buffer.bytes(),
@@ -173,6 +185,15 @@ mod tests {
         assert!(!utf8(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
         assert!(utf8(&[("LC_ALL", ""), ("LC_CTYPE", "C.UTF-8"), ("LANG", "C")]));
         assert!(!utf8(&[("LC_CTYPE", "POSIX"), ("LANG", "en_US.UTF-8")]));
+    }
+
+    #[test]
+    fn a_terminal_is_followed_and_anything_else_has_a_width() {
+        assert_eq!(surroundings(&[("COLUMNS", "132")], true).columns, None);
+        assert_eq!(surroundings(&[("COLUMNS", "132")], false).columns, Some(132));
+        for columns in ["", "0", "-1", "wide", "70000"] {
+            assert_eq!(surroundings(&[("COLUMNS", columns)], false).columns, Some(COLUMNS));
+        }
     }
 
     #[test]

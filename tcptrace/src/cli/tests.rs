@@ -32,13 +32,14 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
         Options {
             filter: Filter::default(),
             segments: Segments::Control,
-            output: Output::Events,
+            output: Output::Timeline,
             emit: Emit::ALL,
             write: None,
             read: None,
             absolute_seq: false,
             color: false,
             unicode: false,
+            columns: None,
             count: None,
             duration: None,
             ring_buffer: 16 << 20,
@@ -74,6 +75,7 @@ fn every_option_reaches_the_settings() {
             absolute_seq: true,
             color: true,
             unicode: false,
+            columns: None,
             count: NonZeroU64::new(3),
             duration: Some(Duration::from_millis(500)),
             ring_buffer: 1 << 20,
@@ -104,7 +106,7 @@ fn json_is_short_for_output_json() {
 #[test]
 fn color_follows_the_option_then_no_color_then_the_terminal() {
     let color = |option: &str, no_color, terminal| {
-        let surroundings = Surroundings { no_color, terminal, utf8: false };
+        let surroundings = Surroundings { no_color, terminal, ..Surroundings::default() };
         parse(&["--color", option]).unwrap().into_options(surroundings).color
     };
     assert!(color("auto", false, true));
@@ -175,7 +177,7 @@ fn a_bad_value_gets_a_sentence_with_the_right_form() {
 
 #[test]
 fn a_word_that_is_not_offered_is_refused() {
-    for args in [["-o", "xml"], ["-o", "timeline"], ["--segments", "some"], ["--color", "no"], ["--attach", "xdp"]] {
+    for args in [["-o", "xml"], ["-o", "ladder"], ["--segments", "some"], ["--color", "no"], ["--attach", "xdp"]] {
         error(&args, ErrorKind::InvalidValue);
     }
 }
@@ -228,7 +230,7 @@ fn help_has_every_group_and_hides_what_is_for_tests() {
     {
         assert!(help.contains(part), "{part}");
     }
-    for hidden in ["--no-btf", "--attach", "doctor", "timeline"] {
+    for hidden in ["--no-btf", "--attach", "doctor"] {
         assert!(!help.contains(hidden), "{hidden}");
     }
     assert_eq!(parse(&["--help"]).unwrap_err().exit_code(), 0);

@@ -13,8 +13,10 @@ use thiserror::Error;
 /// How data is written on stdout.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Output {
-    /// A line for each event as it happens
+    /// A ladder for each handshake and each close: states beside the ends, segments between them
     #[default]
+    Timeline,
+    /// A line for each event as it happens
     Events,
     /// JSON lines
     Json,
@@ -24,6 +26,7 @@ pub enum Output {
 impl Display for Output {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Timeline => "timeline",
             Self::Events => "events",
             Self::Json => "json",
         })

@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod complete;
 mod lines;
-mod look;
 mod segment;
 mod state;
 
-use super::{Render, line::Line};
+use anstyle::Style;
+
+use super::{Render, line::Line, look};
 use crate::{
     entry::{EndpointEntry, Entry, Stamp},
     text::{Escaped, LocalTime},
@@ -77,6 +78,23 @@ impl Events {
 
     fn arrow(&self) -> &'static str {
         if self.unicode { " → " } else { " -> " }
+    }
+
+    /// Writes something in the look it should have, if looks are wanted.
+    fn look<'a, 'b>(
+        &self,
+        style: Style,
+        line: &'a mut Line<'b>,
+        write: impl for<'c> FnOnce(&'c mut Line<'b>) -> &'c mut Line<'b>,
+    ) -> &'a mut Line<'b> {
+        if self.color {
+            line.display(style.render());
+            write(line);
+            line.display(style.render_reset())
+        } else {
+            write(line);
+            line
+        }
     }
 }
 

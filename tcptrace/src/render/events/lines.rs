@@ -1,10 +1,10 @@
 //! The lines there are few of: ICMP errors, hints, losses, beginning and end.
 
-use super::{Events, look};
+use super::Events;
 use crate::{
     entry::{EndEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, Stamp, StartEntry},
     event::{LossSource, OwnerSource},
-    render::line::Line,
+    render::{line::Line, look},
     text::Escaped,
 };
 
@@ -81,16 +81,7 @@ impl Events {
     pub(super) fn verdict(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
         self.time(stamp, line);
         self.conn(conn, line);
-        line.raw("== ");
-        for part in summary.split_inclusive(['→', '←']) {
-            let (text, arrow) = match part.char_indices().next_back() {
-                Some((at, arrow @ ('→' | '←'))) if !self.unicode => {
-                    (part.get(..at).unwrap_or(part), if arrow == '→' { "->" } else { "<-" })
-                }
-                _ => (part, ""),
-            };
-            line.raw(text).raw(arrow);
-        }
+        line.raw("== ").raw(look::sentence(summary, self.unicode).as_ref());
     }
 
     pub(super) fn lost(&self, entry: &LostEntry, line: &mut Line<'_>) {

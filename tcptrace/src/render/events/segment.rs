@@ -1,10 +1,10 @@
 //! Segments, by the rules and in the words of tcpdump 4.99, behind the connection and the interface.
 
-use super::{Events, look};
+use super::Events;
 use crate::{
     entry::SegmentEntry,
     event::Direction,
-    render::line::Line,
+    render::{line::Line, look},
     tcp::{Notation, SeqNumber, TcpFlags},
 };
 

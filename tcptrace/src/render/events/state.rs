@@ -1,7 +1,12 @@
 //! Changes of state: who is where now, who did it, and how long it took.
 
-use super::{Events, look};
-use crate::{connections::Role, entry::StateEntry, render::line::Line, text::HumanDuration};
+use super::Events;
+use crate::{
+    connections::Role,
+    entry::StateEntry,
+    render::{line::Line, look},
+    text::HumanDuration,
+};
 
 impl Events {
     pub(super) fn state(&self, entry: &StateEntry, line: &mut Line<'_>) {

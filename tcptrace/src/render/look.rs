@@ -2,8 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::Events;
-use crate::{render::line::Line, tcp::TcpFlags};
+use crate::tcp::TcpFlags;
 
 pub(super) const TIME: Style = Style::new().dimmed();
 pub(super) const STATE: Style = Style::new().bold();
@@ -38,21 +37,10 @@ pub(super) fn of_flags(flags: TcpFlags) -> Style {
     }
 }
 
-impl Events {
-    /// Writes something in the look it should have, if looks are wanted.
-    pub(super) fn look<'a, 'b>(
-        &self,
-        style: Style,
-        line: &'a mut Line<'b>,
-        write: impl for<'c> FnOnce(&'c mut Line<'b>) -> &'c mut Line<'b>,
-    ) -> &'a mut Line<'b> {
-        if self.color {
-            line.display(style.render());
-            write(line);
-            line.display(style.render_reset())
-        } else {
-            write(line);
-            line
-        }
+/// A record's sentence as the reader's terminal can show it.
+pub(super) fn sentence(summary: &str, unicode: bool) -> std::borrow::Cow<'_, str> {
+    if unicode || summary.is_ascii() {
+        return summary.into();
     }
+    summary.replace('→', "->").replace('←', "<-").into()
 }

@@ -1,0 +1,64 @@
+//! What a reader's terminal can show, and with which characters.
+
+/// How to draw.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Drawing {
+    /// Whether to set colours.
+    pub color: bool,
+    /// Whether sequence numbers are the header's own after the handshake too.
+    pub absolute_seq: bool,
+    /// Whether the reader's terminal shows more than ASCII.
+    pub unicode: bool,
+}
+
+/// What a ladder is made of.
+#[derive(Debug)]
+pub(super) struct Symbols {
+    /// An end's lifeline.
+    pub(super) lifeline: &'static str,
+    /// The same while more is to come, or where something is left out.
+    pub(super) dotted: &'static str,
+    /// The client's lifeline where a segment leaves it.
+    pub(super) from_client: &'static str,
+    /// The server's.
+    pub(super) from_server: &'static str,
+    pub(super) dash: &'static str,
+    /// Where a segment arrives at the server.
+    pub(super) to_server: &'static str,
+    /// Where a segment arrives at the client.
+    pub(super) to_client: &'static str,
+    /// From one state to the next, from the client to the server.
+    pub(super) arrow: &'static str,
+    /// Something is left out.
+    pub(super) more: &'static str,
+}
+
+const UNICODE: Symbols = Symbols {
+    lifeline: "│",
+    dotted: "┊",
+    from_client: "├",
+    from_server: "┤",
+    dash: "─",
+    to_server: "▶",
+    to_client: "◀",
+    arrow: "→",
+    more: "…",
+};
+
+const ASCII: Symbols = Symbols {
+    lifeline: "|",
+    dotted: ":",
+    from_client: "|",
+    from_server: "|",
+    dash: "-",
+    to_server: ">",
+    to_client: "<",
+    arrow: "->",
+    more: "...",
+};
+
+impl Drawing {
+    pub(super) const fn symbols(self) -> &'static Symbols {
+        if self.unicode { &UNICODE } else { &ASCII }
+    }
+}

@@ -1,0 +1,177 @@
+//! Text with looks whose width on a terminal is known.
+
+use std::io::Write as _;
+
+use anstyle::Style;
+use unicode_width::UnicodeWidthChar as _;
+
+/// A piece of a line.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Styled {
+    text: String,
+    /// Looks, and where in the text they end.
+    spans: Vec<(Style, usize)>,
+    width: usize,
+}
+
+impl Styled {
+    /// Text of one look.
+    pub(super) fn new(style: Style, text: impl AsRef<str>) -> Self {
+        let mut styled = Self::default();
+        styled.push(style, text);
+        styled
+    }
+
+    /// Appends text.
+    pub(super) fn push(&mut self, style: Style, text: impl AsRef<str>) -> &mut Self {
+        let text = text.as_ref();
+        self.width += columns(text);
+        self.text.push_str(text);
+        self.end_span(style)
+    }
+
+    /// What has been appended looks like this.
+    fn end_span(&mut self, style: Style) -> &mut Self {
+        let end = self.text.len();
+        match self.spans.last_mut() {
+            Some((last, last_end)) if *last == style => *last_end = end,
+            _ => self.spans.push((style, end)),
+        }
+        self
+    }
+
+    /// Appends text of no particular look.
+    pub(super) fn plain(&mut self, text: impl AsRef<str>) -> &mut Self {
+        self.push(Style::new(), text)
+    }
+
+    /// Appends a space and another word.
+    pub(super) fn word(&mut self, word: &Self) -> &mut Self {
+        let looks = (self.spans.last().map(|&(style, _)| style), word.spans.first().map(|&(style, _)| style));
+        // Words of one look are one piece.
+        let style = if looks.0 == looks.1 { looks.0.unwrap_or_default() } else { Style::new() };
+        self.push(style, " ").append(word)
+    }
+
+    /// Appends spaces up to a column; none when that is behind.
+    pub(super) fn pad_to(&mut self, column: usize) -> &mut Self {
+        let spaces = column.saturating_sub(self.width);
+        if spaces == 0 {
+            return self;
+        }
+        self.width += spaces;
+        self.text.extend(std::iter::repeat_n(' ', spaces));
+        self.end_span(Style::new())
+    }
+
+    /// Appends another piece.
+    pub(super) fn append(&mut self, other: &Self) -> &mut Self {
+        for (style, text) in other.pieces() {
+            self.push(style, text);
+        }
+        self
+    }
+
+    /// Columns that it takes.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The text in pieces of one look each.
+    fn pieces(&self) -> impl Iterator<Item = (Style, &str)> {
+        self.spans.iter().scan(0, |start, &(style, end)| {
+            let piece = self.text.get(*start..end).unwrap_or_default();
+            *start = end;
+            Some((style, piece))
+        })
+    }
+
+    /// What of it fits into `width` columns; `mark` stands for what does not.
+    pub(super) fn clipped(self, width: usize, mark: &str) -> Self {
+        if self.width <= width {
+            return self;
+        }
+        let room = width.saturating_sub(columns(mark));
+        let mut clipped = Self::default();
+        for (style, piece) in self.pieces() {
+            let kept = clip(piece, room.saturating_sub(clipped.width));
+            clipped.push(style, kept);
+            if kept.len() < piece.len() {
+                break;
+            }
+        }
+        if clipped.width + columns(mark) <= width {
+            clipped.plain(mark);
+        }
+        clipped
+    }
+
+    /// Appends it as a line, without spaces at its end.
+    pub(super) fn write_line(&self, color: bool, out: &mut Vec<u8>) {
+        let mut left = self.text.trim_end().len();
+        for (style, piece) in self.pieces() {
+            let piece = piece.get(..left.min(piece.len())).unwrap_or(piece);
+            left -= piece.len();
+            if color && style != Style::new() && !piece.is_empty() {
+                // Writing to memory does not fail.
+                let _ = write!(out, "{}{piece}{}", style.render(), style.render_reset());
+            } else {
+                out.extend_from_slice(piece.as_bytes());
+            }
+        }
+        out.push(b'\n');
+    }
+}
+
+/// The beginning of `text` that fits into `width` columns.
+pub(super) fn clip(text: &str, width: usize) -> &str {
+    if columns(text) <= width {
+        return text;
+    }
+    let mut used = 0;
+    let end = text.char_indices().find_map(|(at, character)| {
+        used += character.width().unwrap_or(0);
+        (used > width).then_some(at)
+    });
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// Columns that the text takes, as terminals count: character by character.
+fn columns(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().map(|character| character.width().unwrap_or(0)).sum() }
+}
+
+#[cfg(test)]
+mod tests {
+    use anstyle::AnsiColor;
+
+    use super::*;
+
+    fn text(styled: &Styled, color: bool) -> String {
+        let mut out = Vec::new();
+        styled.write_line(color, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_marked() {
+        let mut line = Styled::new(AnsiColor::Red.on_default(), "日本");
+        line.plain("語 and more");
+        assert_eq!(line.width(), 15);
+        for (width, expected) in [(15, "日本語 and more"), (14, "日本語 and mo…"), (6, "日本…"), (5, "日本…")]
+        {
+            let clipped = line.clone().clipped(width, "…");
+            assert!(clipped.width() <= width);
+            assert_eq!(text(&clipped, false), format!("{expected}\n"));
+        }
+        assert_eq!(text(&line.clipped(0, "…"), false), "\n");
+    }
+
+    #[test]
+    fn spaces_at_the_end_are_left_out_and_looks_are_set_back() {
+        let mut line = Styled::new(AnsiColor::Red.on_default(), "R ");
+        line.pad_to(6).plain("");
+        assert_eq!(text(&line, false), "R\n");
+        assert_eq!(text(&line, true), "\u{1b}[31mR\u{1b}[0m\n");
+    }
+}

@@ -1,0 +1,12 @@
+//! Ladders of exchanges that go through the correlator, as people see them.
+
+mod deadlines;
+mod exchanges;
+mod pictures;
+mod properties;
+mod script;
+
+use super::*;
+
+/// As most people see it.
+const PLAIN: Drawing = Drawing { color: false, absolute_seq: false, unicode: true };
