@@ -25,7 +25,12 @@ pub struct Describer {
 impl Describer {
     /// For events from a capture, whose times are nanoseconds since 1970.
     pub fn of_capture() -> Self {
-        Self { capture: true, ..Self::default() }
+        Self { capture: true, ..Self::of_recording() }
+    }
+
+    /// For events that were recorded: [`Clock::note`] has to say when each of them was.
+    pub fn of_recording() -> Self {
+        Self { clock: Clock::recorded(), capture: false, interfaces: HashMap::new() }
     }
 
     /// An interface's name is known, or has changed.
@@ -63,12 +68,14 @@ impl Describer {
             conn: placed.conn,
             netns: change.netns,
             socket: placed.socket,
+            replaces: placed.replaces,
             old: change.old,
             new: change.new,
             local: socket_end(change.local),
             remote: (!listener).then(|| socket_end(change.remote)),
             role: placed.role,
             error: change.error.filter(|_| change.new == TcpState::Close).filter(|&error| error != 0).map(Errno),
+            evidence: change.proof,
             pid: change.task.map(|task| task.pid),
             tid: change.task.map(|task| task.tid),
             comm: change.task.map(|task| task.comm),
@@ -84,6 +91,7 @@ impl Describer {
             conn: placed.conn,
             interface: self.interface(segment.ifindex),
             direction: segment.direction,
+            socket: segment.socket.map(|_| placed.socket),
             src: wire_end(segment.src),
             dst: wire_end(segment.dst),
             flags: header.flags,
@@ -112,6 +120,7 @@ impl Describer {
             icmp_code: error.icmp_code,
             src: wire_end(error.src),
             dst: wire_end(error.dst),
+            seq: error.seq,
         }
     }
 

@@ -4,11 +4,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::connections::Role;
 use crate::{
-    event::{Comm, Direction, LossSource},
+    cli::Segments,
+    event::{Comm, Direction, LossSource, Proof},
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
     timeline::{Close, Handshake},
@@ -48,6 +49,28 @@ pub struct Stamp {
     pub boot_ns: Option<u64>,
 }
 
+/// Which segments are chosen: there are no others to see. In this order each has all that the one before has.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentChoice {
+    /// None.
+    None,
+    /// Those that open and close connections.
+    Control,
+    /// Every one.
+    All,
+}
+
+impl From<Segments> for SegmentChoice {
+    fn from(segments: Segments) -> Self {
+        match segments {
+            Segments::None => Self::None,
+            Segments::Control => Self::Control,
+            Segments::All => Self::All,
+        }
+    }
+}
+
 /// What is traced, by what.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct StartEntry {
@@ -62,8 +85,12 @@ pub struct StartEntry {
     pub hostname: String,
     /// The kernel's release; null from a capture.
     pub kernel: Option<String>,
+    /// Inode number of the network namespace whose segments are seen; null from a capture.
+    pub netns: Option<u32>,
     /// The interfaces attached to.
     pub interfaces: Vec<String>,
+    /// Which segments are chosen.
+    pub segments: SegmentChoice,
     /// The filter, in words; empty for none.
     pub filter: String,
 }
@@ -89,6 +116,10 @@ pub struct StateEntry {
     pub netns: Option<u32>,
     /// A number for this socket as long as it lives.
     pub socket: u64,
+    /// The socket that lay at the same place in memory, where its own end was not seen; only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub replaces: Option<u64>,
     /// The state it leaves.
     pub old: TcpState,
     /// The state it enters.
@@ -101,6 +132,9 @@ pub struct StateEntry {
     pub role: Option<Role>,
     /// The socket's pending error by its errno name.
     pub error: Option<Errno>,
+    /// What the socket was like when it was closed, which is the proof of why a reset was sent; only where there is any.
+    #[serde(skip_serializing_if = "Proof::is_empty")]
+    pub evidence: Proof,
     /// The process that made the change; null where the change ran in nobody's context.
     pub pid: Option<u32>,
     /// The thread that made the change.
@@ -123,6 +157,11 @@ pub struct SegmentEntry {
     pub interface: Arc<str>,
     /// Which way it passed; null from a capture that does not tell.
     pub direction: Option<Direction>,
+    /// The socket that sent it; null for one without changes of its own yet, such as a request's. Only at egress, and only
+    /// where a socket sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    pub socket: Option<Option<u64>>,
     /// Source.
     pub src: EndpointEntry,
     /// Destination.
@@ -175,6 +214,8 @@ pub struct IcmpEntry {
     pub src: EndpointEntry,
     /// Destination of the quoted segment.
     pub dst: EndpointEntry,
+    /// Sequence number of the quoted segment.
+    pub seq: u32,
 }
 
 /// Something was lost here.

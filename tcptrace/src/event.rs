@@ -82,6 +82,13 @@ pub struct Proof {
     pub unread: bool,
 }
 
+impl Proof {
+    /// Whether nothing is proved.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One run of `sock:inet_sock_set_state`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StateChange {

@@ -125,7 +125,7 @@ impl Pipeline {
 
     /// No more events will come; it is `now`.
     pub fn end(&mut self, now: BootTime) {
-        self.pass(Connections::finish);
+        self.pass(|connections, emit| connections.finish(now, emit));
         let totals = self.totals();
         let (events, lost) = self.counts();
         let end = EndEntry {

@@ -19,7 +19,7 @@ use crate::{
     cli::{Options, Segments},
     connections::NO_NAMESPACE,
     describe::Describer,
-    entry::{Entry, SCHEMA, StartEntry},
+    entry::{Entry, SCHEMA, SegmentChoice, StartEntry},
     event::{BootTime, Direction, Endpoint, Event},
     filter::{Ends, Filter},
     output::Output,
@@ -109,7 +109,9 @@ fn start(pipeline: &Pipeline, filter: &Filter, name: &str, at: BootTime) -> Star
         version: env!("CARGO_PKG_VERSION"),
         hostname: uname().nodename().to_string_lossy().into_owned(),
         kernel: None,
+        netns: None,
         interfaces: vec![name.to_owned()],
+        segments: SegmentChoice::Control,
         filter: filter.to_string(),
     }
 }

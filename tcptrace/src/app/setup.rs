@@ -29,9 +29,11 @@ pub(super) struct Trace {
     pub(super) losses: LossCounters,
     pub(super) interfaces: Interfaces,
     pub(super) messages: Option<Messages>,
+    /// Inode number of the network namespace that is traced.
+    netns: u32,
     /// Names given with `--interface`; none for all that are up.
     wanted: Vec<String>,
-    segments: bool,
+    segments: Segments,
     filter: String,
 }
 
@@ -80,8 +82,9 @@ impl Trace {
             losses,
             interfaces,
             messages,
+            netns,
             wanted,
-            segments,
+            segments: options.segments,
             filter: options.filter.to_string(),
         })
     }
@@ -93,7 +96,7 @@ impl Trace {
         for interface in &present {
             self.meet(interface);
         }
-        if self.segments && self.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
+        if self.segments != Segments::None && self.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
             bail!("no interface could be attached to; run with -v for what the kernel said");
         }
         self.losses.watch(self.object.attach_states()?);
@@ -113,7 +116,7 @@ impl Trace {
         {
             warn!("{error}");
         }
-        if self.segments
+        if self.segments != Segments::None
             && let Err(error) = self.attachments.attach(&mut self.object, interface)
         {
             warn!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes()));
@@ -130,7 +133,9 @@ impl Trace {
             version: env!("CARGO_PKG_VERSION"),
             hostname: host.nodename().to_string_lossy().into_owned(),
             kernel: Some(host.release().to_string_lossy().into_owned()),
+            netns: Some(self.netns),
             interfaces: self.attachments.names(),
+            segments: self.segments.into(),
             filter: self.filter.clone(),
         }
     }

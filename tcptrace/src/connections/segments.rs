@@ -19,9 +19,10 @@ const AFTER_FIN: u8 = 8;
 impl Connections {
     /// Finds the segment's connection or begins one; none for a copy.
     pub(super) fn place_segment(&mut self, segment: &Segment) -> Option<(PlacedSegment, u32)> {
-        if self.copies.is_copy(segment) {
+        if self.copies.as_mut().is_some_and(|copies| copies.is_copy(segment)) {
             return None;
         }
+        let socket = segment.socket.and_then(|key| self.table.socket(key)).map(|socket| socket.number);
         let (key, from) = Key::new(self.netns, segment.src, segment.dst);
         let at = self.connection_of(segment, &key, from);
         self.guess_roles(at, &key, from, &segment.header);
@@ -34,6 +35,7 @@ impl Connections {
         let placed = PlacedSegment {
             segment: *segment,
             conn: conn.number,
+            socket,
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,

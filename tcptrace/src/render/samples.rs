@@ -7,10 +7,10 @@ use proptest::{collection::vec, option::of, prelude::*, sample::select};
 use crate::{
     connections::Role,
     entry::{
-        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, SCHEMA, SegmentEntry, Stamp,
-        StartEntry, StateEntry,
+        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, IcmpEntry, LostEntry, SCHEMA, SegmentChoice,
+        SegmentEntry, Stamp, StartEntry, StateEntry,
     },
-    event::{BootTime, Comm, Direction, LossSource},
+    event::{BootTime, Comm, Direction, LossSource, Proof},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
     timeline::{
@@ -46,7 +46,9 @@ pub(crate) fn start() -> StartEntry {
         version: "0.1.0",
         hostname: "web7".into(),
         kernel: Some("6.18.5".into()),
+        netns: Some(4_026_531_840),
         interfaces: vec!["eth0".into(), "lo".into()],
+        segments: SegmentChoice::Control,
         filter: "port 80".into(),
     }
 }
@@ -57,12 +59,14 @@ pub(crate) fn state() -> StateEntry {
         conn: Some(1),
         netns: Some(4_026_531_840),
         socket: 77,
+        replaces: None,
         old: TcpState::SynSent,
         new: TcpState::Established,
         local: endpoint([127, 0, 0, 1], 39870),
         remote: Some(endpoint([127, 0, 0, 1], 9502)),
         role: Some(Role::Client),
         error: None,
+        evidence: Proof::default(),
         pid: Some(6980),
         tid: Some(6980),
         comm: Some(comm("curl")),
@@ -92,6 +96,7 @@ pub(crate) fn segment() -> SegmentEntry {
         conn: 1,
         interface: "lo".into(),
         direction: Some(Direction::Out),
+        socket: Some(Some(77)),
         src: endpoint([127, 0, 0, 1], 39870),
         dst: endpoint([127, 0, 0, 1], 9502),
         flags: TcpFlags::SYN,
@@ -136,6 +141,7 @@ pub(crate) fn icmp() -> IcmpEntry {
         icmp_code: 1,
         src: endpoint([10, 0, 0, 1], 54762),
         dst: endpoint([10, 0, 0, 2], 9999),
+        seq: 721_203_976,
     }
 }
 
@@ -236,11 +242,12 @@ fn any_stamp() -> impl Strategy<Value = Stamp> {
 
 /// Any segment, the contradictory ones included.
 pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
-    let place = (any_stamp(), any::<(u64, String)>(), of(select(vec![Direction::In, Direction::Out])));
+    let whose = any::<(u64, Option<Option<u64>>, String)>();
+    let place = (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])));
     let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();
     let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
     (place, header).prop_map(|(place, header)| {
-        let (stamp, (conn, interface), direction) = place;
+        let (stamp, (conn, socket, interface), direction) = place;
         let (src, dst, flags, numbers, options) = header;
         let (seq, ack, rel_seq, rel_ack, window, urgent, length, segments) = numbers;
         SegmentEntry {
@@ -248,6 +255,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
             conn,
             interface: Arc::from(interface),
             direction,
+            socket,
             src,
             dst,
             flags: TcpFlags(flags),
@@ -267,14 +275,31 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
 /// Any change of state.
 pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
     let state = || select(TcpState::ALL.to_vec());
-    let numbers = any::<(Option<u64>, Option<u32>, u64)>();
+    let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
     let task = any::<(Option<u32>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<u64>)>();
-    let rest = (of(select(vec![Role::Client, Role::Server])), task);
+    let evidence = any::<(bool, bool)>().prop_map(|(linger, unread)| Proof { linger, unread });
+    let rest = (of(select(vec![Role::Client, Role::Server])), evidence, task);
     (place, rest).prop_map(|(place, rest)| {
-        let (stamp, (conn, netns, socket), old, new, local, remote) = place;
-        let (role, (error, pid, tid, comm, old_state_ns)) = rest;
-        let (error, comm) = (error.map(Errno), comm.map(Comm));
-        StateEntry { stamp, conn, netns, socket, old, new, local, remote, role, error, pid, tid, comm, old_state_ns }
+        let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
+        let (role, evidence, (error, pid, tid, comm, old_state_ns)) = rest;
+        StateEntry {
+            stamp,
+            conn,
+            netns,
+            socket,
+            replaces,
+            old,
+            new,
+            local,
+            remote,
+            role,
+            error: error.map(Errno),
+            evidence,
+            pid,
+            tid,
+            comm: comm.map(Comm),
+            old_state_ns,
+        }
     })
 }

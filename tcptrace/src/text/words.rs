@@ -3,10 +3,13 @@
 use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+};
 
 use super::Escaped;
-use crate::event::{Comm, Direction, LossSource};
+use crate::event::{Comm, Direction, LossSource, Proof};
 
 impl Direction {
     /// Both.
@@ -67,10 +70,137 @@ impl Serialize for LossSource {
     }
 }
 
+impl<'de> Deserialize<'de> for Direction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "a direction", |word| Self::ALL.into_iter().find(|known| known.word() == word))
+    }
+}
+
+impl<'de> Deserialize<'de> for LossSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "a source of losses", |word| Self::ALL.into_iter().find(|known| known.word() == word))
+    }
+}
+
+/// Reads a string without a copy of it, as what `known` makes of it.
+pub(crate) fn from_word<'de, D, T, F>(deserializer: D, what: &'static str, known: F) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    F: Fn(&str) -> Option<T>,
+{
+    struct Word<F>(&'static str, F);
+
+    impl<T, F: Fn(&str) -> Option<T>> Visitor<'_> for Word<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<T, E> {
+            (self.1)(word).ok_or_else(|| E::invalid_value(de::Unexpected::Str(word), &self))
+        }
+    }
+
+    deserializer.deserialize_str(Word(what, known))
+}
+
+/// A list of words, each of which says what is proved.
+impl Serialize for Proof {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.words())
+    }
+}
+
+/// Words that are not known here are passed over: there may be more kinds of evidence one day.
+impl<'de> Deserialize<'de> for Proof {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+
+        impl<'de> Visitor<'de> for Words {
+            type Value = Proof;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of words")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Proof, A::Error> {
+                let mut proof = Proof::default();
+                while let Some(word) = words.next_element::<Cow<'de, str>>()? {
+                    proof.set(&word);
+                }
+                Ok(proof)
+            }
+        }
+
+        deserializer.deserialize_seq(Words)
+    }
+}
+
+impl Proof {
+    const LINGER: &str = "linger";
+    const UNREAD: &str = "unread";
+
+    /// A word for each thing that is proved.
+    fn words(self) -> impl Iterator<Item = &'static str> {
+        [(self.linger, Self::LINGER), (self.unread, Self::UNREAD)]
+            .into_iter()
+            .filter_map(|(proved, word)| proved.then_some(word))
+    }
+
+    fn set(&mut self, word: &str) {
+        match word {
+            Self::LINGER => self.linger = true,
+            Self::UNREAD => self.unread = true,
+            _ => {}
+        }
+    }
+}
+
+impl JsonSchema for Proof {
+    fn schema_name() -> Cow<'static, str> {
+        "Evidence".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What a socket was like when it was closed: it lingered for no time (SO_LINGER 0), or had \
+                            data that nobody had read.",
+            "type": "array",
+            "items": { "type": "string", "enum": [Self::LINGER, Self::UNREAD] },
+            "uniqueItems": true,
+        })
+    }
+}
+
 /// What is not UTF-8 becomes U+FFFD; control characters are left to the escapes of the format.
 impl Serialize for Comm {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&String::from_utf8_lossy(self.bytes()))
+    }
+}
+
+/// Reads back what was written, to be written again as the same: U+FFFD stands for a byte that is in no UTF-8. What a name
+/// has no room for is left out.
+impl<'de> Deserialize<'de> for Comm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "the name of a thread", |name| {
+            let mut comm = Self([0; 16]);
+            let mut places = comm.0.iter_mut();
+            for character in name.chars() {
+                match character {
+                    char::REPLACEMENT_CHARACTER => places.by_ref().zip([0xff]).for_each(|(place, byte)| *place = byte),
+                    _ => {
+                        let mut utf8 = [0; 4];
+                        let bytes = character.encode_utf8(&mut utf8).bytes();
+                        if bytes.len() <= places.len() {
+                            places.by_ref().zip(bytes).for_each(|(place, byte)| *place = byte);
+                        }
+                    }
+                }
+            }
+            Some(comm)
+        })
     }
 }
 
@@ -118,6 +248,8 @@ impl JsonSchema for Comm {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn comm(name: &[u8]) -> Comm {
@@ -136,10 +268,38 @@ mod tests {
     #[test]
     fn words_are_the_same_everywhere() {
         for direction in Direction::ALL {
-            assert_eq!(serde_json::to_string(&direction).unwrap(), format!("\"{direction}\""));
+            let json = format!("\"{direction}\"");
+            assert_eq!(serde_json::to_string(&direction).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Direction>(&json).unwrap(), direction);
         }
         for source in LossSource::ALL {
-            assert_eq!(serde_json::to_string(&source).unwrap(), format!("\"{source}\""));
+            let json = format!("\"{source}\"");
+            assert_eq!(serde_json::to_string(&source).unwrap(), json);
+            assert_eq!(serde_json::from_str::<LossSource>(&json).unwrap(), source);
+        }
+        assert!(serde_json::from_str::<Direction>("\"up\"").unwrap_err().to_string().contains("a direction"));
+    }
+
+    #[test]
+    fn evidence_is_a_list_of_words() {
+        let all = Proof { linger: true, unread: true };
+        assert_eq!(serde_json::to_string(&all).unwrap(), r#"["linger","unread"]"#);
+        assert_eq!(serde_json::to_string(&Proof::default()).unwrap(), "[]");
+        assert_eq!(serde_json::from_str::<Proof>(r#"["unread","unheard_of","linger"]"#).unwrap(), all);
+        assert!(serde_json::from_str::<Proof>("7").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_read_back_is_written_as_it_was(bytes: [u8; 16]) {
+            let json = serde_json::to_string(&Comm(bytes)).unwrap();
+            let read: Comm = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        }
+
+        #[test]
+        fn any_text_is_a_name(text: String) {
+            let _: Comm = serde_json::from_value(text.into()).unwrap();
         }
     }
 }

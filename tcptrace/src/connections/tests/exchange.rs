@@ -214,7 +214,7 @@ impl Exchange {
 
     /// Everything, records too.
     pub(super) fn finish_all(&mut self) -> Vec<Placed> {
-        self.connections.finish(&mut |placed| self.placed.push(placed));
+        self.connections.finish(BootTime(self.now), &mut |placed| self.placed.push(placed));
         std::mem::take(&mut self.placed)
     }
 

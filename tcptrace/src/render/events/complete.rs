@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     connections::Role,
+    entry::SegmentChoice,
     event::{Direction, LossSource},
     render::{Json, samples},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
@@ -14,12 +15,16 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 5] = [
+const LEFT_OUT: [(&str, &str); 9] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("start.schema", "of the JSON alone"),
+    ("start.netns", "long; for programs that read the lines back"),
+    ("start.segments", "the segments show which there are"),
     ("state.netns", "nearly always the same, and long; the connection's number keeps namespaces apart"),
     ("state.socket", "the ends and the connection's number tell sockets apart for people"),
+    ("segment.socket", "as there"),
+    ("icmp.seq", "the connection's number tells which segment is quoted"),
 ];
 
 /// The fields of the entry's JSON with their values; options, whose text is their own affair, are one field.
@@ -88,6 +93,8 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.version = "0.2.0",
                     |entry| entry.hostname = "web8".into(),
                     |entry| entry.kernel = None,
+                    |entry| entry.netns = None,
+                    |entry| entry.segments = SegmentChoice::All,
                     |entry| entry.interfaces.push("eth1".into()),
                     |entry| entry.filter = "port 81".into(),
                 ],
@@ -132,6 +139,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.conn = 2,
                     |entry| entry.interface = "eth0".into(),
                     |entry| entry.direction = Some(Direction::In),
+                    |entry| entry.socket = Some(None),
                     |entry| entry.src.addr = [127, 0, 0, 2].into(),
                     |entry| entry.src.port = Some(1),
                     |entry| entry.dst.addr = [127, 0, 0, 2].into(),
@@ -166,6 +174,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.src.port = Some(1),
                     |entry| entry.dst.addr = [127, 0, 0, 2].into(),
                     |entry| entry.dst.port = None,
+                    |entry| entry.seq += 1,
                 ],
             ),
             Entry::Lost(entry) => check(

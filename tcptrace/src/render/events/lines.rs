@@ -9,8 +9,8 @@ use crate::{
 
 impl Events {
     pub(super) fn start(&self, entry: &StartEntry, line: &mut Line<'_>) {
-        // The schema is JSON's.
-        let StartEntry { stamp, schema: _, version, hostname, kernel, interfaces, filter } = entry;
+        // The schema is JSON's, the rest for whoever reads it back.
+        let StartEntry { stamp, schema: _, version, hostname, kernel, netns: _, interfaces, segments: _, filter } = entry;
         self.time(stamp, line);
         line.raw("-- tracing");
         for (index, interface) in interfaces.iter().enumerate() {
@@ -26,7 +26,7 @@ impl Events {
     }
 
     pub(super) fn icmp(&self, entry: &IcmpEntry, line: &mut Line<'_>) {
-        let IcmpEntry { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst } = entry;
+        let IcmpEntry { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst, seq: _ } = entry;
         self.time(stamp, line);
         self.conn(*conn, line);
         self.passed(interface, *direction, line);

@@ -12,12 +12,15 @@ impl Events {
             netns: _,
             // The ends and the order tell sockets apart.
             socket: _,
+            replaces: _,
             old,
             new,
             local,
             remote,
             role,
             error,
+            // What follows from it is said of the reset.
+            evidence: _,
             pid,
             tid,
             comm,
