@@ -6,6 +6,7 @@
 //! ─────────────────────────────────────────────────────────────────────────────
 //! IO       bpf          load, attach, drain, count what was lost
 //!          capture      the frames of a capture file as events
+//!          recording    the JSON lines of an earlier run as events
 //! pure     record       bytes → Event
 //!          loss         where gaps are
 //!          connections  Event → Placed: connection, socket and role, relative numbers
@@ -33,6 +34,7 @@ pub mod output;
 pub mod pipeline;
 pub mod preflight;
 pub mod record;
+pub mod recording;
 pub mod render;
 pub mod schema;
 pub mod sink;

@@ -11,7 +11,7 @@ use crate::{
     bpf::{AttachMode, Attachments, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
     cli::{Attach, Options, Segments, Verbosity},
     describe::Describer,
-    entry::{Entry, SCHEMA, StartEntry},
+    entry::{SCHEMA, StartEntry},
     kernel_threads::KernelThreads,
     output::Output,
     pipeline::Pipeline,
@@ -96,7 +96,10 @@ impl Trace {
         for interface in &present {
             self.meet(interface);
         }
-        if self.segments != Segments::None && self.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
+        if self.segments != Segments::None
+            && self.attachments.names().is_empty()
+            && present.iter().any(|interface| interface.up)
+        {
             bail!("no interface could be attached to; run with -v for what the kernel said");
         }
         self.losses.watch(self.object.attach_states()?);
@@ -147,7 +150,7 @@ impl Trace {
         let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
         let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
         eprintln!("tcptrace: tracing {on}; filter: {filter}");
-        self.pipeline.write(&Entry::Start(start));
+        self.pipeline.start(start);
         self.pipeline.flush();
         debug!("{} bytes of memory hold events on their way", self.ring.size());
     }

@@ -4,6 +4,7 @@ mod exchange;
 mod generations;
 mod order;
 mod properties;
+mod recorded;
 mod verdicts;
 
 use self::exchange::{Exchange, State::*};

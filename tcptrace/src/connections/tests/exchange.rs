@@ -21,6 +21,7 @@ pub(super) struct Exchange {
     netns: u32,
     ifindex: u32,
     with_sockets: bool,
+    btf: bool,
     error: u32,
     proof: Proof,
     task: Option<Task>,
@@ -35,6 +36,7 @@ impl Exchange {
             netns: HERE,
             ifindex: 1,
             with_sockets: false,
+            btf: true,
             error: 0,
             proof: Proof::default(),
             task: None,
@@ -56,6 +58,12 @@ impl Exchange {
     /// The next segments tell their socket.
     pub(super) fn with_sockets(&mut self) -> &mut Self {
         self.with_sockets = true;
+        self
+    }
+
+    /// State changes tell neither namespace nor error.
+    pub(super) fn without_btf(&mut self) -> &mut Self {
+        self.btf = false;
         self
     }
 
@@ -108,12 +116,12 @@ impl Exchange {
         let change = StateChange {
             at: BootTime(self.now),
             socket: SocketKey(key),
-            netns: Some(self.netns),
+            netns: self.btf.then_some(self.netns),
             old,
             new,
             local: end(local),
             remote: end(remote),
-            error: Some(self.error),
+            error: self.btf.then_some(self.error),
             proof: self.proof,
             task: self.task,
         };

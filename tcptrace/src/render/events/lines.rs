@@ -10,7 +10,8 @@ use crate::{
 impl Events {
     pub(super) fn start(&self, entry: &StartEntry, line: &mut Line<'_>) {
         // The schema is JSON's, the rest for whoever reads it back.
-        let StartEntry { stamp, schema: _, version, hostname, kernel, netns: _, interfaces, segments: _, filter } = entry;
+        let StartEntry { stamp, schema: _, version, hostname, kernel, netns: _, interfaces, segments: _, filter } =
+            entry;
         self.time(stamp, line);
         line.raw("-- tracing");
         for (index, interface) in interfaces.iter().enumerate() {
