@@ -13,6 +13,7 @@ mod load;
 mod loopback;
 mod malformed;
 mod no_btf;
+mod recordings;
 mod refusals;
 mod schema;
 mod second_opinion;

@@ -6,7 +6,7 @@ mod recording;
 mod selection;
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io,
     ops::ControlFlow,
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
@@ -68,16 +68,16 @@ impl Source {
             (Escaped(path.as_os_str().as_encoded_bytes()).to_string(), File::open(path))
         };
         let file = file.with_context(|| format!("{name} cannot be opened"))?;
-        let size = file.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
+        let size = file.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
         Ok(Self { name, file, size })
     }
 
     /// The file of `--write` is emptied before anything is read.
     fn spare(&self, written: Option<&Path>) -> Result<()> {
-        let Some(written) = written.and_then(|path| path.metadata().ok()).filter(|written| written.is_file()) else {
+        let Some(written) = written.and_then(|path| path.metadata().ok()).filter(Metadata::is_file) else {
             return Ok(());
         };
-        let same = |read: std::fs::Metadata| (read.dev(), read.ino()) == (written.dev(), written.ino());
+        let same = |read: Metadata| (read.dev(), read.ino()) == (written.dev(), written.ino());
         if self.file.metadata().is_ok_and(same) {
             bail!("{} cannot be read and written at once: give --write another file", self.name);
         }

@@ -185,12 +185,13 @@ fn another_start_goes_on_where_it_is_the_same_host_later() {
         matches!(records.last(), Some(Record::Start(start)) if start.goes_on)
     };
     let state = Entry::State(samples::state());
-    assert!(goes_on(&[state.clone()], later(|_| {})));
-    assert!(goes_on(&[state.clone()], later(|start| start.stamp.boot_ns = Some(u64::MAX))));
-    assert!(!goes_on(&[state.clone()], later(|start| start.stamp.boot_ns = Some(1))));
-    assert!(!goes_on(&[state.clone()], later(|start| start.stamp.boot_ns = None)));
-    assert!(!goes_on(&[state.clone()], later(|start| start.hostname = "web8".to_owned())));
-    assert!(!goes_on(&[state.clone()], later(|start| start.netns = Some(7))));
+    let one = std::slice::from_ref;
+    assert!(goes_on(one(&state), later(|_| {})));
+    assert!(goes_on(one(&state), later(|start| start.stamp.boot_ns = Some(u64::MAX))));
+    assert!(!goes_on(one(&state), later(|start| start.stamp.boot_ns = Some(1))));
+    assert!(!goes_on(one(&state), later(|start| start.stamp.boot_ns = None)));
+    assert!(!goes_on(one(&state), later(|start| start.hostname = "web8".to_owned())));
+    assert!(!goes_on(one(&state), later(|start| start.netns = Some(7))));
     assert!(!goes_on(&[state, Entry::End(samples::end())], later(|_| {})));
 }
 
