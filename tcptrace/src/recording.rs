@@ -91,6 +91,10 @@ pub struct Counters {
     pub bytes: u64,
     /// Lines.
     pub lines: u64,
+    /// Events.
+    pub events: u64,
+    /// Verdicts, which are passed over.
+    pub verdicts: u64,
     /// Records of types that are not known here.
     pub unknown: u64,
     /// Records that are more than a second older than one before them.

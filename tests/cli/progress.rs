@@ -3,7 +3,6 @@
 use std::{
     fs::{File, OpenOptions},
     io::{PipeWriter, Read as _, Write as _, pipe},
-    os::fd::OwnedFd,
     process::{Command, Stdio},
     sync::mpsc::{Receiver, channel},
 };
@@ -25,7 +24,7 @@ fn terminal() -> (File, File) {
     tcsetwinsize(&own, size).expect("it has a size");
     let path = ptsname(&own, Vec::new()).expect("it has a name").into_string().expect("UTF-8");
     let other = OpenOptions::new().read(true).write(true).open(path).expect("its other end");
-    (OwnedFd::from(own).into(), other)
+    (own.into(), other)
 }
 
 /// What is shown on a terminal, as it comes.

@@ -152,6 +152,13 @@ fn types_that_are_not_known_are_passed_over_and_mentioned_when_asked() {
 }
 
 #[test]
+fn verdicts_without_the_events_they_rest_on_are_worth_a_warning() {
+    let read = read(&[START, r#"{"type":"close","conn":1}"#], &[]);
+    assert_eq!((read.status, read.records.len()), (Some(0), 2));
+    assert!(read.log.contains("no events"), "{}", read.log);
+}
+
+#[test]
 fn times_that_run_back_by_more_than_processors_do_are_counted() {
     let (syn, ack, fin) = (segment(9_000_000_000, "S", 7, None), segment(8_999_990_000, ".", 8, Some(1)), "F.");
     assert_eq!(read(&[START, &syn, &ack], &[]).log, "");

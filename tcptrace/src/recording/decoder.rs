@@ -70,12 +70,14 @@ impl Decoder {
                 return self.moment(time, boot_ns).map(|moment| Some(Record::End(moment)));
             }
             kind => {
-                let computed_anew = matches!(kind, "handshake" | "close");
-                self.counters.unknown += u64::from(!computed_anew);
+                let is_verdict = matches!(kind, "handshake" | "close");
+                self.counters.verdicts += u64::from(is_verdict);
+                self.counters.unknown += u64::from(!is_verdict);
                 let IgnoredAny = read(line)?;
                 return Ok(None);
             }
         };
+        self.counters.events += 1;
         self.watch_order(&event);
         Ok(Some(Record::Event(Recorded { event, wall: moment.wall })))
     }

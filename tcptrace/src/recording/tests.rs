@@ -61,7 +61,8 @@ fn one_of_every_type() {
     assert!(!start.goes_on && !start.capture);
     assert_eq!((end.at, end.wall), (BootTime(9_876_543_210), samples::stamp().time));
     assert_eq!(events.len(), 6, "neither the handshake nor the close");
-    assert_eq!((counters.lines, counters.unknown, counters.backwards), (10, 0, 0));
+    let expected = Counters { bytes: counters.bytes, lines: 10, events: 6, verdicts: 2, unknown: 0, backwards: 0 };
+    assert_eq!(counters, expected);
 }
 
 #[test]

@@ -130,6 +130,9 @@ fn report(counters: &Counters, replay: &Replay<'_>) {
     if counters.backwards > 0 {
         warn!("{name}: {} records are older than a record before them", counters.backwards);
     }
+    if counters.events == 0 && counters.verdicts > 0 {
+        warn!("{name}: there are verdicts, but no events to reach them anew from: record without --emit");
+    }
     if counters.unknown > 0 {
         debug!("{name}: {} records of types that this build does not know were passed over", counters.unknown);
     }
