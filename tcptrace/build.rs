@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use aya_build::{Package, Toolchain, build_ebpf};
 
 fn main() -> Result<()> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the package lies in its workspace")?;
+    // Not when this is compiled: checkouts that share a target folder share this program.
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?);
+    let workspace = package.parent().context("the package lies in its workspace")?;
     println!("cargo::rerun-if-changed={}", workspace.join("Cargo.lock").display());
     let toolchain = pinned_toolchain(&workspace.join("Cargo.toml"))?;
     find_linker()?;

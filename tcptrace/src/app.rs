@@ -117,6 +117,8 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> 
             _ = tick.tick() => read_counters(trace),
             () = until(deadline) => pass_time(trace),
             snapshot = trace.owners.next() => {
+                // What lies in the ring has happened before.
+                pass_time(trace);
                 let now = trace.pipeline.describer.clock.now();
                 let Trace { owners, pipeline, .. } = trace;
                 owners.take(&snapshot, pipeline, now);

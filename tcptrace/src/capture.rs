@@ -103,6 +103,11 @@ impl<R> Frames<R> {
         self.decoder.interfaces()
     }
 
+    /// Whether the next frame has to be waited for, as far as is known.
+    pub fn is_dry(&self) -> bool {
+        self.input.window().is_empty()
+    }
+
     /// What has been read so far, and how much of it was of no use.
     pub fn counters(&self) -> Counters {
         Counters { bytes: self.input.taken(), ..self.decoder.counters() }

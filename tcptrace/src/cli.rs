@@ -33,6 +33,7 @@ Examples:
   tcptrace --host 10.0.0.0/8 -i eth0     one network, one interface
   tcptrace -p 80 --json --emit state     for programs: state changes as JSON lines
   tcptrace --duration 1m -w trace.jsonl  watch for a minute and keep the records
+  tcptrace -r trace.jsonl -p 443         what the records say of port 443
 
 Data goes to stdout and everything else to stderr, where a line that starts with `tcptrace: tracing` says that \
 everything is attached.
@@ -130,10 +131,10 @@ pub struct Cli {
     #[arg(long, help_heading = "Output")]
     pub json_schema: bool,
 
-    /// Read a capture instead of tracing this host; - is stdin
+    /// Read a capture or a recording instead of tracing this host; - is stdin
     ///
-    /// A pcap or pcapng file, of any link type that carries IP. It takes no privileges, and all filters apply. What is not
-    /// in the file stays unknown: socket states and processes.
+    /// A pcap or pcapng file, of any link type that carries IP, or what --write or --json has written. It takes no
+    /// privileges, and all filters apply. What is not in the file stays unknown: of a capture, socket states and processes.
     #[arg(short, long, value_name = "FILE", help_heading = "Input")]
     pub read: Option<PathBuf>,
 

@@ -8,10 +8,13 @@
 //!
 //! - `waiting`: state changes that do not know their port or peer yet wait, and everything behind them, for 50 ms at
 //!   the most;
-//! - `copies`: the same segment seen on another interface is dropped;
+//! - `copies`: the same segment seen on another interface is dropped (what was recorded has been through these two);
 //! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known; `hints` only
 //!   finds it;
 //! - `connection`: what is remembered of it.
+//!
+//! What is said of a connection depends on the order in which events are placed and on their times alone, not on when
+//! [`Connections::handle_timeout`] is called between them: so a recording of what was placed says the same again.
 
 mod closing;
 mod connection;
@@ -38,7 +41,7 @@ use self::{
     copies::Copies, listeners::Listeners, owners::Owners, table::Table, translations::Translations, waiting::Waiting,
 };
 use crate::{
-    event::{BootTime, Event, Hint, IcmpError, Loss, LossSource, Segment, SocketOwner, StateChange},
+    event::{BootTime, Event, Hint, IcmpError, ListenerOwner, Loss, LossSource, Segment, SocketOwner, StateChange},
     timeline::{Close, Handshake},
 };
 
@@ -51,8 +54,10 @@ pub enum Placed {
     Segment(PlacedSegment),
     /// An ICMP error.
     Icmp(PlacedIcmp),
-    /// Who holds a socket.
+    /// Who holds a connection's socket.
     Owner(PlacedOwner),
+    /// Who holds a listener.
+    Listener(ListenerOwner),
     /// What the kernel said about a segment it sent.
     Hint(PlacedHint),
     /// A gap.
@@ -74,6 +79,8 @@ pub struct PlacedState {
     pub socket: u64,
     /// Which end of the connection it is, where something tells.
     pub role: Option<Role>,
+    /// The number of the socket whose address this one has got, where the end of that one was not seen.
+    pub replaces: Option<u64>,
     /// Nanoseconds spent in the old state, where its beginning was seen.
     pub old_state_ns: Option<u64>,
 }
@@ -85,6 +92,8 @@ pub struct PlacedSegment {
     pub segment: Segment,
     /// The connection.
     pub conn: u64,
+    /// The number of the socket that sent it, where that has one.
+    pub socket: Option<u64>,
     /// Sequence number relative to the sender's ISN.
     pub rel_seq: u32,
     /// Acknowledgement number relative to the other end's ISN.
@@ -150,47 +159,45 @@ pub const NO_NAMESPACE: u32 = 0;
 pub struct Connections {
     /// The namespace whose segments are seen.
     netns: u32,
-    waiting: Waiting,
-    copies: Copies,
+    /// None where the events have been in order before.
+    waiting: Option<Waiting>,
+    /// None where copies have been dropped before.
+    copies: Option<Copies>,
     translations: Translations,
     table: Table,
     /// The time of the last event.
     now: BootTime,
     listeners: Listeners,
     owners: Owners,
-    /// What a tracer has found out besides events is among the events.
-    replays: bool,
 }
 
 impl Connections {
     /// Nothing seen yet. Segments, and sockets whose namespace is not known, belong to `netns`.
     pub fn new(netns: u32) -> Self {
+        Self { waiting: Some(Waiting::default()), copies: Some(Copies::default()), ..Self::recorded(netns) }
+    }
+
+    /// The same for events that have been placed before: order, ports and copies were decided then.
+    pub fn recorded(netns: u32) -> Self {
         Self {
             netns,
-            waiting: Waiting::default(),
-            copies: Copies::default(),
+            waiting: None,
+            copies: None,
             translations: Translations::default(),
             table: Table::default(),
             now: BootTime::default(),
             listeners: Listeners::default(),
             owners: Owners::default(),
-            replays: false,
         }
     }
 
     /// Takes an event; hands on whatever is complete now, in the order in which it came.
     pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Placed)) {
-        let now = event.at();
-        while let Some(at) = self.table.next_due(now) {
-            self.settle(at, now, emit);
-        }
-        if self.waiting.take(event) {
+        if self.waiting.as_mut().is_some_and(|waiting| waiting.take(event)) {
             // A processor that is held up writes its record long after its time: what waits is not given up by the times of
             // others, but when `handle_timeout` says that nothing more lies in the ring, or when too much waits.
-            let patience = if self.waiting.is_long() { now } else { BootTime(0) };
-            while let Some(event) = self.waiting.next(patience) {
-                self.place(&event, emit);
-            }
+            let long = self.waiting.as_ref().is_some_and(Waiting::is_long);
+            self.let_go(if long { event.at() } else { BootTime(0) }, emit);
         } else {
             self.place(event, emit);
         }
@@ -198,25 +205,23 @@ impl Connections {
 
     /// Lets go what has waited long enough by `now`, and forgets what ended long ago.
     pub fn handle_timeout(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
-        while let Some(event) = self.waiting.next(now) {
-            self.place(&event, emit);
+        self.let_go(now, emit);
+        // What still waits may have happened before: time passes when it is placed.
+        if self.waiting_until().is_none() {
+            self.pass_time(now, emit);
         }
-        while let Some(at) = self.table.next_due(now) {
-            self.settle(at, now, emit);
-        }
-        self.table.expire(now);
     }
 
     /// When [`Self::handle_timeout`] should be called at the latest.
     pub fn poll_timeout(&self) -> Option<BootTime> {
-        [self.waiting.deadline(), self.table.due()].into_iter().flatten().min()
+        self.waiting_until().or_else(|| self.table.due())
     }
 
-    /// No more events will come: lets go everything that waits, and writes what is unfinished as unfinished.
-    pub fn finish(&mut self, emit: &mut dyn FnMut(Placed)) {
-        while let Some(event) = self.waiting.next(BootTime(u64::MAX)) {
-            self.place(&event, emit);
-        }
+    /// No more events will come, and it is `now`: lets go everything that waits, and writes what is unfinished as
+    /// unfinished.
+    pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+        self.let_go(BootTime(u64::MAX), emit);
+        self.pass_time(now, emit);
         for at in self.table.all() {
             self.write_handshake(at, self.now, true, emit);
             if self.table.get(at).is_some_and(|conn| !conn.ended) {
@@ -230,8 +235,33 @@ impl Connections {
         self.table.totals()
     }
 
+    /// When the first of what waits has waited long enough.
+    fn waiting_until(&self) -> Option<BootTime> {
+        self.waiting.as_ref().and_then(Waiting::deadline)
+    }
+
+    /// Places what has waited long enough by `now`, or need not wait any more.
+    fn let_go(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+        while let Some(event) = self.waiting.as_mut().and_then(|waiting| waiting.next(now)) {
+            self.place(&event, emit);
+        }
+    }
+
+    /// Deadlines up to `now`, each as if somebody had looked just then.
+    fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+        while let Some((due, at)) = self.table.next_due(now) {
+            self.settle(at, due, emit);
+        }
+        self.table.expire(now);
+    }
+
     fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Placed)) {
-        self.now = event.at();
+        // What a slow reader of the output has missed is noticed at another time than what is seen just then.
+        let output = matches!(event, Event::Loss(Loss { source: LossSource::Output, .. }));
+        if !output {
+            self.now = event.at();
+            self.pass_time(self.now, emit);
+        }
         let touched = match event {
             Event::State(change) => {
                 let (placed, at) = self.place_state(change);
@@ -246,16 +276,16 @@ impl Connections {
                 emit(Placed::Segment(placed));
                 at
             }),
-            Event::Icmp(error) if !self.copies.icmp_is_copy(error) => {
+            Event::Icmp(error) if self.copies.as_mut().is_some_and(|copies| copies.icmp_is_copy(error)) => None,
+            Event::Icmp(error) => {
                 let (conn, at) = self.place_quoted(error);
                 self.introduce(at, emit);
                 emit(Placed::Icmp(PlacedIcmp { error: *error, conn }));
                 Some(at)
             }
-            Event::Icmp(_) => None,
             Event::Owner(owner) => self.place_owner(owner, emit),
             Event::Listener(owner) => {
-                self.listeners.learn(self.netns, owner);
+                self.place_listener_owner(owner, emit);
                 None
             }
             Event::Hint(hint) => {
@@ -264,8 +294,8 @@ impl Connections {
                 at
             }
             Event::Loss(loss) => {
-                // What a slow reader misses has been seen here.
-                self.table.gaps += u64::from(loss.source != LossSource::Output);
+                // It has been seen here all the same, but is in no recording.
+                self.table.gaps += u64::from(!output || self.waiting.is_none());
                 emit(Placed::Loss(*loss));
                 None
             }

@@ -9,7 +9,7 @@ use crate::{
         CloseEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, SegmentEntry,
         Stamp, StateEntry,
     },
-    event::{BootTime, Endpoint, Loss},
+    event::{BootTime, Endpoint, ListenerOwner, Loss, OwnerSource},
     icmp,
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -28,7 +28,12 @@ pub struct Describer {
 impl Describer {
     /// For events from a capture, whose times are nanoseconds since 1970.
     pub fn of_capture() -> Self {
-        Self { capture: true, ..Self::default() }
+        Self { capture: true, ..Self::of_recording() }
+    }
+
+    /// For events that were recorded: [`Clock::note`] has to say when each of them was.
+    pub fn of_recording() -> Self {
+        Self { clock: Clock::recorded(), capture: false, interfaces: HashMap::new() }
     }
 
     /// An interface's name is known, or has changed.
@@ -51,6 +56,7 @@ impl Describer {
             Placed::Segment(placed) => Entry::Segment(self.segment(placed)),
             Placed::Icmp(placed) => Entry::Icmp(self.icmp(placed)),
             Placed::Owner(placed) => Entry::Owner(self.owner(placed)),
+            Placed::Listener(owner) => Entry::Owner(self.listener(owner)),
             Placed::Hint(placed) => Entry::Hint(self.hint(placed)),
             Placed::Loss(loss) => Entry::Lost(self.lost(loss)),
             Placed::Handshake(record) => {
@@ -68,6 +74,7 @@ impl Describer {
             conn: placed.conn,
             netns: change.netns,
             socket: placed.socket,
+            replaces: placed.replaces,
             old: change.old,
             new: change.new,
             local: socket_end(change.local),
@@ -90,6 +97,7 @@ impl Describer {
             conn: placed.conn,
             interface: self.interface(segment.ifindex),
             direction: segment.direction,
+            socket: segment.socket.map(|_| placed.socket),
             src: wire_end(segment.src),
             dst: wire_end(segment.dst),
             flags: header.flags,
@@ -118,6 +126,7 @@ impl Describer {
             icmp_code: error.icmp_code,
             src: wire_end(error.src),
             dst: wire_end(error.dst),
+            seq: error.seq,
         }
     }
 
@@ -125,13 +134,28 @@ impl Describer {
         let owner = &placed.owner;
         OwnerEntry {
             stamp: self.stamp(owner.at),
-            conn: placed.conn,
+            conn: Some(placed.conn),
             socket: placed.socket,
             local: socket_end(owner.local),
-            remote: socket_end(owner.remote),
+            remote: Some(socket_end(owner.remote)),
+            sockets: None,
             pid: owner.process.map(|process| process.pid),
             comm: owner.process.map(|process| process.comm),
             source: owner.source,
+        }
+    }
+
+    fn listener(&self, owner: &ListenerOwner) -> OwnerEntry {
+        OwnerEntry {
+            stamp: self.stamp(owner.at),
+            conn: None,
+            socket: None,
+            local: socket_end(owner.local),
+            remote: None,
+            sockets: (owner.sockets > 1).then_some(owner.sockets),
+            pid: owner.process.map(|process| process.pid),
+            comm: owner.process.map(|process| process.comm),
+            source: OwnerSource::SockDiag,
         }
     }
 

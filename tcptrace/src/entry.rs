@@ -4,10 +4,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::connections::Role;
 use crate::{
+    cli::Segments,
     event::{Comm, Direction, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -53,6 +54,28 @@ pub struct Stamp {
     pub boot_ns: Option<u64>,
 }
 
+/// Which segments are chosen: there are no others to see. In this order each has all that the one before has.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentChoice {
+    /// None.
+    None,
+    /// Those that open and close connections.
+    Control,
+    /// Every one.
+    All,
+}
+
+impl From<Segments> for SegmentChoice {
+    fn from(segments: Segments) -> Self {
+        match segments {
+            Segments::None => Self::None,
+            Segments::Control => Self::Control,
+            Segments::All => Self::All,
+        }
+    }
+}
+
 /// What is traced, by what.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct StartEntry {
@@ -67,8 +90,12 @@ pub struct StartEntry {
     pub hostname: String,
     /// The kernel's release; null from a capture.
     pub kernel: Option<String>,
+    /// Inode number of the network namespace whose segments are seen; null from a capture.
+    pub netns: Option<u32>,
     /// The interfaces attached to.
     pub interfaces: Vec<String>,
+    /// Which segments are chosen.
+    pub segments: SegmentChoice,
     /// The filter, in words; empty for none.
     pub filter: String,
 }
@@ -94,6 +121,10 @@ pub struct StateEntry {
     pub netns: Option<u32>,
     /// A number for this socket as long as it lives.
     pub socket: u64,
+    /// The socket that lay at the same place in memory, where its own end was not seen; only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub replaces: Option<u64>,
     /// The state it leaves.
     pub old: TcpState,
     /// The state it enters.
@@ -131,6 +162,11 @@ pub struct SegmentEntry {
     pub interface: Arc<str>,
     /// Which way it passed; null from a capture that does not tell.
     pub direction: Option<Direction>,
+    /// The socket that sent it; null for one without changes of its own yet, such as a request's. Only at egress, and only
+    /// where a socket sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    pub socket: Option<Option<u64>>,
     /// Source.
     pub src: EndpointEntry,
     /// Destination.
@@ -183,22 +219,27 @@ pub struct IcmpEntry {
     pub src: EndpointEntry,
     /// Destination of the quoted segment.
     pub dst: EndpointEntry,
+    /// Sequence number of the quoted segment.
+    pub seq: u32,
 }
 
-/// Who holds a connection's socket, where no state change of it tells: the connection was there before, or was accepted.
+/// Who holds a socket, where no state change of it tells: it was there before, or it was accepted.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct OwnerEntry {
     /// When it was found out.
     #[serde(flatten)]
     pub stamp: Stamp,
-    /// The connection.
-    pub conn: u64,
-    /// The socket's number, as in `state`; null where it has not changed its state yet.
+    /// The connection; null for listeners.
+    pub conn: Option<u64>,
+    /// The socket's number, as in `state`; null where it has not changed its state yet, and for listeners.
     pub socket: Option<u64>,
     /// Its own end.
     pub local: EndpointEntry,
-    /// The other end.
-    pub remote: EndpointEntry,
+    /// The other end; null for listeners.
+    pub remote: Option<EndpointEntry>,
+    /// How many sockets listen there, where it is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<u32>,
     /// The process that holds it; null where several do, or none that can be seen.
     pub pid: Option<u32>,
     /// The process's name.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     reset_reason::ResetReason,
@@ -184,7 +184,7 @@ pub struct IcmpError {
 }
 
 /// Where an owner is known from.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerSource {
     /// A change of the socket's state ran in the process.
@@ -202,6 +202,8 @@ pub struct SocketOwner {
     pub at: BootTime,
     /// When the kernel was asked: a connection that began later is another.
     pub asked: BootTime,
+    /// Nothing of the connection has shown yet: what is known between the same ends is another.
+    pub early: bool,
     /// Its own end.
     pub local: Endpoint,
     /// The other end.

@@ -8,6 +8,7 @@
 //! IO       bpf          load, attach, drain, count what was lost
 //!          capture      the frames of a capture file as events
 //!          owners       which processes hold the sockets that are there
+//!          recording    the JSON lines of an earlier run as events
 //! pure     record       bytes → Event
 //!          loss         where gaps are
 //!          connections  Event → Placed: connection, socket and role, relative numbers
@@ -36,6 +37,7 @@ pub mod owners;
 pub mod pipeline;
 pub mod preflight;
 pub mod record;
+pub mod recording;
 pub mod render;
 pub mod reset_reason;
 pub mod schema;

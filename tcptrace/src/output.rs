@@ -1,6 +1,6 @@
 //! Where entries go: rendered, then to stdout and to the file of `--write`, without ever waiting for a reader.
 
-use std::time::Duration;
+use std::{ops::AddAssign, time::Duration};
 
 use bytes::Bytes;
 use log::error;
@@ -26,11 +26,13 @@ struct Destination {
     sink: Sink,
     gathered: Vec<u8>,
     entries: u64,
+    /// Waits for its reader.
+    patient: bool,
 }
 
 impl Destination {
     fn new(render: Box<dyn Render>, emit: Emit, sink: Sink) -> Self {
-        Self { render, emit, sink, gathered: Vec::with_capacity(CHUNK), entries: 0 }
+        Self { render, emit, sink, gathered: Vec::with_capacity(CHUNK), entries: 0, patient: false }
     }
 
     /// Returns how many entries had to be given up.
@@ -48,13 +50,30 @@ impl Destination {
         if self.gathered.is_empty() {
             return 0;
         }
-        let bytes = std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK));
+        let bytes = Bytes::from(std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK)));
         let entries = std::mem::take(&mut self.entries);
-        match self.sink.try_write(Bytes::from(bytes)) {
+        match if self.patient { self.sink.write(bytes) } else { self.sink.try_write(bytes) } {
             Offer::Full => entries,
             // What an ended sink does not take is no loss: nobody is there to miss it, or its error has been told.
             Offer::Accepted | Offer::Ended => 0,
         }
+    }
+}
+
+/// How many entries had to be given up because a reader is too slow.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[must_use = "what is given up has to be counted"]
+pub struct GivenUp {
+    /// On stdout.
+    pub stdout: u64,
+    /// In the file.
+    pub file: u64,
+}
+
+impl AddAssign for GivenUp {
+    fn add_assign(&mut self, more: Self) {
+        self.stdout += more.stdout;
+        self.file += more.file;
     }
 }
 
@@ -97,11 +116,15 @@ impl Output {
         Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
     }
 
-    /// Writes an entry everywhere. Returns how many renderings of it and others had to be given up because a reader is
-    /// too slow.
-    #[must_use = "what is given up has to be counted"]
-    pub fn write(&mut self, entry: &Entry) -> u64 {
-        self.stdout.write(entry) + self.file.as_mut().map_or(0, |file| file.write(entry))
+    /// The same, for whoever has time: it waits for slow readers.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn patient(options: &Options) -> Result<Self, SinkError> {
+        let mut output = Self::open(options)?;
+        output.stdout.patient = true;
+        output.file.iter_mut().for_each(|file| file.patient = true);
+        Ok(output)
     }
 
     /// When [`Self::handle_timeout`] should be called at the latest.
@@ -116,18 +139,42 @@ impl Output {
         }
     }
 
-    /// Hands on what has been gathered. Returns as [`Self::write`] does.
-    #[must_use = "what is given up has to be counted"]
-    pub fn flush(&mut self) -> u64 {
-        self.stdout.flush() + self.file.as_mut().map_or(0, Destination::flush)
+    /// Whether there is a file.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Writes an entry everywhere. What is given up may be older entries.
+    pub fn write(&mut self, entry: &Entry) -> GivenUp {
+        GivenUp { stdout: self.stdout.write(entry), ..self.write_file(entry) }
+    }
+
+    /// Writes an entry to stdout alone.
+    pub fn write_stdout(&mut self, entry: &Entry) -> GivenUp {
+        GivenUp { stdout: self.stdout.write(entry), file: 0 }
+    }
+
+    /// Writes an entry to the file alone.
+    pub fn write_file(&mut self, entry: &Entry) -> GivenUp {
+        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(entry)) }
+    }
+
+    /// Hands on what has been gathered.
+    pub fn flush(&mut self) -> GivenUp {
+        GivenUp { stdout: self.stdout.flush(), file: self.file.as_mut().map_or(0, Destination::flush) }
     }
 
     /// Opens the file again, which begins with `start`.
-    pub fn reopen_file(&mut self, start: &Entry) -> u64 {
-        let Some(file) = &mut self.file else { return 0 };
+    pub fn reopen_file(&mut self, start: &Entry) -> GivenUp {
+        let Some(file) = &mut self.file else { return GivenUp::default() };
         let given_up = file.flush();
         file.sink.reopen();
-        given_up + file.write(start)
+        GivenUp { stdout: 0, file: given_up + file.write(start) }
+    }
+
+    /// Whether there is nobody left to write for, as [`Self::ended`] would say.
+    pub fn is_over(&self) -> bool {
+        self.stdout.sink.end().is_some_and(|end| self.leaves_nobody(&end))
     }
 
     /// Waits until a destination ends by itself; true when there is nobody left to write for: stdout's reader has gone, or
@@ -144,7 +191,12 @@ impl Output {
             end = file => (end, false),
         };
         self.failed |= tell(&end);
-        stdout && (matches!(end, End::Closed) || self.file.is_none())
+        stdout && self.leaves_nobody(&end)
+    }
+
+    /// Whether this end of stdout ends it all.
+    fn leaves_nobody(&self, end: &End) -> bool {
+        matches!(end, End::Closed) || self.file.is_none()
     }
 
     /// Writes what is left, waiting no longer than `deadline` in all. False when something could not be written.

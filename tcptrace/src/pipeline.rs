@@ -5,11 +5,11 @@ use log::error;
 use crate::{
     connections::{Connections, Placed, Totals, Unowned},
     describe::Describer,
-    entry::{EndEntry, Entry},
+    entry::{EndEntry, Entry, SegmentChoice, StartEntry},
     event::{BootTime, Event, LossSource},
     kernel_threads::KernelThreads,
     loss::LossLedger,
-    output::Output,
+    output::{GivenUp, Output},
     record,
     reset_reason::ResetReasons,
     tcp::TcpState,
@@ -29,6 +29,7 @@ pub struct Pipeline {
     /// Where the kernel programs cannot tell kernel threads, they are told here.
     kernel_threads: Option<KernelThreads>,
     /// Whether only those segments are shown that open and close connections; live, the kernel programs have chosen them.
+    /// The file of `--write` has them all, since what is said of a connection may rest on them.
     pub control_only: bool,
     /// Something has begun to listen.
     pub listened: bool,
@@ -39,11 +40,33 @@ pub struct Pipeline {
 impl Pipeline {
     /// An empty pipeline. `netns` is the namespace whose segments are seen.
     pub fn new(netns: u32, describer: Describer, output: Output, kernel_threads: Option<KernelThreads>) -> Self {
+        Self::with(Connections::new(netns), describer, output, kernel_threads)
+    }
+
+    /// An empty pipeline for events that have been through one before.
+    pub fn recorded(netns: u32, describer: Describer, output: Output) -> Self {
+        Self::with(Connections::recorded(netns), describer, output, None)
+    }
+
+    /// Forgets everything: another run begins, with events that have been through a pipeline before.
+    pub fn begin_again(&mut self, netns: u32, describer: Describer) {
+        self.describer = describer;
+        self.connections = Connections::recorded(netns);
+        self.ledger = LossLedger::default();
+        self.events = 0;
+    }
+
+    fn with(
+        connections: Connections,
+        describer: Describer,
+        output: Output,
+        kernel_threads: Option<KernelThreads>,
+    ) -> Self {
         Self {
             describer,
             output,
             reset_reasons: ResetReasons::default(),
-            connections: Connections::new(netns),
+            connections,
             ledger: LossLedger::default(),
             kernel_threads,
             control_only: false,
@@ -126,6 +149,17 @@ impl Pipeline {
         self.give_up(given_up);
     }
 
+    /// Writes the first entry.
+    pub fn start(&mut self, start: StartEntry) {
+        if !self.control_only {
+            return self.write(&Entry::Start(start));
+        }
+        let all = StartEntry { segments: SegmentChoice::All, ..start.clone() };
+        let mut given_up = self.output.write_stdout(&Entry::Start(start));
+        given_up += self.output.write_file(&Entry::Start(all));
+        self.give_up(given_up);
+    }
+
     /// Opens the file of `--write` again.
     pub fn reopen_file(&mut self, start: &Entry) {
         let given_up = self.output.reopen_file(start);
@@ -142,15 +176,20 @@ impl Pipeline {
         (self.events, self.ledger.total())
     }
 
-    /// Takes an event of a capture.
+    /// Takes an event of a capture or a recording.
     pub fn replay(&mut self, event: &Event) {
-        self.events += 1;
+        match event {
+            Event::Loss(loss) => {
+                let _reported_then = self.ledger.add(loss.source, loss.count, loss.at);
+            }
+            _ => self.events += 1,
+        }
         self.handle(event);
     }
 
     /// No more events will come; it is `now`.
     pub fn end(&mut self, now: BootTime) {
-        self.pass(Connections::finish);
+        self.pass(|connections, emit| connections.finish(now, emit));
         let totals = self.totals();
         let (events, lost) = self.counts();
         let end = EndEntry {
@@ -173,25 +212,35 @@ impl Pipeline {
         F: FnOnce(&mut Connections, &mut dyn FnMut(Placed)),
     {
         let Self { connections, describer, output, control_only, .. } = self;
-        let mut given_up = 0;
+        let mut given_up = GivenUp::default();
         step(connections, &mut |placed| {
             let hidden = *control_only && matches!(&placed, Placed::Segment(segment) if !segment.control);
             if !hidden {
                 given_up += output.write(&describer.entry(&placed));
+            } else if output.has_file() {
+                given_up += output.write_file(&describer.entry(&placed));
             }
         });
         self.give_up(given_up);
     }
 
-    /// Counts what readers were too slow for, and says so in the output itself.
-    fn give_up(&mut self, count: u64) {
-        if count > 0 {
-            let now = self.describer.clock.now();
-            if let Some(loss) = self.ledger.add(LossSource::Output, count, now) {
-                let entry = self.describer.entry(&Placed::Loss(loss));
-                // It is gathered with what follows, so it cannot fail alone.
-                let _counted_later = self.output.write(&entry);
-            }
+    /// Counts what readers were too slow for, and says so in the output itself, where it is missing.
+    fn give_up(&mut self, given_up: GivenUp) {
+        let GivenUp { stdout, file } = given_up;
+        if let Some(entry) = self.lost(stdout) {
+            // It is gathered with what follows, so it cannot fail alone.
+            let _counted_later = self.output.write_stdout(&entry);
         }
+        if let Some(entry) = self.lost(file) {
+            let _counted_later = self.output.write_file(&entry);
+        }
+    }
+
+    fn lost(&mut self, count: u64) -> Option<Entry> {
+        if count == 0 {
+            return None;
+        }
+        let loss = self.ledger.add(LossSource::Output, count, self.describer.clock.now())?;
+        Some(self.describer.entry(&Placed::Loss(loss)))
     }
 }

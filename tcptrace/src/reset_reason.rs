@@ -3,7 +3,9 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text::from_word;
 
 /// Makes the enumeration and the list of its names from one table.
 macro_rules! reasons {
@@ -119,6 +121,12 @@ impl FromStr for ResetReason {
         let named = Self::NAMED.iter().find(|&&(_, name)| name == text).map(|&(reason, _)| reason);
         let other = || text.strip_prefix(OTHER)?.parse().ok().map(Self::Other);
         named.or_else(other).ok_or_else(|| ResetReasonError(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for ResetReason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "a reason for a reset", |word| word.parse().ok())
     }
 }
 

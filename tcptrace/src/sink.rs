@@ -156,6 +156,16 @@ impl Sink {
         self.queue.push(bytes)
     }
 
+    /// The same for whoever has time: waits for the reader where the budget is used up.
+    pub fn write(&self, bytes: Bytes) -> Offer {
+        self.queue.push_waiting(bytes)
+    }
+
+    /// Why the sink has ended by itself, if it has.
+    pub fn end(&self) -> Option<End> {
+        self.end.borrow().clone()
+    }
+
     /// Opens the file again by its name, behind everything handed over so far and before everything that follows. A
     /// file that is still there is continued. Does nothing for stdout.
     ///

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a value that can be looked at. Nothing is refused: a tracer shows what it saw, nonsense included.
 
+mod encode;
 mod flags;
 mod header;
 mod notation;

@@ -14,3 +14,4 @@ pub use duration::HumanDuration;
 pub use errno::Errno;
 pub use escape::{Escaped, is_unsafe};
 pub use time::{LocalTime, WallTime};
+pub(crate) use words::from_word;

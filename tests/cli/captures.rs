@@ -18,17 +18,17 @@ const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 102, 128, 7, 0, 0, 0, 0
 
 /// Who sends: the client or the server.
 #[derive(Clone, Copy)]
-enum Who {
+pub(crate) enum Who {
     C,
     S,
 }
 use Who::{C, S};
 
 /// One segment: microseconds since the first, sender, flags, sequence and acknowledgement number, payload.
-type Line = (u64, Who, u8, u32, u32, usize);
+pub(crate) type Line = (u64, Who, u8, u32, u32, usize);
 
 /// A pcap file of raw IP frames.
-fn pcap(client: &str, server: &str, lines: &[Line]) -> Vec<u8> {
+pub(crate) fn pcap(client: &str, server: &str, lines: &[Line]) -> Vec<u8> {
     let [client, server]: [SocketAddr; 2] = [client, server].map(|end| end.parse().expect("an endpoint"));
     let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
     file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
@@ -45,10 +45,10 @@ fn pcap(client: &str, server: &str, lines: &[Line]) -> Vec<u8> {
 }
 
 /// What a run said: the JSON lines, stderr and the exit status.
-struct Read {
-    records: Vec<Value>,
-    log: String,
-    status: Option<i32>,
+pub(crate) struct Read {
+    pub(crate) records: Vec<Value>,
+    pub(crate) log: String,
+    pub(crate) status: Option<i32>,
 }
 
 fn read(file: &[u8], arguments: &[&str]) -> Read {
@@ -58,7 +58,7 @@ fn read(file: &[u8], arguments: &[&str]) -> Read {
     run(&path, arguments)
 }
 
-fn run(path: &Path, arguments: &[&str]) -> Read {
+pub(crate) fn run(path: &Path, arguments: &[&str]) -> Read {
     let output = Command::new(binary()).arg("-r").arg(path).arg("--json").args(arguments).output().expect("it runs");
     let lines = String::from_utf8(output.stdout).expect("UTF-8");
     Read {
@@ -69,7 +69,7 @@ fn run(path: &Path, arguments: &[&str]) -> Read {
 }
 
 impl Read {
-    fn only(&self, kind: &str) -> &Value {
+    pub(crate) fn only(&self, kind: &str) -> &Value {
         let found: Vec<_> = self.records.iter().filter(|record| record["type"] == kind).collect();
         assert_eq!(found.len(), 1, "{kind}: {found:#?}");
         found[0]
@@ -81,12 +81,12 @@ fn fields(record: &Value, names: &[&str]) -> Value {
     names.iter().map(|&name| (name.to_owned(), record[name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-const CLIENT_54321: &str = "172.18.70.159:49538";
-const SERVER_54321: &str = "172.18.70.149:54321";
+pub(crate) const CLIENT_54321: &str = "172.18.70.159:49538";
+pub(crate) const SERVER_54321: &str = "172.18.70.149:54321";
 const ISN_C: u32 = 2_303_324_334;
 const ISN_S: u32 = 2_402_310_477;
 
-fn exchange_54321() -> Vec<Line> {
+pub(crate) fn exchange_54321() -> Vec<Line> {
     vec![
         (0, C, SYN, ISN_C, 0, 0),
         (455, S, SYN_ACK, ISN_S, ISN_C + 1, 0),

@@ -1,6 +1,8 @@
 //! The command line where nothing is traced: wrong usage, missing privileges, and what needs neither.
 
 mod captures;
+mod progress;
+mod recordings;
 
 use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},

@@ -6,7 +6,7 @@ use log::warn;
 
 use crate::{
     event::{BootTime, Endpoint, Event, ListenerOwner, OwnerSource, Process, SocketOwner},
-    filter::{Ends as Orientation, Filter},
+    filter::{Ends as Orientation, Filter, PortSet},
     owners::{Ends, OwnedSocket, Owner, Request, Scanner, Snapshot},
     pipeline::Pipeline,
     tcp::TcpState,
@@ -83,13 +83,16 @@ impl OwnerSearch {
     }
 }
 
-/// What an answer tells: of listeners all, since connections that match come to any of them; of connections those that match.
+/// What an answer tells of listeners and connections that match.
 fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
     let mut listeners: BTreeMap<(std::net::IpAddr, u16), (u32, Vec<Owner>)> = BTreeMap::new();
     let mut events = Vec::new();
     for OwnedSocket { socket, owners } in &snapshot.sockets {
         let (local, remote) = (socket.local, socket.remote);
         if socket.state == TcpState::Listen {
+            if !can_accept(filter, local) {
+                continue;
+            }
             let (sockets, holders) = listeners.entry((local.addr, local.port)).or_default();
             *sockets += 1;
             holders.extend(owners.iter().copied());
@@ -97,7 +100,15 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
             && let Some(process) = only(owners)
         {
             let (process, source) = (Some(process), OwnerSource::SockDiag);
-            events.push(Event::Owner(SocketOwner { at: now, asked: snapshot.began, local, remote, process, source }));
+            events.push(Event::Owner(SocketOwner {
+                at: now,
+                asked: snapshot.began,
+                early: false,
+                local,
+                remote,
+                process,
+                source,
+            }));
         }
     }
     let listener = |((addr, port), (sockets, holders)): (_, (u32, Vec<Owner>))| {
@@ -106,6 +117,12 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
     };
     // Before connections, whose roles may depend on them.
     listeners.into_iter().map(listener).chain(events).collect()
+}
+
+/// Whether connections that the listener accepts may match. Where a client's port is asked for, the listener's is not known.
+fn can_accept(filter: &Filter, local: Endpoint) -> bool {
+    let has = |ports: &Option<PortSet>| ports.as_ref().is_none_or(|ports| ports.contains(local.port));
+    has(&filter.ports) && has(&filter.local_ports)
 }
 
 /// The process, where it is the only one.
@@ -117,7 +134,7 @@ fn only(owners: &[Owner]) -> Option<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::Comm, filter::PortSet, owners::Socket};
+    use crate::{event::Comm, owners::Socket};
 
     fn at(port: u16) -> Endpoint {
         Endpoint { addr: [127, 0, 0, 1].into(), port }
@@ -156,14 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_do_not_match_are_left_out_and_listeners_are_not() {
+    fn what_does_not_match_is_left_out() {
         let ports: PortSet = "9".parse().expect("a port");
         let filter = Filter { ports: Some(ports), ..Filter::default() };
         let sockets = vec![
             owned(TcpState::Established, 5, 80, &[7]),
             owned(TcpState::Established, 80, 9, &[7]),
             owned(TcpState::Listen, 80, 0, &[7]),
+            owned(TcpState::Listen, 9, 0, &[7]),
         ];
-        assert_eq!(told(sockets, &filter), [(80, Some(7)), (80, Some(7))]);
+        assert_eq!(told(sockets, &filter), [(9, Some(7)), (80, Some(7))]);
     }
 }

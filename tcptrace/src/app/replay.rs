@@ -1,28 +1,28 @@
-//! Reading a capture: the same records as live, without a kernel.
+//! Reading what was captured or recorded: the same records as live, without a kernel.
+
+mod capture;
+mod progress;
+mod recording;
+mod selection;
 
 use std::{
-    fs::File,
-    io::{self, Read},
-    net::IpAddr,
+    fs::{File, Metadata},
+    io,
+    ops::ControlFlow,
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::Path,
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use log::warn;
-use rustix::system::uname;
 
+use self::progress::Progress;
 use super::FLUSH;
 use crate::{
-    capture::{self, Capture, Counters, Frames},
-    cli::{Options, Segments},
-    connections::NO_NAMESPACE,
-    describe::Describer,
-    entry::{Entry, SCHEMA, StartEntry},
-    event::{BootTime, Direction, Endpoint, Event},
-    filter::{Ends, Filter},
-    output::Output,
+    capture::Capture,
+    cli::{Options, Verbosity},
+    event::{BootTime, Event},
     pipeline::Pipeline,
     text::Escaped,
 };
@@ -30,128 +30,117 @@ use crate::{
 /// How long readers of the output may take: there is no hurry as there is live.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Reads a capture to its end.
+/// Events between two looks at whether anybody reads the output still.
+const LOOK: u64 = 1024;
+
+/// Reads a capture or a recording to its end.
 ///
 /// # Errors
 /// When it cannot be read, or not to its end: then everything before is printed first.
 pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
-    let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { shown(path) };
-    let reader: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(path).with_context(|| format!("{name} cannot be opened"))?)
-    };
-    let frames = match capture::open(reader).with_context(|| name.clone())? {
-        Capture::Frames(frames) => *frames,
-        Capture::Json(_) => bail!("{name} holds JSON lines, which cannot be read back: give a pcap or pcapng file"),
-    };
+    let source = Source::open(path)?;
+    source.spare(options.write.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
-    replay(frames, &name, options)
+    let Source { name, file, size } = source;
+    let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet);
+    match crate::capture::open(file).with_context(|| name.clone())? {
+        Capture::Frames(frames) => capture::replay(*frames, name, options, progress),
+        Capture::Json(input) => recording::replay(crate::recording::Recording::new(input), name, options, progress),
+    }
 }
 
-fn replay(mut frames: Frames<Box<dyn Read>>, name: &str, options: &Options) -> Result<ExitCode> {
-    let describer = Describer::of_capture();
-    let mut pipeline = Pipeline::new(NO_NAMESPACE, describer, Output::open(options)?, None);
-    pipeline.control_only = options.segments == Segments::Control;
-    let mut named = 0;
-    let mut times: Option<(BootTime, BootTime)> = None;
-    let mut outcome = Ok(());
-    while let Some(framed) = frames.next() {
-        let framed = match framed {
-            Ok(framed) => framed,
-            Err(error) => {
-                outcome = Err(error).with_context(|| name.to_owned());
-                break;
-            }
+/// What is read.
+#[derive(Debug)]
+struct Source {
+    /// What it is called, escaped.
+    name: String,
+    file: File,
+    /// Bytes, where that is known.
+    size: Option<u64>,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self> {
+        let (name, file) = if path.as_os_str() == "-" {
+            ("stdin".to_owned(), io::stdin().as_fd().try_clone_to_owned().map(File::from))
+        } else {
+            (Escaped(path.as_os_str().as_encoded_bytes()).to_string(), File::open(path))
         };
-        for (index, interface) in (1..).zip(frames.interfaces()).skip(named) {
-            pipeline.describer.name_interface(index, &interface.name);
-            named += 1;
-        }
-        let interface = frames.interfaces().get(framed.interface as usize).map(|interface| interface.name.as_str());
-        let at = framed.event.at();
-        let (first, last) = *times.get_or_insert_with(|| {
-            pipeline.write(&Entry::Start(start(&pipeline, &options.filter, name, at)));
-            (at, at)
-        });
-        times = Some((first, last.max(at)));
-        if options.duration.is_some_and(|duration| u128::from(at.since(first)) > duration.as_nanos()) {
-            break;
-        }
-        if matches(&options.filter, &framed.event, interface) && wanted(&framed.event, options.segments) {
-            pipeline.replay(&framed.event);
-        }
-        if options.count.is_some_and(|most| pipeline.totals().ended >= most.get()) {
-            break;
-        }
+        let file = file.with_context(|| format!("{name} cannot be opened"))?;
+        let size = file.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
+        Ok(Self { name, file, size })
     }
-    let last = times.map_or(BootTime::default(), |(_, last)| last);
-    if times.is_none() {
-        pipeline.write(&Entry::Start(start(&pipeline, &options.filter, name, last)));
-    }
-    pipeline.end(last);
-    report(&frames.counters(), name);
-    let fine = pipeline.output.finish(if outcome.is_ok() { PATIENCE } else { FLUSH });
-    outcome?;
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
 
-/// With no segments at all there is nothing to see in a capture but what ICMP says.
-fn wanted(event: &Event, segments: Segments) -> bool {
-    segments != Segments::None || !matches!(event, Event::Segment(_))
-}
-
-fn start(pipeline: &Pipeline, filter: &Filter, name: &str, at: BootTime) -> StartEntry {
-    StartEntry {
-        stamp: pipeline.describer.stamp(at),
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION"),
-        hostname: uname().nodename().to_string_lossy().into_owned(),
-        kernel: None,
-        interfaces: vec![name.to_owned()],
-        filter: filter.to_string(),
+    /// The file of `--write` is emptied before anything is read.
+    fn spare(&self, written: Option<&Path>) -> Result<()> {
+        let Some(written) = written.and_then(|path| path.metadata().ok()).filter(Metadata::is_file) else {
+            return Ok(());
+        };
+        let same = |read: Metadata| (read.dev(), read.ino()) == (written.dev(), written.ino());
+        if self.file.metadata().is_ok_and(same) {
+            bail!("{} cannot be read and written at once: give --write another file", self.name);
+        }
+        Ok(())
     }
 }
 
-/// Does the event match, as it would have live?
-fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
-    let wanted =
-        filter.interfaces.is_empty() || interface.is_some_and(|name| filter.interfaces.iter().any(|w| w == name));
-    let end = |end: Endpoint| -> (IpAddr, u16) { (end.addr, end.port) };
-    // What comes in is for a socket here, what goes out is from one; an ICMP error is about what went the other way.
-    let (src, dst, direction) = match event {
-        Event::Segment(segment) => (end(segment.src), end(segment.dst), segment.direction),
-        Event::Icmp(error) => (end(error.dst), end(error.src), error.direction),
-        Event::State(_) | Event::Owner(_) | Event::Listener(_) | Event::Hint(_) | Event::Loss(_) => {
-            return wanted;
+/// A read that goes on.
+#[derive(Debug)]
+struct Replay<'a> {
+    options: &'a Options,
+    name: String,
+    progress: Progress,
+    pipeline: Pipeline,
+    /// The first event of this run, and the latest.
+    times: Option<(BootTime, BootTime)>,
+    /// Connections that ended in runs before this one.
+    ended: u64,
+    events: u64,
+}
+
+impl<'a> Replay<'a> {
+    fn new(options: &'a Options, name: String, progress: Progress, pipeline: Pipeline) -> Self {
+        Self { options, name, progress, pipeline, times: None, ended: 0, events: 0 }
+    }
+
+    /// Takes an event that passed an interface; breaks off when that was enough.
+    fn take(&mut self, event: &Event, interface: Option<&str>) -> ControlFlow<()> {
+        let at = event.at();
+        let (first, last) = self.times.map_or((at, at), |(first, last)| (first, last.max(at)));
+        let limit = self.options.duration.map(|duration| duration.as_nanos());
+        if limit.is_some_and(|limit| u128::from(at.since(first)) > limit) {
+            return ControlFlow::Break(());
         }
-    };
-    let holds = match direction {
-        Some(Direction::Out) => filter.matches(src, dst, Ends::LocalIsFirst),
-        Some(Direction::In) => filter.matches(dst, src, Ends::LocalIsFirst),
-        None => filter.matches(src, dst, Ends::Either),
-    };
-    wanted && holds
-}
+        self.times = Some((first, last));
+        if selection::is_chosen(event, interface, self.options) {
+            self.pipeline.replay(event);
+        }
+        self.events += 1;
+        let enough = self.options.count.is_some_and(|most| self.ended + self.pipeline.totals().ended >= most.get());
+        if enough || (self.events.is_multiple_of(LOOK) && self.pipeline.output.is_over()) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
 
-/// Says what of the capture was of no use.
-fn report(counters: &Counters, name: &str) {
-    if counters.short > 0 {
-        warn!("{name}: {} frames are cut before the end of the TCP header: capture more of each", counters.short);
+    /// So many bytes have been read. Where more has to be waited for, what has been written need not.
+    fn has_read(&mut self, bytes: u64, dry: bool) {
+        self.progress.has_read(bytes);
+        if dry {
+            self.pipeline.flush();
+        }
     }
-    if counters.backwards > 0 {
-        warn!("{name}: {} frames are older than the frame before them", counters.backwards);
-    }
-    if counters.lost > 0 {
-        warn!("{name}: {} frames were lost by the program that made it", counters.lost);
-    }
-    let useless = counters.skipped.link_type + counters.skipped.interface;
-    if useless > 0 {
-        warn!("{name}: {useless} frames of interfaces with an unsupported link type were passed over");
-    }
-}
 
-fn shown(path: &Path) -> String {
-    Escaped(path.as_os_str().as_encoded_bytes()).to_string()
+    /// The time of the last event.
+    fn last(&self) -> BootTime {
+        self.times.map_or(BootTime::default(), |(_, last)| last)
+    }
+
+    /// Everything has been written; whether it came well.
+    fn finish(self, outcome: Result<()>) -> Result<ExitCode> {
+        let fine = self.pipeline.output.finish(if outcome.is_ok() { PATIENCE } else { FLUSH });
+        outcome?;
+        Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
 }

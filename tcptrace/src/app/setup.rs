@@ -12,7 +12,7 @@ use crate::{
     bpf::{AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
     cli::{Attach, Options, Segments, Verbosity},
     describe::Describer,
-    entry::{Entry, SCHEMA, StartEntry},
+    entry::{SCHEMA, StartEntry},
     kernel_threads::KernelThreads,
     output::Output,
     pipeline::Pipeline,
@@ -32,9 +32,11 @@ pub(super) struct Trace {
     pub(super) interfaces: Interfaces,
     pub(super) messages: Option<Messages>,
     pub(super) owners: OwnerSearch,
+    /// Inode number of the network namespace that is traced.
+    netns: u32,
     /// Names given with `--interface`; none for all that are up.
     wanted: Vec<String>,
-    segments: bool,
+    segments: Segments,
     filter: String,
 }
 
@@ -88,8 +90,9 @@ impl Trace {
             interfaces,
             messages,
             owners,
+            netns,
             wanted,
-            segments,
+            segments: options.segments,
             filter: options.filter.to_string(),
         })
     }
@@ -101,7 +104,10 @@ impl Trace {
         for interface in &present {
             self.meet(interface);
         }
-        if self.segments && self.attachments.names().is_empty() && present.iter().any(|interface| interface.up) {
+        if self.segments != Segments::None
+            && self.attachments.names().is_empty()
+            && present.iter().any(|interface| interface.up)
+        {
             bail!("no interface could be attached to; run with -v for what the kernel said");
         }
         let (hints, programs) = Hints::attach(&mut self.object);
@@ -127,7 +133,7 @@ impl Trace {
         {
             warn!("{error}");
         }
-        if self.segments
+        if self.segments != Segments::None
             && let Err(error) = self.attachments.attach(&mut self.object, interface)
         {
             warn!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes()));
@@ -144,7 +150,9 @@ impl Trace {
             version: env!("CARGO_PKG_VERSION"),
             hostname: host.nodename().to_string_lossy().into_owned(),
             kernel: Some(host.release().to_string_lossy().into_owned()),
+            netns: Some(self.netns),
             interfaces: self.attachments.names(),
+            segments: self.segments.into(),
             filter: self.filter.clone(),
         }
     }
@@ -156,7 +164,7 @@ impl Trace {
         let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
         let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
         eprintln!("tcptrace: tracing {on}; filter: {filter}");
-        self.pipeline.write(&Entry::Start(start));
+        self.pipeline.start(start);
         self.pipeline.flush();
         debug!("{} bytes of memory hold events on their way", self.ring.size());
     }

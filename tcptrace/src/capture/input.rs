@@ -24,7 +24,7 @@ impl<R> Input<R> {
     }
 
     /// What was read and not taken yet.
-    pub(super) fn window(&self) -> &[u8] {
+    pub(crate) fn window(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
@@ -34,12 +34,12 @@ impl<R> Input<R> {
     }
 
     /// How many bytes were taken.
-    pub(super) fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
     /// Takes `count` bytes off the window, or all there are.
-    pub(super) fn advance(&mut self, count: usize) {
+    pub(crate) fn advance(&mut self, count: usize) {
         let count = count.min(self.end - self.start);
         self.start += count;
         self.taken += count as u64;
@@ -61,7 +61,7 @@ impl<R> Input<R> {
 
 impl<R: Read> Input<R> {
     /// Reads until the window has `count` bytes; false where the end comes first.
-    pub(super) fn fill(&mut self, count: usize) -> io::Result<bool> {
+    pub(crate) fn fill(&mut self, count: usize) -> io::Result<bool> {
         while self.end - self.start < count && !self.ended {
             if self.end == self.buffer.len() || self.start == self.end {
                 self.make_room();

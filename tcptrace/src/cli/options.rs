@@ -79,7 +79,7 @@ pub struct Options {
     pub emit: Emit,
     /// The file that gets every record.
     pub write: Option<PathBuf>,
-    /// The capture to read instead of tracing this host; `-` is stdin.
+    /// The capture or recording to read instead of tracing this host; `-` is stdin.
     pub read: Option<PathBuf>,
     /// In text, sequence numbers are absolute after the handshake too.
     pub absolute_seq: bool,

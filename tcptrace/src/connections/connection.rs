@@ -79,8 +79,6 @@ pub(super) struct Connection {
     pub(super) client: Option<Side>,
     /// Nothing but a guess says which end is the client.
     pub(super) client_guessed: bool,
-    /// That guess comes from a listener.
-    pub(super) guessed_by_listener: bool,
     /// A SYN,ACK or the state ESTABLISHED has been seen, or it was seen in mid-life first: a SYN with another ISN cannot
     /// belong to it.
     pub(super) answered: bool,
@@ -137,7 +135,6 @@ impl Connection {
             ends: [End::default(), End::default()],
             client: None,
             client_guessed: false,
-            guessed_by_listener: false,
             answered: false,
             mid_life: false,
             has_segments: false,

@@ -57,8 +57,8 @@ impl Listeners {
         }
     }
 
-    /// The kernel has been asked who holds a listener.
-    pub(super) fn learn(&mut self, netns: u32, owner: &ListenerOwner) {
+    /// The kernel has been asked who holds a listener. Returns whether that is news.
+    pub(super) fn learn(&mut self, netns: u32, owner: &ListenerOwner) -> bool {
         let told = Listener {
             addr: owner.local.addr,
             sockets: owner.sockets.max(1),
@@ -66,9 +66,11 @@ impl Listeners {
         };
         let here = self.known.entry((netns, owner.local.port)).or_default();
         match here.iter_mut().find(|listener| listener.addr == told.addr) {
+            Some(known) if known.is_as(&told) => return false,
             Some(known) => *known = told,
             None => here.push(told),
         }
+        true
     }
 
     /// Whether something listens at the port, whatever its address.
@@ -92,6 +94,17 @@ impl Listeners {
             Holder::One(process) => Some(process),
             Holder::NotOne => None,
         })
+    }
+}
+
+impl Listener {
+    /// The name of a process is that of whichever thread was looked at: it makes no difference.
+    fn is_as(&self, other: &Self) -> bool {
+        let pid = |holder| match holder {
+            Holder::One(process) => Some(process.pid),
+            Holder::NotOne => None,
+        };
+        self.sockets == other.sockets && pid(self.holder) == pid(other.holder)
     }
 }
 
@@ -144,9 +157,10 @@ mod tests {
     fn what_the_kernel_tells_replaces_what_was_known() {
         let mut listeners = Listeners::default();
         listeners.open(NETNS, at("0.0.0.0"), Some(process(4)));
-        listeners.learn(NETNS, &told("0.0.0.0", None));
+        assert!(!listeners.learn(NETNS, &told("0.0.0.0", Some(4))));
+        assert!(listeners.learn(NETNS, &told("0.0.0.0", None)));
         assert_eq!(listeners.holder(NETNS, at("10.0.0.1")), Some(None), "its children hold it too");
-        listeners.learn(NETNS, &told("0.0.0.0", Some(4)));
+        assert!(listeners.learn(NETNS, &told("0.0.0.0", Some(4))));
         assert_eq!(pid(&listeners, "10.0.0.1"), Some(4));
     }
 

@@ -10,7 +10,7 @@ use super::{
     Connections, Placed, PlacedOwner, Role,
     connection::{Connection, Key, Place, Side},
 };
-use crate::event::{BootTime, Endpoint, OwnerSource, Process, SocketOwner};
+use crate::event::{BootTime, Endpoint, ListenerOwner, OwnerSource, Process, SocketOwner};
 
 /// How long a connection lives before it is worth to ask who holds it, in nanoseconds.
 const WORTH: u64 = 500_000_000;
@@ -78,11 +78,18 @@ impl Connections {
         }
     }
 
-    /// Somebody has told who holds a connection's socket.
+    /// The kernel has told who holds a listener.
+    pub(super) fn place_listener_owner(&mut self, owner: &ListenerOwner, emit: &mut dyn FnMut(Placed)) {
+        if self.listeners.learn(self.netns, owner) {
+            emit(Placed::Listener(*owner));
+        }
+    }
+
+    /// The kernel has told who holds a connection's socket.
     pub(super) fn place_owner(&mut self, owner: &SocketOwner, emit: &mut dyn FnMut(Placed)) -> Option<u32> {
         let (key, side) = Key::new(self.netns, owner.local, owner.remote);
         let known = self.table.find(&key);
-        match known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended) {
+        match known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended && !owner.early) {
             Some(conn) if conn.first <= owner.asked => adopt(conn, side, owner, emit),
             Some(_) => {}
             None => drop(self.owners.early.insert((owner.local, owner.remote), *owner)),
@@ -109,35 +116,33 @@ impl Connections {
             if let Some(ends) = conn.endpoint(side).zip(conn.endpoint(side.other()))
                 && let Some(owner) = self.owners.early.remove(&ends)
                 // A new connection between the same ends is not the one that was asked for.
-                && (conn.mid_life || owner.source == OwnerSource::Listener)
+                && conn.mid_life
             {
                 adopt(conn, side, &owner, emit);
             }
         }
     }
 
-    /// Whoever listens stands for whoever accepts the connection; and that somebody listens may be all that tells which end
-    /// is the server.
+    /// Whoever listens stands for whoever accepts the connection.
     fn stand_in(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
         let Some(conn) = self.table.get_mut(at).filter(|conn| !conn.introduced && conn.client.is_some()) else {
             return;
         };
         let server = conn.client_side().other();
-        let is_here = conn.end(server).had_socket || conn.end(server).here;
-        if !is_here && !conn.guessed_by_listener {
-            return;
-        }
-        conn.introduced = true;
         let end = conn.end(server);
-        if self.replays || end.opener.is_some() || end.owner.is_some() {
+        if !(end.had_socket || end.here) {
             return;
         }
-        let Some((local, remote)) = conn.endpoint(server).zip(conn.endpoint(server.other())) else { return };
-        let Some(holder) = self.listeners.holder(conn.netns.unwrap_or(self.netns), local) else { return };
-        // Elsewhere there may be another who listens at the same port.
-        let process = holder.filter(|_| is_here);
-        let (at, source) = (conn.last, OwnerSource::Listener);
-        adopt(conn, server, &SocketOwner { at, asked: at, local, remote, process, source }, emit);
+        let known = end.opener.is_some() || end.owner.is_some();
+        conn.introduced = true;
+        let ends = conn.endpoint(server).zip(conn.endpoint(server.other())).filter(|_| !known);
+        let netns = conn.netns.unwrap_or(self.netns);
+        if let Some((local, remote)) = ends
+            && let Some(Some(process)) = self.listeners.holder(netns, local)
+        {
+            let (at, process, source) = (conn.last, Some(process), OwnerSource::Listener);
+            adopt(conn, server, &SocketOwner { at, asked: at, early: false, local, remote, process, source }, emit);
+        }
     }
 }
 
@@ -145,22 +150,15 @@ impl Connections {
 fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Placed)) {
     let end = conn.end_mut(side);
     match owner.source {
-        OwnerSource::Listener => {
-            end.opener = owner.process;
-            conn.introduced = true;
-            if conn.client.is_none() || conn.client_guessed {
-                conn.client = Some(side.other());
-                conn.client_guessed = true;
-            }
-        }
+        OwnerSource::Listener => end.opener = owner.process,
         OwnerSource::Event | OwnerSource::SockDiag if end.owner.map(pid) == owner.process.map(pid) => return,
         OwnerSource::Event | OwnerSource::SockDiag => {
             end.owner = owner.process;
             end.here = true;
         }
     }
-    let socket = conn.end(side).socket;
-    emit(Placed::Owner(PlacedOwner { owner: *owner, conn: conn.number, socket }));
+    let (at, socket) = (owner.at.max(conn.last), conn.end(side).socket);
+    emit(Placed::Owner(PlacedOwner { owner: SocketOwner { at, ..*owner }, conn: conn.number, socket }));
 }
 
 fn pid(process: Process) -> u32 {

@@ -20,9 +20,10 @@ const AFTER_FIN: u8 = 8;
 impl Connections {
     /// Finds the segment's connection or begins one; none for a copy.
     pub(super) fn place_segment(&mut self, segment: &Segment) -> Option<(PlacedSegment, u32)> {
-        if self.copies.is_copy(segment) {
+        if self.copies.as_mut().is_some_and(|copies| copies.is_copy(segment)) {
             return None;
         }
+        let socket = segment.socket.and_then(|key| self.table.socket(key)).map(|socket| socket.number);
         let (key, from) = Key::new(self.netns, segment.src, segment.dst);
         let at = self.connection_of(segment, &key, from);
         self.guess_roles(at, &key, from, &segment.header);
@@ -40,6 +41,7 @@ impl Connections {
         let placed = PlacedSegment {
             segment: *segment,
             conn: conn.number,
+            socket,
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,
@@ -164,11 +166,9 @@ pub(super) fn guess_server(conn: &mut Connection, listeners: &Listeners, key: &K
         _ => None,
     };
     let listens = |port| listeners.listens(key.netns, port);
-    let by_listener = which(listens(first), listens(second));
-    let server = by_listener.or_else(|| which(first < 1024, second < 1024));
+    let server = which(listens(first), listens(second)).or_else(|| which(first < 1024, second < 1024));
     conn.client = server.map(Side::other);
     conn.client_guessed = server.is_some();
-    conn.guessed_by_listener = by_listener.is_some();
 }
 
 /// Whether a segment with SYN belongs to this generation.

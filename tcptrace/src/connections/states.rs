@@ -33,7 +33,7 @@ impl Connections {
         if change.new == Listen || (change.old == Listen && change.new == Close) {
             return (self.place_listener(change, netns), None);
         }
-        let mut socket = self.socket_of(change);
+        let (mut socket, replaces) = self.socket_of(change);
         let at = match socket.conn.and_then(|place| self.table.resolve(place)) {
             Some(at) => {
                 self.learn_port(at, change, netns, &mut socket);
@@ -56,7 +56,7 @@ impl Connections {
         } else if let Some(known) = self.table.socket_mut(change.socket) {
             *known = Socket { since: Some(change.at), ..socket };
         }
-        (PlacedState { change: *change, conn, socket: socket.number, role, old_state_ns }, Some(at))
+        (PlacedState { change: *change, conn, socket: socket.number, role, replaces, old_state_ns }, Some(at))
     }
 
     /// The port of a connection that was begun without one may show now.
@@ -78,22 +78,25 @@ impl Connections {
             conn.ends.reverse();
             conn.client = conn.client.map(Side::other);
         }
-        if let Some(socket) = self.table.socket_mut(socket) {
+        // Its place in memory may have become another's.
+        let place = self.table.place(at);
+        if let Some(socket) = self.table.socket_mut(socket).filter(|socket| socket.conn == place) {
             socket.side = side;
         }
     }
 
-    /// The socket as it was before the change: a new life begins where it was closed, or a listener's child.
-    fn socket_of(&mut self, change: &StateChange) -> Socket {
+    /// The socket as it was before the change: a new life begins where it was closed, or a listener's child. With it the
+    /// number of the one whose address it has got, where that was not seen to close.
+    fn socket_of(&mut self, change: &StateChange) -> (Socket, Option<u64>) {
         let born = change.old == Close || (change.old == Listen && change.new == SynRecv);
         match self.table.socket(change.socket) {
-            Some(known) if !born => *known,
+            Some(known) if !born => (*known, None),
             Some(known) => {
                 let gone = *known;
                 self.abandon(&gone);
-                self.table.add_socket(change.socket, None)
+                (self.table.add_socket(change.socket, None), Some(gone.number))
             }
-            None => self.table.add_socket(change.socket, None),
+            None => (self.table.add_socket(change.socket, None), None),
         }
     }
 
@@ -109,7 +112,7 @@ impl Connections {
 
     /// A listener opens or closes: no connection.
     fn place_listener(&mut self, change: &StateChange, netns: u32) -> PlacedState {
-        let socket = self.socket_of(change);
+        let (socket, replaces) = self.socket_of(change);
         let old_state_ns = socket.since.map(|since| change.at.since(since));
         if change.new == Listen {
             self.listeners.open(netns, change.local, change.task.map(Process::from));
@@ -120,7 +123,7 @@ impl Connections {
             self.table.remove_socket(change.socket);
             self.listeners.close(netns, change.local);
         }
-        PlacedState { change: *change, conn: None, socket: socket.number, role: None, old_state_ns }
+        PlacedState { change: *change, conn: None, socket: socket.number, role: None, replaces, old_state_ns }
     }
 
     /// The connection of a socket that has none yet, and which end it is.

@@ -177,8 +177,8 @@ impl Table {
         }
     }
 
-    /// The next connection that has to be looked at by `now`.
-    pub(super) fn next_due(&mut self, now: BootTime) -> Option<u32> {
+    /// The next connection that has to be looked at by `now`, and when it had to be.
+    pub(super) fn next_due(&mut self, now: BootTime) -> Option<(BootTime, u32)> {
         loop {
             let &Reverse((due, at, number)) = self.due.peek()?;
             if due > now {
@@ -190,7 +190,7 @@ impl Table {
                 && conn.queued == Some(due)
             {
                 conn.queued = None;
-                return Some(at);
+                return Some((due, at));
             }
         }
     }

@@ -7,6 +7,7 @@ mod hints;
 mod order;
 mod owners;
 mod properties;
+mod recorded;
 mod simulation;
 mod verdicts;
 

@@ -99,7 +99,7 @@ impl Shared {
     }
 
     /// Waits for something to do; None when nothing is left to be done.
-    fn job(&self, clock: Clock) -> Option<Job> {
+    fn job(&self, clock: &Clock) -> Option<Job> {
         let mut state = self.state();
         while !state.dropped {
             state = match state.agenda.next(clock.now()) {
@@ -128,7 +128,7 @@ impl Worker {
             debug!("the search for owners of sockets runs at normal priority: {error}");
         }
         let clock = Clock::new();
-        while let Some(job) = self.shared.job(clock) {
+        while let Some(job) = self.shared.job(&clock) {
             let began = clock.now();
             let result = self.scan.run(&job, began);
             let ended = clock.now();

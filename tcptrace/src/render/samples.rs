@@ -8,7 +8,7 @@ use crate::{
     connections::Role,
     entry::{
         CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry,
-        SCHEMA, SegmentEntry, Stamp, StartEntry, StateEntry,
+        SCHEMA, SegmentChoice, SegmentEntry, Stamp, StartEntry, StateEntry,
     },
     event::{BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
@@ -47,7 +47,9 @@ pub(crate) fn start() -> StartEntry {
         version: "0.1.0",
         hostname: "web7".into(),
         kernel: Some("6.18.5".into()),
+        netns: Some(4_026_531_840),
         interfaces: vec!["eth0".into(), "lo".into()],
+        segments: SegmentChoice::Control,
         filter: "port 80".into(),
     }
 }
@@ -58,6 +60,7 @@ pub(crate) fn state() -> StateEntry {
         conn: Some(1),
         netns: Some(4_026_531_840),
         socket: 77,
+        replaces: None,
         old: TcpState::SynSent,
         new: TcpState::Established,
         local: endpoint([127, 0, 0, 1], 39870),
@@ -105,6 +108,7 @@ pub(crate) fn segment() -> SegmentEntry {
         conn: 1,
         interface: "lo".into(),
         direction: Some(Direction::Out),
+        socket: Some(Some(77)),
         src: endpoint([127, 0, 0, 1], 39870),
         dst: endpoint([127, 0, 0, 1], 9502),
         flags: TcpFlags::SYN,
@@ -149,16 +153,18 @@ pub(crate) fn icmp() -> IcmpEntry {
         icmp_code: 1,
         src: endpoint([10, 0, 0, 1], 54762),
         dst: endpoint([10, 0, 0, 2], 9999),
+        seq: 721_203_976,
     }
 }
 
 pub(crate) fn owner() -> OwnerEntry {
     OwnerEntry {
         stamp: stamp(),
-        conn: 3,
+        conn: Some(3),
         socket: Some(4),
         local: endpoint([10, 0, 0, 2], 9999),
-        remote: endpoint([10, 0, 0, 1], 54762),
+        remote: Some(endpoint([10, 0, 0, 1], 54762)),
+        sockets: None,
         pid: Some(801),
         comm: Some(comm("server")),
         source: OwnerSource::SockDiag,
@@ -283,11 +289,12 @@ fn any_stamp() -> impl Strategy<Value = Stamp> {
 
 /// Any segment, the contradictory ones included.
 pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
-    let place = (any_stamp(), any::<(u64, String)>(), of(select(vec![Direction::In, Direction::Out])));
+    let whose = any::<(u64, Option<Option<u64>>, String)>();
+    let place = (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])));
     let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();
     let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
     (place, header).prop_map(|(place, header)| {
-        let (stamp, (conn, interface), direction) = place;
+        let (stamp, (conn, socket, interface), direction) = place;
         let (src, dst, flags, numbers, options) = header;
         let (seq, ack, rel_seq, rel_ack, window, urgent, length, segments) = numbers;
         SegmentEntry {
@@ -295,6 +302,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
             conn,
             interface: Arc::from(interface),
             direction,
+            socket,
             src,
             dst,
             flags: TcpFlags(flags),
@@ -314,13 +322,13 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
 /// Any change of state.
 pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
     let state = || select(TcpState::ALL.to_vec());
-    let numbers = any::<(Option<u64>, Option<u32>, u64)>();
+    let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
     let task = any::<(Option<u32>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<u64>)>();
     let proof = any::<[bool; 3]>().prop_map(|[linger, unread, unaccepted]| Proof { linger, unread, unaccepted });
     let rest = (of(select(vec![Role::Client, Role::Server])), proof, task);
     (place, rest).prop_map(|(place, rest)| {
-        let (stamp, (conn, netns, socket), old, new, local, remote) = place;
+        let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
         let (role, evidence, (error, pid, tid, comm, old_state_ns)) = rest;
         let (error, comm) = (error.map(Errno), comm.map(Comm));
         StateEntry {
@@ -328,6 +336,7 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
             conn,
             netns,
             socket,
+            replaces,
             old,
             new,
             local,

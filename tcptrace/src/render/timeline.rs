@@ -125,9 +125,12 @@ impl Render for Timeline {
                 }
             }
             Entry::Owner(owner) => {
-                let mut track = self.table.take(owner.conn).unwrap_or_else(|| Track::of_owner(owner));
-                track.owner(owner);
-                self.keep(track, out);
+                // A listener's process shows with the connections it accepts.
+                if let (Some(conn), Some(remote)) = (owner.conn, owner.remote) {
+                    let mut track = self.table.take(conn).unwrap_or_else(|| Track::of_owner(owner, remote, conn));
+                    track.owner(owner);
+                    self.keep(track, out);
+                }
             }
             Entry::Handshake(record) => self.handshake(record, out),
             Entry::Close(record) => self.close(record, out),

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -22,6 +22,8 @@ const BATCH_CHUNKS: usize = 1024;
 pub(super) struct Queue {
     budget: usize,
     content: Mutex<Content>,
+    /// Told when there is more room, or none will ever be needed.
+    room: Condvar,
     /// Readable when something has changed. A file descriptor, so that the writer can watch its output meanwhile.
     changed: OwnedFd,
 }
@@ -60,12 +62,24 @@ impl Queue {
     /// An empty queue that holds at most `budget` bytes.
     pub(super) fn new(budget: usize) -> io::Result<Self> {
         let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { budget, content: Mutex::default(), changed })
+        Ok(Self { budget, content: Mutex::default(), room: Condvar::new(), changed })
     }
 
     /// Adds a chunk if the budget allows.
     pub(super) fn push(&self, chunk: Bytes) -> Offer {
-        let mut content = self.content();
+        self.add_chunk(self.content(), chunk)
+    }
+
+    /// Adds a chunk as soon as the budget allows; never full, unless the chunk is larger than the budget.
+    pub(super) fn push_waiting(&self, chunk: Bytes) -> Offer {
+        let no_room = |content: &mut Content| {
+            !content.ended && content.held > 0 && content.held.saturating_add(chunk.len()) > self.budget
+        };
+        let content = self.room.wait_while(self.content(), no_room).unwrap_or_else(PoisonError::into_inner);
+        self.add_chunk(content, chunk)
+    }
+
+    fn add_chunk(&self, mut content: MutexGuard<'_, Content>, chunk: Bytes) -> Offer {
         if content.ended {
             return Offer::Ended;
         }
@@ -127,6 +141,8 @@ impl Queue {
     pub(super) fn written(&self, bytes: usize) {
         let mut content = self.content();
         content.held = content.held.saturating_sub(bytes);
+        drop(content);
+        self.room.notify_all();
     }
 
     /// Refuses everything from now on and forgets what is queued.
@@ -134,6 +150,8 @@ impl Queue {
         let mut content = self.content();
         content.ended = true;
         content.items = VecDeque::new();
+        drop(content);
+        self.room.notify_all();
     }
 
     /// Readable when [`Queue::next`] has something new to say.

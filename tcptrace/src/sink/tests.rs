@@ -296,3 +296,27 @@ fn a_pipe_is_not_opened_again() {
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(read(reader), b"one\ntwo\n");
 }
+
+#[test]
+fn whoever_has_time_waits_for_the_reader_and_loses_nothing() {
+    let (reader, sink) = piped();
+    let mut expected = fill(&sink);
+    let reader = thread::spawn(move || read(reader));
+    for number in 0..2_000 {
+        let chunk = format!("later {number:01000}\n");
+        assert_eq!(sink.write(chunk.clone().into()), Offer::Accepted);
+        expected.extend_from_slice(chunk.as_bytes());
+    }
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    assert!(reader.join().unwrap() == expected);
+}
+
+#[test]
+fn nobody_waits_for_a_reader_that_has_gone() {
+    let (reader, sink) = piped();
+    fill(&sink);
+    drop(reader);
+    // However long the writer takes to notice: the next one waits for that, and no longer.
+    while sink.write(Bytes::from_static(&[0; 1000])) != Offer::Ended {}
+    assert!(matches!(sink.end(), None | Some(End::Closed)));
+}

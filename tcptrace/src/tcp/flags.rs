@@ -3,7 +3,9 @@
 use std::{borrow::Cow, fmt, ops::BitOr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text::from_word;
 
 /// The control bits: the flags byte in the low eight bits, AE above it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -123,6 +125,12 @@ impl Serialize for TcpFlags {
     }
 }
 
+impl<'de> Deserialize<'de> for TcpFlags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "the flags of a segment", Self::from_letters)
+    }
+}
+
 impl JsonSchema for TcpFlags {
     fn schema_name() -> Cow<'static, str> {
         "TcpFlags".into()
@@ -184,6 +192,7 @@ mod tests {
         fn letters_say_every_flag(bits in 0u16..0x200) {
             let flags = TcpFlags(bits);
             prop_assert_eq!(TcpFlags::from_letters(&flags.to_string()), Some(flags));
+            prop_assert_eq!(serde_json::from_str::<TcpFlags>(&format!("\"{flags}\"")).ok(), Some(flags));
         }
 
         #[test]

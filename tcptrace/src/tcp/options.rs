@@ -1,17 +1,17 @@
 //! The options of a header, one after the other (RFC 9293 §3.2).
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 const KIND_EOL: u8 = 0;
-const KIND_NOP: u8 = 1;
-const KIND_MSS: u8 = 2;
-const KIND_WINDOW_SCALE: u8 = 3;
-const KIND_SACK_PERMITTED: u8 = 4;
-const KIND_SACK: u8 = 5;
-const KIND_TIMESTAMP: u8 = 8;
-const KIND_MPTCP: u8 = 30;
-const KIND_FAST_OPEN: u8 = 34;
+pub(super) const KIND_NOP: u8 = 1;
+pub(super) const KIND_MSS: u8 = 2;
+pub(super) const KIND_WINDOW_SCALE: u8 = 3;
+pub(super) const KIND_SACK_PERMITTED: u8 = 4;
+pub(super) const KIND_SACK: u8 = 5;
+pub(super) const KIND_TIMESTAMP: u8 = 8;
+pub(super) const KIND_MPTCP: u8 = 30;
+pub(super) const KIND_FAST_OPEN: u8 = 34;
 const KIND_EXPERIMENT: u8 = 254;
 
 /// What an experimental option begins with when it is Fast Open (RFC 6994; used before kind 34 was assigned).
@@ -63,7 +63,7 @@ pub enum TcpOption<'a> {
 }
 
 /// The two numbers of a timestamps option (RFC 7323 §3.2).
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Timestamp {
     /// The sender's clock, TSval.
     pub value: u32,
@@ -72,7 +72,7 @@ pub struct Timestamp {
 }
 
 /// A block of data that arrived beyond a gap (RFC 2018 §3).
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SackBlock {
     /// Sequence number of its first byte.
     pub left: u32,

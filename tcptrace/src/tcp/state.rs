@@ -3,7 +3,9 @@
 use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text::from_word;
 
 /// A state of a TCP socket, with the number of `include/net/tcp_states.h`.
 ///
@@ -95,6 +97,12 @@ impl Serialize for TcpState {
     }
 }
 
+impl<'de> Deserialize<'de> for TcpState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "the state of a socket", Self::from_name)
+    }
+}
+
 impl JsonSchema for TcpState {
     fn schema_name() -> Cow<'static, str> {
         "TcpState".into()
@@ -118,6 +126,7 @@ mod tests {
         for state in TcpState::ALL {
             assert_eq!(TcpState::from_kernel(state as u8), Some(state));
             assert_eq!(TcpState::from_name(state.name()), Some(state));
+            assert_eq!(serde_json::from_str::<TcpState>(&format!("\"{state}\"")).unwrap(), state);
         }
         assert_eq!(TcpState::from_kernel(0), None);
         assert_eq!(TcpState::from_kernel(13), None);

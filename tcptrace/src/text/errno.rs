@@ -3,7 +3,9 @@
 use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::from_word;
 
 /// An error number, shown by its name, `ECONNREFUSED`, or as `errno 4242` where it has none.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -28,6 +30,25 @@ impl fmt::Display for Errno {
 impl Serialize for Errno {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// The highest error number that the kernel may use (include/linux/err.h, MAX_ERRNO).
+const MOST: u32 = 4095;
+
+impl Errno {
+    /// The error that is shown as `text`.
+    pub fn from_text(text: &str) -> Option<Self> {
+        match text.strip_prefix("errno ") {
+            Some(number) => number.parse().ok().map(Self),
+            None => (1..=MOST).map(Self).find(|error| error.known().is_some() && error.to_string() == text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Errno {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "the name of an error", Self::from_text)
     }
 }
 
@@ -66,6 +87,13 @@ mod tests {
     }
 
     #[test]
+    fn other_texts_are_no_errors() {
+        for text in ["", "E", "econnreset", "ECONNRESET ", "errno", "errno -1", "errno 99999999999"] {
+            assert_eq!(Errno::from_text(text), None);
+        }
+    }
+
+    #[test]
     fn every_error_is_as_the_schema_says() {
         for number in 0..5000 {
             let text = Errno(number).to_string();
@@ -74,6 +102,7 @@ mod tests {
                 .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()));
             assert!(name || text == format!("errno {number}"), "{text}");
             assert_eq!(serde_json::to_string(&Errno(number)).unwrap(), format!("\"{text}\""));
+            assert_eq!(Errno::from_text(&text), Some(Errno(number)));
         }
     }
 }

@@ -4,7 +4,9 @@ use std::{borrow::Cow, cell::Cell, fmt, io::Write as _, str::FromStr};
 
 use jiff::{Timestamp, tz::TimeZone};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::from_word;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
@@ -53,6 +55,12 @@ impl FromStr for WallTime {
 impl Serialize for WallTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for WallTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "a time by RFC 3339", |text| text.parse().ok())
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+};
 
 use super::Escaped;
 use crate::event::{Comm, Direction, HintName, LossSource, Proof};
@@ -103,9 +106,87 @@ impl Serialize for HintName {
     }
 }
 
+impl<'de> Deserialize<'de> for Direction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "a direction", |word| Self::ALL.into_iter().find(|known| known.word() == word))
+    }
+}
+
+impl<'de> Deserialize<'de> for HintName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "a tracepoint", |word| Self::ALL.into_iter().find(|known| known.word() == word))
+    }
+}
+
+impl<'de> Deserialize<'de> for LossSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "a source of losses", |word| Self::ALL.into_iter().find(|known| known.word() == word))
+    }
+}
+
+/// Reads a string without a copy of it, as what `known` makes of it.
+pub(crate) fn from_word<'de, D, T, F>(deserializer: D, what: &'static str, known: F) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    F: Fn(&str) -> Option<T>,
+{
+    struct Word<F>(&'static str, F);
+
+    impl<T, F: Fn(&str) -> Option<T>> Visitor<'_> for Word<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<T, E> {
+            (self.1)(word).ok_or_else(|| E::invalid_value(de::Unexpected::Str(word), &self))
+        }
+    }
+
+    deserializer.deserialize_str(Word(what, known))
+}
+
+/// A list of words, each of which says what is proved.
 impl Serialize for Proof {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.words())
+    }
+}
+
+/// Words that are not known here are passed over: there may be more kinds of evidence one day.
+impl<'de> Deserialize<'de> for Proof {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+
+        impl<'de> Visitor<'de> for Words {
+            type Value = Proof;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of words")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Proof, A::Error> {
+                let mut proof = Proof::default();
+                while let Some(word) = words.next_element::<Cow<'de, str>>()? {
+                    proof.set(&word);
+                }
+                Ok(proof)
+            }
+        }
+
+        deserializer.deserialize_seq(Words)
+    }
+}
+
+impl Proof {
+    fn set(&mut self, word: &str) {
+        let Self { linger, unread, unaccepted } = self;
+        if let Some((_, proved)) =
+            Self::WORDS.into_iter().zip([linger, unread, unaccepted]).find(|&(known, _)| known == word)
+        {
+            *proved = true;
+        }
     }
 }
 
@@ -113,6 +194,30 @@ impl Serialize for Proof {
 impl Serialize for Comm {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&String::from_utf8_lossy(self.bytes()))
+    }
+}
+
+/// Reads back what was written, to be written again as the same: U+FFFD stands for a byte that is in no UTF-8. What a name
+/// has no room for is left out.
+impl<'de> Deserialize<'de> for Comm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_word(deserializer, "the name of a thread", |name| {
+            let mut comm = Self([0; 16]);
+            let mut places = comm.0.iter_mut();
+            for character in name.chars() {
+                match character {
+                    char::REPLACEMENT_CHARACTER => places.by_ref().zip([0xff]).for_each(|(place, byte)| *place = byte),
+                    _ => {
+                        let mut utf8 = [0; 4];
+                        let bytes = character.encode_utf8(&mut utf8).bytes();
+                        if bytes.len() <= places.len() {
+                            places.by_ref().zip(bytes).for_each(|(place, byte)| *place = byte);
+                        }
+                    }
+                }
+            }
+            Some(comm)
+        })
     }
 }
 
@@ -191,6 +296,8 @@ impl JsonSchema for Comm {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn comm(name: &[u8]) -> Comm {
@@ -216,13 +323,41 @@ mod tests {
     #[test]
     fn words_are_the_same_everywhere() {
         for direction in Direction::ALL {
-            assert_eq!(serde_json::to_string(&direction).unwrap(), format!("\"{direction}\""));
+            let json = format!("\"{direction}\"");
+            assert_eq!(serde_json::to_string(&direction).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Direction>(&json).unwrap(), direction);
         }
         for name in HintName::ALL {
             assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
         }
         for source in LossSource::ALL {
-            assert_eq!(serde_json::to_string(&source).unwrap(), format!("\"{source}\""));
+            let json = format!("\"{source}\"");
+            assert_eq!(serde_json::to_string(&source).unwrap(), json);
+            assert_eq!(serde_json::from_str::<LossSource>(&json).unwrap(), source);
+        }
+        assert!(serde_json::from_str::<Direction>("\"up\"").unwrap_err().to_string().contains("a direction"));
+    }
+
+    #[test]
+    fn evidence_is_a_list_of_words() {
+        let all = Proof { linger: true, unread: true, unaccepted: true };
+        assert_eq!(serde_json::to_string(&all).unwrap(), r#"["linger","unread","unaccepted"]"#);
+        assert_eq!(serde_json::to_string(&Proof::default()).unwrap(), "[]");
+        assert_eq!(serde_json::from_str::<Proof>(r#"["unread","unheard_of","unaccepted","linger"]"#).unwrap(), all);
+        assert!(serde_json::from_str::<Proof>("7").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_read_back_is_written_as_it_was(bytes: [u8; 16]) {
+            let json = serde_json::to_string(&Comm(bytes)).unwrap();
+            let read: Comm = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        }
+
+        #[test]
+        fn any_text_is_a_name(text: String) {
+            let _: Comm = serde_json::from_value(text.into()).unwrap();
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Exchange {
     netns: u32,
     ifindex: u32,
     with_sockets: bool,
+    btf: bool,
     error: u32,
     proof: Proof,
     task: Option<Task>,
@@ -40,6 +41,7 @@ impl Exchange {
             netns: HERE,
             ifindex: 1,
             with_sockets: false,
+            btf: true,
             error: 0,
             proof: Proof::default(),
             task: None,
@@ -58,6 +60,7 @@ impl Exchange {
         self.event(&Event::Owner(SocketOwner {
             at,
             asked: at,
+            early: false,
             local: end(local),
             remote: end(remote),
             process,
@@ -90,6 +93,12 @@ impl Exchange {
     /// The next segments tell their socket.
     pub(super) fn with_sockets(&mut self) -> &mut Self {
         self.with_sockets = true;
+        self
+    }
+
+    /// State changes tell neither namespace nor error.
+    pub(super) fn without_btf(&mut self) -> &mut Self {
+        self.btf = false;
         self
     }
 
@@ -142,12 +151,12 @@ impl Exchange {
         let change = StateChange {
             at: BootTime(self.now),
             socket: SocketKey(key),
-            netns: Some(self.netns),
+            netns: self.btf.then_some(self.netns),
             old,
             new,
             local: end(local),
             remote: end(remote),
-            error: Some(self.error),
+            error: self.btf.then_some(self.error),
             proof: self.proof,
             task: self.task,
         };
@@ -253,7 +262,7 @@ impl Exchange {
 
     /// Everything, records too.
     pub(super) fn finish_all(&mut self) -> Vec<Placed> {
-        self.connections.finish(&mut |placed| self.placed.push(placed));
+        self.connections.finish(BootTime(self.now), &mut |placed| self.placed.push(placed));
         std::mem::take(&mut self.placed)
     }
 
@@ -289,7 +298,9 @@ impl Exchange {
 
 /// What has been placed of what was put in.
 pub(super) fn events(mut placed: Vec<Placed>) -> Vec<Placed> {
-    placed.retain(|placed| !matches!(placed, Placed::Handshake(_) | Placed::Close(_) | Placed::Owner(_)));
+    placed.retain(|placed| {
+        !matches!(placed, Placed::Handshake(_) | Placed::Close(_) | Placed::Owner(_) | Placed::Listener(_))
+    });
     placed
 }
 
@@ -310,7 +321,7 @@ pub(super) fn conn(placed: &Placed) -> Option<u64> {
         Placed::Handshake(record) => Some(record.conn),
         Placed::Close(record) => Some(record.conn),
         Placed::Owner(owner) => Some(owner.conn),
-        Placed::Loss(_) => None,
+        Placed::Listener(_) | Placed::Loss(_) => None,
     }
 }
 

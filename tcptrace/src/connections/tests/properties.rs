@@ -15,7 +15,7 @@ use crate::{
     timeline::{CloseKind, HandshakeKind, Outcome},
 };
 
-const STATES: [State; 11] = [
+pub(super) const STATES: [State; 11] = [
     State::Established,
     State::SynSent,
     State::SynRecv,
@@ -30,7 +30,7 @@ const STATES: [State; 11] = [
 ];
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     State { socket: u64, local: u16, remote: u16, old: usize, new: usize },
     Segment { socket: Option<u64>, src: u16, dst: u16, flags: u16, seq: u32, ack: u32 },
     Icmp { src: u16, dst: u16 },
@@ -38,7 +38,7 @@ enum Step {
     Pass(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let (port, socket) = (0..5_u16, 0..6_u64);
     let state = (socket.clone(), port.clone(), port.clone(), 0..11_usize, 0..11_usize)
         .prop_map(|(socket, local, remote, old, new)| Step::State { socket, local, remote, old, new });

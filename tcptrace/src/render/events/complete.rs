@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     connections::Role,
+    entry::SegmentChoice,
     event::{Direction, HintName, LossSource, OwnerSource},
     render::{Json, samples},
     reset_reason::ResetReason,
@@ -15,15 +16,19 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 8] = [
+const LEFT_OUT: [(&str, &str); 12] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("start.schema", "of the JSON alone"),
+    ("start.netns", "long; for programs that read the lines back"),
+    ("start.segments", "the segments show which there are"),
     ("state.netns", "nearly always the same, and long; the connection's number keeps namespaces apart"),
     ("owner.socket", "as in a state"),
     ("hint.netns", "as with states"),
     ("hint.socket", "as with states"),
     ("state.socket", "the ends and the connection's number tell sockets apart for people"),
+    ("segment.socket", "as there"),
+    ("icmp.seq", "the connection's number tells which segment is quoted"),
 ];
 
 /// The fields of the entry's JSON with their values; options, whose text is their own affair, are one field.
@@ -94,6 +99,8 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.version = "0.2.0",
                     |entry| entry.hostname = "web8".into(),
                     |entry| entry.kernel = None,
+                    |entry| entry.netns = None,
+                    |entry| entry.segments = SegmentChoice::All,
                     |entry| entry.interfaces.push("eth1".into()),
                     |entry| entry.filter = "port 81".into(),
                 ],
@@ -144,6 +151,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.conn = 2,
                     |entry| entry.interface = "eth0".into(),
                     |entry| entry.direction = Some(Direction::In),
+                    |entry| entry.socket = Some(None),
                     |entry| entry.src.addr = [127, 0, 0, 2].into(),
                     |entry| entry.src.port = Some(1),
                     |entry| entry.dst.addr = [127, 0, 0, 2].into(),
@@ -178,6 +186,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.src.port = Some(1),
                     |entry| entry.dst.addr = [127, 0, 0, 2].into(),
                     |entry| entry.dst.port = None,
+                    |entry| entry.seq += 1,
                 ],
             ),
             Entry::Owner(entry) => check(
@@ -187,12 +196,12 @@ fn every_field_of_every_entry_is_shown() {
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = 4,
+                    |entry| entry.conn = None,
                     |entry| entry.socket = None,
                     |entry| entry.local.addr = [127, 0, 0, 2].into(),
                     |entry| entry.local.port = Some(1),
-                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.remote.port = Some(1),
+                    |entry| entry.remote = Some(samples::endpoint([127, 0, 0, 2], 54762)),
+                    |entry| entry.remote = Some(samples::endpoint([10, 0, 0, 1], 9502)),
                     |entry| entry.pid = Some(802),
                     |entry| entry.comm = Some(samples::comm("other")),
                     |entry| entry.source = OwnerSource::Listener,

@@ -10,8 +10,9 @@ use crate::{
 
 impl Events {
     pub(super) fn start(&self, entry: &StartEntry, line: &mut Line<'_>) {
-        // The schema is JSON's.
-        let StartEntry { stamp, schema: _, version, hostname, kernel, interfaces, filter } = entry;
+        // The schema is JSON's, the rest for whoever reads it back.
+        let StartEntry { stamp, schema: _, version, hostname, kernel, netns: _, interfaces, segments: _, filter } =
+            entry;
         self.time(stamp, line);
         line.raw("-- tracing");
         for (index, interface) in interfaces.iter().enumerate() {
@@ -27,7 +28,7 @@ impl Events {
     }
 
     pub(super) fn icmp(&self, entry: &IcmpEntry, line: &mut Line<'_>) {
-        let IcmpEntry { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst } = entry;
+        let IcmpEntry { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst, seq: _ } = entry;
         self.time(stamp, line);
         self.conn(*conn, line);
         self.passed(interface, *direction, line);
@@ -41,10 +42,14 @@ impl Events {
     /// Who holds a socket.
     pub(super) fn owner(&self, entry: &OwnerEntry, line: &mut Line<'_>) {
         // The ends tell sockets apart for people.
-        let OwnerEntry { stamp, conn, socket: _, local, remote, pid, comm, source } = entry;
+        let OwnerEntry { stamp, conn, socket: _, local, remote, sockets, pid, comm, source } = entry;
         self.time(stamp, line);
-        self.conn(*conn, line);
-        line.raw("owner     ").dotted(local).raw(" > ").dotted(remote).raw(": ");
+        self.conn_if_any(*conn, line);
+        line.raw("owner     ").dotted(local);
+        if let Some(remote) = remote {
+            line.raw(" > ").dotted(remote);
+        }
+        line.raw(": ");
         match (pid, comm) {
             (Some(pid), Some(comm)) => line.display(Escaped(comm.bytes())).raw("[").number(*pid).raw("]"),
             (Some(pid), None) => line.raw("[").number(*pid).raw("]"),
@@ -55,6 +60,9 @@ impl Events {
             OwnerSource::SockDiag => "it holds the socket",
             OwnerSource::Listener => "it holds the listener",
         });
+        if let Some(sockets) = sockets {
+            line.raw(", ").number(*sockets).raw(" sockets listen");
+        }
         line.raw(")");
     }
 

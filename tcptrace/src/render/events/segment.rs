@@ -16,6 +16,8 @@ impl Events {
             conn,
             interface,
             direction,
+            // The ends tell sockets apart.
+            socket: _,
             src,
             dst,
             flags,

@@ -17,6 +17,7 @@ impl Events {
             netns: _,
             // The ends and the order tell sockets apart.
             socket: _,
+            replaces: _,
             old,
             new,
             local,

@@ -18,6 +18,7 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
         conn,
         interface,
         direction,
+        socket,
         src,
         dst,
         flags,
@@ -39,6 +40,9 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
         Some(Direction::Out) => r#","direction":"out""#,
         None => r#","direction":null"#,
     });
+    if let Some(socket) = *socket {
+        line.raw(r#","socket":"#).long_number_or_null(socket);
+    }
     line.raw(r#","src":"#).endpoint(src);
     line.raw(r#","dst":"#).endpoint(dst);
     line.raw(r#","flags":""#).raw(flags.letters()).raw("\"");
@@ -64,6 +68,7 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
         conn,
         netns,
         socket,
+        replaces,
         old,
         new,
         local,
@@ -80,6 +85,9 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
     line.raw(r#","conn":"#).long_number_or_null(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","socket":"#).long_number(*socket);
+    if let Some(replaces) = *replaces {
+        line.raw(r#","replaces":"#).long_number(replaces);
+    }
     line.raw(r#","old":""#).raw(old.name()).raw("\"");
     line.raw(r#","new":""#).raw(new.name()).raw("\"");
     line.raw(r#","local":"#).endpoint(local);
@@ -97,8 +105,7 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
         None => line.raw(r#","error":null"#),
     };
     if !evidence.is_empty() {
-        line.raw(r#","evidence":"#);
-        by_serde(evidence, line.out());
+        by_serde(evidence, line.raw(r#","evidence":"#).out());
     }
     line.raw(r#","pid":"#).number_or_null(*pid);
     line.raw(r#","tid":"#).number_or_null(*tid);

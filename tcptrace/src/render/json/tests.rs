@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     entry::{HintEntry, SegmentEntry, StateEntry},
-    event::HintName,
+    event::{HintName, Proof},
     render::samples,
     tcp::{OptionBytes, TcpOptions},
     text::Errno,
@@ -32,7 +32,7 @@ fn expected(kind: &str, fields: &[&str]) -> String {
 fn start() {
     let fields = [
         r#""schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5""#,
-        r#""interfaces":["eth0","lo"],"filter":"port 80""#,
+        r#""netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80""#,
     ];
     assert_eq!(line(Entry::Start(samples::start())), expected("start", &fields));
 }
@@ -90,9 +90,23 @@ fn hint() {
 }
 
 #[test]
+fn state_of_a_socket_that_replaces_another_and_was_reset() {
+    let evidence = Proof { linger: true, ..Proof::default() };
+    let line = line(Entry::State(StateEntry { replaces: Some(12), evidence, ..samples::state() }));
+    assert!(line.contains(r#""socket":77,"replaces":12,"old""#), "{line}");
+    assert!(line.contains(r#""error":null,"evidence":["linger"],"pid""#), "{line}");
+}
+
+#[test]
+fn segment_of_a_socket_without_a_number() {
+    let line = line(Entry::Segment(SegmentEntry { socket: Some(None), ..samples::segment() }));
+    assert!(line.contains(r#""direction":"out","socket":null,"src""#), "{line}");
+}
+
+#[test]
 fn segment() {
     let fields = [
-        r#""conn":1,"interface":"lo","direction":"out""#,
+        r#""conn":1,"interface":"lo","direction":"out","socket":77"#,
         r#""src":{"addr":"127.0.0.1","port":39870},"dst":{"addr":"127.0.0.1","port":9502}"#,
         r#""flags":"S","seq":2927179378,"ack":null,"rel_seq":0,"rel_ack":null,"window":32792,"length":0"#,
         r#""options":{"mss":16396,"window_scale":3,"sack_permitted":true,"timestamp":{"value":255474104,"echo":0}}"#,
@@ -120,7 +134,7 @@ fn icmp() {
     let fields = [
         r#""conn":3,"interface":"eth0","direction":"in","from":"10.0.0.254""#,
         r#""kind":"host unreachable","icmp_type":3,"icmp_code":1"#,
-        r#""src":{"addr":"10.0.0.1","port":54762},"dst":{"addr":"10.0.0.2","port":9999}"#,
+        r#""src":{"addr":"10.0.0.1","port":54762},"dst":{"addr":"10.0.0.2","port":9999},"seq":721203976"#,
     ];
     assert_eq!(line(Entry::Icmp(samples::icmp())), expected("icmp", &fields));
 }

@@ -96,11 +96,11 @@ impl Track {
         Self::new(entry.conn, at(&entry.stamp), Phase::Open, entry.src, entry.dst)
     }
 
-    /// A connection that was there before, and somebody holds it.
-    pub(super) fn of_owner(entry: &OwnerEntry) -> Self {
+    /// A connection of which nothing is known but who holds it.
+    pub(super) fn of_owner(entry: &OwnerEntry, remote: EndpointEntry, conn: u64) -> Self {
         let server = entry.source == OwnerSource::Listener;
-        let (client, server) = if server { (entry.remote, entry.local) } else { (entry.local, entry.remote) };
-        Self { without_events: true, ..Self::new(entry.conn, at(&entry.stamp), Phase::Open, client, server) }
+        let (client, server) = if server { (remote, entry.local) } else { (entry.local, remote) };
+        Self { without_events: true, ..Self::new(conn, at(&entry.stamp), Phase::Open, client, server) }
     }
 
     /// Takes a change of state.

@@ -234,7 +234,8 @@ impl Script {
 
     /// Everything, after the last event; without the line that ends every trace.
     pub(super) fn finish(&mut self) -> String {
-        self.pass(Connections::finish);
+        let now = BootTime(self.boot().0);
+        self.pass(|connections, emit| connections.finish(now, emit));
         let stamp = self.describer.stamp(self.boot());
         let end = EndEntry { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
         self.timeline.render(&Entry::End(end), &mut self.out);

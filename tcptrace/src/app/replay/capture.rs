@@ -1,0 +1,100 @@
+//! Captures: segments and ICMP errors, and nothing else.
+
+use std::{io::Read, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use log::warn;
+use rustix::system::uname;
+
+use super::{Progress, Replay};
+use crate::{
+    capture::{Counters, Frames},
+    cli::{Options, Segments},
+    connections::NO_NAMESPACE,
+    describe::Describer,
+    entry::{SCHEMA, StartEntry},
+    event::BootTime,
+    output::Output,
+    pipeline::Pipeline,
+};
+
+/// Reads a capture to its end.
+///
+/// # Errors
+/// When it cannot be read to its end: then everything before is printed first.
+pub(super) fn replay<R: Read>(
+    mut frames: Frames<R>,
+    name: String,
+    options: &Options,
+    progress: Progress,
+) -> Result<ExitCode> {
+    let mut pipeline = Pipeline::new(NO_NAMESPACE, Describer::of_capture(), Output::patient(options)?, None);
+    pipeline.control_only = options.segments == Segments::Control;
+    let mut replay = Replay::new(options, name, progress, pipeline);
+    let mut named = 0;
+    let mut outcome = Ok(());
+    while let Some(framed) = frames.next() {
+        let framed = match framed {
+            Ok(framed) => framed,
+            Err(error) => {
+                outcome = Err(error).with_context(|| replay.name.clone());
+                break;
+            }
+        };
+        for (index, interface) in (1..).zip(frames.interfaces()).skip(named) {
+            replay.pipeline.describer.name_interface(index, &interface.name);
+            named += 1;
+        }
+        if replay.times.is_none() {
+            replay.start(framed.event.at());
+        }
+        let interface = frames.interfaces().get(framed.interface as usize).map(|interface| interface.name.as_str());
+        let enough = replay.take(&framed.event, interface).is_break();
+        replay.has_read(frames.counters().bytes, frames.is_dry());
+        if enough {
+            break;
+        }
+    }
+    let last = replay.last();
+    if replay.times.is_none() {
+        replay.start(last);
+    }
+    replay.pipeline.end(last);
+    replay.progress.finish();
+    report(&frames.counters(), &replay.name);
+    replay.finish(outcome)
+}
+
+impl Replay<'_> {
+    fn start(&mut self, at: BootTime) {
+        let start = StartEntry {
+            stamp: self.pipeline.describer.stamp(at),
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
+            hostname: uname().nodename().to_string_lossy().into_owned(),
+            kernel: None,
+            netns: None,
+            interfaces: vec![self.name.clone()],
+            segments: self.options.segments.into(),
+            filter: self.options.filter.to_string(),
+        };
+        self.pipeline.start(start);
+    }
+}
+
+/// Says what of the capture was of no use.
+fn report(counters: &Counters, name: &str) {
+    if counters.short > 0 {
+        warn!("{name}: {} frames are cut before the end of the TCP header: capture more of each", counters.short);
+    }
+    if counters.backwards > 0 {
+        warn!("{name}: {} frames are older than the frame before them", counters.backwards);
+    }
+    if counters.lost > 0 {
+        warn!("{name}: {} frames were lost by the program that made it", counters.lost);
+    }
+    let useless = counters.skipped.link_type + counters.skipped.interface;
+    if useless > 0 {
+        warn!("{name}: {useless} frames of interfaces with an unsupported link type were passed over");
+    }
+}

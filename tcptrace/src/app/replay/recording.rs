@@ -1,0 +1,142 @@
+//! Recordings: everything that was seen, with the times and the names of the host where it was.
+
+use std::{io::Read, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use log::{debug, warn};
+
+use super::{Progress, Replay};
+use crate::{
+    cli::Options,
+    connections::NO_NAMESPACE,
+    describe::Describer,
+    entry::{SCHEMA, SegmentChoice, StartEntry},
+    event::Event,
+    filter::Filter,
+    output::Output,
+    pipeline::Pipeline,
+    recording::{Counters, Moment, Record, Recorded, Recording, Start},
+};
+
+/// Reads a recording to its end.
+///
+/// # Errors
+/// When it cannot be read to its end: then everything before is printed first.
+pub(super) fn replay<R: Read>(
+    mut recording: Recording<R>,
+    name: String,
+    options: &Options,
+    progress: Progress,
+) -> Result<ExitCode> {
+    // Before the output is opened, which may empty a file.
+    let mut next = recording.next().transpose().with_context(|| name.clone())?;
+    let pipeline = Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), Output::patient(options)?);
+    let mut replay = Replay::new(options, name, progress, pipeline);
+    let (mut named, mut open) = (0, false);
+    let mut outcome = Ok(());
+    while let Some(record) = next {
+        match record {
+            Record::Start(start) if start.goes_on => replay.note(start.moment),
+            Record::Start(start) => {
+                if open {
+                    replay.pipeline.end(replay.last());
+                }
+                replay.begin(&start);
+                (named, open) = (0, true);
+            }
+            Record::Event(Recorded { event, wall }) => {
+                for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
+                    replay.pipeline.describer.name_interface(index, interface);
+                    named += 1;
+                }
+                let index = passed(&event).and_then(|number| number.checked_sub(1));
+                let interface = index.and_then(|index| recording.interfaces().get(index as usize));
+                replay.note(Moment { at: event.at(), wall });
+                if replay.take(&event, interface.map(String::as_str)).is_break() {
+                    break;
+                }
+            }
+            Record::End(moment) => {
+                replay.note(moment);
+                replay.pipeline.end(moment.at);
+                open = false;
+            }
+        }
+        replay.has_read(recording.counters().bytes, recording.is_dry());
+        next = recording.next().transpose().unwrap_or_else(|error| {
+            outcome = Err(error).with_context(|| replay.name.clone());
+            None
+        });
+    }
+    if open {
+        debug!("{}: no end record was read", replay.name);
+        replay.pipeline.end(replay.last());
+    }
+    replay.progress.finish();
+    report(&recording.counters(), &replay);
+    replay.finish(outcome)
+}
+
+/// The number of the interface that an event passed.
+fn passed(event: &Event) -> Option<u32> {
+    match event {
+        Event::Segment(segment) => Some(segment.ifindex),
+        Event::Icmp(error) => Some(error.ifindex),
+        Event::State(_) | Event::Hint(_) | Event::Owner(_) | Event::Listener(_) | Event::Loss(_) => None,
+    }
+}
+
+impl Replay<'_> {
+    /// The clocks of the recorded host showed this.
+    fn note(&mut self, moment: Moment) {
+        self.pipeline.describer.clock.note(moment.at, moment.wall);
+    }
+
+    /// A run of its own begins. It says where it comes from, and what is left of it here.
+    fn begin(&mut self, start: &Start) {
+        self.ended += self.pipeline.totals().ended;
+        self.times = None;
+        let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
+        self.pipeline.begin_again(start.netns.unwrap_or(NO_NAMESPACE), describer);
+        self.note(start.moment);
+        let wanted = SegmentChoice::from(self.options.segments);
+        self.pipeline.control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
+        let start = StartEntry {
+            stamp: self.pipeline.describer.stamp(start.moment.at),
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
+            hostname: start.hostname.clone(),
+            kernel: start.kernel.clone(),
+            netns: start.netns,
+            interfaces: start.interfaces.clone(),
+            segments: start.segments.min(wanted),
+            filter: both(&start.filter, &self.options.filter),
+        };
+        self.pipeline.start(start);
+    }
+}
+
+/// What was recorded passed the one filter then, and passes the other now.
+fn both(recorded: &str, filter: &Filter) -> String {
+    let words = [recorded, &filter.to_string()];
+    let mut words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
+    words.dedup();
+    words.join(" and ")
+}
+
+/// Says what of the recording was of no use.
+fn report(counters: &Counters, replay: &Replay<'_>) {
+    let name = &replay.name;
+    if counters.backwards > 0 {
+        warn!("{name}: {} records are older than a record before them", counters.backwards);
+    }
+    if counters.events == 0 && counters.verdicts > 0 {
+        warn!("{name}: there are verdicts, but no events to reach them anew from: record without --emit");
+    }
+    if counters.unknown > 0 {
+        debug!("{name}: {} records of types that this build does not know were passed over", counters.unknown);
+    }
+    if !replay.options.filter.interfaces.is_empty() {
+        warn!("{name}: a recording does not tell a socket's interface: --interface applies to segments alone");
+    }
+}

@@ -1,0 +1,240 @@
+//! Recordings are read without privileges and without a kernel. Those here are written by hand, or made from a capture.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use tcptrace_tests::binary;
+use tempfile::TempDir;
+
+use crate::captures::{CLIENT_54321, Read, SERVER_54321, exchange_54321, pcap, run};
+
+const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
+
+/// Somebody listens, so that the first line behind `start` is a state.
+const LISTEN: &str = r#"{"type":"state","time":"2026-11-20T10:00:01.000000000Z","boot_ns":2000000000,"conn":null,"netns":4026531840,"socket":1,"old":"CLOSE","new":"LISTEN","local":{"addr":"0.0.0.0","port":80},"remote":null,"role":null,"error":null,"pid":12,"tid":12,"comm":"nginx","old_state_ns":null}"#;
+
+/// A segment of a connection to port 80 at some nanosecond.
+fn segment(boot_ns: u64, flags: &str, seq: u32, ack: Option<u32>) -> String {
+    let record = json!({
+        "type": "segment", "time": "2026-11-20T10:00:02.000000000Z", "boot_ns": boot_ns, "conn": 1, "interface": "eth0",
+        "direction": "in", "src": { "addr": "10.0.0.1", "port": 40000 }, "dst": { "addr": "10.0.0.2", "port": 80 },
+        "flags": flags, "seq": seq, "ack": ack, "rel_seq": 0, "rel_ack": null, "window": 1024, "length": 0,
+        "options": { "mss": null, "window_scale": null, "sack_permitted": false, "timestamp": null },
+    });
+    // Nobody has to keep the order of the fields.
+    record.to_string()
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, contents).expect("a file can be written");
+        path
+    }
+}
+
+fn read(lines: &[&str], arguments: &[&str]) -> Read {
+    let folder = Folder::new();
+    run(&folder.write("trace.jsonl", lines.iter().flat_map(|line| [line, "\n"]).collect::<String>()), arguments)
+}
+
+/// stdout of a run that goes well.
+fn text(path: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(binary()).arg("-r").arg(path).args(arguments).output().expect("it runs");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_recording_of_a_capture_says_what_the_capture_says() {
+    let folder = Folder::new();
+    let capture = folder.write("x.pcap", pcap(CLIENT_54321, SERVER_54321, &exchange_54321()));
+    let recording = folder.0.path().join("x.jsonl");
+    let said = text(&capture, &["--json", "-w", recording.to_str().expect("UTF-8")]);
+    assert_eq!(text(&recording, &["--json"]), said, "data segments are in the file, and hidden again");
+    let all = text(&recording, &["--json", "--segments", "all"]);
+    assert_eq!(all, text(&capture, &["--json", "--segments", "all"]));
+    assert!(all.lines().count() > said.lines().count());
+    assert_eq!(text(&recording, &[]), text(&capture, &[]), "in text too");
+}
+
+#[test]
+fn where_it_comes_from_is_said_and_what_is_left_of_it() {
+    let read = read(&[START, LISTEN], &["--host", "10.0.0.0/8,0.0.0.0", "--segments", "none"]);
+    assert_eq!((read.status, read.log.as_str()), (Some(0), ""));
+    let start = read.only("start");
+    let expected = json!({
+        "hostname": "web7", "kernel": "6.18.5", "netns": 4_026_531_840_u64, "interfaces": ["eth0", "lo"],
+        "filter": "port 80 and host 10.0.0.0/8,0.0.0.0", "segments": "none", "boot_ns": 1_000_000_000,
+        "time": "2026-11-20T10:00:00.000000000Z", "schema": 1,
+    });
+    for (field, value) in expected.as_object().expect("an object") {
+        assert_eq!(start[field], *value, "{field}");
+    }
+    assert_eq!(read.only("state"), &serde_json::from_str::<Value>(LISTEN).expect("JSON"));
+    assert_eq!(read.only("end")["events"], 1);
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_sentence_and_all_before_it_is_printed() {
+    let unfinished = &LISTEN[..100];
+    for (line, records, says) in [
+        (
+            START.replace("\"schema\":1", "\"schema\":7"),
+            3,
+            "line 3 begins a recording of schema 7, and this build reads schema 1",
+        ),
+        (LISTEN.replace("CLOSE", "SHUT"), 3, "line 3 is malformed at byte"),
+        ("{\"type\":\"state\",}".to_owned(), 3, "line 3 is malformed at byte"),
+        ("nonsense".to_owned(), 3, "line 3 is malformed at byte 1: it is no JSON object"),
+        (LISTEN.replace("2000000000", "null"), 3, "boot_ns is null"),
+        ("{".repeat(2 << 20), 3, "line 3 is malformed: it has more than 1048576 bytes"),
+    ] {
+        let read = read(&[START, LISTEN, &line, LISTEN], &[]);
+        assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), records, 1), "{}", read.log);
+        assert!(read.log.contains(says) && read.log.contains("trace.jsonl"), "{says} is not in: {}", read.log);
+        assert_eq!(read.only("state")["comm"], "nginx");
+    }
+    let folder = Folder::new();
+    let read = run(&folder.write("cut.jsonl", [START, "\n", LISTEN, "\n", unfinished].concat()), &[]);
+    assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), 3, 1), "{}", read.log);
+    assert!(read.log.contains("cut off in the middle of line 3 (complete lines before it: 2"), "{}", read.log);
+}
+
+#[test]
+fn what_is_no_recording_empties_no_file() {
+    let folder = Folder::new();
+    let kept = folder.write("kept.jsonl", "kept");
+    for (line, says) in [
+        (LISTEN.to_owned(), "line 1 is no start record"),
+        ("{}".to_owned(), "line 1 is malformed at byte 2: missing field `type`"),
+        (START.replace("\"schema\":1", "\"schema\":2"), "schema 2"),
+    ] {
+        let path = folder.write("no.jsonl", line + "\n");
+        let read = run(&path, &["-w", kept.to_str().expect("UTF-8")]);
+        assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), 0, 1), "{}", read.log);
+        assert!(read.log.contains(says), "{says} is not in: {}", read.log);
+        assert_eq!(fs::read_to_string(&kept).expect("it is there"), "kept");
+    }
+}
+
+#[test]
+fn the_file_that_is_read_is_not_written() {
+    let folder = Folder::new();
+    let path = folder.write("trace.jsonl", [START, "\n", LISTEN, "\n"].concat());
+    let link = folder.0.path().join("link.jsonl");
+    fs::hard_link(&path, &link).expect("a link");
+    for written in [&path, &link] {
+        let read = run(&path, &["-w", written.to_str().expect("UTF-8")]);
+        assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), 0, 1), "{}", read.log);
+        assert!(read.log.contains("read and written at once"), "{}", read.log);
+        assert!(fs::read_to_string(&path).expect("it is there").starts_with(START));
+    }
+}
+
+#[test]
+fn types_that_are_not_known_are_passed_over_and_mentioned_when_asked() {
+    let lines = [START, r#"{"type":"omen","conn":1}"#, r#"{"type":"omen"}"#, LISTEN];
+    assert_eq!(read(&lines, &[]).log, "");
+    let read = read(&lines, &["-v"]);
+    assert_eq!((read.status, read.records.len()), (Some(0), 3));
+    assert!(read.log.contains("2 records of types that this build does not know"), "{}", read.log);
+}
+
+#[test]
+fn verdicts_without_the_events_they_rest_on_are_worth_a_warning() {
+    let read = read(&[START, r#"{"type":"close","conn":1}"#], &[]);
+    assert_eq!((read.status, read.records.len()), (Some(0), 2));
+    assert!(read.log.contains("no events"), "{}", read.log);
+}
+
+#[test]
+fn times_that_run_back_by_more_than_processors_do_are_counted() {
+    let (syn, ack, fin) = (segment(9_000_000_000, "S", 7, None), segment(8_999_990_000, ".", 8, Some(1)), "F.");
+    assert_eq!(read(&[START, &syn, &ack], &[]).log, "");
+    let read = read(&[START, &syn, &segment(3_000_000_000, fin, 8, Some(1))], &[]);
+    assert_eq!(read.status, Some(0));
+    assert!(read.log.contains("1 records are older than a record before them"), "{}", read.log);
+}
+
+#[test]
+fn the_files_of_one_run_go_on_and_those_of_others_begin_anew() {
+    let (syn, fin) = (segment(3_000_000_000, "S", 7, None), segment(4_000_000_000, "F.", 8, Some(1)));
+    let again = START.replace("1000000000,\"schema", "3500000000,\"schema");
+    let conns = |lines: &[&str]| {
+        let read = read(lines, &[]);
+        assert_eq!((read.status, read.log.as_str()), (Some(0), ""));
+        let kinds = |kind: &str| read.records.iter().filter(|record| record["type"] == kind).count();
+        assert_eq!(kinds("start"), kinds("end"), "{:#?}", read.records);
+        (kinds("start"), kinds("handshake"))
+    };
+    assert_eq!(conns(&[START, &syn, &again, &fin]), (1, 1), "one connection");
+    assert_eq!(conns(&[START, &syn, &again.replace("web7", "web8"), &fin]), (2, 2), "one of each host");
+    let end = r#"{"type":"end","time":"2026-11-20T10:00:03.000000000Z","boot_ns":3200000000,"connections":1,"open":1,"evicted":0,"events":1,"lost":0}"#;
+    assert_eq!(conns(&[START, &syn, end, &again, &fin]), (2, 2), "one of each run");
+    assert_eq!(conns(&[&again, &fin, START, &syn]), (2, 2), "the wrong way round");
+}
+
+#[test]
+fn filters_and_limits_apply_as_to_captures() {
+    let (syn, fin) = (segment(3_000_000_000, "S", 7, None), segment(9_000_000_000, "F.", 8, Some(1)));
+    let lines = [START, LISTEN, &syn, &fin];
+    for (arguments, events) in [
+        (&[][..], 3),
+        (&["-p", "80"], 3),
+        (&["-p", "40000"], 2),
+        (&["--local-port", "80"], 3),
+        (&["--remote-port", "80"], 0),
+        (&["--remote-port", "40000"], 2),
+        (&["--host", "10.0.0.1"], 2),
+        (&["-6"], 0),
+        (&["--segments", "none"], 1),
+        (&["--duration", "2s"], 2),
+    ] {
+        let read = read(&lines, arguments);
+        assert_eq!((read.status, &read.only("end")["events"]), (Some(0), &json!(events)), "{arguments:?}");
+    }
+    let read = read(&lines, &["-i", "lo"]);
+    assert_eq!(read.only("end")["events"], 1, "the listener uses them all");
+    assert!(read.log.contains("--interface applies to segments alone"), "{}", read.log);
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_passed_on_at_once() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
+    let mut command = Command::new(binary());
+    command.args(["-r", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    let mut output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    for line in [START, LISTEN] {
+        writeln!(input, "{line}").expect("it is read");
+        let said: Value = serde_json::from_str(&output.next().expect("a line").expect("UTF-8")).expect("JSON");
+        assert_eq!(said["type"], serde_json::from_str::<Value>(line).expect("JSON")["type"]);
+    }
+    drop(input);
+    assert_eq!(output.count(), 1, "the end");
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it() {
+    let folder = Folder::new();
+    let lines: String = [START.to_owned(), (LISTEN.to_owned() + "\n").repeat(100_000)].join("\n");
+    let path = folder.write("long.jsonl", lines);
+    let mut command = Command::new(binary());
+    let mut child = command.arg("-r").arg(&path).arg("--json").stdout(Stdio::piped()).spawn().expect("it starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}

@@ -1,0 +1,234 @@
+//! What was recorded live says the same again, byte by byte.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use socket2::SockRef;
+use tcptrace_tests::{
+    Connection, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end, send, text,
+};
+
+/// What is read from a recording, as it is written.
+fn replay(path: &Path, arguments: &[&str]) -> String {
+    output(Command::new(binary()).arg("-r").arg(path).arg("--json").args(arguments))
+}
+
+/// Asserts that every line comes again, but for the count of events in the last one: copies are not counted again.
+#[track_caller]
+fn same_again(recorded: &str, read: &str) {
+    let mut lines: Vec<[&str; 2]> = recorded.lines().zip(read.lines()).map(<[&str; 2]>::from).collect();
+    let [recorded_end, read_end] = lines.pop().expect("there are lines");
+    for [recorded, read] in lines {
+        assert_eq!(read, recorded);
+    }
+    assert_eq!(read.lines().count(), recorded.lines().count());
+    let end = |line: &str| {
+        let mut end: Value = serde_json::from_str(line).expect("JSON");
+        end["events"] = Value::Null;
+        end
+    };
+    assert_eq!(end(read_end), end(recorded_end));
+}
+
+fn loopback(netns: &Netns, port: u16) -> Ends {
+    Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
+
+/// Connections that end in every way that can be had at will, on three ports from `port` on; the last one is left open by
+/// one of its ends.
+fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
+    let ends = loopback(netns, port);
+    ends.close_in_four(ends.open());
+    ends.close_in_three(ends.open());
+
+    let connection = ends.open();
+    send(&connection.client, 10);
+    connection.client.shutdown(Shutdown::Write).expect("a shutdown");
+    receive(&connection.server, 10);
+    receive_end(&connection.server);
+    send(&connection.server, 1000);
+    receive(&connection.client, 1000);
+    ends.server.close(connection.server);
+    receive_end(&connection.client);
+    ends.client.close(connection.client);
+
+    let connection = ends.open();
+    let remote = connection.client_address();
+    SockRef::from(&connection.client).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+    ends.client.close(connection.client);
+    tracer.wait_state("CLOSE", ends.address, remote);
+    ends.server.close(connection.server);
+
+    let connection = ends.open();
+    send(&connection.client, 14);
+    connection.server.peek(&mut [0; 14]).expect("data to come");
+    ends.server.close(connection.server);
+    ends.client.close(connection.client);
+
+    let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, port + 1));
+    ends.client.connect_with(nobody, |_| {}).expect_err("nobody listens");
+
+    let v6 = Ends::on(netns, SocketAddr::from((Ipv6Addr::LOCALHOST, port + 2)));
+    v6.close_in_four(v6.open());
+
+    let connection = ends.open();
+    let (client, server) = (connection.client_address(), connection.server_address());
+    let half = connection.client.try_clone().expect("a stream can be duplicated");
+    half.shutdown(Shutdown::Write).expect("a shutdown");
+    receive_end(&connection.server);
+    tracer.wait_state("FIN_WAIT1", client, server);
+    (ends, connection)
+}
+
+fn check_all_kinds(port: u16, more: &[&str], kinds: &[&str]) {
+    // The same segments are chosen again.
+    let segments = if more.contains(&"all") { more } else { &[] };
+    let netns = Netns::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let ports = format!("{port}-{}", port + 2);
+    let arguments = [&["-p", &ports, "-w", path.to_str().expect("UTF-8")], more].concat();
+    let tracer = Tracer::start(&netns, &arguments);
+    let left_open = play(&netns, port, &tracer);
+    let trace = tracer.stop();
+    drop(left_open);
+    let closes: Vec<_> = trace.of_type("close").iter().map(|close| text(close, "kind")).collect();
+    for kind in kinds {
+        assert!(closes.contains(kind), "no {kind} among {closes:?}");
+    }
+    assert_eq!(trace.of_type("handshake").len(), 8);
+    trace.nothing_lost();
+    let recorded = fs::read_to_string(&path).expect("the file is there");
+    same_again(&recorded, &replay(&path, segments));
+
+    let again = folder.path().join("again.jsonl");
+    let read = replay(&path, &["-w", again.to_str().expect("UTF-8"), "--emit", "close"]);
+    assert_eq!(read.lines().count(), 2 + closes.len());
+    same_again(&recorded, &fs::read_to_string(&again).expect("the file is there"));
+}
+
+#[test]
+fn every_kind_of_close() {
+    check_all_kinds(4901, &[], &["three_segment", "four_segment", "reset", "unfinished"]);
+}
+
+#[test]
+fn every_kind_of_close_without_btf() {
+    check_all_kinds(4904, &["--no-btf"], &["three_segment", "four_segment", "reset", "unfinished"]);
+}
+
+#[test]
+fn every_segment() {
+    check_all_kinds(4907, &["--segments", "all"], &["four_segment"]);
+}
+
+#[test]
+fn states_alone() {
+    check_all_kinds(4910, &["--segments", "none"], &["orderly"]);
+}
+
+#[test]
+fn of_every_segment_those_that_matter_can_be_chosen_later() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4913);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let tracer = Tracer::start(&netns, &["-p", "4913", "--segments", "all", "-w", path.to_str().expect("UTF-8")]);
+    let connection = ends.open();
+    for _ in 0..20 {
+        send(&connection.client, 100);
+        receive(&connection.server, 100);
+    }
+    ends.close_in_four(connection);
+    let trace = tracer.stop();
+    let count = |text: &str, kind: &str| text.lines().filter(|line| line.contains(kind)).count();
+    let (all, control) = (replay(&path, &["--segments", "all"]), replay(&path, &[]));
+    assert_eq!(count(&all, r#""type":"segment""#), trace.of_type("segment").len());
+    assert_eq!(count(&control, r#""type":"segment""#), 7);
+    let verdicts = |text: &str| -> Vec<String> {
+        let is_verdict = |line: &&str| line.contains(r#""type":"handshake""#) || line.contains(r#""type":"close""#);
+        text.lines().filter(is_verdict).map(str::to_owned).collect()
+    };
+    assert_eq!(verdicts(&all), verdicts(&control));
+    assert_eq!(verdicts(&all), verdicts(&fs::read_to_string(&path).expect("the file is there")));
+}
+
+#[test]
+fn deadlines_run_by_the_times_of_the_records() {
+    let (here, there) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&here, &there, 61);
+    here.nft("table inet t { chain c { type filter hook input priority 0; tcp dport 4916 reject; }; }");
+    let ends = Ends::between(&there, &here, veth.left_v4(4915));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let tracer = Tracer::start(&here, &["-p", "4915-4916", "-w", path.to_str().expect("UTF-8")]);
+    ends.client.connect_with(veth.left_v4(4916), |_| {}).expect_err("the packet filter refuses");
+    for _ in 0..3 {
+        ends.close_in_four(ends.open());
+    }
+    // One end is seen with its segments, the other with its states: these end a second later.
+    tracer.wait_until("the closes", |records| records.iter().filter(|record| is_type(record, "close")).count() >= 6);
+    ends.close_in_three(ends.open());
+    let trace = tracer.stop();
+    assert!(!trace.of_type("icmp").is_empty(), "{:#?}", trace.records);
+    same_again(&fs::read_to_string(&path).expect("the file is there"), &replay(&path, &[]));
+}
+
+#[test]
+fn the_files_of_a_rotation_are_read_as_one() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4917);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, old) = (folder.path().join("trace.jsonl"), folder.path().join("old.jsonl"));
+    let tracer = Tracer::start(&netns, &["-p", "4917", "-w", path.to_str().expect("UTF-8")]);
+    let connection = ends.open();
+    tracer.wait_for("the handshake", |record| is_type(record, "handshake"));
+    fs::rename(&path, &old).expect("a file can be renamed");
+    tracer.signal(Signal::HUP);
+    eventually("a new file", LIMIT, || path.exists());
+    ends.close_in_four(connection);
+    let trace = tracer.stop();
+    let both = folder.path().join("both.jsonl");
+    let text = [old, path].map(|path| fs::read_to_string(path).expect("the file is there")).concat();
+    fs::write(&both, text).expect("a file can be written");
+    let read = replay(&both, &[]);
+    let records: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(records, trace.records, "as stdout has it");
+}
+
+#[test]
+fn what_was_printed_is_read_from_a_pipe_and_filtered() {
+    let netns = Netns::new();
+    let tracer = Tracer::start(&netns, &["-p", "4920-4922"]);
+    let left_open = play(&netns, 4920, &tracer);
+    let trace = tracer.stop();
+    drop(left_open);
+    let printed: String = trace.records.iter().map(|record| format!("{record}\n")).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("printed.jsonl");
+    fs::write(&path, printed).expect("a file can be written");
+    for (arguments, connections) in [
+        (&[][..], 8),
+        (&["-6"], 1),
+        (&["-p", "4921"], 1),
+        (&["--remote-port", "4920"], 6),
+        (&["--local-port", "4922"], 1),
+        (&["--host", "::1"], 1),
+        (&["-i", "lo"], 8),
+        (&["-c", "2"], 2),
+    ] {
+        let mut command = Command::new(binary());
+        let file = fs::File::open(&path).expect("the file is there");
+        let run = command.args(["-r", "-", "--json"]).args(arguments).stdin(file).stderr(Stdio::null()).output();
+        let text = String::from_utf8(run.expect("it runs").stdout).expect("UTF-8");
+        let end: Value = serde_json::from_str(text.lines().last().expect("lines")).expect("JSON");
+        assert_eq!(end["connections"], connections, "{arguments:?}: {text}");
+    }
+}
