@@ -1,6 +1,6 @@
 //! What happens on the wire and in the sockets, made on a real kernel, and everything that the tracer must say of it.
 
-mod closing;
+pub(crate) mod closing;
 mod opening;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,7 +33,7 @@ fn wait_segments(tracer: &Tracer, flags: &str, count: usize) {
 
 /// Waits until it has been said of so many connections inside `netns` how they opened, and how they closed.
 #[track_caller]
-fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+pub(crate) fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
         let here =
             |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());

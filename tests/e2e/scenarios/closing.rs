@@ -37,7 +37,7 @@ fn traced(netns: &Netns, port: u16, play: impl FnOnce(&Ends, Connection)) -> Tra
 }
 
 /// The close that the client of two actors began, in which neither end sent anything, and both ends' sockets are here.
-fn plain(netns: &Netns, server: SocketAddr) -> Value {
+pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
     json!({
         "netns": netns.inode(), "kind": "four_segment", "initiator": "client",
         "client": { "addr": server.ip(), "port": SOME, "pid": std::process::id(), "comm": "tt-client" },
@@ -75,7 +75,7 @@ fn played(server: SocketAddr) -> Value {
 }
 
 /// The states of both ends after ESTABLISHED; none where an end's socket is not here.
-fn states(client: &[&str], server: &[&str]) -> Value {
+pub(crate) fn states(client: &[&str], server: &[&str]) -> Value {
     json!({ "client": stays("SYN_SENT", client), "server": stays("SYN_RECV", server) })
 }
 
