@@ -112,7 +112,7 @@ fn keep_alive_probes_without_an_answer_end_in_a_reset() {
     let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "client");
     assert_eq!(told, ["S 0:0", ". 1:1 ack 1", "R. 1:1 ack 1"]);
     let expected = json!({ "reset": { "by": "client", "cause": "keepalive" } });
-    let expected = but(but(gave_up(), sent_nothing("timed out: the other end did not answer any more")), expected);
+    let expected = but(but(gave_up(), sent_nothing("timed out: keep-alive probes were not answered")), expected);
     assert_record(trace.closed(&netns), &but(plain, expected));
 }
 

@@ -75,6 +75,7 @@ fn a_socket_that_gives_up_and_resets_had_sent_keep_alive_probes() {
     let (_, close) = whole(&mut exchange);
     assert_eq!((close.kind, close.initiator), (CloseKind::TimedOut, None));
     assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::Keepalive }));
+    assert!(close.summary.starts_with("timed out: keep-alive probes were not answered"), "{}", close.summary);
 }
 
 #[test]
