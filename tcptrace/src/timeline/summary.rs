@@ -158,6 +158,10 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
         Some(TimeWait::Both) => text.push_str("; both hold TIME_WAIT for 60 s"),
         None => {}
     }
+    let late = record.reset.filter(|_| record.time_wait.is_some());
+    if let Some(reset) = late {
+        push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
+    }
     text.push_str(&common_words(&facts.common));
     text + &missing_words(&record.missing)
 }

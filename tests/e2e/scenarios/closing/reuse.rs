@@ -32,7 +32,10 @@ fn a_reset_into_time_wait_ends_nothing_but_that() {
     let expected = json!({
         "reset": { "by": "server", "cause": "unknown" },
         "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &[]),
-        "summary": ["closed by the client, four segments; 0 B →, 0 B ←; lasted "],
+        "summary": [
+            "closed by the client, four segments; 0 B →, 0 B ←; lasted ",
+            "; the client holds TIME_WAIT for 60 s, into which the server sent a reset",
+        ],
     });
     assert_record(trace.closed(&netns), &but(but(plain(&netns, server), played(server)), expected));
 }
