@@ -22,6 +22,8 @@ use super::{drop_at_input, loopback, start, wait_told};
 // States as /proc/net/tcp has them.
 const FIN_WAIT1: &str = "04";
 const FIN_WAIT2: &str = "05";
+const TIME_WAIT: &str = "06";
+const CLOSING: &str = "0B";
 
 /// Plays with a connection on loopback; what a tracer says of it, which has seen who listens.
 #[track_caller]

@@ -1,9 +1,11 @@
 //! Segments of a close are lost, and sent again.
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Ends, Netns, Trace, assert_record, but, number, receive_end};
+use tcptrace_tests::{Ends, Netns, TRAFFIC_LIMIT, assert_record, but, eventually, number, receive_end};
 
-use super::{FIN_WAIT1, addresses, drop_at_input, loopback, plain, start, traced, wait_client, wait_told};
+use super::{
+    CLOSING, FIN_WAIT1, addresses, drop_at_input, loopback, plain, start, states, traced, wait_client, wait_told,
+};
 
 /// How often an end sent its FIN again: once, or more often on a busy machine.
 #[track_caller]
@@ -43,11 +45,36 @@ fn a_last_ack_that_is_lost_is_sent_again_from_time_wait() {
     );
     ends.server.close(connection.server);
     wait_told(&tracer, &netns, 1, 1);
-    let trace: Trace = tracer.stop();
+    let trace = tracer.stop();
     let close = trace.closed(&netns);
     let expected = json!({ "retransmissions": { "server": again(close, "server") } });
     assert_record(close, &but(plain(&netns, loopback(PORT)), expected));
     let last_acks =
         trace.segments(&netns, PORT).into_iter().filter(|record| record["rel_ack"] == 2 && record["rel_seq"] == 2);
     assert!(last_acks.count() as u64 > again(close, "server"), "each FIN has its ACK: {:#?}", trace.records);
+}
+
+#[test]
+fn a_fin_that_is_lost_and_crosses_the_other_closes_both_ends_at_once() {
+    const PORT: u16 = 4723;
+    let netns = Netns::new();
+    drop_at_input(&netns, &format!("tcp dport {PORT} tcp flags & fin == fin"));
+    let trace = traced(&netns, PORT, |ends, connection| {
+        let (client, server) = addresses(&connection);
+        ends.client.close(connection.client);
+        ends.server.close(connection.server);
+        eventually("CLOSING at the client", TRAFFIC_LIMIT, || {
+            ends.client.socket_state(client.port(), server.port()).as_deref() == Some(CLOSING)
+        });
+        netns.nft("flush ruleset");
+    });
+    let close = trace.closed(&netns);
+    let expected = json!({
+        "kind": "simultaneous", "initiator": null, "time_wait": "both",
+        "retransmissions": { "client": again(close, "client") },
+        // The server has heard of the client's FIN only when its own was acknowledged.
+        "states": states(&["FIN_WAIT1", "CLOSING", "TIME_WAIT"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+        "summary": ["closed by both ends at once; 0 B →, 0 B ←; lasted ", "; both hold TIME_WAIT for 60 s"],
+    });
+    assert_record(close, &but(plain(&netns, loopback(PORT)), expected));
 }

@@ -17,11 +17,18 @@ use rustix::{
 use serde_json::json;
 use socket2::{Domain, Protocol, Socket, Type};
 use tcptrace_tests::{
-    ANY, Actor, Ends, LIMIT, Netns, Process, TRAFFIC_LIMIT, assert_opened, assert_record, but, close, eventually,
-    receive_end, send, text,
+    ANY, Actor, Ends, LIMIT, Lines, Netns, Process, TRAFFIC_LIMIT, assert_opened, assert_record, but, close,
+    eventually, receive_end, send, text,
 };
 
-use super::{FIN_WAIT1, loopback, plain, start, states, traced, wait_client, wait_told};
+use super::{FIN_WAIT1, loopback, plain, receive_reset, reset, start, states, traced, wait_client, wait_told};
+
+/// A shell that connects and does nothing more than what `script` says; the socket is its descriptor 3.
+fn bash(netns: &Netns, port: u16, script: &str) -> Process {
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; {script}; read")]);
+    netns.start(bash.stdin(Stdio::piped()).stdout(Stdio::piped()))
+}
 
 #[test]
 fn a_process_that_is_killed_closes_its_sockets() {
@@ -29,9 +36,7 @@ fn a_process_that_is_killed_closes_its_sockets() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, loopback(PORT));
     let tracer = start(&netns, PORT);
-    let mut bash = Command::new("bash");
-    bash.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{PORT}; read")]).stdin(Stdio::piped());
-    let mut bash = netns.start(&mut bash);
+    let mut bash = bash(&netns, PORT, "true");
     let server = ends.server.accept(&ends.listener);
     let client = server.peer_addr().expect("an accepted socket has a peer");
     bash.signal(Signal::KILL);
@@ -43,6 +48,31 @@ fn a_process_that_is_killed_closes_its_sockets() {
     let trace = tracer.stop();
     let by = json!({ "client": { "pid": bash.id(), "comm": "bash" } });
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), by));
+}
+
+#[test]
+fn a_process_that_is_killed_with_data_unread_resets() {
+    const PORT: u16 = 4765;
+    let netns = Netns::new();
+    let tracer = start(&netns, PORT);
+    let ends = Ends::on(&netns, loopback(PORT));
+    // Of what has come it reads one byte, and says so.
+    let mut bash = bash(&netns, PORT, "read -N 1 -u 3; echo come");
+    let said = Lines::read(bash.stdout(), |line| line);
+    let server = ends.server.accept(&ends.listener);
+    send(&server, 5);
+    said.wait_until("a byte", LIMIT, |lines| !lines.is_empty());
+    bash.signal(Signal::KILL);
+    assert!(!bash.wait(LIMIT).success());
+    receive_reset(&server);
+    ends.server.close(server);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    let expected = but(
+        reset("client", "unread_data", ": it closed with data unread; 0 B →, 5 B ←; lasted "),
+        json!({ "client": { "pid": bash.id(), "comm": "bash" }, "bytes": { "server_to_client": 5 } }),
+    );
+    assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
 
 /// A command that reads 5 bytes of its stdin and ends.

@@ -7,7 +7,7 @@ use tcptrace_tests::{
     Actor, Connection, Ends, Netns, Peer, RST, TRAFFIC_LIMIT, Tun, assert_opened, assert_record, but, eventually,
 };
 
-use super::{loopback, plain, played, start, states, wait_told};
+use super::{TIME_WAIT, loopback, plain, played, start, states, wait_told};
 
 #[test]
 fn a_reset_into_time_wait_ends_nothing_but_that() {
@@ -24,7 +24,7 @@ fn a_reset_into_time_wait_ends_nothing_but_that() {
     peer.receive_fin();
     peer.send_fin();
     peer.receive_any();
-    assert_eq!(client.socket_state(port, server.port()).as_deref(), Some("06"), "TIME_WAIT");
+    assert_eq!(client.socket_state(port, server.port()).as_deref(), Some(TIME_WAIT));
     peer.send(RST);
     eventually("the end of TIME_WAIT", TRAFFIC_LIMIT, || client.socket_state(port, server.port()).is_none());
     wait_told(&tracer, &netns, 1, 1);
@@ -56,7 +56,7 @@ fn a_syn_into_time_wait_begins_a_connection_of_its_own() {
         netns.settle();
     };
     close(open());
-    assert_eq!(ends.server.socket_state(PORT, from.port()).as_deref(), Some("06"), "TIME_WAIT");
+    assert_eq!(ends.server.socket_state(PORT, from.port()).as_deref(), Some(TIME_WAIT));
     close(open());
     wait_told(&tracer, &netns, 2, 2);
     let trace = tracer.stop();

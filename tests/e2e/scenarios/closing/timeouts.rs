@@ -12,7 +12,7 @@ use tcptrace_tests::{
     Actor, Netns, Peer, Trace, Tracer, Tun, assert_record, but, is_type, number, of_sender, send, tell_all, text,
 };
 
-use super::{plain, played, start, states, wait_told, without_fins};
+use super::{plain, played, states, wait_told, without_fins};
 
 /// A client connected to a peer over a tun device, which never says anything again.
 struct Lonely {
@@ -26,11 +26,16 @@ struct Lonely {
 impl Lonely {
     #[track_caller]
     fn new(port: u16, sysctls: &[(&str, &str)]) -> Self {
+        Self::traced_with(port, sysctls, &[])
+    }
+
+    #[track_caller]
+    fn traced_with(port: u16, sysctls: &[(&str, &str)], arguments: &[&str]) -> Self {
         let netns = Netns::new();
         sysctls.iter().for_each(|(key, value)| netns.sysctl(key, value));
         let tun = Tun::new(&netns, "tun0");
         let client = Actor::new(&netns, "tt-client");
-        let tracer = start(&netns, port);
+        let tracer = Tracer::start(&netns, &[&["-p", &port.to_string()], arguments].concat());
         Self { netns, server: SocketAddr::from(([10, 8, 0, 9], port)), client, tracer, tun }
     }
 
@@ -83,6 +88,22 @@ fn retransmissions_without_an_answer() {
     lonely.client.close(stream);
     let (trace, plain, netns) = lonely.told();
     assert_record(trace.closed(&netns), &but(plain, gave_up()));
+}
+
+#[test]
+fn where_all_segments_are_shown_they_tell_how_much_was_sent() {
+    const PORT: u16 = 4736;
+    let lonely = Lonely::traced_with(PORT, &[("ipv4/tcp_retries2", "2")], &["--segments", "all"]);
+    let (stream, _peer) = lonely.connect();
+    send(&stream, 100);
+    assert_timed_out(&stream);
+    lonely.client.close(stream);
+    let (trace, plain, netns) = lonely.told();
+    let expected = json!({
+        "bytes": { "client_to_server": 100, "server_to_client": 0 },
+        "summary": ["timed out: the other end did not answer any more; 100 B →, 0 B ←; lasted "],
+    });
+    assert_record(trace.closed(&netns), &but(plain, but(gave_up(), expected)));
 }
 
 #[test]
