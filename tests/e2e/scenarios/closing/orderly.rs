@@ -32,20 +32,26 @@ fn four_segments() {
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
 
-/// What is different in three segments.
-fn three() -> Value {
-    json!({
-        "kind": "three_segment",
-        "summary": ["closed by the client, three segments; 0 B →, 0 B ←; lasted ", "; the client holds TIME_WAIT for 60 s"],
-    })
-}
-
 #[test]
 fn three_segments_when_the_other_fin_carries_the_ack() {
     const PORT: u16 = 4702;
-    let netns = Netns::new();
-    let trace = traced(&netns, PORT, |ends, connection| ends.close_in_three(connection));
-    assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), three()));
+    let words = "closed by the client, three segments; 0 B →, 0 B ←; lasted ";
+    let expected = json!({ "kind": "three_segment", "summary": [words, "; the client holds TIME_WAIT for 60 s"] });
+    // The kernel delays its ACK by 40 ms, within which a server on a busy machine may not get as far as its FIN.
+    let in_time = (0..5).find(|_| {
+        let netns = Netns::new();
+        let trace = traced(&netns, PORT, |ends, connection| ends.close_in_three(connection));
+        let story = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "server");
+        let three = story == ["S. 0:0 ack 1", "F. 1:1 ack 2"];
+        if three {
+            assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected.clone()));
+        } else {
+            assert_eq!(story[1], ". 1:1 ack 2", "the ACK came by itself: {story:#?}");
+            assert_eq!(trace.closed(&netns)["kind"], "four_segment", "{story:#?}");
+        }
+        three
+    });
+    assert!(in_time.is_some(), "no FIN came in time");
 }
 
 #[test]
