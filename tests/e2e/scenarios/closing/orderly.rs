@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ACK, Actor, Ends, Netns, Peer, TRAFFIC_LIMIT, Trace, Tun, Veth, assert_record, but, close, endpoint, eventually,
-    is_type, number, of_sender, receive, receive_end, send, set_option, tell_all, text,
+    ACK, Actor, Ends, Netns, Peer, SOME, TRAFFIC_LIMIT, Trace, Tun, Veth, assert_record, but, close, endpoint,
+    eventually, is_type, number, of_sender, receive, receive_end, send, set_option, tell_all, text,
 };
 
 use super::{FIN_WAIT1, FIN_WAIT2, addresses, loopback, plain, played, start, states, traced, wait_client, wait_told};
@@ -177,11 +177,14 @@ fn a_fin_behind_queued_data_leaves_later_than_its_state() {
     ends.server.close(connection.server);
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
+    let close = trace.closed(&netns);
     let expected = json!({
+        // On a busy machine the server may have no room for a segment with it.
+        "retransmissions": { "client": SOME },
         "bytes": { "client_to_server": count, "server_to_client": 0 },
         "summary": [format!("closed by the client, four segments; {count} B →, 0 B ←; lasted ")],
     });
-    assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
+    assert_record(close, &but(plain(&netns, loopback(PORT)), expected));
 }
 
 #[test]

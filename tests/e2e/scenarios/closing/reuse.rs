@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use serde_json::json;
 use tcptrace_tests::{
     Actor, Connection, Ends, Netns, Peer, RST, TRAFFIC_LIMIT, Tun, assert_opened, assert_record, but, eventually,
+    receive_end,
 };
 
-use super::{TIME_WAIT, loopback, plain, played, start, states, wait_told};
+use super::{FIN_WAIT1, TIME_WAIT, loopback, plain, played, start, states, wait_told};
 
 #[test]
 fn a_reset_into_time_wait_ends_nothing_but_that() {
@@ -49,10 +50,13 @@ fn a_syn_into_time_wait_begins_a_connection_of_its_own() {
     let tracer = start(&netns, PORT);
     let open = || Connection { client: ends.client.connect_from(from, to), server: ends.server.accept(&ends.listener) };
     let close = |connection: Connection| {
-        // The server's end keeps TIME_WAIT, and the client's ports are free.
-        let closing = ends.client.start_close_at_end(connection.client);
+        // The server's end keeps TIME_WAIT, and the client's port is free.
         ends.server.close(connection.server);
-        closing.finish();
+        receive_end(&connection.client);
+        eventually("the ACK of the server's FIN", TRAFFIC_LIMIT, || {
+            ends.server.socket_state(PORT, from.port()).as_deref() != Some(FIN_WAIT1)
+        });
+        ends.client.close(connection.client);
         netns.settle();
     };
     close(open());
@@ -67,9 +71,9 @@ fn a_syn_into_time_wait_begins_a_connection_of_its_own() {
         let close = told.close.expect("a close");
         trace.recount(close);
         let expected = json!({
-            "kind": "three_segment", "initiator": "server", "client": { "port": 5742 }, "time_wait": "server",
+            "initiator": "server", "client": { "port": 5742 }, "time_wait": "server",
             "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
-            "summary": ["closed by the server, three segments; 0 B →, 0 B ←; lasted ", "; the server holds TIME_WAIT for 60 s"],
+            "summary": ["closed by the server, four segments; 0 B →, 0 B ←; lasted ", "; the server holds TIME_WAIT for 60 s"],
         });
         assert_record(close, &but(plain(&netns, to), expected));
     }
