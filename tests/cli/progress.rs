@@ -14,7 +14,7 @@ use rustix::{
 };
 use tcptrace_tests::{LIMIT, binary, eventually};
 
-use crate::captures::{CLIENT_54321, SERVER_54321, exchange_54321, pcap};
+use crate::captures::whole_connection;
 
 /// Both ends of a terminal.
 fn terminal() -> (File, File) {
@@ -66,7 +66,7 @@ impl Long {
         let mut command = Command::new(binary());
         command.args(["-r", "-", "--json"]).args(arguments).env("TERM", "xterm");
         let child = command.stdin(read).stdout(Stdio::null()).stderr(other).spawn().expect("it starts");
-        let file = pcap(CLIENT_54321, SERVER_54321, &exchange_54321());
+        let file = whole_connection();
         let (head, frames) = file.split_at(24);
         input.write_all(head).expect("it is read");
         Self { child, input, frames: frames.repeat(200), screen: screen(own), shown: String::new() }

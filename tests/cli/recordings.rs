@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tcptrace_tests::binary;
 use tempfile::TempDir;
 
-use crate::captures::{CLIENT_54321, Read, SERVER_54321, exchange_54321, pcap, run};
+use crate::captures::{Read, run, whole_connection};
 
 const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
 
@@ -58,7 +58,7 @@ fn text(path: &Path, arguments: &[&str]) -> String {
 #[test]
 fn a_recording_of_a_capture_says_what_the_capture_says() {
     let folder = Folder::new();
-    let capture = folder.write("x.pcap", pcap(CLIENT_54321, SERVER_54321, &exchange_54321()));
+    let capture = folder.write("x.pcap", whole_connection());
     let recording = folder.0.path().join("x.jsonl");
     let said = text(&capture, &["--json", "-w", recording.to_str().expect("UTF-8")]);
     assert_eq!(text(&recording, &["--json"]), said, "data segments are in the file, and hidden again");

@@ -24,5 +24,4 @@ mod shapes;
 mod text;
 mod tun;
 mod two_hosts;
-mod verdicts;
 mod which_segments;

@@ -1,3 +1,42 @@
 //! What happens on the wire and in the sockets, made on a real kernel, and everything that the tracer must say of it.
 
+pub(crate) mod closing;
 mod opening;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tcptrace_tests::{Netns, Tracer, is_type, text};
+
+/// Traces everything at a port inside `netns`.
+#[track_caller]
+fn start(netns: &Netns, port: u16) -> Tracer {
+    Tracer::start(netns, &["-p", &port.to_string()])
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// A packet filter drops what matches the condition on its way in. The tracer has seen it leave by then.
+#[track_caller]
+fn drop_at_input(netns: &Netns, condition: &str) {
+    netns.nft(&format!("table ip t {{ chain c {{ type filter hook input priority 0; {condition} drop; }}; }}"));
+}
+
+/// Waits until `count` segments with these flags have been sent.
+#[track_caller]
+fn wait_segments(tracer: &Tracer, flags: &str, count: usize) {
+    tracer.wait_until(&format!("{count} segments with {flags}"), |records| {
+        records.iter().filter(|record| is_type(record, "segment") && text(record, "flags") == flags).count() >= count
+    });
+}
+
+/// Waits until it has been said of so many connections inside `netns` how they opened, and how they closed.
+#[track_caller]
+pub(crate) fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+    tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
+        let here =
+            |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
+        here("handshake").count() >= handshakes && here("close").count() >= closes
+    });
+}

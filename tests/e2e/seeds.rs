@@ -9,8 +9,12 @@ mod port_54321;
 mod port_9502;
 mod port_9999;
 
-use serde_json::Value;
-use tcptrace_tests::{Netns, Trace, Tracer, of_sender, tell_all};
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tcptrace_tests::{Netns, Trace, Tracer, but, of_sender, tell_all};
+
+use crate::scenarios::closing::{plain, states};
 
 /// Traces everything at a port inside `netns`.
 fn start(netns: &Netns, port: u16) -> Tracer {
@@ -28,6 +32,26 @@ fn sent(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
 fn went(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
     let told = tell_all(&trace.states(netns, port), port);
     (of_sender(&told, "client"), of_sender(&told, "server"))
+}
+
+/// How most documents' connections end: the server closes first, in three segments, after this much payload each way.
+fn three_segments(netns: &Netns, server: SocketAddr, sent: u64, answered: u64) -> Value {
+    let words = format!("closed by the server, three segments; {sent} B →, {answered} B ←; lasted ");
+    let expected = json!({
+        "kind": "three_segment", "initiator": "server", "time_wait": "server",
+        "bytes": { "client_to_server": sent, "server_to_client": answered },
+        "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+        "summary": [words, "; the server holds TIME_WAIT for 60 s"],
+    });
+    but(plain(netns, server), expected)
+}
+
+/// [`three_segments`] on the host of one end: the other's socket is not there.
+fn seen_by(own_end: &str, netns: &Netns, [client, server]: [SocketAddr; 2], sent: u64, answered: u64) -> Value {
+    let other = if own_end == "client" { "server" } else { "client" };
+    let elsewhere = json!({ other: { "pid": null, "comm": null }, "states": { other: [] } });
+    let client = json!({ "client": { "addr": client.ip(), "port": client.port() } });
+    but(but(three_segments(netns, server, sent, answered), client), elsewhere)
 }
 
 /// Every document's SYNs carry the same five options.

@@ -15,6 +15,7 @@ mod peer;
 mod process;
 mod raw;
 mod records;
+mod recount;
 mod tap;
 mod tcpdump;
 mod trace;
@@ -33,6 +34,7 @@ pub use self::{
     process::{Process, close, eventually, output},
     raw::{RawSender, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
+    recount::assert_opened,
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,

@@ -91,26 +91,52 @@ impl<'a> Peer<'a> {
     pub fn receive_data(&mut self) -> u32 {
         let data = self.receive();
         assert!(data.length > 0 && !data.fin, "data is due: {data:?}");
-        self.expected = self.expected.wrapping_add(data.length);
+        self.heard(&data);
         self.send(ACK);
         data.length
+    }
+
+    /// Sends so many bytes.
+    #[track_caller]
+    pub fn send_data(&mut self, count: u16) {
+        let payload = vec![b'x'; usize::from(count)];
+        self.tun.send(&tcp_packet(self.own, self.other, ACK, (self.next, self.expected), &[], &payload));
+        self.next = self.next.wrapping_add(count.into());
     }
 
     /// Takes the other end's FIN and acknowledges it.
     #[track_caller]
     pub fn receive_fin(&mut self) {
-        let fin = self.receive();
-        assert!(fin.fin && fin.length == 0, "a FIN is due: {fin:?}");
-        self.expected = self.expected.wrapping_add(1);
+        self.take_fin();
         self.send(ACK);
     }
 
     /// Closes our side; returns after the ACK.
     #[track_caller]
     pub fn close(mut self) {
+        self.send_fin();
+        self.receive();
+    }
+
+    /// Closes our side, and acknowledges what we have taken.
+    #[track_caller]
+    pub fn send_fin(&mut self) {
         self.send(FIN | ACK);
         self.next = self.next.wrapping_add(1);
-        self.receive();
+    }
+
+    /// Takes the other end's FIN and says nothing: what is sent next acknowledges it.
+    #[track_caller]
+    pub fn take_fin(&mut self) {
+        let fin = self.receive();
+        assert!(fin.fin && fin.length == 0, "a FIN is due: {fin:?}");
+        self.heard(&fin);
+    }
+
+    /// Takes down that a segment has come: what is sent next acknowledges it.
+    pub fn heard(&mut self, received: &Received) {
+        let end = received.seq.wrapping_add(received.length);
+        self.expected = end.wrapping_add(u32::from(received.syn) + u32::from(received.fin));
     }
 
     /// The next segment of this connection, which has to acknowledge all that we sent and to be in order.

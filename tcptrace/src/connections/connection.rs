@@ -86,6 +86,8 @@ pub(super) struct Connection {
     pub(super) mid_life: bool,
     /// Segments of it have been seen.
     pub(super) has_segments: bool,
+    /// One of them neither opens nor closes it: then all of its segments are shown.
+    pub(super) shows_all: bool,
     /// The first event.
     pub(super) first: BootTime,
     /// The last event.
@@ -138,6 +140,7 @@ impl Connection {
             answered: false,
             mid_life: false,
             has_segments: false,
+            shows_all: false,
             first: at,
             last: at,
             ack_at: None,

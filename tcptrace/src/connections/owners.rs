@@ -151,7 +151,10 @@ fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn 
     let end = conn.end_mut(side);
     match owner.source {
         OwnerSource::Listener => end.opener = owner.process,
-        OwnerSource::Event | OwnerSource::SockDiag if end.owner.map(pid) == owner.process.map(pid) => return,
+        // A process that opened it or listens is known by the name of its thread, which says more than that of the process.
+        OwnerSource::Event | OwnerSource::SockDiag if end.owner.or(end.opener).map(pid) == owner.process.map(pid) => {
+            return;
+        }
         OwnerSource::Event | OwnerSource::SockDiag => {
             end.owner = owner.process;
             end.here = true;

@@ -88,6 +88,7 @@ pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) 
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
     let kernel = here != NO_NAMESPACE;
+    let shows_all = conn.shows_all || !kernel;
     let initiator = closing.initiator.and_then(|side| conn.role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin?, conn.end(first.other()).fin?)));
     let began = client.entered(TcpState::SynSent).or(client.syn.map(|sent| sent.first));
@@ -101,7 +102,10 @@ pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) 
         server: close_end(conn, side.other()),
         half_close_ns: fins.map(|(first, second)| second.sent.first.since(first.sent.first)),
         half_closed_bytes: fins.map(|(first, second)| (second.end - 1).saturating_sub(first.other_sent)),
-        bytes: Bytes { client_to_server: bytes(client), server_to_client: bytes(server) },
+        bytes: Bytes {
+            client_to_server: bytes(client, server, shows_all),
+            server_to_client: bytes(server, client, shows_all),
+        },
         duration_ns: began.map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,
         reset: closing.reset,
@@ -148,10 +152,13 @@ fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Mis
     missing
 }
 
-/// Payload: what was sent, less the SYN and the FIN.
-fn bytes(end: &End) -> Option<u64> {
+/// Payload: what was sent, less the SYN and the FIN. Where not all segments are shown, a FIN or a reset tells how far it had
+/// got, the end's own by its number or the other's by what it acknowledges.
+fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
     let fin = u64::from(end.fin.is_some_and(|fin| end.sent >= fin.end));
-    end.isn_known.then(|| end.sent.saturating_sub(1 + fin))
+    let by_own = end.fin.is_some() || end.rst.is_some_and(|rst| rst.seen);
+    let by_other = other.fin.is_some() || other.rst.is_some_and(|rst| rst.seen && rst.has_ack);
+    (end.isn_known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
 }
 
 /// FINs sent again.

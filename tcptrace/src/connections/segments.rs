@@ -34,6 +34,7 @@ impl Connections {
         conn.has_segments = true;
         let answered = conn.end(from).synack.is_some();
         let control = learn(conn, from, segment);
+        conn.shows_all |= !control;
         if key.is_self_connect() {
             conn.mirror();
         }

@@ -158,6 +158,10 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
         Some(TimeWait::Both) => text.push_str("; both hold TIME_WAIT for 60 s"),
         None => {}
     }
+    let late = record.reset.filter(|_| record.time_wait.is_some());
+    if let Some(reset) = late {
+        push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
+    }
     text.push_str(&common_words(&facts.common));
     text + &missing_words(&record.missing)
 }
@@ -169,9 +173,10 @@ fn how(record: &Close, facts: &CloseFacts) -> String {
         CloseKind::ThreeSegment => format!("closed{by}, three segments"),
         CloseKind::FourSegment => format!("closed{by}, four segments"),
         CloseKind::Orderly => format!("closed{by}, as the states show; the FINs were not seen"),
-        CloseKind::TimedOut => match record.initiator {
-            Some(role) => format!("timed out after the {} had closed", name(role)),
-            None => "timed out: the other end did not answer any more".to_owned(),
+        CloseKind::TimedOut => match (record.initiator, record.reset.map(|reset| reset.cause)) {
+            (Some(role), _) => format!("timed out after the {} had closed", name(role)),
+            (None, Some(cause @ ResetCause::Keepalive)) => format!("timed out{}", cause_words(cause)),
+            (None, _) => "timed out: the other end did not answer any more".to_owned(),
         },
         CloseKind::Unfinished => match record.initiator {
             Some(role) => format!("unfinished: the {} has closed its side; tracing stopped first", name(role)),

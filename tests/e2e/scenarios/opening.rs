@@ -13,20 +13,12 @@ mod twice;
 mod unreachable;
 mod unseen;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Netns, SOME, Tracer, is_type, number, text};
+use tcptrace_tests::{ANY, Netns, SOME, number};
 
-/// Traces everything at a port inside `netns`.
-#[track_caller]
-fn start(netns: &Netns, port: u16) -> Tracer {
-    Tracer::start(netns, &["-p", &port.to_string()])
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-}
+use super::{drop_at_input, loopback, start, wait_segments, wait_told};
 
 /// The handshake of an actor in `netns` with nothing in its way. Why a reset was sent, and whose the server's socket is,
 /// is told only where there is proof.
@@ -57,30 +49,6 @@ fn no_synack() -> Value {
 /// What is not there where the client's socket is not on this host.
 fn no_client_socket() -> Value {
     json!({ "client": { "pid": null, "comm": null }, "connect_ns": null })
-}
-
-/// Waits until `count` segments with these flags have been sent.
-#[track_caller]
-fn wait_segments(tracer: &Tracer, flags: &str, count: usize) {
-    tracer.wait_until(&format!("{count} segments with {flags}"), |records| {
-        records.iter().filter(|record| is_type(record, "segment") && text(record, "flags") == flags).count() >= count
-    });
-}
-
-/// A packet filter drops what matches the condition on its way in. The tracer has seen it leave by then.
-#[track_caller]
-fn drop_at_input(netns: &Netns, condition: &str) {
-    netns.nft(&format!("table ip t {{ chain c {{ type filter hook input priority 0; {condition} drop; }}; }}"));
-}
-
-/// Waits until it has been said of so many connections inside `netns` how they opened, and how they closed.
-#[track_caller]
-fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
-    tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
-        let here =
-            |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
-        here("handshake").count() >= handshakes && here("close").count() >= closes
-    });
 }
 
 /// What is different where a kernel gave up. How often it sends a SYN again depends on its version.

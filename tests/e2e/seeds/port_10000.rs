@@ -1,9 +1,10 @@
 //! Port 10000, two hosts: the server waits, sends the 26 bytes of a date, waits and closes. As its text says, the close makes
 //! three segments, because the client closes as soon as it reads the end.
 
-use tcptrace_tests::{Ends, Netns, Trace, Veth, receive, send, tell, tell_all};
+use tcptrace_tests::{Ends, Netns, Trace, Veth, assert_record, receive, send, tell, tell_all};
 
-use super::{check_options_of_syns, start};
+use super::{check_options_of_syns, seen_by, start};
+use crate::scenarios::wait_told;
 
 const PORT: u16 = 10000;
 
@@ -32,10 +33,10 @@ fn the_fifth_document_shows_the_same_from_either_host() {
     let closing = ends.client.start_close_at_end(connection.client);
     ends.server.close(connection.server);
     closing.finish();
-    for (_, _, tracer) in &tracers {
+    for (_, netns, tracer) in &tracers {
         tracer.wait_state("CLOSE", client, server);
         tracer.wait_state("CLOSE", server, client);
-        tracer.wait_for("the last ACK", |record| record["rel_seq"] == 28 && record["rel_ack"] == 2);
+        wait_told(tracer, netns, 1, 1);
     }
 
     for (own_end, netns, tracer) in tracers {
@@ -50,6 +51,6 @@ fn the_fifth_document_shows_the_same_from_either_host() {
         // Each host has one socket.
         let states = trace.states(netns, PORT);
         assert!(states.len() == 5 && states.iter().all(|state| state["role"] == own_end), "{states:#?}");
-        trace.nothing_lost();
+        assert_record(trace.closed(netns), &seen_by(own_end, netns, [client, server], 0, 26));
     }
 }

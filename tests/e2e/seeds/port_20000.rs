@@ -2,9 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tcptrace_tests::{Ends, Netns, Trace, close, number, receive, receive_end, send};
+use tcptrace_tests::{Ends, Netns, Trace, assert_record, close, number, receive, receive_end, send};
 
-use super::{check_options_of_syns, sent, start, went};
+use super::{check_options_of_syns, sent, start, three_segments, went};
+use crate::scenarios::wait_told;
 
 const PORT: u16 = 20000;
 
@@ -14,7 +15,6 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = start(&netns, PORT);
     let connection = ends.open();
-    let (client, server) = (connection.client_address(), connection.server_address());
     let closing = ends.client.start(move || {
         receive(&connection.client, 255);
         receive_end(&connection.client);
@@ -23,8 +23,7 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
     send(&connection.server, 255);
     ends.server.close(connection.server);
     closing.finish();
-    tracer.wait_state("CLOSE", client, server);
-    tracer.wait_state("CLOSE", server, client);
+    wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
 
     let (from_client, from_server) = sent(&trace, &netns, PORT);
@@ -49,5 +48,5 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
             assert_eq!(number(segment, "ack"), absolute(other, number(segment, "rel_ack")), "{segment}");
         }
     }
-    trace.nothing_lost();
+    assert_record(trace.closed(&netns), &three_segments(&netns, ends.address, 0, 255));
 }

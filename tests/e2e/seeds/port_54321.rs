@@ -1,8 +1,9 @@
 //! Port 54321, two hosts: the client sends 33 bytes, the server answers with 29 and closes first.
 
-use tcptrace_tests::{Ends, Netns, Veth, close, number, receive, receive_end, send};
+use tcptrace_tests::{Ends, Netns, Veth, assert_record, close, number, receive, receive_end, send};
 
-use super::{check_options_of_syns, sent, start, went};
+use super::{check_options_of_syns, seen_by, sent, start, went};
+use crate::scenarios::wait_told;
 
 const PORT: u16 = 54321;
 
@@ -12,7 +13,7 @@ fn the_first_document_shows_a_handshake_two_messages_and_a_close_by_the_server()
     let veth = Veth::between(&left, &right, 0);
     let ends = Ends::between(&left, &right, veth.right_v4(PORT));
     // The document has both captures, the client's and the server's.
-    let tracers = [(&left, start(&left, PORT)), (&right, start(&right, PORT))];
+    let tracers = [("client", &left, start(&left, PORT)), ("server", &right, start(&right, PORT))];
     let connection = ends.open();
     let (client, server) = (connection.client_address(), connection.server_address());
     send(&connection.client, 33);
@@ -25,13 +26,13 @@ fn the_first_document_shows_a_handshake_two_messages_and_a_close_by_the_server()
     send(&connection.server, 29);
     ends.server.close(connection.server);
     closing.finish();
-    for (_, tracer) in &tracers {
+    for (_, netns, tracer) in &tracers {
         tracer.wait_state("CLOSE", client, server);
         tracer.wait_state("CLOSE", server, client);
-        tracer.wait_for("the last ACK", |record| record["rel_seq"] == 31 && record["rel_ack"] == 35);
+        wait_told(tracer, netns, 1, 1);
     }
 
-    for (netns, tracer) in tracers {
+    for (own_end, netns, tracer) in tracers {
         let trace = tracer.stop();
         let (from_client, from_server) = sent(&trace, netns, PORT);
         assert_eq!(from_client, ["S 0:0", ". 1:1 ack 1", "P. 1:34 ack 1", ". 34:34 ack 30", "F. 34:34 ack 31"]);
@@ -43,7 +44,8 @@ fn the_first_document_shows_a_handshake_two_messages_and_a_close_by_the_server()
         // As in the document: the maximum segment size of an Ethernet.
         let segments = trace.segments(netns, PORT);
         assert!(segments[..2].iter().all(|syn| number(&syn["options"], "mss") == 1460), "{segments:#?}");
-        trace.nothing_lost();
+        // Both captures give the same verdict.
+        assert_record(trace.closed(netns), &seen_by(own_end, netns, [client, server], 33, 29));
 
         let (clients, _) = went(&trace, &left, PORT);
         let (_, servers) = went(&trace, &right, PORT);

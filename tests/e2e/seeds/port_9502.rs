@@ -3,9 +3,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tcptrace_tests::{Ends, Netns, receive, send, tell_all};
+use serde_json::json;
+use tcptrace_tests::{Ends, Netns, assert_record, but, receive, send, tell_all};
 
 use super::{check_options_of_syns, start};
+use crate::scenarios::{closing::plain, wait_told};
 
 const PORT: u16 = 9502;
 
@@ -21,6 +23,7 @@ fn the_second_document_shows_a_handshake_a_line_and_its_answer_and_a_close_in_fo
     receive(&connection.client, 18);
     // The passive end closes when the ACK of the FIN has gone out by itself, 40 ms later.
     ends.close_in_four(connection);
+    wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
 
     assert_eq!(
@@ -50,5 +53,9 @@ fn the_second_document_shows_a_handshake_a_line_and_its_answer_and_a_close_in_fo
         ]
     );
     check_options_of_syns(&trace, &netns, PORT);
-    trace.nothing_lost();
+    let expected = json!({
+        "bytes": { "client_to_server": 7, "server_to_client": 18 },
+        "summary": ["closed by the client, four segments; 7 B →, 18 B ←; lasted ", "; the client holds TIME_WAIT for 60 s"],
+    });
+    assert_record(trace.closed(&netns), &but(plain(&netns, ends.address), expected));
 }

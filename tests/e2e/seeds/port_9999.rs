@@ -5,9 +5,14 @@ use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr},
 };
 
-use tcptrace_tests::{Ends, Netns, number, receive, receive_end, send, tell_all};
+use serde_json::json;
+use tcptrace_tests::{Ends, Netns, assert_record, but, number, receive, receive_end, send, tell_all};
 
 use super::{check_options_of_syns, start};
+use crate::scenarios::{
+    closing::{plain, states},
+    wait_told,
+};
 
 const PORT: u16 = 9999;
 
@@ -32,7 +37,7 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     receive_end(&connection.client);
     // 5: the client sends all the same.
     send(&connection.client, 14);
-    tracer.wait_state("CLOSE", client, server);
+    wait_told(&tracer, &netns, 1, 1);
     // 7: the second time it would get SIGPIPE, which a Rust program ignores, and gets EPIPE.
     let error = (&connection.client).write(&[0; 14]).expect_err("the connection was reset");
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
@@ -72,7 +77,17 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     assert!((30_000_000..200_000_000).contains(&delay), "{delay} ns");
     assert_eq!((number(reset, "window"), reset["ack"].is_null()), (0, true), "{reset}");
     assert_eq!((&end["error"], end["pid"].is_null()), (&"EPIPE".into(), true), "{end}");
-    trace.nothing_lost();
+    let expected = json!({
+        "kind": "reset", "initiator": "server", "reset": { "by": "server", "cause": "data_after_close" }, "time_wait": null,
+        "bytes": { "client_to_server": 28, "server_to_client": 14 }, "half_close_ns": null, "half_closed_bytes": null,
+        "retransmissions": { "client": null },
+        "states": states(&["CLOSE_WAIT", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2"]),
+        "summary": [
+            "reset by the server: the other end wrote to a socket that was closed already",
+            "further writes fail with EPIPE; 28 B →, 14 B ←; lasted ",
+        ],
+    });
+    assert_record(trace.closed(&netns), &but(plain(&netns, ends.address), expected));
 }
 
 #[test]
@@ -82,15 +97,18 @@ fn after_shutdown_instead_of_close_the_client_may_go_on_sending() {
     let tracer = start(&netns, PORT);
     let connection = ends.open();
     let (client, server) = (connection.client_address(), connection.server_address());
-    connection.server.shutdown(Shutdown::Write).expect("a connected stream can be shut down");
+    let server_end = connection.server;
+    let server_end = ends.server.run(move || {
+        server_end.shutdown(Shutdown::Write).expect("a connected stream can be shut down");
+        server_end
+    });
     tracer.wait_state("FIN_WAIT2", server, client);
     receive_end(&connection.client);
     send(&connection.client, 14);
-    receive(&connection.server, 14);
+    receive(&server_end, 14);
     ends.client.close(connection.client);
-    receive_end(&connection.server);
-    tracer.wait_state("CLOSE", client, server);
-    tracer.wait_state("CLOSE", server, client);
+    receive_end(&server_end);
+    wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
 
     let told = tell_all(&trace.segments(&netns, PORT), PORT);
@@ -108,4 +126,11 @@ fn after_shutdown_instead_of_close_the_client_may_go_on_sending() {
             "server . 2:2 ack 16",
         ]
     );
+    let expected = json!({
+        "initiator": "server", "time_wait": "server",
+        "bytes": { "client_to_server": 14, "server_to_client": 0 }, "half_closed_bytes": 14,
+        "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+        "summary": ["closed by the server, four segments; 14 B →, 0 B ←; lasted "],
+    });
+    assert_record(trace.closed(&netns), &but(plain(&netns, ends.address), expected));
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     connections::{Placed, PlacedOwner},
-    event::{BootTime, OwnerSource},
+    event::{BootTime, Comm, OwnerSource},
     tcp::TcpFlags,
     timeline::{Close, Handshake},
 };
@@ -121,4 +121,25 @@ fn a_connection_that_has_ended_is_not_asked_for() {
     exchange.local_connection(CLIENT, SERVER);
     let later = BootTime(exchange.now() + SECOND);
     assert_eq!(exchange.connections().poll_unowned(later), None);
+}
+
+#[test]
+fn a_process_that_is_known_already_keeps_the_name_of_its_thread() {
+    let mut exchange = Exchange::new();
+    exchange.by(4).state(CLIENT, SERVER, Close, SynSent);
+    exchange.owner(CLIENT, SERVER, 4);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    let placed = exchange.finish_all();
+    assert_eq!(owners(&placed), []);
+    let comm = placed.iter().find_map(|placed| match placed {
+        Placed::Handshake(record) => record.client.comm,
+        _ => None,
+    });
+    assert_eq!(comm, Some(Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0")));
+    // Another process may hold it by now.
+    let mut exchange = Exchange::new();
+    exchange.by(4).state(CLIENT, SERVER, Close, SynSent);
+    exchange.owner(CLIENT, SERVER, 5);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    assert_eq!(pids(&exchange.finish_all())[0], Some(5));
 }

@@ -233,3 +233,52 @@ fn a_gap_makes_incomplete_what_it_may_touch_and_nothing_else() {
     let missing: Vec<_> = handshakes.iter().map(|handshake| handshake.missing.clone()).collect();
     assert_eq!(missing, [vec![], vec![Missing::Lost], vec![]]);
 }
+
+#[test]
+fn bytes_that_nothing_bounds_are_not_known() {
+    let mut exchange = established();
+    exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+    exchange.with_error(110).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    // The segments that would tell are not shown.
+    assert_eq!(close.bytes, Bytes { client_to_server: None, server_to_client: None });
+    let mut exchange = established();
+    exchange.segment(SERVER, CLIENT, RST, S + 21, None, 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    exchange.state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.bytes, Bytes { client_to_server: None, server_to_client: Some(20) });
+    let mut exchange = established();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+    exchange.with_error(110).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    // Here all are shown.
+    assert_eq!(close.bytes, bytes(100, 0));
+}
+
+#[test]
+fn an_orphan_whose_peer_never_closes_times_out() {
+    let mut exchange = Exchange::new();
+    exchange.by(3).state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.by(3).state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 2), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    exchange.pass(59 * SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 0, "its peer may still close");
+    exchange.pass(SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 1);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator, close.time_wait), (CloseKind::TimedOut, Some(Role::Client), None));
+    let states: Vec<_> = close.states.client.iter().map(|stay| stay.state).collect();
+    assert_eq!(states, [SynSent, Established, FinWait1, FinWait2]);
+    assert!(close.summary.starts_with("timed out after the client had closed"), "{}", close.summary);
+}

@@ -75,6 +75,20 @@ fn a_socket_that_gives_up_and_resets_had_sent_keep_alive_probes() {
     let (_, close) = whole(&mut exchange);
     assert_eq!((close.kind, close.initiator), (CloseKind::TimedOut, None));
     assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::Keepalive }));
+    assert!(close.summary.starts_with("timed out: keep-alive probes were not answered"), "{}", close.summary);
+}
+
+#[test]
+fn a_reset_into_time_wait_is_told_and_changes_nothing() {
+    let mut exchange = opened();
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 2, Some(S + 2), 0);
+    exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)));
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }));
+    assert!(close.summary.ends_with("TIME_WAIT for 60 s, into which the server sent a reset"), "{}", close.summary);
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! How connections end. Each scenario says how its record differs from that of a plain close.
+
+mod losses;
+mod many;
+mod orderly;
+mod processes;
+mod resets;
+mod reuse;
+mod timeouts;
+mod volume;
+
+use std::{
+    io::{ErrorKind, Read as _},
+    net::{IpAddr, SocketAddr, TcpStream},
+};
+
+use serde_json::{Value, json};
+use tcptrace_tests::{Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually};
+
+use super::{drop_at_input, loopback, start, wait_told};
+
+// States as /proc/net/tcp has them.
+const FIN_WAIT1: &str = "04";
+const FIN_WAIT2: &str = "05";
+const TIME_WAIT: &str = "06";
+const CLOSING: &str = "0B";
+
+/// Plays with a connection on loopback; what a tracer says of it, which has seen who listens.
+#[track_caller]
+fn traced(netns: &Netns, port: u16, play: impl FnOnce(&Ends, Connection)) -> Trace {
+    let tracer = start(netns, port);
+    let ends = Ends::on(netns, loopback(port));
+    let connection = ends.open();
+    play(&ends, connection);
+    wait_told(&tracer, netns, 1, 1);
+    let trace = tracer.stop();
+    drop(ends);
+    trace
+}
+
+/// The close that the client of two actors began, in which neither end sent anything, and both ends' sockets are here.
+pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
+    json!({
+        "netns": netns.inode(), "kind": "four_segment", "initiator": "client",
+        "client": { "addr": server.ip(), "port": SOME, "pid": std::process::id(), "comm": "tt-client" },
+        "server": { "addr": server.ip(), "port": server.port(), "pid": std::process::id(), "comm": "tt-server" },
+        "half_close_ns": SOME, "half_closed_bytes": 0, "bytes": { "client_to_server": 0, "server_to_client": 0 },
+        "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": { "client": 0, "server": 0 },
+        "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &["CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
+        "incomplete": false, "missing": [],
+        "summary": ["closed by the client, four segments; 0 B →, 0 B ←; lasted ", "; the client holds TIME_WAIT for 60 s"],
+    })
+}
+
+/// What is different where nobody sent a FIN.
+fn without_fins() -> Value {
+    json!({
+        "half_close_ns": null, "half_closed_bytes": null, "time_wait": null,
+        "retransmissions": { "client": null, "server": null },
+        "states": states(&["CLOSE"], &["CLOSE"]),
+    })
+}
+
+/// What is different where an end that had not closed before resets the connection.
+fn reset(by: &str, cause: &str, words: &str) -> Value {
+    let how = json!({
+        "kind": "reset", "initiator": by, "reset": { "by": by, "cause": cause },
+        "summary": [format!("reset by the {by}{words}")],
+    });
+    but(without_fins(), how)
+}
+
+/// What is different where the other end of the client's connection is the test itself.
+fn played(server: SocketAddr) -> Value {
+    let client: IpAddr = [10, 8, 0, 1].into();
+    json!({ "client": { "addr": client }, "server": { "addr": server.ip(), "pid": null, "comm": null } })
+}
+
+/// The states of both ends after ESTABLISHED; none where an end's socket is not here.
+pub(crate) fn states(client: &[&str], server: &[&str]) -> Value {
+    json!({ "client": stays("SYN_SENT", client), "server": stays("SYN_RECV", server) })
+}
+
+fn stays(first: &str, then: &[&str]) -> Value {
+    let Some((last, passed)) = then.split_last() else { return json!([]) };
+    let opening = [first, "ESTABLISHED"];
+    let passed = opening.iter().chain(passed).map(|state| json!({ "state": state, "ns": SOME }));
+    passed.chain([json!({ "state": last, "ns": null })]).collect()
+}
+
+/// Waits for the other end's reset.
+#[track_caller]
+fn receive_reset(mut stream: &TcpStream) {
+    assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
+}
+
+/// Waits until the client has left a state, in which it is now or was.
+#[track_caller]
+fn wait_client(ends: &Ends, (client, server): (SocketAddr, SocketAddr), left: &str) {
+    eventually("another state of the client", TRAFFIC_LIMIT, || {
+        ends.client.socket_state(client.port(), server.port()).as_deref() != Some(left)
+    });
+}
+
+/// The addresses of both ends.
+fn addresses(connection: &Connection) -> (SocketAddr, SocketAddr) {
+    (connection.client_address(), connection.server_address())
+}

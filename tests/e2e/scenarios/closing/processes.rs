@@ -1,0 +1,227 @@
+//! Who closes: a process that dies, one that did not open the connection, and the kernel itself.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
+    process::{Command, Stdio},
+};
+
+use rustix::{
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
+    process::Signal,
+};
+use serde_json::json;
+use socket2::{Domain, Protocol, Socket, Type};
+use tcptrace_tests::{
+    ANY, Actor, Ends, LIMIT, Lines, Netns, Process, TRAFFIC_LIMIT, assert_opened, assert_record, but, close,
+    eventually, receive_end, send, text,
+};
+
+use super::{FIN_WAIT1, loopback, plain, receive_reset, reset, start, states, traced, wait_client, wait_told};
+
+/// A shell that connects and does nothing more than what `script` says; the socket is its descriptor 3.
+fn bash(netns: &Netns, port: u16, script: &str) -> Process {
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; {script}; read")]);
+    netns.start(bash.stdin(Stdio::piped()).stdout(Stdio::piped()))
+}
+
+#[test]
+fn a_process_that_is_killed_closes_its_sockets() {
+    const PORT: u16 = 4761;
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, loopback(PORT));
+    let tracer = start(&netns, PORT);
+    let mut bash = bash(&netns, PORT, "true");
+    let server = ends.server.accept(&ends.listener);
+    let client = server.peer_addr().expect("an accepted socket has a peer");
+    bash.signal(Signal::KILL);
+    assert!(!bash.wait(LIMIT).success());
+    receive_end(&server);
+    wait_client(&ends, (client, ends.address), FIN_WAIT1);
+    ends.server.close(server);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    let by = json!({ "client": { "pid": bash.id(), "comm": "bash" } });
+    assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), by));
+}
+
+#[test]
+fn a_process_that_is_killed_with_data_unread_resets() {
+    const PORT: u16 = 4765;
+    let netns = Netns::new();
+    let tracer = start(&netns, PORT);
+    let ends = Ends::on(&netns, loopback(PORT));
+    // Of what has come it reads one byte, and says so.
+    let mut bash = bash(&netns, PORT, "read -N 1 -u 3; echo come");
+    let said = Lines::read(bash.stdout(), |line| line);
+    let server = ends.server.accept(&ends.listener);
+    send(&server, 5);
+    said.wait_until("a byte", LIMIT, |lines| !lines.is_empty());
+    bash.signal(Signal::KILL);
+    assert!(!bash.wait(LIMIT).success());
+    receive_reset(&server);
+    ends.server.close(server);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    let expected = but(
+        reset("client", "unread_data", ": it closed with data unread; 0 B →, 5 B ←; lasted "),
+        json!({ "client": { "pid": bash.id(), "comm": "bash" }, "bytes": { "server_to_client": 5 } }),
+    );
+    assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
+}
+
+/// A command that reads 5 bytes of its stdin and ends.
+fn head() -> Command {
+    let mut head = Command::new("head");
+    head.args(["-c", "5"]).stdout(Stdio::null());
+    head
+}
+
+#[test]
+fn an_accepted_socket_is_handed_down_to_a_child_that_closes_it() {
+    const PORT: u16 = 4762;
+    let netns = Netns::new();
+    let mut child = None;
+    let trace = traced(&netns, PORT, |ends, connection| {
+        let ports = (connection.server_address().port(), connection.client_address().port());
+        let mut head = head();
+        head.stdin(Stdio::from(OwnedFd::from(connection.server)));
+        let mut process = netns.start(&mut head);
+        close(head);
+        send(&connection.client, 5);
+        assert!(process.wait(LIMIT).success());
+        child = Some(process.id());
+        receive_end(&connection.client);
+        eventually("the ACK of the server's FIN", TRAFFIC_LIMIT, || {
+            ends.server.socket_state(ports.0, ports.1).as_deref() != Some(FIN_WAIT1)
+        });
+        ends.client.close(connection.client);
+    });
+    let expected = json!({
+        "initiator": "server", "server": { "pid": child, "comm": "head" }, "time_wait": "server",
+        "bytes": { "client_to_server": 5 },
+        "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+        "summary": ["closed by the server, four segments; 5 B →, 0 B ←; lasted "],
+    });
+    assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
+}
+
+/// Sends a descriptor to another process; the socket is open on its way too.
+fn pass(stream: TcpStream) -> UnixStream {
+    let (ours, theirs) = UnixStream::pair().expect("two sockets");
+    let descriptors = [stream.as_fd()];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    rustix::net::sendmsg(&ours, &[io::IoSlice::new(b"x")], &mut control, SendFlags::empty()).expect("room for it");
+    close(stream);
+    theirs
+}
+
+/// Takes a descriptor that another process sent, and makes it this one's stdin.
+fn take(from: &UnixStream) -> io::Result<()> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    rustix::net::recvmsg(from, &mut [io::IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            for descriptor in descriptors {
+                rustix::stdio::dup2_stdin(descriptor)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_descriptor_is_passed_to_another_process_that_closes_it() {
+    const PORT: u16 = 4763;
+    let netns = Netns::new();
+    let mut other = None;
+    let trace = traced(&netns, PORT, |ends, connection| {
+        let addresses = super::addresses(&connection);
+        let theirs = pass(connection.client);
+        let mut head = head();
+        // SAFETY: between fork and exec, what `take` calls neither allocates nor locks anything.
+        unsafe { head.pre_exec(move || take(&theirs)) };
+        let mut process: Process = netns.start(&mut head);
+        send(&connection.server, 5);
+        assert!(process.wait(LIMIT).success());
+        other = Some(process.id());
+        receive_end(&connection.server);
+        wait_client(ends, addresses, FIN_WAIT1);
+        ends.server.close(connection.server);
+    });
+    let expected = json!({
+        "client": { "pid": other, "comm": "head" }, "bytes": { "server_to_client": 5 },
+        "summary": ["closed by the client, four segments; 0 B →, 5 B ←; lasted "],
+    });
+    assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
+    let handshake = trace.of_type("handshake")[0];
+    assert_eq!(handshake["client"]["pid"], std::process::id(), "{handshake}");
+}
+
+/// A socket of MPTCP, which a TCP connection carries.
+fn mptcp() -> Socket {
+    Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::from(libc::IPPROTO_MPTCP))).expect("this kernel has MPTCP")
+}
+
+#[test]
+fn a_connection_that_the_kernel_opens_and_closes_has_no_process() {
+    const PORT: u16 = 4764;
+    let netns = Netns::new();
+    // The second connection between the two is the kernel's own idea.
+    netns.ip(&["mptcp", "limits", "set", "subflow", "1", "add_addr_accepted", "1"]);
+    netns.ip(&["mptcp", "endpoint", "add", "127.0.0.2", "dev", "lo", "subflow"]);
+    let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
+    let tracer = start(&netns, PORT);
+    let listener = server.run(|| {
+        let listener = mptcp();
+        listener.bind(&loopback(PORT).into()).expect("a free port");
+        listener.listen(1).expect("a bound socket can listen");
+        listener
+    });
+    let stream = client.run(|| {
+        let stream = mptcp();
+        stream.connect(&loopback(PORT).into()).expect("the server listens");
+        stream
+    });
+    let (mut accepted, _) = listener.accept().expect("a connection");
+    let mut byte = [0];
+    (&stream).write_all(b"x").expect("a byte can be sent");
+    accepted.read_exact(&mut byte).expect("it arrives");
+    accepted.write_all(b"x").expect("a byte can be sent");
+    (&stream).read_exact(&mut byte).expect("it arrives");
+    wait_told(&tracer, &netns, 2, 0);
+    client.close(stream);
+    server.close(accepted);
+    wait_told(&tracer, &netns, 2, 2);
+    let trace = tracer.stop();
+    drop(listener);
+    let told: [_; 2] = trace.told(&netns).try_into().expect("two connections");
+    let ends = [
+        json!({ "addr": "127.0.0.1", "pid": std::process::id(), "comm": "tt-client" }),
+        json!({ "addr": "127.0.0.2", "pid": null, "comm": null }),
+    ];
+    for ((told, client), count) in told.into_iter().zip(ends).zip([1, 0]) {
+        assert_opened(told.handshake);
+        let said = ["addr", "pid", "comm"].map(|field| (field, &told.handshake["client"][field]));
+        assert!(said.iter().all(|(field, said)| client[field] == **said), "{client} in {told:#?}");
+        let close = told.close.expect("a close");
+        trace.recount(close);
+        // The kernel's threads close both ends of each when they see fit, with one FIN or the other first.
+        let expected = json!({
+            "kind": ANY, "initiator": ANY, "client": client, "time_wait": ANY, "states": ANY,
+            "bytes": { "client_to_server": count, "server_to_client": count },
+            "summary": ["closed by ", format!("; {count} B →, {count} B ←; lasted ")],
+        });
+        assert_record(close, &but(plain(&netns, loopback(PORT)), expected));
+        assert!(["three_segment", "four_segment", "simultaneous"].contains(&text(close, "kind")), "{close:#}");
+    }
+}

@@ -1,0 +1,80 @@
+//! What comes when a connection is over already: a reset into TIME_WAIT, and the same addresses and ports again.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tcptrace_tests::{
+    Actor, Connection, Ends, Netns, Peer, RST, TRAFFIC_LIMIT, Tun, assert_opened, assert_record, but, eventually,
+    receive_end,
+};
+
+use super::{FIN_WAIT1, TIME_WAIT, loopback, plain, played, start, states, wait_told};
+
+#[test]
+fn a_reset_into_time_wait_ends_nothing_but_that() {
+    let server: SocketAddr = "10.8.0.9:4741".parse().expect("an endpoint");
+    let netns = Netns::new();
+    let tun = Tun::new(&netns, "tun0");
+    let client = Actor::new(&netns, "tt-client");
+    let tracer = start(&netns, server.port());
+    let connecting = client.start_connect(server, |_| {});
+    let mut peer = Peer::accept(&tun);
+    let stream = connecting.finish().expect("the peer accepts");
+    let port = stream.local_addr().expect("a connected socket has an address").port();
+    client.close(stream);
+    peer.receive_fin();
+    peer.send_fin();
+    peer.receive_any();
+    assert_eq!(client.socket_state(port, server.port()).as_deref(), Some(TIME_WAIT));
+    peer.send(RST);
+    eventually("the end of TIME_WAIT", TRAFFIC_LIMIT, || client.socket_state(port, server.port()).is_none());
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    let expected = json!({
+        "reset": { "by": "server", "cause": "unknown" },
+        "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &[]),
+        "summary": [
+            "closed by the client, four segments; 0 B →, 0 B ←; lasted ",
+            "; the client holds TIME_WAIT for 60 s, into which the server sent a reset",
+        ],
+    });
+    assert_record(trace.closed(&netns), &but(but(plain(&netns, server), played(server)), expected));
+}
+
+#[test]
+fn a_syn_into_time_wait_begins_a_connection_of_its_own() {
+    const PORT: u16 = 4742;
+    let (from, to) = (loopback(5742), loopback(PORT));
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, to);
+    let tracer = start(&netns, PORT);
+    let open = || Connection { client: ends.client.connect_from(from, to), server: ends.server.accept(&ends.listener) };
+    let close = |connection: Connection| {
+        // The server's end keeps TIME_WAIT, and the client's port is free.
+        ends.server.close(connection.server);
+        receive_end(&connection.client);
+        eventually("the ACK of the server's FIN", TRAFFIC_LIMIT, || {
+            ends.server.socket_state(PORT, from.port()).as_deref() != Some(FIN_WAIT1)
+        });
+        ends.client.close(connection.client);
+        netns.settle();
+    };
+    close(open());
+    assert_eq!(ends.server.socket_state(PORT, from.port()).as_deref(), Some(TIME_WAIT));
+    close(open());
+    wait_told(&tracer, &netns, 2, 2);
+    let trace = tracer.stop();
+    let told: [_; 2] = trace.told(&netns).try_into().expect("two connections");
+    assert_ne!(told[0].handshake["client"]["isn"], told[1].handshake["client"]["isn"]);
+    for told in told {
+        assert_opened(told.handshake);
+        let close = told.close.expect("a close");
+        trace.recount(close);
+        let expected = json!({
+            "initiator": "server", "client": { "port": 5742 }, "time_wait": "server",
+            "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+            "summary": ["closed by the server, four segments; 0 B →, 0 B ←; lasted ", "; the server holds TIME_WAIT for 60 s"],
+        });
+        assert_record(close, &but(plain(&netns, to), expected));
+    }
+}
