@@ -131,9 +131,18 @@ fn reached(conn: &Connection) -> Option<BootTime> {
     let here = |end: &&End| end.here && !conn.is_self_connect() || end.had_socket;
     let mut reached = None;
     for end in conn.ends.iter().filter(here) {
-        reached = reached.max(Some(established_at(end)?));
+        reached = reached.max(Some(established_at(end).or_else(|| established_by_segments(conn, end))?));
     }
     reached
+}
+
+/// When an end was established whose states do not come, as its segments show: a filter may keep them back, and after an
+/// address translation they belong to another connection. The client sends the ACK itself; of the server's socket there is
+/// proof when it has sent or acknowledged more than its SYN.
+fn established_by_segments(conn: &Connection, end: &End) -> Option<BootTime> {
+    let (client, server) = conn.roles();
+    let proven = std::ptr::eq(end, client) || server.sent > 1 || client.acked > 1;
+    conn.ack_at.filter(|_| proven && !end.had_socket)
 }
 
 /// When a socket was established: it may have gone on to another state in the same moment.

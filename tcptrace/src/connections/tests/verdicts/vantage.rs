@@ -1,0 +1,41 @@
+//! Connections of which only a part can be seen from here.
+
+use super::*;
+
+/// The segments of a connection that both ends' kernels sent from sockets of this host.
+fn segments_with_sockets(exchange: &mut Exchange) {
+    exchange.with_sockets();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+}
+
+#[test]
+fn an_end_whose_states_do_not_come_is_established_by_its_segments() {
+    let mut exchange = Exchange::new();
+    segments_with_sockets(&mut exchange);
+    assert_eq!(exchange.totals().ended, 0);
+    exchange.segment(CLIENT, SERVER, FIN, C + 8, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 9), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 9), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 9, Some(S + 2), 0);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 1);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Established), vec![]));
+    assert_eq!((close.kind, close.missing), (CloseKind::FourSegment, vec![Missing::States]));
+}
+
+#[test]
+fn a_server_of_which_nothing_but_its_syn_ack_is_seen_may_have_no_socket_for_it() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.with_sockets();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::Ack)));
+}
