@@ -199,8 +199,9 @@ pub(super) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
     wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
 }
 
-/// The client's socket is here, and yet no segment of it was seen: its SYN did not get as far as an interface.
+/// The client's socket is here, and yet no segment of it was seen, nor any answer: its SYN did not get as far as an interface.
 pub(super) fn never_left(conn: &Connection, client: Side) -> bool {
     let (client, server) = (conn.end(client), conn.end(client.other()));
-    client.had_socket && client.syn.is_none() && server.synack.is_none()
+    let answered = server.synack.is_some() || server.rst.is_some();
+    client.had_socket && client.syn.is_none() && !answered
 }

@@ -39,3 +39,13 @@ fn a_server_of_which_nothing_but_its_syn_ack_is_seen_may_have_no_socket_for_it()
     let handshake = failed(&mut exchange);
     assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::Ack)));
 }
+
+#[test]
+fn a_syn_that_was_answered_has_left_even_if_nobody_saw_it() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+    exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Refused), vec![Missing::Syn]));
+}
