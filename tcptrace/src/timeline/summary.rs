@@ -106,6 +106,7 @@ fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -
             (true, Some(said)) => format!("refused by ICMP: {said}"),
             _ => match record.reset.map(|reset| reset.cause) {
                 Some(ResetCause::NoListener) => "refused: nobody listens there".to_owned(),
+                None => "refused: by a reset or an ICMP error, which was not seen".to_owned(),
                 _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so".to_owned(),
             },
         },

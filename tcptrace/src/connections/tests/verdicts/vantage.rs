@@ -49,3 +49,13 @@ fn a_syn_that_was_answered_has_left_even_if_nobody_saw_it() {
     let handshake = failed(&mut exchange);
     assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Refused), vec![Missing::Syn]));
 }
+
+#[test]
+fn who_refused_is_not_guessed() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.reset), (Some(Outcome::Refused), None));
+    assert!(handshake.summary.contains("a reset or an ICMP error, which was not seen"), "{}", handshake.summary);
+}
