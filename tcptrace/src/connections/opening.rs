@@ -152,9 +152,21 @@ fn established_at(end: &End) -> Option<BootTime> {
 
 fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
     match reached(conn) {
-        Some(at) => conn.ack_at.is_some() || !conn.has_segments || over || now >= at.plus(ACK_LATE),
+        Some(at) => {
+            let nothing_more = !conn.has_segments && !awaits_other_end(conn);
+            conn.ack_at.is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
+        }
         None => !conn.ends.iter().any(|end| end.here || end.had_socket) && conn.ack_at.is_some(),
     }
+}
+
+/// Whether both ends are on this host and the states of one have not come yet. Segments show that too where there are any.
+fn awaits_other_end(conn: &Connection) -> bool {
+    let local = conn.key.is_some_and(|key| {
+        let [first, second] = key.ends.map(|end| end.addr);
+        first == second || first.is_loopback()
+    });
+    local && !conn.is_self_connect() && conn.ends.iter().any(|end| !end.had_socket)
 }
 
 fn unanswered(conn: &Connection) -> Opened {

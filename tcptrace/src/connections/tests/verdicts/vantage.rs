@@ -1,6 +1,7 @@
 //! Connections of which only a part can be seen from here.
 
 use super::*;
+use crate::connections::Placed;
 
 /// The segments of a connection that both ends' kernels sent from sockets of this host.
 fn segments_with_sockets(exchange: &mut Exchange) {
@@ -58,4 +59,27 @@ fn who_refused_is_not_guessed() {
     let handshake = failed(&mut exchange);
     assert_eq!((handshake.outcome, handshake.reset), (Some(Outcome::Refused), None));
     assert!(handshake.summary.contains("a reset or an ICMP error, which was not seen"), "{}", handshake.summary);
+}
+
+#[test]
+fn the_states_of_both_ends_are_waited_for_where_no_segment_tells_of_them() {
+    const ELSEWHERE: u32 = 2;
+    let mut exchange = Exchange::new();
+    let mut change = |local, remote, old, new| exchange.in_namespace(ELSEWHERE).state(local, remote, old, new);
+    change(CLIENT, SERVER, Close, SynSent);
+    change(CLIENT, SERVER, SynSent, Established);
+    change(SERVER, CLIENT, Listen, SynRecv);
+    change(SERVER, CLIENT, SynRecv, Established);
+    let handshakes = exchange.placed().iter().position(|placed| matches!(placed, Placed::Handshake(_)));
+    assert_eq!(handshakes, Some(4), "behind the last state");
+}
+
+#[test]
+fn states_that_a_filter_keeps_back_are_not_waited_for_long() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    assert!(exchange.placed().iter().any(|placed| matches!(placed, Placed::Handshake(_))));
 }
