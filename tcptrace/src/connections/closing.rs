@@ -78,9 +78,9 @@ pub(super) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
     }
     let kind = kind(conn, &fins, reset.is_some(), over);
     let initiator = match kind {
-        CloseKind::Simultaneous | CloseKind::Unseen => None,
+        CloseKind::Simultaneous => None,
         CloseKind::Reset => first_of(fins.first.map(|(side, fin)| (side, fin.sent.first)), reset),
-        CloseKind::Orderly => by_states(conn),
+        CloseKind::Orderly | CloseKind::Unseen => by_states(conn),
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }

@@ -179,7 +179,8 @@ fn how(record: &Close, facts: &CloseFacts) -> String {
             Some(role) => format!("unfinished: the {} has closed its side; tracing stopped first", name(role)),
             None => "unfinished: tracing stopped first".to_owned(),
         },
-        CloseKind::Unseen => "ended; how was not seen".to_owned(),
+        CloseKind::Unseen if by.is_empty() => "ended; how was not seen".to_owned(),
+        CloseKind::Unseen => format!("closed{by}; how it ended was not seen"),
         CloseKind::Reset => record.reset.map_or_else(
             || "reset".to_owned(),
             |reset| {

@@ -83,3 +83,18 @@ fn states_that_a_filter_keeps_back_are_not_waited_for_long() {
     exchange.timeout();
     assert!(exchange.placed().iter().any(|placed| matches!(placed, Placed::Handshake(_))));
 }
+
+#[test]
+fn who_closed_first_shows_in_the_states_even_where_the_end_does_not() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator, close.time_wait), (CloseKind::Unseen, Some(Role::Client), None));
+    assert!(close.summary.starts_with("closed by the client; how it ended was not seen"), "{}", close.summary);
+}
