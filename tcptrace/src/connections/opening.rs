@@ -130,19 +130,23 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
 fn reached(conn: &Connection) -> Option<BootTime> {
     let here = |end: &&End| end.here && !conn.is_self_connect() || end.had_socket;
     let mut reached = None;
-    for end in conn.ends.iter().filter(here) {
-        reached = reached.max(Some(established_at(end).or_else(|| established_by_segments(conn, end))?));
+    for side in [Side::First, Side::Second] {
+        let end = conn.end(side);
+        if here(&end) {
+            reached = reached.max(Some(established_at(end).or_else(|| established_by_segments(conn, side))?));
+        }
     }
     reached
 }
 
-/// When an end was established whose states do not come, as its segments show: a filter may keep them back, and after an
-/// address translation they belong to another connection. The client sends the ACK itself; of the server's socket there is
-/// proof when it has sent or acknowledged more than its SYN.
-fn established_by_segments(conn: &Connection, end: &End) -> Option<BootTime> {
-    let (client, server) = conn.roles();
-    let proven = std::ptr::eq(end, client) || server.sent > 1 || client.acked > 1;
-    conn.ack_at.filter(|_| proven && !end.had_socket)
+/// When an end was established whose states do not come, as far as segments show: a filter may keep them back, and after an
+/// address translation they belong to another connection. The client shows it by its ACK, which may belong to another one
+/// too, and either end by sending or acknowledging more than a SYN.
+fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let by_ack = side == conn.client_side() && conn.ack_at.is_some();
+    let proven = by_ack || own.sent > 1 || other.acked > 1;
+    (proven && !own.had_socket).then(|| conn.ack_at.unwrap_or(conn.first))
 }
 
 /// When a socket was established: it may have gone on to another state in the same moment.

@@ -139,10 +139,12 @@ fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Mis
     missing
 }
 
-/// Payload: what was sent, less the SYN and the FIN.
+/// Payload: what was sent, less the SYN and the FIN. Where states alone tell that there was a FIN, nobody knows whether the
+/// number behind the last one counts it.
 fn bytes(end: &End) -> Option<u64> {
+    let by_states = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
     let fin = u64::from(end.fin.is_some_and(|fin| end.sent >= fin.end));
-    end.isn_known.then(|| end.sent.saturating_sub(1 + fin))
+    (end.isn_known && (end.fin.is_some() || !by_states)).then(|| end.sent.saturating_sub(1 + fin))
 }
 
 /// FINs sent again.

@@ -41,6 +41,29 @@ fn a_server_of_which_nothing_but_its_syn_ack_is_seen_may_have_no_socket_for_it()
     assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::Ack)));
 }
 
+/// What the server sends after a redirection on loopback has the ends that the client knows, and what the client sends those
+/// that the server knows.
+#[test]
+fn half_of_the_segments_and_the_states_of_one_end_are_enough() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.with_sockets();
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 9), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 9), 0);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 1);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Established), vec![Missing::Syn, Missing::Ack]));
+    assert_eq!((close.kind, close.initiator), (CloseKind::Orderly, Some(Role::Client)));
+    assert_eq!((close.bytes.client_to_server, close.bytes.server_to_client), (None, Some(0)));
+}
+
 #[test]
 fn a_syn_that_was_answered_has_left_even_if_nobody_saw_it() {
     let mut exchange = Exchange::new();
