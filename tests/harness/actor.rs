@@ -83,6 +83,18 @@ impl Actor {
     /// Listens. An IPv6 wildcard takes IPv4 connections too.
     #[track_caller]
     pub fn listen(&self, at: SocketAddr) -> TcpListener {
+        self.listen_with(at, 1024, |_| {})
+    }
+
+    /// Listens with a socket that `prepare` has had in its hands. One connection more than `backlog` may wait to be
+    /// accepted.
+    #[track_caller]
+    pub fn listen_with(
+        &self,
+        at: SocketAddr,
+        backlog: i32,
+        prepare: impl FnOnce(&Socket) + Send + 'static,
+    ) -> TcpListener {
         self.run(move || {
             let socket = socket(at);
             if at.is_ipv6() {
@@ -90,7 +102,8 @@ impl Actor {
             }
             socket.set_reuse_address(true).expect("a new socket can reuse addresses");
             socket.bind(&at.into()).unwrap_or_else(|error| panic!("{at} cannot be bound: {error}"));
-            socket.listen(1024).expect("a bound socket can listen");
+            prepare(&socket);
+            socket.listen(backlog).expect("a bound socket can listen");
             socket.into()
         })
     }
@@ -131,8 +144,23 @@ impl Actor {
         self.start(move || {
             let socket = socket(to);
             prepare(&socket);
-            socket.connect(&to.into())?;
+            if let Err(error) = socket.connect(&to.into()) {
+                close(socket);
+                return Err(error);
+            }
             Ok(socket.into())
+        })
+    }
+
+    /// Begins to connect and does not wait for what comes of it.
+    #[track_caller]
+    pub fn begin_connect(&self, to: SocketAddr) -> Socket {
+        self.run(move || {
+            let socket = socket(to);
+            socket.set_nonblocking(true).expect("a socket need not block");
+            let error = socket.connect(&to.into()).expect_err("it takes time");
+            assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS), "{error}");
+            socket
         })
     }
 

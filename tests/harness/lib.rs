@@ -20,6 +20,7 @@ mod tcpdump;
 mod trace;
 mod tracer;
 mod tun;
+mod verdict;
 mod veth;
 
 pub use self::{
@@ -28,7 +29,7 @@ pub use self::{
     ends::{Connection, Ends},
     lines::Lines,
     netns::Netns,
-    peer::Peer,
+    peer::{ACK, FIN, Peer, RST, SYN},
     process::{Process, close, eventually, output},
     raw::{RawSender, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
@@ -36,6 +37,7 @@ pub use self::{
     tcpdump::{Header, Tcpdump},
     trace::Trace,
     tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
-    tun::Tun,
+    tun::{Received, Tun},
+    verdict::{ANY, SOME, Told, assert_record, but},
     veth::Veth,
 };

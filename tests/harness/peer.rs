@@ -1,4 +1,4 @@
-//! The smallest TCP server there can be: the other side of a tun device.
+//! The smallest TCP there can be: the other side of a tun device.
 
 use std::net::SocketAddr;
 
@@ -7,16 +7,21 @@ use crate::{
     tun::{Received, Tun},
 };
 
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const ACK: u8 = 0x10;
+/// FIN, as on the wire.
+pub const FIN: u8 = 0x01;
+/// SYN, as on the wire.
+pub const SYN: u8 = 0x02;
+/// RST, as on the wire.
+pub const RST: u8 = 0x04;
+/// ACK, as on the wire.
+pub const ACK: u8 = 0x10;
 
-/// One accepted connection. Every step is the test's: it acknowledges what comes and closes when it is told to. Nothing is
-/// lost on a tun device, so nothing is ever sent again.
+/// One end of a connection. Every step is the test's, the right ones and the wrong ones; nothing is ever sent unasked.
 pub struct Peer<'a> {
     tun: &'a Tun,
     own: SocketAddr,
     other: SocketAddr,
+    isn: u32,
     /// Our next sequence number.
     next: u32,
     /// The other end's next sequence number.
@@ -33,15 +38,52 @@ impl<'a> Peer<'a> {
     /// Waits for a SYN to any address and port of the device and answers it; returns after the ACK.
     #[track_caller]
     pub fn accept(tun: &'a Tun) -> Self {
-        let syn = tun.receive();
-        assert!(syn.syn && syn.ack.is_none(), "a SYN is due: {syn:?}");
-        let mut peer = Self { tun, own: syn.to, other: syn.from, next: Self::ISN, expected: syn.seq.wrapping_add(1) };
-        let [high, low] = Self::MSS.to_be_bytes();
-        peer.send(SYN | ACK, &[2, 4, high, low]);
-        peer.next = peer.next.wrapping_add(1);
+        let mut peer = Self::hear(tun);
+        peer.send_syn(ACK);
         let ack = peer.receive();
         assert!(!ack.fin && ack.length == 0, "the ACK of the handshake is due: {ack:?}");
         peer
+    }
+
+    /// Waits for a SYN to any address and port of the device, and says nothing.
+    #[track_caller]
+    pub fn hear(tun: &'a Tun) -> Self {
+        let syn = tun.receive();
+        assert!(syn.syn && syn.ack.is_none(), "a SYN is due: {syn:?}");
+        let expected = syn.seq.wrapping_add(1);
+        Self { tun, own: syn.to, other: syn.from, isn: Self::ISN, next: Self::ISN, expected }
+    }
+
+    /// Sends a SYN with this ISN from an address and port of our side.
+    #[track_caller]
+    pub fn knock(tun: &'a Tun, own: SocketAddr, other: SocketAddr, isn: u32) -> Self {
+        let mut peer = Self { tun, own, other, isn, next: isn, expected: 0 };
+        peer.send_syn(0);
+        peer
+    }
+
+    /// Sends our SYN, for the first time or again, with these flags besides.
+    #[track_caller]
+    pub fn send_syn(&mut self, flags: u8) {
+        let [high, low] = Self::MSS.to_be_bytes();
+        let packet =
+            tcp_packet(self.own, self.other, SYN | flags, self.numbers(self.isn, flags), &[2, 4, high, low], &[]);
+        self.tun.send(&packet);
+        self.next = self.isn.wrapping_add(1);
+    }
+
+    /// Waits for the other end's SYN,ACK.
+    #[track_caller]
+    pub fn receive_synack(&mut self) {
+        let synack = self.tun.receive();
+        assert!(synack.syn && synack.ack == Some(self.next), "a SYN,ACK is due: {synack:?}");
+        self.expected = synack.seq.wrapping_add(1);
+    }
+
+    /// Waits for the next segment, whatever it is.
+    #[track_caller]
+    pub fn receive_any(&self) -> Received {
+        self.tun.receive()
     }
 
     /// Takes a data segment and acknowledges it; returns its length.
@@ -50,7 +92,7 @@ impl<'a> Peer<'a> {
         let data = self.receive();
         assert!(data.length > 0 && !data.fin, "data is due: {data:?}");
         self.expected = self.expected.wrapping_add(data.length);
-        self.send(ACK, &[]);
+        self.send(ACK);
         data.length
     }
 
@@ -60,13 +102,13 @@ impl<'a> Peer<'a> {
         let fin = self.receive();
         assert!(fin.fin && fin.length == 0, "a FIN is due: {fin:?}");
         self.expected = self.expected.wrapping_add(1);
-        self.send(ACK, &[]);
+        self.send(ACK);
     }
 
     /// Closes our side; returns after the ACK.
     #[track_caller]
     pub fn close(mut self) {
-        self.send(FIN | ACK, &[]);
+        self.send(FIN | ACK);
         self.next = self.next.wrapping_add(1);
         self.receive();
     }
@@ -80,8 +122,14 @@ impl<'a> Peer<'a> {
         received
     }
 
+    /// Sends a segment without payload, with the numbers that come next.
     #[track_caller]
-    fn send(&self, flags: u8, options: &[u8]) {
-        self.tun.send(&tcp_packet(self.own, self.other, flags, (self.next, self.expected), options, &[]));
+    pub fn send(&self, flags: u8) {
+        self.tun.send(&tcp_packet(self.own, self.other, flags, self.numbers(self.next, flags), &[], &[]));
+    }
+
+    /// The sequence number and, with ACK, the acknowledgement number.
+    fn numbers(&self, seq: u32, flags: u8) -> (u32, u32) {
+        (seq, if flags & ACK == 0 { 0 } else { self.expected })
     }
 }

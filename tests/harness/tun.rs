@@ -20,14 +20,23 @@ pub struct Tun {
 
 /// A segment read from the device.
 #[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) from: SocketAddr,
-    pub(crate) to: SocketAddr,
-    pub(crate) syn: bool,
-    pub(crate) fin: bool,
-    pub(crate) ack: Option<u32>,
-    pub(crate) seq: u32,
-    pub(crate) length: u32,
+pub struct Received {
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// Who is meant.
+    pub to: SocketAddr,
+    /// SYN.
+    pub syn: bool,
+    /// FIN.
+    pub fin: bool,
+    /// RST.
+    pub rst: bool,
+    /// The acknowledgement number, with ACK.
+    pub ack: Option<u32>,
+    /// The sequence number.
+    pub seq: u32,
+    /// Bytes of payload.
+    pub length: u32,
 }
 
 impl Tun {
@@ -45,7 +54,7 @@ impl Tun {
 
     /// Waits for the next TCP segment; everything else is passed over.
     #[track_caller]
-    pub(crate) fn receive(&self) -> Received {
+    pub fn receive(&self) -> Received {
         let deadline = Instant::now() + TRAFFIC_LIMIT;
         let mut buffer = vec![0; 65536];
         loop {
@@ -86,6 +95,7 @@ fn parse(packet: &[u8]) -> Option<Received> {
         to: SocketAddr::new(to, tcp.destination_port()),
         syn: tcp.syn(),
         fin: tcp.fin(),
+        rst: tcp.rst(),
         ack: tcp.ack().then(|| tcp.acknowledgment_number()),
         seq: tcp.sequence_number(),
         length: u32::try_from(tcp.payload().len()).expect("a packet is short"),

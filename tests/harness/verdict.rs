@@ -1,0 +1,203 @@
+//! What a tracer says of connections: held against what a test expects, and against the events that it was made of.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    netns::Netns,
+    records::{endpoint, is_type, number, text},
+    trace::Trace,
+};
+
+/// In an expected record: any value but null.
+pub const SOME: &str = "anything but null";
+
+/// In an expected record: any value at all, or no such field.
+pub const ANY: &str = "anything";
+
+/// What every record has besides its verdict.
+const NOT_COMPARED: [&str; 4] = ["type", "time", "boot_ns", "conn"];
+
+/// Everything that a trace says of one connection.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// What came of its handshake.
+    pub handshake: &'a Value,
+    /// How it was closed.
+    pub close: Option<&'a Value>,
+    /// Its events up to `handshake`, in order.
+    events: Vec<&'a Value>,
+}
+
+/// Compares a `handshake` or a `close` as a whole. In `expected`, [`SOME`] and [`ANY`] stand for what no test can know, and
+/// a list in the place of a text means that the text contains all of these words.
+#[track_caller]
+pub fn assert_record(record: &Value, expected: &Value) {
+    let mut compared = record.clone();
+    if let Some(fields) = compared.as_object_mut() {
+        NOT_COMPARED.iter().for_each(|&field| drop(fields.remove(field)));
+    }
+    let masked = masked(&compared, expected);
+    assert!(masked == *expected, "{}\nwas expected, but was\n{}", pretty(expected), pretty(&masked));
+}
+
+/// A record with changes, which reach into the objects in it.
+pub fn but(mut record: Value, changes: Value) -> Value {
+    match (&mut record, changes) {
+        (Value::Object(fields), Value::Object(changes)) => {
+            for (name, change) in changes {
+                let field = fields.remove(&name).unwrap_or_default();
+                fields.insert(name, but(field, change));
+            }
+            record
+        }
+        (_, changes) => changes,
+    }
+}
+
+fn masked(record: &Value, expected: &Value) -> Value {
+    match (record, expected) {
+        (_, Value::String(mark)) if mark == ANY || (mark == SOME && !record.is_null()) => expected.clone(),
+        (Value::Object(fields), Value::Object(wanted)) => {
+            let known = fields.iter().map(|(name, field)| {
+                let masked = wanted.get(name).map_or_else(|| field.clone(), |wanted| masked(field, wanted));
+                (name.clone(), masked)
+            });
+            let absent = wanted.iter().filter(|(name, wanted)| *wanted == ANY && !fields.contains_key(*name));
+            known.chain(absent.map(|(name, wanted)| (name.clone(), wanted.clone()))).collect()
+        }
+        (Value::Array(items), Value::Array(wanted)) if items.len() == wanted.len() => {
+            items.iter().zip(wanted).map(|(item, wanted)| masked(item, wanted)).collect()
+        }
+        (Value::String(text), Value::Array(words)) => {
+            let all = words.iter().all(|word| word.as_str().is_some_and(|word| text.contains(word)));
+            if all { expected.clone() } else { record.clone() }
+        }
+        _ => record.clone(),
+    }
+}
+
+fn pretty(record: &Value) -> String {
+    serde_json::to_string_pretty(record).expect("a value has a text")
+}
+
+impl Trace {
+    /// What it says of each connection inside a namespace, in the order of their numbers; those that are still open are not
+    /// told.
+    ///
+    /// Each has exactly one handshake, and exactly one close if that was `established` or `unseen`; what a handshake says can
+    /// be counted again in the events before it; and nothing was lost. All types of records have to be there.
+    #[track_caller]
+    pub fn told(&self, netns: &Netns) -> Vec<Told<'_>> {
+        self.nothing_lost();
+        let numbers = self.numbers(|_| true);
+        let told: Vec<_> = numbers.iter().filter_map(|&conn| self.told_of(conn)).collect();
+        let (seen, over) = (numbers.len(), told.iter().filter(|told| told.is_over()).count());
+        let counts = ["connections", "open", "evicted"].map(|field| number(self.end(), field));
+        assert_eq!(counts, [seen, seen - over, 0].map(|count| count as u64), "{:#?}", self.records);
+        let told: Vec<_> = told.into_iter().filter(|told| told.handshake["netns"] == netns.inode()).collect();
+        told.iter().for_each(Told::check);
+        told
+    }
+
+    /// What it says of the only connection inside a namespace.
+    #[track_caller]
+    pub fn told_once(&self, netns: &Netns) -> Told<'_> {
+        let mut told = self.told(netns);
+        // Segments do not name their namespace: no others are seen.
+        let numbers = self.numbers(|record| record["netns"].is_null() || record["netns"] == netns.inode());
+        assert_eq!((told.len(), numbers.len()), (1, 1), "one connection: {:#?}", self.records);
+        told.remove(0)
+    }
+
+    /// What it says of the only connection inside a namespace, which never was one.
+    #[track_caller]
+    pub fn told_failed(&self, netns: &Netns) -> &Value {
+        let told = self.told_once(netns);
+        assert!(told.close.is_none(), "{:#?}", self.records);
+        told.handshake
+    }
+
+    /// The numbers of connections in some of the records.
+    fn numbers(&self, of: impl Fn(&Value) -> bool) -> BTreeSet<u64> {
+        self.records.iter().filter(|record| of(record)).filter_map(|record| record["conn"].as_u64()).collect()
+    }
+
+    #[track_caller]
+    fn told_of(&self, conn: u64) -> Option<Told<'_>> {
+        let of_conn = |kind| {
+            let wanted = move |(_, record): &(usize, &Value)| is_type(record, kind) && record["conn"] == conn;
+            let mut found = self.records.iter().enumerate().filter(wanted);
+            let first = found.next();
+            assert!(found.next().is_none(), "more than one {kind} of connection {conn}: {:#?}", self.records);
+            first
+        };
+        let (handshake, close) = (of_conn("handshake"), of_conn("close"));
+        assert!(handshake.is_some() || close.is_none(), "no handshake of connection {conn}: {:#?}", self.records);
+        let (at, handshake) = handshake?;
+        if let Some((close, _)) = close {
+            let next = if handshake["kind"] == "unseen" { at + 1..at + 2 } else { at + 1..self.records.len() };
+            assert!(next.contains(&close), "{handshake} has its close at another place: {:#?}", self.records);
+        }
+        let events = self.records[..at].iter().filter(|record| record["conn"] == conn).collect();
+        Some(Told { handshake, close: close.map(|(_, close)| close), events })
+    }
+}
+
+impl Told<'_> {
+    /// Whether no more records of it can come.
+    #[track_caller]
+    fn is_over(&self) -> bool {
+        let opened = self.handshake["outcome"] == "established" || self.handshake["kind"] == "unseen";
+        assert!(opened || self.close.is_none(), "a close of what was never open: {self:#?}");
+        assert!(self.handshake["kind"] != "unseen" || self.close.is_some(), "unseen, and no close: {self:#?}");
+        !opened || self.close.is_some()
+    }
+
+    /// Counts again what the handshake says.
+    #[track_caller]
+    fn check(&self) {
+        let handshake = self.handshake;
+        assert_eq!(handshake["incomplete"], !handshake["missing"].as_array().expect("a list").is_empty(), "{self:#?}");
+        let at = &handshake["boot_ns"];
+        assert!(self.events.iter().any(|event| event["boot_ns"] == *at), "the time of an event: {self:#?}");
+        let (client, server) = (endpoint(handshake, "client"), endpoint(handshake, "server"));
+        if handshake["kind"] == "unseen" || client == server {
+            return;
+        }
+        let sent = |who, what: fn(&str) -> bool| {
+            let by = move |segment: &&&Value| is_type(segment, "segment") && endpoint(segment, "src") == who;
+            self.events.iter().filter(by).filter(|segment| what(text(segment, "flags"))).copied().collect::<Vec<_>>()
+        };
+        let is_syn = |flags: &str| flags.starts_with('S') && !flags.contains('.');
+        let is_synack = |flags: &str| flags.starts_with("S.");
+        let is_ack = |flags: &str| flags.contains('.') && !flags.contains(['S', 'R']);
+        let (syns, synacks, acks) = (sent(client, is_syn), sent(server, is_synack), sent(client, is_ack));
+        let again = |sent: &[&Value]| sent.len().checked_sub(1).map_or(Value::Null, Value::from);
+        assert_eq!(handshake["retransmissions"]["syn"], again(&syns), "{self:#?}");
+        assert_eq!(handshake["retransmissions"]["synack"], again(&synacks), "{self:#?}");
+        for (end, address) in [("client", client), ("server", server)] {
+            if let Some(syn) = sent(address, |flags| flags.starts_with('S')).first() {
+                assert_eq!(handshake[end]["isn"], syn["seq"], "{self:#?}");
+                assert_eq!(handshake[end]["options"], syn["options"], "{self:#?}");
+            } else {
+                assert_eq!(handshake[end]["options"], Value::Null, "{self:#?}");
+            }
+        }
+        let between = |from: Option<&Value>, to: Option<&Value>| match (from, to) {
+            (Some(from), Some(to)) => number(to, "boot_ns").saturating_sub(number(from, "boot_ns")).into(),
+            _ => Value::Null,
+        };
+        let went = |new: &str| {
+            let by_client = |record: &&&Value| is_type(record, "state") && record["role"] == "client";
+            self.events.iter().filter(by_client).find(|record| record["new"] == new).copied()
+        };
+        let (syn, synack, ack) = (syns.first(), synacks.first(), acks.first());
+        assert_eq!(handshake["syn_to_synack_ns"], between(syn.copied(), synack.copied()), "{self:#?}");
+        if handshake["kind"] != "simultaneous" {
+            assert_eq!(handshake["synack_to_ack_ns"], between(synack.copied(), ack.copied()), "{self:#?}");
+        }
+        assert_eq!(handshake["connect_ns"], between(went("SYN_SENT"), went("ESTABLISHED")), "{self:#?}");
+    }
+}
