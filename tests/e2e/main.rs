@@ -14,6 +14,7 @@ mod loopback;
 mod malformed;
 mod no_btf;
 mod refusals;
+mod scenarios;
 mod schema;
 mod second_opinion;
 mod seeds;

@@ -19,6 +19,7 @@ mod tap;
 mod tcpdump;
 mod trace;
 mod tracer;
+mod traffic;
 mod tun;
 mod verdict;
 mod veth;
@@ -31,12 +32,13 @@ pub use self::{
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
     process::{Process, close, eventually, output},
-    raw::{RawSender, set_option, tcp_packet},
+    raw::{RawSender, fragments, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
     tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
+    traffic::Traffic,
     tun::{Received, Tun},
     verdict::{ANY, SOME, Told, assert_record, but},
     veth::Veth,
