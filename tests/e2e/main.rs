@@ -24,3 +24,4 @@ mod tun;
 mod two_hosts;
 mod verdicts;
 mod which_segments;
+mod wireshark;

@@ -7,6 +7,7 @@
 
 mod actor;
 mod attached;
+mod capture;
 mod device;
 mod ends;
 mod lines;
@@ -20,6 +21,7 @@ mod tcpdump;
 mod trace;
 mod tracer;
 mod traffic;
+mod tshark;
 mod tun;
 mod verdict;
 mod veth;
@@ -27,6 +29,7 @@ mod veth;
 pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
     attached::{Attached, held_objects, kernel_objects, skipped_runs, tcx_programs},
+    capture::Capture,
     ends::{Connection, Ends},
     lines::Lines,
     netns::Netns,
@@ -39,6 +42,7 @@ pub use self::{
     trace::Trace,
     tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
     traffic::Traffic,
+    tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},
     verdict::{ANY, SOME, Told, assert_record, but},
     veth::Veth,
