@@ -6,6 +6,7 @@ mod fragments;
 mod headers;
 mod interfaces;
 mod listeners;
+mod malformed;
 mod many;
 mod mapped;
 mod mptcp;
