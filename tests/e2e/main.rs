@@ -25,3 +25,4 @@ mod text;
 mod tun;
 mod two_hosts;
 mod which_segments;
+mod wireshark;

@@ -2,6 +2,7 @@
 
 pub(crate) mod closing;
 mod opening;
+mod shapes;
 
 use std::net::{Ipv4Addr, SocketAddr};
 

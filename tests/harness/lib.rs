@@ -7,6 +7,7 @@
 
 mod actor;
 mod attached;
+mod capture;
 mod device;
 mod ends;
 mod lines;
@@ -20,6 +21,8 @@ mod tap;
 mod tcpdump;
 mod trace;
 mod tracer;
+mod traffic;
+mod tshark;
 mod tun;
 mod verdict;
 mod veth;
@@ -27,18 +30,21 @@ mod veth;
 pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
     attached::{Attached, held_objects, kernel_objects, skipped_runs, tcx_programs},
+    capture::Capture,
     ends::{Connection, Ends},
     lines::Lines,
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
     process::{Process, close, eventually, output},
-    raw::{RawSender, set_option, tcp_packet},
+    raw::{RawSender, fragments, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
     tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
+    traffic::Traffic,
+    tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},
     verdict::{ANY, SOME, Told, assert_record, but},
     veth::Veth,

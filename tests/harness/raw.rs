@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, AsRawFd},
 };
 
-use etherparse::PacketBuilder;
+use etherparse::{IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header, PacketBuilder};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::netns::Netns;
@@ -50,6 +50,40 @@ pub fn tcp_packet(
     let mut bytes = Vec::with_capacity(packet.size(payload.len()));
     packet.write(&mut bytes, payload).expect("a vector takes everything");
     bytes
+}
+
+/// A packet in two fragments of IP; the second begins at this byte of the packet.
+#[track_caller]
+pub fn fragments(packet: &[u8], at: usize) -> [Vec<u8>; 2] {
+    let cut = |payload: &[u8], header: usize| {
+        let (first, rest) = payload.split_at(at - header);
+        assert_eq!(first.len() % 8, 0, "fragments are counted in eight bytes");
+        [(0, first.to_vec(), true), (first.len() / 8, rest.to_vec(), false)]
+    };
+    let offset = |words: usize| {
+        let words = u16::try_from(words).expect("a packet is short");
+        IpFragOffset::try_new(words).expect("a packet is short")
+    };
+    if packet[0] >> 4 == 4 {
+        let (header, payload) = Ipv4Header::from_slice(packet).expect("an IPv4 header");
+        cut(payload, header.header_len()).map(|(words, payload, more)| {
+            let mut header = header.clone();
+            (header.identification, header.dont_fragment) = (77, false);
+            (header.fragment_offset, header.more_fragments) = (offset(words), more);
+            header.set_payload_len(payload.len()).expect("a packet is short");
+            header.header_checksum = header.calc_header_checksum();
+            [header.to_bytes().as_slice(), &payload].concat()
+        })
+    } else {
+        let (header, payload) = Ipv6Header::from_slice(packet).expect("an IPv6 header");
+        cut(payload, header.header_len()).map(|(words, payload, more)| {
+            let fragment = Ipv6FragmentHeader::new(header.next_header, offset(words), more, 77).to_bytes();
+            let mut header = header.clone();
+            header.next_header = IpNumber::IPV6_FRAGMENTATION_HEADER;
+            header.set_payload_length(fragment.len() + payload.len()).expect("a packet is short");
+            [header.to_bytes().as_slice(), &fragment, &payload].concat()
+        })
+    }
 }
 
 /// Sends packets whose IP header is the test's own.

@@ -39,10 +39,14 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
     if let Some(rst) = rst {
         return Some(rst.max(closed.unwrap_or_default()).plus(LATE));
     }
-    let half = [first, second].into_iter().find_map(|end| end.closed.filter(|closed| closed.from == FinWait2));
+    let half = [(first, second), (second, first)]
+        .into_iter()
+        .find_map(|(end, other)| Some((end.closed.filter(|closed| closed.from == FinWait2)?, other.fin)));
     match (half, closed) {
+        // Its own FIN was not seen, but states tell that it has been acknowledged.
+        (Some((half, Some(fin))), _) => Some(half.at.max(fin.sent.last).plus(LATE)),
         // The kernel has put something smaller into the socket's place, which goes on waiting.
-        (Some(half), _) if conn.has_segments => Some(half.at.plus(FIN_TIMEOUT)),
+        (Some((half, None)), _) if conn.has_segments => Some(half.at.plus(FIN_TIMEOUT)),
         (_, Some(closed)) => Some(closed.plus(LATE)),
         // No socket here: one FIN without the other may be all that comes for a long time.
         (_, None) => None,
@@ -78,9 +82,9 @@ pub(super) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
     }
     let kind = kind(conn, &fins, reset.is_some(), over);
     let initiator = match kind {
-        CloseKind::Simultaneous | CloseKind::Unseen => None,
+        CloseKind::Simultaneous => None,
         CloseKind::Reset => first_of(fins.first.map(|(side, fin)| (side, fin.sent.first)), reset),
-        CloseKind::Orderly => by_states(conn),
+        CloseKind::Orderly | CloseKind::Unseen => by_states(conn),
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }
@@ -168,11 +172,13 @@ fn by_states(conn: &Connection) -> Option<Side> {
     })
 }
 
-/// Both FINs are certain from the states alone: a socket that has been in LAST_ACK and ended without an error has had the
-/// other's FIN, and its own has been acknowledged.
+/// Both FINs are certain from the states: a socket that has been in LAST_ACK and ended without an error has had the other's
+/// FIN, and its own has been acknowledged. One in FIN_WAIT2 has had the latter; the other's FIN has to be seen.
 fn closed_by_states(conn: &Connection) -> bool {
-    conn.ends.iter().any(|end| {
-        let ended = end.closed.filter(|closed| matches!(closed.from, LastAck | TcpState::Closing));
+    let [first, second] = &conn.ends;
+    [(first, second), (second, first)].into_iter().any(|(end, other)| {
+        let certain = |from| matches!(from, LastAck | TcpState::Closing) || (from == FinWait2 && other.fin.is_some());
+        let ended = end.closed.filter(|closed| certain(closed.from));
         ended.is_some_and(|closed| closed.error.is_none_or(|error| error == 0))
     })
 }

@@ -136,10 +136,23 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
 fn reached(conn: &Connection) -> Option<BootTime> {
     let here = |end: &&End| end.here && !conn.is_self_connect() || end.had_socket;
     let mut reached = None;
-    for end in conn.ends.iter().filter(here) {
-        reached = reached.max(Some(established_at(end)?));
+    for side in [Side::First, Side::Second] {
+        let end = conn.end(side);
+        if here(&end) {
+            reached = reached.max(Some(established_at(end).or_else(|| established_by_segments(conn, side))?));
+        }
     }
     reached
+}
+
+/// When an end was established whose states do not come, as far as segments show: a filter may keep them back, and after an
+/// address translation they belong to another connection. The client shows it by its ACK, which may belong to another one
+/// too, and either end by sending or acknowledging more than a SYN.
+fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let by_ack = side == conn.client_side() && conn.ack_at.is_some();
+    let proven = by_ack || own.sent > 1 || other.acked > 1;
+    (proven && !own.had_socket).then(|| conn.ack_at.unwrap_or(conn.first))
 }
 
 /// When a socket was established: it may have gone on to another state in the same moment.
@@ -149,9 +162,21 @@ fn established_at(end: &End) -> Option<BootTime> {
 
 fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
     match reached(conn) {
-        Some(at) => conn.ack_at.is_some() || !conn.has_segments || over || now >= at.plus(ACK_LATE),
+        Some(at) => {
+            let nothing_more = !conn.has_segments && !awaits_other_end(conn);
+            conn.ack_at.is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
+        }
         None => !conn.ends.iter().any(|end| end.here || end.had_socket) && conn.ack_at.is_some(),
     }
+}
+
+/// Whether both ends are on this host and the states of one have not come yet. Segments show that too where there are any.
+fn awaits_other_end(conn: &Connection) -> bool {
+    let local = conn.key.is_some_and(|key| {
+        let [first, second] = key.ends.map(|end| end.addr);
+        first == second || first.is_loopback()
+    });
+    local && !conn.is_self_connect() && conn.ends.iter().any(|end| !end.had_socket)
 }
 
 fn unanswered(conn: &Connection) -> Opened {
@@ -196,8 +221,9 @@ pub(super) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
     wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
 }
 
-/// The client's socket is here, and yet no segment of it was seen: its SYN did not get as far as an interface.
+/// The client's socket is here, and yet no segment of it was seen, nor any answer: its SYN did not get as far as an interface.
 pub(super) fn never_left(conn: &Connection, client: Side) -> bool {
     let (client, server) = (conn.end(client), conn.end(client.other()));
-    client.had_socket && client.syn.is_none() && server.synack.is_none()
+    let answered = server.synack.is_some() || server.rst.is_some();
+    client.had_socket && client.syn.is_none() && !answered
 }

@@ -153,12 +153,15 @@ fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Mis
 }
 
 /// Payload: what was sent, less the SYN and the FIN. Where not all segments are shown, a FIN or a reset tells how far it had
-/// got, the end's own by its number or the other's by what it acknowledges.
+/// got, the end's own by its number or the other's by what it acknowledges. Where states alone tell that there was a FIN,
+/// nobody knows whether the number behind the last one counts it.
 fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
     let fin = u64::from(end.fin.is_some_and(|fin| end.sent >= fin.end));
     let by_own = end.fin.is_some() || end.rst.is_some_and(|rst| rst.seen);
     let by_other = other.fin.is_some() || other.rst.is_some_and(|rst| rst.seen && rst.has_ack);
-    (end.isn_known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
+    let by_states = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
+    let known = end.isn_known && (end.fin.is_some() || !by_states);
+    (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
 }
 
 /// FINs sent again.

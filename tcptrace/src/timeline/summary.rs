@@ -108,6 +108,7 @@ fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -
             (true, Some(said)) => format!("refused by ICMP: {said}"),
             _ => match record.reset.map(|reset| reset.cause) {
                 Some(ResetCause::NoListener) => "refused: nobody listens there".to_owned(),
+                None => "refused: by a reset or an ICMP error, which was not seen".to_owned(),
                 _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so".to_owned(),
             },
         },
@@ -182,7 +183,8 @@ fn how(record: &Close, facts: &CloseFacts) -> String {
             Some(role) => format!("unfinished: the {} has closed its side; tracing stopped first", name(role)),
             None => "unfinished: tracing stopped first".to_owned(),
         },
-        CloseKind::Unseen => "ended; how was not seen".to_owned(),
+        CloseKind::Unseen if by.is_empty() => "ended; how was not seen".to_owned(),
+        CloseKind::Unseen => format!("closed{by}; how it ended was not seen"),
         CloseKind::Reset => record.reset.map_or_else(
             || "reset".to_owned(),
             |reset| {

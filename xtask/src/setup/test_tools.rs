@@ -13,12 +13,13 @@ struct Tool {
 }
 
 /// What the tests call to watch, to set up networks and to read output.
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool { program: "bpftool", package: "bpftool" },
     Tool { program: "ip", package: "iproute2" },
     Tool { program: "jq", package: "jq" },
     Tool { program: "nft", package: "nftables" },
     Tool { program: "tcpdump", package: "tcpdump" },
+    Tool { program: "tshark", package: "tshark" },
 ];
 
 /// Installs what is missing.

@@ -1,0 +1,180 @@
+//! The same connection in every shape that it can come in: other headers around it, other ways through the host, other kinds
+//! of sockets. Each time the whole of both its records is compared.
+
+mod address_translation;
+mod fragments;
+mod headers;
+mod interfaces;
+mod listeners;
+mod malformed;
+mod many;
+mod mapped;
+mod mptcp;
+mod namespaces;
+mod offload;
+mod router;
+mod several_interfaces;
+mod vlan;
+mod wire;
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tcptrace_tests::{
+    Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, receive, send, tell_all,
+};
+
+/// Bytes that the client sends, unless a test says otherwise.
+const UP: usize = 33;
+
+/// Bytes that the server sends.
+const DOWN: usize = 29;
+
+/// The segments of [`exchange`] that show without `--segments all`.
+const SEGMENTS: [&str; 7] = [
+    "client S 0:0",
+    "server S. 0:0 ack 1",
+    "client . 1:1 ack 1",
+    "client F. 34:34 ack 30",
+    "server . 30:30 ack 35",
+    "server F. 30:30 ack 35",
+    "client . 35:35 ack 31",
+];
+
+/// Traces everything at some ports inside `netns`.
+#[track_caller]
+fn start(netns: &Netns, ports: &[u16]) -> Tracer {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    Tracer::start(netns, &["-p", &ports.join(",")])
+}
+
+/// Sends bytes both ways, and closes in four segments, the client first. Returns the client's address.
+#[track_caller]
+fn exchange(ends: &Ends, connection: Connection) -> SocketAddr {
+    let client = connection.client_address();
+    send(&connection.client, UP);
+    receive(&connection.server, UP);
+    send(&connection.server, DOWN);
+    receive(&connection.client, DOWN);
+    ends.close_in_four(connection);
+    client
+}
+
+/// Waits until so many connections inside `netns` have opened, and so many have closed.
+#[track_caller]
+fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+    tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
+        let here =
+            |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
+        here("handshake").count() >= handshakes && here("close").count() >= closes
+    });
+}
+
+/// What is said of the only connection inside the namespace; all segments are its own.
+#[track_caller]
+fn told_once<'a>(trace: &'a Trace, netns: &Netns) -> Told<'a> {
+    let mut told = trace.told(netns);
+    assert_eq!(told.len(), 1, "one connection: {told:#?}");
+    let told = told.remove(0);
+    let strangers = trace.of_type("segment").into_iter().filter(|segment| segment["conn"] != told.handshake["conn"]);
+    assert_eq!(strangers.count(), 0, "{:#?}", trace.records);
+    told
+}
+
+/// A connection of actors that has opened, exchanged bytes and closed in four segments with nothing in its way.
+#[derive(Clone, Copy)]
+struct Plain<'a> {
+    /// The namespace it was seen in.
+    netns: &'a Netns,
+    client: SocketAddr,
+    server: SocketAddr,
+    /// Whether each end's socket is in that namespace; the tracer has seen the listener open.
+    here: (bool, bool),
+    bytes: (usize, usize),
+}
+
+impl<'a> Plain<'a> {
+    /// One with [`UP`] and [`DOWN`] bytes and both sockets here.
+    fn new(netns: &'a Netns, client: SocketAddr, server: SocketAddr) -> Self {
+        Self { netns, client, server, here: (true, true), bytes: (UP, DOWN) }
+    }
+
+    /// What must be said of how it opened.
+    fn handshake(&self) -> Value {
+        let end = |address: SocketAddr, process: Process| {
+            let Process { pid, comm } = process;
+            json!({
+                "addr": address.ip(), "port": address.port(), "isn": SOME, "pid": pid, "comm": comm, "options": SOME,
+            })
+        };
+        let (client, server) = self.processes();
+        json!({
+            "netns": self.netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false,
+            "waiting_for": null, "client": end(self.client, client), "server": end(self.server, server),
+            "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME,
+            "connect_ns": if self.here.0 { json!(SOME) } else { Value::Null },
+            "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": null,
+            "summary": ["three-way handshake, established in "],
+        })
+    }
+
+    /// What must be said of how it closed.
+    fn close(&self) -> Value {
+        let end = |address: SocketAddr, process: Process| {
+            let Process { pid, comm } = process;
+            json!({ "addr": address.ip(), "port": address.port(), "pid": pid, "comm": comm })
+        };
+        let (client, server) = self.processes();
+        let (up, down) = self.bytes;
+        json!({
+            "netns": self.netns.inode(), "kind": "four_segment", "initiator": "client",
+            "client": end(self.client, client), "server": end(self.server, server),
+            "half_close_ns": SOME, "half_closed_bytes": 0,
+            "bytes": { "client_to_server": up, "server_to_client": down },
+            "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": { "client": 0, "server": 0 },
+            "states": {
+                "client": stays(self.here.0, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+                "server": stays(self.here.1, &["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
+            },
+            "incomplete": false, "missing": [],
+            "summary": [
+                "closed by the client, four segments; ", format!("; {up} B →, {down} B ←; lasted "),
+                "; the client holds TIME_WAIT for 60 s",
+            ],
+        })
+    }
+
+    /// Holds both records against what must be said.
+    #[track_caller]
+    fn check(&self, told: &Told<'_>) {
+        assert_record(told.handshake, &self.handshake());
+        assert_record(told.close.expect("a close"), &self.close());
+    }
+
+    /// It is the only one in its namespace, each of its segments shows once, and all is said of it that must be said.
+    #[track_caller]
+    fn check_only(&self, trace: &Trace) {
+        assert_eq!(tell_all(&trace.of_type("segment"), self.server.port()), SEGMENTS);
+        self.check(&told_once(trace, self.netns));
+    }
+
+    fn processes(&self) -> (Process, Process) {
+        let of = |here, name| if here { Process { pid: Some(std::process::id()), comm: Some(name) } } else { NOBODY };
+        (of(self.here.0, "tt-client"), of(self.here.1, "tt-server"))
+    }
+}
+
+/// The process of an end, where it is known.
+struct Process {
+    pid: Option<u32>,
+    comm: Option<&'static str>,
+}
+
+const NOBODY: Process = Process { pid: None, comm: None };
+
+/// States of an end; how long it stayed in the last one is not known.
+fn stays(here: bool, names: &[&str]) -> Value {
+    let count = if here { names.len() } else { 0 };
+    let stay = |(at, name): (usize, &&str)| json!({ "state": name, "ns": if at + 1 < count { json!(SOME) } else { Value::Null } });
+    names.iter().take(count).enumerate().map(stay).collect()
+}

@@ -1,0 +1,103 @@
+//! Listeners that several processes share: which of them a connection goes to shows when it closes.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
+    process::{Command, Stdio},
+};
+
+use serde_json::json;
+use tcptrace_tests::{Actor, Netns, SOME, Traffic, assert_record, but, endpoint, text};
+
+use super::{Plain, start, wait_told};
+
+/// Connections, so many that each process gets some where the kernel deals them out.
+const COUNT: usize = 40;
+
+pub(super) fn traffic() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tt-traffic"))
+}
+
+/// A worker that serves a listener which others hold too.
+#[track_caller]
+pub(super) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
+    let copy = OwnedFd::from(listener.try_clone().expect("a listener can be duplicated"));
+    let worker = Traffic::start(netns, traffic().arg("work").stdin(Stdio::from(copy)));
+    worker.wait_ready();
+    worker
+}
+
+/// Ends servers; for each the process id, the clients that it has served, by their address.
+#[track_caller]
+pub(super) fn served(servers: Vec<Traffic>) -> Vec<(u32, Vec<SocketAddr>)> {
+    let address = |line: String| line.parse().expect("an address");
+    let lines = |server: Traffic| server.kill().into_iter().filter(|line| line != "ready").map(address).collect();
+    servers.into_iter().map(|server| (server.id(), lines(server))).collect()
+}
+
+/// Clients of servers that were started by `serve`, before tracing begins or behind it. No handshake can say which of the
+/// servers will accept the connection, and every close has the one that did. Returns how many each has served.
+fn check(port: u16, serve_first: bool, serve: impl FnOnce(&Netns, SocketAddr) -> Vec<Traffic>) -> Vec<usize> {
+    let netns = Netns::new();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let (tracer, servers) = if serve_first {
+        let servers = serve(&netns, address);
+        (start(&netns, &[port]), servers)
+    } else {
+        let tracer = start(&netns, &[port]);
+        (tracer, serve(&netns, address))
+    };
+    let client = Actor::new(&netns, "tt-client");
+    for _ in 0..COUNT {
+        let stream = client.connect(address);
+        client.run(move || ask(stream));
+    }
+    wait_told(&tracer, &netns, COUNT, COUNT);
+    let trace = tracer.stop();
+    let served = served(servers);
+    let counts: Vec<_> = served.iter().map(|(_, clients)| clients.len()).collect();
+    assert_eq!(counts.iter().sum::<usize>(), COUNT, "{counts:?}");
+    let told = trace.told(&netns);
+    assert_eq!(told.len(), COUNT);
+    for told in told {
+        let client = endpoint(told.handshake, "client").expect("an endpoint");
+        let server = served.iter().find(|(_, clients)| clients.contains(&client)).expect("it was served").0;
+        let plain = Plain { bytes: (REQUEST.len(), 0), ..Plain::new(&netns, client, address) };
+        assert_record(told.handshake, &but(plain.handshake(), json!({ "server": { "pid": null, "comm": null } })));
+        let close = told.close.expect("a close");
+        assert!(["three_segment", "four_segment"].contains(&text(close, "kind")), "{close}");
+        let by_one = json!({
+            "kind": SOME, "server": { "pid": server, "comm": "tt-traffic" }, "summary": ["closed by the client, "],
+        });
+        assert_record(close, &but(plain.close(), by_one));
+    }
+    counts
+}
+
+/// No bytes up, none down, and the client closes.
+const REQUEST: &[u8] = b"\0\0\0\0\0\0\0\0c";
+
+fn ask(mut stream: TcpStream) {
+    std::io::Write::write_all(&mut stream, REQUEST).expect("a request can be sent");
+    tcptrace_tests::close(stream);
+}
+
+#[test]
+fn a_port_that_processes_share() {
+    let counts = check(4833, false, |netns, address| {
+        let listen = |_| Traffic::start(netns, traffic().args(["listen", &address.to_string()]));
+        let servers: Vec<_> = (0..2).map(listen).collect();
+        servers.iter().for_each(Traffic::wait_ready);
+        servers
+    });
+    // The kernel chooses by the client's port.
+    assert!(!counts.contains(&0), "{counts:?}");
+}
+
+#[test]
+fn a_listener_that_workers_inherited() {
+    check(4834, true, |netns, address| {
+        let listener = netns.run(|| TcpListener::bind(address)).expect("a free port");
+        (0..2).map(|_| worker(netns, &listener)).collect()
+    });
+}

@@ -1,0 +1,137 @@
+//! Other protocols that pass the same tracepoint, or the same interfaces: MPTCP and SCTP.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+
+use serde_json::json;
+use socket2::{Domain, Protocol, Socket, Type};
+use tcptrace_tests::{
+    Actor, Connection, Ends, Netns, RawSender, TRAFFIC_LIMIT, Veth, assert_record, but, endpoint, eventually, receive,
+    receive_end, send, tcp_packet, tell_all, text,
+};
+
+use super::{DOWN, Plain, SEGMENTS, UP, exchange, start, told_once, wait_told};
+
+fn mptcp_socket() -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)).expect("this kernel has MPTCP");
+    for set in [Socket::set_read_timeout, Socket::set_write_timeout] {
+        set(&socket, Some(TRAFFIC_LIMIT)).expect("a socket can have a time-out");
+    }
+    socket
+}
+
+fn mptcp_listener(server: &Actor, at: SocketAddr) -> TcpListener {
+    server.run(move || {
+        let socket = mptcp_socket();
+        socket.bind(&at.into()).expect("a free port");
+        socket.listen(16).expect("a bound socket can listen");
+        socket.into()
+    })
+}
+
+fn mptcp_client(client: &Actor, to: SocketAddr) -> TcpStream {
+    client.run(move || {
+        let socket = mptcp_socket();
+        socket.connect(&to.into()).expect("the server listens");
+        socket.into()
+    })
+}
+
+/// MPTCP's own FINs are options; when the subflows close, and which end first, its workers decide.
+const ORDINARY: [&str; 3] = ["three_segment", "four_segment", "simultaneous"];
+
+#[test]
+fn a_subflow_is_a_connection_and_the_mptcp_socket_above_it_is_none() {
+    const PORT: u16 = 4830;
+    let netns = Netns::new();
+    let tracer = start(&netns, &[PORT]);
+    let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let listener = mptcp_listener(&server, address);
+    let stream = mptcp_client(&client, address);
+    let connection = Connection { client: stream, server: server.accept(&listener) };
+    let from = connection.client_address();
+    send(&connection.client, UP);
+    receive(&connection.server, UP);
+    send(&connection.server, DOWN);
+    receive(&connection.client, DOWN);
+    client.close(connection.client);
+    receive_end(&connection.server);
+    server.close(connection.server);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    drop(listener);
+    let told = told_once(&trace, &netns);
+    let plain = Plain::new(&netns, from, address);
+    assert_record(told.handshake, &plain.handshake());
+    let close = told.close.expect("a close");
+    assert!(ORDINARY.contains(&text(close, "kind")), "{close}");
+    assert_eq!(close["bytes"], json!({ "client_to_server": UP, "server_to_client": DOWN }), "{close}");
+    assert_eq!((&close["incomplete"], &close["reset"]), (&json!(false), &json!(null)), "{close}");
+}
+
+#[test]
+fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
+    const PORT: u16 = 4831;
+    let (left, right) = (Netns::new(), Netns::new());
+    let veths = [Veth::between(&left, &right, 0), Veth::between(&left, &right, 1)];
+    for netns in [&left, &right] {
+        netns.ip(&["mptcp", "limits", "set", "subflow", "2", "add_addr_accepted", "2"]);
+    }
+    let second = veths[1].left_v4(0).ip();
+    left.ip(&["mptcp", "endpoint", "add", &second.to_string(), "dev", &veths[1].left, "subflow"]);
+    // The second way to the same address.
+    right.sysctl("ipv4/conf/all/rp_filter", "0");
+    left.ip(&["rule", "add", "from", &second.to_string(), "table", "7"]);
+    let via = veths[1].right_v4(0).ip().to_string();
+    left.ip(&["route", "add", "default", "via", &via, "dev", &veths[1].left, "table", "7"]);
+    let tracer = start(&left, &[PORT]);
+    let (client, server) = (Actor::new(&left, "tt-client"), Actor::new(&right, "tt-server"));
+    let address = veths[0].right_v4(PORT);
+    let listener = mptcp_listener(&server, address);
+    let stream = mptcp_client(&client, address);
+    let connection = Connection { client: stream, server: server.accept(&listener) };
+    send(&connection.client, UP);
+    receive(&connection.server, UP);
+    wait_told(&tracer, &left, 2, 0);
+    let trace = tracer.stop();
+    drop((connection, listener));
+    let told = trace.told(&left);
+    let joined: Vec<_> =
+        told.iter().filter(|told| endpoint(told.handshake, "client").map(|end| end.ip()) == Some(second)).collect();
+    let [joined] = joined.as_slice() else { panic!("one subflow from {second}: {told:#?}") };
+    let client = endpoint(joined.handshake, "client").expect("an endpoint");
+    let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
+    let by_the_kernel = json!({ "client": { "pid": null, "comm": null } });
+    assert_record(joined.handshake, &but(plain.handshake(), by_the_kernel));
+}
+
+#[test]
+fn sctp_at_the_same_ports_is_nothing() {
+    const PORT: u16 = 4832;
+    const SCTP: u8 = 132;
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let address = veth.right_v4(PORT);
+    let tracer = start(&right, &[PORT]);
+    let ends = Ends::between(&left, &right, address);
+    let connection = ends.open();
+    // The same ports at the same places in the header, and what would be flags.
+    let mut packet = tcp_packet(connection.client_address(), address, 0x02, (7, 0), &[], &[]);
+    packet[9] = SCTP;
+    let (before, sender) = (packets(&right, &veth.right), RawSender::new(&left));
+    sender.send(&packet, address.ip());
+    eventually("the packet", TRAFFIC_LIMIT, || packets(&right, &veth.right) > before);
+    let client = exchange(&ends, connection);
+    wait_told(&tracer, &right, 1, 1);
+    let trace = tracer.stop();
+    let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };
+    assert_eq!(tell_all(&trace.of_type("segment"), PORT), SEGMENTS);
+    plain.check(&told_once(&trace, &right));
+}
+
+/// How many packets an interface has received.
+fn packets(netns: &Netns, interface: &str) -> u64 {
+    let links = netns.ip(&["-j", "-s", "link", "show", "dev", interface]);
+    let links: serde_json::Value = serde_json::from_str(&links).expect("JSON of ip");
+    links[0]["stats64"]["rx"]["packets"].as_u64().expect("a counter")
+}

@@ -1,0 +1,85 @@
+//! Connections of other network namespaces: their states come through, their segments do not.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::{Value, json};
+use tcptrace_tests::{Ends, Netns, Veth, assert_record, but};
+
+use super::{Plain, exchange, start, stays, told_once, wait_told};
+
+const NO_SEGMENTS: &str = "; no segments: other network namespace (incomplete, not seen: segments)";
+
+/// What cannot be said of a handshake without segments.
+fn handshake(plain: &Plain<'_>) -> Value {
+    let end = || json!({ "isn": null, "options": null });
+    let unknown = json!({
+        "client": end(), "server": end(), "syn_to_synack_ns": null, "synack_to_ack_ns": null,
+        "retransmissions": { "syn": null, "synack": null }, "incomplete": true, "missing": ["interface"],
+        "summary": ["three-way handshake, established", NO_SEGMENTS],
+    });
+    but(plain.handshake(), unknown)
+}
+
+/// What cannot be said of a close without segments.
+fn close(plain: &Plain<'_>, kind: &str) -> Value {
+    let unknown = json!({
+        "kind": kind, "half_close_ns": null, "half_closed_bytes": null,
+        "bytes": { "client_to_server": null, "server_to_client": null },
+        "retransmissions": { "client": null, "server": null }, "incomplete": true, "missing": ["interface"],
+    });
+    but(plain.close(), unknown)
+}
+
+#[test]
+fn a_connection_within_another_namespace() {
+    const PORT: u16 = 4813;
+    let (own, other) = (Netns::new(), Netns::new());
+    let tracer = start(&own, &[PORT]);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let ends = Ends::on(&other, address);
+    let client = exchange(&ends, ends.open());
+    wait_told(&tracer, &other, 1, 1);
+    let trace = tracer.stop();
+    let told = told_once(&trace, &other);
+    let plain = Plain::new(&other, client, address);
+    assert_record(told.handshake, &handshake(&plain));
+    let how = json!({
+        "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]) },
+        "summary": ["closed by the client, as the states show; the FINs were not seen; lasted ", NO_SEGMENTS],
+    });
+    assert_record(told.close.expect("a close"), &but(close(&plain, "orderly"), how));
+}
+
+#[test]
+fn each_end_in_another_namespace() {
+    const PORT: u16 = 4814;
+    let (own, left, right) = (Netns::new(), Netns::new(), Netns::new());
+    let tracer = start(&own, &[PORT]);
+    let veth = Veth::between(&left, &right, 0);
+    let address = veth.right_v4(PORT);
+    let ends = Ends::between(&left, &right, address);
+    let client = exchange(&ends, ends.open());
+    wait_told(&tracer, &left, 1, 1);
+    wait_told(&tracer, &right, 1, 1);
+    let trace = tracer.stop();
+
+    let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
+    let told = told_once(&trace, &left);
+    assert_record(told.handshake, &handshake(&plain));
+    // Its kernel has put something smaller into the place of its socket: nobody sees whether the other end's FIN comes.
+    let how = json!({
+        "initiator": "client", "time_wait": null,
+        "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]) },
+        "summary": ["closed by the client; how it ended was not seen", NO_SEGMENTS],
+    });
+    assert_record(told.close.expect("a close"), &but(close(&plain, "unseen"), how));
+
+    let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };
+    let told = told_once(&trace, &right);
+    assert_record(told.handshake, &handshake(&plain));
+    let how = json!({
+        "duration_ns": null,
+        "summary": ["closed by the client, as the states show; the FINs were not seen", "the client holds TIME_WAIT", NO_SEGMENTS],
+    });
+    assert_record(told.close.expect("a close"), &but(close(&plain, "orderly"), how));
+}

@@ -1,0 +1,51 @@
+//! tcpdump that writes a file.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    lines::Lines,
+    netns::Netns,
+    process::{Process, eventually, output},
+    tracer::LIMIT,
+};
+
+/// A running tcpdump that writes a capture.
+pub struct Capture {
+    process: Process,
+    log: Lines<String>,
+    file: PathBuf,
+}
+
+impl Capture {
+    /// Starts it on an interface of `netns`; returns as soon as it listens.
+    #[track_caller]
+    pub fn start(netns: &Netns, interface: &str, filter: &str, file: &Path) -> Self {
+        let mut command = Command::new("tcpdump");
+        // Every segment at once, so that none is left in a buffer. Of that each takes as much as could be captured of it: with
+        // whole segments a handful would fill it. As root, or it gives up the right to write where it likes.
+        let options = ["-n", "-U", "--immediate-mode", "-s", "128", "-Z", "root"];
+        command.args(["-i", interface]).args(options).arg("-w").arg(file).arg(filter);
+        let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()));
+        let log = Lines::read(process.stderr(), |line| line);
+        log.wait_until("listening", LIMIT, |lines| lines.iter().any(|line| line.contains("listening on")));
+        Self { process, log, file: file.to_owned() }
+    }
+
+    /// Waits until the file holds `count` segments, and stops.
+    #[track_caller]
+    pub fn finish(mut self, count: usize) {
+        eventually(&format!("{count} segments in the capture"), LIMIT, || {
+            // It may be reading the file while the last one is written.
+            let text = output(Command::new("sh").args(["-c", "tcpdump -n -r \"$0\" || true"]).arg(&self.file));
+            text.lines().filter(|line| line.contains(": Flags [")).count() >= count
+        });
+        self.process.signal(Signal::INT);
+        self.process.wait(LIMIT);
+        self.log.finish();
+    }
+}

@@ -1,0 +1,54 @@
+//! Clients and servers in processes of their own.
+
+use std::process::{Command, Stdio};
+
+use crate::{lines::Lines, netns::Netns, process::Process, tracer::LIMIT};
+
+/// A process that makes traffic. Dropped while it still runs, it is killed.
+pub struct Traffic {
+    process: Process,
+    lines: Lines<String>,
+}
+
+impl Traffic {
+    /// Starts one inside `netns`.
+    #[track_caller]
+    pub fn start(netns: &Netns, command: &mut Command) -> Self {
+        let mut process = netns.start(command.stdout(Stdio::piped()));
+        let lines = Lines::read(process.stdout(), |line| line);
+        Self { process, lines }
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until `done` says so of all lines that it has written.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, done: impl FnMut(&[String]) -> bool) {
+        self.lines.wait_until(what, LIMIT, done);
+    }
+
+    /// Waits until a server serves.
+    #[track_caller]
+    pub fn wait_ready(&self) {
+        self.wait_until("ready", |lines| lines.iter().any(|line| line == "ready"));
+    }
+
+    /// Waits until it has ended, which has to be well; its lines.
+    #[track_caller]
+    pub fn finish(mut self) -> Vec<String> {
+        let status = self.process.wait(3 * LIMIT);
+        let lines = self.lines.finish();
+        assert!(status.success(), "{status}: {lines:#?}");
+        lines
+    }
+
+    /// Ends it; its lines.
+    #[track_caller]
+    pub fn kill(self) -> Vec<String> {
+        drop(self.process);
+        self.lines.finish()
+    }
+}
