@@ -79,7 +79,7 @@ fn a_thousand_connections_at_once() {
     let asked: HashMap<_, _> = clients.finish().iter().map(|line| Asked::read(line)).collect();
     wait_told(&tracer, &netns, COUNT, COUNT);
     let trace = tracer.stop();
-    let served: HashMap<SocketAddr, u32> = served(workers)
+    let served: HashMap<SocketAddr, u32> = served(workers, COUNT)
         .into_iter()
         .flat_map(|(process, clients)| clients.into_iter().map(move |client| (client, process)))
         .collect();
