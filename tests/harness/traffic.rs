@@ -24,16 +24,17 @@ impl Traffic {
         self.process.id()
     }
 
-    /// Waits until `done` says so of all lines that it has written.
-    #[track_caller]
-    pub fn wait_until(&self, what: &str, done: impl FnMut(&[String]) -> bool) {
-        self.lines.wait_until(what, LIMIT, done);
-    }
-
     /// Waits until a server serves.
     #[track_caller]
     pub fn wait_ready(&self) {
-        self.wait_until("ready", |lines| lines.iter().any(|line| line == "ready"));
+        self.lines.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line == "ready"));
+    }
+
+    /// How many lines it has written so far.
+    pub fn count(&self) -> usize {
+        let mut count = 0;
+        self.lines.look(|lines| count = lines.len());
+        count
     }
 
     /// Waits until it has ended, which has to be well; its lines.

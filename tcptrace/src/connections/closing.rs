@@ -2,7 +2,7 @@
 
 use super::{
     connection::{Connection, Role, Side},
-    end::{End, Fin},
+    end::{Closed, End, Fin},
     opening::ETIMEDOUT,
     resets,
 };
@@ -24,10 +24,12 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
         return None;
     }
     let [first, second] = &conn.ends;
-    if first.open_sockets + second.open_sockets > 0 {
-        return None;
-    }
     let closed = first.closed.max_at(second.closed);
+    if first.open_sockets + second.open_sockets > 0 {
+        // The other end has acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
+        let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins));
+        return known.map(|_| conn.last.plus(FIN_TIMEOUT));
+    }
     if first.had_socket && second.had_socket || conn.is_self_connect() && closed.is_some() {
         return closed;
     }
@@ -57,7 +59,7 @@ trait MaxAt {
     fn max_at(self, other: Self) -> Option<BootTime>;
 }
 
-impl MaxAt for Option<super::end::Closed> {
+impl MaxAt for Option<Closed> {
     fn max_at(self, other: Self) -> Option<BootTime> {
         self.map(|closed| closed.at).max(other.map(|closed| closed.at))
     }
@@ -177,8 +179,16 @@ fn by_states(conn: &Connection) -> Option<Side> {
 fn closed_by_states(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
     [(first, second), (second, first)].into_iter().any(|(end, other)| {
-        let certain = |from| matches!(from, LastAck | TcpState::Closing) || (from == FinWait2 && other.fin.is_some());
-        let ended = end.closed.filter(|closed| certain(closed.from));
-        ended.is_some_and(|closed| closed.error.is_none_or(|error| error == 0))
+        let half = end.closed.is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
+        knows_both_fins(end) || (half && other.fin.is_some())
     })
+}
+
+/// The socket has had the other end's FIN and the acknowledgement of its own.
+fn knows_both_fins(end: &End) -> bool {
+    end.closed.is_some_and(|closed| matches!(closed.from, LastAck | TcpState::Closing) && !failed(closed))
+}
+
+fn failed(closed: Closed) -> bool {
+    closed.error.is_some_and(|error| error != 0)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::json;
-use tcptrace_tests::{Actor, Netns, SOME, Traffic, assert_record, but, endpoint, text};
+use tcptrace_tests::{Actor, Netns, SOME, TRAFFIC_LIMIT, Traffic, assert_record, but, endpoint, eventually, text};
 
 use super::{Plain, start, wait_told};
 
@@ -27,9 +27,12 @@ pub(super) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
     worker
 }
 
-/// Ends servers; for each the process id, the clients that it has served, by their address.
+/// Ends servers as soon as they have served `count` clients between them; for each server its process id, and its clients.
 #[track_caller]
-pub(super) fn served(servers: Vec<Traffic>) -> Vec<(u32, Vec<SocketAddr>)> {
+pub(super) fn served(servers: Vec<Traffic>, count: usize) -> Vec<(u32, Vec<SocketAddr>)> {
+    // A line for each client, behind the one that says that the server is ready.
+    let served = || servers.iter().map(|server| server.count() - 1).sum::<usize>();
+    eventually("the word of the servers", TRAFFIC_LIMIT, || served() == count);
     let address = |line: String| line.parse().expect("an address");
     let lines = |server: Traffic| server.kill().into_iter().filter(|line| line != "ready").map(address).collect();
     servers.into_iter().map(|server| (server.id(), lines(server))).collect()
@@ -54,9 +57,8 @@ fn check(port: u16, serve_first: bool, serve: impl FnOnce(&Netns, SocketAddr) ->
     }
     wait_told(&tracer, &netns, COUNT, COUNT);
     let trace = tracer.stop();
-    let served = served(servers);
+    let served = served(servers, COUNT);
     let counts: Vec<_> = served.iter().map(|(_, clients)| clients.len()).collect();
-    assert_eq!(counts.iter().sum::<usize>(), COUNT, "{counts:?}");
     let told = trace.told(&netns);
     assert_eq!(told.len(), COUNT);
     for told in told {

@@ -121,3 +121,25 @@ fn who_closed_first_shows_in_the_states_even_where_the_end_does_not() {
     assert_eq!((close.kind, close.initiator, close.time_wait), (CloseKind::Unseen, Some(Role::Client), None));
     assert!(close.summary.starts_with("closed by the client; how it ended was not seen"), "{}", close.summary);
 }
+
+#[test]
+fn a_close_is_told_although_the_end_of_one_socket_was_missed() {
+    let mut exchange = Exchange::new();
+    let mut change = |local, remote, old, new| exchange.state(local, remote, old, new);
+    change(CLIENT, SERVER, Close, SynSent);
+    change(CLIENT, SERVER, SynSent, Established);
+    change(SERVER, CLIENT, Listen, SynRecv);
+    change(SERVER, CLIENT, SynRecv, Established);
+    change(CLIENT, SERVER, Established, FinWait1);
+    change(SERVER, CLIENT, Established, CloseWait);
+    change(SERVER, CLIENT, CloseWait, LastAck);
+    change(SERVER, CLIENT, LastAck, Close);
+    exchange.pass(59 * SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 0);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 1);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::Orderly, Some(Role::Client)));
+}
