@@ -48,7 +48,7 @@ impl Trace {
 
     /// The events about a port inside a namespace, in order: the states of its sockets, and what its interfaces saw.
     pub fn about(&self, netns: &Netns, wanted: u16) -> Vec<&Value> {
-        self.concerning(netns, wanted).filter(|record| !is_type(record, "hint")).collect()
+        self.concerning(netns, wanted).filter(|record| !is_type(record, "hint") && !is_type(record, "owner")).collect()
     }
 
     /// The hints about a port inside a namespace, in order.
