@@ -280,7 +280,7 @@ pub struct Close {
     pub half_close_ns: Option<u64>,
     /// Payload that the other end sent in between.
     pub half_closed_bytes: Option<u64>,
-    /// Payload sent in each direction, as far as sequence numbers show.
+    /// Payload sent in each direction, as far as sequence numbers show; null where none that was shown tells.
     pub bytes: Bytes,
     /// From the first SYN or SYN_SENT to the last event.
     pub duration_ns: Option<u64>,

@@ -4,7 +4,10 @@ pub(crate) mod closing;
 mod opening;
 mod shapes;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    io::{ErrorKind, Read as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+};
 
 use tcptrace_tests::{Netns, Tracer, is_type, text};
 
@@ -40,4 +43,10 @@ pub(crate) fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, close
             |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
         here("handshake").count() >= handshakes && here("close").count() >= closes
     });
+}
+
+/// Waits for the other end's reset.
+#[track_caller]
+fn receive_reset(mut stream: &TcpStream) {
+    assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
 }

@@ -48,7 +48,8 @@ impl Trace {
 
     /// The events about a port inside a namespace, in order: the states of its sockets, and what its interfaces saw.
     pub fn about(&self, netns: &Netns, wanted: u16) -> Vec<&Value> {
-        self.concerning(netns, wanted).filter(|record| !is_type(record, "hint") && !is_type(record, "owner")).collect()
+        let is_event = |record: &&Value| ["state", "segment", "icmp"].iter().any(|kind| is_type(record, kind));
+        self.concerning(netns, wanted).filter(is_event).collect()
     }
 
     /// The hints about a port inside a namespace, in order.

@@ -37,9 +37,8 @@ impl Listeners {
             Some(known) => {
                 known.sockets += 1;
                 let same = matches!((known.holder, holder), (Holder::One(a), Holder::One(b)) if a.pid == b.pid);
-                if !same {
-                    known.holder = Holder::NotOne;
-                }
+                // The thread that listens is named; the kernel may have been asked before that was read, and names the process.
+                known.holder = if same { holder } else { Holder::NotOne };
             }
             None => here.push(Listener { addr: local.addr, sockets: 1, holder }),
         }

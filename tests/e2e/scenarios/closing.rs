@@ -9,15 +9,12 @@ mod reuse;
 mod timeouts;
 mod volume;
 
-use std::{
-    io::{ErrorKind, Read as _},
-    net::{IpAddr, SocketAddr, TcpStream},
-};
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
 use tcptrace_tests::{Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually};
 
-use super::{drop_at_input, loopback, start, wait_told};
+use super::{drop_at_input, loopback, receive_reset, start, wait_told};
 
 // States as /proc/net/tcp has them.
 const FIN_WAIT1: &str = "04";
@@ -86,12 +83,6 @@ fn stays(first: &str, then: &[&str]) -> Value {
     let opening = [first, "ESTABLISHED"];
     let passed = opening.iter().chain(passed).map(|state| json!({ "state": state, "ns": SOME }));
     passed.chain([json!({ "state": last, "ns": null })]).collect()
-}
-
-/// Waits for the other end's reset.
-#[track_caller]
-fn receive_reset(mut stream: &TcpStream) {
-    assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
 }
 
 /// Waits until the client has left a state, in which it is now or was.

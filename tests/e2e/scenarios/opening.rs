@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Value, json};
 use tcptrace_tests::{ANY, Netns, SOME, number};
 
-use super::{drop_at_input, loopback, start, wait_segments, wait_told};
+use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_told};
 
 /// The handshake of an actor in `netns` with nothing in its way. Why a reset was sent, and whose the server's socket is,
 /// is told only where there is proof.

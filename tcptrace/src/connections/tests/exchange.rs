@@ -120,6 +120,12 @@ impl Exchange {
         self
     }
 
+    /// The thread that [`Self::by`] has set has another name.
+    pub(super) fn named(&mut self, comm: Comm) -> &mut Self {
+        self.task = self.task.map(|task| Task { comm, ..task });
+        self
+    }
+
     pub(super) fn pass(&mut self, nanoseconds: u64) {
         self.now += nanoseconds;
     }

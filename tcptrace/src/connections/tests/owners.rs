@@ -143,3 +143,18 @@ fn a_process_that_is_known_already_keeps_the_name_of_its_thread() {
     exchange.state(CLIENT, SERVER, SynSent, Established);
     assert_eq!(pids(&exchange.finish_all())[0], Some(5));
 }
+
+#[test]
+fn a_listener_is_known_by_its_thread_even_where_the_kernel_was_asked_first() {
+    let named = Comm(*b"thread\0\0\0\0\0\0\0\0\0\0");
+    let mut exchange = Exchange::new();
+    exchange.with_sockets().listener_owner(SERVER, Some(9));
+    exchange.by(9).named(named).listener(SERVER, Close, Listen);
+    exchange.local_connection(CLIENT, SERVER);
+    let placed = exchange.finish_all();
+    let comm = placed.iter().find_map(|placed| match placed {
+        Placed::Handshake(record) => record.server.comm,
+        _ => None,
+    });
+    assert_eq!(comm, Some(named));
+}

@@ -1,21 +1,14 @@
 //! Listeners that have no room, or are gone before they accept.
 
-use std::{
-    io::{ErrorKind, Read as _},
-    net::TcpStream,
-};
+use std::io::ErrorKind;
 
 use serde_json::json;
 use tcptrace_tests::{ANY, Actor, Netns, assert_record, but, send};
 
 use super::{
-    again, drop_at_input, loopback, no_synack, plain, reset_by_server, start, timed_out, wait_segments, wait_told,
+    again, drop_at_input, loopback, no_synack, plain, receive_reset, reset_by_server, start, timed_out, wait_segments,
+    wait_told,
 };
-
-/// Waits for the other end's reset.
-fn receive_reset(mut stream: &TcpStream) {
-    assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
-}
 
 #[test]
 fn a_full_accept_queue_answers_no_syn() {
