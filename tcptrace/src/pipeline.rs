@@ -182,6 +182,8 @@ impl Pipeline {
             Event::Loss(loss) => {
                 let _reported_then = self.ledger.add(loss.source, loss.count, loss.at);
             }
+            // Found out, not seen.
+            Event::Owner(_) | Event::Listener(_) => {}
             _ => self.events += 1,
         }
         self.handle(event);

@@ -71,7 +71,9 @@ fn check(port: u16, v6: bool, options: &'static [(i32, i32, &'static [u8])], fil
     for (netns, tracer) in tracers {
         let trace = tracer.stop();
         let segments = trace.segments(netns, port);
-        assert_eq!(tell_all(&segments, port), SEGMENTS);
+        // On a busy machine the FIN may be acknowledged before the server gets round to its own.
+        let told = tell_all(&segments, port).into_iter().filter(|line| line != "server . 1:1 ack 2");
+        assert_eq!(told.collect::<Vec<_>>(), SEGMENTS);
         let from_client = segments.iter().filter(|segment| segment["src"]["addr"] == from.to_string());
         let mut ours: Vec<_> = from_client.map(|segment| Header::of_record(segment)).collect();
         ours.sort();

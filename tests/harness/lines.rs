@@ -11,6 +11,9 @@ use std::{
 /// Of many lines, how many a failure shows.
 const SHOWN: usize = 50;
 
+/// The most lines that are shown to whoever waits at a time.
+const BATCH: usize = 1024;
+
 /// Lines read by a thread of their own, so that their writer is never held up and a test can wait for one of them. Another
 /// thread looks into them, since parsing may be slower than writing.
 pub struct Lines<T> {
@@ -47,9 +50,11 @@ impl<T: Display + Send + 'static> Lines<T> {
         });
         let writer = Arc::clone(&shared);
         let parser = std::thread::spawn(move || {
-            for line in read {
-                let item = parse(String::from_utf8_lossy(&line).into_owned());
-                writer.lock().items.push(item);
+            while let Ok(line) = read.recv() {
+                // All that is there at once: whoever waits looks at everything again each time.
+                let lines = std::iter::once(line).chain(read.try_iter().take(BATCH));
+                let mut items = lines.map(|line| parse(String::from_utf8_lossy(&line).into_owned())).collect();
+                writer.lock().items.append(&mut items);
                 writer.changed.notify_all();
             }
             writer.lock().ended = true;

@@ -1,7 +1,7 @@
 //! Connections that were open before tracing began.
 
 use serde_json::json;
-use tcptrace_tests::{Ends, Netns, assert_record, but, receive, send};
+use tcptrace_tests::{Ends, Netns, SOME, assert_record, but, is_type, receive, send};
 
 use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
 
@@ -13,15 +13,26 @@ fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
     let connection = ends.open();
     let port = connection.client_address().port();
     let tracer = start(&netns, PORT);
+    tracer.wait_for("the listener's owner", |record| {
+        is_type(record, "owner") && record["conn"].is_null() && record["local"]["port"] == PORT
+    });
     send(&connection.client, 7);
     receive(&connection.server, 7);
     ends.close_in_four(connection);
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let told = trace.told_once(&netns);
+    // Nobody was seen to open it: the kernel was asked, and told it before the first event.
+    let process = std::process::id();
+    let owners: Vec<_> = trace.of_type("owner").into_iter().filter(|owner| owner["conn"] == 1).collect();
+    let known: Vec<_> = owners.iter().map(|owner| (&owner["source"], &owner["pid"])).collect();
+    assert_eq!(known, [(&json!("sock_diag"), &json!(process)); 2], "{owners:#?}");
+    let place = |kind| trace.records.iter().position(|record| is_type(record, kind) && record["conn"] == 1);
+    assert!(place("owner") < place("state"), "{:#?}", trace.records);
     let unseen = json!({
         "kind": "unseen", "outcome": null, "role_inferred": true,
-        "client": { "port": port, "isn": null, "options": null },
+        "client": { "port": port, "isn": null, "options": null, "pid": process, "comm": SOME },
+        "server": { "pid": process, "comm": SOME },
         "retransmissions": { "syn": null }, "incomplete": true, "missing": ["syn", "synack", "ack"],
         "summary": ["handshake not seen"],
     });
