@@ -34,6 +34,18 @@ pub const PORTS_LOCAL: u32 = 1;
 /// Which of the three bitmaps holds `--remote-port`.
 pub const PORTS_REMOTE: u32 = 2;
 
+/// How much of `struct sock_common` is read at once, in bytes: user space makes sure that all members wanted lie within.
+pub const SOCKET_HEAD: usize = 96;
+
+/// `PF_KTHREAD` of `task_struct.flags` (include/linux/sched.h): the task is a kernel thread.
+pub const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Sockets that may wait for their port or their peer to be known, where there is a filter.
+pub const PENDING_SOCKETS: u32 = 16384;
+
+/// Buckets of the table of watched flows, a power of two.
+pub const WATCHED_BUCKETS: u32 = 1 << 15;
+
 /// An offset in a layout that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 

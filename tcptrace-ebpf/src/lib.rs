@@ -12,8 +12,8 @@ mod record;
 
 pub use config::{
     ABSENT, Config, HintLayout, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS,
-    MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE, SEGMENTS_ALL,
-    SEGMENTS_CONTROL, SEGMENTS_NONE, SocketLayout, TracepointLayout,
+    MATCH_PORTS, MATCH_REMOTE_PORTS, PENDING_SOCKETS, PF_KTHREAD, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
+    SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE, SOCKET_HEAD, SocketLayout, TracepointLayout, WATCHED_BUCKETS,
 };
 pub use record::{
     Address, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
@@ -48,6 +48,8 @@ pub mod names {
     pub const INTERFACES: &str = "INTERFACES";
     /// State records whose match cannot be decided yet, by socket.
     pub const PENDING: &str = "PENDING";
+    /// The flows whose next plain segments are wanted: [`crate::WATCHED_BUCKETS`] of them, in buckets.
+    pub const WATCHED: &str = "WATCHED";
     /// The global [`crate::Config`].
     pub const CONFIG: &str = "CONFIG";
 }

@@ -4,9 +4,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
 };
-use tcptrace_ebpf::{Config, LOST_SOURCES, PORT_WORDS, StateRecord};
+use tcptrace_ebpf::{Config, LOST_SOURCES, PENDING_SOCKETS, PORT_WORDS, StateRecord, WATCHED_BUCKETS};
 
-use crate::watch::{BUCKETS, Bucket};
+use crate::watch::Bucket;
 
 /// Everything user space tells the programs; it fills this in before it loads them.
 #[unsafe(no_mangle)]
@@ -49,11 +49,11 @@ pub(crate) static INTERFACES: HashMap<u32, u8> = HashMap::with_max_entries(1024,
 
 /// State changes whose match cannot be decided before the socket has its port or its peer, by socket.
 #[map]
-pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries(16384, 0);
+pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries(PENDING_SOCKETS, 0);
 
 /// The flows whose next plain segments are wanted.
 #[map]
-pub(crate) static WATCHED: Array<Bucket> = Array::with_max_entries(BUCKETS, 0);
+pub(crate) static WATCHED: Array<Bucket> = Array::with_max_entries(WATCHED_BUCKETS, 0);
 
 /// A place to turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
 #[map]

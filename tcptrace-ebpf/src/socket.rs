@@ -3,18 +3,12 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel};
-use tcptrace_ebpf::{ABSENT, Address, FAMILY_V4, FAMILY_V6, PROOF_LINGER, PROOF_UNREAD};
+use tcptrace_ebpf::{ABSENT, Address, FAMILY_V4, FAMILY_V6, PF_KTHREAD, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD};
 
 use crate::maps::setting;
 
-/// How much of `struct sock_common` is read at once; user space makes sure that all members wanted lie within.
-const HEAD: usize = 96;
-
 /// `AF_INET` of the kernel.
 const AF_INET: u16 = 2;
-
-/// `PF_KTHREAD` (include/linux/sched.h): the task is a kernel thread.
-const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Reads a `T` at `address + offset` of kernel memory, or none where that faults.
 #[inline(always)]
@@ -33,7 +27,7 @@ pub(crate) fn read<T: Copy>(address: u64, offset: u32) -> Option<T> {
 }
 
 /// A copy of the head of `struct sock_common`: addresses, ports and namespace, for one helper call.
-pub(crate) struct Head([u64; HEAD / 8]);
+pub(crate) struct Head([u64; SOCKET_HEAD / 8]);
 
 impl Head {
     #[inline(always)]

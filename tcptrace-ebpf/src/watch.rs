@@ -8,12 +8,9 @@
 //! Two processors may write the same bucket at once. What that can lose is a wish, and only where both ends act within
 //! nanoseconds.
 
-use tcptrace_ebpf::Address;
+use tcptrace_ebpf::{Address, WATCHED_BUCKETS};
 
 use crate::maps::{WATCHED, setting};
-
-/// Number of buckets, a power of two.
-pub(crate) const BUCKETS: u32 = 1 << 15;
 
 /// Segments each way that are wanted after a FIN.
 const AFTER_FIN: u32 = 8;
@@ -77,7 +74,7 @@ impl Flow {
 
     #[inline(always)]
     fn bucket(self) -> Option<*mut Bucket> {
-        WATCHED.get_ptr_mut(self.0 as u32 & (BUCKETS - 1))
+        WATCHED.get_ptr_mut(self.0 as u32 & (WATCHED_BUCKETS - 1))
     }
 
     #[inline(always)]

@@ -3,6 +3,8 @@
 
 mod attach;
 mod btf;
+mod error;
+mod filters;
 mod hints;
 mod interfaces;
 mod loss;
@@ -14,9 +16,10 @@ mod ring;
 mod tracepoint;
 
 pub use attach::{AttachMode, Attachments};
+pub use error::LoadError;
 pub use hints::Hints;
 pub use interfaces::{Interface, InterfaceChange, Interfaces};
 pub use loss::LossCounters;
 pub use messages::Messages;
-pub use object::{LoadError, LoadSettings, Object};
+pub use object::{LoadSettings, Object};
 pub use ring::Ring;

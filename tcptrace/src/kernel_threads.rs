@@ -2,10 +2,9 @@
 
 use std::{collections::HashMap, fs};
 
-use crate::event::Task;
+use tcptrace_ebpf::PF_KTHREAD;
 
-/// `PF_KTHREAD` (include/linux/sched.h).
-const PF_KTHREAD: u64 = 0x0020_0000;
+use crate::event::Task;
 
 /// What is known of processes already. Kernel threads live long, so their numbers are seldom used again.
 #[derive(Debug, Default)]
@@ -19,7 +18,7 @@ impl KernelThreads {
         }
         let stat = fs::read_to_string(format!("/proc/{}/stat", task.pid));
         let kernel = match stat.as_deref().ok().and_then(flags) {
-            Some(flags) => flags & PF_KTHREAD != 0,
+            Some(flags) => flags & u64::from(PF_KTHREAD) != 0,
             None => task.comm.bytes().starts_with(b"kworker/"),
         };
         if kernel {

@@ -15,8 +15,9 @@ use rtnetlink::packet_route::tc::TcHandle as NetlinkHandle;
 use tcptrace_ebpf::names;
 
 use super::{
+    error::{LoadError, missing, refusal},
     interfaces::Interface,
-    object::{LoadError, Object, missing, refusal},
+    object::Object,
 };
 
 /// How to attach to interfaces.

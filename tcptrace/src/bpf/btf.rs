@@ -2,13 +2,10 @@
 //! arguments of its tracepoints.
 
 use btf_rs::{Backend, Btf, BtfType, EnumMember, Member, Struct, Type};
-use tcptrace_ebpf::{ABSENT, HintLayout, SocketLayout};
+use tcptrace_ebpf::{ABSENT, HintLayout, SOCKET_HEAD, SocketLayout};
 
 /// Where the kernel describes its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
-
-/// The part of `struct sock_common` that the kernel program reads at once, in bytes.
-const HEAD: u32 = 96;
 
 /// Why something could not be found.
 #[derive(Debug, thiserror::Error)]
@@ -164,7 +161,9 @@ impl KernelTypes {
 /// The kernel programs read these (offset, size, alignment) from a copy of the first bytes, so they have to lie within and
 /// be aligned.
 fn within_head(members: &[(u32, u32, u32)]) -> bool {
-    members.iter().all(|&(offset, size, align)| offset.saturating_add(size) <= HEAD && offset % align == 0)
+    members
+        .iter()
+        .all(|&(offset, size, align)| offset.saturating_add(size) <= SOCKET_HEAD as u32 && offset % align == 0)
 }
 
 /// The offset in bits of a member, looked for in anonymous members too.

@@ -9,7 +9,8 @@ use tcptrace_ebpf::{HintLayout, names};
 
 use super::{
     btf::{BtfError, KernelTypes},
-    object::{Object, fdinfo, refusal},
+    error::refusal,
+    object::{Object, fdinfo},
 };
 use crate::reset_reason::ResetReasons;
 

@@ -9,21 +9,20 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, LpmTrie, MapData, RingBuf, lpm_trie::Key},
+    maps::{Array, RingBuf},
     programs::{
         ProgramError, ProgramFd, RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink,
         trace_point::TracePointLink,
     },
 };
 use log::{debug, warn};
-use tcptrace_ebpf::{
-    Config, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS, MATCH_PORTS,
-    MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE, SEGMENTS_CONTROL, TracepointLayout, names,
-};
+use tcptrace_ebpf::{Config, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout, WATCHED_BUCKETS, names};
 use zerocopy::IntoBytes as _;
 
 use super::{
     btf::{BtfError, KernelTypes},
+    error::{LoadError, missing, refusal},
+    filters::match_bits,
     hints,
     loss::LossCounters,
     messages::Messages,
@@ -31,48 +30,13 @@ use super::{
     ring::Ring,
     tracepoint::{self, CATEGORY, NAME},
 };
-use crate::{
-    filter::{Family, Filter, PortSet},
-    reset_reason::ResetReasons,
-};
+use crate::{filter::Filter, reset_reason::ResetReasons};
 
 /// The kernel programs, as the build script compiled them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tcptrace-bpf"));
 
 /// Index of the loopback interface in every network namespace (include/net/flow.h, LOOPBACK_IFINDEX).
 const LOOPBACK: u32 = 1;
-
-/// Why tracing could not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The object as a whole.
-    #[error("the kernel refused the tracer's maps: {0}; `ulimit -l unlimited` helps on kernels before 5.11")]
-    Object(aya::EbpfError),
-    /// One program.
-    #[error("the kernel refused the program {program}: {cause}; run with -v for what its verifier said")]
-    Program {
-        /// Its name.
-        program: &'static str,
-        /// What the kernel said.
-        cause: io::Error,
-    },
-    /// Neither of the two ways to see state changes works.
-    #[error("state changes cannot be traced: {raw}, and as for the tracepoint instead, {tracepoint}")]
-    NoStates {
-        /// Why not by the raw tracepoint.
-        raw: String,
-        /// Why not by the tracepoint.
-        tracepoint: String,
-    },
-    /// A map of the object.
-    #[error("the map {map} cannot be used: {cause}")]
-    Map {
-        /// Its name.
-        map: &'static str,
-        /// Why.
-        cause: io::Error,
-    },
-}
 
 /// What decides how the programs are loaded.
 #[derive(Clone, Copy, Debug)]
@@ -224,61 +188,6 @@ impl Object {
     pub fn messages(&mut self) -> Option<Messages> {
         Messages::of(&mut self.ebpf)
     }
-
-    /// Tells the programs what the filter says.
-    fn fill_maps(&mut self, settings: &LoadSettings<'_>) -> Result<(), LoadError> {
-        let filter = settings.filter;
-        let lists =
-            [(PORTS_EITHER, &filter.ports), (PORTS_LOCAL, &filter.local_ports), (PORTS_REMOTE, &filter.remote_ports)];
-        for (list, ports) in lists {
-            if let Some(ports) = ports {
-                self.fill_ports(list, ports).map_err(|cause| LoadError::Map { map: names::PORTS, cause })?;
-            }
-        }
-        if let Some(hosts) = &filter.hosts {
-            self.fill_hosts(hosts.keys()).map_err(|cause| LoadError::Map { map: names::HOSTS, cause })?;
-        }
-        self.fill_interfaces(settings.interfaces).map_err(|cause| LoadError::Map { map: names::INTERFACES, cause })
-    }
-
-    fn fill_ports(&mut self, list: u32, ports: &PortSet) -> io::Result<()> {
-        let map = self.ebpf.map_mut(names::PORTS).ok_or_else(missing)?;
-        let mut map: Array<&mut MapData, u64> = map.try_into().map_err(io::Error::other)?;
-        for (word, bits) in (list * PORT_WORDS..).zip(ports.words()) {
-            if bits != 0 {
-                map.set(word, &bits, 0).map_err(io::Error::other)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn fill_hosts(&mut self, keys: impl Iterator<Item = (u32, [u8; 17])>) -> io::Result<()> {
-        let map = self.ebpf.map_mut(names::HOSTS).ok_or_else(missing)?;
-        let mut map: LpmTrie<&mut MapData, [u64; 3], u8> = map.try_into().map_err(io::Error::other)?;
-        for (prefix, [family, address @ ..]) in keys {
-            let mut data = [0_u64; 3];
-            let (head, tail) = data.as_mut_bytes().split_at_mut(8);
-            head[0] = family;
-            tail.copy_from_slice(&address);
-            // The family takes a word here, of which the key counts one byte.
-            map.insert(&Key::new(prefix + 56, data), &1, 0).map_err(io::Error::other)?;
-        }
-        Ok(())
-    }
-
-    fn fill_interfaces(&mut self, interfaces: &[u32]) -> io::Result<()> {
-        let map = self.ebpf.map_mut(names::INTERFACES).ok_or_else(missing)?;
-        let mut map: HashMap<&mut MapData, u32, u8> = map.try_into().map_err(io::Error::other)?;
-        interfaces.iter().try_for_each(|index| map.insert(index, &1, 0).map_err(io::Error::other))
-    }
-
-    /// Tells the programs that an interface the filter names has this index now.
-    ///
-    /// # Errors
-    /// When the map is full.
-    pub fn add_interface(&mut self, index: u32) -> Result<(), LoadError> {
-        self.fill_interfaces(&[index]).map_err(|cause| LoadError::Map { map: names::INTERFACES, cause })
-    }
 }
 
 /// Takes from the kernel's own types what the programs need to know.
@@ -300,8 +209,8 @@ pub(super) fn fdinfo(program: Result<&ProgramFd, ProgramError>) -> Option<File> 
 /// Opens the object: maps are made, programs are not loaded yet.
 fn open(settings: &LoadSettings<'_>, config: &Config) -> Result<Ebpf, LoadError> {
     let hosts = settings.filter.hosts.as_ref().map_or(1, |hosts| hosts.keys().count());
-    let pending = if config.matches == 0 { 1 } else { 16384 };
-    let watched = if config.segments == SEGMENTS_CONTROL { 1 << 15 } else { 1 };
+    let pending = if config.matches == 0 { 1 } else { PENDING_SOCKETS };
+    let watched = if config.segments == SEGMENTS_CONTROL { WATCHED_BUCKETS } else { 1 };
     let log_level = if settings.verbose { u8::MAX } else { 0 };
     // Before 5.11 maps count against this limit; where the capability to raise it is missing, that may still suffice.
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
@@ -314,7 +223,7 @@ fn open(settings: &LoadSettings<'_>, config: &Config) -> Result<Ebpf, LoadError>
         .map_max_entries(names::EVENTS, settings.ring_bytes)
         .map_max_entries(names::HOSTS, u32::try_from(hosts).unwrap_or(u32::MAX).max(1))
         .map_max_entries(names::PENDING, pending)
-        .map_max_entries("WATCHED", watched)
+        .map_max_entries(names::WATCHED, watched)
         .load(OBJECT)
         .map_err(LoadError::Object)
 }
@@ -328,36 +237,6 @@ fn read_format(no_btf: &str) -> Result<TracepointLayout, LoadError> {
     });
     let text = text.map_err(|error| no_states(format!("tracefs cannot be mounted: {error}")))?.map_err(no_states)?;
     tracepoint::layout(&text).map_err(|error| no_states(error.to_string()))
-}
-
-/// The filters there are, as bits.
-fn match_bits(filter: &Filter) -> u32 {
-    let bits = [
-        (filter.ports.is_some(), MATCH_PORTS),
-        (filter.local_ports.is_some(), MATCH_LOCAL_PORTS),
-        (filter.remote_ports.is_some(), MATCH_REMOTE_PORTS),
-        (filter.hosts.is_some(), MATCH_HOSTS),
-        (filter.family == Some(Family::V4), MATCH_FAMILY_V4),
-        (filter.family == Some(Family::V6), MATCH_FAMILY_V6),
-        (!filter.interfaces.is_empty(), MATCH_INTERFACES),
-    ];
-    bits.iter().filter(|(wanted, _)| *wanted).fold(0, |all, (_, bit)| all | bit)
-}
-
-/// What the kernel said about a program: the innermost error in one line, and the verifier's words at debug level only.
-pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
-    debug!("{error}");
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let line = innermost.to_string();
-    io::Error::other(line.lines().next().unwrap_or_default().to_owned())
-}
-
-/// The object does not hold what it should: it was not built from this source.
-pub(super) fn missing() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "it is not in the object file")
 }
 
 #[cfg(test)]

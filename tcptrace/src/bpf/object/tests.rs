@@ -1,4 +1,4 @@
-//! What the object file must hold to, whatever kernel loads it; and what filters become.
+//! What the object file must hold to, whatever kernel loads it.
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SymbolKind};
 
@@ -48,24 +48,4 @@ fn the_licence_lets_the_programs_call_their_helpers() {
 fn the_settings_have_the_layout_that_the_programs_expect() {
     let size = object().symbol_by_name(names::CONFIG).map(|symbol| symbol.size());
     assert_eq!(size, Some(size_of::<Config>() as u64));
-}
-
-#[test]
-fn every_filter_has_its_bit() {
-    let filter = Filter {
-        ports: Some("80".parse().expect("a port")),
-        hosts: Some("::1".parse().expect("an address")),
-        family: Some(Family::V6),
-        ..Filter::default()
-    };
-    assert_eq!(match_bits(&filter), MATCH_PORTS | MATCH_HOSTS | MATCH_FAMILY_V6);
-    assert_eq!(match_bits(&Filter::default()), 0);
-    let filter = Filter {
-        local_ports: Some("1".parse().expect("a port")),
-        remote_ports: Some("2".parse().expect("a port")),
-        family: Some(Family::V4),
-        interfaces: vec!["lo".to_owned()],
-        ..Filter::default()
-    };
-    assert_eq!(match_bits(&filter), MATCH_LOCAL_PORTS | MATCH_REMOTE_PORTS | MATCH_FAMILY_V4 | MATCH_INTERFACES);
 }
