@@ -2,6 +2,7 @@
 
 mod certainty;
 mod exchange;
+mod failures;
 mod generations;
 mod hints;
 mod order;

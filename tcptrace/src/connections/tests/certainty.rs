@@ -126,10 +126,10 @@ fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool], copied: &[
         }
         tell(&mut exchange, source, &mut untold, &mut told);
         exchange.on_interface(1);
-        vantage.show(plan, step, &mut exchange);
+        vantage.show(plan.isns, step, &mut exchange);
         if source == 1 && copied.get(at).copied().unwrap_or(false) {
             exchange.on_interface(2);
-            vantage.show(plan, step, &mut exchange);
+            vantage.show(plan.isns, step, &mut exchange);
         }
         exchange.pass(1_000);
     }

@@ -103,16 +103,23 @@ impl Script {
         self.steps.len() - 1
     }
 
-    fn state(&mut self, end: Role, old: State, new: State, after: Option<usize>) -> usize {
+    pub(super) fn state(&mut self, end: Role, old: State, new: State, after: Option<usize>) -> usize {
         let by_process = matches!(new, SynSent | FinWait1 | LastAck);
         self.add(end, Act::State { old, new, error: 0, proof: Proof::default(), by_process }, after)
     }
 
-    fn aborted(&mut self, end: Role, old: State, error: u32, proof: Proof, after: Option<usize>) -> usize {
+    pub(super) fn aborted(&mut self, end: Role, old: State, error: u32, proof: Proof, after: Option<usize>) -> usize {
         self.add(end, Act::State { old, new: Close, error, proof, by_process: error == 0 }, after)
     }
 
-    fn segment(&mut self, end: Role, flags: TcpFlags, seq: u32, ack: Option<u32>, after: Option<usize>) -> usize {
+    pub(super) fn segment(
+        &mut self,
+        end: Role,
+        flags: TcpFlags,
+        seq: u32,
+        ack: Option<u32>,
+        after: Option<usize>,
+    ) -> usize {
         self.add(end, Act::Segment { flags, seq, ack, length: 0 }, after)
     }
 
@@ -289,9 +296,9 @@ impl Vantage {
     }
 
     /// Shows a step.
-    pub(super) fn show(self, plan: &Plan, step: &Step, exchange: &mut Exchange) {
+    pub(super) fn show(self, isns: [u32; 2], step: &Step, exchange: &mut Exchange) {
         let (own, other) = if step.end == Role::Client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
-        let [client, server] = plan.isns;
+        let [client, server] = isns;
         let (isn, other_isn) = if step.end == Role::Client { (client, server) } else { (server, client) };
         match step.act {
             Act::State { old, new, error, proof, by_process } => {
