@@ -14,9 +14,12 @@ impl Events {
         let StartEntry { stamp, schema: _, version, hostname, kernel, netns: _, interfaces, segments: _, filter } =
             entry;
         self.time(stamp, line);
-        line.raw("-- tracing");
+        // A capture tells no kernel, and its only interface is its file.
+        let captured = kernel.is_none();
+        line.raw(if captured { "-- reading" } else { "-- tracing" });
         for (index, interface) in interfaces.iter().enumerate() {
-            line.raw(if index == 0 { " on " } else { ", " }).escaped(interface);
+            let first = if captured { " " } else { " on " };
+            line.raw(if index == 0 { first } else { ", " }).escaped(interface);
         }
         if !filter.is_empty() {
             line.raw("; filter: ").escaped(filter);

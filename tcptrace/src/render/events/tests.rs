@@ -156,7 +156,16 @@ fn the_other_lines() {
         ),
         (
             Entry::Start(StartEntry { kernel: None, interfaces: vec![], filter: String::new(), ..samples::start() }),
-            "-- tracing; tcptrace 0.1.0 on web7",
+            "-- reading; tcptrace 0.1.0 on web7",
+        ),
+        (
+            Entry::Start(StartEntry {
+                kernel: None,
+                interfaces: vec!["x.pcap".to_owned()],
+                filter: String::new(),
+                ..samples::start()
+            }),
+            "-- reading x.pcap; tcptrace 0.1.0 on web7",
         ),
         (
             Entry::Icmp(samples::icmp()),
