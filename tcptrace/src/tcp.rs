@@ -13,7 +13,7 @@ mod summary;
 
 pub use flags::TcpFlags;
 pub use header::{OptionBytes, TcpHeader};
-pub use notation::Notation;
+pub use notation::{Notation, OptionNotation};
 pub use options::{Options, SackBlock, SackBlocks, TcpOption, Timestamp};
 pub use seq::SeqNumber;
 pub use state::TcpState;

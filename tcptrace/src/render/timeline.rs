@@ -127,7 +127,8 @@ impl Render for Timeline {
             Entry::Owner(owner) => {
                 // A listener's process shows with the connections it accepts.
                 if let (Some(conn), Some(remote)) = (owner.conn, owner.remote) {
-                    let mut track = self.table.take(conn).unwrap_or_else(|| Track::of_owner(owner, remote, conn));
+                    let mut track =
+                        self.table.take(conn).unwrap_or_else(|| Box::new(Track::of_owner(owner, remote, conn)));
                     track.owner(owner);
                     self.keep(track, out);
                 }
@@ -168,12 +169,12 @@ impl Timeline {
     ) {
         let mut track = match self.table.take(conn) {
             // Who holds it was told before its first event, which says what it is at.
-            Some(track) if track.without_events => new().with_processes(&track),
+            Some(track) if track.without_events => Box::new(new().with_processes(&track)),
             Some(track) => track,
             None if self.ended.contains(conn) => {
                 return self.line(out, |this, out| lines::late(conn, entry, this.drawing, out));
             }
-            None => new(),
+            None => Box::new(new()),
         };
         add(&mut track);
         self.keep(track, out);
@@ -186,7 +187,7 @@ impl Timeline {
         let mut track = self
             .table
             .take(record.conn)
-            .unwrap_or_else(|| Track::new(record.conn, at(&entry.stamp), Phase::Opening, client, server));
+            .unwrap_or_else(|| Box::new(Track::new(record.conn, at(&entry.stamp), Phase::Opening, client, server)));
         track.learn(client, server);
         let process = |end: &HandshakeEnd| Process::known(end.pid, end.comm);
         let processes = track.processes(process(&record.client), process(&record.server));
@@ -201,7 +202,7 @@ impl Timeline {
             Some(Outcome::Reset) if reset_by.is_some() => PENDING,
             _ => FAILED,
         };
-        let sentences = vec![Sentence { style, text: record.summary.clone() }];
+        let sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
         let advice = advice::handshake(record, reset_by);
         self.show(Block { track: &track, processes, sentences, unfinished: None, advice }, out);
         if record.outcome == Some(Outcome::Established) {
@@ -219,7 +220,7 @@ impl Timeline {
         let mut track = self
             .table
             .take(record.conn)
-            .unwrap_or_else(|| Track::new(record.conn, at(&entry.stamp), Phase::Closing, client, server));
+            .unwrap_or_else(|| Box::new(Track::new(record.conn, at(&entry.stamp), Phase::Closing, client, server)));
         track.learn(client, server);
         let process = |end: &CloseEnd| Process::known(end.pid, end.comm);
         let processes = track.processes(process(&record.client), process(&record.server));
@@ -228,15 +229,15 @@ impl Timeline {
             CloseKind::Unfinished | CloseKind::Unseen => PENDING,
             _ => judged(record.incomplete),
         };
-        let mut sentences = vec![Sentence { style, text: record.summary.clone() }];
-        sentences.extend(track.unseen.take().map(|text| Sentence { style: PENDING, text }));
+        let mut sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
+        sentences.extend(track.unseen.take().map(|text| Sentence { style: PENDING, text: text.into() }));
         let advice = advice::close(record);
         self.show(Block { track: &track, processes, sentences, unfinished: None, advice }, out);
         self.ended.insert(record.conn);
     }
 
     /// Puts a connection back. What is given up for it is shown if it was about to be.
-    fn keep(&mut self, track: Track, out: &mut Vec<u8>) {
+    fn keep(&mut self, track: Box<Track>, out: &mut Vec<u8>) {
         if let Some(oldest) = self.table.keep(track)
             && oldest.due.is_some()
         {
@@ -253,7 +254,7 @@ impl Timeline {
 
     fn show_unfinished(&mut self, track: &Track, out: &mut Vec<u8>) {
         let Waiting { sentence, turn } = Waiting::of(track);
-        let sentences = vec![Sentence { style: PENDING, text: format!("unfinished: {sentence}") }];
+        let sentences = vec![Sentence { style: PENDING, text: format!("unfinished: {sentence}").into() }];
         let processes = track.processes(None, None);
         self.show(Block { track, processes, sentences, unfinished: Some(turn), advice: None }, out);
     }

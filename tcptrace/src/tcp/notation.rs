@@ -21,15 +21,24 @@ impl fmt::Display for Notation<'_> {
             if index > 0 {
                 f.write_str(",")?;
             }
-            self.option(option, f)?;
+            OptionNotation { option, relative_to: self.relative_to }.fmt(f)?;
         }
         Ok(())
     }
 }
 
-impl Notation<'_> {
-    fn option(&self, option: TcpOption<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match option {
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionNotation<'a> {
+    /// The option.
+    pub option: TcpOption<'a>,
+    /// As in [`Notation`].
+    pub relative_to: Option<SeqNumber>,
+}
+
+impl fmt::Display for OptionNotation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.option {
             TcpOption::Eol => f.write_str("eol"),
             TcpOption::Nop => f.write_str("nop"),
             TcpOption::Mss(mss) => write!(f, "mss {mss}"),
@@ -56,7 +65,9 @@ impl Notation<'_> {
             TcpOption::Malformed { .. } => f.write_str("[bad opt]"),
         }
     }
+}
 
+impl OptionNotation<'_> {
     fn relative(&self, seq: u32) -> u32 {
         self.relative_to.map_or(seq, |isn| SeqNumber(seq).distance_from(isn))
     }

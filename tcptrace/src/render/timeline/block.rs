@@ -1,5 +1,7 @@
 //! A phase of a connection as a block: heading, ladder, and what to look at.
 
+use std::fmt;
+
 use anstyle::Style;
 
 use super::{
@@ -10,18 +12,24 @@ use super::{
     ladder::Ladder,
     progress::Process,
     rows::Row,
-    styled::Styled,
+    styled::{Styled, columns},
     track::{Track, at},
     waiting::name,
 };
-use crate::{connections::Role, entry::Stamp, event::BootTime, text::LocalTime, timeline::Each};
+use crate::{connections::Role, entry::Stamp, event::BootTime, render::look, text::LocalTime, timeline::Each};
+
+/// Bytes of most times: `+123.456 ms`.
+const USUAL_TIME: usize = 12;
+
+/// Pieces of most lines.
+const USUAL_PIECES: usize = 12;
 
 /// A block to draw.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     pub(super) track: &'a Track,
     pub(super) processes: Each<Option<Process>>,
-    pub(super) sentences: Vec<Sentence>,
+    pub(super) sentences: Vec<Sentence<'a>>,
     /// It is not finished, and maybe it is somebody's turn.
     pub(super) unfinished: Option<Option<Role>>,
     pub(super) advice: Option<String>,
@@ -33,9 +41,7 @@ impl Block<'_> {
         for line in heading::lines(self.track, &self.processes, &self.sentences, drawing, width) {
             line.write_line(drawing.color, out);
         }
-        for line in self.ladder(drawing, width) {
-            line.write_line(drawing.color, out);
-        }
+        self.ladder(drawing, width, out);
         if let Some(advice) = &self.advice {
             for line in heading::paragraph(Style::new(), &format!("look at: {advice}"), drawing, width) {
                 line.write_line(drawing.color, out);
@@ -43,33 +49,45 @@ impl Block<'_> {
         }
     }
 
-    fn ladder(&self, drawing: Drawing, width: usize) -> Vec<Styled> {
-        let Some(first) = self.track.rows.iter().next() else { return Vec::new() };
+    fn ladder(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
+        let rows = &self.track.rows;
+        let Some(first) = rows.iter().next() else { return };
         let unit = Unit::of(self.track);
         let wording = Wording { drawing, track: self.track, processes: &self.processes };
-        let (beginning, left_out, end) = self.track.rows.parts();
-        let time = |row: &Row| unit.text(at(row.stamp()).since(self.track.began));
-        let row = |row: &Row| (time(row), wording.row(row));
-        let (mut times, mut cells): (Vec<_>, Vec<_>) = beginning.iter().map(row).unzip();
-        if left_out.count > 0 {
-            times.push(String::new());
-            cells.push(wording.left_out(left_out));
-        }
-        for (time, cell) in end.map(row) {
-            times.push(time);
+        let (beginning, left_out, end) = rows.parts();
+        let mut times = Styled::with_room(rows.len() * USUAL_TIME, rows.len() + 2);
+        let mut cells = Vec::with_capacity(rows.len() + 2);
+        let mut add = |row: Option<&Row>, cell| {
+            match row {
+                Some(row) => times.apart(look::TIME, unit.of_row(row, self.track)),
+                None => times.apart(look::TIME, ""),
+            }
             cells.push(cell);
+        };
+        for row in beginning {
+            add(Some(row), wording.row(row));
+        }
+        if left_out.count > 0 {
+            add(None, wording.left_out(left_out));
+        }
+        for row in end {
+            add(Some(row), wording.row(row));
         }
         if let Some(turn) = self.unfinished {
-            times.push(String::new());
-            cells.push(self.turn(turn, drawing));
+            add(None, self.turn(turn, drawing));
         }
 
-        let longest_time = times.iter().map(String::len).max().unwrap_or(0);
+        let longest_time = times.pieces().map(|(_, time)| columns(time)).max().unwrap_or(0);
         let columns = Columns::for_rows(&cells, longest_time, width, drawing);
         let ladder = Ladder { columns, symbols: drawing.symbols() };
-        let mut lines = vec![ladder.caption(&clock(first.stamp()))];
-        lines.extend(times.iter().zip(&cells).map(|(time, cells)| ladder.row(time, cells)));
-        lines
+        let mut line = Styled::with_room(2 * width, USUAL_PIECES);
+        ladder.caption(&clock(first.stamp()), &mut line);
+        line.write_line(drawing.color, out);
+        for ((_, time), cells) in times.pieces().zip(&cells) {
+            line.clear();
+            ladder.row(time, cells, &mut line);
+            line.write_line(drawing.color, out);
+        }
     }
 
     fn turn(&self, turn: Option<Role>, drawing: Drawing) -> Cells {
@@ -102,11 +120,25 @@ impl Unit {
         if latest.since(track.began) < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 
-    fn text(self, nanoseconds: u64) -> String {
-        let micros = nanoseconds / 1_000;
-        match self {
-            Self::Milliseconds => format!("+{}.{:03} ms", micros / 1_000, micros % 1_000),
-            Self::Seconds => format!("+{}.{:06} s", micros / 1_000_000, micros % 1_000_000),
+    /// When a row's event happened.
+    fn of_row(self, row: &Row, track: &Track) -> RelativeTime {
+        RelativeTime { unit: self, micros: at(row.stamp()).since(track.began) / 1_000 }
+    }
+}
+
+/// A time since the connection's first event.
+#[derive(Clone, Copy, Debug)]
+struct RelativeTime {
+    unit: Unit,
+    micros: u64,
+}
+
+impl fmt::Display for RelativeTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.micros;
+        match self.unit {
+            Unit::Milliseconds => write!(f, "+{}.{:03} ms", micros / 1_000, micros % 1_000),
+            Unit::Seconds => write!(f, "+{}.{:06} s", micros / 1_000_000, micros % 1_000_000),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the cells of a row say, in the order of importance: the layout decides how much of it is shown.
 
+use std::borrow::Cow;
+
 use anstyle::{AnsiColor, Style};
 
 use super::{
@@ -13,7 +15,7 @@ use crate::{
     connections::Role,
     entry::{HintEntry, IcmpEntry, SegmentEntry, StateEntry},
     render::look,
-    tcp::{Notation, SeqNumber, TcpFlags, TcpState},
+    tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption, TcpState},
     text::{AddressText, HumanDuration},
     timeline::Each,
 };
@@ -50,13 +52,13 @@ pub(super) struct Arrow {
     pub(super) from_between: bool,
     pub(super) style: Style,
     /// What it is.
-    pub(super) label: String,
+    pub(super) label: Cow<'static, str>,
     /// What else is on the arrow where there is room, and beside it where there is not.
     pub(super) more: Vec<String>,
     /// The same, but only in blocks that have room for it on every arrow.
     pub(super) number: Option<String>,
-    /// What is beside it.
-    pub(super) details: Vec<Styled>,
+    /// What is beside it, each in a piece of its own.
+    pub(super) details: Styled,
 }
 
 /// What makes cells of rows.
@@ -99,8 +101,8 @@ impl Wording<'_> {
             // The kernel traces close() after shutdown() as a change that is none.
             change.plain("close() in ").push(look::STATE, entry.new.name());
         } else {
-            let arrow = format!(" {} ", self.drawing.symbols().arrow);
-            change.push(look::STATE, entry.old.name()).plain(arrow).push(look::STATE, entry.new.name());
+            change.push(look::STATE, entry.old.name()).plain(" ").plain(self.drawing.symbols().arrow).plain(" ");
+            change.push(look::STATE, entry.new.name());
         }
         Cells::State { side, change, notes: self.notes(entry, side, goes_on) }
     }
@@ -158,30 +160,26 @@ impl Wording<'_> {
             flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST).then(|| format!("seq {seq}"))
         };
 
-        let mut details = Vec::new();
-        let mut detail = |text: String| details.push(Styled::new(Style::new(), text));
+        let mut details = Styled::with_room(USUAL_DETAILS.0, USUAL_DETAILS.1);
         if let Some(ack) = ack {
-            detail(format!("ack {ack}"));
+            details.apart(Style::new(), format_args!("ack {ack}"));
         }
         if let Some(segments) = entry.segments {
-            detail(format!("in {segments} segments"));
+            details.apart(Style::new(), format_args!("in {segments} segments"));
         }
         if let Some(urgent) = entry.urgent {
-            detail(format!("urg {urgent}"));
+            details.apart(Style::new(), format_args!("urg {urgent}"));
         }
-        detail(format!("win {}", entry.window));
+        details.apart(Style::new(), format_args!("win {}", entry.window));
         let isn_of_other = entry.ack.zip(entry.rel_ack).map(|(ack, rel_ack)| SeqNumber(ack.wrapping_sub(rel_ack)));
-        let notation = Notation { options: &entry.options, relative_to: isn_of_other.filter(|_| relative) };
-        for option in notation.to_string().split(',') {
+        let relative_to = isn_of_other.filter(|_| relative);
+        for option in &entry.options.0 {
             match option {
-                "" | "nop" | "eol" => {}
+                TcpOption::Nop | TcpOption::Eol => {}
                 // The clocks are for programs; that there are any is agreed upon by the SYNs.
-                _ if option.starts_with("TS ") => {
-                    if syn {
-                        detail("ts".to_owned());
-                    }
-                }
-                _ => detail(option.to_owned()),
+                TcpOption::Timestamp(_) if syn => details.apart(Style::new(), "ts"),
+                TcpOption::Timestamp(_) => {}
+                option => details.apart(Style::new(), OptionNotation { option, relative_to }),
             }
         }
         let from = self.track.role_of(&entry.src);
@@ -192,18 +190,18 @@ impl Wording<'_> {
     fn icmp(&self, entry: &IcmpEntry) -> Arrow {
         let from = self.track.role_of(&entry.dst);
         let between = entry.from != entry.dst.addr;
-        let mut details = Vec::new();
+        let mut details = Styled::default();
         if between {
-            let text = String::from_utf8_lossy(AddressText::new(entry.from).as_bytes()).into_owned();
-            details.push(Styled::new(Style::new(), format!("from {text}")));
+            let address = AddressText::new(entry.from);
+            details.apart(Style::new(), format_args!("from {}", String::from_utf8_lossy(address.as_bytes())));
         }
-        let numbers = format!("(type {}, code {})", entry.icmp_type, entry.icmp_code);
-        details.push(Styled::new(Style::new().dimmed(), numbers));
+        let numbers = format_args!("(type {}, code {})", entry.icmp_type, entry.icmp_code);
+        details.apart(Style::new().dimmed(), numbers);
         Arrow {
             from,
             from_between: between,
             style: look::TROUBLE,
-            label: "ICMP".to_owned(),
+            label: "ICMP".into(),
             more: Vec::new(),
             number: Some(entry.kind.to_owned()),
             details,
@@ -224,7 +222,7 @@ pub(super) fn process_text(process: &Process, tid: Option<u32>) -> String {
 }
 
 /// Flags by their names.
-pub(super) fn flag_words(flags: TcpFlags) -> String {
+pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
     const WORDS: [(TcpFlags, &str); 9] = [
         (TcpFlags::SYN, "SYN"),
         (TcpFlags::FIN, "FIN"),
@@ -236,9 +234,13 @@ pub(super) fn flag_words(flags: TcpFlags) -> String {
         (TcpFlags::CWR, "CWR"),
         (TcpFlags::AE, "AE"),
     ];
-    let words: Vec<_> = WORDS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|&(_, word)| word).collect();
-    if words.is_empty() { "no flags".to_owned() } else { words.join(",") }
+    let mut words = WORDS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|&(_, word)| word);
+    let Some(first) = words.next() else { return "no flags".into() };
+    words.fold(first.into(), |text, word| text + "," + word)
 }
+
+/// Bytes and pieces of what is beside most arrows: `ack 721203977 win 65483 mss 65495 sackOK ts wscale 10`.
+const USUAL_DETAILS: (usize, usize) = (64, 8);
 
 /// The look of what is still to come.
 pub(super) const PENDING: Style = AnsiColor::Yellow.on_default();

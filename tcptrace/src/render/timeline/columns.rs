@@ -5,6 +5,7 @@ use super::{
     cells::{Arrow, Cells},
     drawing::Drawing,
     ladder::AROUND,
+    styled,
 };
 use crate::connections::Role;
 
@@ -108,7 +109,7 @@ fn arrows(rows: &[Cells]) -> impl Iterator<Item = &Arrow> {
 /// What has to be beside the arrows at the least: the numbers.
 fn numbers(rows: &[Cells], numbered: bool) -> usize {
     let beside = |arrow: &Arrow| {
-        let first = arrow.details.first().map_or(0, super::styled::Styled::width);
+        let first = arrow.details.pieces().next().map_or(0, |(_, text)| styled::columns(text));
         let number = arrow.number.as_ref().filter(|_| !numbered).map_or(0, |number| number.len() + 1);
         first + number
     };

@@ -6,7 +6,7 @@ use super::{
     cells::{Arrow, Cells, Note},
     columns::Columns,
     drawing::Symbols,
-    styled::{Styled, clip},
+    styled::{Styled, clip, columns},
 };
 use crate::{connections::Role, render::look};
 
@@ -25,33 +25,33 @@ pub(super) struct Ladder {
 
 impl Ladder {
     /// What stands above: the wall-clock time of the first row, and whose lifeline is whose.
-    pub(super) fn caption(&self, clock: &str) -> Styled {
+    pub(super) fn caption(&self, clock: &str, line: &mut Styled) {
         let Columns { client, states, .. } = self.columns;
-        let mut line = Styled::default();
         line.plain(" ").push(look::TIME, clock).plain("  ");
         let (start, label) =
             if states { (client.saturating_sub(1 + "client".len()), "client") } else { (client, "client") };
         line.pad_to(start).push(LIFELINE, label);
         let start = if states { self.columns.right() } else { self.columns.server().saturating_sub("serve".len()) };
         line.pad_to(start).push(LIFELINE, "server");
-        self.cut(line)
+        self.cut(line);
     }
 
     /// A row.
-    pub(super) fn row(&self, time: &str, cells: &Cells) -> Styled {
-        let mut line = Styled::default();
+    pub(super) fn row(&self, time: &str, cells: &Cells, line: &mut Styled) {
         line.pad_to(self.columns.time_end.saturating_sub(time.len())).push(look::TIME, time);
         match cells {
-            Cells::State { side, change, notes } => self.state(*side, change, notes, &mut line),
-            Cells::Arrow(arrow) => self.arrow(arrow, &mut line),
-            Cells::Dots { side, words } => self.dots(*side, words, &mut line),
+            Cells::State { side, change, notes } => self.state(*side, change, notes, line),
+            Cells::Arrow(arrow) => self.arrow(arrow, line),
+            Cells::Dots { side, words } => self.dots(*side, words, line),
         }
-        self.cut(line)
+        self.cut(line);
     }
 
     /// Whatever happens, a row is one line.
-    fn cut(&self, line: Styled) -> Styled {
-        line.clipped(self.columns.width, self.symbols.more)
+    fn cut(&self, line: &mut Styled) {
+        if line.width() > self.columns.width {
+            *line = std::mem::take(line).clipped(self.columns.width, self.symbols.more);
+        }
     }
 
     fn state(&self, side: Role, change: &Styled, notes: &[Note], line: &mut Styled) {
@@ -88,57 +88,60 @@ impl Ladder {
     }
 
     fn arrow(&self, arrow: &Arrow, line: &mut Styled) {
-        let Symbols { lifeline, from_client, from_server, .. } = self.symbols;
+        let Symbols { lifeline, from_client, from_server, .. } = *self.symbols;
         let (left, right) = match arrow.from {
             _ if arrow.from_between => (lifeline, lifeline),
             Role::Client => (from_client, lifeline),
             Role::Server => (lifeline, from_server),
         };
-        let between = self.columns.between;
-        let number = arrow.number.iter().map(|number| (number, self.columns.numbered));
-        let (mut label, mut beside) = (arrow.label.clone(), Vec::new());
-        for (text, allowed) in arrow.more.iter().map(|text| (text, true)).chain(number) {
-            if allowed && beside.is_empty() && label.len() + 1 + text.len() + AROUND <= between {
-                label.push(' ');
-                label.push_str(text);
-            } else {
-                beside.push(Styled::new(Style::new(), text.as_str()));
-            }
-        }
-        line.pad_to(self.columns.client).push(LIFELINE, *left);
-        line.push(arrow.style, self.shaft(arrow, label)).push(LIFELINE, *right);
-        self.details(beside.into_iter().chain(arrow.details.iter().cloned()), line);
+        let texts = || arrow.more.iter().chain(&arrow.number);
+        let mut length = arrow.label.len();
+        let shown = texts().take(arrow.more.len() + usize::from(self.columns.numbered)).take_while(|text| {
+            length += 1 + text.len();
+            length + AROUND <= self.columns.between
+        });
+        let shown = shown.count();
+        line.pad_to(self.columns.client).push(LIFELINE, left);
+        self.shaft(arrow, texts().take(shown), line);
+        line.push(LIFELINE, right);
+        let beside = texts().skip(shown).map(|text| (Style::new(), text.as_str()));
+        self.details(beside.chain(arrow.details.pieces()), line);
     }
 
     /// What is between the lifelines: `── SYN ───▶`.
-    fn shaft(&self, arrow: &Arrow, label: String) -> String {
-        let Symbols { dash, to_server, to_client, .. } = self.symbols;
-        let between = self.columns.between;
+    fn shaft<'a>(&self, arrow: &Arrow, more: impl Iterator<Item = &'a String>, line: &mut Styled) {
+        let Symbols { dash, to_server, to_client, .. } = *self.symbols;
+        let Columns { client, between, .. } = self.columns;
+        let style = arrow.style;
         // What comes from a host on the way begins between the lifelines.
-        let origin = if arrow.from_between { " " } else { *dash };
-        let tight = label.len() + AROUND > between;
-        let label = clip(&label, between.saturating_sub(3));
-        let taken = label.len() + if tight { 3 } else { AROUND };
-        let fill = between.saturating_sub(taken);
-        let (inner_dash, space) = if tight { ("", "") } else { (*dash, " ") };
-        let padding = if tight { " " } else { *dash }.repeat(fill);
-        match arrow.from {
-            Role::Client => format!("{origin}{inner_dash} {label}{space}{padding}{to_server}"),
-            Role::Server => format!("{to_client}{inner_dash} {label}{space}{padding}{origin}"),
+        let origin = if arrow.from_between { " " } else { dash };
+        let tight = arrow.label.len() + AROUND > between;
+        let (padding, inner_dash, behind) = if tight { (" ", "", "") } else { (dash, dash, " ") };
+        let (first, last) = match arrow.from {
+            Role::Client => (origin, to_server),
+            Role::Server => (to_client, origin),
+        };
+        line.push(style, first).push(style, inner_dash).push(style, " ");
+        line.push(style, clip(&arrow.label, between.saturating_sub(3)));
+        for text in more {
+            line.push(style, " ").push(style, text);
         }
+        line.push(style, behind);
+        let end = client + between;
+        line.repeat(style, padding, end.saturating_sub(line.width())).push(style, last);
     }
 
     /// As many of the details as fit, and a mark where there are more and room for it.
-    fn details(&self, details: impl Iterator<Item = Styled>, line: &mut Styled) {
+    fn details<'a>(&self, details: impl Iterator<Item = (Style, &'a str)>, line: &mut Styled) {
         let fits = |line: &Styled, width: usize| line.width() + 1 + width <= self.columns.width;
-        for detail in details {
-            if !fits(line, detail.width()) {
+        for (style, detail) in details {
+            if !fits(line, columns(detail)) {
                 if fits(line, self.symbols.more.chars().count()) {
                     line.plain(" ").push(LIFELINE, self.symbols.more);
                 }
                 return;
             }
-            line.plain(" ").append(&detail);
+            line.plain(" ").push(style, detail);
         }
     }
 

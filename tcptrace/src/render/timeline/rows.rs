@@ -83,6 +83,11 @@ impl Rows {
         (&self.first, self.left_out, self.last.iter())
     }
 
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.first.len() + self.last.len()
+    }
+
     /// All that are kept.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.first.iter().chain(&self.last)

@@ -1,6 +1,9 @@
 //! Text with looks whose width on a terminal is known.
 
-use std::io::Write as _;
+use std::{
+    fmt::{self, Write as _},
+    io::Write as _,
+};
 
 use anstyle::Style;
 use unicode_width::UnicodeWidthChar as _;
@@ -15,6 +18,18 @@ pub(super) struct Styled {
 }
 
 impl Styled {
+    /// Nothing, with room for what will be appended: most lines and their parts are about as long as each other.
+    pub(super) fn with_room(bytes: usize, pieces: usize) -> Self {
+        Self { text: String::with_capacity(bytes), spans: Vec::with_capacity(pieces), width: 0 }
+    }
+
+    /// Takes everything out, but keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.spans.clear();
+        self.width = 0;
+    }
+
     /// Text of one look.
     pub(super) fn new(style: Style, text: impl AsRef<str>) -> Self {
         let mut styled = Self::default();
@@ -27,6 +42,22 @@ impl Styled {
         let text = text.as_ref();
         self.width += columns(text);
         self.text.push_str(text);
+        self.end_span(style)
+    }
+
+    /// Appends text as a piece of its own, whatever the look of the one before.
+    pub(super) fn apart(&mut self, style: Style, text: impl fmt::Display) {
+        let start = self.text.len();
+        // Writing to memory does not fail.
+        let _ = write!(self.text, "{text}");
+        self.width += columns(self.text.get(start..).unwrap_or_default());
+        self.spans.push((style, self.text.len()));
+    }
+
+    /// Appends the same text several times.
+    pub(super) fn repeat(&mut self, style: Style, text: &str, times: usize) -> &mut Self {
+        self.width += columns(text) * times;
+        self.text.extend(std::iter::repeat_n(text, times));
         self.end_span(style)
     }
 
@@ -46,22 +77,16 @@ impl Styled {
     }
 
     /// Appends a space and another word.
-    pub(super) fn word(&mut self, word: &Self) -> &mut Self {
-        let looks = (self.spans.last().map(|&(style, _)| style), word.spans.first().map(|&(style, _)| style));
+    pub(super) fn word(&mut self, style: Style, word: &str) -> &mut Self {
         // Words of one look are one piece.
-        let style = if looks.0 == looks.1 { looks.0.unwrap_or_default() } else { Style::new() };
-        self.push(style, " ").append(word)
+        let alike = self.spans.last().is_some_and(|&(last, _)| last == style);
+        self.push(if alike { style } else { Style::new() }, " ").push(style, word)
     }
 
     /// Appends spaces up to a column; none when that is behind.
     pub(super) fn pad_to(&mut self, column: usize) -> &mut Self {
         let spaces = column.saturating_sub(self.width);
-        if spaces == 0 {
-            return self;
-        }
-        self.width += spaces;
-        self.text.extend(std::iter::repeat_n(' ', spaces));
-        self.end_span(Style::new())
+        if spaces == 0 { self } else { self.repeat(Style::new(), " ", spaces) }
     }
 
     /// Appends another piece.
@@ -78,7 +103,7 @@ impl Styled {
     }
 
     /// The text in pieces of one look each.
-    fn pieces(&self) -> impl Iterator<Item = (Style, &str)> {
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (Style, &str)> + Clone {
         self.spans.iter().scan(0, |start, &(style, end)| {
             let piece = self.text.get(*start..end).unwrap_or_default();
             *start = end;
@@ -108,11 +133,17 @@ impl Styled {
 
     /// Appends it as a line, without spaces at its end.
     pub(super) fn write_line(&self, color: bool, out: &mut Vec<u8>) {
-        let mut left = self.text.trim_end().len();
+        let text = self.text.trim_end();
+        if !color {
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'\n');
+            return;
+        }
+        let mut left = text.len();
         for (style, piece) in self.pieces() {
             let piece = piece.get(..left.min(piece.len())).unwrap_or(piece);
             left -= piece.len();
-            if color && style != Style::new() && !piece.is_empty() {
+            if style != Style::new() && !piece.is_empty() {
                 // Writing to memory does not fail.
                 let _ = write!(out, "{}{piece}{}", style.render(), style.render_reset());
             } else {
@@ -137,7 +168,7 @@ pub(super) fn clip(text: &str, width: usize) -> &str {
 }
 
 /// Columns that the text takes, as terminals count: character by character.
-fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(|character| character.width().unwrap_or(0)).sum() }
 }
 

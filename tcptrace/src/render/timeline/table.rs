@@ -11,14 +11,15 @@ const MOST: usize = 1 << 16;
 /// Connections by number. Whoever changes one takes it out and puts it back, so that deadlines are right.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    tracks: BTreeMap<u64, Track>,
+    /// In boxes, since they are moved for every event.
+    tracks: BTreeMap<u64, Box<Track>>,
     /// When phases are to be shown unfinished.
     due: BTreeSet<(BootTime, u64)>,
 }
 
 impl Table {
     /// Takes a connection out.
-    pub(super) fn take(&mut self, conn: u64) -> Option<Track> {
+    pub(super) fn take(&mut self, conn: u64) -> Option<Box<Track>> {
         let track = self.tracks.remove(&conn)?;
         self.forget_due(&track);
         Some(track)
@@ -26,7 +27,7 @@ impl Table {
 
     /// Puts a connection in. Where there are too many, the oldest one is given up and returned.
     #[must_use = "what is given up may have to be shown"]
-    pub(super) fn keep(&mut self, track: Track) -> Option<Track> {
+    pub(super) fn keep(&mut self, track: Box<Track>) -> Option<Box<Track>> {
         if let Some(due) = track.due {
             self.due.insert((due, track.conn));
         }
@@ -45,13 +46,13 @@ impl Table {
     }
 
     /// Takes out a connection that has to be shown by `now`.
-    pub(super) fn take_due(&mut self, now: BootTime) -> Option<Track> {
+    pub(super) fn take_due(&mut self, now: BootTime) -> Option<Box<Track>> {
         let &(_, conn) = self.due.first().filter(|&&(due, _)| due <= now)?;
         self.take(conn)
     }
 
     /// Takes out all connections, the oldest first.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Track> + use<> {
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Box<Track>> + use<> {
         self.due.clear();
         std::mem::take(&mut self.tracks).into_values()
     }
@@ -74,7 +75,7 @@ mod tests {
         let end = samples::segment().src;
         let mut given_up = Vec::new();
         for conn in 1..=MOST as u64 + 2 {
-            let mut track = Track::new(conn, BootTime(0), Phase::Opening, end, end);
+            let mut track = Box::new(Track::new(conn, BootTime(0), Phase::Opening, end, end));
             track.due = Some(BootTime(conn));
             given_up.extend(table.keep(track));
         }
