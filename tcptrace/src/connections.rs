@@ -25,6 +25,7 @@ mod inferred;
 mod listeners;
 mod opening;
 mod owners;
+mod queues;
 mod records;
 mod resets;
 mod segments;
@@ -36,9 +37,11 @@ mod waiting;
 
 pub use connection::Role;
 pub use owners::Unowned;
+pub use queues::Unanswered;
 
 use self::{
-    copies::Copies, listeners::Listeners, owners::Owners, table::Table, translations::Translations, waiting::Waiting,
+    copies::Copies, listeners::Listeners, owners::Owners, queues::Queues, table::Table, translations::Translations,
+    waiting::Waiting,
 };
 use crate::{
     event::{BootTime, Event, Hint, IcmpError, ListenerOwner, Loss, LossSource, Segment, SocketOwner, StateChange},
@@ -58,7 +61,7 @@ pub enum Placed {
     Owner(PlacedOwner),
     /// Who holds a listener.
     Listener(ListenerOwner),
-    /// What the kernel said about a segment it sent.
+    /// What the kernel said about a segment it sent, or did not answer.
     Hint(PlacedHint),
     /// A gap.
     Loss(Loss),
@@ -169,6 +172,7 @@ pub struct Connections {
     now: BootTime,
     listeners: Listeners,
     owners: Owners,
+    queues: Queues,
 }
 
 impl Connections {
@@ -188,6 +192,7 @@ impl Connections {
             now: BootTime::default(),
             listeners: Listeners::default(),
             owners: Owners::default(),
+            queues: Queues::default(),
         }
     }
 

@@ -172,6 +172,7 @@ impl Describer {
             local: wire_end(hint.local),
             remote: wire_end(hint.remote),
             queue_full: hint.queue_full,
+            queue: hint.queue,
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::connections::Role;
 use crate::{
     cli::Segments,
-    event::{Comm, Direction, HintName, LossSource, OwnerSource, Proof},
+    event::{AcceptQueue, Comm, Direction, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -33,7 +33,7 @@ pub enum Entry {
     Icmp(IcmpEntry),
     /// Who holds a socket that nobody was seen to open.
     Owner(OwnerEntry),
-    /// The kernel said something by the way of a segment it sent.
+    /// The kernel said something by the way of a segment it sent or did not answer.
     Hint(HintEntry),
     /// Something was lost here.
     Lost(LostEntry),
@@ -248,7 +248,7 @@ pub struct OwnerEntry {
     pub source: OwnerSource,
 }
 
-/// What the kernel said by the way of a segment it sent.
+/// What the kernel said by the way of a segment it sent, or of one that it did not answer.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct HintEntry {
     /// When.
@@ -260,19 +260,23 @@ pub struct HintEntry {
     pub netns: Option<u32>,
     /// The number of the socket on whose behalf it was sent, a listener's too; null where that is not known.
     pub socket: Option<u64>,
-    /// The tracepoint that told it.
+    /// The tracepoint that told it, or `accept_queue`.
     pub name: HintName,
     /// Why a reset is sent; null where the kernel does not tell (before 6.10), and for other hints.
     pub value: Option<ResetReason>,
     /// The state of what it was sent on behalf of; null where there is nothing.
     pub state: Option<TcpState>,
-    /// The sender.
+    /// The sender; whoever did not answer.
     pub local: EndpointEntry,
-    /// To whom it was sent.
+    /// To whom it was sent; who waits for an answer.
     pub remote: EndpointEntry,
     /// Whether that is a listener whose accept queue was full; only then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub queue_full: bool,
+    /// The listener's accept queue; only with `accept_queue`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AcceptQueue")]
+    pub queue: Option<AcceptQueue>,
 }
 
 /// Something was lost here.

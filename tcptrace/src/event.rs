@@ -227,16 +227,34 @@ pub struct ListenerOwner {
     pub process: Option<Process>,
 }
 
-/// Which tracepoint a hint comes from.
+/// Where a hint comes from.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum HintName {
     /// `tcp:tcp_send_reset`
     SendReset,
     /// `tcp:tcp_retransmit_synack`
     RetransmitSynack,
+    /// No tracepoint: the kernel was asked for a listener, since a SYN to it had been sent again without an answer.
+    AcceptQueue,
 }
 
-/// What the kernel says by the way of a segment that it sends.
+/// Connections that wait for their listener to accept them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AcceptQueue {
+    /// How many there are (`sk_ack_backlog`).
+    pub length: u32,
+    /// The listener's backlog (`sk_max_ack_backlog`): the argument of listen(), but no more than `net.core.somaxconn`.
+    pub limit: u32,
+}
+
+impl AcceptQueue {
+    /// Whether there is no room for another (`sk_acceptq_is_full`): there may be one more than the limit says.
+    pub fn is_full(self) -> bool {
+        self.length > self.limit
+    }
+}
+
+/// What the kernel says by the way of a segment that it sends, or of one that it does not answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hint {
     /// When.
@@ -245,11 +263,11 @@ pub struct Hint {
     pub socket: Option<SocketKey>,
     /// Inode number of the network namespace, where known.
     pub netns: Option<u32>,
-    /// The sender.
+    /// The sender; whoever does not answer.
     pub local: Endpoint,
-    /// To whom it is sent.
+    /// To whom it is sent; who waits for an answer.
     pub remote: Endpoint,
-    /// What is sent.
+    /// What is sent, or was found.
     pub name: HintName,
     /// Why a reset is sent, where the kernel tells (6.10 and later).
     pub reason: Option<ResetReason>,
@@ -257,6 +275,8 @@ pub struct Hint {
     pub state: Option<TcpState>,
     /// That is a listener whose accept queue is full.
     pub queue_full: bool,
+    /// The listener's accept queue, where the kernel was asked for it.
+    pub queue: Option<AcceptQueue>,
 }
 
 /// What was lost.

@@ -1,5 +1,6 @@
 //! Which processes own the TCP sockets of this network namespace, as `ss -p` finds it out: the kernel lists the sockets
-//! with their inode numbers (`sock_diag`), and `/proc/PID/fd` tells which process holds which inode.
+//! with their inode numbers (`sock_diag`), and `/proc/PID/fd` tells which process holds which inode. And, as `ss -l` finds it
+//! out, how many connections wait in a listener's queue.
 //!
 //! ```text
 //! Request ─▶ Scanner ─▶ agenda   what is asked for, and when the next scan may begin
@@ -60,6 +61,8 @@ pub struct Snapshot {
     pub began: BootTime,
     /// The sockets that were asked for, as far as they were there; each once.
     pub sockets: Vec<OwnedSocket>,
+    /// For connections that were asked for, the listener that would take their SYN. Who owns it was not looked for.
+    pub listeners: Vec<(Ends, Socket)>,
     /// Some processes kept their descriptors to themselves, so that an owner may be missing: the lack of one proves
     /// nothing, and one alone may not be the only one.
     pub hidden: bool,

@@ -3,10 +3,10 @@
 use log::error;
 
 use crate::{
-    connections::{Connections, Placed, Totals, Unowned},
+    connections::{Connections, Placed, Totals, Unanswered, Unowned},
     describe::Describer,
     entry::{EndEntry, Entry, SegmentChoice, StartEntry},
-    event::{BootTime, Event, LossSource},
+    event::{BootTime, Event, HintName, LossSource},
     kernel_threads::KernelThreads,
     loss::LossLedger,
     output::{GivenUp, Output},
@@ -107,7 +107,7 @@ impl Pipeline {
         self.handle(event);
     }
 
-    /// From now on [`Self::poll_unowned`] is called.
+    /// From now on [`Self::poll_unowned`] and [`Self::poll_unanswered`] are called.
     pub fn want_owners(&mut self) {
         self.connections.want_owners();
     }
@@ -115,6 +115,11 @@ impl Pipeline {
     /// The next accepted connection whose owner is worth to be asked for.
     pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
         self.connections.poll_unowned(now)
+    }
+
+    /// The next connection whose SYN was sent again, and whose listener is worth to be asked for.
+    pub fn poll_unanswered(&mut self) -> Option<Unanswered> {
+        self.connections.poll_unanswered()
     }
 
     /// Takes what the kernel has counted as lost.
@@ -184,6 +189,7 @@ impl Pipeline {
             }
             // Found out, not seen.
             Event::Owner(_) | Event::Listener(_) => {}
+            Event::Hint(hint) if hint.name == HintName::AcceptQueue => {}
             _ => self.events += 1,
         }
         self.handle(event);

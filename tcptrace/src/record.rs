@@ -144,6 +144,7 @@ fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError
         reason: (record.reason != NO_REASON).then(|| reasons.get(record.reason)),
         state: if record.header.b == 0 { None } else { Some(tcp_state(record.header.b)?) },
         queue_full: record.flags & HINT_QUEUE_FULL != 0,
+        queue: None,
     })
 }
 

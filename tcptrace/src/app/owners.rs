@@ -1,13 +1,14 @@
-//! When the kernel is asked who holds sockets, and what becomes of the answers.
+//! When the kernel is asked who holds sockets and how full their queues are, and what becomes of the answers.
 
 use std::collections::BTreeMap;
 
 use log::warn;
 
 use crate::{
-    event::{BootTime, Endpoint, Event, ListenerOwner, OwnerSource, Process, SocketOwner},
+    connections::Unanswered,
+    event::{BootTime, Endpoint, Event, Hint, HintName, ListenerOwner, OwnerSource, Process, SocketOwner},
     filter::{Ends as Orientation, Filter, PortSet},
-    owners::{Ends, OwnedSocket, Owner, Request, Scanner, Snapshot},
+    owners::{Ends, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
     pipeline::Pipeline,
     tcp::TcpState,
 };
@@ -19,7 +20,7 @@ const MOST: usize = 1024;
 const AFTER_LISTEN: u8 = 2;
 
 /// Asks for owners: once for everything that is there already, then for what begins to listen, and for what has been
-/// accepted and lives for a while.
+/// accepted and lives for a while. And for the queues of listeners that do not answer.
 #[derive(Debug)]
 pub(super) struct OwnerSearch {
     /// None where the kernel does not tell.
@@ -66,6 +67,11 @@ impl OwnerSearch {
         if !ends.is_empty() {
             scanner.request(Request::Connections { ends, likely });
         }
+        let unanswered = std::iter::from_fn(|| pipeline.poll_unanswered());
+        let ends: Vec<_> = unanswered.map(|Unanswered { local, remote }| Ends { local, remote }).collect();
+        if !ends.is_empty() {
+            scanner.request(Request::Listeners(ends));
+        }
     }
 
     /// Waits for an answer.
@@ -83,7 +89,7 @@ impl OwnerSearch {
     }
 }
 
-/// What an answer tells of listeners and connections that match.
+/// What an answer tells of listeners, of their queues, and of connections that match.
 fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
     let mut listeners: BTreeMap<(std::net::IpAddr, u16), (u32, Vec<Owner>)> = BTreeMap::new();
     let mut events = Vec::new();
@@ -115,8 +121,28 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
         let (local, process) = (Endpoint { addr, port }, only(&holders));
         Event::Listener(ListenerOwner { at: now, local, sockets, process })
     };
+    let queues = snapshot.listeners.iter().filter_map(|(ends, listener)| queue(*ends, listener, filter, now));
     // Before connections, whose roles may depend on them.
-    listeners.into_iter().map(listener).chain(events).collect()
+    listeners.into_iter().map(listener).chain(events).chain(queues).collect()
+}
+
+/// How full the queue of the listener is that a SYN between these ends would come to.
+fn queue(Ends { local, remote }: Ends, listener: &Socket, filter: &Filter, now: BootTime) -> Option<Event> {
+    // As other hints are chosen, so that a recording says the same under the same filter.
+    let matches = filter.matches((local.addr, local.port), (remote.addr, remote.port), Orientation::LocalIsFirst);
+    let queue = listener.queue.filter(|_| matches)?;
+    Some(Event::Hint(Hint {
+        at: now,
+        socket: None,
+        netns: None,
+        local,
+        remote,
+        name: HintName::AcceptQueue,
+        reason: None,
+        state: Some(listener.state),
+        queue_full: queue.is_full(),
+        queue: Some(queue),
+    }))
 }
 
 /// Whether connections that the listener accepts may match. Where a client's port is asked for, the listener's is not known.
@@ -134,21 +160,28 @@ fn only(owners: &[Owner]) -> Option<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::Comm, owners::Socket};
+    use crate::event::{AcceptQueue, Comm};
 
     fn at(port: u16) -> Endpoint {
         Endpoint { addr: [127, 0, 0, 1].into(), port }
     }
 
     fn owned(state: TcpState, local: u16, remote: u16, pids: &[u32]) -> OwnedSocket {
-        let socket =
-            Socket { state, local: at(local), remote: at(remote), inode: Some(1), cookie: 1, ipv6_only: false };
+        let socket = Socket {
+            state,
+            local: at(local),
+            remote: at(remote),
+            inode: Some(1),
+            cookie: 1,
+            ipv6_only: false,
+            queue: None,
+        };
         let owners = pids.iter().map(|&pid| Owner { pid, comm: Comm([0; 16]) }).collect();
         OwnedSocket { socket, owners }
     }
 
     fn told(sockets: Vec<OwnedSocket>, filter: &Filter) -> Vec<(u16, Option<u32>)> {
-        let snapshot = Snapshot { began: BootTime(1), sockets, hidden: false };
+        let snapshot = Snapshot { began: BootTime(1), sockets, listeners: Vec::new(), hidden: false };
         let told = |event: &Event| match event {
             Event::Listener(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
             Event::Owner(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
@@ -183,5 +216,23 @@ mod tests {
             owned(TcpState::Listen, 9, 0, &[7]),
         ];
         assert_eq!(told(sockets, &filter), [(9, Some(7)), (80, Some(7))]);
+    }
+
+    #[test]
+    fn a_queue_is_told_for_each_connection_that_waits_for_it() {
+        let queue = AcceptQueue { length: 2, limit: 1 };
+        let listener = Socket { queue: Some(queue), ..owned(TcpState::Listen, 80, 0, &[]).socket };
+        let asked = [5, 6].map(|port| (Ends { local: at(80), remote: at(port) }, listener));
+        let snapshot = Snapshot { began: BootTime(1), sockets: Vec::new(), listeners: asked.to_vec(), hidden: false };
+        let told = |filter: &Filter| -> Vec<_> {
+            let hint = |event: &Event| match event {
+                Event::Hint(hint) => (hint.local.port, hint.remote.port, hint.queue, hint.queue_full),
+                _ => panic!("{event:?}"),
+            };
+            events(&snapshot, filter, BootTime(2)).iter().map(hint).collect()
+        };
+        assert_eq!(told(&Filter::default()), [(80, 5, Some(queue), true), (80, 6, Some(queue), true)]);
+        let one = Filter { remote_ports: Some("6".parse().expect("a port")), ..Filter::default() };
+        assert_eq!(told(&one), [(80, 6, Some(queue), true)]);
     }
 }

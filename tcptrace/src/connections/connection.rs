@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::end::End;
 use crate::{
-    event::{BootTime, Endpoint},
+    event::{AcceptQueue, BootTime, Endpoint},
     tcp::SeqNumber,
 };
 
@@ -100,6 +100,12 @@ pub(super) struct Connection {
     pub(super) first_fin: Option<Side>,
     /// An ICMP error quoted its SYN.
     pub(super) icmp: Option<Icmp>,
+    /// Its SYN has left this host.
+    pub(super) leaves: bool,
+    /// The listener's accept queue, as the kernel was asked for it last.
+    pub(super) queue: Option<AcceptQueue>,
+    /// Its listener is about to be asked for.
+    pub(super) queue_wanted: bool,
     /// The connection that this one is on the other side of an address translation.
     pub(super) translated: Option<u64>,
     /// Something of it has been handed on.
@@ -147,6 +153,9 @@ impl Connection {
             fast_open: false,
             first_fin: None,
             icmp: None,
+            leaves: false,
+            queue: None,
+            queue_wanted: false,
             translated: None,
             shown: false,
             introduced: false,

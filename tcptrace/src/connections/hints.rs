@@ -1,6 +1,6 @@
 //! Placing hints.
 
-use super::{Connections, PlacedHint, connection::Key, end::ResetHint};
+use super::{Connections, PlacedHint, connection::Key, end::ResetHint, queues};
 use crate::event::{Hint, HintName};
 
 impl Connections {
@@ -13,11 +13,16 @@ impl Connections {
         let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn?)?, socket.side)));
         let found = of_socket.or_else(|| Some((self.table.find(&key)?, from)));
         if let Some((at, side)) = found
-            && hint.name == HintName::SendReset
             && let Some(conn) = self.table.get_mut(at)
         {
-            let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
-            conn.end_mut(side).reset_hint.get_or_insert(reset);
+            match hint.name {
+                HintName::SendReset => {
+                    let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
+                    conn.end_mut(side).reset_hint.get_or_insert(reset);
+                }
+                HintName::AcceptQueue => queues::learn(conn, hint),
+                HintName::RetransmitSynack => {}
+            }
         }
         let conn = found.and_then(|(at, _)| Some(self.table.get(at)?.number));
         (PlacedHint { hint: *hint, conn, socket: socket.map(|socket| socket.number) }, found.map(|(at, _)| at))

@@ -53,7 +53,7 @@ impl Owners {
 }
 
 impl Connections {
-    /// From now on [`Self::poll_unowned`] is called.
+    /// From now on [`Self::poll_unowned`] and [`Self::poll_unanswered`] are called.
     pub fn want_owners(&mut self) {
         self.owners.wanted = true;
     }

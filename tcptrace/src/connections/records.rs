@@ -58,6 +58,7 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, he
     let mut facts = HandshakeFacts {
         syns: client.syn.map_or(0, |sent| sent.count),
         icmp: conn.icmp.map(|icmp| icmp.kind),
+        full_queue: conn.queue.filter(|queue| queue.is_full() && server.synack.is_none()),
         lasted: conn.last.since(conn.first),
         common: common_facts(conn, here),
     };

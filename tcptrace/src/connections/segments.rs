@@ -21,6 +21,7 @@ impl Connections {
     /// Finds the segment's connection or begins one; none for a copy.
     pub(super) fn place_segment(&mut self, segment: &Segment) -> Option<(PlacedSegment, u32)> {
         if self.copies.as_mut().is_some_and(|copies| copies.is_copy(segment)) {
+            self.watch_syn(segment);
             return None;
         }
         let socket = segment.socket.and_then(|key| self.table.socket(key)).map(|socket| socket.number);
@@ -50,6 +51,7 @@ impl Connections {
         if answers {
             self.translations.note(&mut self.table, at);
         }
+        self.watch_syn(segment);
         Some((placed, at))
     }
 

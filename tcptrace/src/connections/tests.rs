@@ -8,6 +8,7 @@ mod hints;
 mod order;
 mod owners;
 mod properties;
+mod queues;
 mod recorded;
 mod simulation;
 mod verdicts;

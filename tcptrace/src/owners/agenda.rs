@@ -8,7 +8,7 @@ use std::{
 
 use crate::event::{BootTime, Endpoint};
 
-/// After a scan that took T the next one begins no sooner than this many T later: at most 2 % of one processor.
+/// After a scan that took T the next one of its kind begins no sooner than this many T later: at most 2 % of one processor.
 const PAUSE: u64 = 50;
 
 /// Sockets asked for one by one. With more, a list of all of them is cheaper, and the memory for requests has an end.
@@ -37,6 +37,9 @@ pub enum Request {
         /// which makes the scan many times cheaper, and only these can be among the owners.
         likely: Vec<u32>,
     },
+    /// The listeners that would take the SYNs of these connections, `local` being the end that listens. Nobody is looked for
+    /// who holds them, so it is done at once.
+    Listeners(Vec<Ends>),
 }
 
 /// What one scan is to do.
@@ -54,6 +57,8 @@ pub(super) enum Job {
         /// Who probably holds them.
         likely: BTreeSet<u32>,
     },
+    /// Find the listeners for these.
+    Listeners(HashSet<Ends>),
 }
 
 /// What the scanner does now.
@@ -70,28 +75,40 @@ pub(super) enum Next {
 /// Gathers requests and spaces out scans.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
+    /// Sockets and their owners.
     job: Job,
-    /// When the next scan may begin.
+    /// When the next scan for these may begin.
     earliest: BootTime,
+    /// Connections whose listeners are asked for, no more than [`MOST_SOCKETS`].
+    listeners: HashSet<Ends>,
+    /// When listeners may be asked for again.
+    listeners_earliest: BootTime,
 }
 
 impl Agenda {
     /// Adds a request to those that wait.
     pub(super) fn add(&mut self, request: Request) {
-        let Request::Connections { ends: more, likely: probably } = request else {
-            self.job = Job::Everything;
-            return;
-        };
-        match &mut self.job {
-            Job::Everything => return,
-            Job::Nothing => {
-                self.job =
-                    Job::Connections { ends: more.into_iter().collect(), likely: probably.into_iter().collect() };
+        match request {
+            Request::Everything => self.job = Job::Everything,
+            Request::Connections { ends, likely } => self.add_connections(ends, likely),
+            Request::Listeners(ends) => {
+                let room = MOST_SOCKETS - self.listeners.len().min(MOST_SOCKETS);
+                self.listeners.extend(ends.into_iter().take(room));
             }
+        }
+    }
+
+    fn add_connections(&mut self, more: Vec<Ends>, probably: Vec<u32>) {
+        match &mut self.job {
             Job::Connections { ends, likely } => {
                 ends.extend(more);
                 likely.extend(probably);
             }
+            Job::Nothing => {
+                self.job =
+                    Job::Connections { ends: more.into_iter().collect(), likely: probably.into_iter().collect() };
+            }
+            Job::Everything | Job::Listeners(_) => return,
         }
         match &self.job {
             Job::Connections { ends, .. } if ends.is_empty() => self.job = Job::Nothing,
@@ -102,16 +119,25 @@ impl Agenda {
 
     /// What is to be done now.
     pub(super) fn next(&mut self, now: BootTime) -> Next {
-        match self.job {
-            Job::Nothing => Next::Idle,
-            _ if now < self.earliest => Next::Pause(Duration::from_nanos(self.earliest.since(now))),
-            _ => Next::Scan(mem::take(&mut self.job)),
+        let listeners = (!self.listeners.is_empty()).then_some(self.listeners_earliest);
+        let job = (self.job != Job::Nothing).then_some(self.earliest);
+        if listeners.is_some_and(|earliest| earliest <= now) {
+            return Next::Scan(Job::Listeners(mem::take(&mut self.listeners)));
+        }
+        match [listeners, job].into_iter().flatten().min() {
+            None => Next::Idle,
+            Some(earliest) if now < earliest => Next::Pause(Duration::from_nanos(earliest.since(now))),
+            Some(_) => Next::Scan(mem::take(&mut self.job)),
         }
     }
 
-    /// A scan took from `began` to `ended`.
-    pub(super) fn scanned(&mut self, began: BootTime, ended: BootTime) {
-        self.earliest = ended.plus(ended.since(began).saturating_mul(PAUSE));
+    /// A scan for the job took from `began` to `ended`.
+    pub(super) fn scanned(&mut self, job: &Job, began: BootTime, ended: BootTime) {
+        let earliest = match job {
+            Job::Listeners(_) => &mut self.listeners_earliest,
+            Job::Nothing | Job::Everything | Job::Connections { .. } => &mut self.earliest,
+        };
+        *earliest = ended.plus(ended.since(began).saturating_mul(PAUSE));
     }
 }
 
@@ -151,7 +177,7 @@ mod tests {
     #[test]
     fn a_pause_is_fifty_times_as_long_as_the_scan() {
         let mut agenda = Agenda::default();
-        agenda.scanned(START, START.plus(1000));
+        agenda.scanned(&Job::Everything, START, START.plus(1000));
         agenda.add(Request::Everything);
         assert_eq!(agenda.next(START.plus(1000)), Next::Pause(Duration::from_nanos(50_000)));
         assert_eq!(agenda.next(START.plus(50_999)), Next::Pause(Duration::from_nanos(1)));
@@ -161,17 +187,17 @@ mod tests {
     #[test]
     fn nobody_is_woken_for_a_pause_without_requests() {
         let mut agenda = Agenda::default();
-        agenda.scanned(START, START.plus(1000));
+        agenda.scanned(&Job::Everything, START, START.plus(1000));
         assert_eq!(agenda.next(START.plus(1000)), Next::Idle);
     }
 
     #[test]
     fn a_clock_that_seems_to_stand_still_or_to_end_does_no_harm() {
         let mut agenda = Agenda::default();
-        agenda.scanned(START.plus(1), START);
+        agenda.scanned(&Job::Everything, START.plus(1), START);
         agenda.add(Request::Everything);
         assert_eq!(agenda.next(START), Next::Scan(Job::Everything));
-        agenda.scanned(BootTime(0), BootTime(u64::MAX));
+        agenda.scanned(&Job::Everything, BootTime(0), BootTime(u64::MAX));
         agenda.add(Request::Everything);
         assert_eq!(agenda.next(START), Next::Pause(Duration::from_nanos(u64::MAX - START.0)));
     }
@@ -209,5 +235,24 @@ mod tests {
         agenda.add(request(1..=1024, &[]));
         agenda.add(request([1025], &[]));
         assert_eq!(agenda.next(START), Next::Scan(Job::Everything));
+    }
+
+    #[test]
+    fn listeners_do_not_wait_for_the_pause_of_scans_that_look_for_owners() {
+        let listeners = |ports: std::ops::Range<u16>| Request::Listeners(ports.map(ends).collect());
+        let scan = |ports: std::ops::Range<u16>| Next::Scan(Job::Listeners(ports.map(ends).collect()));
+        let mut agenda = Agenda::default();
+        agenda.scanned(&Job::Everything, START, START.plus(1_000_000));
+        agenda.add(request([1], &[]));
+        agenda.add(listeners(5..7));
+        agenda.add(listeners(6..8));
+        let now = START.plus(1_000_000);
+        assert_eq!(agenda.next(now), scan(5..8));
+        agenda.scanned(&Job::Listeners(HashSet::new()), now, now.plus(1000));
+        assert_eq!(agenda.next(now.plus(1000)), Next::Pause(Duration::from_nanos(49_999_000)), "for the connection");
+        agenda.add(listeners(1..2000));
+        assert_eq!(agenda.next(now.plus(1000)), Next::Pause(Duration::from_nanos(50_000)));
+        assert_eq!(agenda.next(now.plus(51_000)), scan(1..1025), "no more at a time");
+        assert_eq!(agenda.next(now.plus(50_000_000)), job(&[1], &[]));
     }
 }

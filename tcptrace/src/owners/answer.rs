@@ -16,7 +16,10 @@ use rtnetlink::packet_core::{
     NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkBuffer, NetlinkMessage, NetlinkPayload, Parseable,
 };
 
-use crate::{event::Endpoint, tcp::TcpState};
+use crate::{
+    event::{AcceptQueue, Endpoint},
+    tcp::TcpState,
+};
 
 /// Messages begin at multiples of this (`NLMSG_ALIGNTO`).
 const ALIGN: usize = 4;
@@ -37,6 +40,8 @@ pub struct Socket {
     pub cookie: u64,
     /// An IPv6 listener that takes no IPv4 (`IPV6_V6ONLY`).
     pub ipv6_only: bool,
+    /// Of a listener, the connections that wait to be accepted.
+    pub queue: Option<AcceptQueue>,
 }
 
 impl Socket {
@@ -62,14 +67,18 @@ impl Socket {
             addr if addr.is_unspecified() && local.addr.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
             addr => addr,
         };
+        let state = TcpState::from_kernel(header.state)?;
+        // Other sockets have bytes in these fields (tcp_diag_get_info).
+        let queue = AcceptQueue { length: header.recv_queue, limit: header.send_queue };
         Some(Self {
-            state: TcpState::from_kernel(header.state)?,
+            state,
             local,
             remote: Endpoint { addr: remote, port: destination_port },
             inode: (header.inode != 0).then_some(header.inode),
             // Two halves of 32 bits, the low one first on every processor (sock_diag_save_cookie).
             cookie: u64::from(u32::from_ne_bytes([a, b, c, d])) | u64::from(u32::from_ne_bytes([e, f, g, h])) << 32,
             ipv6_only: response.nlas.contains(&Nla::SkV6Only(true)),
+            queue: (state == TcpState::Listen).then_some(queue),
         })
     }
 }

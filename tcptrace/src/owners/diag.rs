@@ -70,31 +70,36 @@ impl Diag {
 
     /// The socket with these ends, if there is one that belongs to somebody.
     pub(super) fn find(&mut self, ends: &Ends) -> Result<Option<Socket>, OwnersError> {
-        let family = if ends.local.addr.is_ipv4() { AF_INET } else { AF_INET6 };
-        let socket_id = SocketId {
-            source_port: ends.local.port,
-            destination_port: ends.remote.port,
-            source_address: ends.local.addr,
-            destination_address: ends.remote.addr,
-            interface_id: 0,
-            cookie: ANY_COOKIE,
-        };
+        let (family, socket_id) = with_ends(ends);
         // Sockets with link-local addresses are bound to an interface, and found by their ends only where that is named.
         let link_local = |addr| matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
         let candidates = if link_local(ends.local.addr) || link_local(ends.remote.addr) {
             self.list(family, socket_id)?
         } else {
-            match self.ask(0, family, socket_id) {
-                Ok(answer) => answer.sockets,
-                Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(None),
-                Err(error) => return Err(OwnersError::Refused(error)),
-            }
+            self.find_any(family, socket_id)?
         };
         // Where no connection has these ends, the kernel names the listener.
         let wanted = |socket: &Socket| {
             socket.local == ends.local && socket.remote == ends.remote && socket.state != TcpState::TimeWait
         };
         Ok(candidates.into_iter().find(wanted))
+    }
+
+    /// The listener that would take a SYN from `ends.remote` to `ends.local`, chosen by the kernel among all that could. It
+    /// is not asked whether the address is one of this host.
+    pub(super) fn find_listener(&mut self, ends: &Ends) -> Result<Option<Socket>, OwnersError> {
+        let (family, socket_id) = with_ends(ends);
+        // Where a connection has these ends already, the kernel names that.
+        Ok(self.find_any(family, socket_id)?.into_iter().find(|socket| socket.accepts(ends.local)))
+    }
+
+    /// The socket that a segment between these ends would reach, if there is one.
+    fn find_any(&mut self, family: u8, socket_id: SocketId) -> Result<Vec<Socket>, OwnersError> {
+        match self.ask(0, family, socket_id) {
+            Ok(answer) => Ok(answer.sockets),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => Ok(Vec::new()),
+            Err(error) => Err(OwnersError::Refused(error)),
+        }
     }
 
     /// All sockets of a family with these ports, 0 for any; the kernel does not look at the addresses of a list.
@@ -145,4 +150,18 @@ impl Diag {
             }
         }
     }
+}
+
+/// How the kernel is asked for a socket with these ends, and of which family.
+fn with_ends(ends: &Ends) -> (u8, SocketId) {
+    let family = if ends.local.addr.is_ipv4() { AF_INET } else { AF_INET6 };
+    let socket_id = SocketId {
+        source_port: ends.local.port,
+        destination_port: ends.remote.port,
+        source_address: ends.local.addr,
+        destination_address: ends.remote.addr,
+        interface_id: 0,
+        cookie: ANY_COOKIE,
+    };
+    (family, socket_id)
 }

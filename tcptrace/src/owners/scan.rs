@@ -30,6 +30,14 @@ impl Scan {
                 let sockets = found.collect::<Result<_, _>>()?;
                 self.with_owners(began, sockets, likely)
             }
+            Job::Listeners(ends) => {
+                let found = ends.iter().filter_map(|ends| {
+                    let listener = self.diag.find_listener(ends).transpose()?;
+                    Some(listener.map(|listener| (*ends, listener)))
+                });
+                let listeners = found.collect::<Result<_, _>>()?;
+                Ok(Snapshot { began, sockets: Vec::new(), listeners, hidden: false })
+            }
         }
     }
 
@@ -47,6 +55,7 @@ impl Scan {
             owners.sort_unstable_by_key(|owner| owner.pid);
             OwnedSocket { socket, owners }
         };
-        Ok(Snapshot { began, sockets: sockets.into_iter().map(with_owners).collect(), hidden: holders.hidden })
+        let sockets = sockets.into_iter().map(with_owners).collect();
+        Ok(Snapshot { began, sockets, listeners: Vec::new(), hidden: holders.hidden })
     }
 }

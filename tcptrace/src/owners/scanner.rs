@@ -132,10 +132,12 @@ impl Worker {
             let began = clock.now();
             let result = self.scan.run(&job, began);
             let ended = clock.now();
-            self.shared.state().agenda.scanned(began, ended);
+            self.shared.state().agenda.scanned(&job, began, ended);
             match result {
                 Ok(snapshot) => {
-                    debug!("{} sockets and their owners in {} µs", snapshot.sockets.len(), ended.since(began) / 1000);
+                    let Snapshot { sockets, listeners, .. } = &snapshot;
+                    let took = ended.since(began) / 1000;
+                    debug!("{} sockets and their owners, {} listeners in {took} µs", sockets.len(), listeners.len());
                     self.tell_of_hidden(&snapshot);
                     if self.snapshots.blocking_send(snapshot).is_err() {
                         return;

@@ -20,7 +20,7 @@ use rustix::{
 use super::{agenda::Job, scan::Scan, *};
 use crate::{
     clock::Clock,
-    event::Endpoint,
+    event::{AcceptQueue, Endpoint},
     tcp::TcpState::{self, *},
 };
 
@@ -219,6 +219,33 @@ fn who_waits_for_an_answer_to_a_syn_is_found() {
     let ends = Ends { local: endpoint(second.local_addr().unwrap()), remote: endpoint(addr) };
     for job in [Job::Everything, connections(&[ends], &[])] {
         eventually(&job, |snapshot| is(snapshot, ends, SynSent, &[me()]));
+    }
+}
+
+#[test]
+fn the_listener_that_does_not_answer_is_found_with_its_queue() {
+    for family in FAMILIES {
+        let listener = TcpListener::bind(family).unwrap();
+        listen(&listener, 1).unwrap();
+        let local = endpoint(listener.local_addr().unwrap());
+        let ends = Ends { local, remote: Endpoint { port: 9, ..local } };
+        let job = Job::Listeners([ends].into());
+        let waiting = |length| Some(AcceptQueue { length, limit: 1 });
+        let found = |length| {
+            let expected = |snapshot: &Snapshot| matches!(snapshot.listeners[..], [(of, socket)] if of == ends && socket.queue == waiting(length));
+            assert_eq!(eventually(&job, expected).sockets, [], "nobody was looked for");
+        };
+        found(0);
+        let _first = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        found(1);
+        let second = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        found(2);
+        // Where they are connected there is no listener between the two.
+        let Ends { local, remote } = ends_of(&second);
+        let taken = Job::Listeners([Ends { local: remote, remote: local }].into());
+        assert_eq!(scan(&taken).listeners, []);
+        drop(listener);
+        assert_eq!(scan(&job).listeners, []);
     }
 }
 

@@ -213,6 +213,7 @@ impl Decoder {
             reason: fields.value,
             state: fields.state,
             queue_full: fields.queue_full,
+            queue: fields.queue,
         };
         Ok((moment, Event::Hint(hint)))
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     entry::SegmentChoice,
-    event::{Comm, Direction, Endpoint, HintName, LossSource, OwnerSource, Proof},
+    event::{AcceptQueue, Comm, Direction, Endpoint, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -123,6 +123,7 @@ pub(super) struct Hint {
     pub(super) remote: End,
     #[serde(default)]
     pub(super) queue_full: bool,
+    pub(super) queue: Option<AcceptQueue>,
 }
 
 #[derive(Debug, Deserialize)]

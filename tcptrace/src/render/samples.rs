@@ -10,7 +10,7 @@ use crate::{
         CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry,
         SCHEMA, SegmentChoice, SegmentEntry, Stamp, StartEntry, StateEntry,
     },
-    event::{BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof},
+    event::{AcceptQueue, BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -184,6 +184,7 @@ pub(crate) fn hint() -> HintEntry {
         local: endpoint([10, 0, 0, 2], 9999),
         remote: endpoint([10, 0, 0, 1], 54762),
         queue_full: true,
+        queue: Some(AcceptQueue { length: 129, limit: 128 }),
     }
 }
 

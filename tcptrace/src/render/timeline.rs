@@ -203,7 +203,7 @@ impl Timeline {
             _ => FAILED,
         };
         let sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
-        let advice = advice::handshake(record, reset_by);
+        let advice = advice::handshake(record, reset_by, track.parties.server.full_queue.is_some());
         self.show(Block { track: &track, processes, sentences, unfinished: None, advice }, out);
         if record.outcome == Some(Outcome::Established) {
             track.opened();

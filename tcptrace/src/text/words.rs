@@ -41,13 +41,14 @@ impl LossSource {
 
 impl HintName {
     /// Every one.
-    pub const ALL: [Self; 2] = [Self::SendReset, Self::RetransmitSynack];
+    pub const ALL: [Self; 3] = [Self::SendReset, Self::RetransmitSynack, Self::AcceptQueue];
 
-    /// The tracepoint's name.
+    /// The tracepoint's name, or that of what was looked at.
     pub const fn word(self) -> &'static str {
         match self {
             Self::SendReset => "tcp_send_reset",
             Self::RetransmitSynack => "tcp_retransmit_synack",
+            Self::AcceptQueue => "accept_queue",
         }
     }
 }
@@ -114,7 +115,7 @@ impl<'de> Deserialize<'de> for Direction {
 
 impl<'de> Deserialize<'de> for HintName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_word(deserializer, "a tracepoint", |word| Self::ALL.into_iter().find(|known| known.word() == word))
+        from_word(deserializer, "the name of a hint", |word| Self::ALL.into_iter().find(|known| known.word() == word))
     }
 }
 
@@ -257,7 +258,7 @@ impl JsonSchema for HintName {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "The tracepoint that told it.",
+            "description": "The tracepoint that told it, or the queue that the kernel was asked for.",
             "type": "string",
             "enum": Self::ALL.map(Self::word),
         })

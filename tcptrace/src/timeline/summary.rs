@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Close, CloseKind, Handshake, HandshakeKind, Missing, Outcome, ResetCause, Role, TimeWait, WaitingFor};
-use crate::text::HumanDuration;
+use crate::{event::AcceptQueue, text::HumanDuration};
 
 /// What a handshake's sentence needs besides the record.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct HandshakeFacts {
     pub(crate) syns: u32,
     /// What an ICMP error said about the SYN.
     pub(crate) icmp: Option<&'static str>,
+    /// The accept queue of the server's listener, where it was full when the kernel was asked last and no SYN,ACK came.
+    pub(crate) full_queue: Option<AcceptQueue>,
     /// From the first event to the last, in nanoseconds.
     pub(crate) lasted: u64,
     /// What both records' sentences need.
@@ -126,19 +128,25 @@ fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -
             Some(said) => format!("unreachable: {said}"),
             None => "unreachable: no way to the other end".to_owned(),
         },
-        Outcome::TimedOut => format!("timed out{}, {lasted} without an answer", joined("after")),
+        Outcome::TimedOut => format!("timed out{}, {lasted} without an answer{}", joined("after"), queue_words(facts)),
         Outcome::Cancelled => {
-            let and = joined("and");
-            format!("cancelled by the client's application after {lasted}{and} without an answer")
+            let (and, why) = (joined("and"), queue_words(facts));
+            format!("cancelled by the client's application after {lasted}{and} without an answer{why}")
         }
         Outcome::Unanswered => {
             let waits = match record.waiting_for {
                 Some(WaitingFor::Ack) => "the client's ACK",
                 Some(WaitingFor::SynAck) | None => "the server's SYN,ACK",
             };
-            format!("unanswered: waiting for {waits}{}", joined("after"))
+            format!("unanswered: waiting for {waits}{}{}", joined("after"), queue_words(facts))
         }
     }
+}
+
+/// Why the server does not answer.
+fn queue_words(facts: &HandshakeFacts) -> String {
+    let Some(AcceptQueue { length, limit }) = facts.full_queue else { return String::new() };
+    format!("; the server's accept queue is full ({length} of {limit})")
 }
 
 /// The sentence of a close.

@@ -25,6 +25,7 @@ pub(super) fn reset(from: u16, to: u16) -> Hint {
         reason: Some(ResetReason::NoSocket),
         state: None,
         queue_full: false,
+        queue: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     connections::{Connections, Placed},
     describe::Describer,
     entry::{EndEntry, Entry, SCHEMA, SegmentChoice, StartEntry},
-    event::{BootTime, Event, Hint, Loss, LossSource, Proof, SocketKey},
+    event::{AcceptQueue, BootTime, Event, Hint, HintName, Loss, LossSource, Proof, SocketKey},
     recording::{Record, Recording},
     render::{Json, Render as _},
     tcp::TcpFlags,
@@ -175,6 +175,10 @@ fn what_a_slow_reader_missed_is_a_gap_in_what_it_got() {
     assert!(read.contains(r#""lost"]"#), "{read}");
 }
 
+fn queue(number: u8) -> Option<AcceptQueue> {
+    Some(AcceptQueue { length: u32::from(number) / 4, limit: 3 })
+}
+
 proptest! {
     #[test]
     fn anything(
@@ -204,8 +208,9 @@ proptest! {
                 Step::Icmp { src, dst } => exchange.icmp(src, dst),
                 Step::Hint { socket, from, to } => {
                     let (at, socket) = (BootTime(exchange.now()), socket.map(SocketKey));
-                    let queue_full = more & 1 != 0;
-                    exchange.event(&Event::Hint(Hint { at, socket, queue_full, ..reset(from, to) }));
+                    let hint = Hint { at, socket, queue_full: more & 1 != 0, ..reset(from, to) };
+                    let queue = Hint { name: HintName::AcceptQueue, reason: None, queue: queue(*more), ..hint };
+                    exchange.event(&Event::Hint(if more & 2 == 0 { hint } else { queue }));
                 }
                 Step::Pass(time) if *more == 1 => exchange.listener_owner((time % 4 + 1) as u16, (time % 3 != 0).then_some(7)),
                 Step::Pass(time) if *more == 2 => exchange.owner((time % 4 + 1) as u16, (time / 4 % 4 + 1) as u16, 8),

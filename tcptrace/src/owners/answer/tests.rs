@@ -21,7 +21,7 @@ fn response(local: IpAddr, nlas: &[Nla]) -> InetResponse {
         cookie: [1, 0, 0, 0, 2, 0, 0, 0].map(u8::to_le),
     };
     let family = if local.is_ipv4() { AF_INET } else { AF_INET6 };
-    let (recv_queue, send_queue, uid) = (0, 0, 0);
+    let (recv_queue, send_queue, uid) = (129, 128, 0);
     let header =
         InetResponseHeader { family, state: 1, timer: None, socket_id, recv_queue, send_queue, uid, inode: 99 };
     InetResponse { header, nlas: nlas.iter().cloned().collect() }
@@ -58,7 +58,7 @@ fn refusal() -> Vec<u8> {
 fn listener(local: &str, ipv6_only: bool) -> Socket {
     let local = Endpoint { addr: local.parse().unwrap(), port: 443 };
     let remote = Endpoint { addr: local.addr, port: 0 };
-    Socket { state: TcpState::Listen, local, remote, inode: Some(1), cookie: 1, ipv6_only }
+    Socket { state: TcpState::Listen, local, remote, inode: Some(1), cookie: 1, ipv6_only, queue: None }
 }
 
 #[test]
@@ -69,6 +69,7 @@ fn a_socket_is_decoded() {
     assert_eq!(socket.remote, Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 50000 });
     assert_eq!(socket.inode, Some(99));
     assert!(!socket.ipv6_only);
+    assert_eq!(socket.queue, None, "bytes");
     #[cfg(target_endian = "little")]
     assert_eq!(socket.cookie, 0x2_0000_0001);
 }
@@ -93,6 +94,16 @@ fn inode_0_is_none_and_a_state_of_the_future_no_socket() {
     assert_eq!(Socket::decode(&response).unwrap().inode, None);
     response.header.state = 99;
     assert_eq!(Socket::decode(&response), None);
+}
+
+#[test]
+fn a_queue_with_one_more_than_its_limit_is_full() {
+    let mut response = response(Ipv4Addr::LOCALHOST.into(), &[]);
+    response.header.state = 10;
+    let queue = Socket::decode(&response).unwrap().queue.unwrap();
+    assert_eq!(queue, AcceptQueue { length: 129, limit: 128 });
+    assert!(queue.is_full() && !AcceptQueue { length: 128, ..queue }.is_full());
+    assert!(AcceptQueue { length: 1, limit: 0 }.is_full() && !AcceptQueue { length: 0, limit: 0 }.is_full());
 }
 
 #[test]

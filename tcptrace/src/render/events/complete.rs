@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     connections::Role,
     entry::SegmentChoice,
-    event::{Direction, HintName, LossSource, OwnerSource},
+    event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource},
     render::{Json, samples},
     reset_reason::ResetReason,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
@@ -225,6 +225,8 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.remote.addr = [127, 0, 0, 2].into(),
                     |entry| entry.remote.port = Some(1),
                     |entry| entry.queue_full = false,
+                    |entry| entry.queue = Some(AcceptQueue { length: 130, limit: 128 }),
+                    |entry| entry.queue = Some(AcceptQueue { length: 129, limit: 1 }),
                 ],
             ),
             Entry::Lost(entry) => check(

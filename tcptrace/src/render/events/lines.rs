@@ -3,7 +3,7 @@
 use super::Events;
 use crate::{
     entry::{EndEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, Stamp, StartEntry},
-    event::{LossSource, OwnerSource},
+    event::{AcceptQueue, LossSource, OwnerSource},
     render::{line::Line, look},
     text::Escaped,
 };
@@ -71,13 +71,17 @@ impl Events {
 
     pub(super) fn hint(&self, entry: &HintEntry, line: &mut Line<'_>) {
         // As with states, what keeps namespaces and sockets apart is left out.
-        let HintEntry { stamp, conn, netns: _, socket: _, name, value, state, local, remote, queue_full } = entry;
+        let HintEntry { stamp, conn, netns: _, socket: _, name, value, state, local, remote, queue_full, queue } =
+            entry;
         self.time(stamp, line);
         self.conn_if_any(*conn, line);
         line.raw("hint      ").dotted(local).raw(" > ").dotted(remote).raw(": ").raw(name.word());
         if let Some(value) = value {
             line.raw(": ");
             self.look(look::TROUBLE, line, |line| line.display(value));
+        }
+        if let Some(AcceptQueue { length, limit }) = queue {
+            line.raw(": ").number(*length).raw(" of ").number(*limit);
         }
         if let Some(state) = state {
             line.raw("  in ");

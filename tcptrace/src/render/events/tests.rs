@@ -177,10 +177,17 @@ fn the_other_lines() {
         ),
         (
             Entry::Hint(samples::hint()),
-            "#3 hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset: invalid_syn  in LISTEN, its accept queue full",
+            "#3 hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset: invalid_syn: 129 of 128  in LISTEN, its accept queue full",
         ),
         (
-            Entry::Hint(HintEntry { conn: None, value: None, state: None, queue_full: false, ..samples::hint() }),
+            Entry::Hint(HintEntry {
+                conn: None,
+                value: None,
+                state: None,
+                queue_full: false,
+                queue: None,
+                ..samples::hint()
+            }),
             "- hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset",
         ),
         (Entry::Lost(samples::lost()), "-- lost 12 state records (45 in all)"),

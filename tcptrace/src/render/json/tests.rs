@@ -69,6 +69,7 @@ fn hint() {
     let fields = [
         r#""conn":3,"netns":4026531840,"socket":78,"name":"tcp_send_reset","value":"invalid_syn","state":"LISTEN""#,
         r#""local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762},"queue_full":true"#,
+        r#""queue":{"length":129,"limit":128}"#,
     ];
     assert_eq!(line(Entry::Hint(samples::hint())), expected("hint", &fields));
     let name = HintName::RetransmitSynack;
@@ -80,6 +81,7 @@ fn hint() {
         value: None,
         state: None,
         queue_full: false,
+        queue: None,
         ..samples::hint()
     };
     let fields = [

@@ -7,7 +7,8 @@ use crate::{
 };
 
 /// For a handshake that failed, or that is known only in part.
-pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>) -> Option<String> {
+/// `reset_by` is who sent a reset, `full_queue` whether the accept queue of the server's listener is full.
+pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>, full_queue: bool) -> Option<String> {
     let server = endpoint(&EndpointEntry { addr: record.server.addr, port: record.server.port });
     let address = record.server.addr;
     let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
@@ -23,6 +24,7 @@ pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>) -> Option<St
         Outcome::Unanswered if record.waiting_for == Some(WaitingFor::Ack) => {
             "the way from the server back to the client; if there are many of these, a flood of SYNs".to_owned()
         }
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if full_queue => overflow("server"),
         Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if left => format!(
             "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, \
              `ss -ltn{port}`: Recv-Q above Send-Q)"
@@ -61,7 +63,7 @@ fn reset(by: &str, peer: &str, cause: ResetCause) -> String {
         }
         ResetCause::NoListener => "whether the service is running".to_owned(),
         ResetCause::ListenerClosed => format!("the {by}'s program: it stopped before it accepted what was waiting"),
-        ResetCause::Overflow => format!("the {by}'s listen() backlog and net.core.somaxconn: it accepts too slowly"),
+        ResetCause::Overflow => overflow(by),
         ResetCause::NoConnection => {
             format!("whether the {by} restarted, or a firewall or NAT forgot an idle connection: then, keep-alive")
         }
@@ -69,6 +71,10 @@ fn reset(by: &str, peer: &str, cause: ResetCause) -> String {
         ResetCause::Keepalive => format!("the network, and whether the {peer} vanished: it answered no probe"),
         ResetCause::Unknown => format!("the {by}'s program and its log: nothing seen here proves why"),
     }
+}
+
+fn overflow(by: &str) -> String {
+    format!("the {by}'s listen() backlog and net.core.somaxconn: it accepts too slowly")
 }
 
 /// What can be done so that the next one is seen as a whole.
@@ -94,7 +100,7 @@ mod tests {
         let mut record = *samples::handshake().record;
         record.missing.clear();
         change(&mut record);
-        handshake(&record, None)
+        handshake(&record, None, false)
     }
 
     #[test]
@@ -103,7 +109,7 @@ mod tests {
         assert_eq!(of_handshake(|record| record.outcome = None), None);
         let mut record = *samples::handshake().record;
         record.outcome = Some(Outcome::Reset);
-        assert_eq!(handshake(&record, Some(Role::Client)), None, "as health checks do");
+        assert_eq!(handshake(&record, Some(Role::Client), false), None, "as health checks do");
         let mut record = *samples::close().record;
         assert_eq!(close(&record), None);
         record.missing = vec![Missing::Lost];

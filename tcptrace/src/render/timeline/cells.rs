@@ -14,6 +14,7 @@ use super::{
 use crate::{
     connections::Role,
     entry::{HintEntry, IcmpEntry, SegmentEntry, StateEntry},
+    event::HintName,
     render::look,
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption, TcpState},
     text::{AddressText, HumanDuration},
@@ -109,8 +110,13 @@ impl Wording<'_> {
 
     fn hint(&self, entry: &HintEntry) -> Cells {
         let mut change = Styled::default();
-        change.plain("resets: ");
+        if entry.name == HintName::SendReset {
+            change.plain("resets: ");
+        }
         match entry.value {
+            _ if entry.name == HintName::AcceptQueue && !entry.queue_full => {
+                change.plain("accept queue not full any more")
+            }
             _ if entry.queue_full => change.push(look::TROUBLE, "accept queue full"),
             Some(reason) => change.push(look::TROUBLE, reason.to_string()),
             None => &mut change,

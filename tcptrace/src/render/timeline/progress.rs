@@ -2,7 +2,7 @@
 
 use crate::{
     entry::{EndpointEntry, SegmentEntry, StateEntry},
-    event::Comm,
+    event::{AcceptQueue, Comm},
     tcp::{
         SeqNumber, TcpFlags,
         TcpState::{self, Close, CloseWait, Closing, FinWait1, FinWait2, LastAck},
@@ -41,6 +41,8 @@ pub(super) struct Party {
     /// The other end's socket shows that its FIN has arrived.
     pub(super) fin_arrived: bool,
     pub(super) rst: bool,
+    /// The accept queue of its listener, where that is full.
+    pub(super) full_queue: Option<AcceptQueue>,
     /// Its socket is closed, and nothing goes on in its place.
     pub(super) gone: bool,
 }
@@ -59,6 +61,7 @@ impl Party {
             fin_acked: false,
             fin_arrived: false,
             rst: false,
+            full_queue: None,
             gone: false,
         }
     }

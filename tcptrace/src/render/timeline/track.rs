@@ -138,10 +138,26 @@ impl Track {
         self.row(Row::Icmp(entry.clone()), false);
     }
 
-    /// Takes what the kernel said about a reset. That a SYN,ACK is sent again its arrow shows.
+    /// Takes what the kernel said about a reset, or about a SYN that is not answered. That a SYN,ACK is sent again its arrow
+    /// shows.
     pub(super) fn hint(&mut self, entry: &HintEntry) {
-        if entry.name == HintName::SendReset && (entry.value.is_some() || entry.queue_full) {
-            self.row(Row::Hint(entry.clone()), true);
+        match entry.name {
+            HintName::SendReset if entry.value.is_some() || entry.queue_full => {
+                self.row(Row::Hint(entry.clone()), true);
+            }
+            HintName::AcceptQueue => self.queue(entry),
+            HintName::SendReset | HintName::RetransmitSynack => {}
+        }
+    }
+
+    /// That a queue has become full is worth to be shown again, since it may take minutes until the client gives up.
+    fn queue(&mut self, entry: &HintEntry) {
+        let role = self.role_of(&entry.local);
+        let full = entry.queue.filter(|queue| queue.is_full());
+        let before = std::mem::replace(&mut self.party_mut(role).full_queue, full);
+        if full.is_some() != before.is_some() {
+            self.shown &= full.is_none();
+            self.row(Row::Hint(entry.clone()), false);
         }
     }
 

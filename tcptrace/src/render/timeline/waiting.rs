@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     connections::Role,
+    event::AcceptQueue,
     tcp::TcpState::{CloseWait, Established, FinWait1, SynSent},
 };
 
@@ -40,8 +41,11 @@ fn opening(track: &Track) -> Waiting {
         return waiting(Role::Client, what.to_owned());
     }
     if server.synacks == 0 {
-        let times = times("SYN", client.syns);
-        return waiting(Role::Server, format!("waiting for the server's SYN,ACK; {times}"));
+        let mut sentence = format!("waiting for the server's SYN,ACK; {}", times("SYN", client.syns));
+        if let Some(AcceptQueue { length, limit }) = server.full_queue {
+            sentence += &format!("; the server's accept queue is full ({length} of {limit})");
+        }
+        return waiting(Role::Server, sentence);
     }
     if !client.acks {
         let times = times("SYN,ACK", server.synacks);

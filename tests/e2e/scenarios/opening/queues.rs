@@ -1,9 +1,11 @@
 //! Listeners that have no room, or are gone before they accept.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, process::Command};
 
-use serde_json::json;
-use tcptrace_tests::{ANY, Actor, Netns, assert_record, but, send};
+use serde_json::{Value, json};
+use tcptrace_tests::{
+    ANY, Actor, Netns, Tracer, assert_record, binary, but, endpoint, is_type, number, output, send, text,
+};
 
 use super::{
     again, drop_at_input, loopback, no_synack, plain, receive_reset, reset_by_server, start, timed_out, wait_segments,
@@ -14,12 +16,18 @@ use super::{
 fn a_full_accept_queue_answers_no_syn() {
     const PORT: u16 = 4621;
     let netns = Netns::new();
-    netns.sysctl("ipv4/tcp_syn_retries", "1");
+    netns.sysctl("ipv4/tcp_syn_retries", "2");
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
     let listener = server.listen_with(loopback(PORT), 0, |_| {});
-    let tracer = start(&netns, PORT);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "-w", path.to_str().expect("UTF-8")]);
     let waiting = client.connect(loopback(PORT));
-    let error = client.connect_with(loopback(PORT), |_| {}).expect_err("there is no room");
+    let connecting = client.start_connect(loopback(PORT), |_| {});
+    // Long before the client gives up.
+    tracer.wait_for("the queue", is_queue);
+    tracer.look(|records| assert!(records.iter().all(|record| record["outcome"] != "timed_out"), "{records:#?}"));
+    let error = connecting.finish().expect_err("there is no room");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     wait_told(&tracer, &netns, 2, 0);
     let trace = tracer.stop();
@@ -27,7 +35,90 @@ fn a_full_accept_queue_answers_no_syn() {
     let [first, second] = trace.told(&netns).try_into().expect("two connections");
     let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
     assert_record(first.handshake, &plain);
-    assert_record(second.handshake, &but(but(plain, no_synack()), timed_out(second.handshake)));
+    let syns = again(second.handshake, "syn") + 1;
+    let full = but(
+        timed_out(second.handshake),
+        json!({
+            "summary": [format!("timed out after {syns} SYNs, "), "; the server's accept queue is full (1 of 0)"],
+        }),
+    );
+    assert_record(second.handshake, &but(but(plain, no_synack()), full));
+
+    let queues: Vec<_> = trace.hints(&netns, PORT).into_iter().filter(|hint| is_queue(hint)).collect();
+    for hint in &queues {
+        assert_eq!(endpoint(hint, "local"), Some(loopback(PORT)), "{hint}");
+        assert_eq!(endpoint(hint, "remote"), endpoint(second.handshake, "client"), "{hint}");
+        let said = ["conn", "state", "queue_full", "queue"].map(|field| &hint[field]);
+        let queue = json!({ "length": 1, "limit": 0 });
+        assert_eq!(said, [&second.handshake["conn"], &json!("LISTEN"), &json!(true), &queue], "{hint}");
+    }
+    // It was asked for behind the first SYN that was sent again, and not before.
+    let conn = &second.handshake["conn"];
+    let place = |matches: &dyn Fn(&Value) -> bool| trace.records.iter().position(matches);
+    let mut syns = trace.records.iter().filter(|record| is_type(record, "segment") && record["conn"] == *conn);
+    let again = syns.nth(1).expect("a second SYN");
+    assert!(place(&is_queue) > place(&|record| record == again), "{:#?}", trace.records);
+    let late = number(queues[0], "boot_ns") - number(again, "boot_ns");
+    assert!(late < 2_000_000_000, "it was told after {late} ns");
+
+    let read = output(Command::new(binary()).arg("-r").arg(&path).arg("--json"));
+    let same: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let without_end = trace.records.split_last().expect("records").1;
+    assert_eq!(&same[..same.len() - 1], without_end);
+}
+
+#[test]
+fn a_queue_that_has_room_again_is_no_reason() {
+    const PORT: u16 = 4625;
+    let netns = Netns::new();
+    let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
+    let listener = server.listen_with(loopback(PORT), 0, |_| {});
+    let tracer = start(&netns, PORT);
+    let waiting = client.connect(loopback(PORT));
+    let connecting = client.start_connect(loopback(PORT), |_| {});
+    tracer.wait_for("the queue", is_queue);
+    let accepted = server.accept(&listener);
+    let late = connecting.finish().expect("there is room");
+    wait_told(&tracer, &netns, 2, 0);
+    let trace = tracer.stop();
+    drop((waiting, accepted, late, listener));
+    let [_, second] = trace.told(&netns).try_into().expect("two connections");
+    let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
+    let syns = again(second.handshake, "syn") + 1;
+    let expected = json!({
+        "retransmissions": { "syn": syns - 1 },
+        "summary": ["three-way handshake, established in ", format!("; the SYN was sent {syns} times")],
+    });
+    assert_record(second.handshake, &but(plain, expected));
+    assert!(!text(second.handshake, "summary").contains("queue"), "{}", second.handshake);
+}
+
+#[test]
+fn a_listener_with_room_is_not_the_reason_why_nobody_answers() {
+    const PORT: u16 = 4626;
+    let netns = Netns::new();
+    netns.sysctl("ipv4/tcp_syn_retries", "2");
+    let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
+    let listener = server.listen_with(loopback(PORT), 0, |_| {});
+    drop_at_input(&netns, &format!("tcp dport {PORT}"));
+    let tracer = start(&netns, PORT);
+    let connecting = client.start_connect(loopback(PORT), |_| {});
+    tracer.wait_for("the queue", is_queue);
+    connecting.finish().expect_err("nothing arrives");
+    wait_told(&tracer, &netns, 1, 0);
+    let trace = tracer.stop();
+    drop(listener);
+    let handshake = trace.told_failed(&netns);
+    let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
+    assert_record(handshake, &but(but(plain, no_synack()), timed_out(handshake)));
+    assert!(!text(handshake, "summary").contains("queue"), "{handshake}");
+    let hint = trace.hints(&netns, PORT)[0];
+    assert_eq!((&hint["queue"], &hint["queue_full"]), (&json!({ "length": 0, "limit": 0 }), &Value::Null), "{hint}");
+}
+
+/// Whether it tells how full a listener's queue is.
+fn is_queue(record: &Value) -> bool {
+    is_type(record, "hint") && record["name"] == "accept_queue"
 }
 
 #[test]

@@ -51,6 +51,30 @@ fn a_handshake_is_shown_unfinished_once_a_second_after_it_began() {
 }
 
 #[test]
+fn a_handshake_is_shown_unfinished_again_when_the_reason_is_found() {
+    let mut script = Script::new(PLAIN, 160);
+    script.at(0).state(Client, Close, SynSent);
+    script.at(31).segment(Client, SYN, 1_000, None, 0);
+    script.at(1_020_000).segment(Client, SYN, 1_000, None, 0);
+    script.at(1_500_000).queue(128, 128);
+    assert_eq!(script.deadline(), None, "there is room");
+    script.at(2_100_000).segment(Client, SYN, 1_000, None, 0);
+    script.at(2_500_000).queue(129, 128);
+    script.at(3_200_000).segment(Client, SYN, 1_000, None, 0);
+    script.at(3_500_000).queue(129, 128);
+    script.wait_until(30_000_000);
+    assert_eq!(script.deadline(), None);
+    script.at(30_000_100).error(110).state(Client, SynSent, Close);
+    let text = script.text();
+    let why = "the SYN was sent 4 times; the server's accept queue is full (129 of 128)";
+    assert_eq!((text.matches("unfinished:").count(), text.matches(why).count()), (2, 1), "{text}");
+    let ended = text.split("unfinished:").last().expect("there is a last one");
+    assert!(ended.contains("without an answer; the server's accept queue is full (129 of 128)"), "{text}");
+    assert!(ended.contains("listen() backlog"), "{text}");
+    assert_eq!(ended.matches("accept queue full").count(), 2, "a row each time, once: {text}");
+}
+
+#[test]
 fn a_close_says_whose_turn_it_is() {
     let mut script = opened();
     script.at(5_000).segment(Server, FIN, 9_001, Some(1_001), 0);

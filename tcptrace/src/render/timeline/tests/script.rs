@@ -6,7 +6,10 @@ use crate::{
     connections::{Connections, Placed, Role},
     describe::Describer,
     entry::{EndEntry, Entry},
-    event::{BootTime, Direction, Endpoint, Event, IcmpError, Proof, Segment, SocketKey, StateChange, Task},
+    event::{
+        AcceptQueue, BootTime, Direction, Endpoint, Event, Hint, HintName, IcmpError, Proof, Segment, SocketKey,
+        StateChange, Task,
+    },
     render::{Drawing, Render, Timeline, samples},
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
     text::{LocalTime, WallTime},
@@ -186,6 +189,23 @@ impl Script {
             segments: 1,
         };
         self.event(&Event::Segment(segment))
+    }
+
+    /// The kernel is asked how full the accept queue of the server's listener is.
+    pub(super) fn queue(&mut self, length: u32, limit: u32) -> &mut Self {
+        let queue = AcceptQueue { length, limit };
+        self.event(&Event::Hint(Hint {
+            at: self.boot(),
+            socket: None,
+            netns: None,
+            local: self.server,
+            remote: self.client,
+            name: HintName::AcceptQueue,
+            reason: None,
+            state: Some(TcpState::Listen),
+            queue_full: queue.is_full(),
+            queue: Some(queue),
+        }))
     }
 
     /// An ICMP error about the client's SYN.
