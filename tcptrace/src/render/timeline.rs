@@ -12,6 +12,7 @@
 //!
 //! - `table`, `track`, `progress`, `rows`: connections and their events until they are drawn; `ended`: what is over;
 //! - `waiting`: what an unfinished phase waits for; `advice`: what to look at where something went wrong;
+//! - `stays`: states that no row shows;
 //! - `cells`: what a row says; `columns`: where; `ladder`, `heading`, `block`: how;
 //! - `styled`, `drawing`: text whose width is known, and the characters it is made of.
 
@@ -26,6 +27,7 @@ mod ladder;
 mod lines;
 mod progress;
 mod rows;
+mod stays;
 mod styled;
 mod table;
 mod track;
@@ -204,7 +206,7 @@ impl Timeline {
         };
         let sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
         let advice = advice::handshake(record, reset_by, track.parties.server.full_queue.is_some());
-        self.show(Block { track: &track, processes, sentences, unfinished: None, advice }, out);
+        self.show(Block { track: &track, processes, sentences, unfinished: None, stays: Vec::new(), advice }, out);
         if record.outcome == Some(Outcome::Established) {
             track.opened();
             self.keep(track, out);
@@ -231,8 +233,8 @@ impl Timeline {
         };
         let mut sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
         sentences.extend(track.unseen.take().map(|text| Sentence { style: PENDING, text: text.into() }));
-        let advice = advice::close(record);
-        self.show(Block { track: &track, processes, sentences, unfinished: None, advice }, out);
+        let (stays, advice) = (stays::inferred(record, self.drawing), advice::close(record));
+        self.show(Block { track: &track, processes, sentences, unfinished: None, stays, advice }, out);
         self.ended.insert(record.conn);
     }
 
@@ -256,7 +258,7 @@ impl Timeline {
         let Waiting { sentence, turn } = Waiting::of(track);
         let sentences = vec![Sentence { style: PENDING, text: format!("unfinished: {sentence}").into() }];
         let processes = track.processes(None, None);
-        self.show(Block { track, processes, sentences, unfinished: Some(turn), advice: None }, out);
+        self.show(Block { track, processes, sentences, unfinished: Some(turn), stays: Vec::new(), advice: None }, out);
     }
 
     /// Prints a block, a blank line before it.

@@ -32,6 +32,8 @@ pub(super) struct Block<'a> {
     pub(super) sentences: Vec<Sentence<'a>>,
     /// It is not finished, and maybe it is somebody's turn.
     pub(super) unfinished: Option<Option<Role>>,
+    /// The states that no row shows, a line for each end.
+    pub(super) stays: Vec<String>,
     pub(super) advice: Option<String>,
 }
 
@@ -42,6 +44,11 @@ impl Block<'_> {
             line.write_line(drawing.color, out);
         }
         self.ladder(drawing, width, out);
+        for stays in &self.stays {
+            for line in heading::paragraph(Style::new().dimmed(), stays, drawing, width) {
+                line.write_line(drawing.color, out);
+            }
+        }
         if let Some(advice) = &self.advice {
             for line in heading::paragraph(Style::new(), &format!("look at: {advice}"), drawing, width) {
                 line.write_line(drawing.color, out);
