@@ -2,6 +2,7 @@
 
 mod captures;
 mod progress;
+mod readme;
 mod recordings;
 
 use std::{

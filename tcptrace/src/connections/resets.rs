@@ -2,7 +2,7 @@
 
 use super::{
     connection::{Connection, Side},
-    end::End,
+    end::{Closed, End},
     opening::{ECONNABORTED, ETIMEDOUT},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) fn told(conn: &Connection) -> Option<Reset> {
 /// Why an end sent its reset.
 fn cause(conn: &Connection, side: Side) -> ResetCause {
     let own = conn.end(side);
-    if let Some(cause) = by_socket(own).or_else(|| by_kernel(conn, side)) {
+    if let Some(cause) = by_socket(own, conn.end(side.other())).or_else(|| by_kernel(conn, side)) {
         return cause;
     }
     // Its own FIN said that it has closed, its socket is gone or orphaned, and more came than the FIN acknowledged.
@@ -40,7 +40,7 @@ fn cause(conn: &Connection, side: Side) -> ResetCause {
 }
 
 /// What the socket of the end was like when it was closed.
-fn by_socket(own: &End) -> Option<ResetCause> {
+fn by_socket(own: &End, other: &End) -> Option<ResetCause> {
     let closed = own.closed?;
     match closed.error {
         Some(ECONNABORTED) => return Some(ResetCause::Killed),
@@ -49,13 +49,20 @@ fn by_socket(own: &End) -> Option<ResetCause> {
         _ => {}
     }
     let proof = closed.proof;
-    match closed.by_process {
+    match closed.by_process || aborted_half_closed(own, other, closed) {
         // It closes with whatever had come by then, and nobody could have read that.
         true if proof.unaccepted => Some(ResetCause::ListenerClosed),
         true if proof.unread => Some(ResetCause::UnreadData),
         true if proof.linger => Some(ResetCause::Linger),
         _ => None,
     }
+}
+
+/// Whether close() ended a socket that shutdown() had half-closed before. Nobody's context tells, but without the other end's
+/// FIN the kernel closes it by itself only when it is an orphan, and an orphan neither lingers nor has anything to read.
+fn aborted_half_closed(own: &End, other: &End, closed: Closed) -> bool {
+    let half_closed = matches!(closed.from, FinWait1 | FinWait2) && closed.error.is_none_or(|error| error == 0);
+    half_closed && other.fin.is_none() && own.rst.is_some_and(|rst| rst.has_ack)
 }
 
 /// What the kernel said as it sent the reset.

@@ -121,7 +121,11 @@ impl Events {
     pub(super) fn end(&self, entry: &EndEntry, line: &mut Line<'_>) {
         let EndEntry { stamp, connections, open, evicted, events, lost } = entry;
         self.time(stamp, line);
-        line.raw("-- end: ").long_number(*connections).raw(" connections, ").long_number(*open).raw(" still open, ");
+        line.raw("-- end: ")
+            .long_number(*connections)
+            .raw(if *connections == 1 { " connection, " } else { " connections, " })
+            .long_number(*open)
+            .raw(" still open, ");
         line.long_number(*evicted).raw(" forgotten; ").long_number(*events).raw(" events, ");
         line.long_number(*lost).raw(" records lost");
     }

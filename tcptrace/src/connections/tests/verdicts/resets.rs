@@ -189,3 +189,24 @@ fn the_reasons_that_are_proofs_are_taken_as_such() {
     assert_eq!(cause(ResetReason::TcpAbortOnData), ResetCause::DataAfterClose);
     assert_eq!(cause(ResetReason::TcpState), ResetCause::Unknown, "linger, a closed listener and ss -K look alike");
 }
+
+#[test]
+fn a_half_closed_socket_that_is_closed_with_data_unread_resets() {
+    let cause = |proof: Proof, their_fin: bool| {
+        let mut exchange = established();
+        exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+        exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 500);
+        if their_fin {
+            exchange.segment(CLIENT, SERVER, FIN, C + 501, Some(S + 2), 0);
+        }
+        exchange.with_proof(proof).state(SERVER, CLIENT, FinWait1, Close);
+        exchange.segment(SERVER, CLIENT, RST, S + 2, Some(C + 1), 0);
+        exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+        closed_by(&mut exchange).cause
+    };
+    let unread = Proof { unread: true, ..Proof::default() };
+    assert_eq!(cause(unread, false), ResetCause::UnreadData);
+    assert_eq!(cause(Proof { linger: true, ..Proof::default() }, false), ResetCause::Linger);
+    assert_ne!(cause(unread, true), ResetCause::UnreadData, "the other's FIN ends such a socket without a reset");
+}

@@ -1,0 +1,169 @@
+//! The README says what the program is: every option, every field of every record, every word of a verdict.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+    str::Chars,
+};
+
+use serde_json::{Map, Value};
+use tcptrace_tests::{binary, output};
+
+const README: &str = include_str!("../../README.md");
+
+/// What lies between a heading and the next one.
+fn section(heading: &str) -> &'static str {
+    let (_, behind) = README.split_once(&format!("\n## {heading}\n")).expect("the README has this heading");
+    behind.split_once("\n## ").map_or(behind, |(section, _)| section)
+}
+
+/// The first two cells of each row of the tables in it, headings included. A bar within a cell becomes a slash.
+fn rows(section: &str) -> Vec<(String, String)> {
+    let cells = |line: &str| {
+        let line = line.strip_prefix("| ")?.replace(r"\|", "/");
+        let mut cells = line.split(" | ").map(|cell| cell.trim_end_matches(" |").to_owned());
+        cells.next().zip(cells.next())
+    };
+    section.lines().filter_map(cells).collect()
+}
+
+/// The options in a text, long and short ones.
+fn options(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
+    words.filter(|word| word.len() > 1 && word.starts_with('-'))
+}
+
+#[test]
+fn every_option_is_in_the_table_and_no_other() {
+    let help = output(Command::new(binary()).arg("--help"));
+    // What is said about an option stands further to the right.
+    let said = help.lines().filter(|line| line.starts_with("  ") && !line.starts_with("          "));
+    let there: BTreeSet<_> =
+        said.filter(|line| line.trim_start().starts_with('-')).flat_map(options).map(str::to_owned).collect();
+    let told: BTreeSet<_> = rows(section("Options"))
+        .iter()
+        .flat_map(|(cell, _)| options(cell).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    assert!(there.contains("--port") && there.contains("-6") && there.len() > 20, "{there:?}");
+    assert_eq!(told, there);
+}
+
+/// Names of fields, with the fields in their objects where these are told.
+#[derive(Debug, Default)]
+struct Fields(BTreeMap<String, Fields>);
+
+impl Fields {
+    /// Reads `` `a` {`b`, `c`}, `d` (words) `` up to its end or a closing brace: what is in parentheses is about values.
+    fn read(text: &mut Chars<'_>) -> Self {
+        let (mut fields, mut last) = (BTreeMap::new(), String::new());
+        while let Some(character) = text.next() {
+            match character {
+                '`' => {
+                    last = text.take_while(|&character| character != '`').collect();
+                    assert!(fields.insert(last.clone(), Self::default()).is_none(), "{last} is told twice");
+                }
+                '(' => assert!(text.any(|character| character == ')'), "a parenthesis behind {last} is not closed"),
+                '{' => drop(fields.insert(last.clone(), Self::read(text))),
+                '}' => break,
+                _ => {}
+            }
+        }
+        Self(fields)
+    }
+}
+
+/// The JSON Schema.
+struct Schema {
+    root: Value,
+    /// Definitions whose fields the README has told.
+    told: BTreeSet<String>,
+}
+
+impl Schema {
+    fn read() -> Self {
+        let text = output(Command::new(binary()).arg("--json-schema"));
+        Self { root: serde_json::from_str(&text).expect("JSON"), told: BTreeSet::new() }
+    }
+
+    fn definitions(&self) -> &Map<String, Value> {
+        self.root["$defs"].as_object().expect("an object")
+    }
+
+    /// The name of the definition that a schema refers to, as it is, as one of several or as the items of a list.
+    fn definition(schema: &Value) -> Option<String> {
+        if let Some(path) = schema["$ref"].as_str() {
+            return path.strip_prefix("#/$defs/").map(str::to_owned);
+        }
+        let several = schema["anyOf"].as_array().into_iter().flatten();
+        several.chain(schema.get("items")).find_map(Self::definition)
+    }
+
+    /// Asserts that `told` are the fields that `schema` has, besides those that every record has.
+    fn check(&mut self, place: &str, told: &Fields, schema: &Value, everywhere: &[&str]) {
+        let name = Self::definition(schema).unwrap_or_else(|| panic!("{place} is no object in the schema: {schema}"));
+        let properties = self.definitions()[&name]["properties"].as_object().cloned().unwrap_or_default();
+        let there: BTreeSet<_> =
+            properties.keys().map(String::as_str).filter(|name| !everywhere.contains(name)).collect();
+        assert_eq!(told.0.keys().map(String::as_str).collect::<BTreeSet<_>>(), there, "{place}");
+        self.told.insert(name);
+        for (field, inner) in told.0.iter().filter(|(_, inner)| !inner.0.is_empty()) {
+            self.check(&format!("{place}.{field}"), inner, &properties[field], &[]);
+        }
+    }
+}
+
+#[test]
+fn every_field_of_every_record_is_in_the_table_and_no_other() {
+    const EVERYWHERE: [&str; 3] = ["type", "time", "boot_ns"];
+    let json = section("JSON lines");
+    for field in EVERYWHERE {
+        assert!(json.contains(&format!("`{field}`")), "{field}");
+    }
+    let mut schema = Schema::read();
+    let mut rows: BTreeMap<_, _> = rows(json).into_iter().collect();
+    for record in schema.root["oneOf"].as_array().expect("one schema for each type").clone() {
+        let kind = record["properties"]["type"]["const"].as_str().expect("a type").to_owned();
+        let row = rows.remove(&format!("`{kind}`")).unwrap_or_else(|| panic!("the table has no row for {kind}"));
+        schema.check(&kind, &Fields::read(&mut row.chars()), &record, &EVERYWHERE);
+    }
+    assert!(rows.keys().all(|first| !first.starts_with('`')), "no such types: {rows:?}");
+    let objects = schema.definitions().iter().filter(|(_, definition)| definition["properties"].is_object());
+    let objects: BTreeSet<_> = objects.map(|(name, _)| name.clone()).collect();
+    assert_eq!(schema.told, objects, "fields of every object are told at least once");
+}
+
+#[test]
+fn every_word_that_a_field_can_say_is_explained() {
+    let schema = Schema::read();
+    let mut words = 0;
+    for (name, definition) in schema.definitions() {
+        // The protocol's own words.
+        if name == "TcpState" {
+            continue;
+        }
+        let listed = [&definition["enum"], &definition["items"]["enum"]].into_iter().filter_map(Value::as_array);
+        let described = definition["oneOf"].as_array().into_iter().flatten().map(|one| &one["const"]);
+        for word in listed.flatten().chain(described).filter_map(Value::as_str) {
+            assert!(README.contains(&format!("`{word}`")), "{name} can be {word}");
+            words += 1;
+        }
+    }
+    assert!(words > 50, "only {words}");
+}
+
+#[test]
+fn every_task_is_one_of_xtask() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../xtask/src/commands");
+    let tasks: BTreeSet<&str> = README
+        .split("cargo xtask ")
+        .skip(1)
+        .filter_map(|behind| behind.split(|character: char| !character.is_ascii_lowercase()).next())
+        .collect();
+    for task in ["run", "install", "test", "check", "build"] {
+        assert!(tasks.contains(task), "{task} is not mentioned");
+    }
+    for task in tasks {
+        assert!(folder.join(task).with_extension("rs").is_file(), "`cargo xtask {task}` does not exist");
+    }
+}
