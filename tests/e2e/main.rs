@@ -15,6 +15,7 @@ mod load;
 mod loopback;
 mod malformed;
 mod no_btf;
+mod owners;
 mod recordings;
 mod scenarios;
 mod schema;

@@ -2,7 +2,7 @@
 
 pub(crate) mod closing;
 mod opening;
-mod shapes;
+pub(crate) mod shapes;
 
 use std::{
     io::{ErrorKind, Read as _},

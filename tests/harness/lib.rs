@@ -17,6 +17,7 @@ mod process;
 mod raw;
 mod records;
 mod recount;
+mod stopped;
 mod tap;
 mod tcpdump;
 mod trace;
@@ -39,6 +40,7 @@ pub use self::{
     raw::{RawSender, fragments, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
+    stopped::Stopped,
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,

@@ -5,7 +5,7 @@ mod address_translation;
 mod fragments;
 mod headers;
 mod interfaces;
-mod listeners;
+pub(crate) mod listeners;
 mod malformed;
 mod many;
 mod mapped;

@@ -20,7 +20,7 @@ pub(super) fn traffic() -> Command {
 
 /// A worker that serves a listener which others hold too.
 #[track_caller]
-pub(super) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
+pub(crate) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
     let copy = OwnedFd::from(listener.try_clone().expect("a listener can be duplicated"));
     let worker = Traffic::start(netns, traffic().arg("work").stdin(Stdio::from(copy)));
     worker.wait_ready();
@@ -29,7 +29,7 @@ pub(super) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
 
 /// Ends servers as soon as they have served `count` clients between them; for each server its process id, and its clients.
 #[track_caller]
-pub(super) fn served(servers: Vec<Traffic>, count: usize) -> Vec<(u32, Vec<SocketAddr>)> {
+pub(crate) fn served(servers: Vec<Traffic>, count: usize) -> Vec<(u32, Vec<SocketAddr>)> {
     // A line for each client, behind the one that says that the server is ready.
     let served = || servers.iter().map(|server| server.count() - 1).sum::<usize>();
     eventually("the word of the servers", TRAFFIC_LIMIT, || served() == count);

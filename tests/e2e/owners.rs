@@ -1,0 +1,230 @@
+//! Who holds a socket that no event names a process for: what the kernel is asked, when, and that nobody waits for it.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use socket2::SockRef;
+use tcptrace_tests::{
+    Actor, Connection, Ends, Netns, Stopped, Tracer, binary, close, endpoint, is_type, port, receive, text,
+};
+
+use crate::scenarios::{
+    shapes::listeners::{served, worker},
+    wait_told,
+};
+
+/// No bytes up, one byte down as soon as the connection is accepted, and the client resets it.
+const REQUEST: &[u8] = b"\0\0\0\0\0\0\0\x01r";
+
+/// Longer than a connection has to live to be asked for, and than it takes until somebody looks for such connections.
+const LONG: Duration = Duration::from_secs(2);
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn start(netns: &Netns, port: u16) -> Tracer {
+    Tracer::start(netns, &["-p", &port.to_string()])
+}
+
+fn listen(netns: &Netns, port: u16) -> TcpListener {
+    netns.run(|| TcpListener::bind(loopback(port))).expect("a free port")
+}
+
+/// Opens a connection that a worker accepts.
+fn open(client: &Actor, to: SocketAddr) -> TcpStream {
+    let stream = client.connect(to);
+    std::io::Write::write_all(&mut &stream, REQUEST).expect("a request can be sent");
+    receive(&stream, 1);
+    stream
+}
+
+fn reset(client: &Actor, stream: TcpStream) {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
+    client.close(stream);
+}
+
+fn is_owner_of_listener(record: &Value, of: u16) -> bool {
+    is_type(record, "owner") && record["conn"].is_null() && port(record, "local") == Some(of)
+}
+
+fn is_owner_of_server(record: &Value, of: u16) -> bool {
+    is_type(record, "owner") && record["conn"] == 1 && port(record, "local") == Some(of)
+}
+
+/// Process and name of an end.
+fn process<'a>(record: &'a Value, end: &str) -> [&'a Value; 2] {
+    ["pid", "comm"].map(|field| &record[end][field])
+}
+
+#[test]
+fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connection_lives() {
+    const PORT: u16 = 4951;
+    let netns = Netns::new();
+    // This process holds the listener too, as whoever starts workers does.
+    let listener = listen(&netns, PORT);
+    let workers: Vec<_> = (0..2).map(|_| worker(&netns, &listener)).collect();
+    let client = Actor::new(&netns, "tt-client");
+    let tracer = start(&netns, PORT);
+    tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
+    let stream = open(&client, loopback(PORT));
+    tracer.wait_for("who has accepted", |record| is_owner_of_server(record, PORT));
+    let address = stream.local_addr().expect("a connected socket has an address");
+    reset(&client, stream);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    let worker =
+        served(workers, 1).into_iter().find(|(_, clients)| clients.contains(&address)).expect("it was served").0;
+
+    let owners = trace.of_type("owner");
+    let [shared, accepted] = owners[..] else { panic!("two owners: {owners:#?}") };
+    assert_eq!((&shared["pid"], &shared["source"]), (&Value::Null, &json!("sock_diag")), "three hold it: {shared}");
+    let expected = [&json!("sock_diag"), &json!(worker), &json!("tt-traffic")];
+    assert_eq!(["source", "pid", "comm"].map(|field| &accepted[field]), expected, "{accepted}");
+    assert_eq!(endpoint(accepted, "remote"), Some(address), "{accepted}");
+    let told = trace.told_once(&netns);
+    assert_eq!(process(told.handshake, "server"), [&Value::Null, &Value::Null], "{}", told.handshake);
+    let close = told.close.expect("a close");
+    assert_eq!((text(close, "kind"), text(close, "initiator")), ("reset", "client"), "{close}");
+    // The kernel closed its socket, in nobody's context.
+    assert_eq!(process(close, "server"), [&json!(worker), &json!("tt-traffic")], "{close}");
+    assert_eq!(process(close, "client"), [&json!(std::process::id()), &json!("tt-client")], "{close}");
+}
+
+#[test]
+fn the_only_worker_that_holds_a_listener_stands_for_who_accepts() {
+    const PORT: u16 = 4952;
+    let netns = Netns::new();
+    let listener = listen(&netns, PORT);
+    let worker = worker(&netns, &listener);
+    close(listener);
+    let pid = worker.id();
+    let client = Actor::new(&netns, "tt-client");
+    let tracer = start(&netns, PORT);
+    tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"] == pid);
+    let stream = open(&client, loopback(PORT));
+    reset(&client, stream);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    let told = trace.told_once(&netns);
+    for record in [told.handshake, told.close.expect("a close")] {
+        assert_eq!(process(record, "server"), [&json!(pid), &json!("tt-traffic")], "{record}");
+    }
+    let sources: Vec<_> = trace.of_type("owner").iter().map(|owner| &owner["source"]).collect();
+    assert_eq!(sources, ["sock_diag", "listener"]);
+}
+
+#[test]
+fn both_processes_of_a_connection_from_before_are_known_without_an_event_of_theirs() {
+    const PORT: u16 = 4953;
+    let netns = Netns::new();
+    let listener = listen(&netns, PORT);
+    let worker = worker(&netns, &listener);
+    let client = Actor::new(&netns, "tt-client");
+    let stream = open(&client, loopback(PORT));
+    let tracer = start(&netns, PORT);
+    // Connections are told of in the same answer as listeners, and show with their first event.
+    tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
+    reset(&client, stream);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    close(listener);
+    let told = trace.told_once(&netns);
+    assert_eq!(told.handshake["kind"], "unseen", "{}", told.handshake);
+    let close = told.close.expect("a close");
+    for record in [told.handshake, close] {
+        assert_eq!(record["client"]["pid"], std::process::id(), "{record}");
+        assert_eq!(process(record, "server"), [&json!(worker.id()), &json!("tt-traffic")], "{record}");
+    }
+    assert_eq!(close["kind"], "reset", "{close}");
+}
+
+#[test]
+fn nobody_waits_for_a_scan_that_does_not_end() {
+    const PORT: u16 = 4954;
+    let netns = Netns::new();
+    let listener = listen(&netns, PORT);
+    let _worker = worker(&netns, &listener);
+    let client = Actor::new(&netns, "tt-client");
+    let tracer = start(&netns, PORT);
+    tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
+    let scanner = Stopped::thread(tracer.id(), "owners");
+    let lasting = open(&client, loopback(PORT));
+    // It will be asked for, since two processes hold the listener. Until then and for longer all else goes on.
+    let (began, mut closed) = (Instant::now(), 0);
+    while began.elapsed() < LONG {
+        reset(&client, open(&client, loopback(PORT)));
+        closed += 1;
+        wait_told(&tracer, &netns, closed + 1, closed);
+    }
+    tracer.look(|records| {
+        assert!(!records.iter().any(|record| is_owner_of_server(record, PORT)), "nobody can know: {records:#?}");
+    });
+    drop(scanner);
+    tracer.wait_for("who has accepted", |record| is_owner_of_server(record, PORT));
+    let trace = tracer.stop();
+    reset(&client, lasting);
+    close(listener);
+    trace.nothing_lost();
+}
+
+#[test]
+fn the_kernel_is_asked_when_there_is_reason_to_and_not_again() {
+    const PORT: u16 = 4955;
+    let netns = Netns::new();
+    let listener = listen(&netns, PORT);
+    let _worker = worker(&netns, &listener);
+    let client = Actor::new(&netns, "tt-client");
+    let before = open(&client, loopback(PORT));
+    let arguments = ["--json", "-v", "-p", &PORT.to_string(), "--duration", &format!("{}s", 2 * LONG.as_secs())];
+    let tracer = Tracer::launch(&netns, Command::new(binary()).args(arguments));
+    tracer.wait_ready();
+    let lasting = open(&client, loopback(PORT));
+    let trace = tracer.exited();
+    assert!(trace.status.success(), "{:#?}", trace.log);
+    [before, lasting].into_iter().for_each(|stream| reset(&client, stream));
+    close(listener);
+    let scans = trace.log.iter().filter(|line| line.contains(" sockets and their owners")).count();
+    assert_eq!(scans, 2, "for everything at first, and for the connection that lasts: {:#?}", trace.log);
+    let sources: Vec<_> = trace.of_type("owner").iter().map(|owner| (&owner["conn"], &owner["source"])).collect();
+    assert_eq!(sources, [(&Value::Null, &json!("sock_diag")), (&json!(1), &json!("sock_diag"))]);
+}
+
+#[test]
+fn where_no_process_may_be_looked_at_those_that_act_are_known() {
+    const PORT: u16 = 4956;
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, loopback(PORT));
+    let old = ends.open();
+    // Of processes that have a capability which it lacks, the tracer may not see the descriptors.
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-sys_ptrace,-dac_read_search,-chown", "--"]);
+    command.arg(binary()).args(["--json", "-p", &format!("{PORT},{}", PORT + 1000)]);
+    let tracer = Tracer::start_command(&netns, &mut command);
+    tracer.wait_log("what is lacking", |line| line.contains("cap_sys_ptrace and cap_dac_read_search"));
+    ends.close_in_four(old);
+    wait_told(&tracer, &netns, 1, 1);
+    let listener = ends.server.listen(loopback(PORT + 1000));
+    let client = ends.client.connect(loopback(PORT + 1000));
+    let server = ends.server.accept(&listener);
+    ends.close_in_four(Connection { client, server });
+    wait_told(&tracer, &netns, 2, 2);
+    let trace = tracer.stop();
+    let [old, new] = trace.told(&netns).try_into().expect("two connections");
+    let nobody = [&Value::Null, &Value::Null];
+    assert_eq!([process(old.handshake, "client"), process(old.handshake, "server")], [nobody; 2]);
+    let pid = json!(std::process::id());
+    let (client, server) = ([&pid, &json!("tt-client")], [&pid, &json!("tt-server")]);
+    for record in [old.close, Some(new.handshake), new.close] {
+        let record = record.expect("a close");
+        assert_eq!([process(record, "client"), process(record, "server")], [client, server], "{record}");
+    }
+    let of_connections: Vec<_> = trace.of_type("owner").into_iter().filter(|owner| !owner["conn"].is_null()).collect();
+    let [stands_in] = of_connections[..] else { panic!("the one who listens: {of_connections:#?}") };
+    assert_eq!((&stands_in["source"], &stands_in["pid"]), (&json!("listener"), &pid), "{stands_in}");
+    trace.nothing_lost();
+}
