@@ -105,8 +105,12 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     let (old, new) = (records(&old), records(&path));
     let numbers =
         |records: &[Value]| -> Vec<u64> { told(records).iter().filter_map(|record| record["conn"].as_u64()).collect() };
-    assert_eq!((is_type(&old[0], "start"), numbers(&old)), (true, vec![1; 18]));
-    assert_eq!((is_type(&new[0], "start"), numbers(&new)), (true, vec![2; 18]));
+    for (file, number) in [(&old, 1), (&new, 2)] {
+        assert!(is_type(&file[0], "start"), "{file:#?}");
+        // Ten states, six segments, or seven on a busy machine, a handshake and a close.
+        let numbers = numbers(file);
+        assert!((18..=19).contains(&numbers.len()) && numbers.iter().all(|&conn| conn == number), "{file:#?}");
+    }
     assert_eq!(new.last(), trace.records.last());
     assert_eq!(trace.of_type("start").len(), 1, "stdout goes on as it was");
     let mode = std::fs::metadata(&path).expect("the file is there").permissions().mode();
