@@ -121,9 +121,8 @@ impl Render for Timeline {
             Entry::Hint(hint) => {
                 self.handle_timeout(at(&hint.stamp), out);
                 // One that comes behind the last record says nothing that the record does not.
-                if let Some(mut track) = hint.conn.and_then(|conn| self.table.take(conn)) {
-                    track.hint(hint);
-                    self.keep(track, out);
+                if let Some(conn) = hint.conn {
+                    self.table.change(conn, |track| track.hint(hint));
                 }
             }
             Entry::Owner(owner) => {
@@ -165,19 +164,24 @@ impl Timeline {
         &mut self,
         conn: u64,
         entry: &Entry,
-        new: impl FnOnce() -> Track,
-        add: impl FnOnce(&mut Track),
+        new: impl Fn() -> Track,
+        add: impl Fn(&mut Track),
         out: &mut Vec<u8>,
     ) {
-        let mut track = match self.table.take(conn) {
-            // Who holds it was told before its first event, which says what it is at.
-            Some(track) if track.without_events => Box::new(new().with_processes(&track)),
-            Some(track) => track,
-            None if self.ended.contains(conn) => {
-                return self.line(out, |this, out| lines::late(conn, entry, this.drawing, out));
+        let known = self.table.change(conn, |track| {
+            if track.without_events {
+                // Who holds it was told before its first event, which says what it is at.
+                *track = new().with_processes(track);
             }
-            None => Box::new(new()),
-        };
+            add(track);
+        });
+        if known {
+            return;
+        }
+        if self.ended.contains(conn) {
+            return self.line(out, |this, out| lines::late(conn, entry, this.drawing, out));
+        }
+        let mut track = Box::new(new());
         add(&mut track);
         self.keep(track, out);
     }

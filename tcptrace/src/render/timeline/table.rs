@@ -8,16 +8,32 @@ use crate::event::BootTime;
 /// How many connections are followed at the same time; the oldest ones are given up first.
 const MOST: usize = 1 << 16;
 
-/// Connections by number. Whoever changes one takes it out and puts it back, so that deadlines are right.
+/// Connections by number. Whoever changes one does so by [`Table::change`], or takes it out and puts it back, so that
+/// deadlines are right.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// In boxes, since they are moved for every event.
+    /// In boxes, since they are large and moved about.
     tracks: BTreeMap<u64, Box<Track>>,
     /// When phases are to be shown unfinished.
     due: BTreeSet<(BootTime, u64)>,
 }
 
 impl Table {
+    /// Changes a connection where it is. Returns whether it is there.
+    pub(super) fn change(&mut self, conn: u64, change: impl FnOnce(&mut Track)) -> bool {
+        let Some(track) = self.tracks.get_mut(&conn) else { return false };
+        let before = track.due;
+        change(track);
+        if track.due != before {
+            let entry = |due| (due, conn);
+            if let Some(before) = before.map(entry) {
+                self.due.remove(&before);
+            }
+            self.due.extend(track.due.map(entry));
+        }
+        true
+    }
+
     /// Takes a connection out.
     pub(super) fn take(&mut self, conn: u64) -> Option<Box<Track>> {
         let track = self.tracks.remove(&conn)?;
@@ -83,7 +99,10 @@ mod tests {
         assert_eq!(table.due(), Some(BootTime(3)));
         assert!(table.take_due(BootTime(2)).is_none());
         assert_eq!(table.take_due(BootTime(4)).map(|track| track.conn), Some(3));
-        assert_eq!(table.take_all().count(), MOST - 1);
+        assert!(table.change(5, |track| track.due = Some(BootTime(1))));
+        assert_eq!(table.take_due(BootTime(4)).map(|track| track.conn), Some(5));
+        assert!(!table.change(5, |_| unreachable!("it has been taken out")));
+        assert_eq!(table.take_all().count(), MOST - 2);
         assert_eq!(table.due(), None);
     }
 }
