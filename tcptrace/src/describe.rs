@@ -1,6 +1,8 @@
 //! From placed events to entries: wall-clock times, interface names, the words of ICMP.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::{
     clock::Clock,
@@ -33,7 +35,7 @@ impl Describer {
 
     /// For events that were recorded: [`Clock::note`] has to say when each of them was.
     pub fn of_recording() -> Self {
-        Self { clock: Clock::recorded(), capture: false, interfaces: HashMap::new() }
+        Self { clock: Clock::recorded(), capture: false, interfaces: HashMap::default() }
     }
 
     /// An interface's name is known, or has changed.
@@ -50,19 +52,17 @@ impl Describer {
     }
 
     /// The entry of an event.
-    pub fn entry(&mut self, placed: &Placed) -> Entry {
+    pub fn entry(&mut self, placed: Placed) -> Entry {
         match placed {
-            Placed::State(placed) => Entry::State(self.state(placed)),
-            Placed::Segment(placed) => Entry::Segment(self.segment(placed)),
-            Placed::Icmp(placed) => Entry::Icmp(self.icmp(placed)),
-            Placed::Owner(placed) => Entry::Owner(self.owner(placed)),
-            Placed::Listener(owner) => Entry::Owner(self.listener(owner)),
-            Placed::Hint(placed) => Entry::Hint(self.hint(placed)),
-            Placed::Loss(loss) => Entry::Lost(self.lost(loss)),
-            Placed::Handshake(record) => {
-                Entry::Handshake(HandshakeEntry { stamp: self.stamp(record.at), record: record.clone() })
-            }
-            Placed::Close(record) => Entry::Close(CloseEntry { stamp: self.stamp(record.at), record: record.clone() }),
+            Placed::State(placed) => Entry::State(self.state(&placed)),
+            Placed::Segment(placed) => Entry::Segment(self.segment(&placed)),
+            Placed::Icmp(placed) => Entry::Icmp(self.icmp(&placed)),
+            Placed::Owner(placed) => Entry::Owner(self.owner(&placed)),
+            Placed::Listener(owner) => Entry::Owner(self.listener(&owner)),
+            Placed::Hint(placed) => Entry::Hint(self.hint(&placed)),
+            Placed::Loss(loss) => Entry::Lost(self.lost(&loss)),
+            Placed::Handshake(record) => Entry::Handshake(HandshakeEntry { stamp: self.stamp(record.at), record }),
+            Placed::Close(record) => Entry::Close(CloseEntry { stamp: self.stamp(record.at), record }),
         }
     }
 

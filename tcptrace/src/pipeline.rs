@@ -224,9 +224,9 @@ impl Pipeline {
         step(connections, &mut |placed| {
             let hidden = *control_only && matches!(&placed, Placed::Segment(segment) if !segment.control);
             if !hidden {
-                given_up += output.write(&describer.entry(&placed));
+                given_up += output.write(&describer.entry(placed));
             } else if output.has_file() {
-                given_up += output.write_file(&describer.entry(&placed));
+                given_up += output.write_file(&describer.entry(placed));
             }
         });
         self.give_up(given_up);
@@ -249,6 +249,6 @@ impl Pipeline {
             return None;
         }
         let loss = self.ledger.add(LossSource::Output, count, self.describer.clock.now())?;
-        Some(self.describer.entry(&Placed::Loss(loss)))
+        Some(self.describer.entry(Placed::Loss(loss)))
     }
 }

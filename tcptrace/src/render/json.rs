@@ -2,6 +2,7 @@
 
 mod escape;
 mod fast;
+mod records;
 
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ impl Render for Json {
         match entry {
             Entry::Segment(segment) => fast::segment(segment, &mut line),
             Entry::State(state) => fast::state(state, &mut line),
+            Entry::Handshake(record) => records::handshake(record, &mut line),
+            Entry::Close(record) => records::close(record, &mut line),
             _ => by_serde(entry, line.out()),
         }
         line.raw("\n");

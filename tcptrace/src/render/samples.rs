@@ -276,7 +276,7 @@ pub(crate) fn all() -> Vec<Entry> {
     ]
 }
 
-fn any_address() -> impl Strategy<Value = IpAddr> {
+pub(crate) fn any_address() -> impl Strategy<Value = IpAddr> {
     prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)]
 }
 
@@ -284,7 +284,7 @@ fn any_endpoint() -> impl Strategy<Value = EndpointEntry> {
     (any_address(), any::<Option<u16>>()).prop_map(|(addr, port)| EndpointEntry { addr, port })
 }
 
-fn any_stamp() -> impl Strategy<Value = Stamp> {
+pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
     any::<(i64, Option<u64>)>().prop_map(|(time, boot_ns)| Stamp { time: WallTime(time), boot_ns })
 }
 

@@ -32,6 +32,9 @@ fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Whether a terminal might act on this character, or show it as nothing: controls (C1 included, which some terminals
 /// take as the beginning of an escape sequence), and what is invisible or changes the direction of writing.
 pub fn is_unsafe(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     character.is_control()
         || matches!(character,
             '\u{ad}' // soft hyphen

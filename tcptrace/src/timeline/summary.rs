@@ -1,6 +1,6 @@
 //! One sentence for each record: what happened, who began it, and what to look at where it went wrong.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use super::{Close, CloseKind, Handshake, HandshakeKind, Missing, Outcome, ResetCause, Role, TimeWait, WaitingFor};
 use crate::{event::AcceptQueue, text::HumanDuration};
@@ -51,15 +51,18 @@ pub(crate) struct CloseFacts {
     pub(crate) common: CommonFacts,
 }
 
+/// Bytes of most sentences.
+const USUAL: usize = 128;
+
 /// The sentence of a handshake.
 pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
-    let mut text = match record.kind {
+    let mut text = String::with_capacity(USUAL);
+    text.push_str(match record.kind {
         HandshakeKind::ThreeWay => "three-way handshake",
         HandshakeKind::Simultaneous => "simultaneous open",
         HandshakeKind::FastOpen => "TCP Fast Open handshake",
         HandshakeKind::Unseen => "handshake not seen",
-    }
-    .to_owned();
+    });
     if let Some(outcome) = record.outcome {
         text.push_str(", ");
         text.push_str(&outcome_words(record, outcome, facts));
@@ -72,73 +75,70 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     if again > 0 {
         push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
     }
-    text.push_str(&common_words(&facts.common));
+    push_common(&mut text, &facts.common);
     text + &missing_words(&record.missing)
 }
 
-fn common_words(facts: &CommonFacts) -> String {
-    let mut text = match facts.no_segments {
+fn push_common(text: &mut String, facts: &CommonFacts) {
+    text.push_str(match facts.no_segments {
         Some(NoSegments::OtherNamespace) => "; no segments: other network namespace",
         Some(NoSegments::NotWatched) => "; no segments: they passed no interface that is watched",
         Some(NoSegments::NeverLeft) => "; no SYN was seen to leave this host",
         None => "",
-    }
-    .to_owned();
+    });
     if let Some(number) = facts.translated {
-        push(&mut text, format_args!("; the same as #{number}, on the other side of an address translation"));
+        push(text, format_args!("; the same as #{number}, on the other side of an address translation"));
     }
-    text
 }
 
-fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -> String {
+fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -> Cow<'static, str> {
     let lasted = HumanDuration(facts.lasted);
-    let tries = match facts.syns {
-        0 => None,
-        1 => Some("one SYN".to_owned()),
-        syns => Some(format!("{syns} SYNs")),
+    let joined = |word: &str| match facts.syns {
+        0 => String::new(),
+        1 => format!(" {word} one SYN"),
+        syns => format!(" {word} {syns} SYNs"),
     };
-    let joined = |word: &str| tries.as_ref().map_or_else(String::new, |tries| format!(" {word} {tries}"));
     match outcome {
         Outcome::Established => {
             let round = record.syn_to_synack_ns.zip(record.synack_to_ack_ns).map(|(there, back)| there + back);
             match round.or(record.connect_ns) {
-                Some(time) => format!("established in {}", HumanDuration(time)),
-                None => "established".to_owned(),
+                Some(time) => format!("established in {}", HumanDuration(time)).into(),
+                None => "established".into(),
             }
         }
         Outcome::Refused => match (record.by_icmp, facts.icmp) {
-            (true, Some(said)) => format!("refused by ICMP: {said}"),
+            (true, Some(said)) => format!("refused by ICMP: {said}").into(),
             _ => match record.reset.map(|reset| reset.cause) {
-                Some(ResetCause::NoListener) => "refused: nobody listens there".to_owned(),
-                None => "refused: by a reset or an ICMP error, which was not seen".to_owned(),
-                _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so".to_owned(),
+                Some(ResetCause::NoListener) => "refused: nobody listens there".into(),
+                None => "refused: by a reset or an ICMP error, which was not seen".into(),
+                _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so".into(),
             },
         },
         Outcome::Reset => match record.reset.map(|reset| reset.by) {
-            Some(Role::Client) => {
-                "reset by the client before it was complete, as health checks and scans do".to_owned()
-            }
+            Some(Role::Client) => "reset by the client before it was complete, as health checks and scans do".into(),
             Some(Role::Server) => {
                 let cause = record.reset.map_or("", |reset| cause_words(reset.cause));
-                format!("reset by the server before it was complete{cause}")
+                format!("reset by the server before it was complete{cause}").into()
             }
-            None => "reset before it was complete".to_owned(),
+            None => "reset before it was complete".into(),
         },
         Outcome::Unreachable => match facts.icmp {
-            Some(said) => format!("unreachable: {said}"),
-            None => "unreachable: no way to the other end".to_owned(),
+            Some(said) => format!("unreachable: {said}").into(),
+            None => "unreachable: no way to the other end".into(),
         },
-        Outcome::TimedOut => format!("timed out{}, {lasted} without an answer{}", joined("after"), queue_words(facts)),
+        Outcome::TimedOut => {
+            format!("timed out{}, {lasted} without an answer{}", joined("after"), queue_words(facts)).into()
+        }
         Outcome::Cancelled => {
             let (and, why) = (joined("and"), queue_words(facts));
-            format!("cancelled by the client's application after {lasted}{and} without an answer{why}")
+            format!("cancelled by the client's application after {lasted}{and} without an answer{why}").into()
         }
         Outcome::Unanswered => {
             let waits = match record.waiting_for {
                 Some(WaitingFor::Ack) => "the client's ACK",
                 Some(WaitingFor::SynAck) | None => "the server's SYN,ACK",
             };
-            format!("unanswered: waiting for {waits}{}{}", joined("after"), queue_words(facts))
+            format!("unanswered: waiting for {waits}{}{}", joined("after"), queue_words(facts)).into()
         }
     }
 }
@@ -151,12 +151,12 @@ fn queue_words(facts: &HandshakeFacts) -> String {
 
 /// The sentence of a close.
 pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
-    let mut text = how(record, facts);
+    let mut text = String::with_capacity(USUAL);
+    text.push_str(&how(record, facts));
     let arrows = [(record.bytes.client_to_server, "→"), (record.bytes.server_to_client, "←")];
-    let bytes: Vec<String> =
-        arrows.iter().filter_map(|(count, arrow)| count.map(|count| format!("{count} B {arrow}"))).collect();
-    if !bytes.is_empty() {
-        push(&mut text, format_args!("; {}", bytes.join(", ")));
+    let counts = arrows.iter().filter_map(|&(count, arrow)| Some((count?, arrow)));
+    for ((count, arrow), separator) in counts.zip(["; ", ", "]) {
+        push(&mut text, format_args!("{separator}{count} B {arrow}"));
     }
     if let Some(time) = record.duration_ns {
         push(&mut text, format_args!("; lasted {}", HumanDuration(time)));
@@ -171,36 +171,40 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     if let Some(reset) = late {
         push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
     }
-    text.push_str(&common_words(&facts.common));
+    push_common(&mut text, &facts.common);
     text + &missing_words(&record.missing)
 }
 
-fn how(record: &Close, facts: &CloseFacts) -> String {
-    let by = record.initiator.map_or_else(String::new, |role| format!(" by the {}", name(role)));
+fn how(record: &Close, facts: &CloseFacts) -> Cow<'static, str> {
+    let by = match record.initiator {
+        Some(Role::Client) => " by the client",
+        Some(Role::Server) => " by the server",
+        None => "",
+    };
     match record.kind {
-        CloseKind::Simultaneous => "closed by both ends at once".to_owned(),
-        CloseKind::ThreeSegment => format!("closed{by}, three segments"),
-        CloseKind::FourSegment => format!("closed{by}, four segments"),
-        CloseKind::Orderly => format!("closed{by}, as the states show; the FINs were not seen"),
+        CloseKind::Simultaneous => "closed by both ends at once".into(),
+        CloseKind::ThreeSegment => format!("closed{by}, three segments").into(),
+        CloseKind::FourSegment => format!("closed{by}, four segments").into(),
+        CloseKind::Orderly => format!("closed{by}, as the states show; the FINs were not seen").into(),
         CloseKind::TimedOut => match (record.initiator, record.reset.map(|reset| reset.cause)) {
-            (Some(role), _) => format!("timed out after the {} had closed", name(role)),
-            (None, Some(cause @ ResetCause::Keepalive)) => format!("timed out{}", cause_words(cause)),
-            (None, _) => "timed out: the other end did not answer any more".to_owned(),
+            (Some(role), _) => format!("timed out after the {} had closed", name(role)).into(),
+            (None, Some(cause @ ResetCause::Keepalive)) => format!("timed out{}", cause_words(cause)).into(),
+            (None, _) => "timed out: the other end did not answer any more".into(),
         },
         CloseKind::Unfinished => match record.initiator {
-            Some(role) => format!("unfinished: the {} has closed its side; tracing stopped first", name(role)),
-            None => "unfinished: tracing stopped first".to_owned(),
+            Some(role) => format!("unfinished: the {} has closed its side; tracing stopped first", name(role)).into(),
+            None => "unfinished: tracing stopped first".into(),
         },
-        CloseKind::Unseen if by.is_empty() => "ended; how was not seen".to_owned(),
-        CloseKind::Unseen => format!("closed{by}; how it ended was not seen"),
+        CloseKind::Unseen if by.is_empty() => "ended; how was not seen".into(),
+        CloseKind::Unseen => format!("closed{by}; how it ended was not seen").into(),
         CloseKind::Reset => record.reset.map_or_else(
-            || "reset".to_owned(),
+            || "reset".into(),
             |reset| {
                 let cause = match reset.cause {
                     ResetCause::DataAfterClose => late_words(facts),
-                    cause => cause_words(cause).to_owned(),
+                    cause => cause_words(cause).into(),
                 };
-                format!("reset by the {}{cause}", name(reset.by))
+                format!("reset by the {}{cause}", name(reset.by)).into()
             },
         ),
     }
@@ -210,16 +214,18 @@ fn how(record: &Close, facts: &CloseFacts) -> String {
 const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
 
 /// Why data for a closed socket need not be a failure.
-fn late_words(facts: &CloseFacts) -> String {
+fn late_words(facts: &CloseFacts) -> Cow<'static, str> {
     match facts.late_bytes {
         Some(bytes) if facts.other_closed && bytes <= 64 => {
             format!(": the other end still sent {bytes} B while it closed too, as TLS does with close_notify: harmless")
+                .into()
         }
         Some(bytes) if CLOSE_NOTIFY.contains(&bytes) => format!(
             ": the other end sent {bytes} B to a socket that was closed already: harmless if that was TLS's close_notify, \
              whose length it is; further writes fail with EPIPE"
-        ),
-        _ => cause_words(ResetCause::DataAfterClose).to_owned(),
+        )
+        .into(),
+        _ => cause_words(ResetCause::DataAfterClose).into(),
     }
 }
 

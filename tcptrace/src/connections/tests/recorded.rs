@@ -44,7 +44,7 @@ fn lines(describer: &mut Describer, placed: &[Placed], now: BootTime) -> String 
     };
     let stamp = describer.stamp(now);
     let end = EndEntry { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
-    let entries: Vec<_> = placed.iter().map(|placed| describer.entry(placed)).collect();
+    let entries: Vec<_> = placed.iter().map(|placed| describer.entry(placed.clone())).collect();
     let mut out = Vec::new();
     for entry in [Entry::Start(start)].iter().chain(&entries).chain(&[Entry::End(end)]) {
         Json.render(entry, &mut out);

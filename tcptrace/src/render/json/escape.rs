@@ -16,16 +16,15 @@ impl Formatter for Escape {
         if fragment.bytes().all(|byte| byte < 0x7f) {
             return writer.write_all(fragment.as_bytes());
         }
-        for character in fragment.chars() {
-            if is_unsafe(character) {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
-            } else {
-                writer.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
+        let mut safe = 0;
+        for (at, character) in fragment.char_indices().filter(|&(_, character)| is_unsafe(character)) {
+            writer.write_all(fragment.get(safe..at).unwrap_or_default().as_bytes())?;
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
             }
+            safe = at + character.len_utf8();
         }
-        Ok(())
+        writer.write_all(fragment.get(safe..).unwrap_or_default().as_bytes())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two entries of which there are millions, written without serde, which takes three times as long.
+//! The two entries of which there are most, written without serde, which takes three times as long.
 //!
 //! What they have to look like is what serde makes of them: a test holds these to it for any value.
 
@@ -6,7 +6,7 @@ use super::{super::line::Line, by_serde, escape::is_plain};
 use crate::{
     connections::Role,
     entry::{EndpointEntry, SegmentEntry, Stamp, StateEntry},
-    event::Direction,
+    event::{Comm, Direction},
     tcp::{TcpOption, TcpOptions, Timestamp},
 };
 
@@ -109,15 +109,12 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
     }
     line.raw(r#","pid":"#).number_or_null(*pid);
     line.raw(r#","tid":"#).number_or_null(*tid);
-    match comm {
-        Some(comm) => line.raw(r#","comm":"#).string(&String::from_utf8_lossy(comm.bytes())),
-        None => line.raw(r#","comm":null"#),
-    };
+    line.raw(r#","comm":"#).comm_or_null(*comm);
     line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns).raw("}");
 }
 
 impl Line<'_> {
-    fn stamp(&mut self, Stamp { time, boot_ns }: &Stamp) -> &mut Self {
+    pub(super) fn stamp(&mut self, Stamp { time, boot_ns }: &Stamp) -> &mut Self {
         self.raw(r#","time":""#).raw(time.text());
         self.raw(r#"","boot_ns":"#).long_number_or_null(*boot_ns)
     }
@@ -126,14 +123,14 @@ impl Line<'_> {
         self.raw(r#"{"addr":""#).address(*addr).raw(r#"","port":"#).number_or_null(*port).raw("}")
     }
 
-    fn options(&mut self, options: &TcpOptions) -> &mut Self {
+    pub(super) fn options(&mut self, options: &TcpOptions) -> &mut Self {
         let Some(Common { mss, window_scale, sack_permitted, timestamp }) = Common::of(options) else {
             by_serde(options, self.out());
             return self;
         };
         self.raw(r#"{"mss":"#).number_or_null(mss);
         self.raw(r#","window_scale":"#).number_or_null(window_scale);
-        self.raw(r#","sack_permitted":"#).raw(if sack_permitted { "true" } else { "false" });
+        self.raw(r#","sack_permitted":"#).truth(sack_permitted);
         match timestamp {
             Some(Timestamp { value, echo }) => {
                 self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}}")
@@ -142,7 +139,7 @@ impl Line<'_> {
         }
     }
 
-    fn string(&mut self, text: &str) -> &mut Self {
+    pub(super) fn string(&mut self, text: &str) -> &mut Self {
         if is_plain(text) {
             return self.raw("\"").raw(text).raw("\"");
         }
@@ -150,14 +147,25 @@ impl Line<'_> {
         self
     }
 
-    fn number_or_null(&mut self, number: Option<impl Into<u32>>) -> &mut Self {
+    pub(super) fn comm_or_null(&mut self, comm: Option<Comm>) -> &mut Self {
+        match comm {
+            Some(comm) => self.string(&String::from_utf8_lossy(comm.bytes())),
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn truth(&mut self, truth: bool) -> &mut Self {
+        self.raw(if truth { "true" } else { "false" })
+    }
+
+    pub(super) fn number_or_null(&mut self, number: Option<impl Into<u32>>) -> &mut Self {
         match number {
             Some(number) => self.number(number),
             None => self.raw("null"),
         }
     }
 
-    fn long_number_or_null(&mut self, number: Option<u64>) -> &mut Self {
+    pub(super) fn long_number_or_null(&mut self, number: Option<u64>) -> &mut Self {
         match number {
             Some(number) => self.long_number(number),
             None => self.raw("null"),

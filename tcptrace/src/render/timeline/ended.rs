@@ -1,6 +1,8 @@
 //! The connections whose last record has been printed.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::HashSet;
 
 /// How many are remembered.
 const MOST: usize = 1 << 16;

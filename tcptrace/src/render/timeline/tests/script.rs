@@ -245,7 +245,7 @@ impl Script {
     fn pass(&mut self, step: impl FnOnce(&mut Connections, &mut dyn FnMut(Placed))) -> &mut Self {
         let Self { connections, describer, timeline, out, times, .. } = self;
         step(connections, &mut |placed| {
-            let entry = describer.entry(&placed);
+            let entry = describer.entry(placed);
             times.extend(stamp(&entry));
             timeline.render(&entry, out);
         });
