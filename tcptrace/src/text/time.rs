@@ -13,10 +13,14 @@ const NANOSECONDS: i64 = 1_000_000_000;
 /// Text of a time up to its fraction, and the second since the epoch that it is the text of.
 type Second<const N: usize> = (i64, [u8; N]);
 
+/// The even one and the odd one of two seconds that follow each other.
+type Seconds<const N: usize> = [Cell<Second<N>>; 2];
+
 thread_local! {
-    // Times come in order: nearly always only the fraction is new. No time is as early as the one these begin with.
-    static UTC: Cell<Second<20>> = const { Cell::new((i64::MIN, [0; 20])) };
-    static LOCAL: Cell<Second<9>> = const { Cell::new((i64::MIN, [0; 9])) };
+    // Times come in order: nearly always only the fraction is new. Closes are told a second later than what they include,
+    // so that two seconds take turns. No time is as early as the one these begin with.
+    static UTC: Seconds<20> = const { [const { Cell::new((i64::MIN, [0; 20])) }; 2] };
+    static LOCAL: Seconds<9> = const { [const { Cell::new((i64::MIN, [0; 9])) }; 2] };
 }
 
 /// A time in nanoseconds since the Unix epoch; it reads as RFC 3339 in UTC, always with nine digits.
@@ -28,7 +32,7 @@ impl WallTime {
     pub(crate) fn text(self) -> [u8; 30] {
         let (second, fraction) = split(self.0);
         let before =
-            UTC.with(|cell| cached(cell, second, || until_fraction(second, "%Y-%m-%dT%H:%M:%S.", TimeZone::UTC)));
+            UTC.with(|cells| cached(cells, second, || until_fraction(second, "%Y-%m-%dT%H:%M:%S.", TimeZone::UTC)));
         let mut text = [b'Z'; 30];
         join(&mut text, before, fraction);
         text
@@ -88,7 +92,7 @@ impl LocalTime {
     pub(crate) fn text(self) -> [u8; 18] {
         let (second, fraction) = split(self.0.0);
         let before =
-            LOCAL.with(|cell| cached(cell, second, || until_fraction(second, "%H:%M:%S.", TimeZone::system())));
+            LOCAL.with(|cells| cached(cells, second, || until_fraction(second, "%H:%M:%S.", TimeZone::system())));
         let mut text = [0; 18];
         join(&mut text, before, fraction);
         text
@@ -125,7 +129,8 @@ fn join<const N: usize>(text: &mut [u8], before: [u8; N], fraction: [u8; 9]) {
     }
 }
 
-fn cached<const N: usize>(cell: &Cell<Second<N>>, second: i64, make: impl FnOnce() -> [u8; N]) -> [u8; N] {
+fn cached<const N: usize>([even, odd]: &Seconds<N>, second: i64, make: impl FnOnce() -> [u8; N]) -> [u8; N] {
+    let cell = if second % 2 == 0 { even } else { odd };
     let (of, text) = cell.get();
     if of == second {
         return text;
