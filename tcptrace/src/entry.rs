@@ -240,6 +240,10 @@ pub struct OwnerEntry {
     /// How many sockets listen there, where it is more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sockets: Option<u32>,
+    /// How long before the kernel was asked, in nanoseconds; only for listeners, some of which may have come or gone since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub asked_ns: Option<u64>,
     /// The process that holds it; null where several do, or none that can be seen.
     pub pid: Option<u32>,
     /// The process's name.

@@ -219,6 +219,8 @@ pub struct SocketOwner {
 pub struct ListenerOwner {
     /// When it was told.
     pub at: BootTime,
+    /// When the kernel was asked: what began to listen by then is counted, what did later may be or not.
+    pub asked: BootTime,
     /// Where they listen.
     pub local: Endpoint,
     /// How many sockets do: several with `SO_REUSEPORT`.

@@ -59,7 +59,7 @@ mod tests {
                 line.as_object_mut().unwrap().remove(key);
                 let optional = match entry {
                     Entry::Segment(_) => &["segments", "urgent", "socket"][..],
-                    _ => &["evidence", "queue_full", "queue", "replaces"],
+                    _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces"],
                 };
                 let optional =
                     optional.contains(&key.as_str()) && !matches!(entry, Entry::Handshake(_) | Entry::Close(_));

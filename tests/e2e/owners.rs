@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
-    Actor, Connection, Ends, Netns, Stopped, Tracer, binary, close, endpoint, is_type, port, receive, text,
+    Actor, Connection, Ends, Netns, Stopped, Tracer, binary, close, endpoint, is_type, output, port, receive, text,
 };
 
 use crate::scenarios::{
@@ -141,6 +141,38 @@ fn both_processes_of_a_connection_from_before_are_known_without_an_event_of_thei
         assert_eq!(process(record, "server"), [&json!(worker.id()), &json!("tt-traffic")], "{record}");
     }
     assert_eq!(close["kind"], "reset", "{close}");
+}
+
+#[test]
+fn a_listener_that_begins_while_the_kernel_is_asked_counts_once_and_a_recording_agrees() {
+    const PORT: u16 = 4957;
+    let netns = Netns::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let client = Actor::new(&netns, "tt-client");
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "-w", path.to_str().expect("UTF-8")]);
+    // After any of these everything is asked for, and some come and go meanwhile.
+    for _ in 0..50 {
+        close(listen(&netns, PORT));
+    }
+    let listener = listen(&netns, PORT);
+    // What is told of it is news: another process has it too.
+    let worker = worker(&netns, &listener);
+    tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"].is_null());
+    reset(&client, open(&client, loopback(PORT)));
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    close(listener);
+    drop(worker);
+    for owner in trace.of_type("owner") {
+        assert!(owner["sockets"].is_null(), "there never were two: {owner}");
+        assert!(owner["conn"].is_number() || owner["asked_ns"].is_number(), "{owner}");
+    }
+    let read = output(Command::new(binary()).arg("-r").arg(&path).arg("--json"));
+    let read: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    // The last line counts the events, and copies are not counted again.
+    let events = |records: &[Value]| records.split_last().expect("an end").1.to_vec();
+    assert_eq!(events(&read), events(&trace.records));
 }
 
 #[test]

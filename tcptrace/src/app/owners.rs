@@ -119,7 +119,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
     }
     let listener = |((addr, port), (sockets, holders)): (_, (u32, Vec<Owner>))| {
         let (local, process) = (Endpoint { addr, port }, only(&holders));
-        Event::Listener(ListenerOwner { at: now, local, sockets, process })
+        Event::Listener(ListenerOwner { at: now, asked: snapshot.began, local, sockets, process })
     };
     let queues = snapshot.listeners.iter().filter_map(|(ends, listener)| queue(*ends, listener, filter, now));
     // Before connections, whose roles may depend on them.

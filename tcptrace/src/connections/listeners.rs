@@ -1,8 +1,15 @@
 //! Who listens where in the namespaces of this host.
+//!
+//! Two know of it: state changes, each when it happens, and the kernel when it is asked, whose answer takes a while. What
+//! both tell must count once, whichever is heard of first; the times at which it happened and was asked settle that.
 
 use std::{collections::HashMap, net::IpAddr};
 
-use crate::event::{Endpoint, ListenerOwner, Process};
+use crate::event::{BootTime, Endpoint, ListenerOwner, Process};
+
+/// How many places are remembered where nobody listens any more: an answer that is older is on its way for less than a
+/// second.
+const MOST_GONE: usize = 1024;
 
 /// Who holds the sockets that listen at one address and port.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +26,10 @@ struct Listener {
     addr: IpAddr,
     sockets: u32,
     holder: Holder,
+    /// When the kernel was asked that told this: what happened until then is counted.
+    asked: Option<BootTime>,
+    /// The last change that was seen.
+    changed: Option<BootTime>,
 }
 
 /// All that is known to listen.
@@ -26,48 +37,80 @@ struct Listener {
 pub(super) struct Listeners {
     /// By namespace and port.
     known: HashMap<(u32, u16), Vec<Listener>>,
+    /// When the last socket at a place has ceased to listen.
+    gone: HashMap<(u32, Endpoint), BootTime>,
 }
 
 impl Listeners {
     /// A socket begins to listen.
-    pub(super) fn open(&mut self, netns: u32, local: Endpoint, by: Option<Process>) {
+    pub(super) fn open(&mut self, netns: u32, local: Endpoint, at: BootTime, by: Option<Process>) {
         let holder = by.map_or(Holder::NotOne, Holder::One);
         let here = self.known.entry((netns, local.port)).or_default();
         match here.iter_mut().find(|listener| listener.addr == local.addr) {
             Some(known) => {
-                known.sockets += 1;
-                let same = matches!((known.holder, holder), (Holder::One(a), Holder::One(b)) if a.pid == b.pid);
-                // The thread that listens is named; the kernel may have been asked before that was read, and names the process.
-                known.holder = if same { holder } else { Holder::NotOne };
+                let same = known.is_held_as(holder);
+                if !known.has_counted(at) {
+                    known.sockets += 1;
+                    known.changed = known.changed.max(Some(at));
+                    known.holder = if same { known.holder } else { Holder::NotOne };
+                }
+                if same {
+                    // The thread that listens is named; the kernel, asked before that was read, names the process.
+                    known.holder = holder;
+                }
             }
-            None => here.push(Listener { addr: local.addr, sockets: 1, holder }),
+            None => {
+                here.push(Listener { addr: local.addr, sockets: 1, holder, asked: None, changed: Some(at) });
+                self.gone.remove(&(netns, local));
+            }
         }
     }
 
     /// A socket does not listen any more.
-    pub(super) fn close(&mut self, netns: u32, local: Endpoint) {
-        let Some(here) = self.known.get_mut(&(netns, local.port)) else { return };
+    pub(super) fn close(&mut self, netns: u32, local: Endpoint, at: BootTime) {
+        let here = self.known.entry((netns, local.port)).or_default();
         if let Some(known) = here.iter_mut().find(|listener| listener.addr == local.addr) {
+            if known.has_counted(at) {
+                return;
+            }
             known.sockets = known.sockets.saturating_sub(1);
+            known.changed = known.changed.max(Some(at));
         }
         here.retain(|listener| listener.sockets > 0);
+        let any = here.iter().any(|listener| listener.addr == local.addr);
         if here.is_empty() {
             self.known.remove(&(netns, local.port));
+        }
+        if !any {
+            // An answer that does not know of it yet may come all the same, whether it was known here or not.
+            if self.gone.len() >= MOST_GONE {
+                self.gone.clear();
+            }
+            self.gone.insert((netns, local), at);
         }
     }
 
     /// The kernel has been asked who holds a listener. Returns whether that is news.
     pub(super) fn learn(&mut self, netns: u32, owner: &ListenerOwner) -> bool {
-        let told = Listener {
-            addr: owner.local.addr,
-            sockets: owner.sockets.max(1),
-            holder: owner.process.map_or(Holder::NotOne, Holder::One),
-        };
-        let here = self.known.entry((netns, owner.local.port)).or_default();
-        match here.iter_mut().find(|listener| listener.addr == told.addr) {
-            Some(known) if known.is_as(&told) => return false,
-            Some(known) => *known = told,
-            None => here.push(told),
+        let holder = owner.process.map_or(Holder::NotOne, Holder::One);
+        let (sockets, asked) = (owner.sockets.max(1), Some(owner.asked));
+        let place = (netns, owner.local.port);
+        let known =
+            self.known.get_mut(&place).and_then(|here| here.iter_mut().find(|known| known.addr == owner.local.addr));
+        let changed =
+            known.as_ref().map_or_else(|| self.gone.get(&(netns, owner.local)).copied(), |known| known.changed);
+        // What was seen since may be in the answer or not: it is left at what was seen.
+        if changed > asked {
+            return false;
+        }
+        match known {
+            Some(known) if known.sockets == sockets && known.is_held_as(holder) => return false,
+            Some(known) => *known = Listener { sockets, holder, asked, ..*known },
+            None => {
+                let told = Listener { addr: owner.local.addr, sockets, holder, asked, changed };
+                self.gone.remove(&(netns, owner.local));
+                self.known.entry(place).or_default().push(told);
+            }
         }
         true
     }
@@ -98,12 +141,17 @@ impl Listeners {
 
 impl Listener {
     /// The name of a process is that of whichever thread was looked at: it makes no difference.
-    fn is_as(&self, other: &Self) -> bool {
-        let pid = |holder| match holder {
-            Holder::One(process) => Some(process.pid),
-            Holder::NotOne => None,
-        };
-        self.sockets == other.sockets && pid(self.holder) == pid(other.holder)
+    fn is_held_as(&self, holder: Holder) -> bool {
+        match (self.holder, holder) {
+            (Holder::One(one), Holder::One(other)) => one.pid == other.pid,
+            (Holder::NotOne, Holder::NotOne) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether what happened then had happened when the kernel was asked.
+    fn has_counted(&self, at: BootTime) -> bool {
+        self.asked >= Some(at)
     }
 }
 
@@ -122,8 +170,16 @@ mod tests {
         Endpoint { addr: addr.parse().expect("an address"), port: 80 }
     }
 
+    const EARLY: BootTime = BootTime(10);
+    const LATE: BootTime = BootTime(20);
+
     fn told(addr: &str, pid: Option<u32>) -> ListenerOwner {
-        ListenerOwner { at: BootTime(9), local: at(addr), sockets: 1, process: pid.map(process) }
+        asked(LATE, addr, 1, pid)
+    }
+
+    /// The kernel was asked then, and says it much later.
+    fn asked(asked: BootTime, addr: &str, sockets: u32, pid: Option<u32>) -> ListenerOwner {
+        ListenerOwner { at: BootTime(99), asked, local: at(addr), sockets, process: pid.map(process) }
     }
 
     fn pid(listeners: &Listeners, local: &str) -> Option<u32> {
@@ -133,10 +189,10 @@ mod tests {
     #[test]
     fn the_listener_nearest_to_the_address_is_meant() {
         let mut listeners = Listeners::default();
-        listeners.open(NETNS, at("::"), Some(process(6)));
+        listeners.open(NETNS, at("::"), EARLY, Some(process(6)));
         assert_eq!((pid(&listeners, "10.0.0.1"), pid(&listeners, "fd00::1")), (Some(6), Some(6)));
-        listeners.open(NETNS, at("0.0.0.0"), Some(process(4)));
-        listeners.open(NETNS, at("10.0.0.2"), Some(process(2)));
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
+        listeners.open(NETNS, at("10.0.0.2"), EARLY, Some(process(2)));
         let found = ["10.0.0.1", "10.0.0.2", "fd00::1"].map(|local| pid(&listeners, local));
         assert_eq!(found, [Some(4), Some(2), Some(6)]);
         assert_eq!(listeners.holder(NETNS + 1, at("10.0.0.1")), None);
@@ -145,17 +201,17 @@ mod tests {
     #[test]
     fn a_port_that_several_processes_share_is_nobodys() {
         let mut listeners = Listeners::default();
-        listeners.open(NETNS, at("0.0.0.0"), Some(process(4)));
-        listeners.open(NETNS, at("0.0.0.0"), Some(process(4)));
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
         assert_eq!(pid(&listeners, "10.0.0.1"), Some(4), "two sockets of one process");
-        listeners.open(NETNS, at("0.0.0.0"), Some(process(5)));
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(5)));
         assert_eq!(pid(&listeners, "10.0.0.1"), None);
     }
 
     #[test]
     fn what_the_kernel_tells_replaces_what_was_known() {
         let mut listeners = Listeners::default();
-        listeners.open(NETNS, at("0.0.0.0"), Some(process(4)));
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
         assert!(!listeners.learn(NETNS, &told("0.0.0.0", Some(4))));
         assert!(listeners.learn(NETNS, &told("0.0.0.0", None)));
         assert_eq!(listeners.holder(NETNS, at("10.0.0.1")), Some(None), "its children hold it too");
@@ -166,12 +222,67 @@ mod tests {
     #[test]
     fn the_last_socket_that_closes_ends_it() {
         let mut listeners = Listeners::default();
-        listeners.open(NETNS, at("0.0.0.0"), None);
-        listeners.open(NETNS, at("0.0.0.0"), None);
-        listeners.close(NETNS, at("0.0.0.0"));
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, None);
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, None);
+        listeners.close(NETNS, at("0.0.0.0"), EARLY);
         assert!(listeners.listens(NETNS, 80));
-        listeners.close(NETNS, at("0.0.0.0"));
+        listeners.close(NETNS, at("0.0.0.0"), EARLY);
         assert!(!listeners.listens(NETNS, 80));
-        listeners.close(NETNS, at("0.0.0.0"));
+        listeners.close(NETNS, at("0.0.0.0"), EARLY);
+    }
+
+    #[test]
+    fn a_listener_that_the_answer_has_counted_counts_once() {
+        let mut listeners = Listeners::default();
+        assert!(listeners.learn(NETNS, &asked(LATE, "0.0.0.0", 1, Some(4))));
+        // Its event comes late.
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
+        assert_eq!(pid(&listeners, "10.0.0.1"), Some(4));
+        listeners.close(NETNS, at("0.0.0.0"), BootTime(21));
+        assert!(!listeners.listens(NETNS, 80));
+
+        let mut listeners = Listeners::default();
+        assert!(listeners.learn(NETNS, &asked(LATE, "0.0.0.0", 1, Some(4))));
+        listeners.open(NETNS, at("0.0.0.0"), BootTime(21), Some(process(4)));
+        listeners.close(NETNS, at("0.0.0.0"), BootTime(22));
+        assert!(listeners.listens(NETNS, 80), "another one, which had been there before");
+    }
+
+    #[test]
+    fn a_listener_that_has_gone_before_the_answer_is_not_taken_off_again() {
+        let mut listeners = Listeners::default();
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
+        assert!(listeners.learn(NETNS, &asked(LATE, "0.0.0.0", 1, Some(4))));
+        listeners.close(NETNS, at("0.0.0.0"), BootTime(15));
+        assert!(listeners.listens(NETNS, 80));
+        listeners.close(NETNS, at("0.0.0.0"), BootTime(21));
+        assert!(!listeners.listens(NETNS, 80));
+    }
+
+    #[test]
+    fn an_answer_that_is_older_than_what_was_seen_changes_nothing() {
+        let mut listeners = Listeners::default();
+        listeners.open(NETNS, at("0.0.0.0"), LATE, Some(process(4)));
+        assert!(!listeners.learn(NETNS, &asked(EARLY, "0.0.0.0", 2, None)));
+        assert_eq!(pid(&listeners, "10.0.0.1"), Some(4));
+        listeners.close(NETNS, at("0.0.0.0"), BootTime(21));
+        assert!(!listeners.learn(NETNS, &asked(LATE, "0.0.0.0", 1, Some(4))), "it has gone since");
+        assert!(!listeners.listens(NETNS, 80));
+        assert!(listeners.learn(NETNS, &asked(BootTime(22), "0.0.0.0", 1, Some(4))), "another");
+
+        let mut listeners = Listeners::default();
+        listeners.close(NETNS, at("0.0.0.0"), LATE);
+        assert!(!listeners.learn(NETNS, &asked(EARLY, "0.0.0.0", 1, Some(4))), "nobody knew of it");
+        assert!(!listeners.listens(NETNS, 80));
+    }
+
+    #[test]
+    fn what_is_remembered_of_those_that_have_gone_has_an_end() {
+        let mut listeners = Listeners::default();
+        for port in 1..=3000 {
+            listeners.close(NETNS, Endpoint { port, ..at("0.0.0.0") }, EARLY);
+        }
+        assert!(listeners.gone.len() <= MOST_GONE && listeners.known.is_empty());
     }
 }

@@ -115,13 +115,13 @@ impl Connections {
         let (socket, replaces) = self.socket_of(change);
         let old_state_ns = socket.since.map(|since| change.at.since(since));
         if change.new == Listen {
-            self.listeners.open(netns, change.local, change.task.map(Process::from));
+            self.listeners.open(netns, change.local, change.at, change.task.map(Process::from));
             if let Some(known) = self.table.socket_mut(change.socket) {
                 *known = Socket { since: Some(change.at), ..socket };
             }
         } else {
             self.table.remove_socket(change.socket);
-            self.listeners.close(netns, change.local);
+            self.listeners.close(netns, change.local, change.at);
         }
         PlacedState { change: *change, conn: None, socket: socket.number, role: None, replaces, old_state_ns }
     }

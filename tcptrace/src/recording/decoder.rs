@@ -225,7 +225,10 @@ impl Decoder {
         let (at, local, source) = (moment.at, fields.local.into(), fields.source);
         let event = match fields.remote {
             _ if source != OwnerSource::SockDiag => return Ok(None),
-            None => Event::Listener(ListenerOwner { at, local, sockets: fields.sockets.unwrap_or(1), process }),
+            None => {
+                let asked = BootTime(at.0.saturating_sub(fields.asked_ns.unwrap_or(0)));
+                Event::Listener(ListenerOwner { at, asked, local, sockets: fields.sockets.unwrap_or(1), process })
+            }
             Some(remote) => {
                 let (remote, early) = (remote.into(), fields.conn.is_some_and(|conn| conn > self.newest));
                 Event::Owner(SocketOwner { at, asked: at, early, local, remote, process, source })

@@ -134,6 +134,7 @@ pub(super) struct Owner {
     pub(super) local: End,
     pub(super) remote: Option<End>,
     pub(super) sockets: Option<u32>,
+    pub(super) asked_ns: Option<u64>,
     pub(super) pid: Option<u32>,
     pub(super) comm: Option<Comm>,
     pub(super) source: OwnerSource,

@@ -165,6 +165,7 @@ pub(crate) fn owner() -> OwnerEntry {
         local: endpoint([10, 0, 0, 2], 9999),
         remote: Some(endpoint([10, 0, 0, 1], 54762)),
         sockets: None,
+        asked_ns: None,
         pid: Some(801),
         comm: Some(comm("server")),
         source: OwnerSource::SockDiag,

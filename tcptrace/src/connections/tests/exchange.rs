@@ -70,8 +70,14 @@ impl Exchange {
 
     /// The kernel tells who holds a listener; `None` for several processes.
     pub(super) fn listener_owner(&mut self, port: u16, pid: Option<u32>) {
+        self.listeners_owner(port, 1, 0, pid);
+    }
+
+    /// The kernel tells how many listeners there are, and who holds them, so long after it was asked.
+    pub(super) fn listeners_owner(&mut self, port: u16, sockets: u32, late: u64, pid: Option<u32>) {
         let (at, process) = (BootTime(self.now), pid.map(process));
-        self.event(&Event::Listener(ListenerOwner { at, local: end(port), sockets: 1, process }));
+        let asked = BootTime(self.now.saturating_sub(late));
+        self.event(&Event::Listener(ListenerOwner { at, asked, local: end(port), sockets, process }));
     }
 
     pub(super) fn connections(&mut self) -> &mut Connections {

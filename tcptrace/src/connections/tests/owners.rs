@@ -2,10 +2,10 @@
 
 use super::{
     CLIENT, SERVER,
-    exchange::{Exchange, State::*},
+    exchange::{self, Exchange, State::*},
 };
 use crate::{
-    connections::{Placed, PlacedOwner},
+    connections::{Placed, PlacedOwner, Role},
     event::{BootTime, Comm, OwnerSource},
     tcp::TcpFlags,
     timeline::{Close, Handshake},
@@ -70,6 +70,28 @@ fn a_listener_that_was_there_before_is_known_from_the_kernel() {
     exchange.with_sockets().listener_owner(SERVER, Some(9));
     exchange.local_connection(CLIENT, SERVER);
     assert_eq!(pids(&exchange.finish_all()), [None, Some(9), None, Some(9)]);
+}
+
+#[test]
+fn a_listener_that_was_there_when_the_kernel_was_asked_does_not_outlive_its_end() {
+    let mut exchange = Exchange::new();
+    exchange.pass(SECOND);
+    exchange.listeners_owner(SERVER, 1, 0, Some(9));
+    exchange.pass(SECOND);
+    exchange.by(9).listener(SERVER, Listen, Close);
+    // On its way since before that.
+    exchange.listeners_owner(SERVER, 1, SECOND, Some(9));
+    exchange.segment(SERVER, CLIENT, TcpFlags::PSH, 30, Some(40), 5);
+    let placed = exchange.finish();
+    let [.., Placed::Segment(_)] = placed[..] else { panic!("{placed:?}") };
+    let mut roles = Exchange::new();
+    roles.by(9).listener(SERVER, Close, Listen);
+    for exchange in [&mut exchange, &mut roles] {
+        exchange.state(SERVER, CLIENT, Established, CloseWait);
+    }
+    let role = |exchange: &mut Exchange| exchange::states(&exchange.finish()).last().and_then(|state| state.role);
+    assert_eq!(role(&mut roles), Some(Role::Server), "where somebody listens");
+    assert_eq!(role(&mut exchange), Some(Role::Client), "the first sender, where nobody does");
 }
 
 #[test]

@@ -212,7 +212,7 @@ proptest! {
                     let queue = Hint { name: HintName::AcceptQueue, reason: None, queue: queue(*more), ..hint };
                     exchange.event(&Event::Hint(if more & 2 == 0 { hint } else { queue }));
                 }
-                Step::Pass(time) if *more == 1 => exchange.listener_owner((time % 4 + 1) as u16, (time % 3 != 0).then_some(7)),
+                Step::Pass(time) if *more == 1 => exchange.listeners_owner((time % 4 + 1) as u16, (time % 2 + 1) as u32, time / 64 % 8, (time % 3 != 0).then_some(7)),
                 Step::Pass(time) if *more == 2 => exchange.owner((time % 4 + 1) as u16, (time / 4 % 4 + 1) as u16, 8),
                 Step::Pass(_) if *more == 0 => {
                     let at = BootTime(exchange.now());

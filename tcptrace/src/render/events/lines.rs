@@ -45,7 +45,8 @@ impl Events {
     /// Who holds a socket.
     pub(super) fn owner(&self, entry: &OwnerEntry, line: &mut Line<'_>) {
         // The ends tell sockets apart for people.
-        let OwnerEntry { stamp, conn, socket: _, local, remote, sockets, pid, comm, source } = entry;
+        // When the kernel was asked is for whoever reads it back.
+        let OwnerEntry { stamp, conn, socket: _, local, remote, sockets, asked_ns: _, pid, comm, source } = entry;
         self.time(stamp, line);
         self.conn_if_any(*conn, line);
         line.raw("owner     ").dotted(local);
