@@ -22,6 +22,7 @@ mod copies;
 mod end;
 mod hints;
 mod inferred;
+mod keep_alive;
 mod listeners;
 mod opening;
 mod owners;
@@ -36,6 +37,7 @@ mod translations;
 mod waiting;
 
 pub use connection::Role;
+pub use keep_alive::SegmentNote;
 pub use owners::Unowned;
 pub use queues::Unanswered;
 
@@ -103,6 +105,8 @@ pub struct PlacedSegment {
     pub rel_ack: Option<u32>,
     /// It belongs to what opens and closes the connection: one of those that `--segments control` shows.
     pub control: bool,
+    /// What the segments before tell of it.
+    pub note: Option<SegmentNote>,
 }
 
 /// An ICMP error in its place.

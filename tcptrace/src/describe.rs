@@ -109,6 +109,7 @@ impl Describer {
             urgent: header.has(TcpFlags::URG).then_some(header.urgent),
             length: segment.length,
             segments: (segment.segments > 1).then_some(segment.segments),
+            note: placed.note,
             options: TcpOptions::from(header),
         }
     }

@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::connections::Role;
+pub use crate::connections::{Role, SegmentNote};
 use crate::{
     cli::Segments,
     event::{AcceptQueue, Comm, Direction, HintName, LossSource, OwnerSource, Proof},
@@ -191,6 +191,10 @@ pub struct SegmentEntry {
     /// How many segments the buffer stands for, when more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segments: Option<u16>,
+    /// What the segments before tell of this one; only where that is something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SegmentNote")]
+    pub note: Option<SegmentNote>,
     /// TCP options.
     pub options: TcpOptions,
 }

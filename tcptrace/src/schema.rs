@@ -58,7 +58,7 @@ mod tests {
                 let mut line = whole.clone();
                 line.as_object_mut().unwrap().remove(key);
                 let optional = match entry {
-                    Entry::Segment(_) => &["segments", "urgent", "socket"][..],
+                    Entry::Segment(_) => &["note", "segments", "urgent", "socket"][..],
                     _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces"],
                 };
                 let optional =

@@ -10,6 +10,7 @@ mod filters;
 mod frames;
 mod ground;
 mod hints;
+mod keep_alive;
 mod ladder;
 mod load;
 mod loopback;

@@ -111,6 +111,10 @@ pub(super) struct End {
     pub(super) data_seen: bool,
     /// The offset from the ISN that the other end has acknowledged.
     pub(super) acked: u64,
+    /// Its last segment was a keep-alive probe, and the other end has sent nothing since.
+    pub(super) probed: bool,
+    /// Its last segment had the window 0.
+    pub(super) no_room: bool,
     /// What the kernel said about its first reset.
     pub(super) reset_hint: Option<ResetHint>,
     /// Something shows that it is on this host.

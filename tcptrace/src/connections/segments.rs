@@ -3,6 +3,7 @@
 use super::{
     Connections, NO_NAMESPACE, PlacedSegment,
     connection::{Connection, Icmp, Key, Side},
+    keep_alive,
     listeners::Listeners,
 };
 use crate::{
@@ -34,6 +35,7 @@ impl Connections {
         conn.last = segment.at;
         conn.has_segments = true;
         let answered = conn.end(from).synack.is_some();
+        let note = keep_alive::note(conn, from, segment);
         let control = learn(conn, from, segment);
         conn.shows_all |= !control;
         if key.is_self_connect() {
@@ -47,6 +49,7 @@ impl Connections {
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,
+            note,
         };
         if answers {
             self.translations.note(&mut self.table, at);

@@ -8,7 +8,7 @@ use crate::{
     connections::Role,
     entry::{
         CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry,
-        SCHEMA, SegmentChoice, SegmentEntry, Stamp, StartEntry, StateEntry,
+        SCHEMA, SegmentChoice, SegmentEntry, SegmentNote, Stamp, StartEntry, StateEntry,
     },
     event::{AcceptQueue, BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof},
     reset_reason::ResetReason,
@@ -120,6 +120,7 @@ pub(crate) fn segment() -> SegmentEntry {
         urgent: None,
         length: 0,
         segments: None,
+        note: None,
         options: TcpOptions(OptionBytes::new(&SYN_OPTIONS)),
     }
 }
@@ -136,6 +137,7 @@ pub(crate) fn data_segment() -> SegmentEntry {
         urgent: Some(5),
         length: 14480,
         segments: Some(10),
+        note: Some(SegmentNote::KeepAliveAnswer),
         options: TcpOptions(OptionBytes::EMPTY),
         ..segment()
     }
@@ -292,11 +294,12 @@ pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
 /// Any segment, the contradictory ones included.
 pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
     let whose = any::<(u64, Option<Option<u64>>, String)>();
-    let place = (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])));
+    let place =
+        (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])), of(select(SegmentNote::ALL.to_vec())));
     let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();
     let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
     (place, header).prop_map(|(place, header)| {
-        let (stamp, (conn, socket, interface), direction) = place;
+        let (stamp, (conn, socket, interface), direction, note) = place;
         let (src, dst, flags, numbers, options) = header;
         let (seq, ack, rel_seq, rel_ack, window, urgent, length, segments) = numbers;
         SegmentEntry {
@@ -316,6 +319,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
             urgent,
             length,
             segments,
+            note,
             options: TcpOptions(OptionBytes::new(&options)),
         }
     })

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     connections::Role,
-    entry::SegmentChoice,
+    entry::{SegmentChoice, SegmentNote},
     event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource},
     render::{Json, samples},
     reset_reason::ResetReason,
@@ -165,6 +165,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.urgent = Some(6),
                     |entry| entry.length = 1,
                     |entry| entry.segments = Some(2),
+                    |entry| entry.note = Some(SegmentNote::KeepAlive),
                     |entry| entry.options = TcpOptions(OptionBytes::new(&samples::SYN_OPTIONS)),
                 ],
             ),

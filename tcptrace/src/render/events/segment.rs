@@ -2,7 +2,7 @@
 
 use super::Events;
 use crate::{
-    entry::SegmentEntry,
+    entry::{SegmentEntry, SegmentNote},
     event::Direction,
     render::{line::Line, look},
     tcp::{Notation, SeqNumber, TcpFlags},
@@ -29,6 +29,7 @@ impl Events {
             urgent,
             length,
             segments,
+            note,
             options,
         } = entry;
         // As in tcpdump, a SYN shows the number that others are relative to; so does a segment without ACK, which may
@@ -68,6 +69,12 @@ impl Events {
         line.raw(", length ").number(*length);
         if let Some(segments) = *segments {
             line.raw(" (").number(segments).raw(" segments)");
+        }
+        if let Some(note) = note {
+            line.raw(match note {
+                SegmentNote::KeepAlive => " (keep-alive probe)",
+                SegmentNote::KeepAliveAnswer => " (answers the keep-alive probe)",
+            });
         }
     }
 

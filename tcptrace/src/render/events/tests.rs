@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    entry::{HintEntry, SegmentEntry, StartEntry, StateEntry},
+    entry::{HintEntry, SegmentEntry, SegmentNote, StartEntry, StateEntry},
     render::samples,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, is_unsafe},
@@ -56,7 +56,7 @@ fn a_syn_is_absolute() {
 
 #[test]
 fn data_is_relative_unless_asked_for() {
-    let data = samples::data_segment();
+    let data = SegmentEntry { note: None, ..samples::data_segment() };
     assert_eq!(
         segment(PLAIN, data.clone()),
         "#1 lo out  IP 127.0.0.1.39870 > 127.0.0.1.9502: Flags [P.], seq 1:14481, ack 1, win 4099, urg 5, length 14480 (10 \
@@ -70,11 +70,24 @@ fn data_is_relative_unless_asked_for() {
 }
 
 #[test]
+fn what_is_known_of_a_segment_besides_stands_behind_it() {
+    let ack = SegmentEntry { length: 0, segments: None, ..samples::data_segment() };
+    let behind = |note| {
+        let text = segment(PLAIN, SegmentEntry { note, ..ack.clone() });
+        text.split_once(", length 0").expect("a length").1.to_owned()
+    };
+    assert_eq!(behind(Some(SegmentNote::KeepAlive)), " (keep-alive probe)");
+    assert_eq!(behind(Some(SegmentNote::KeepAliveAnswer)), " (answers the keep-alive probe)");
+    assert_eq!(behind(None), "");
+}
+
+#[test]
 fn an_ack_shows_no_sequence_number_and_its_sacks_are_relative() {
     let ack = SegmentEntry {
         flags: TcpFlags::ACK,
         length: 0,
         segments: None,
+        note: None,
         options: TcpOptions(OptionBytes::new(&[1, 1, 5, 10, 0x66, 0xa0, 0xdc, 0xe6, 0x66, 0xa0, 0xdc, 0xea])),
         ..samples::data_segment()
     };

@@ -30,6 +30,7 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
         urgent,
         length,
         segments,
+        note,
         options,
     } = entry;
     line.raw(r#"{"type":"segment""#).stamp(stamp);
@@ -57,6 +58,9 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
     line.raw(r#","length":"#).number(*length);
     if let Some(segments) = *segments {
         line.raw(r#","segments":"#).number(segments);
+    }
+    if let Some(note) = note {
+        line.raw(r#","note":""#).raw(note.word()).raw("\"");
     }
     line.raw(r#","options":"#).options(options).raw("}");
 }

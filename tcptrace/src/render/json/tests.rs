@@ -124,7 +124,7 @@ fn segment_of_several_with_rare_options() {
     assert!(line.contains(r#""direction":null"#), "{line}");
     let end = concat!(
         r#""flags":"P.","seq":2927179379,"ack":1721825044,"rel_seq":1,"rel_ack":1,"window":4099,"urgent":5,"length":14480,"#,
-        r#""segments":10,"options":{"mss":null,"window_scale":null,"sack_permitted":false,"timestamp":null,"#,
+        r#""segments":10,"note":"keep_alive_answer","options":{"mss":null,"window_scale":null,"sack_permitted":false,"timestamp":null,"#,
         r#""sack":[{"left":9,"right":12}],"fast_open":""}}"#,
         "\n"
     );

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     connections::Role,
-    entry::{HintEntry, IcmpEntry, SegmentEntry, StateEntry},
+    entry::{HintEntry, IcmpEntry, SegmentEntry, SegmentNote, StateEntry},
     event::HintName,
     render::look,
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption, TcpState},
@@ -156,6 +156,10 @@ impl Wording<'_> {
 
         let mut more = Vec::new();
         more.extend(again.then(|| "again".to_owned()));
+        more.extend(entry.note.map(|note| match note {
+            SegmentNote::KeepAlive => "keep-alive probe".to_owned(),
+            SegmentNote::KeepAliveAnswer => "answers it".to_owned(),
+        }));
         more.extend((entry.length > 0).then(|| format!("{} B", entry.length)));
         let number = if entry.length > 0 {
             Some(format!("seq {seq}:{}", seq.wrapping_add(entry.length)))

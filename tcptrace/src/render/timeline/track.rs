@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     connections::Role,
-    entry::{EndpointEntry, HintEntry, IcmpEntry, OwnerEntry, SegmentEntry, Stamp, StateEntry},
+    entry::{EndpointEntry, HintEntry, IcmpEntry, OwnerEntry, SegmentEntry, SegmentNote, Stamp, StateEntry},
     event::{BootTime, HintName, OwnerSource},
     tcp::{
         TcpFlags,
@@ -125,10 +125,9 @@ impl Track {
         let role = self.role_of(&entry.src);
         self.party_mut(role).send(entry);
         self.party_mut(other(role)).receive(entry);
-        let again = self.rows.iter().any(|row| match row {
-            Row::Segment { entry: before, .. } => self.role_of(&before.src) == role && overlap(entry, before),
-            Row::State { .. } | Row::Icmp(_) | Row::Hint(_) => false,
-        });
+        // The byte of a probe is none of the data.
+        let sent_before = |row: &Row| matches!(row, Row::Segment { entry: before, .. } if self.role_of(&before.src) == role && overlap(entry, before));
+        let again = entry.note != Some(SegmentNote::KeepAlive) && self.rows.iter().any(sent_before);
         let closing = entry.flags.intersects(TcpFlags::FIN | TcpFlags::RST);
         self.row(Row::Segment { entry: entry.clone(), again }, closing);
     }

@@ -216,6 +216,21 @@ pub(super) fn download(script: &mut Script) {
     script.at(9_031).state(Server, Established, CloseWait);
 }
 
+/// An idle connection whose client asks with a byte, and whose server asks with none, whether the other is there.
+pub(super) fn keep_alive(script: &mut Script) {
+    open(script, C, S, ("curl", 6980));
+    script.at(1_000).segment(Client, PSH, C + 1, Some(S + 1), 1);
+    script.at(1_030).segment(Server, ACK, S + 1, Some(C + 2), 0);
+    script.at(75_001_030).segment(Client, ACK, C + 1, Some(S + 1), 1);
+    script.at(75_001_050).segment(Server, ACK, S + 1, Some(C + 2), 0);
+    script.at(80_000_000).segment(Server, ACK, S, Some(C + 2), 0);
+    script.at(80_000_020).segment(Client, ACK, C + 2, Some(S + 1), 0);
+    script.at(90_000_000).by("curl", 6980).state(Client, Established, FinWait1);
+    script.at(90_000_010).segment(Client, FIN, C + 2, Some(S + 1), 0);
+    script.at(90_000_030).segment(Server, ACK, S + 1, Some(C + 3), 0);
+    script.at(90_000_031).state(Server, Established, CloseWait);
+}
+
 /// Two hosts with long addresses.
 pub(super) fn version_6(script: &mut Script) {
     let addr = |last| [0x2001, 0xdb8, 0x1234, 0x5678, 0x9abc, 0xdef0, 0x1234, last];

@@ -47,6 +47,7 @@ pictures! {
     half_close: PLAIN, 100;
     unread_data: PLAIN, 100;
     download: PLAIN, 100;
+    keep_alive: PLAIN, 100;
     version_6: PLAIN, 100;
 }
 
