@@ -1,14 +1,15 @@
 //! What the kernel programs saw, decoded: the input of everything that thinks about connections.
 
+mod hint;
+mod owner;
+
 use std::net::IpAddr;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    reset_reason::ResetReason,
-    tcp::{TcpHeader, TcpState},
+pub use self::{
+    hint::{AcceptQueue, Hint, HintName},
+    owner::{ListenerOwner, OwnerSource, Process, SocketOwner},
 };
+use crate::tcp::{TcpHeader, TcpState};
 
 /// `CLOCK_BOOTTIME` in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -77,21 +78,6 @@ pub struct Task {
     pub tid: u32,
     /// The thread's name.
     pub comm: Comm,
-}
-
-/// A process.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Process {
-    /// Thread group.
-    pub pid: u32,
-    /// The name of one of its threads: of the one that acted, or of the first.
-    pub comm: Comm,
-}
-
-impl From<Task> for Process {
-    fn from(task: Task) -> Self {
-        Self { pid: task.pid, comm: task.comm }
-    }
 }
 
 /// What a socket was like when it entered CLOSE: the proof of why a reset was sent.
@@ -181,104 +167,6 @@ pub struct IcmpError {
     pub dst: Endpoint,
     /// Sequence number of the quoted segment.
     pub seq: u32,
-}
-
-/// Where an owner is known from.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OwnerSource {
-    /// A change of the socket's state ran in the process.
-    Event,
-    /// The kernel was asked who holds the socket.
-    SockDiag,
-    /// It is the process of the listener, which stands for whoever accepts the connection.
-    Listener,
-}
-
-/// Who holds a connection's socket in this namespace.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SocketOwner {
-    /// When it was told.
-    pub at: BootTime,
-    /// When the kernel was asked: a connection that began later is another.
-    pub asked: BootTime,
-    /// Nothing of the connection has shown yet: what is known between the same ends is another.
-    pub early: bool,
-    /// Its own end.
-    pub local: Endpoint,
-    /// The other end.
-    pub remote: Endpoint,
-    /// The process, where it is the only one.
-    pub process: Option<Process>,
-    /// Where that is known from.
-    pub source: OwnerSource,
-}
-
-/// Who holds the sockets that listen at an address and port of this namespace.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ListenerOwner {
-    /// When it was told.
-    pub at: BootTime,
-    /// When the kernel was asked: what began to listen by then is counted, what did later may be or not.
-    pub asked: BootTime,
-    /// Where they listen.
-    pub local: Endpoint,
-    /// How many sockets do: several with `SO_REUSEPORT`.
-    pub sockets: u32,
-    /// The process, where it is the only one.
-    pub process: Option<Process>,
-}
-
-/// Where a hint comes from.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum HintName {
-    /// `tcp:tcp_send_reset`
-    SendReset,
-    /// `tcp:tcp_retransmit_synack`
-    RetransmitSynack,
-    /// No tracepoint: the kernel was asked for a listener, since a SYN to it had been sent again without an answer.
-    AcceptQueue,
-}
-
-/// Connections that wait for their listener to accept them.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub struct AcceptQueue {
-    /// How many there are (`sk_ack_backlog`).
-    pub length: u32,
-    /// The listener's backlog (`sk_max_ack_backlog`): the argument of listen(), but no more than `net.core.somaxconn`.
-    pub limit: u32,
-}
-
-impl AcceptQueue {
-    /// Whether there is no room for another (`sk_acceptq_is_full`): there may be one more than the limit says.
-    pub fn is_full(self) -> bool {
-        self.length > self.limit
-    }
-}
-
-/// What the kernel says by the way of a segment that it sends, or of one that it does not answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hint {
-    /// When.
-    pub at: BootTime,
-    /// The socket on whose behalf it is sent, where there is one: a listener too, but no request and nothing in TIME_WAIT.
-    pub socket: Option<SocketKey>,
-    /// Inode number of the network namespace, where known.
-    pub netns: Option<u32>,
-    /// The sender; whoever does not answer.
-    pub local: Endpoint,
-    /// To whom it is sent; who waits for an answer.
-    pub remote: Endpoint,
-    /// What is sent, or was found.
-    pub name: HintName,
-    /// Why a reset is sent, where the kernel tells (6.10 and later).
-    pub reason: Option<ResetReason>,
-    /// The state of what it is sent on behalf of, where there is anything.
-    pub state: Option<TcpState>,
-    /// That is a listener whose accept queue is full.
-    pub queue_full: bool,
-    /// The listener's accept queue, where the kernel was asked for it.
-    pub queue: Option<AcceptQueue>,
 }
 
 /// What was lost.

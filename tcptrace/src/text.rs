@@ -6,6 +6,7 @@ mod address;
 mod duration;
 mod errno;
 mod escape;
+mod evidence;
 mod time;
 mod words;
 

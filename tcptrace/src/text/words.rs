@@ -5,11 +5,11 @@ use std::{borrow::Cow, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, SeqAccess, Visitor},
+    de::{self, Visitor},
 };
 
 use super::Escaped;
-use crate::event::{Comm, Direction, HintName, LossSource, Proof};
+use crate::event::{Comm, Direction, HintName, LossSource};
 
 impl Direction {
     /// Both.
@@ -50,17 +50,6 @@ impl HintName {
             Self::RetransmitSynack => "tcp_retransmit_synack",
             Self::AcceptQueue => "accept_queue",
         }
-    }
-}
-
-impl Proof {
-    /// The words for all there may be.
-    pub const WORDS: [&str; 3] = ["linger", "unread", "unaccepted"];
-
-    /// Those of [`Self::WORDS`] that say what is there.
-    pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        let Self { linger, unread, unaccepted } = *self;
-        Self::WORDS.into_iter().zip([linger, unread, unaccepted]).filter_map(|(word, there)| there.then_some(word))
     }
 }
 
@@ -148,49 +137,6 @@ where
     deserializer.deserialize_str(Word(what, known))
 }
 
-/// A list of words, each of which says what is proved.
-impl Serialize for Proof {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.words())
-    }
-}
-
-/// Words that are not known here are passed over: there may be more kinds of evidence one day.
-impl<'de> Deserialize<'de> for Proof {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-
-        impl<'de> Visitor<'de> for Words {
-            type Value = Proof;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of words")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Proof, A::Error> {
-                let mut proof = Proof::default();
-                while let Some(word) = words.next_element::<Cow<'de, str>>()? {
-                    proof.set(&word);
-                }
-                Ok(proof)
-            }
-        }
-
-        deserializer.deserialize_seq(Words)
-    }
-}
-
-impl Proof {
-    fn set(&mut self, word: &str) {
-        let Self { linger, unread, unaccepted } = self;
-        if let Some((_, proved)) =
-            Self::WORDS.into_iter().zip([linger, unread, unaccepted]).find(|&(known, _)| known == word)
-        {
-            *proved = true;
-        }
-    }
-}
-
 /// What is not UTF-8 becomes U+FFFD; control characters are left to the escapes of the format.
 impl Serialize for Comm {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -265,23 +211,6 @@ impl JsonSchema for HintName {
     }
 }
 
-impl JsonSchema for Proof {
-    fn schema_name() -> Cow<'static, str> {
-        "Proof".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "What a socket was like when it entered CLOSE: SO_LINGER with time 0, data that nobody had \
-                            read, never accepted by a process.",
-            "type": "array",
-            "items": { "enum": Self::WORDS },
-            "minItems": 1,
-            "uniqueItems": true,
-        })
-    }
-}
-
 impl JsonSchema for Comm {
     fn schema_name() -> Cow<'static, str> {
         "Comm".into()
@@ -315,13 +244,6 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_a_list_of_what_is_there() {
-        let proof = Proof { unread: true, unaccepted: true, ..Proof::default() };
-        assert_eq!(serde_json::to_string(&proof).unwrap(), r#"["unread","unaccepted"]"#);
-        assert!(!proof.is_empty() && Proof::default().is_empty());
-    }
-
-    #[test]
     fn words_are_the_same_everywhere() {
         for direction in Direction::ALL {
             let json = format!("\"{direction}\"");
@@ -337,15 +259,6 @@ mod tests {
             assert_eq!(serde_json::from_str::<LossSource>(&json).unwrap(), source);
         }
         assert!(serde_json::from_str::<Direction>("\"up\"").unwrap_err().to_string().contains("a direction"));
-    }
-
-    #[test]
-    fn evidence_is_a_list_of_words() {
-        let all = Proof { linger: true, unread: true, unaccepted: true };
-        assert_eq!(serde_json::to_string(&all).unwrap(), r#"["linger","unread","unaccepted"]"#);
-        assert_eq!(serde_json::to_string(&Proof::default()).unwrap(), "[]");
-        assert_eq!(serde_json::from_str::<Proof>(r#"["unread","unheard_of","unaccepted","linger"]"#).unwrap(), all);
-        assert!(serde_json::from_str::<Proof>("7").is_err());
     }
 
     proptest! {
