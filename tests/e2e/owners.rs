@@ -214,7 +214,8 @@ fn the_kernel_is_asked_when_there_is_reason_to_and_not_again() {
     let before = open(&client, loopback(PORT));
     let arguments = ["--json", "-v", "-p", &PORT.to_string(), "--duration", &format!("{}s", 2 * LONG.as_secs())];
     let tracer = Tracer::launch(&netns, Command::new(binary()).args(arguments));
-    tracer.wait_ready();
+    // What is there by then is known by then.
+    tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     let lasting = open(&client, loopback(PORT));
     let trace = tracer.exited();
     assert!(trace.status.success(), "{:#?}", trace.log);
