@@ -19,10 +19,10 @@ fn tcpdump_reads_every_field_of_an_exchange() {
     let connection = ends.open();
     send(&connection.client, 5);
     receive(&connection.server, 5);
-    ends.close_in_three(connection);
+    ends.close_in_four(connection);
 
-    let headers = tcpdump.finish(8);
-    assert_eq!(flags(&headers), ["S", "S.", ".", "P.", ".", "F.", "F.", "."]);
+    let headers = tcpdump.finish(9);
+    assert_eq!(flags(&headers), ["S", "S.", ".", "P.", ".", "F.", ".", "F.", "."]);
     let (syn, syn_ack, data) = (&headers[0], &headers[1], &headers[3]);
     assert_eq!((syn.destination_port, syn.ack, syn.length), (4001, None, 0));
     assert_eq!((syn.mss, syn.sack_permitted, syn.window_scale.is_some()), (Some(65495), true, true));

@@ -192,8 +192,14 @@ fn connections_one_after_the_other_are_numbered_in_their_order() {
 
     let events = trace.about(&netns, PORT);
     let numbers: Vec<_> = events.iter().map(|event| number(event, "conn")).collect();
-    assert_eq!(events.len(), 2 * (10 + 6), "{events:#?}");
-    assert!(numbers[..16].iter().all(|&number| number == 1), "{numbers:?}");
-    assert!(numbers[16..].iter().all(|&number| number == 2), "{numbers:?}");
-    assert_eq!(tell_all(&events[..16], PORT), tell_all(&events[16..], PORT));
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    let of = |wanted| {
+        let own: Vec<_> = events.iter().copied().filter(|event| number(event, "conn") == wanted).collect();
+        // On a busy machine the FIN may be acknowledged before the client gets round to its own.
+        let mut told = tell_all(&own, PORT);
+        told.retain(|line| line != "client . 1:1 ack 2");
+        told
+    };
+    let (first, second) = (of(1), of(2));
+    assert_eq!((first.len(), &first), (10 + 6, &second), "{events:#?}");
 }

@@ -78,8 +78,8 @@ fn an_interface_that_goes_away_ends_nothing() {
         close(tun);
     }
     let connection = ends.open();
-    ends.close_in_three(connection);
+    ends.close_in_four(connection);
     let trace = tracer.stop();
-    assert_eq!(trace.about(&netns, PORT).len(), 10 + 6);
+    assert_eq!(trace.about(&netns, PORT).len(), 10 + 7);
     trace.nothing_lost();
 }
