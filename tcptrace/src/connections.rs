@@ -208,19 +208,19 @@ impl Connections {
     /// Writes the records of a connection that are complete by now, and says when to look again.
     fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Placed)) {
         self.write_handshake(at, now, false, emit);
-        let due = |table: &Table| table.get(at).and_then(closing::deadline);
-        if due(&self.table).is_some_and(|due| due <= now) {
+        let mut next = self.table.get(at).and_then(|conn| opening::deadline(conn).or_else(|| closing::deadline(conn)));
+        // A handshake that is due has been written above, so this is the close's.
+        if next.is_some_and(|due| due <= now) {
             self.write_close(at, now, false, emit);
+            next = None;
         }
-        let opening = self.table.get(at).and_then(opening::deadline);
-        let next = [opening, due(&self.table)].into_iter().flatten().min();
         self.table.schedule(at, next);
     }
 
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
         let (gaps, here) = (self.table.gaps, self.netns);
-        let Some(opened) = self.table.get(at).and_then(|conn| opening::decide(conn, now, over)) else { return };
         let Some(conn) = self.table.get_mut(at) else { return };
+        let Some(opened) = opening::decide(conn, now, over) else { return };
         let handshake = records::handshake(conn, Some(opened), gaps, here);
         conn.opened = true;
         let last = records::is_last(&handshake);
@@ -232,8 +232,8 @@ impl Connections {
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
         let (gaps, here) = (self.table.gaps, self.netns);
-        let Some(closing) = self.table.get(at).and_then(|conn| closing::decide(conn, over)) else { return };
         let Some(conn) = self.table.get_mut(at) else { return };
+        let Some(closing) = closing::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;
             emit(Placed::Handshake(Box::new(records::handshake(conn, None, gaps, here))));
