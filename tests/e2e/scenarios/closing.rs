@@ -2,6 +2,7 @@
 
 mod losses;
 mod many;
+mod on_tun;
 mod orderly;
 mod processes;
 mod resets;

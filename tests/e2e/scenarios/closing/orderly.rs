@@ -8,11 +8,13 @@ use std::{
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ACK, Actor, Ends, Netns, Peer, SOME, TRAFFIC_LIMIT, Trace, Tun, Veth, assert_record, but, close, endpoint,
-    eventually, is_type, number, of_sender, receive, receive_end, send, set_option, tell_all, text,
+    ACK, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, Veth, assert_record, but, close, endpoint, eventually, is_type,
+    number, of_sender, receive, receive_end, send, set_option, tell_all, text,
 };
 
-use super::{FIN_WAIT1, FIN_WAIT2, addresses, loopback, plain, played, start, states, traced, wait_client, wait_told};
+use super::{
+    FIN_WAIT1, FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, start, states, traced, wait_client, wait_told,
+};
 
 #[test]
 fn four_segments() {
@@ -56,31 +58,25 @@ fn three_segments_when_the_other_fin_carries_the_ack() {
 
 #[test]
 fn fins_that_cross_close_both_ends_at_once() {
-    let server: SocketAddr = "10.8.0.9:4703".parse().expect("an endpoint");
-    let netns = Netns::new();
-    let tun = Tun::new(&netns, "tun0");
-    let client = Actor::new(&netns, "tt-client");
-    let tracer = start(&netns, server.port());
-    let connecting = client.start_connect(server, |_| {});
-    let mut peer = Peer::accept(&tun);
-    client.close(connecting.finish().expect("the peer accepts"));
+    let on_tun = PeerOnTun::new(4703, &[]);
+    let (stream, mut peer) = on_tun.connect();
+    on_tun.client.close(stream);
     let fin = peer.receive_any();
     assert!(fin.fin, "{fin:?}");
     // Ours is on its way before we have heard of that.
     peer.send_fin();
     let ack = peer.receive_any();
     assert_eq!(ack.ack, Some(1), "{ack:?}");
-    tracer.wait_for("CLOSING", |record| is_type(record, "state") && text(record, "new") == "CLOSING");
+    on_tun.tracer.wait_for("CLOSING", |record| is_type(record, "state") && text(record, "new") == "CLOSING");
     peer.heard(&fin);
     peer.send(ACK);
-    wait_told(&tracer, &netns, 1, 1);
-    let trace = tracer.stop();
+    let (trace, plain, netns) = on_tun.told();
     let expected = json!({
         "kind": "simultaneous", "initiator": null, "time_wait": "both",
         "states": states(&["FIN_WAIT1", "CLOSING", "TIME_WAIT"], &[]),
         "summary": ["closed by both ends at once; 0 B →, 0 B ←; lasted ", "; both hold TIME_WAIT for 60 s"],
     });
-    assert_record(trace.closed(&netns), &but(but(plain(&netns, server), played(server)), expected));
+    assert_record(trace.closed(&netns), &but(plain, expected));
 }
 
 /// A request, `shutdown(SHUT_WR)` and an answer of 1000 bytes; the server answers what it has read to its end as `answer` says.

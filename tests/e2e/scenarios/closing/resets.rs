@@ -1,19 +1,17 @@
 //! One end breaks the connection off, and why.
 
-use std::{
-    net::{SocketAddr, TcpStream},
-    process::Command,
-    time::Duration,
-};
+use std::{net::TcpStream, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
-    Actor, Connection, Ends, Netns, Peer, RST, SOME, TRAFFIC_LIMIT, Trace, Tun, Veth, assert_record, but, eventually,
-    of_sender, output, receive, receive_end, send, tell_all,
+    Connection, Ends, Netns, RST, SOME, TRAFFIC_LIMIT, Trace, Veth, assert_record, but, eventually, of_sender, output,
+    receive, receive_end, send, tell_all,
 };
 
-use super::{FIN_WAIT2, addresses, loopback, plain, played, receive_reset, reset, start, states, traced, wait_told};
+use super::{
+    FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, receive_reset, reset, start, states, traced, wait_told,
+};
 
 #[test]
 fn so_linger_0() {
@@ -170,14 +168,8 @@ fn from_the_other_end_alone_nobody_can_tell_that_it_was_destroyed() {
 
 #[test]
 fn a_peer_that_has_forgotten_the_connection() {
-    let server: SocketAddr = "10.8.0.9:4718".parse().expect("an endpoint");
-    let netns = Netns::new();
-    let tun = Tun::new(&netns, "tun0");
-    let client = Actor::new(&netns, "tt-client");
-    let tracer = start(&netns, server.port());
-    let connecting = client.start_connect(server, |_| {});
-    let mut peer = Peer::accept(&tun);
-    let stream = connecting.finish().expect("the peer accepts");
+    let on_tun = PeerOnTun::new(4718, &[]);
+    let (stream, mut peer) = on_tun.connect();
     send(&stream, 100);
     assert_eq!(peer.receive_data(), 100);
     peer.send_data(20);
@@ -190,14 +182,13 @@ fn a_peer_that_has_forgotten_the_connection() {
     assert_eq!((data.length, data.ack), (50, Some(20)), "{data:?}");
     peer.send(RST);
     receive_reset(&stream);
-    client.close(stream);
-    wait_told(&tracer, &netns, 1, 1);
-    let trace = tracer.stop();
+    on_tun.client.close(stream);
+    let (trace, plain, netns) = on_tun.told();
     // No segment that was shown tells how far the client had got.
     let expected = json!({
         "bytes": { "client_to_server": null, "server_to_client": 20 }, "states": states(&["CLOSE"], &[]),
     });
     let words = ": it knows no such connection; 20 B ←; lasted ";
-    let expected = but(but(reset("server", "no_connection", words), played(server)), expected);
-    assert_record(trace.closed(&netns), &but(plain(&netns, server), expected));
+    let expected = but(reset("server", "no_connection", words), expected);
+    assert_record(trace.closed(&netns), &but(plain, expected));
 }

@@ -1,35 +1,27 @@
 //! What comes when a connection is over already: a reset into TIME_WAIT, and the same addresses and ports again.
 
-use std::net::SocketAddr;
-
 use serde_json::json;
 use tcptrace_tests::{
-    Actor, Connection, Ends, Netns, Peer, RST, TRAFFIC_LIMIT, Tun, assert_opened, assert_record, but, eventually,
-    receive_end,
+    Connection, Ends, Netns, RST, TRAFFIC_LIMIT, assert_opened, assert_record, but, eventually, receive_end,
 };
 
-use super::{FIN_WAIT1, TIME_WAIT, loopback, plain, played, start, states, wait_told};
+use super::{FIN_WAIT1, TIME_WAIT, loopback, on_tun::PeerOnTun, plain, start, states, wait_told};
 
 #[test]
 fn a_reset_into_time_wait_ends_nothing_but_that() {
-    let server: SocketAddr = "10.8.0.9:4741".parse().expect("an endpoint");
-    let netns = Netns::new();
-    let tun = Tun::new(&netns, "tun0");
-    let client = Actor::new(&netns, "tt-client");
-    let tracer = start(&netns, server.port());
-    let connecting = client.start_connect(server, |_| {});
-    let mut peer = Peer::accept(&tun);
-    let stream = connecting.finish().expect("the peer accepts");
+    let on_tun = PeerOnTun::new(4741, &[]);
+    let (stream, mut peer) = on_tun.connect();
     let port = stream.local_addr().expect("a connected socket has an address").port();
-    client.close(stream);
+    on_tun.client.close(stream);
     peer.receive_fin();
     peer.send_fin();
     peer.receive_any();
-    assert_eq!(client.socket_state(port, server.port()).as_deref(), Some(TIME_WAIT));
+    assert_eq!(on_tun.client.socket_state(port, on_tun.server.port()).as_deref(), Some(TIME_WAIT));
     peer.send(RST);
-    eventually("the end of TIME_WAIT", TRAFFIC_LIMIT, || client.socket_state(port, server.port()).is_none());
-    wait_told(&tracer, &netns, 1, 1);
-    let trace = tracer.stop();
+    eventually("the end of TIME_WAIT", TRAFFIC_LIMIT, || {
+        on_tun.client.socket_state(port, on_tun.server.port()).is_none()
+    });
+    let (trace, plain, netns) = on_tun.told();
     let expected = json!({
         "reset": { "by": "server", "cause": "unknown" },
         "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &[]),
@@ -38,7 +30,7 @@ fn a_reset_into_time_wait_ends_nothing_but_that() {
             "; the client holds TIME_WAIT for 60 s, into which the server sent a reset",
         ],
     });
-    assert_record(trace.closed(&netns), &but(but(plain(&netns, server), played(server)), expected));
+    assert_record(trace.closed(&netns), &but(plain, expected));
 }
 
 #[test]
