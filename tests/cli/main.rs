@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output},
 };
 
-use tcptrace_tests::binary;
+use tcptrace_tests::{binary, output};
 
 /// Who may do nothing.
 const NOBODY: u32 = 65534;
@@ -128,7 +128,9 @@ fn without_root_it_names_the_capabilities_that_are_missing() {
     let open = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).expect("an own folder can be opened");
     let copy = folder.path().join("tcptrace");
-    std::fs::copy(binary(), &copy).expect("the binary can be copied");
+    // By another process: what this one had open for writing, a process that another test starts just then would have open
+    // too for a moment, and the copy could not be executed.
+    output(Command::new("cp").arg(binary()).arg(&copy));
     let (code, stdout, stderr) = run(Command::new(&copy).args(["-p", "80"]).uid(NOBODY).gid(NOBODY));
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");

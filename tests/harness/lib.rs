@@ -21,6 +21,7 @@ mod stopped;
 mod tap;
 mod tcpdump;
 mod trace;
+mod tracepoint;
 mod tracer;
 mod traffic;
 mod tshark;

@@ -15,7 +15,13 @@ use std::{
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::process::{Process, eventually, output, try_output};
+use crate::{
+    process::{Process, eventually, output, try_output},
+    tracepoint::keep_tracepoint_in_use,
+};
+
+/// What tests of all checkouts on this host lock.
+const TURN: &str = "/run/tcptrace-tests.lock";
 
 /// A network namespace of its own with `lo` up, removed when dropped.
 ///
@@ -48,9 +54,9 @@ impl Netns {
 
     #[track_caller]
     fn with_turn(lock: fn(&File) -> std::io::Result<()>) -> Self {
-        let own_program = std::env::current_exe().expect("a test knows its own path");
-        let turn = File::open(own_program).expect("a test can read its own program");
+        let turn = File::create(TURN).unwrap_or_else(|error| panic!("{TURN} cannot be opened: {error}"));
         lock(&turn).expect("a file can be locked");
+        keep_tracepoint_in_use();
         Self::make(Arc::new(turn))
     }
 
