@@ -10,7 +10,12 @@ mod ring_size;
 mod tests;
 mod values;
 
-use std::{ffi::OsString, num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{
     ArgAction, CommandFactory, Parser,
@@ -151,6 +156,13 @@ pub struct Cli {
     /// From 4KiB to 1GiB. Records that find it full are counted and reported as lost.
     #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value_t)]
     pub ring_buffer: RingSize,
+
+    /// Remember no more than this many connections
+    ///
+    /// Mere attempts have an eighth of it. Beyond that they go first, then those that ended longest ago, then those that
+    /// have been silent for longest; the end says how many that had not ended were forgotten.
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = values::connections, default_value_t = values::MAX_CONNECTIONS)]
+    pub max_connections: NonZeroU32,
 
     /// Say more on stderr; twice for everything
     #[arg(short, long, help_heading = "Messages", action = ArgAction::Count, conflicts_with = "quiet")]

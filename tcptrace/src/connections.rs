@@ -11,7 +11,8 @@
 //! - `copies`: the same segment seen on another interface is dropped (what was recorded has been through these two);
 //! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known; `hints` only
 //!   finds it;
-//! - `connection`: what is remembered of it.
+//! - `connection`: what is remembered of it;
+//! - `room` says what goes when too much would have to be remembered, `deadlines` what has to be looked at when.
 //!
 //! What is said of a connection depends on the order in which events are placed and on their times alone, not on when
 //! [`Connections::handle_timeout`] is called between them: so a recording of what was placed says the same again.
@@ -19,6 +20,7 @@
 mod closing;
 mod connection;
 mod copies;
+mod deadlines;
 mod end;
 mod hints;
 mod inferred;
@@ -30,7 +32,9 @@ mod placed;
 mod queues;
 mod records;
 mod resets;
+mod room;
 mod segments;
+mod sockets;
 mod states;
 mod stays;
 mod table;
@@ -42,6 +46,8 @@ pub use keep_alive::SegmentNote;
 pub use owners::Unowned;
 pub use placed::{Placed, PlacedHint, PlacedIcmp, PlacedOwner, PlacedSegment, PlacedState, Totals};
 pub use queues::Unanswered;
+
+use std::num::NonZeroU32;
 
 use self::{
     copies::Copies, listeners::Listeners, owners::Owners, queues::Queues, table::Table, translations::Translations,
@@ -89,6 +95,11 @@ impl Connections {
             owners: Owners::default(),
             queues: Queues::default(),
         }
+    }
+
+    /// Remembers no more than this many connections.
+    pub fn limit(&mut self, most: NonZeroU32) {
+        self.table.limit(most);
     }
 
     /// Takes an event; hands on whatever is complete now, in the order in which it came.
@@ -224,6 +235,10 @@ impl Connections {
         let handshake = records::handshake(conn, Some(opened), gaps, here);
         conn.opened = true;
         let last = records::is_last(&handshake);
+        // From a capture, what the ends were in is told by when they sent what.
+        if !last && here != NO_NAMESPACE {
+            conn.forget_opening();
+        }
         emit(Placed::Handshake(Box::new(handshake)));
         if last {
             self.table.end(at, now);

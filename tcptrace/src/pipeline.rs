@@ -1,5 +1,7 @@
 //! Ring → decode → connection → describe → output: what happens to each record, in one place and on one thread.
 
+use std::num::NonZeroU32;
+
 use log::error;
 
 use crate::{
@@ -25,6 +27,7 @@ pub struct Pipeline {
     /// What the numbers of reasons mean that this kernel gives for resets.
     pub reset_reasons: ResetReasons,
     connections: Connections,
+    max_connections: NonZeroU32,
     ledger: LossLedger,
     /// Where the kernel programs cannot tell kernel threads, they are told here.
     kernel_threads: Option<KernelThreads>,
@@ -52,6 +55,7 @@ impl Pipeline {
     pub fn begin_again(&mut self, netns: u32, describer: Describer) {
         self.describer = describer;
         self.connections = Connections::recorded(netns);
+        self.connections.limit(self.max_connections);
         self.ledger = LossLedger::default();
         self.events = 0;
     }
@@ -67,6 +71,7 @@ impl Pipeline {
             output,
             reset_reasons: ResetReasons::default(),
             connections,
+            max_connections: NonZeroU32::MAX,
             ledger: LossLedger::default(),
             kernel_threads,
             control_only: false,
@@ -74,6 +79,12 @@ impl Pipeline {
             events: 0,
             undecodable: false,
         }
+    }
+
+    /// Remembers no more than this many connections.
+    pub fn limit(&mut self, most: NonZeroU32) {
+        self.max_connections = most;
+        self.connections.limit(most);
     }
 
     /// Takes a record from the ring.

@@ -79,6 +79,7 @@ impl Trace {
         // Last, since it empties a file that may be there: only when nothing else can go wrong.
         let output = Output::open(options)?;
         let mut pipeline = Pipeline::new(netns, Describer::default(), output, kernel_threads);
+        pipeline.limit(options.max_connections);
         pipeline.reset_reasons = object.reset_reasons();
         Ok(Self {
             pipeline,

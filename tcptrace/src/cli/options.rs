@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, IsTerminal},
-    num::NonZeroU64,
+    num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
     time::Duration,
 };
@@ -95,6 +95,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// Bytes of the ring buffer: a power of two from 2^12 to 2^30.
     pub ring_buffer: u32,
+    /// How many connections are remembered at the most.
+    pub max_connections: NonZeroU32,
     /// How much to say on stderr.
     pub verbosity: Verbosity,
     /// Use the kernel's type information where there is any.
@@ -137,6 +139,7 @@ impl Cli {
             count: self.count,
             duration: self.duration,
             ring_buffer: self.ring_buffer.bytes(),
+            max_connections: self.max_connections,
             verbosity: match self.verbose {
                 _ if self.quiet => Verbosity::Quiet,
                 0 => Verbosity::Normal,

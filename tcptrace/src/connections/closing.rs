@@ -24,7 +24,7 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
         return None;
     }
     let [first, second] = &conn.ends;
-    let closed = first.closed.max_at(second.closed);
+    let closed = first.closed().max_at(second.closed());
     if first.open_sockets + second.open_sockets > 0 {
         // The other end has acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
         let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins));
@@ -33,8 +33,8 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
     if first.had_socket && second.had_socket || conn.is_self_connect() && closed.is_some() {
         return closed;
     }
-    let acked = |end: &End| end.fin.and_then(|fin| fin.acked);
-    let rst = first.rst.max(second.rst).map(|rst| rst.at);
+    let acked = |end: &End| end.fin().and_then(|fin| fin.acked);
+    let rst = first.rst().max(second.rst()).map(|rst| rst.at);
     if let (Some(one), Some(other)) = (acked(first), acked(second)) {
         return Some(one.max(other).max(rst.unwrap_or_default()).plus(LATE));
     }
@@ -43,7 +43,7 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
     }
     let half = [(first, second), (second, first)]
         .into_iter()
-        .find_map(|(end, other)| Some((end.closed.filter(|closed| closed.from == FinWait2)?, other.fin)));
+        .find_map(|(end, other)| Some((end.closed().filter(|closed| closed.from == FinWait2)?, other.fin())));
     match (half, closed) {
         // Its own FIN was not seen, but states tell that it has been acknowledged.
         (Some((half, Some(fin))), _) => Some(half.at.max(fin.sent.last).plus(LATE)),
@@ -78,7 +78,7 @@ pub(super) struct Closing {
 pub(super) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
     let fins = Fins::of(conn);
     let reset = accepted_reset(conn);
-    let began = fins.first.is_some() || reset.is_some() || conn.ends.iter().any(|end| end.closed.is_some());
+    let began = fins.first.is_some() || reset.is_some() || conn.ends.iter().any(|end| end.closed().is_some());
     if over && !began {
         return None;
     }
@@ -105,11 +105,11 @@ pub(super) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
 }
 
 fn kind(conn: &Connection, fins: &Fins, reset: bool, over: bool) -> CloseKind {
-    let timed_out = |end: &End| end.closed.is_some_and(|closed| closed.error == Some(ETIMEDOUT));
+    let timed_out = |end: &End| end.closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT));
     if conn.ends.iter().any(timed_out) {
         return CloseKind::TimedOut;
     }
-    let all_acked = conn.ends.iter().all(|end| end.fin.is_some_and(|fin| fin.acked.is_some()));
+    let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
     if reset && !all_acked {
         return CloseKind::Reset;
     }
@@ -134,7 +134,7 @@ fn kind(conn: &Connection, fins: &Fins, reset: bool, over: bool) -> CloseKind {
 
 /// The end's socket here is gone, and the other end has none here.
 fn waited_alone(conn: &Connection, side: Side) -> bool {
-    conn.end(side).closed.is_some() && !conn.end(side.other()).had_socket
+    conn.end(side).closed().is_some() && !conn.end(side.other()).had_socket
 }
 
 /// The FINs in the order in which they were first sent.
@@ -145,7 +145,7 @@ struct Fins {
 
 impl Fins {
     fn of(conn: &Connection) -> Self {
-        let fin = |side: Side| Some((side, conn.end(side).fin?));
+        let fin = |side: Side| Some((side, conn.end(side).fin()?));
         let first = conn.first_fin.and_then(fin);
         Self { first, second: first.and_then(|(side, _)| fin(side.other())) }
     }
@@ -154,7 +154,7 @@ impl Fins {
 /// The reset that ended the connection: a socket here confirms it by closing, and where there is none nobody can.
 fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
-    let closed = conn.ends.iter().any(|end| end.closed.is_some());
+    let closed = conn.ends.iter().any(|end| end.closed().is_some());
     resets::first(conn).filter(|_| closed || !had_socket)
 }
 
@@ -179,14 +179,14 @@ fn by_states(conn: &Connection) -> Option<Side> {
 fn closed_by_states(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
     [(first, second), (second, first)].into_iter().any(|(end, other)| {
-        let half = end.closed.is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
-        knows_both_fins(end) || (half && other.fin.is_some())
+        let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
+        knows_both_fins(end) || (half && other.fin().is_some())
     })
 }
 
 /// The socket has had the other end's FIN and the acknowledgement of its own.
 fn knows_both_fins(end: &End) -> bool {
-    end.closed.is_some_and(|closed| matches!(closed.from, LastAck | TcpState::Closing) && !failed(closed))
+    end.closed().is_some_and(|closed| matches!(closed.from, LastAck | TcpState::Closing) && !failed(closed))
 }
 
 fn failed(closed: Closed) -> bool {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::end::End;
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint},
-    tcp::SeqNumber,
+    tcp::{SeqNumber, TcpState},
 };
 
 /// Which end of a connection.
@@ -59,23 +59,37 @@ impl Key {
     }
 }
 
-/// Where a connection lies in the table, with its number: the place may have become another's.
+/// Where a connection lies in the table, and the last bits of its number: the place may have become another's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Place {
     pub(super) at: u32,
-    pub(super) number: u64,
+    pub(super) tag: u32,
 }
 
-/// A connection.
+/// A connection. There may be a million of them, so it is kept small: see [`Rare`].
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) number: u64,
     /// None while the local port is not known.
     pub(super) key: Option<Key>,
-    /// Until then, the local end and the remote one.
-    pub(super) loose: Option<[Endpoint; 2]>,
-    pub(super) netns: Option<u32>,
+    /// How many gaps there had been when it began, at the most 2^32.
+    pub(super) gaps: u32,
     pub(super) ends: [End; 2],
+    /// The first event.
+    pub(super) first: BootTime,
+    /// The last event.
+    pub(super) last: BootTime,
+    /// The ACK that completed the handshake; [`NEVER`] while there was none.
+    acked: BootTime,
+    /// When the client's first SYN was seen, once nothing else remembers it; [`NEVER`] before.
+    began: BootTime,
+    /// When it will be looked at; [`NEVER`] when nobody means to.
+    pub(super) queued: BootTime,
+    rare: Option<Box<Rare>>,
+    /// The place of the generation before, or one that has become another's.
+    pub(super) previous: u32,
+    /// The namespace, where a socket or a segment told it: that of the key, if there is one.
+    pub(super) netns_known: bool,
     pub(super) client: Option<Side>,
     /// Nothing but a guess says which end is the client.
     pub(super) client_guessed: bool,
@@ -88,26 +102,14 @@ pub(super) struct Connection {
     pub(super) has_segments: bool,
     /// One of them neither opens nor closes it: then all of its segments are shown.
     pub(super) shows_all: bool,
-    /// The first event.
-    pub(super) first: BootTime,
-    /// The last event.
-    pub(super) last: BootTime,
-    /// The ACK that completed the handshake.
-    pub(super) ack_at: Option<BootTime>,
     /// The SYN,ACK acknowledged data of the SYN.
     pub(super) fast_open: bool,
     /// Who sent the first FIN.
     pub(super) first_fin: Option<Side>,
-    /// An ICMP error quoted its SYN.
-    pub(super) icmp: Option<Icmp>,
     /// Its SYN has left this host.
     pub(super) leaves: bool,
-    /// The listener's accept queue, as the kernel was asked for it last.
-    pub(super) queue: Option<AcceptQueue>,
     /// Its listener is about to be asked for.
     pub(super) queue_wanted: bool,
-    /// The connection that this one is on the other side of an address translation.
-    pub(super) translated: Option<u64>,
     /// Something of it has been handed on.
     pub(super) shown: bool,
     /// The process that listens has been looked for.
@@ -116,12 +118,26 @@ pub(super) struct Connection {
     pub(super) opened: bool,
     /// Its last record has been written.
     pub(super) ended: bool,
-    /// How many gaps there had been when it began.
-    pub(super) gaps: u64,
-    /// When it will be looked at.
-    pub(super) queued: Option<BootTime>,
-    /// The generation before.
-    pub(super) previous: Option<Place>,
+    /// Nothing shows yet that anybody but the sender of its first segment wants it.
+    pub(super) unproven: bool,
+}
+
+/// No time at all.
+pub(super) const NEVER: BootTime = BootTime(u64::MAX);
+
+/// What few connections have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rare {
+    /// Until the local port is known, the local end and the remote one.
+    pub(super) loose: Option<[Endpoint; 2]>,
+    /// Until then, the namespace.
+    netns: Option<u32>,
+    /// An ICMP error quoted its SYN.
+    pub(super) icmp: Option<Icmp>,
+    /// The listener's accept queue, as the kernel was asked for it last.
+    pub(super) queue: Option<AcceptQueue>,
+    /// The connection that this one is on the other side of an address translation.
+    pub(super) translated: Option<u64>,
 }
 
 /// An ICMP error that quoted a SYN.
@@ -138,33 +154,91 @@ impl Connection {
         Self {
             number,
             key: None,
-            loose: None,
-            netns: None,
+            gaps: u32::try_from(gaps).unwrap_or(u32::MAX),
             ends: [End::default(), End::default()],
+            first: at,
+            last: at,
+            acked: NEVER,
+            began: NEVER,
+            queued: NEVER,
+            rare: None,
+            previous: u32::MAX,
+            netns_known: false,
             client: None,
             client_guessed: false,
             answered: false,
             mid_life: false,
             has_segments: false,
             shows_all: false,
-            first: at,
-            last: at,
-            ack_at: None,
             fast_open: false,
             first_fin: None,
-            icmp: None,
             leaves: false,
-            queue: None,
             queue_wanted: false,
-            translated: None,
             shown: false,
             introduced: false,
             opened: false,
             ended: false,
-            gaps,
-            queued: None,
-            previous: None,
+            unproven: true,
         }
+    }
+
+    /// What few connections have.
+    pub(super) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    /// The same, to add to it.
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Until the local port is known, the local end and the remote one.
+    pub(super) fn loose(&self) -> Option<[Endpoint; 2]> {
+        self.rare.as_ref()?.loose
+    }
+
+    /// An ICMP error that quoted its SYN.
+    pub(super) fn icmp(&self) -> Option<Icmp> {
+        self.rare.as_ref()?.icmp
+    }
+
+    /// The namespace, where it is known.
+    pub(super) fn netns(&self) -> Option<u32> {
+        let known = self.key.map(|key| key.netns).filter(|_| self.netns_known);
+        known.or_else(|| self.rare.as_ref()?.netns)
+    }
+
+    /// A socket tells the namespace.
+    pub(super) fn learn_netns(&mut self, netns: Option<u32>) {
+        self.netns_known |= netns.is_some();
+        if self.key.is_none() && netns.is_some() {
+            self.rare_mut().netns = netns;
+        }
+    }
+
+    /// The ACK that completed the handshake.
+    pub(super) fn ack_at(&self) -> Option<BootTime> {
+        (self.acked != NEVER).then_some(self.acked)
+    }
+
+    /// An ACK that completes the handshake, if it is the first.
+    pub(super) fn complete(&mut self, at: BootTime) {
+        if self.acked == NEVER {
+            self.acked = at;
+        }
+    }
+
+    /// When the client began to open it: its first SYN, or SYN_SENT.
+    pub(super) fn began(&self) -> Option<BootTime> {
+        let (client, _) = self.roles();
+        let by_socket = client.entered(TcpState::SynSent);
+        by_socket.or(Some(self.began).filter(|&at| at != NEVER)).or_else(|| client.syn().map(|sent| sent.first))
+    }
+
+    /// The opening is over and told, and the states of its ends are known otherwise than by what they sent.
+    pub(super) fn forget_opening(&mut self) {
+        self.began = self.began().unwrap_or(NEVER);
+        self.ends.iter_mut().for_each(End::forget_opening);
     }
 
     pub(super) fn end(&self, side: Side) -> &End {
@@ -185,7 +259,7 @@ impl Connection {
 
     /// Where an end is, as far as known.
     pub(super) fn endpoint(&self, side: Side) -> Option<Endpoint> {
-        let [first, second] = self.key.map(|key| key.ends).or(self.loose)?;
+        let [first, second] = self.key.map(|key| key.ends).or_else(|| self.loose())?;
         Some(if side == Side::First { first } else { second })
     }
 
@@ -217,20 +291,8 @@ impl Connection {
     /// A socket connected to itself is both ends: what one has sent and been told, the other has too.
     pub(super) fn mirror(&mut self) {
         let [own, other] = &mut self.ends;
-        own.sent = own.sent.max(other.sent);
-        own.acked = own.acked.max(other.acked);
-        if let (Some(fin), Some(told)) = (&mut own.fin, other.fin) {
-            fin.acked = fin.acked.or(told.acked);
-        }
-        *other = End {
-            here: false,
-            socket: None,
-            had_socket: false,
-            open_sockets: 0,
-            states: Vec::new(),
-            closed: None,
-            ..own.clone()
-        };
+        own.share(other);
+        *other = own.reflection();
     }
 
     /// A socket connected to itself has one end only.

@@ -1,305 +1,230 @@
 //! What is known of one end of a connection.
 
+mod acts;
+mod segments;
+mod states;
+
+use std::num::NonZeroU64;
+
+use smallvec::SmallVec;
+
+pub(super) use self::acts::{Closed, Fin, ResetHint, Rst, Sent};
 use crate::{
-    event::{BootTime, Process, Proof, StateChange},
-    reset_reason::ResetReason,
-    tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
+    event::{BootTime, Process},
+    tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
-/// The segments of one kind that an end has sent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    pub(super) first: BootTime,
-    pub(super) last: BootTime,
-    pub(super) count: u32,
+/// What is known of an end while its connection is opened or closed, and of little use in between.
+#[derive(Clone, Debug, Default)]
+struct Detail {
+    syn: Option<Sent>,
+    synack: Option<Sent>,
+    options: Option<OptionBytes>,
+    fin: Option<Fin>,
+    rst: Option<Rst>,
+    odd_rst: Option<Rst>,
+    closed: Option<Closed>,
+    reset_hint: Option<ResetHint>,
+    closer: Option<Process>,
+    /// The states entered after the first two.
+    states: SmallVec<[(TcpState, BootTime); 5]>,
 }
 
-impl Sent {
-    /// The first of the kind.
-    fn once(at: BootTime) -> Self {
-        Self { first: at, last: at, count: 1 }
-    }
-
-    /// One more of the kind.
-    fn note_again(&mut self, at: BootTime) {
-        self.last = at;
-        self.count = self.count.saturating_add(1);
-    }
-
-    /// How many were sent again.
-    pub(super) fn again(self) -> u32 {
-        self.count.saturating_sub(1)
-    }
-}
-
-/// A FIN, as it was first sent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fin {
-    pub(super) sent: Sent,
-    /// The offset from the ISN of the number after it.
-    pub(super) end: u64,
-    /// It acknowledges the other end's FIN.
-    pub(super) acks_other: bool,
-    /// An earlier segment of this end did.
-    pub(super) acked_before: bool,
-    /// The offset that the other end had reached.
-    pub(super) other_sent: u64,
-    pub(super) acked: Option<BootTime>,
-}
-
-/// A reset, as it was first sent.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Rst {
-    pub(super) at: BootTime,
-    /// It acknowledges something, as the reset of a socket does that is there.
-    pub(super) has_ack: bool,
-    /// The offset of its number from the ISN.
-    pub(super) offset: u64,
-    /// It has been seen, and not only what it did.
-    pub(super) seen: bool,
-}
-
-/// How a socket ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Closed {
-    pub(super) at: BootTime,
-    /// The state it left.
-    pub(super) from: TcpState,
-    /// `sk_err`, where known.
-    pub(super) error: Option<u32>,
-    /// Whether a process closed it.
-    pub(super) by_process: bool,
-    /// What the socket was like.
-    pub(super) proof: Proof,
-}
-
-/// What the kernel said about a reset.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct ResetHint {
-    /// Why, where the kernel tells.
-    pub(super) reason: Option<ResetReason>,
-    /// It was sent on behalf of a listener whose accept queue was full.
-    pub(super) queue_full: bool,
-}
-
-/// One end.
+/// One end. There are two of these for every connection of the host, so it is kept small: see [`Detail`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct End {
-    /// Its ISN as its SYN showed it or the other's acknowledgement did, or else a number that makes the first one seen 1.
-    pub(super) isn: Option<SeqNumber>,
-    /// `isn` is no guess.
-    pub(super) isn_known: bool,
     /// Offset from `isn` of the number after the last one it is known to have sent, wraps counted.
     pub(super) sent: u64,
-    /// SYNs without ACK.
-    pub(super) syn: Option<Sent>,
-    /// SYNs with ACK.
-    pub(super) synack: Option<Sent>,
-    /// The options of the first of these.
-    pub(super) options: Option<Box<OptionBytes>>,
-    /// Its first FIN.
-    pub(super) fin: Option<Fin>,
+    /// How far behind `sent` the other end's acknowledgements are.
+    unacked: u32,
+    isn: SeqNumber,
+    /// When it entered its first two states.
+    entered: [BootTime; 2],
+    /// The number that users see of the socket that is this end.
+    pub(super) socket: Option<NonZeroU64>,
+    detail: Option<Box<Detail>>,
+    /// Who holds its socket: who opened it, or listens where it was opened to, or whom the kernel names.
+    pub(super) holder: Option<Process>,
+    /// The first two states its socket has entered.
+    states: [Option<TcpState>; 2],
+    has_isn: bool,
+    /// Its ISN is no guess.
+    pub(super) isn_known: bool,
+    /// It has sent a SYN without ACK.
+    pub(super) sent_syn: bool,
+    /// It has sent a SYN with ACK.
+    pub(super) sent_synack: bool,
     /// A segment of it has acknowledged the other end's FIN.
     pub(super) acked_fin: bool,
     /// How many more of its segments are shown after a FIN.
     pub(super) after_fin: u8,
-    /// Its first reset that the other end accepts, by its number.
-    pub(super) rst: Option<Rst>,
-    /// Its first reset that the other end would not accept, as far as numbers show.
-    pub(super) odd_rst: Option<Rst>,
     /// Payload of it has been seen: where that is shown, all of it is.
     pub(super) data_seen: bool,
-    /// The offset from the ISN that the other end has acknowledged.
-    pub(super) acked: u64,
     /// Its last segment was a keep-alive probe, and the other end has sent nothing since.
     pub(super) probed: bool,
     /// Its last segment had the window 0.
     pub(super) no_room: bool,
-    /// What the kernel said about its first reset.
-    pub(super) reset_hint: Option<ResetHint>,
     /// Something shows that it is on this host.
     pub(super) here: bool,
-    /// The number that users see of the socket that is this end.
-    pub(super) socket: Option<u64>,
     /// A socket here is or was this end.
     pub(super) had_socket: bool,
     /// Sockets here that are this end and not closed: one, or for a moment two children of one handshake, which two
     /// processors have made of it at the same time.
     pub(super) open_sockets: u8,
-    /// The states its socket has entered, and when.
-    pub(super) states: Vec<(TcpState, BootTime)>,
-    pub(super) closed: Option<Closed>,
-    /// Who opened it, or listens where it was opened to.
-    pub(super) opener: Option<Process>,
-    /// Who holds its socket, as the kernel was asked.
-    pub(super) owner: Option<Process>,
-    /// Who closed it.
-    pub(super) closer: Option<Process>,
+    /// A segment of its own has been seen.
+    pub(super) spoke: bool,
+    /// The kernel itself has named `holder`.
+    pub(super) holder_asked: bool,
 }
 
 impl End {
+    fn detail_mut(&mut self) -> &mut Detail {
+        self.detail.get_or_insert_default()
+    }
+
+    /// Its ISN as its SYN showed it or the other's acknowledgement did, or else a number that makes the first one seen 1.
+    pub(super) fn isn(&self) -> Option<SeqNumber> {
+        self.has_isn.then_some(self.isn)
+    }
+
+    fn set_isn(&mut self, isn: SeqNumber) {
+        self.isn = isn;
+        self.has_isn = true;
+    }
+
+    /// Its SYNs without ACK, while it opens.
+    pub(super) fn syn(&self) -> Option<Sent> {
+        self.detail.as_ref()?.syn
+    }
+
+    /// Its SYNs with ACK, while it opens.
+    pub(super) fn synack(&self) -> Option<Sent> {
+        self.detail.as_ref()?.synack
+    }
+
+    /// The options of the first of these.
+    pub(super) fn options(&self) -> Option<OptionBytes> {
+        self.detail.as_ref()?.options
+    }
+
+    /// Its first FIN.
+    pub(super) fn fin(&self) -> Option<Fin> {
+        self.detail.as_ref()?.fin
+    }
+
+    /// Its first reset that the other end accepts, by its number.
+    pub(super) fn rst(&self) -> Option<Rst> {
+        self.detail.as_ref()?.rst
+    }
+
+    /// How its socket ended.
+    pub(super) fn closed(&self) -> Option<Closed> {
+        self.detail.as_ref()?.closed
+    }
+
+    /// What the kernel said about its first reset.
+    pub(super) fn reset_hint(&self) -> Option<ResetHint> {
+        self.detail.as_ref()?.reset_hint
+    }
+
+    /// Takes what the kernel says about a reset of it.
+    pub(super) fn learn_reset(&mut self, hint: ResetHint) {
+        self.detail_mut().reset_hint.get_or_insert(hint);
+    }
+
+    /// Who closed it.
+    pub(super) fn closer(&self) -> Option<Process> {
+        self.detail.as_ref()?.closer
+    }
+
+    /// The states its socket has entered, and when.
+    pub(super) fn states(&self) -> impl Iterator<Item = (TcpState, BootTime)> {
+        let first = self.states.into_iter().flatten().zip(self.entered);
+        first.chain(self.detail.iter().flat_map(|detail| detail.states.iter().copied()))
+    }
+
+    /// The opening is over and told: forgets what nobody asks for any more.
+    pub(super) fn forget_opening(&mut self) {
+        if let Some(detail) = &mut self.detail {
+            (detail.syn, detail.synack, detail.options) = (None, None, None);
+            let Detail { syn: _, synack: _, options: _, fin, rst, odd_rst, closed, reset_hint, closer, states } =
+                &**detail;
+            let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && closed.is_none();
+            if nothing && reset_hint.is_none() && closer.is_none() && states.is_empty() {
+                self.detail = None;
+            }
+        }
+    }
+
     /// Its SYN has been seen, alone or with an ACK.
     pub(super) fn syn_seen(&self) -> bool {
-        self.syn.is_some() || self.synack.is_some()
+        self.sent_syn || self.sent_synack
+    }
+
+    /// The offset from the ISN that the other end has acknowledged.
+    pub(super) fn acked(&self) -> u64 {
+        self.sent.saturating_sub(u64::from(self.unacked))
+    }
+
+    /// Sets how far it has sent and how far that has been acknowledged.
+    fn reach(&mut self, sent: u64, acked: u64) {
+        self.sent = sent;
+        // More than 2^32 bytes cannot be on their way: numbers could not tell them apart (RFC 9293 §3.4).
+        self.unacked = u32::try_from(sent.saturating_sub(acked)).unwrap_or(u32::MAX);
+    }
+
+    fn send_up_to(&mut self, offset: u64) {
+        self.reach(self.sent.max(offset), self.acked());
     }
 
     /// The number that comes next.
     pub(super) fn next(&self) -> Option<SeqNumber> {
         // Truncation is meant: sequence numbers are modulo 2^32.
-        self.isn.map(|isn| isn.add(self.sent as u32))
+        self.isn().map(|isn| isn.add(self.sent as u32))
     }
 
     /// The offset from the ISN of a number that lies near those sent last.
     pub(super) fn offset(&self, number: SeqNumber) -> u64 {
-        let Some(isn) = self.isn else { return 0 };
+        let Some(isn) = self.isn() else { return 0 };
         let ahead = number.distance_from(isn).wrapping_sub(self.sent as u32).cast_signed();
         self.sent.saturating_add_signed(i64::from(ahead))
     }
 
     /// When it first entered a state.
     pub(super) fn entered(&self, state: TcpState) -> Option<BootTime> {
-        self.states.iter().find(|(entered, _)| *entered == state).map(|&(_, at)| at)
+        self.states().find(|&(entered, _)| entered == state).map(|(_, at)| at)
     }
 
-    /// A segment of its own; `acks_fin`: it acknowledges the other end's FIN, which has got as far as `other_sent`.
-    pub(super) fn send(&mut self, header: &TcpHeader, length: u32, at: BootTime, acks_fin: bool, other_sent: u64) {
-        let (syn, fin) = (header.has(TcpFlags::SYN), header.has(TcpFlags::FIN));
-        if syn {
-            self.send_syn(header, at);
-        }
-        if header.has(TcpFlags::RST) {
-            let rst = Rst { at, has_ack: header.has(TcpFlags::ACK), offset: self.offset(header.seq), seen: true };
-            if self.expects(rst.offset) {
-                self.rst.get_or_insert(rst);
-                self.sent = self.sent.max(rst.offset);
-            } else {
-                self.odd_rst.get_or_insert(rst);
-            }
-            // Its number is the one behind all that has been sent: no payload, no FIN.
-            if self.isn.is_some() {
-                return;
-            }
-        }
-        self.data_seen |= length > 0;
-        if self.isn.is_none() {
-            self.isn = Some(header.seq.add(u32::MAX));
-            self.sent = 1;
-        }
-        let end = self.offset(header.seq) + u64::from(length) + u64::from(syn) + u64::from(fin);
-        self.sent = self.sent.max(end);
-        match &mut self.fin {
-            Some(known) if fin => known.sent.note_again(at),
-            None if fin => {
-                self.fin = Some(Fin {
-                    sent: Sent::once(at),
-                    end,
-                    acks_other: acks_fin,
-                    acked_before: self.acked_fin,
-                    other_sent,
-                    acked: None,
-                });
-            }
-            _ => {}
-        }
-        self.acked_fin |= acks_fin;
-    }
-
-    /// The other end's socket says that a reset has come, whether it was seen and whatever its number.
-    pub(super) fn reset_accepted(&mut self, at: BootTime) {
-        let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false };
-        self.rst = self.rst.or(self.odd_rst).or(Some(unseen));
-    }
-
-    /// Whether the other end accepts a reset with the number at this offset (RFC 5961 §3.2): it is the next one, or the next that the other
-    /// end knows of. Where no payload is shown, the next one may be further on.
-    fn expects(&self, offset: u64) -> bool {
-        let ahead = offset > self.sent && !self.data_seen && offset - self.sent < 1 << 31;
-        self.isn.is_none() || offset == self.sent || offset == self.acked || ahead
-    }
-
-    fn send_syn(&mut self, header: &TcpHeader, at: BootTime) {
-        if !self.syn_seen() {
-            self.isn = Some(header.seq);
-            self.isn_known = true;
-            self.sent = 0;
-            self.options = Some(Box::new(header.options));
-        }
-        let kind = if header.has(TcpFlags::ACK) { &mut self.synack } else { &mut self.syn };
-        match kind {
-            Some(sent) => sent.note_again(at),
-            None => *kind = Some(Sent::once(at)),
+    /// A socket connected to itself is both ends: takes what the other one has sent and been told.
+    pub(super) fn share(&mut self, other: &Self) {
+        self.reach(self.sent.max(other.sent), self.acked().max(other.acked()));
+        if let Some(told) = other.fin().and_then(|fin| fin.acked)
+            && let Some(fin) = self.detail.as_mut().and_then(|detail| detail.fin.as_mut())
+        {
+            fin.acked.get_or_insert(told);
         }
     }
 
-    /// The other end has acknowledged everything before `ack`. Returns whether that includes the FIN.
-    pub(super) fn acknowledged(&mut self, ack: SeqNumber, by_syn: bool, at: BootTime) -> bool {
-        if self.isn.is_none() {
-            // A SYN,ACK shows the ISN itself; any other acknowledgement only where to count from.
-            self.isn = Some(ack.add(u32::MAX));
-            self.isn_known = by_syn;
-            self.sent = 1;
+    /// What the other end of a socket connected to itself is: the same, without a socket of its own.
+    pub(super) fn reflection(&self) -> Self {
+        let mut other =
+            Self { here: false, socket: None, had_socket: false, open_sockets: 0, states: [None; 2], ..self.clone() };
+        if let Some(detail) = &mut other.detail {
+            detail.closed = None;
+            detail.states = SmallVec::new();
         }
-        let offset = self.offset(ack);
-        // What has not been sent cannot be acknowledged: numbers far ahead are nonsense.
-        if offset < self.sent + (1 << 30) {
-            self.sent = self.sent.max(offset);
-            self.acked = self.acked.max(offset);
-        }
-        match &mut self.fin {
-            Some(fin) if offset >= fin.end && offset < fin.end + (1 << 30) => {
-                fin.acked.get_or_insert(at);
-                true
-            }
-            _ => false,
-        }
+        other
     }
+}
 
-    /// Its socket changes its state.
-    pub(super) fn change(&mut self, change: &StateChange) {
-        self.had_socket = true;
-        self.here = true;
-        let twin = match (change.old, change.new) {
-            (TcpState::Listen, TcpState::SynRecv) => {
-                self.open_sockets += 1;
-                self.open_sockets > 1
-            }
-            // Of two children the one that closes again at once has never been the connection's.
-            (TcpState::SynRecv, TcpState::Close) if self.open_sockets > 1 => true,
-            _ => false,
-        };
-        if change.new == TcpState::Close {
-            self.open_sockets = self.open_sockets.saturating_sub(1);
-        }
-        if twin {
-            return;
-        }
-        if change.new != TcpState::Close {
-            self.open_sockets = self.open_sockets.max(1);
-        }
-        if self.states.last().is_none_or(|&(state, _)| state != change.new) {
-            if self.states.is_empty() && !matches!(change.old, TcpState::Close | TcpState::Listen) {
-                // It had been in the old state for as long as nobody knows.
-                self.states.push((change.old, BootTime(0)));
-            }
-            self.states.push((change.new, change.at));
-        }
-        let process = change.task.map(Process::from);
-        match change.new {
-            TcpState::SynSent => self.opener = process,
-            TcpState::FinWait1 | TcpState::LastAck => self.closer = self.closer.or(process),
-            TcpState::Close => {
-                self.closer = self.closer.or(process);
-                self.closed = Some(Closed {
-                    at: change.at,
-                    from: change.old,
-                    error: change.error,
-                    by_process: change.task.is_some(),
-                    proof: change.proof,
-                });
-            }
-            // close() after shutdown() shows as no change at all, in the right context.
-            new if new == change.old => self.closer = process.or(self.closer),
-            _ => {}
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::connection::Connection;
+
+    #[test]
+    fn a_million_open_connections_fit_into_400_megabytes() {
+        // Two sockets of 32 bytes, and places in the two indices.
+        assert!(size_of::<Connection>() + 2 * 32 + 32 <= 400, "{} {}", size_of::<Connection>(), size_of::<End>());
     }
 }

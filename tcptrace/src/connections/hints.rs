@@ -8,9 +8,9 @@ impl Connections {
     pub(super) fn place_hint(&mut self, hint: &Hint) -> (PlacedHint, Option<u32>) {
         let netns = hint.netns.unwrap_or(self.netns);
         let (key, from) = Key::new(netns, hint.local, hint.remote);
-        let socket = hint.socket.and_then(|socket| self.table.socket(socket)).copied();
+        let socket = hint.socket.and_then(|socket| self.table.sockets.get(socket)).copied();
         // A listener has no connection itself: what is sent on its behalf belongs to one that has no socket yet.
-        let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn?)?, socket.side)));
+        let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn()?)?, socket.side())));
         let found = of_socket.or_else(|| Some((self.table.find(&key)?, from)));
         if let Some((at, side)) = found
             && let Some(conn) = self.table.get_mut(at)
@@ -18,13 +18,13 @@ impl Connections {
             match hint.name {
                 HintName::SendReset => {
                     let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
-                    conn.end_mut(side).reset_hint.get_or_insert(reset);
+                    conn.end_mut(side).learn_reset(reset);
                 }
                 HintName::AcceptQueue => queues::learn(conn, hint),
                 HintName::RetransmitSynack => {}
             }
         }
         let conn = found.and_then(|(at, _)| Some(self.table.get(at)?.number));
-        (PlacedHint { hint: *hint, conn, socket: socket.map(|socket| socket.number) }, found.map(|(at, _)| at))
+        (PlacedHint { hint: *hint, conn, socket: socket.map(|socket| socket.number.get()) }, found.map(|(at, _)| at))
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn states(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)>
     } else {
         opening(conn, side, &mut entered);
     }
-    match (own.fin, other.fin) {
+    match (own.fin(), other.fin()) {
         (Some(fin), theirs) if !fin.acks_other => active(fin, theirs, &mut entered),
         (Some(fin), Some(theirs)) => {
             // What its FIN acknowledges it had received before.
@@ -33,7 +33,7 @@ pub(super) fn states(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)>
         (_, None) => {}
     }
     let over = matches!(entered.last(), Some((TimeWait | Close, _)));
-    if let Some(rst) = own.rst.max(other.rst)
+    if let Some(rst) = own.rst().max(other.rst())
         && !over
     {
         entered.push((Close, rst.at));
@@ -44,17 +44,17 @@ pub(super) fn states(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)>
 fn opening(conn: &Connection, side: Side, entered: &mut Vec<(TcpState, BootTime)>) {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let first = |sent: Option<super::end::Sent>| sent.map(|sent| sent.first);
-    let answer = |end: &End| first(end.synack);
-    if let (Some(syn), Some(theirs)) = (first(own.syn), first(other.syn)) {
+    let answer = |end: &End| first(end.synack());
+    if let (Some(syn), Some(theirs)) = (first(own.syn()), first(other.syn())) {
         // RFC 9293 §3.5, figure 7.
         entered.extend([(SynSent, syn), (SynRecv, theirs.max(syn))]);
-        entered.extend(conn.ack_at.or(answer(other)).map(|at| (Established, at)));
+        entered.extend(conn.ack_at().or(answer(other)).map(|at| (Established, at)));
     } else if conn.client_side() == side {
-        entered.extend(first(own.syn).map(|at| (SynSent, at)));
+        entered.extend(first(own.syn()).map(|at| (SynSent, at)));
         entered.extend(answer(other).map(|at| (Established, at)));
     } else {
-        entered.extend(first(other.syn).or(answer(own)).map(|at| (SynRecv, at)));
-        entered.extend(conn.ack_at.map(|at| (Established, at)));
+        entered.extend(first(other.syn()).or(answer(own)).map(|at| (SynRecv, at)));
+        entered.extend(conn.ack_at().map(|at| (Established, at)));
     }
 }
 

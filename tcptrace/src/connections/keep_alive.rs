@@ -62,9 +62,9 @@ pub(super) fn note(conn: &mut Connection, from: Side, segment: &Segment) -> Opti
 /// Whether an end of an established connection has nothing under way: what it sends again is none of its data.
 fn is_idle(conn: &Connection, side: Side) -> bool {
     let own = conn.end(side);
-    let established = conn.ack_at.is_some() || conn.mid_life;
-    let over = own.fin.is_some() || conn.ends.iter().any(|end| end.rst.is_some());
-    established && !over && own.acked == own.sent
+    let established = conn.ack_at().is_some() || conn.mid_life;
+    let over = own.fin().is_some() || conn.ends.iter().any(|end| end.rst().is_some());
+    established && !over && own.acked() == own.sent
 }
 
 fn after(number: SeqNumber) -> SeqNumber {

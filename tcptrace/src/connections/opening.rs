@@ -75,18 +75,18 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
     if let Some(at) = reached(conn) {
         return Some(at.plus(ACK_LATE));
     }
-    let sent = conn.ends.iter().flat_map(|end| [end.syn, end.synack]).flatten().map(|sent| sent.last).max();
+    let sent = conn.ends.iter().flat_map(|end| [end.syn(), end.synack()]).flatten().map(|sent| sent.last).max();
     Some(sent.unwrap_or(conn.first).plus(UNANSWERED))
 }
 
 /// A socket here gave up before it was established.
 fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
-    let closed = end.closed.filter(|closed| matches!(closed.from, SynSent | SynRecv))?;
-    let rst = conn.ends.iter().any(|end| end.rst.is_some());
-    let answered = conn.ends.iter().any(|end| end.synack.is_some());
+    let closed = end.closed().filter(|closed| matches!(closed.from, SynSent | SynRecv))?;
+    let rst = conn.ends.iter().any(|end| end.rst().is_some());
+    let answered = conn.ends.iter().any(|end| end.sent_synack);
     let by_reset = if answered { Outcome::Reset } else { Outcome::Refused };
     Some(match closed.error {
-        Some(ECONNREFUSED) if rst || conn.icmp.is_none() => Opened::plain(Outcome::Refused),
+        Some(ECONNREFUSED) if rst || conn.icmp().is_none() => Opened::plain(Outcome::Refused),
         Some(ECONNREFUSED) => Opened { by_icmp: true, ..Opened::plain(Outcome::Refused) },
         Some(EHOSTUNREACH | ENETUNREACH) => Opened::plain(Outcome::Unreachable),
         Some(ETIMEDOUT) => Opened::plain(Outcome::TimedOut),
@@ -94,7 +94,7 @@ fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
         _ if rst => Opened::plain(by_reset),
         // An ICMP error that comes during a connect() that does not block changes no state: the close() that follows only
         // looks like a change of mind.
-        _ => match conn.icmp {
+        _ => match conn.icmp() {
             Some(icmp) if icmp.refuses => Opened { by_icmp: true, ..Opened::plain(Outcome::Refused) },
             Some(_) => Opened::plain(Outcome::Unreachable),
             None => gave_up(conn, closed),
@@ -117,10 +117,10 @@ fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
     if client.had_socket || server.had_socket {
         return reset_of_half(conn);
     }
-    match (client.rst, server.rst) {
+    match (client.rst(), server.rst()) {
         (None, None) => None,
-        (None, Some(_)) if server.synack.is_none() => Some(Opened::plain(Outcome::Refused)),
-        _ if conn.ack_at.is_some() => None,
+        (None, Some(_)) if !server.sent_synack => Some(Opened::plain(Outcome::Refused)),
+        _ if conn.ack_at().is_some() => None,
         _ => Some(Opened::plain(Outcome::Reset)),
     }
 }
@@ -128,7 +128,7 @@ fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
 /// The client's socket is established, but the server never made one of its SYN,ACK and resets.
 fn reset_of_half(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
-    let half = client.had_socket && client.open_sockets == 0 && client.rst.or(server.rst).is_some();
+    let half = client.had_socket && client.open_sockets == 0 && client.rst().or(server.rst()).is_some();
     (half && server.here && !server.had_socket).then(|| Opened::plain(Outcome::Reset))
 }
 
@@ -150,9 +150,9 @@ fn reached(conn: &Connection) -> Option<BootTime> {
 /// too, and either end by sending or acknowledging more than a SYN.
 fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
     let (own, other) = (conn.end(side), conn.end(side.other()));
-    let by_ack = side == conn.client_side() && conn.ack_at.is_some();
-    let proven = by_ack || own.sent > 1 || other.acked > 1;
-    (proven && !own.had_socket).then(|| conn.ack_at.unwrap_or(conn.first))
+    let by_ack = side == conn.client_side() && conn.ack_at().is_some();
+    let proven = by_ack || own.sent > 1 || other.acked() > 1;
+    (proven && !own.had_socket).then(|| conn.ack_at().unwrap_or(conn.first))
 }
 
 /// When a socket was established: it may have gone on to another state in the same moment.
@@ -164,9 +164,9 @@ fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
     match reached(conn) {
         Some(at) => {
             let nothing_more = !conn.has_segments && !awaits_other_end(conn);
-            conn.ack_at.is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
+            conn.ack_at().is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
         }
-        None => !conn.ends.iter().any(|end| end.here || end.had_socket) && conn.ack_at.is_some(),
+        None => !conn.ends.iter().any(|end| end.here || end.had_socket) && conn.ack_at().is_some(),
     }
 }
 
@@ -180,11 +180,11 @@ fn awaits_other_end(conn: &Connection) -> bool {
 }
 
 fn unanswered(conn: &Connection) -> Opened {
-    if let Some(icmp) = conn.icmp {
+    if let Some(icmp) = conn.icmp() {
         let outcome = if icmp.refuses { Outcome::Refused } else { Outcome::Unreachable };
         return Opened { by_icmp: icmp.refuses, ..Opened::plain(outcome) };
     }
-    let answered = conn.ends.iter().any(|end| end.synack.is_some());
+    let answered = conn.ends.iter().any(|end| end.sent_synack);
     let waiting_for = Some(if answered { WaitingFor::Ack } else { WaitingFor::SynAck });
     Opened { waiting_for, ..Opened::plain(Outcome::Unanswered) }
 }
@@ -194,7 +194,7 @@ pub(super) fn kind(conn: &Connection) -> HandshakeKind {
     let (client, server) = conn.roles();
     if conn.mid_life {
         HandshakeKind::Unseen
-    } else if (client.syn.is_some() && server.syn.is_some()) || client.entered(SynRecv).is_some() {
+    } else if (client.sent_syn && server.sent_syn) || client.entered(SynRecv).is_some() {
         HandshakeKind::Simultaneous
     } else if conn.fast_open {
         HandshakeKind::FastOpen
@@ -210,13 +210,13 @@ pub(super) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
     }
     let (client, server) = conn.roles();
     let established = opened.outcome == Outcome::Established;
-    let simultaneous = client.syn.is_some() && server.syn.is_some();
+    let simultaneous = client.sent_syn && server.sent_syn;
     let answered = established || opened.waiting_for == Some(WaitingFor::Ack);
     let side = conn.client_side();
     let wanted = [
-        (client.syn.is_none() && !never_left(conn, side), Missing::Syn),
-        (answered && server.synack.is_none() && !simultaneous, Missing::Synack),
-        (established && conn.ack_at.is_none() && !simultaneous, Missing::Ack),
+        (!client.sent_syn && !never_left(conn, side), Missing::Syn),
+        (answered && !server.sent_synack && !simultaneous, Missing::Synack),
+        (established && conn.ack_at().is_none() && !simultaneous, Missing::Ack),
     ];
     wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
 }
@@ -224,6 +224,6 @@ pub(super) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
 /// The client's socket is here, and yet no segment of it was seen, nor any answer: its SYN did not get as far as an interface.
 pub(super) fn never_left(conn: &Connection, client: Side) -> bool {
     let (client, server) = (conn.end(client), conn.end(client.other()));
-    let answered = server.synack.is_some() || server.rst.is_some();
-    client.had_socket && client.syn.is_none() && !answered
+    let answered = server.sent_synack || server.rst().is_some();
+    client.had_socket && !client.sent_syn && !answered
 }

@@ -4,7 +4,10 @@
 //! its owner without any event: the listener's process stands for it, until the kernel is asked about connections that live
 //! long enough for it to be worth while.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    num::NonZeroU64,
+};
 
 use super::{
     Connections, Placed, PlacedOwner, Role,
@@ -68,12 +71,12 @@ impl Connections {
             self.owners.unowned.pop_front();
             let lives = |conn: &&Connection| {
                 let end = conn.end(side);
-                end.open_sockets > 0 && end.owner.is_none() && conn.role(side) == Some(Role::Server)
+                end.open_sockets > 0 && !end.holder_asked && conn.role(side) == Some(Role::Server)
             };
             if let Some(conn) = self.table.resolve(place).and_then(|at| self.table.get(at)).filter(lives)
                 && let Some((local, remote)) = conn.endpoint(side).zip(conn.endpoint(side.other()))
             {
-                return Some(Unowned { local, remote, likely: conn.end(side).opener.map(pid) });
+                return Some(Unowned { local, remote, likely: conn.end(side).holder.map(pid) });
             }
         }
     }
@@ -108,7 +111,7 @@ impl Connections {
 
     /// The connection shows for the first time: who holds its sockets may have been told before.
     fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
-        let Some(conn) = self.table.get_mut(at).filter(|conn| conn.netns.is_none_or(|netns| netns == self.netns))
+        let Some(conn) = self.table.get_mut(at).filter(|conn| conn.netns().is_none_or(|netns| netns == self.netns))
         else {
             return;
         };
@@ -133,10 +136,10 @@ impl Connections {
         if !(end.had_socket || end.here) {
             return;
         }
-        let known = end.opener.is_some() || end.owner.is_some();
+        let known = end.holder.is_some();
         conn.introduced = true;
         let ends = conn.endpoint(server).zip(conn.endpoint(server.other())).filter(|_| !known);
-        let netns = conn.netns.unwrap_or(self.netns);
+        let netns = conn.netns().unwrap_or(self.netns);
         if let Some((local, remote)) = ends
             && let Some(Some(process)) = self.listeners.holder(netns, local)
         {
@@ -150,17 +153,18 @@ impl Connections {
 fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Placed)) {
     let end = conn.end_mut(side);
     match owner.source {
-        OwnerSource::Listener => end.opener = owner.process,
+        OwnerSource::Listener => end.holder = owner.process,
         // A process that opened it or listens is known by the name of its thread, which says more than that of the process.
-        OwnerSource::Event | OwnerSource::SockDiag if end.owner.or(end.opener).map(pid) == owner.process.map(pid) => {
+        OwnerSource::Event | OwnerSource::SockDiag if end.holder.map(pid) == owner.process.map(pid) => {
             return;
         }
         OwnerSource::Event | OwnerSource::SockDiag => {
-            end.owner = owner.process;
+            end.holder = owner.process.or(end.holder);
+            end.holder_asked = owner.process.is_some();
             end.here = true;
         }
     }
-    let (at, socket) = (owner.at.max(conn.last), conn.end(side).socket);
+    let (at, socket) = (owner.at.max(conn.last), conn.end(side).socket.map(NonZeroU64::get));
     emit(Placed::Owner(PlacedOwner { owner: SocketOwner { at, ..*owner }, conn: conn.number, socket }));
 }
 

@@ -76,12 +76,12 @@ impl Connections {
 /// The kernel has told the numbers of the listener's queue. What it said last holds.
 pub(super) fn learn(conn: &mut Connection, hint: &Hint) {
     if waits_for_answer(conn) {
-        conn.queue = hint.queue;
+        conn.rare_mut().queue = hint.queue;
     }
 }
 
 /// Whether a SYN has been sent again, and nothing came back.
 fn waits_for_answer(conn: &Connection) -> bool {
     let (client, _) = conn.roles();
-    !conn.opened && !conn.answered && client.syn.is_some_and(|sent| sent.again() > 0)
+    !conn.opened && !conn.answered && client.syn().is_some_and(|sent| sent.again() > 0)
 }

@@ -25,15 +25,15 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, he
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let kind = opening::kind(conn);
-    let synack = server.synack.map(|sent| sent.first);
+    let synack = server.synack().map(|sent| sent.first);
     // In a simultaneous open the client need not wait for it: its own SYN,ACK acknowledges the other's SYN.
-    let ack = conn.ack_at.filter(|_| kind != HandshakeKind::Simultaneous);
+    let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
     let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| opening::missing(conn, &opened)));
     let mut handshake = Handshake {
         at: conn.last,
         conn: conn.number,
-        netns: conn.netns,
+        netns: conn.netns(),
         kind,
         outcome: opened.map(|opened| opened.outcome),
         by_icmp: opened.is_some_and(|opened| opened.by_icmp),
@@ -41,24 +41,24 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, he
         client: handshake_end(conn, side),
         server: handshake_end(conn, side.other()),
         role_inferred: conn.client_guessed || conn.client.is_none(),
-        syn_to_synack_ns: after(client.syn.map(|sent| sent.first), synack),
+        syn_to_synack_ns: after(client.syn().map(|sent| sent.first), synack),
         synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
         reset: opened
             .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
             .and_then(|_| resets::told(conn)),
         retransmissions: OpeningRetransmissions {
-            syn: client.syn.map(Sent::again),
-            synack: server.synack.map(Sent::again),
+            syn: client.syn().map(Sent::again),
+            synack: server.synack().map(Sent::again),
         },
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
     };
     let mut facts = HandshakeFacts {
-        syns: client.syn.map_or(0, |sent| sent.count),
-        icmp: conn.icmp.map(|icmp| icmp.kind),
-        full_queue: conn.queue.filter(|queue| queue.is_full() && server.synack.is_none()),
+        syns: client.syn().map_or(0, |sent| sent.count),
+        icmp: conn.icmp().map(|icmp| icmp.kind),
+        full_queue: conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack),
         lasted: conn.last.since(conn.first),
         common: common_facts(conn, here),
     };
@@ -74,9 +74,12 @@ pub(super) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, he
 
 /// `here` is the namespace whose segments are seen.
 fn common_facts(conn: &Connection, here: u32) -> CommonFacts {
-    let elsewhere = conn.netns.is_some_and(|netns| netns != here);
+    let elsewhere = conn.netns().is_some_and(|netns| netns != here);
     let why = if elsewhere { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
-    CommonFacts { no_segments: (!conn.has_segments).then_some(why), translated: conn.translated }
+    CommonFacts {
+        no_segments: (!conn.has_segments).then_some(why),
+        translated: conn.rare().and_then(|rare| rare.translated),
+    }
 }
 
 fn unseen() -> Vec<Missing> {
@@ -91,12 +94,11 @@ pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) 
     let kernel = here != NO_NAMESPACE;
     let shows_all = conn.shows_all || !kernel;
     let initiator = closing.initiator.and_then(|side| conn.role(side));
-    let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin?, conn.end(first.other()).fin?)));
-    let began = client.entered(TcpState::SynSent).or(client.syn.map(|sent| sent.first));
+    let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,
         conn: conn.number,
-        netns: conn.netns,
+        netns: conn.netns(),
         kind: closing.kind,
         initiator,
         client: close_end(conn, side),
@@ -107,7 +109,7 @@ pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) 
             client_to_server: bytes(client, server, shows_all),
             server_to_client: bytes(server, client, shows_all),
         },
-        duration_ns: began.map(|began| conn.last.since(began)),
+        duration_ns: conn.began().map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,
         reset: closing.reset,
         retransmissions: Each { client: again(client), server: again(server) },
@@ -119,7 +121,7 @@ pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) 
     let reset = resets::first(conn).map(|(side, _)| side);
     let facts = CloseFacts {
         late_bytes: reset.and_then(|side| resets::late_bytes(conn, side)),
-        other_closed: reset.is_some_and(|side| conn.end(side.other()).fin.is_some()),
+        other_closed: reset.is_some_and(|side| conn.end(side.other()).fin().is_some()),
         common: common_facts(conn, here),
     };
     close.summary = summary::close(&close, &facts);
@@ -143,11 +145,11 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
 }
 
 fn unseen_reset(end: &End) -> bool {
-    end.rst.is_some_and(|rst| !rst.seen)
+    end.rst().is_some_and(|rst| !rst.seen)
 }
 
 fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {
-    if gaps > conn.gaps || (conn.mid_life && gaps > 0) {
+    if gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
         missing.push(Missing::Lost);
     }
     missing
@@ -157,37 +159,37 @@ fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Mis
 /// got, the end's own by its number or the other's by what it acknowledges. Where states alone tell that there was a FIN,
 /// nobody knows whether the number behind the last one counts it.
 fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
-    let fin = u64::from(end.fin.is_some_and(|fin| end.sent >= fin.end));
-    let by_own = end.fin.is_some() || end.rst.is_some_and(|rst| rst.seen);
-    let by_other = other.fin.is_some() || other.rst.is_some_and(|rst| rst.seen && rst.has_ack);
+    let fin = u64::from(end.fin().is_some_and(|fin| end.sent >= fin.end));
+    let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
+    let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
     let by_states = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
-    let known = end.isn_known && (end.fin.is_some() || !by_states);
+    let known = end.isn_known && (end.fin().is_some() || !by_states);
     (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
 }
 
 /// FINs sent again.
 fn again(end: &End) -> Option<u32> {
-    end.fin.map(|fin| fin.sent.again())
+    end.fin().map(|fin| fin.sent.again())
 }
 
 fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
-    let process = end.owner.or(end.opener);
+    let process = end.holder;
     HandshakeEnd {
         addr,
         port,
-        isn: end.isn.filter(|_| end.isn_known).map(|isn| isn.0),
+        isn: end.isn().filter(|_| end.isn_known).map(|isn| isn.0),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
-        options: end.options.as_deref().map(|options| TcpOptions(*options)),
+        options: end.options().map(TcpOptions),
     }
 }
 
 fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
-    let process = end.closer.or(end.owner).or(end.opener);
+    let process = end.closer().or(end.holder);
     CloseEnd { addr, port, pid: process.map(|process| process.pid), comm: process.map(|process| process.comm) }
 }
 

@@ -25,23 +25,23 @@ impl Connections {
             self.watch_syn(segment);
             return None;
         }
-        let socket = segment.socket.and_then(|key| self.table.socket(key)).map(|socket| socket.number);
+        let socket = segment.socket.and_then(|key| self.table.sockets.get(key)).map(|socket| socket.number.get());
         let (key, from) = Key::new(self.netns, segment.src, segment.dst);
         let at = self.connection_of(segment, &key, from);
         self.guess_roles(at, &key, from, &segment.header);
         let netns = self.netns;
         let conn = self.table.get_mut(at)?;
-        conn.netns = (netns != NO_NAMESPACE).then_some(netns);
+        conn.learn_netns((netns != NO_NAMESPACE).then_some(netns));
         conn.last = segment.at;
         conn.has_segments = true;
-        let answered = conn.end(from).synack.is_some();
+        let answered = conn.end(from).sent_synack;
         let note = keep_alive::note(conn, from, segment);
         let control = learn(conn, from, segment);
         conn.shows_all |= !control;
         if key.is_self_connect() {
             conn.mirror();
         }
-        let answers = !answered && conn.end(from).synack.is_some();
+        let answers = !answered && conn.end(from).sent_synack;
         let placed = PlacedSegment {
             segment: *segment,
             conn: conn.number,
@@ -68,9 +68,9 @@ impl Connections {
         conn.last = error.at;
         let end = conn.end(from);
         // A socket whose SYN never got as far as an interface has sent nothing else: the kernel itself says that it cannot.
-        let quotes_syn = if end.syn.is_some() { end.isn == Some(SeqNumber(error.seq)) } else { end.had_socket };
+        let quotes_syn = if end.sent_syn { end.isn() == Some(SeqNumber(error.seq)) } else { end.had_socket };
         if quotes_syn && !conn.answered {
-            conn.icmp.get_or_insert(Icmp {
+            conn.rare_mut().icmp.get_or_insert(Icmp {
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
                 refuses: icmp::refuses(error.from, error.icmp_type, error.icmp_code),
             });
@@ -85,7 +85,7 @@ impl Connections {
             return known;
         }
         let loose = self.table.only_loose(error.src.addr, error.dst);
-        let loose = loose.filter(|&(at, _)| self.table.get(at).is_some_and(|conn| conn.netns == Some(self.netns)));
+        let loose = loose.filter(|&(at, _)| self.table.get(at).is_some_and(|conn| conn.netns() == Some(self.netns)));
         let Some((at, socket)) = loose else { return known };
         self.bind_late(at, key, from, socket);
         Some(at)
@@ -97,7 +97,7 @@ impl Connections {
         if let Some(socket) = segment.socket
             && let Some(conn) = self.table.conn_of_socket(socket)
         {
-            match self.table.get(conn).map(|conn| (conn.key, conn.loose)) {
+            match self.table.get(conn).map(|conn| (conn.key, conn.loose())) {
                 Some((Some(known), _)) if known == *key => return conn,
                 // Not after address translation: before and after it are two connections.
                 Some((None, Some([local, remote]))) if local.addr == segment.src.addr && remote == segment.dst => {
@@ -110,8 +110,8 @@ impl Connections {
         }
         let Some(newest) = self.table.find(key) else {
             let at = self.begin(segment, key, from);
-            if let Some(conn) = self.table.get_mut(at) {
-                conn.translated = translated;
+            if let Some(conn) = self.table.get_mut(at).filter(|_| translated.is_some()) {
+                conn.rare_mut().translated = translated;
             }
             return at;
         };
@@ -183,8 +183,8 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     match ack_of(header) {
         // A SYN,ACK answers the other's SYN, however late, and whatever its own ISN: a SYN cookie has another each time. With
         // Fast Open it acknowledges the SYN's data too.
-        Some(ack) if other.syn_seen() => other.isn.is_some_and(|isn| ack.distance_from(isn) <= 1 << 16),
-        _ if own.syn_seen() => own.isn == Some(header.seq),
+        Some(ack) if other.syn_seen() => other.isn().is_some_and(|isn| ack.distance_from(isn) <= 1 << 16),
+        _ if own.syn_seen() => own.isn() == Some(header.seq),
         // A first SYN where the connection has begun by its socket, or by the other's SYN: a simultaneous open.
         Some(_) => !conn.ended,
         None => !conn.ended && !conn.answered,
@@ -196,13 +196,13 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
 fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     let Segment { header, length, at, .. } = segment;
     let (syn, ack) = (header.has(TcpFlags::SYN), ack_of(header));
-    let acked_before = conn.ack_at.is_some();
+    let acked_before = conn.ack_at().is_some();
     let stray = is_stray_reset(conn, from, header);
     let from_itself = conn.is_self_connect();
     let other = conn.end_mut(from.other());
-    let fin_acked_before = other.fin.is_none_or(|fin| fin.acked.is_some());
+    let fin_acked_before = other.fin().is_none_or(|fin| fin.acked.is_some());
     let acks_fin = !stray && ack.is_some_and(|ack| other.acknowledged(ack, syn, *at));
-    let (other_sent, other_syn, other_acked) = (other.sent, other.syn.is_some(), other.acked >= 1);
+    let (other_sent, other_syn, other_acked) = (other.sent, other.sent_syn, other.acked() >= 1);
     let acked = ack.map(|ack| other.offset(ack));
     let own = conn.end_mut(from);
     if !stray {
@@ -210,7 +210,7 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     }
     // SYN and FIN are sent by the end itself whenever a socket stands behind them: resets and the like are the stack's.
     own.here |= (syn || header.has(TcpFlags::FIN)) && segment.socket.is_some();
-    let (own_syn, own_acked) = (own.syn.is_some(), own.acked >= 1 || from_itself);
+    let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
     if header.has(TcpFlags::FIN) {
         conn.first_fin.get_or_insert(from);
     }
@@ -226,9 +226,9 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
         acks && conn.client == Some(from) && (own_syn || conn.answered)
     };
     if completes {
-        conn.ack_at.get_or_insert(*at);
+        conn.complete(*at);
     }
-    let completed = (!acked_before && conn.ack_at.is_some()) || (!fin_acked_before && acks_fin);
+    let completed = (!acked_before && conn.ack_at().is_some()) || (!fin_acked_before && acks_fin);
     let after_fin = conn.end(from).after_fin;
     conn.end_mut(from).after_fin = after_fin.saturating_sub(1);
     if header.has(TcpFlags::FIN) {
@@ -243,7 +243,7 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
 fn is_stray_reset(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let other = conn.end(from.other());
     let answers = |ack| (1..=other.sent).contains(&other.offset(ack));
-    header.has(TcpFlags::RST) && !conn.answered && other.syn.is_some() && !ack_of(header).is_some_and(answers)
+    header.has(TcpFlags::RST) && !conn.answered && other.sent_syn && !ack_of(header).is_some_and(answers)
 }
 
 fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {
@@ -252,5 +252,5 @@ fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {
 
 /// A number relative to an end's ISN.
 fn relative(conn: &Connection, side: Side, number: SeqNumber) -> u32 {
-    conn.end(side).isn.map_or(1, |isn| number.distance_from(isn))
+    conn.end(side).isn().map_or(1, |isn| number.distance_from(isn))
 }

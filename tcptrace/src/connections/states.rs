@@ -5,7 +5,7 @@ use super::{
     connection::{Connection, Key, Side},
     opening,
     segments::guess_server,
-    table::Socket,
+    sockets::Socket,
 };
 use crate::{
     event::{Process, SocketKey, StateChange},
@@ -34,29 +34,29 @@ impl Connections {
             return (self.place_listener(change, netns), None);
         }
         let (mut socket, replaces) = self.socket_of(change);
-        let at = match socket.conn.and_then(|place| self.table.resolve(place)) {
+        let at = match socket.conn().and_then(|place| self.table.resolve(place)) {
             Some(at) => {
                 self.learn_port(at, change, netns, &mut socket);
                 at
             }
             None => {
                 let (at, side) = self.connect(change, netns);
-                socket.conn = self.table.place(at);
-                socket.side = side;
+                socket.join(self.table.place(at), side);
                 at
             }
         };
         let (conn, role) = self.note(change, at, &socket);
-        let old_state_ns = socket.since.map(|since| change.at.since(since));
+        let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.old == SynRecv && change.new == Established {
-            self.owners.accepted(change.at, socket.conn, socket.side);
+            self.owners.accepted(change.at, socket.conn(), socket.side());
         }
         if change.new == Close {
-            self.table.remove_socket(change.socket);
-        } else if let Some(known) = self.table.socket_mut(change.socket) {
-            *known = Socket { since: Some(change.at), ..socket };
+            self.table.sockets.remove(change.socket);
+        } else if let Some(known) = self.table.sockets.get_mut(change.socket) {
+            *known = socket;
+            known.change(change.at);
         }
-        (PlacedState { change: *change, conn, socket: socket.number, role, replaces, old_state_ns }, Some(at))
+        (PlacedState { change: *change, conn, socket: socket.number.get(), role, replaces, old_state_ns }, Some(at))
     }
 
     /// The port of a connection that was begun without one may show now.
@@ -64,7 +64,7 @@ impl Connections {
         if change.local.port != 0 && self.table.get(at).is_some_and(|conn| conn.key.is_none()) {
             let (key, side) = Key::new(netns, change.local, change.remote);
             self.bind_late(at, key, side, change.socket);
-            socket.side = side;
+            socket.join(socket.conn(), side);
         }
     }
 
@@ -80,8 +80,8 @@ impl Connections {
         }
         // Its place in memory may have become another's.
         let place = self.table.place(at);
-        if let Some(socket) = self.table.socket_mut(socket).filter(|socket| socket.conn == place) {
-            socket.side = side;
+        if let Some(socket) = self.table.sockets.get_mut(socket).filter(|socket| socket.conn() == place) {
+            socket.join(place, side);
         }
     }
 
@@ -89,23 +89,23 @@ impl Connections {
     /// number of the one whose address it has got, where that was not seen to close.
     fn socket_of(&mut self, change: &StateChange) -> (Socket, Option<u64>) {
         let born = change.old == Close || (change.old == Listen && change.new == SynRecv);
-        match self.table.socket(change.socket) {
+        match self.table.sockets.get(change.socket) {
             Some(known) if !born => (*known, None),
             Some(known) => {
                 let gone = *known;
                 self.abandon(&gone);
-                (self.table.add_socket(change.socket, None), Some(gone.number))
+                (self.table.sockets.add(change.socket), Some(gone.number.get()))
             }
-            None => (self.table.add_socket(change.socket, None), None),
+            None => (self.table.sockets.add(change.socket), None),
         }
     }
 
     /// The socket's address has become another's: its own end was not seen.
     fn abandon(&mut self, socket: &Socket) {
-        if let Some(at) = socket.conn.and_then(|place| self.table.resolve(place))
+        if let Some(at) = socket.conn().and_then(|place| self.table.resolve(place))
             && let Some(conn) = self.table.get_mut(at)
         {
-            let open = &mut conn.end_mut(socket.side).open_sockets;
+            let open = &mut conn.end_mut(socket.side()).open_sockets;
             *open = open.saturating_sub(1);
         }
     }
@@ -113,17 +113,18 @@ impl Connections {
     /// A listener opens or closes: no connection.
     fn place_listener(&mut self, change: &StateChange, netns: u32) -> PlacedState {
         let (socket, replaces) = self.socket_of(change);
-        let old_state_ns = socket.since.map(|since| change.at.since(since));
+        let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.new == Listen {
             self.listeners.open(netns, change.local, change.at, change.task.map(Process::from));
-            if let Some(known) = self.table.socket_mut(change.socket) {
-                *known = Socket { since: Some(change.at), ..socket };
+            if let Some(known) = self.table.sockets.get_mut(change.socket) {
+                *known = socket;
+                known.change(change.at);
             }
         } else {
-            self.table.remove_socket(change.socket);
+            self.table.sockets.remove(change.socket);
             self.listeners.close(netns, change.local, change.at);
         }
-        PlacedState { change: *change, conn: None, socket: socket.number, role: None, replaces, old_state_ns }
+        PlacedState { change: *change, conn: None, socket: socket.number.get(), role: None, replaces, old_state_ns }
     }
 
     /// The connection of a socket that has none yet, and which end it is.
@@ -155,9 +156,9 @@ impl Connections {
 
     /// Takes down what the change shows: the connection's number and the socket's role.
     fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> (Option<u64>, Option<Role>) {
-        let side = socket.side;
+        let side = socket.side();
         let Some(conn) = self.table.get_mut(at) else { return (None, None) };
-        conn.netns = conn.netns.or(change.netns);
+        conn.learn_netns(change.netns);
         conn.last = change.at;
         match (change.old, change.new) {
             (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),

@@ -27,12 +27,12 @@ pub(super) fn of(conn: &Connection, side: Side, kernel: bool) -> Vec<Stay> {
 /// other end's FIN comes, and then comes TIME_WAIT.
 fn seen(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)> {
     let end = conn.end(side);
-    let mut entered = end.states.clone();
-    let replaced = end.closed.filter(|closed| closed.error.is_none_or(|error| error == 0));
+    let mut entered = end.states().collect::<Vec<_>>();
+    let replaced = end.closed().filter(|closed| closed.error.is_none_or(|error| error == 0));
     match replaced.map(|closed| (closed.from, closed.at)) {
         Some((FinWait2, at)) => {
             entered.pop();
-            entered.extend(conn.end(side.other()).fin.map(|fin| (TimeWait, fin.sent.first.max(at))));
+            entered.extend(conn.end(side.other()).fin().map(|fin| (TimeWait, fin.sent.first.max(at))));
         }
         Some((Closing, at)) => {
             entered.pop();

@@ -1,10 +1,10 @@
-//! The connections and sockets that are remembered, and how they are found.
+//! The connections that are remembered, and how they are found.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     hash::BuildHasher as _,
     net::IpAddr,
+    num::NonZeroU32,
 };
 
 use foldhash::fast::RandomState;
@@ -13,7 +13,10 @@ use slab::Slab;
 
 use super::{
     Totals,
-    connection::{Connection, Key, Place, Side},
+    connection::{Connection, Key, NEVER, Place},
+    deadlines::Deadlines,
+    room::{self, Room},
+    sockets::Sockets,
 };
 use crate::event::{BootTime, Endpoint, SocketKey};
 
@@ -23,44 +26,44 @@ const LATE: u64 = 60_000_000_000;
 /// How many ended connections are remembered at the most.
 const MOST_ENDED: usize = 1 << 16;
 
-/// A socket that lives.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Socket {
-    pub(super) key: SocketKey,
-    /// The number that users see.
-    pub(super) number: u64,
-    /// Its connection.
-    pub(super) conn: Option<Place>,
-    /// Which end of it.
-    pub(super) side: Side,
-    /// Since when, where that was seen.
-    pub(super) since: Option<BootTime>,
-}
-
 /// What is known of a connection whose local port is not: the local address, the remote end and the connection's number.
 type Loose = (IpAddr, IpAddr, u16, u64);
 
-/// Everything that is remembered. Connections and sockets lie in slabs; the indices hold places in these, not copies of
-/// the keys.
+/// Everything that is remembered. Connections lie in a slab; the index holds places in it, not copies of the keys.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     hasher: RandomState,
     connections: Slab<Connection>,
     by_key: HashTable<u32>,
     loose: BTreeMap<Loose, (u32, SocketKey)>,
-    sockets: Slab<Socket>,
-    by_socket: HashTable<u32>,
+    /// The sockets that live.
+    pub(super) sockets: Sockets,
     ended: VecDeque<(BootTime, Place)>,
-    due: BinaryHeap<Reverse<(BootTime, u32, u64)>>,
+    due: Deadlines,
+    pub(super) room: Room,
     /// Gaps so far.
     pub(super) gaps: u64,
     totals: Totals,
-    socket_numbers: u64,
 }
 
 impl Table {
     pub(super) fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// Sets how many connections are remembered at the most.
+    pub(super) fn limit(&mut self, most: NonZeroU32) {
+        self.room.limit(most);
+    }
+
+    /// How many connections are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// All connections that are remembered.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        self.connections.iter().map(|(at, conn)| (at as u32, conn))
     }
 
     /// The newest generation of a four-tuple.
@@ -79,28 +82,34 @@ impl Table {
 
     /// The generation before one, if it is remembered.
     pub(super) fn previous(&self, at: u32) -> Option<u32> {
-        self.resolve(self.get(at)?.previous?)
+        let conn = self.get(at)?;
+        // Whatever has come to lie there since then began later.
+        let before = self.get(conn.previous).filter(|before| before.key == conn.key && before.number < conn.number);
+        before.map(|_| conn.previous)
     }
 
     /// Where the connection is, if it is remembered.
     pub(super) fn resolve(&self, place: Place) -> Option<u32> {
-        (self.get(place.at)?.number == place.number).then_some(place.at)
+        (tag(self.get(place.at)?.number) == place.tag).then_some(place.at)
     }
 
     /// The place of a connection that is remembered.
     pub(super) fn place(&self, at: u32) -> Option<Place> {
-        Some(Place { at, number: self.get(at)?.number })
+        Some(Place { at, tag: tag(self.get(at)?.number) })
     }
 
     /// The connection of a socket that lives.
     pub(super) fn conn_of_socket(&self, key: SocketKey) -> Option<u32> {
-        self.resolve(self.socket(key)?.conn?)
+        self.resolve(self.sockets.get(key)?.conn()?)
     }
 
     /// Begins a connection: the newest generation of its four-tuple from now on.
     pub(super) fn begin(&mut self, key: Option<Key>, at: BootTime) -> u32 {
+        self.make_room(at);
         self.totals.numbered += 1;
-        let place = self.connections.insert(Connection::new(self.totals.numbered, at, self.gaps)) as u32;
+        let number = self.totals.numbered;
+        let place = self.connections.insert(Connection::new(number, at, self.gaps)) as u32;
+        self.room.admit(Place { at: place, tag: tag(number) });
         if let Some(key) = key {
             self.bind(place, key);
         }
@@ -110,7 +119,7 @@ impl Table {
     /// The port of a connection between these ends is not known, but its socket is.
     pub(super) fn loosen(&mut self, at: u32, [local, remote]: [Endpoint; 2], socket: SocketKey) {
         if let Some(conn) = self.connections.get_mut(at as usize) {
-            conn.loose = Some([local, remote]);
+            conn.rare_mut().loose = Some([local, remote]);
             self.loose.insert((local.addr, remote.addr, remote.port, conn.number), (at, socket));
         }
     }
@@ -125,7 +134,7 @@ impl Table {
     /// The port of a connection is known now, or will never be.
     fn fasten(&mut self, at: u32) {
         if let Some(conn) = self.connections.get(at as usize)
-            && let Some([local, remote]) = conn.loose
+            && let Some([local, remote]) = conn.loose()
         {
             self.loose.remove(&(local.addr, remote.addr, remote.port, conn.number));
         }
@@ -141,10 +150,9 @@ impl Table {
         {
             entry.remove();
         }
-        let previous = before.and_then(|before| self.place(before));
         if let Some(conn) = self.get_mut(at) {
             conn.key = Some(key);
-            conn.previous = previous;
+            conn.previous = before.unwrap_or(u32::MAX);
         }
         let (hasher, connections) = (&self.hasher, &self.connections);
         self.by_key.insert_unique(hash, at, |&at| hash_of(hasher, connections, at));
@@ -158,7 +166,8 @@ impl Table {
         {
             conn.ended = true;
             self.totals.ended += 1;
-            self.ended.push_back((now, Place { at, number: conn.number }));
+            self.room.promote(conn);
+            self.ended.push_back((now, Place { at, tag: tag(conn.number) }));
         }
         // Here too, since a flood may leave no time for anything else.
         self.expire(now);
@@ -167,37 +176,57 @@ impl Table {
     /// Something about a connection has changed: it has to be looked at when `due`.
     pub(super) fn schedule(&mut self, at: u32, due: Option<BootTime>) {
         let Some(conn) = self.connections.get_mut(at as usize) else { return };
-        // A later time needs no entry of its own: the earlier one will find it.
-        let earlier = due.is_some_and(|due| conn.queued.is_none_or(|queued| due < queued));
-        if let Some(due) = due
-            && earlier
-        {
-            conn.queued = Some(due);
-            self.due.push(Reverse((due, at, conn.number)));
+        if conn.unproven && room::is_proven(conn) {
+            self.room.promote(conn);
+        }
+        match due {
+            // A later time needs no entry of its own: the earlier one will find it.
+            Some(due) if due < conn.queued => {
+                if conn.queued != NEVER {
+                    self.due.revoke();
+                }
+                conn.queued = due;
+                self.due.add(due, Place { at, tag: tag(conn.number) });
+            }
+            None if conn.queued != NEVER => {
+                conn.queued = NEVER;
+                self.due.revoke();
+            }
+            _ => return,
+        }
+        if self.due.is_littered() {
+            let connections = &self.connections;
+            self.due.clean(|due, place| {
+                let conn = connections.get(place.at as usize);
+                conn.is_some_and(|conn| tag(conn.number) == place.tag && conn.queued == due)
+            });
         }
     }
 
     /// The next connection that has to be looked at by `now`, and when it had to be.
     pub(super) fn next_due(&mut self, now: BootTime) -> Option<(BootTime, u32)> {
         loop {
-            let &Reverse((due, at, number)) = self.due.peek()?;
-            if due > now {
-                return None;
-            }
-            self.due.pop();
-            if let Some(conn) = self.connections.get_mut(at as usize)
-                && conn.number == number
-                && conn.queued == Some(due)
+            let (due, place) = self.due.pop(now)?;
+            if let Some(conn) = self.connections.get_mut(place.at as usize)
+                && tag(conn.number) == place.tag
+                && conn.queued == due
             {
-                conn.queued = None;
-                return Some((due, at));
+                conn.queued = NEVER;
+                self.due.revoke();
+                return Some((due, place.at));
             }
         }
     }
 
+    /// How many times are remembered at which something has to be looked at.
+    #[cfg(test)]
+    pub(super) fn deadlines(&self) -> usize {
+        self.due.len()
+    }
+
     /// When the next connection has to be looked at.
     pub(super) fn due(&self) -> Option<BootTime> {
-        self.due.peek().map(|&Reverse((due, ..))| due)
+        self.due.first()
     }
 
     /// All connections that are remembered, oldest first.
@@ -220,52 +249,41 @@ impl Table {
         }
     }
 
+    /// The connection that ended longest ago.
+    pub(super) fn longest_ended(&mut self) -> Option<u32> {
+        loop {
+            let (_, place) = self.ended.pop_front()?;
+            if let Some(at) = self.resolve(place) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Forgets a connection, ended or not, because there is no room for it.
+    pub(super) fn evict(&mut self, at: u32) {
+        self.totals.evicted += u64::from(self.get(at).is_some_and(|conn| !conn.ended));
+        self.fasten(at);
+        self.forget(at);
+    }
+
     fn forget(&mut self, at: u32) {
-        let Some(conn) = self.connections.try_remove(at as usize) else { return };
+        let Some(mut conn) = self.connections.try_remove(at as usize) else { return };
+        self.room.promote(&mut conn);
+        if conn.queued != NEVER {
+            self.due.revoke();
+        }
         if let Some(key) = conn.key
             && let Ok(entry) = self.by_key.find_entry(self.hasher.hash_one(key), |&found| found == at)
         {
             entry.remove();
         }
     }
+}
 
-    /// A socket that lives.
-    pub(super) fn socket(&self, key: SocketKey) -> Option<&Socket> {
-        let at = self.by_socket.find(self.hasher.hash_one(key), |&at| self.is_socket(at, key))?;
-        self.sockets.get(*at as usize)
-    }
-
-    /// A socket that lives, to change it.
-    pub(super) fn socket_mut(&mut self, key: SocketKey) -> Option<&mut Socket> {
-        let hash = self.hasher.hash_one(key);
-        let at = *self.by_socket.find(hash, |&at| self.is_socket(at, key))?;
-        self.sockets.get_mut(at as usize)
-    }
-
-    /// A socket begins to live, or is seen for the first time.
-    pub(super) fn add_socket(&mut self, key: SocketKey, since: Option<BootTime>) -> Socket {
-        self.remove_socket(key);
-        self.socket_numbers += 1;
-        let socket = Socket { key, number: self.socket_numbers, conn: None, side: Side::First, since };
-        let at = self.sockets.insert(socket) as u32;
-        let (hasher, sockets) = (&self.hasher, &self.sockets);
-        let rehash = |&at: &u32| sockets.get(at as usize).map_or(0, |socket| hasher.hash_one(socket.key));
-        self.by_socket.insert_unique(hasher.hash_one(key), at, rehash);
-        socket
-    }
-
-    /// A socket's life has ended: its address will be another's.
-    pub(super) fn remove_socket(&mut self, key: SocketKey) -> Option<Socket> {
-        let hash = self.hasher.hash_one(key);
-        let sockets = &self.sockets;
-        let same = |&at: &u32| sockets.get(at as usize).is_some_and(|socket| socket.key == key);
-        let (at, _vacant) = self.by_socket.find_entry(hash, same).ok()?.remove();
-        self.sockets.try_remove(at as usize)
-    }
-
-    fn is_socket(&self, at: u32, key: SocketKey) -> bool {
-        self.sockets.get(at as usize).is_some_and(|socket| socket.key == key)
-    }
+/// What tells a connection from others that lie, or will lie, at its place.
+fn tag(number: u64) -> u32 {
+    // Truncation is meant: nothing is remembered for 2^32 connections.
+    number as u32
 }
 
 fn hash_of(hasher: &RandomState, connections: &Slab<Connection>, at: u32) -> u64 {

@@ -11,6 +11,7 @@ mod owners;
 mod properties;
 mod queues;
 mod recorded;
+mod room;
 mod simulation;
 mod verdicts;
 

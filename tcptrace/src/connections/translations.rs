@@ -11,7 +11,7 @@ const SLOTS: usize = 1024;
 /// The handshakes that have been answered lately, by the ISNs of both ends.
 #[derive(Debug)]
 pub(super) struct Translations {
-    slots: Box<[Option<(Isns, Place)>]>,
+    slots: Box<[Option<(Isns, Place, u64)>]>,
 }
 
 /// Of the client and of the server.
@@ -26,20 +26,22 @@ impl Default for Translations {
 impl Translations {
     /// The connection at `at` has been answered: whichever of it and its other side has been numbered later names the other.
     pub(super) fn note(&mut self, table: &mut Table, at: u32) {
-        let Some((isns, place)) = table.get(at).and_then(isns).zip(table.place(at)) else { return };
+        let Some((conn, place)) = table.get(at).zip(table.place(at)) else { return };
+        let number = conn.number;
+        let Some(isns) = isns(conn) else { return };
         // Both are random; a remainder is below the length.
         let index = (isns.0 ^ isns.1) as usize % SLOTS;
         let Some(slot) = self.slots.get_mut(index) else { return };
         match *slot {
-            Some((known, other)) if known == isns && other.number != place.number => {
-                let (first, second) = if other.number < place.number { (other, place) } else { (place, other) };
+            Some((known, other, other_number)) if known == isns && other_number != number => {
+                let (first, second) = if other_number < number { (other_number, place) } else { (number, other) };
                 if let Some(at) = table.resolve(second)
                     && let Some(conn) = table.get_mut(at)
                 {
-                    conn.translated = Some(first.number);
+                    conn.rare_mut().translated = Some(first);
                 }
             }
-            _ => *slot = Some((isns, place)),
+            _ => *slot = Some((isns, place, number)),
         }
     }
 }
@@ -47,5 +49,5 @@ impl Translations {
 fn isns(conn: &Connection) -> Option<Isns> {
     let (client, server) = conn.roles();
     let known = client.isn_known && server.isn_known;
-    Some((client.isn.filter(|_| known)?.0, server.isn?.0))
+    Some((client.isn().filter(|_| known)?.0, server.isn()?.0))
 }

@@ -29,6 +29,7 @@ pub(super) fn replay<R: Read>(
     progress: Progress,
 ) -> Result<ExitCode> {
     let mut pipeline = Pipeline::new(NO_NAMESPACE, Describer::of_capture(), Output::patient(options)?, None);
+    pipeline.limit(options.max_connections);
     pipeline.control_only = options.segments == Segments::Control;
     let mut replay = Replay::new(options, name, progress, pipeline);
     let mut named = 0;

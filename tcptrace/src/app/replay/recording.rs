@@ -30,7 +30,8 @@ pub(super) fn replay<R: Read>(
 ) -> Result<ExitCode> {
     // Before the output is opened, which may empty a file.
     let mut next = recording.next().transpose().with_context(|| name.clone())?;
-    let pipeline = Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), Output::patient(options)?);
+    let mut pipeline = Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), Output::patient(options)?);
+    pipeline.limit(options.max_connections);
     let mut replay = Replay::new(options, name, progress, pipeline);
     let (mut named, mut open) = (0, false);
     let mut outcome = Ok(());

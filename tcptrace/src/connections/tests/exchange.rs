@@ -204,6 +204,12 @@ impl Exchange {
         ack: Option<u32>,
         length: u32,
     ) {
+        let segment = self.built(src, dst, flags, seq, ack);
+        self.event(&Event::Segment(Segment { socket, length, ..segment }));
+    }
+
+    /// A segment that happens now, without payload, to be changed.
+    pub(super) fn built(&self, src: u16, dst: u16, flags: TcpFlags, seq: u32, ack: Option<u32>) -> Segment {
         let header = TcpHeader {
             src_port: src,
             dst_port: dst,
@@ -215,18 +221,17 @@ impl Exchange {
             urgent: 0,
             options: OptionBytes::EMPTY,
         };
-        let segment = Segment {
+        Segment {
             at: BootTime(self.now),
-            socket,
+            socket: None,
             ifindex: self.ifindex,
             direction: Some(Direction::Out),
             src: end(src),
             dst: end(dst),
             header,
-            length,
+            length: 0,
             segments: 1,
-        };
-        self.event(&Event::Segment(segment));
+        }
     }
 
     pub(super) fn icmp(&mut self, src: u16, dst: u16) {
@@ -300,7 +305,7 @@ impl Exchange {
     pub(super) fn reset_hint(&self, from: u16, to: u16) -> Option<ResetHint> {
         let (key, side) = Key::new(HERE, end(from), end(to));
         let table = &self.connections.table;
-        table.get(table.find(&key)?)?.end(side).reset_hint
+        table.get(table.find(&key)?)?.end(side).reset_hint()
     }
 
     pub(super) fn totals(&self) -> Totals {

@@ -1,6 +1,6 @@
 //! Whatever comes, in whatever order: nothing panics, nothing is lost or made up, nothing waits for ever.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, num::NonZeroU32};
 
 use proptest::prelude::*;
 
@@ -78,8 +78,12 @@ fn check_records(placed: &[Placed]) {
 
 proptest! {
     #[test]
-    fn nothing_panics_is_lost_made_up_or_waits_for_ever(steps in prop::collection::vec(step(), 0..120)) {
+    fn nothing_panics_is_lost_made_up_or_waits_for_ever(
+        steps in prop::collection::vec(step(), 0..120),
+        most in prop_oneof![Just(NonZeroU32::MAX), (1..9_u32).prop_map(|most| NonZeroU32::new(most).expect("some"))],
+    ) {
         let mut exchange = Exchange::new();
+        exchange.connections().limit(most);
         let (mut states, mut segments, mut others) = (0, 0, 0);
         for (ifindex, step) in (1..).zip(&steps) {
             // Each segment on an interface of its own round: no two are the same one sent again.
@@ -122,7 +126,8 @@ proptest! {
         let numbers: BTreeSet<_> = placed.iter().filter_map(exchange::conn).collect();
         prop_assert_eq!(numbers.len() as u64, totals.numbered, "every number given is shown, none is shown besides");
         prop_assert!(numbers.iter().copied().eq(1..=totals.numbered));
-        prop_assert!(totals.ended <= totals.numbered);
+        prop_assert!(totals.ended + totals.evicted <= totals.numbered);
+        prop_assert!(exchange.connections().table.len() <= most.get() as usize);
     }
 
     #[test]
