@@ -26,13 +26,25 @@ struct Destination {
     sink: Sink,
     gathered: Vec<u8>,
     entries: u64,
+    /// Entries that were given up, and how many of these what is gathered tells of.
+    untold: u64,
+    telling: u64,
     /// Waits for its reader.
     patient: bool,
 }
 
 impl Destination {
     fn new(render: Box<dyn Render>, emit: Emit, sink: Sink) -> Self {
-        Self { render, emit, sink, gathered: Vec::with_capacity(CHUNK), entries: 0, patient: false }
+        Self {
+            render,
+            emit,
+            sink,
+            gathered: Vec::with_capacity(CHUNK),
+            entries: 0,
+            untold: 0,
+            telling: 0,
+            patient: false,
+        }
     }
 
     /// Returns how many entries had to be given up.
@@ -52,10 +64,26 @@ impl Destination {
         }
         let bytes = Bytes::from(std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK)));
         let entries = std::mem::take(&mut self.entries);
+        let telling = std::mem::take(&mut self.telling);
         match if self.patient { self.sink.write(bytes) } else { self.sink.try_write(bytes) } {
-            Offer::Full => entries,
+            Offer::Full => {
+                self.untold += entries + telling;
+                entries
+            }
             // What an ended sink does not take is no loss: nobody is there to miss it, or its error has been told.
             Offer::Accepted | Offer::Ended => 0,
+        }
+    }
+}
+
+impl Destination {
+    /// Writes a report of what was given up here and has not been told yet, which `report` makes of the number. It is no
+    /// entry that could be missed itself: if it is given up, the next one tells the same.
+    fn tell_losses(&mut self, report: impl FnOnce(u64) -> Entry) {
+        if self.untold > 0 {
+            let entry = report(self.untold);
+            self.telling += std::mem::take(&mut self.untold);
+            self.render.render(&entry, &mut self.gathered);
         }
     }
 }
@@ -157,6 +185,16 @@ impl Output {
     /// Writes an entry to the file alone.
     pub fn write_file(&mut self, entry: &Entry) -> GivenUp {
         GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(entry)) }
+    }
+
+    /// Whether a destination has lost what it does not know yet.
+    pub fn has_losses_to_tell(&self) -> bool {
+        self.stdout.untold > 0 || self.file.as_ref().is_some_and(|file| file.untold > 0)
+    }
+
+    /// Writes to each destination what it has lost and does not know yet; `report` makes an entry of the number.
+    pub fn tell_losses(&mut self, mut report: impl FnMut(u64) -> Entry) {
+        [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten().for_each(|to| to.tell_losses(&mut report));
     }
 
     /// Hands on what has been gathered.

@@ -8,7 +8,7 @@ use crate::{
     connections::{Connections, Placed, Totals, Unanswered, Unowned},
     describe::Describer,
     entry::{EndEntry, Entry, SegmentChoice, StartEntry},
-    event::{BootTime, Event, HintName, LossSource},
+    event::{BootTime, Event, HintName, Loss, LossSource},
     kernel_threads::KernelThreads,
     loss::LossLedger,
     output::{GivenUp, Output},
@@ -196,7 +196,7 @@ impl Pipeline {
     pub fn replay(&mut self, event: &Event) {
         match event {
             Event::Loss(loss) => {
-                let _reported_then = self.ledger.add(loss.source, loss.count, loss.at);
+                let _reported_then = self.ledger.add(loss.source, loss.count);
             }
             // Found out, not seen.
             Event::Owner(_) | Event::Listener(_) => {}
@@ -245,21 +245,13 @@ impl Pipeline {
 
     /// Counts what readers were too slow for, and says so in the output itself, where it is missing.
     fn give_up(&mut self, given_up: GivenUp) {
-        let GivenUp { stdout, file } = given_up;
-        if let Some(entry) = self.lost(stdout) {
-            // It is gathered with what follows, so it cannot fail alone.
-            let _counted_later = self.output.write_stdout(&entry);
+        let source = LossSource::Output;
+        let total = self.ledger.add(source, given_up.stdout + given_up.file);
+        if !self.output.has_losses_to_tell() {
+            return;
         }
-        if let Some(entry) = self.lost(file) {
-            let _counted_later = self.output.write_file(&entry);
-        }
-    }
-
-    fn lost(&mut self, count: u64) -> Option<Entry> {
-        if count == 0 {
-            return None;
-        }
-        let loss = self.ledger.add(LossSource::Output, count, self.describer.clock.now())?;
-        Some(self.describer.entry(Placed::Loss(loss)))
+        let at = self.describer.clock.now();
+        let describer = &mut self.describer;
+        self.output.tell_losses(|count| describer.entry(Placed::Loss(Loss { at, source, count, total })));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
+    ops::Range,
     process::Command,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -9,7 +10,9 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tcptrace_tests::{LIMIT, Netns, Tracer, eventually, is_type, number, output, receive_end, skipped_runs};
+use tcptrace_tests::{
+    LIMIT, Netns, Runs, Tracer, count_program_runs, eventually, is_type, number, output, program_runs, receive_end,
+};
 
 const PAIRS: u16 = 4;
 const CONNECTIONS_PER_PAIR: u64 = 2500;
@@ -95,7 +98,7 @@ fn wait_counted(tracer: &Tracer, happened: u64) {
 
 /// Stops a tracer and checks that all its ways to count agree.
 fn stop(tracer: Tracer) -> Counts {
-    let skipped = skipped_runs(tracer.id());
+    let skipped = program_runs(tracer.id()).skipped;
     let trace = tracer.stop();
     let mut counts = Counts::default();
     trace.records.iter().for_each(|record| counts.add(record));
@@ -112,6 +115,21 @@ fn stop(tracer: Tracer) -> Counts {
     counts
 }
 
+/// Listeners for [`run`], on loopback.
+pub(crate) fn listeners(netns: &Netns, ports: Range<u16>) -> Vec<TcpListener> {
+    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+    netns.run(|| ports.map(listen).collect())
+}
+
+/// Opens and closes [`CONNECTIONS_PER_PAIR`] connections to each listener, as fast as that goes.
+pub(crate) fn run(netns: &Netns, listeners: &[TcpListener]) {
+    let threads: Vec<_> = listeners.iter().flat_map(|listener| pair(netns, listener)).collect();
+    for thread in threads {
+        thread.join().expect("every connection succeeds");
+    }
+    netns.settle();
+}
+
 /// Traces a flood with two tracers at once, which can be `held_up` meanwhile; returns what each of them counted.
 fn flood(arguments: &[&str], held_up: bool) -> [Counts; 2] {
     let netns = Netns::alone();
@@ -120,18 +138,13 @@ fn flood(arguments: &[&str], held_up: bool) -> [Counts; 2] {
     let steer = "echo 3 > /sys/class/net/lo/queues/rx-0/rps_cpus";
     output(Command::new("ip").args(["netns", "exec", netns.name(), "sh", "-c", steer]));
     let ports = FIRST_PORT..FIRST_PORT + PAIRS;
-    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
     // They outlive the tracers, so that their own changes are none of those that are seen.
-    let listeners: Vec<_> = netns.run(|| ports.clone().map(listen).collect());
+    let listeners = listeners(&netns, ports.clone());
     let range = format!("{}-{}", ports.start, ports.end - 1);
     let tracers = [(); 2].map(|()| Tracer::start(&netns, &[&["-p", &range, "--segments", "none"], arguments].concat()));
     let signal = |signal| tracers.iter().filter(|_| held_up).for_each(|tracer| tracer.signal(signal));
     signal(Signal::STOP);
-    let threads: Vec<_> = listeners.iter().flat_map(|listener| pair(&netns, listener)).collect();
-    for thread in threads {
-        thread.join().expect("every connection succeeds");
-    }
-    netns.settle();
+    run(&netns, &listeners);
     signal(Signal::CONT);
     tracers.iter().for_each(|tracer| wait_counted(tracer, HAPPENED));
     let counts = tracers.map(stop);
@@ -162,4 +175,37 @@ fn a_tracer_that_was_held_up_knows_every_port_all_the_same() {
     // What tells a SYN_SENT its port happened microseconds later, and waits in the ring buffer right behind it.
     let counts = flood(&[], true);
     assert!(counts.iter().all(|counts| counts.portless == 0), "{counts:?}");
+}
+
+#[test]
+fn what_a_stopped_tracer_missed_is_counted_exactly() {
+    let netns = Netns::alone();
+    let _counted = count_program_runs();
+    let listeners = listeners(&netns, 4351..4355);
+    // Without a filter every run of a program makes a record or a count, and the ring buffer holds some of the first.
+    let tracer = Tracer::start(&netns, &["--segments", "none", "--ring-buffer", "256KiB"]);
+    tracer.signal(Signal::STOP);
+    run(&netns, &listeners);
+    tracer.signal(Signal::CONT);
+    let (mut looked_at, mut received, mut lost, mut skipped) = (0, 0, 0, 0);
+    let mut counted = Runs { run: 0, skipped: 0 };
+    eventually("as many records and losses as the kernel has counted", LIMIT, || {
+        counted = program_runs(tracer.id());
+        tracer.look(|records| {
+            for record in &records[looked_at..] {
+                received += u64::from(is_type(record, "state") || is_type(record, "hint"));
+                match is_type(record, "lost").then(|| record["source"].as_str()).flatten() {
+                    Some("state") => lost += number(record, "count"),
+                    Some("recursion") => skipped += number(record, "count"),
+                    _ => {}
+                }
+            }
+            looked_at = records.len();
+        });
+        (received + lost, skipped) == (counted.run, counted.skipped)
+    });
+    assert!(lost > 0 && received > 0, "{received} received, {lost} lost, {skipped} skipped: {counted:?}");
+    assert!(counted.run + counted.skipped >= HAPPENED, "{counted:?}");
+    let trace = tracer.stop();
+    assert_eq!(number(trace.end(), "lost"), lost + skipped);
 }

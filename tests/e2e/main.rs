@@ -4,6 +4,7 @@
 //! test uses, or looks only at the records of its own namespace.
 
 mod attach;
+mod bounds;
 mod endings;
 mod file;
 mod filters;
@@ -17,6 +18,7 @@ mod loopback;
 mod malformed;
 mod no_btf;
 mod owners;
+mod readers;
 mod recordings;
 mod scenarios;
 mod schema;

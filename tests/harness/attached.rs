@@ -79,18 +79,34 @@ pub fn held_objects(process: u32, kind: &str) -> BTreeSet<u64> {
     ids.collect()
 }
 
-/// How often the kernel skipped programs of a process because an interrupt hit them in the middle of themselves, as it
-/// counts that itself.
+/// How often programs of a process ran, and how often the kernel skipped them because an interrupt hit them in the middle of
+/// themselves, as it counts that itself: the runs only while [`crate::count_program_runs`] has it do so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Runs {
+    /// It ran.
+    pub run: u64,
+    /// It should have.
+    pub skipped: u64,
+}
+
+/// The runs of the programs of a process that are no TC programs.
 #[track_caller]
-pub fn skipped_runs(process: u32) -> u64 {
+pub fn program_runs(process: u32) -> Runs {
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fdinfo")).expect("root may look at a running process");
     let texts = descriptors.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
     // Several descriptors of one program tell the same.
-    let by_program: BTreeMap<String, u64> = texts
+    let by_program: BTreeMap<String, Runs> = texts
         .filter_map(|text| {
             let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-            Some((field("prog_id:")?.to_owned(), field("recursion_misses:")?.parse().ok()?))
+            let number = |name| field(name)?.parse().ok();
+            let counted = field("prog_type:")? != SCHED_CLS;
+            let runs = Runs { run: number("run_cnt:")?, skipped: number("recursion_misses:")? };
+            counted.then_some((field("prog_id:")?.to_owned(), runs))
         })
         .collect();
-    by_program.into_values().sum()
+    let sum = |count: fn(&Runs) -> u64| by_program.values().map(count).sum();
+    Runs { run: sum(|runs| runs.run), skipped: sum(|runs| runs.skipped) }
 }
+
+/// `BPF_PROG_TYPE_SCHED_CLS`, as fdinfo shows it.
+const SCHED_CLS: &str = "3";

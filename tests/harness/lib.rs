@@ -31,7 +31,7 @@ mod veth;
 
 pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
-    attached::{Attached, held_objects, kernel_objects, skipped_runs, tcx_programs},
+    attached::{Attached, Runs, held_objects, kernel_objects, program_runs, tcx_programs},
     capture::Capture,
     ends::{Connection, Ends},
     lines::Lines,
@@ -45,6 +45,7 @@ pub use self::{
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
+    tracepoint::count_program_runs,
     tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},

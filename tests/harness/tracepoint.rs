@@ -1,4 +1,4 @@
-//! Programs of the tests' own on the tracepoint that the tracers use.
+//! Programs of the tests' own on the tracepoint that the tracers use, and how often programs run.
 
 use std::{
     ffi::CStr,
@@ -16,6 +16,7 @@ const LICENSE: &CStr = c"GPL";
 // Of `enum bpf_cmd` and `enum bpf_prog_type`.
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
+const BPF_ENABLE_STATS: libc::c_int = 32;
 const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 
 /// The beginning of what `BPF_PROG_LOAD` takes.
@@ -47,6 +48,13 @@ pub(crate) fn keep_tracepoint_in_use() {
         let hold = || attach().unwrap_or_else(|error| panic!("{TRACEPOINT:?} cannot be held: {error}"));
         (0..2).flat_map(|_| hold()).collect()
     });
+}
+
+/// Has the kernel count the runs of all programs until the descriptor is closed.
+#[track_caller]
+pub fn count_program_runs() -> OwnedFd {
+    // BPF_STATS_RUN_TIME of `enum bpf_stats_type`.
+    bpf(BPF_ENABLE_STATS, &0_u32).unwrap_or_else(|error| panic!("the runs of programs cannot be counted: {error}"))
 }
 
 /// A program that does nothing, attached; both descriptors.

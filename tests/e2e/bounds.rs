@@ -1,0 +1,84 @@
+//! A flood of SYNs does not fill the tracer's memory, nor does it push out what is real.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tcptrace_tests::{Connection, Ends, Netns, RawSender, SYN, Tracer, Veth, number, tcp_packet, text};
+
+/// The most connections that are remembered, and SYNs from addresses that nobody has.
+const REMEMBERED: u64 = 8_000;
+const SYNS: u32 = 100_000;
+
+/// What a tracer that remembers so few may need: the program, a ring buffer of 32 MiB mapped twice, and some room.
+const ENOUGH_KIB: u64 = 112 << 10;
+
+/// The most memory that a process has had, in KiB.
+fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the tracer runs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells");
+    peak.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[test]
+fn a_flood_of_syns_fills_no_memory_and_real_connections_stay() {
+    const PORT: u16 = 4371;
+    let attacker = Netns::alone();
+    let server = attacker.another();
+    let veth = Veth::between(&attacker, &server, 0);
+    // The way to everybody leads through the attacker, who drops what is not for him.
+    let IpAddr::V4(via) = veth.left_v4(0).ip() else { panic!("an IPv4 address") };
+    server.ip(&["route", "add", "default", "via", &via.to_string()]);
+    let ends = Ends::between(&attacker, &server, veth.right_v4(PORT));
+    let remembered = REMEMBERED.to_string();
+    // The ring holds all of it, should the flood be faster than the tracer.
+    let arguments = ["-p", "4371", "--emit", "handshake,close", "--max-connections", &remembered];
+    let tracer = Tracer::start(&server, &[arguments.as_slice(), &["--ring-buffer", "32MiB"]].concat());
+    let before = ends.open();
+    let sender = RawSender::new(&attacker);
+    let flood = |numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            // Scattered over the addresses of 11.0.0.0/8 and the ports.
+            let scattered = number.wrapping_mul(2_654_435_761);
+            let from = Ipv4Addr::from_bits(0x0b00_0000 | scattered >> 8);
+            let from = SocketAddr::from((from, 1024 + (scattered % 60_000) as u16));
+            let packet = tcp_packet(from, ends.address, SYN, (number, 0), &[], &[]);
+            sender.send(&packet, ends.address.ip());
+        }
+    };
+    flood(0..SYNS / 2);
+    let during = ends.open();
+    flood(SYNS / 2..SYNS);
+    let clients = [&before, &during].map(Connection::client_address);
+    for connection in [before, during] {
+        ends.close_in_four(connection);
+    }
+    for client in clients {
+        tracer.wait_for("the close of a real connection", |record| {
+            text(record, "type") == "close"
+                && number(&record["client"], "port") == u64::from(client.port())
+                && number(record, "netns") == u64::from(server.inode())
+        });
+    }
+    let peak = peak_kib(tracer.id());
+    let trace = tracer.stop();
+    trace.nothing_lost();
+    assert!(peak < ENOUGH_KIB, "{peak} KiB");
+    let end = trace.end();
+    let [connections, open, evicted] = ["connections", "open", "evicted"].map(|field| number(end, field));
+    assert!(connections >= u64::from(SYNS) && evicted > u64::from(SYNS) / 2, "{end}");
+    assert!(open <= REMEMBERED / 8, "{end}");
+    for client in clients {
+        let of_client = |kind| {
+            let records = trace.of_type(kind).into_iter();
+            let mut records = records.filter(|record| number(&record["client"], "port") == u64::from(client.port()));
+            let record = records.find(|record| number(record, "netns") == u64::from(server.inode()));
+            record.unwrap_or_else(|| panic!("no {kind} of {client}"))
+        };
+        let (handshake, close) = (of_client("handshake"), of_client("close"));
+        assert_eq!(
+            (text(handshake, "outcome"), &handshake["incomplete"]),
+            ("established", &false.into()),
+            "{handshake}"
+        );
+        assert_eq!((text(close, "kind"), &close["incomplete"]), ("four_segment", &false.into()), "{close}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Whoever reads stdout slowly.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
+    net::{Ipv4Addr, SocketAddr},
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{RecvTimeoutError, channel},
+    },
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, eventually, is_type, number};
+
+use crate::load;
+
+/// How many records there are, how many of them the slow reader has lost, and how many anything else has.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Told {
+    records: u64,
+    by_reader: u64,
+    otherwise: u64,
+}
+
+fn told(lines: impl Iterator<Item = String>) -> Told {
+    lines.fold(Told::default(), |told, line| {
+        let record: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let lost = if is_type(&record, "lost") { number(&record, "count") } else { 0 };
+        match record["source"] == "output" {
+            true => Told { by_reader: told.by_reader + lost, ..told },
+            false => Told { records: told.records + 1, otherwise: told.otherwise + lost, ..told },
+        }
+    })
+}
+
+/// The port of what happens behind everything else.
+const LAST_PORT: u16 = 4407;
+
+/// Does this have to do with it?
+fn is_last(lines: &str) -> bool {
+    lines.contains(&format!(r#""port":{LAST_PORT}}}"#))
+}
+
+#[test]
+fn one_line_a_second_neither_hangs_the_tracer_nor_hides_the_loss() {
+    let netns = Netns::alone();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("UTF-8");
+    let listeners = load::listeners(&netns, 4401..4407);
+    let mut command = Command::new(binary());
+    command.args(["--json", "-p", "4401-4407", "--segments", "all", "--ring-buffer", "64MiB", "-w", path]);
+    let mut process = netns.start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let (stdout, log) = (process.stdout(), Lines::read(process.stderr(), |line| line));
+    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    let (hurry, hurried) = channel::<()>();
+    let caught_up = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&caught_up);
+    let reader = std::thread::spawn(move || {
+        let mut lines = BufReader::with_capacity(1 << 10, stdout).lines().map(|line| line.expect("UTF-8"));
+        let mut read = Vec::new();
+        while hurried.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+            read.extend(lines.next());
+        }
+        for line in lines {
+            seen.fetch_or(is_last(&line), Ordering::Relaxed);
+            read.push(line);
+        }
+        told(read.into_iter())
+    });
+    // Some 100 MB, of which 64 MiB may wait.
+    load::run(&netns, &listeners);
+    // It goes on all the time: what comes last is in the file soon after.
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, LAST_PORT)));
+    ends.churn(1);
+    eventually("the last connection in the file", LIMIT, || {
+        let mut file = std::fs::File::open(path).expect("it can be read");
+        let mut end = Vec::new();
+        let length = file.seek(SeekFrom::End(0)).expect("a file has an end");
+        file.seek(SeekFrom::Start(length.saturating_sub(1 << 16))).expect("it can be read");
+        file.read_to_end(&mut end).expect("it can be read");
+        is_last(&String::from_utf8_lossy(&end))
+    });
+    hurry.send(()).expect("the reader still reads");
+    // What comes behind all that shows when all that has been read. At first it may find no room.
+    eventually("the reader to catch up", LIMIT, || {
+        ends.churn(1);
+        caught_up.load(Ordering::Relaxed)
+    });
+    process.signal(Signal::INT);
+    assert!(process.wait(LIMIT).success());
+    let to_reader = reader.join().expect("the reader ends with the stream");
+    let written = std::fs::read_to_string(path).expect("it can be read");
+    let to_file = told(written.lines().map(str::to_owned));
+    assert!(to_reader.by_reader > 1_000, "{to_reader:?}");
+    assert_eq!(to_reader.records + to_reader.by_reader, to_file.records, "{to_reader:?}, {to_file:?}");
+    assert_eq!(to_file.by_reader, 0, "what is missing on stdout is in the file");
+    let summary = log.finish().pop().unwrap_or_default();
+    let lost = format!(" {} lost", to_reader.by_reader + to_file.otherwise);
+    assert!(summary.contains(&lost), "{lost}: {summary}");
+}
