@@ -1,0 +1,91 @@
+//! The same load without and with a tool, in turn.
+
+use std::path::Path;
+
+use tcptrace_tests::{EmptyPrograms, Netns};
+
+use crate::{
+    Options,
+    load::{Done, Load},
+    lost::Lost,
+    report,
+    statistics::{Spread, added_microseconds},
+    tool::Tool,
+};
+
+/// What is there while the load runs.
+pub(crate) enum Watcher {
+    /// Programs that do nothing, where tcptrace has its own.
+    EmptyPrograms,
+    Tool(Tool),
+}
+
+/// What came of the turns.
+pub(crate) struct Turns {
+    /// Rates, per second.
+    pub(crate) untraced: Spread,
+    pub(crate) traced: Spread,
+    /// The rate with the tool as a share of the one without just before.
+    pub(crate) kept: Spread,
+    /// Microseconds of processors' time for each connection or round trip.
+    pub(crate) added: Spread,
+    /// In all rounds, where the tool tells.
+    pub(crate) lost: Option<Lost>,
+}
+
+impl Watcher {
+    /// What it is, in a cell.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::EmptyPrograms => "empty BPF programs".to_owned(),
+            Self::Tool(tool) => report::code(&tool.command_line()),
+        }
+    }
+
+    /// Takes turns.
+    ///
+    /// # Errors
+    /// Why it cannot be measured here.
+    pub(crate) fn measure(&self, load: Load, options: &Options, scratch: &Path) -> Result<Turns, String> {
+        report::progress(&self.name());
+        let netns = Netns::to_measure_in();
+        // The first connections find no TIME_WAIT sockets of others to replace, the later ones do.
+        load.run(&netns, options.seconds.min(1.0));
+        let mut rounds = Vec::new();
+        for _ in 0..options.rounds {
+            let untraced = load.run(&netns, options.seconds);
+            let (traced, lost) = self.watch(load, &netns, options, scratch)?;
+            rounds.push((untraced.per_second, traced.per_second, lost));
+        }
+        let added = |&(untraced, traced, _): &_| added_microseconds(load.processors(), untraced, traced);
+        Ok(Turns {
+            untraced: Spread::of(rounds.iter().map(|round| round.0)),
+            traced: Spread::of(rounds.iter().map(|round| round.1)),
+            kept: Spread::of(rounds.iter().map(|(untraced, traced, _)| traced / untraced)),
+            added: Spread::of(rounds.iter().map(added)),
+            lost: rounds.iter().filter_map(|round| round.2).reduce(|one, other| one + other),
+        })
+    }
+
+    /// One turn.
+    fn watch(
+        &self,
+        load: Load,
+        netns: &Netns,
+        options: &Options,
+        scratch: &Path,
+    ) -> Result<(Done, Option<Lost>), String> {
+        match self {
+            Self::EmptyPrograms => {
+                let _attached = EmptyPrograms::attach(netns)
+                    .map_err(|error| format!("not measured: the kernel refuses: {error}"))?;
+                Ok((load.run(netns, options.seconds), None))
+            }
+            Self::Tool(tool) => {
+                let running = tool.start(netns, scratch).ok_or("not measured: not installed")?;
+                let done = load.run(netns, options.seconds);
+                Ok((done, running.stop(done.count)))
+            }
+        }
+    }
+}

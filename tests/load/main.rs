@@ -1,0 +1,59 @@
+//! Load for `cargo xtask bench`: as much traffic over loopback as the machine makes, and what was captured of it.
+//!
+//! - `tt-load connections SECONDS`: a client and a server process for each processor, which open and close connections
+//!   flat out; says how many there were, and how many in a second;
+//! - `tt-load ping-pong SECONDS`: one byte to and fro over one connection, both ends on one processor; says the same of
+//!   the round trips;
+//! - `tt-load hold COUNT`: opens so many connections, both ends, says `ready` and holds them until it is killed;
+//! - `tt-load capture COUNT FILE`: writes a capture of so many connections, which is the same every time.
+
+mod capture;
+mod connections;
+mod hold;
+mod ping_pong;
+mod worker;
+
+use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
+
+use serde_json::json;
+
+/// What was counted in how long.
+struct Counted {
+    count: u64,
+    per_second: f64,
+}
+
+impl Counted {
+    fn new(count: u64, took: Duration) -> Self {
+        // Counts stay far below 2^52.
+        Self { count, per_second: count as f64 / took.as_secs_f64() }
+    }
+
+    fn print(&self) {
+        println!("{}", json!({"count": self.count, "per_second": self.per_second}));
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let seconds = |text: &str| Duration::from_secs_f64(text.parse().expect("seconds"));
+    let number = |text: &str| text.parse().expect("a number");
+    match arguments.as_slice() {
+        ["connections", length] => connections::run(seconds(length)).print(),
+        ["ping-pong", length] => ping_pong::run(seconds(length)).print(),
+        ["hold", count] => hold::run(number(count)),
+        ["capture", count, file] => capture::write(number(count), Path::new(file)),
+        [worker::SERVE] => connections::serve(&worker::listener()),
+        [worker::CONNECT, to, length] => {
+            let to: SocketAddr = to.parse().expect("an address and port");
+            connections::connect(to, seconds(length)).print();
+        }
+        [worker::HOLD, count] => hold::hold(&worker::listener(), number(count)),
+        _ => {
+            eprintln!("usage: tt-load connections SECONDS | ping-pong SECONDS | hold COUNT | capture COUNT FILE");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
