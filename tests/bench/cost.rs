@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     Options,
     load::Load,
-    report::{Table, section},
+    report::Report,
     tool::Tool,
     turns::Watcher::{self, EmptyPrograms},
 };
@@ -14,10 +14,10 @@ use crate::{
 const CONTROL: &str = "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0";
 
 /// Connections that open and close flat out.
-pub(crate) fn connections(options: &Options, scratch: &Path) {
-    section(
+pub(crate) fn connections(options: &Options, scratch: &Path, report: &mut Report) {
+    report.section(
         "Connections flat out",
-        "A client and a server for each processor open and close connections over loopback, so that all processors are \
+        "As many pairs of a client and a server as processors open and close connections over loopback, so that all are \
          busy. The server closes first: 10 state changes and 7 segments each. Added: the processors' time for each \
          connection, which is processors / traced rate − processors / untraced rate. Files are in memory.",
     );
@@ -34,12 +34,12 @@ pub(crate) fn connections(options: &Options, scratch: &Path) {
         Watcher::Tool(Tool::tcpstates()),
         Watcher::Tool(Tool::tcplife()),
     ];
-    table(Load::Connections, "connection", &watchers, options, scratch);
+    table(Load::Connections, "connection", &watchers, options, scratch, report);
 }
 
 /// One byte to and fro.
-pub(crate) fn ping_pong(options: &Options, scratch: &Path) {
-    section(
+pub(crate) fn ping_pong(options: &Options, scratch: &Path, report: &mut Report) {
+    report.section(
         "One byte to and fro",
         "One connection over loopback, both ends on one processor. With each round trip two data segments pass, which \
          tcptrace does not record unless it is told to. Added: what a round trip takes longer.",
@@ -51,15 +51,15 @@ pub(crate) fn ping_pong(options: &Options, scratch: &Path) {
         Watcher::Tool(Tool::tcpdump(&[], CONTROL)),
         Watcher::Tool(Tool::tcpdump(&["-s", "96"], "tcp")),
     ];
-    table(Load::PingPong, "round trip", &watchers, options, scratch);
+    table(Load::PingPong, "round trip", &watchers, options, scratch, report);
 }
 
-fn table(load: Load, unit: &str, watchers: &[Watcher], options: &Options, scratch: &Path) {
+fn table(load: Load, unit: &str, watchers: &[Watcher], options: &Options, scratch: &Path, report: &mut Report) {
     let headings =
         ["", "kept, %", &format!("added per {unit}, µs"), "untraced, per s", "traced, per s", "lost in all rounds"];
-    let table = Table::new(&headings);
+    report.headings(&headings);
     for watcher in watchers {
-        table.row(&match watcher.measure(load, options, scratch) {
+        report.row(&match watcher.measure(load, options, scratch) {
             Ok(turns) => vec![
                 watcher.name(),
                 format!("{:.1}", turns.kept.times(100.0)),

@@ -19,29 +19,24 @@ pub(crate) enum Load {
 pub(crate) struct Done {
     /// Connections, or round trips.
     pub(crate) count: u64,
+    /// On so many processors, which were busy with nothing else.
+    pub(crate) processors: f64,
     pub(crate) per_second: f64,
 }
 
 impl Load {
     /// Makes it for so many seconds.
-    pub(crate) fn run(self, netns: &Netns, seconds: f64) -> Done {
-        let name = match self {
-            Self::Connections => "connections",
-            Self::PingPong => "ping-pong",
+    pub(crate) fn run(self, netns: &Netns, seconds: f64, placement: &str) -> Done {
+        let seconds = seconds.to_string();
+        let arguments = match self {
+            Self::Connections => vec!["connections", &seconds, placement],
+            Self::PingPong => vec!["ping-pong", &seconds],
         };
-        let said = netns.output(Command::new(program()).args([name, &seconds.to_string()]));
+        let said = netns.output(Command::new(program()).args(arguments));
         let said: Value = serde_json::from_str(&said).expect("JSON of tt-load");
+        let number = |field: &str| said[field].as_f64().unwrap_or_else(|| panic!("no {field}: {said}"));
         let count = said["count"].as_u64().expect("a count");
-        Done { count, per_second: said["per_second"].as_f64().expect("a rate") }
-    }
-
-    /// How many processors it keeps busy.
-    pub(crate) fn processors(self) -> f64 {
-        match self {
-            // As many as pairs, which is what tt-load asks for too.
-            Self::Connections => std::thread::available_parallelism().map_or(1, usize::from) as f64,
-            Self::PingPong => 1.0,
-        }
+        Done { count, processors: number("processors"), per_second: number("per_second") }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `cargo xtask bench` runs as root: how much tracing costs, measured beside no tracing at all and beside other tools.
 //!
-//! The report goes to stdout as Markdown, what is being done to stderr. Every run is in a network namespace of its own,
+//! The report goes to stdout and into a file as Markdown, what is being done to stderr. Every run is in a network namespace of its own,
 //! while none of the end-to-end tests runs; nothing else should run either.
 
 mod cost;
@@ -17,10 +17,15 @@ mod tool;
 mod turns;
 mod usage;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, ValueEnum};
 use tempfile::TempDir;
+
+use self::report::Report;
 
 /// Measure what tracing costs, and print tables
 #[derive(Parser)]
@@ -41,6 +46,14 @@ struct Options {
     /// How many connections the capture of `capture` has, ten segments each
     #[arg(long, default_value_t = 63_000, value_parser = clap::value_parser!(u64).range(1..))]
     captured: u64,
+    /// Where client and server of a pair run in `cost`: together, each pair on a processor of its own, so that all are busy
+    /// and rates are the same from run to run; apart, so that processors wait for each other; or where the scheduler puts
+    /// them, now the one, now the other
+    #[arg(long, value_parser = ["together", "apart", "free"], default_value = "together")]
+    placement: String,
+    /// Also write the tables to this file
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
 }
 
 /// What can be measured.
@@ -75,15 +88,22 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    report::title(&options);
+    let mut report = match Report::new(&options) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("bench: the file for the results cannot be made: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (scratch, report) = (scratch.path(), &mut report);
     for &part in Part::value_variants().iter().filter(|part| options.parts.contains(part)) {
         match part {
-            Part::Cost => cost::connections(&options, scratch.path()),
-            Part::PingPong => cost::ping_pong(&options, scratch.path()),
-            Part::Programs => programs::measure(&options, scratch.path()),
-            Part::Capture => reading::measure(&options, scratch.path()),
-            Part::Memory => memory::measure(&options, scratch.path()),
-            Part::Start => start::measure(&options),
+            Part::Cost => cost::connections(&options, scratch, report),
+            Part::PingPong => cost::ping_pong(&options, scratch, report),
+            Part::Programs => programs::measure(&options, scratch, report),
+            Part::Capture => reading::measure(&options, scratch, report),
+            Part::Memory => memory::measure(&options, scratch, report),
+            Part::Start => start::measure(&options, report),
         }
     }
     ExitCode::SUCCESS

@@ -11,7 +11,7 @@ use tcptrace_tests::{Lines, Netns, eventually};
 use crate::{
     Options, load,
     lost::Lost,
-    report::{self, Table, section},
+    report::{Report, code, progress},
     tool::Tool,
     usage,
 };
@@ -23,8 +23,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 const QUIET: Duration = Duration::from_secs(3);
 
 /// Has many connections open at the same time.
-pub(crate) fn measure(options: &Options, scratch: &Path) {
-    section(
+pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
+    report.section(
         "Memory per open connection",
         &format!(
             "{} connections over loopback, both ends in this host, open at the same time; how much tcptrace has grown, once \
@@ -32,11 +32,11 @@ pub(crate) fn measure(options: &Options, scratch: &Path) {
             options.open
         ),
     );
-    let table = Table::new(&["", "RssAnon, bytes per connection", "VmRSS, bytes per connection", "VmRSS, MiB", "lost"]);
+    report.headings(&["", "RssAnon, bytes per connection", "VmRSS, bytes per connection", "VmRSS, MiB", "lost"]);
     for arguments in [&["--json", "--emit", "handshake,close"][..], &[]] {
         let tool = Tool::tcptrace(arguments);
-        report::progress(&tool.command_line());
-        table.row(&row(&tool, options, scratch));
+        progress(&tool.command_line());
+        report.row(&row(&tool, options, scratch));
     }
 }
 
@@ -69,5 +69,5 @@ fn row(tool: &Tool, options: &Options, scratch: &Path) -> Vec<String> {
     };
     let resident = after[1] as f64 / 1024.0;
     let lost = running.stop(options.open).as_ref().map(Lost::to_string).unwrap_or_default();
-    vec![report::code(&tool.command_line()), per_connection(0), per_connection(1), format!("{resident:.0}"), lost]
+    vec![code(&tool.command_line()), per_connection(0), per_connection(1), format!("{resident:.0}"), lost]
 }

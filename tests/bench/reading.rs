@@ -1,32 +1,33 @@
 //! Reading a capture: what user space does with what it gets, without a kernel behind it.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
-use tcptrace_tests::{binary, output};
+use tcptrace_tests::{Process, binary, output};
 
 use crate::{
     Options, load,
-    report::{self, Table, code, section},
+    report::{Report, code, progress},
     statistics::Spread,
     tool,
     usage::{self, Usage},
 };
 
-/// Segments of a connection in the capture.
-const SEGMENTS: u64 = 10;
-
 /// In a command line, the capture.
 const CAPTURE: &str = "many.pcap";
 
 /// Reads it with several tools in turn.
-pub(crate) fn measure(options: &Options, scratch: &Path) {
+pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
     let file = scratch.join(CAPTURE);
     let made = output(Command::new(load::program()).args(["capture", &options.captured.to_string()]).arg(&file));
-    assert_eq!(made, "");
+    let made: Value = serde_json::from_str(&made).expect("JSON of tt-load");
+    let segments = made["segments"].as_u64().expect("how many segments it has written");
     let bytes = file.metadata().expect("it was written").len();
-    let segments = options.captured * SEGMENTS;
-    section(
+    report.section(
         "Reading a capture",
         &format!(
             "{} connections, {segments} segments, {:.1} MB, output to /dev/null. Segments per second of the time that it \
@@ -48,16 +49,15 @@ pub(crate) fn measure(options: &Options, scratch: &Path) {
         for (usages, (name, arguments)) in usages.iter_mut().zip(commands) {
             let program = if name == "tcptrace" { Some(binary()) } else { tool::find(name) };
             if let Some(program) = program {
-                report::progress(&command_line(name, arguments));
+                progress(&command_line(name, arguments));
                 // Some give up their rights, and then may not look into a folder of root's: they find it where they are.
                 usages.push(usage::run(Command::new(program).args(arguments).current_dir(scratch)));
             }
         }
     }
-    let table =
-        Table::new(&["", "seconds", "seconds of processors", "segments/s per processor", "memory at the most, MiB"]);
+    report.headings(&["", "seconds", "seconds of processors", "segments/s per processor", "memory at the most, MiB"]);
     for (usages, (name, arguments)) in usages.iter().zip(commands) {
-        table.row(&row(&command_line(name, arguments), usages, segments));
+        report.row(&row(&command_line(name, arguments), usages, segments));
     }
 }
 
@@ -65,10 +65,14 @@ fn command_line(name: &str, arguments: &[&str]) -> String {
     format!("{name} {}", arguments.join(" "))
 }
 
-/// All of them have to be found, or the time tells nothing.
+/// All of them have to be found, or the time tells nothing. Line by line: what a process has in memory when it starts
+/// another counts as the other's.
 fn check(file: &Path, connections: u64) {
-    let text = output(Command::new(binary()).args(["--json", "--emit", "close", "-r"]).arg(file));
-    let end: Value = text.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("an `end`");
+    let mut command = Command::new(binary());
+    command.args(["--json", "--emit", "close", "-r"]).arg(file).stdin(Stdio::null()).stdout(Stdio::piped());
+    let lines = BufReader::new(Process::spawn(&mut command).stdout()).lines();
+    let end: Value =
+        lines.map_while(Result::ok).last().and_then(|line| serde_json::from_str(&line).ok()).expect("an `end`");
     assert_eq!((&end["connections"], &end["open"]), (&connections.into(), &0.into()), "{end}");
 }
 

@@ -1,54 +1,71 @@
-//! The report: Markdown on stdout, as it comes.
+//! The report: Markdown, as it comes.
 
-use std::fmt::Display;
+use std::{
+    fs::File,
+    io::{self, Write as _},
+};
 
 use crate::{Options, machine};
 
-/// What is measured, on what.
-pub(crate) fn title(options: &Options) {
-    println!("# tcptrace, measured\n");
-    machine::describe().iter().for_each(|line| println!("- {line}"));
-    println!(
-        "- {} rounds, {} s each; shown are the median and, in brackets, the least and the most",
-        options.rounds, options.seconds
-    );
+/// Where the report goes, as it comes.
+pub(crate) struct Report {
+    file: Option<File>,
 }
 
-/// Begins a section.
-pub(crate) fn section(title: &str, text: &str) {
-    println!("\n## {title}\n\n{text}\n");
-    eprintln!("bench: {title}");
+impl Report {
+    /// Begins it, on stdout and in this file: what is measured, on what.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub(crate) fn new(options: &Options) -> io::Result<Self> {
+        let file = options.results.as_deref().map(File::create).transpose()?;
+        let mut report = Self { file };
+        let lines: Vec<String> = machine::describe().into_iter().map(|line| format!("- {line}")).collect();
+        let (rounds, seconds) = (options.rounds, options.seconds);
+        report.write(&format!(
+            "# tcptrace, measured\n\n{}\n- rounds: {rounds}, of {seconds} s under load; shown are the median and, in \
+             brackets, the least and the most",
+            lines.join("\n")
+        ));
+        Ok(report)
+    }
+
+    /// Begins a section.
+    pub(crate) fn section(&mut self, title: &str, text: &str) {
+        progress(title);
+        self.write(&format!("\n## {title}\n\n{text}\n"));
+    }
+
+    /// Begins a table.
+    pub(crate) fn headings(&mut self, headings: &[&str]) {
+        self.row(headings);
+        self.row(&vec!["---"; headings.len()]);
+    }
+
+    /// A row of the table.
+    pub(crate) fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
+        self.write(&line(cells));
+    }
+
+    /// Lines of text.
+    pub(crate) fn write(&mut self, text: &str) {
+        println!("{text}");
+        if let Some(file) = &mut self.file {
+            writeln!(file, "{text}").expect("there is room for the results");
+        }
+    }
 }
 
 /// Says on stderr what is being done.
-pub(crate) fn progress(what: &impl Display) {
-    eprintln!("bench:   {what}");
-}
-
-/// A table whose rows are printed at once.
-pub(crate) struct Table {
-    columns: usize,
-}
-
-impl Table {
-    /// Begins it.
-    pub(crate) fn new(headings: &[&str]) -> Self {
-        println!("{}", line(headings.iter().map(ToString::to_string)));
-        println!("{}", line(headings.iter().map(|_| "---".to_owned())));
-        Self { columns: headings.len() }
-    }
-
-    /// A row. Where there are fewer cells than columns, the rest is empty.
-    pub(crate) fn row(&self, cells: &[String]) {
-        let empty = std::iter::repeat_n(String::new(), self.columns.saturating_sub(cells.len()));
-        println!("{}", line(cells.iter().cloned().chain(empty)));
-    }
+pub(crate) fn progress(what: &str) {
+    eprintln!("bench: {what}");
 }
 
 /// A line of a table.
-fn line(cells: impl Iterator<Item = String>) -> String {
+fn line<S: AsRef<str>>(cells: &[S]) -> String {
     // A bar would end the cell.
-    cells.fold("|".to_owned(), |line, cell| format!("{line} {} |", cell.replace('|', "\\|")))
+    let cells = cells.iter().map(|cell| cell.as_ref().replace('|', "\\|"));
+    cells.fold("|".to_owned(), |line, cell| format!("{line} {cell} |"))
 }
 
 /// What a reader types, in a cell.
@@ -62,6 +79,6 @@ mod tests {
 
     #[test]
     fn a_cell_keeps_its_bars() {
-        assert_eq!(line(["a".to_owned(), code("b | c")].into_iter()), "| a | `b \\| c` |");
+        assert_eq!(line(&["a".to_owned(), code("b | c")]), "| a | `b \\| c` |");
     }
 }

@@ -8,11 +8,7 @@ use std::{
 use rustix::process::Signal;
 use tcptrace_tests::{LIMIT, Lines, Netns, binary};
 
-use crate::{
-    Options,
-    report::{Table, section},
-    statistics::Spread,
-};
+use crate::{Options, report::Report, statistics::Spread};
 
 /// Pairs of interfaces.
 const PAIRS: usize = 5;
@@ -21,8 +17,8 @@ const PAIRS: usize = 5;
 const EACH: u32 = 2;
 
 /// Starts and stops it.
-pub(crate) fn measure(options: &Options) {
-    section(
+pub(crate) fn measure(options: &Options, report: &mut Report) {
+    report.section(
         "Start and stop",
         "With loopback and ten veth interfaces in the namespace, and no traffic: from the start of the process to the line \
          `tcptrace: tracing`, and from SIGINT to its end.",
@@ -34,9 +30,9 @@ pub(crate) fn measure(options: &Options) {
         [left, right].iter().for_each(|end| drop(netns.ip(&["link", "set", end, "up"])));
     }
     let times: Vec<_> = (0..EACH * options.rounds).map(|_| start_and_stop(&netns)).collect();
-    let table = Table::new(&["", "milliseconds"]);
-    table.row(&["start".to_owned(), format!("{:.1}", Spread::of(times.iter().map(|times| times.0)))]);
-    table.row(&["stop".to_owned(), format!("{:.1}", Spread::of(times.iter().map(|times| times.1)))]);
+    report.headings(&["", "milliseconds"]);
+    report.row(&["start".to_owned(), format!("{:.1}", Spread::of(times.iter().map(|times| times.0)))]);
+    report.row(&["stop".to_owned(), format!("{:.1}", Spread::of(times.iter().map(|times| times.1)))]);
 }
 
 /// Milliseconds until it traces, and until it has ended.

@@ -8,7 +8,7 @@ use crate::{
     Options,
     load::{Done, Load},
     lost::Lost,
-    report,
+    report::{code, progress},
     statistics::{Spread, added_microseconds},
     tool::Tool,
 };
@@ -38,7 +38,7 @@ impl Watcher {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::EmptyPrograms => "empty BPF programs".to_owned(),
-            Self::Tool(tool) => report::code(&tool.command_line()),
+            Self::Tool(tool) => code(&tool.command_line()),
         }
     }
 
@@ -47,22 +47,26 @@ impl Watcher {
     /// # Errors
     /// Why it cannot be measured here.
     pub(crate) fn measure(&self, load: Load, options: &Options, scratch: &Path) -> Result<Turns, String> {
-        report::progress(&self.name());
+        progress(&self.name());
         let netns = Netns::to_measure_in();
         // The first connections find no TIME_WAIT sockets of others to replace, the later ones do.
-        load.run(&netns, options.seconds.min(1.0));
+        load.run(&netns, options.seconds.min(1.0), &options.placement);
         let mut rounds = Vec::new();
         for _ in 0..options.rounds {
-            let untraced = load.run(&netns, options.seconds);
+            let untraced = load.run(&netns, options.seconds, &options.placement);
             let (traced, lost) = self.watch(load, &netns, options, scratch)?;
-            rounds.push((untraced.per_second, traced.per_second, lost));
+            rounds.push((untraced, traced, lost));
         }
-        let added = |&(untraced, traced, _): &_| added_microseconds(load.processors(), untraced, traced);
+        let each = |number: fn(Done, Done) -> f64| {
+            Spread::of(rounds.iter().map(|&(untraced, traced, _)| number(untraced, traced)))
+        };
         Ok(Turns {
-            untraced: Spread::of(rounds.iter().map(|round| round.0)),
-            traced: Spread::of(rounds.iter().map(|round| round.1)),
-            kept: Spread::of(rounds.iter().map(|(untraced, traced, _)| traced / untraced)),
-            added: Spread::of(rounds.iter().map(added)),
+            untraced: each(|untraced, _| untraced.per_second),
+            traced: each(|_, traced| traced.per_second),
+            kept: each(|untraced, traced| traced.per_second / untraced.per_second),
+            added: each(|untraced, traced| {
+                added_microseconds(untraced.processors, untraced.per_second, traced.per_second)
+            }),
             lost: rounds.iter().filter_map(|round| round.2).reduce(|one, other| one + other),
         })
     }
@@ -79,11 +83,11 @@ impl Watcher {
             Self::EmptyPrograms => {
                 let _attached = EmptyPrograms::attach(netns)
                     .map_err(|error| format!("not measured: the kernel refuses: {error}"))?;
-                Ok((load.run(netns, options.seconds), None))
+                Ok((load.run(netns, options.seconds, &options.placement), None))
             }
             Self::Tool(tool) => {
                 let running = tool.start(netns, scratch).ok_or("not measured: not installed")?;
-                let done = load.run(netns, options.seconds);
+                let done = load.run(netns, options.seconds, &options.placement);
                 Ok((done, running.stop(done.count)))
             }
         }

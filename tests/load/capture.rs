@@ -24,7 +24,7 @@ const REQUEST: &[u8] = &[b'x'; 64];
 const RESPONSE: &[u8] = &[b'y'; 128];
 
 /// Segments of a connection.
-pub(crate) const SEGMENTS: usize = 10;
+const SEGMENTS: usize = 10;
 
 /// A segment: whether the client sends it, its flags, its sequence and acknowledgement number relative to the ISNs, and
 /// its payload.
@@ -47,11 +47,12 @@ const CONNECTION: [Segment; SEGMENTS] = {
     ]
 };
 
-/// Writes a capture of `count` connections.
-pub(crate) fn write(count: u64, path: &Path) {
+/// Writes a capture of `count` connections; how many segments that makes.
+pub(crate) fn write(count: u64, path: &Path) -> u64 {
     let file = File::create(path).unwrap_or_else(|error| panic!("{} cannot be made: {error}", path.display()));
     let mut file = BufWriter::with_capacity(1 << 20, file);
     write_to(count, &mut file).and_then(|()| file.flush()).expect("there is room for the capture");
+    count * SEGMENTS as u64
 }
 
 fn write_to(count: u64, to: &mut impl Write) -> io::Result<()> {

@@ -1,11 +1,12 @@
 //! Load for `cargo xtask bench`: as much traffic over loopback as the machine makes, and what was captured of it.
 //!
-//! - `tt-load connections SECONDS`: a client and a server process for each processor, which open and close connections
-//!   flat out; says how many there were, and how many in a second;
+//! - `tt-load connections SECONDS together|apart|free`: as many pairs of a client and a server process as processors, which
+//!   open and close connections flat out; says how many processors, how many connections, and how many in a second;
 //! - `tt-load ping-pong SECONDS`: one byte to and fro over one connection, both ends on one processor; says the same of
 //!   the round trips;
 //! - `tt-load hold COUNT`: opens so many connections, both ends, says `ready` and holds them until it is killed;
-//! - `tt-load capture COUNT FILE`: writes a capture of so many connections, which is the same every time.
+//! - `tt-load capture COUNT FILE`: writes a capture of so many connections, which is the same every time; says how
+//!   many segments it has.
 
 mod capture;
 mod connections;
@@ -17,20 +18,24 @@ use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
 use serde_json::json;
 
+use self::connections::Placement;
+
 /// What was counted in how long.
 struct Counted {
+    /// How many of them were busy with it.
+    processors: usize,
     count: u64,
     per_second: f64,
 }
 
 impl Counted {
-    fn new(count: u64, took: Duration) -> Self {
+    fn new(processors: usize, count: u64, took: Duration) -> Self {
         // Counts stay far below 2^52.
-        Self { count, per_second: count as f64 / took.as_secs_f64() }
+        Self { processors, count, per_second: count as f64 / took.as_secs_f64() }
     }
 
     fn print(&self) {
-        println!("{}", json!({"count": self.count, "per_second": self.per_second}));
+        println!("{}", json!({"processors": self.processors, "count": self.count, "per_second": self.per_second}));
     }
 }
 
@@ -40,10 +45,16 @@ fn main() -> ExitCode {
     let seconds = |text: &str| Duration::from_secs_f64(text.parse().expect("seconds"));
     let number = |text: &str| text.parse().expect("a number");
     match arguments.as_slice() {
-        ["connections", length] => connections::run(seconds(length)).print(),
+        ["connections", length, placement] => {
+            let placement = Placement::named(placement).expect("together, apart or free");
+            connections::run(seconds(length), placement).print();
+        }
         ["ping-pong", length] => ping_pong::run(seconds(length)).print(),
         ["hold", count] => hold::run(number(count)),
-        ["capture", count, file] => capture::write(number(count), Path::new(file)),
+        ["capture", count, file] => {
+            let segments = capture::write(number(count), Path::new(file));
+            println!("{}", json!({"segments": segments}));
+        }
         [worker::SERVE] => connections::serve(&worker::listener()),
         [worker::CONNECT, to, length] => {
             let to: SocketAddr = to.parse().expect("an address and port");
@@ -51,7 +62,9 @@ fn main() -> ExitCode {
         }
         [worker::HOLD, count] => hold::hold(&worker::listener(), number(count)),
         _ => {
-            eprintln!("usage: tt-load connections SECONDS | ping-pong SECONDS | hold COUNT | capture COUNT FILE");
+            eprintln!(
+                "usage: tt-load connections SECONDS PLACEMENT | ping-pong SECONDS | hold COUNT | capture COUNT FILE"
+            );
             return ExitCode::from(2);
         }
     }

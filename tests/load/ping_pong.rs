@@ -6,14 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
 use crate::{Counted, worker};
 
 /// Both ends are threads on one processor: what a segment costs more is all that can make them slower, and not how soon
 /// another processor wakes up.
 pub(crate) fn run(length: Duration) -> Counted {
-    stay_on_one_processor();
+    // The first one gets most of a machine's interrupts.
+    worker::processors().last().copied().into_iter().for_each(worker::stay_on);
     let listener = worker::listen();
     let address = listener.local_addr().expect("a listener has an address");
     std::thread::scope(|scope| {
@@ -34,15 +33,6 @@ pub(crate) fn run(length: Duration) -> Counted {
             stream.read_exact(&mut byte).expect("the byte comes back");
             count += 1;
         }
-        Counted::new(count, began.elapsed())
+        Counted::new(1, count, began.elapsed())
     })
-}
-
-/// Keeps this process, threads to come included, on the first processor that it may use.
-fn stay_on_one_processor() {
-    let allowed = sched_getaffinity(None).expect("a process may ask where it may run");
-    let first = (0..CpuSet::MAX_CPU).find(|&cpu| allowed.is_set(cpu)).expect("it runs somewhere");
-    let mut one = CpuSet::new();
-    one.set(first);
-    sched_setaffinity(None, &one).expect("a process may give up processors");
 }

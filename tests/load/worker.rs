@@ -7,7 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rustix::process::{Resource, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::{
+    process::{Resource, Signal, getrlimit, set_parent_process_death_signal, setrlimit},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
 use tcptrace_tests::Process;
 
 /// Accepts at the listener that is its stdin, until it is killed.
@@ -45,4 +48,17 @@ pub(crate) fn raise_file_limit() -> u64 {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).expect("the soft limit may be as high as the hard one");
     limit.maximum.unwrap_or(u64::MAX)
+}
+
+/// The processors that this process may run on.
+pub(crate) fn processors() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).expect("a process may ask where it may run");
+    (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor)).collect()
+}
+
+/// Keeps this thread, and what it starts from now on, on one processor.
+pub(crate) fn stay_on(processor: usize) {
+    let mut one = CpuSet::new();
+    one.set(processor);
+    sched_setaffinity(None, &one).expect("a process may choose among the processors it may run on");
 }
