@@ -70,7 +70,8 @@ fn command_line(name: &str, arguments: &[&str]) -> String {
 fn check(file: &Path, connections: u64) {
     let mut command = Command::new(binary());
     command.args(["--json", "--emit", "close", "-r"]).arg(file).stdin(Stdio::null()).stdout(Stdio::piped());
-    let lines = BufReader::new(Process::spawn(&mut command).stdout()).lines();
+    let mut process = Process::spawn(&mut command);
+    let lines = BufReader::new(process.stdout()).lines();
     let end: Value =
         lines.map_while(Result::ok).last().and_then(|line| serde_json::from_str(&line).ok()).expect("an `end`");
     assert_eq!((&end["connections"], &end["open"]), (&connections.into(), &0.into()), "{end}");

@@ -55,7 +55,7 @@ fn ticks_in(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-/// A value of `/proc/PID/status` in KiB: `VmRSS`, `RssAnon`.
+/// A value of `/proc/PID/status` in KiB, such as `VmRSS`.
 pub(crate) fn memory(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process that runs has a status");
     kibibytes(&status, name).unwrap_or_else(|| panic!("no {name}: {status}"))

@@ -3,11 +3,18 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::{TcpListener, TcpStream},
+    time::{Duration, Instant},
 };
 
 use tcptrace_tests::Process;
 
 use crate::worker;
+
+/// Not so many at a time that a tracer could not follow.
+const PER_SECOND: u32 = 10_000;
+
+/// Of these, so many at once.
+const BATCH: usize = 100;
 
 /// Open files of a worker besides its connections, and some to spare.
 const OTHER_FILES: u64 = 64;
@@ -22,21 +29,29 @@ pub(crate) fn run(count: u64) {
     let start = |(share, listener): (u64, TcpListener)| {
         worker::start(&[worker::HOLD, &share.to_string()], worker::stdin(listener))
     };
-    let mut workers: Vec<Process> = listeners.into_iter().map(start).collect();
-    for worker in &mut workers {
+    let open = |listener| {
+        let mut worker = start(listener);
         let mut line = String::new();
         BufReader::new(worker.stdout()).read_line(&mut line).expect("a worker can be heard");
         assert_eq!(line, "ready\n");
-    }
+        worker
+    };
+    // One after the other, each as quickly as it may.
+    let _workers: Vec<Process> = listeners.into_iter().map(open).collect();
     println!("ready");
     wait_to_be_killed();
 }
 
 /// A worker: it has both ends of its connections.
-pub(crate) fn hold(listener: &TcpListener, count: u64) {
+pub(crate) fn hold(listener: &TcpListener, count: usize) {
     worker::raise_file_limit();
     let to = listener.local_addr().expect("a listener has an address");
-    let open = |_| {
+    let began = Instant::now();
+    let open = |number| {
+        if number % BATCH == 0 {
+            let due = Duration::from_secs(1) * u32::try_from(number).expect("open files are fewer") / PER_SECOND;
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+        }
         let client = TcpStream::connect(to).expect("we listen");
         let (server, _) = listener.accept().expect("our own connection comes");
         [client, server]

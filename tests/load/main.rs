@@ -4,7 +4,7 @@
 //!   open and close connections flat out; says how many processors, how many connections, and how many in a second;
 //! - `tt-load ping-pong SECONDS`: one byte to and fro over one connection, both ends on one processor; says the same of
 //!   the round trips;
-//! - `tt-load hold COUNT`: opens so many connections, both ends, says `ready` and holds them until it is killed;
+//! - `tt-load hold COUNT`: opens so many connections one after the other, both ends, says `ready` and holds them until it is killed;
 //! - `tt-load capture COUNT FILE`: writes a capture of so many connections, which is the same every time; says how
 //!   many segments it has.
 
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
             let to: SocketAddr = to.parse().expect("an address and port");
             connections::connect(to, seconds(length)).print();
         }
-        [worker::HOLD, count] => hold::hold(&worker::listener(), number(count)),
+        [worker::HOLD, count] => hold::hold(&worker::listener(), count.parse().expect("a number")),
         _ => {
             eprintln!(
                 "usage: tt-load connections SECONDS PLACEMENT | ping-pong SECONDS | hold COUNT | capture COUNT FILE"
