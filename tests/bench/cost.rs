@@ -19,7 +19,8 @@ pub(crate) fn connections(options: &Options, scratch: &Path, report: &mut Report
         "Connections flat out",
         "As many pairs of a client and a server as processors open and close connections over loopback, so that all are \
          busy. The server closes first: 10 state changes and 7 segments each. Added: the processors' time for each \
-         connection, which is processors / traced rate − processors / untraced rate. Files are in memory.",
+         connection, which is processors / traced rate − processors / untraced rate; beside it what the \
+         tool's own process used, which goes on for a moment after the load. Files are in memory.",
     );
     let watchers = [
         EmptyPrograms,
@@ -55,15 +56,17 @@ pub(crate) fn ping_pong(options: &Options, scratch: &Path, report: &mut Report) 
 }
 
 fn table(load: Load, unit: &str, watchers: &[Watcher], options: &Options, scratch: &Path, report: &mut Report) {
-    let headings =
-        ["", "kept, %", &format!("added per {unit}, µs"), "untraced, per s", "traced, per s", "lost in all rounds"];
+    let (added, process) = (format!("added per {unit}, µs"), format!("its process per {unit}, µs"));
+    let headings = ["", "kept, %", &added, &process, "untraced, per s", "traced, per s", "lost in all rounds"];
     report.headings(&headings);
-    for watcher in watchers {
+    let is_wanted = |watcher: &&Watcher| options.only.as_ref().is_none_or(|text| watcher.name().contains(text));
+    for watcher in watchers.iter().filter(is_wanted) {
         report.row(&match watcher.measure(load, options, scratch) {
             Ok(turns) => vec![
                 watcher.name(),
                 format!("{:.1}", turns.kept.times(100.0)),
                 format!("{:.2}", turns.added),
+                turns.process.map_or_else(|| "none".to_owned(), |process| format!("{process:.2}")),
                 turns.untraced.to_string(),
                 turns.traced.to_string(),
                 turns.lost.map_or_else(|| "not told".to_owned(), |lost| lost.to_string()),

@@ -51,6 +51,9 @@ struct Options {
     /// them, now the one, now the other
     #[arg(long, value_parser = ["together", "apart", "free"], default_value = "together")]
     placement: String,
+    /// Of the tools in `cost` and `ping-pong`, only those whose command line has this in it
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Also write the tables to this file
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,

@@ -62,7 +62,7 @@ fn row(tool: &Tool, options: &Options, scratch: &Path) -> Vec<String> {
         }
         grown.elapsed() >= QUIET
     });
-    let lost = running.stop(options.open).as_ref().map(Lost::to_string).unwrap_or_default();
+    let lost = running.stop(options.open).lost.as_ref().map(Lost::to_string).unwrap_or_default();
     // State changes are seen in all namespaces: the next tracer is not to see how these connections end.
     drop(load);
     netns.settle();

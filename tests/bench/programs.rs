@@ -73,7 +73,7 @@ fn round(load: Load, options: &Options, scratch: &Path) -> Round {
     if let Some(running) = tool.start(&netns, scratch) {
         let (runs, done) = runs_during(running.id(), load, &netns, options);
         round.runs.extend(runs);
-        round.lost = running.stop(done.count).unwrap_or_default();
+        round.lost = running.stop(done.count).lost.unwrap_or_default();
     }
     round
 }

@@ -118,7 +118,8 @@ impl Tool {
                 eventually("an attached program", LIMIT, || !held_objects(process.id(), "link").is_empty());
             }
         }
-        Some(Running { process, log, kind: self.kind, file })
+        let ticks_before = usage::ticks(process.id());
+        Some(Running { process, log, kind: self.kind, file, ticks_before })
     }
 }
 
@@ -128,6 +129,16 @@ pub(crate) struct Running {
     log: Lines<String>,
     kind: Kind,
     file: PathBuf,
+    /// What it had used when it was ready.
+    ticks_before: u64,
+}
+
+/// What is known of a tool that has run.
+pub(crate) struct Ran {
+    /// What it has lost, if it tells.
+    pub(crate) lost: Option<Lost>,
+    /// The processors' time of its own process since it was ready, in seconds.
+    pub(crate) seconds: f64,
 }
 
 impl Running {
@@ -136,19 +147,22 @@ impl Running {
         self.process.id()
     }
 
-    /// Lets it finish with what has happened, stops it, and says what it has lost of so many connections.
-    pub(crate) fn stop(mut self, connections: u64) -> Option<Lost> {
+    /// Lets it finish with what has happened, which were so many connections, and stops it.
+    pub(crate) fn stop(mut self, connections: u64) -> Ran {
         self.wait_idle();
+        // Counts stay far below 2^52.
+        let seconds = (usage::ticks(self.id()) - self.ticks_before) as f64 / usage::TICKS_PER_SECOND;
         self.process.signal(Signal::INT);
         self.process.wait(LIMIT);
         let log = self.log.finish();
         let printed = || count_lines(&self.file).expect("what it has written can be read");
-        match self.kind {
+        let lost = match self.kind {
             Kind::Tcptrace => Lost::told_by_tcptrace(&log),
             Kind::Tcpdump => Lost::told_by_tcpdump(&log),
             Kind::TcpdumpText => Some(Lost::of_lines(printed(), connections * SEGMENTS)),
             Kind::Libbpf(lines) => Some(Lost::of_lines(printed().saturating_sub(1), connections * lines)),
-        }
+        };
+        Ran { lost, seconds }
     }
 
     /// Waits until it has hardly anything to do any more; for a few seconds at most.

@@ -10,7 +10,7 @@ use crate::{
     lost::Lost,
     report::{code, progress},
     statistics::{Spread, added_microseconds},
-    tool::Tool,
+    tool::{Ran, Tool},
 };
 
 /// What is there while the load runs.
@@ -29,6 +29,8 @@ pub(crate) struct Turns {
     pub(crate) kept: Spread,
     /// Microseconds of processors' time for each connection or round trip.
     pub(crate) added: Spread,
+    /// Microseconds of processors' time that the tool's own process used for each of them, after the load included.
+    pub(crate) process: Option<Spread>,
     /// In all rounds, where the tool tells.
     pub(crate) lost: Option<Lost>,
 }
@@ -54,12 +56,17 @@ impl Watcher {
         let mut rounds = Vec::new();
         for _ in 0..options.rounds {
             let untraced = load.run(&netns, options.seconds, &options.placement);
-            let (traced, lost) = self.watch(load, &netns, options, scratch)?;
-            rounds.push((untraced, traced, lost));
+            let (traced, ran) = self.watch(load, &netns, options, scratch)?;
+            rounds.push((untraced, traced, ran));
         }
         let each = |number: fn(Done, Done) -> f64| {
-            Spread::of(rounds.iter().map(|&(untraced, traced, _)| number(untraced, traced)))
+            Spread::of(rounds.iter().map(|(untraced, traced, _)| number(*untraced, *traced)))
         };
+        // Counts stay far below 2^52.
+        let of_process = |(_, traced, ran): &(Done, Done, Option<Ran>)| {
+            ran.as_ref().map(|ran| ran.seconds * 1e6 / traced.count as f64)
+        };
+        let process: Vec<f64> = rounds.iter().filter_map(of_process).collect();
         Ok(Turns {
             untraced: each(|untraced, _| untraced.per_second),
             traced: each(|_, traced| traced.per_second),
@@ -67,7 +74,8 @@ impl Watcher {
             added: each(|untraced, traced| {
                 added_microseconds(untraced.processors, untraced.per_second, traced.per_second)
             }),
-            lost: rounds.iter().filter_map(|round| round.2).reduce(|one, other| one + other),
+            process: (!process.is_empty()).then(|| Spread::of(process)),
+            lost: rounds.iter().filter_map(|(_, _, ran)| ran.as_ref()?.lost).reduce(|one, other| one + other),
         })
     }
 
@@ -78,7 +86,7 @@ impl Watcher {
         netns: &Netns,
         options: &Options,
         scratch: &Path,
-    ) -> Result<(Done, Option<Lost>), String> {
+    ) -> Result<(Done, Option<Ran>), String> {
         match self {
             Self::EmptyPrograms => {
                 let _attached = EmptyPrograms::attach(netns)
@@ -88,7 +96,7 @@ impl Watcher {
             Self::Tool(tool) => {
                 let running = tool.start(netns, scratch).ok_or("not measured: not installed")?;
                 let done = load.run(netns, options.seconds, &options.placement);
-                Ok((done, running.stop(done.count)))
+                Ok((done, Some(running.stop(done.count))))
             }
         }
     }

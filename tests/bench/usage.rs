@@ -43,7 +43,10 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(time.tv_usec.unsigned_abs())
 }
 
-/// Clock ticks (hundredths of a second) that a running process has used so far.
+/// User space is told of hundredths of a second, whatever the kernel counts in (USER_HZ).
+pub(crate) const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Clock ticks that a running process has used so far.
 pub(crate) fn ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that runs has statistics");
     ticks_in(&stat).unwrap_or_else(|| panic!("no times: {stat}"))
