@@ -79,34 +79,46 @@ pub fn held_objects(process: u32, kind: &str) -> BTreeSet<u64> {
     ids.collect()
 }
 
-/// How often programs of a process ran, and how often the kernel skipped them because an interrupt hit them in the middle of
-/// themselves, as it counts that itself: the runs only while [`crate::count_program_runs`] has it do so.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Runs {
-    /// It ran.
-    pub run: u64,
-    /// It should have.
-    pub skipped: u64,
+/// How often the kernel skipped programs of a process because an interrupt hit them in the middle of themselves, as it
+/// counts that itself.
+#[track_caller]
+pub fn skipped_runs(process: u32) -> u64 {
+    programs_of(process, |field| field("recursion_misses")).into_values().sum()
 }
 
-/// The runs of the programs of a process that are no TC programs.
+/// How often a program has run, and how long in all. The kernel counts only while it is asked to (`BPF_ENABLE_STATS`).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Runs {
+    /// How often.
+    pub count: u64,
+    /// In all, in nanoseconds.
+    pub nanoseconds: u64,
+}
+
+/// The runs of a process's programs so far, by the programs' names.
 #[track_caller]
-pub fn program_runs(process: u32) -> Runs {
+pub fn program_runs(process: u32) -> BTreeMap<String, Runs> {
+    let runs =
+        programs_of(process, |field| Some(Runs { count: field("run_cnt")?, nanoseconds: field("run_time_ns")? }));
+    // Where a program vanishes while they are listed, it is none of a process that goes on.
+    let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
+    loaded
+        .filter_map(|program| Some((program.name_as_str()?.to_owned(), *runs.get(&u64::from(program.id()))?)))
+        .collect()
+}
+
+/// What `read` makes of the numbers that `/proc/PID/fdinfo` shows of each program of a process, by the programs' numbers.
+#[track_caller]
+fn programs_of<T>(process: u32, read: impl Fn(&dyn Fn(&str) -> Option<u64>) -> Option<T>) -> BTreeMap<u64, T> {
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fdinfo")).expect("root may look at a running process");
     let texts = descriptors.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-    // Several descriptors of one program tell the same.
-    let by_program: BTreeMap<String, Runs> = texts
+    // Several descriptors of one program tell the same; a link tells its program's number and nothing else of it.
+    texts
         .filter_map(|text| {
-            let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-            let number = |name| field(name)?.parse().ok();
-            let counted = field("prog_type:")? != SCHED_CLS;
-            let runs = Runs { run: number("run_cnt:")?, skipped: number("recursion_misses:")? };
-            counted.then_some((field("prog_id:")?.to_owned(), runs))
+            let field = |name: &str| {
+                text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok())
+            };
+            Some((field("prog_id")?, read(&field)?))
         })
-        .collect();
-    let sum = |count: fn(&Runs) -> u64| by_program.values().map(count).sum();
-    Runs { run: sum(|runs| runs.run), skipped: sum(|runs| runs.skipped) }
+        .collect()
 }
-
-/// `BPF_PROG_TYPE_SCHED_CLS`, as fdinfo shows it.
-const SCHED_CLS: &str = "3";

@@ -9,6 +9,7 @@ mod actor;
 mod attached;
 mod capture;
 mod device;
+mod empty_programs;
 mod ends;
 mod lines;
 mod netns;
@@ -21,7 +22,6 @@ mod stopped;
 mod tap;
 mod tcpdump;
 mod trace;
-mod tracepoint;
 mod tracer;
 mod traffic;
 mod tshark;
@@ -31,8 +31,9 @@ mod veth;
 
 pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
-    attached::{Attached, Runs, held_objects, kernel_objects, program_runs, tcx_programs},
+    attached::{Attached, Runs, held_objects, kernel_objects, program_runs, skipped_runs, tcx_programs},
     capture::Capture,
+    empty_programs::EmptyPrograms,
     ends::{Connection, Ends},
     lines::Lines,
     netns::Netns,
@@ -45,7 +46,6 @@ pub use self::{
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
-    tracepoint::count_program_runs,
     tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},

@@ -16,8 +16,8 @@ use std::{
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::{
+    empty_programs::keep_tracepoint_in_use,
     process::{Process, eventually, output, try_output},
-    tracepoint::keep_tracepoint_in_use,
 };
 
 /// What tests of all checkouts on this host lock.
@@ -37,27 +37,29 @@ impl Netns {
     /// A namespace for a test that others may run beside.
     #[track_caller]
     pub fn new() -> Self {
-        Self::with_turn(File::lock_shared)
+        let turn = take_turn(File::lock_shared);
+        keep_tracepoint_in_use();
+        Self::make(turn)
     }
 
     /// A namespace for a test that runs while no other does. Its further ones come from [`Netns::another`].
     #[track_caller]
     pub fn alone() -> Self {
-        Self::with_turn(File::lock)
+        let turn = take_turn(File::lock);
+        keep_tracepoint_in_use();
+        Self::make(turn)
+    }
+
+    /// A namespace to measure in: no test runs meanwhile, and nothing is kept on the tracepoint, which would be measured too.
+    #[track_caller]
+    pub fn to_measure_in() -> Self {
+        Self::make(take_turn(File::lock))
     }
 
     /// A further namespace for the test that has this one.
     #[track_caller]
     pub fn another(&self) -> Self {
         Self::make(Arc::clone(&self.turn))
-    }
-
-    #[track_caller]
-    fn with_turn(lock: fn(&File) -> std::io::Result<()>) -> Self {
-        let turn = File::create(TURN).unwrap_or_else(|error| panic!("{TURN} cannot be opened: {error}"));
-        lock(&turn).expect("a file can be locked");
-        keep_tracepoint_in_use();
-        Self::make(Arc::new(turn))
     }
 
     #[track_caller]
@@ -167,6 +169,14 @@ impl Drop for Netns {
         // A test that has failed already must not panic once more; what is left then is seen in `ip netns`.
         let _ = try_output(Command::new("ip").args(["netns", "del", &self.name]));
     }
+}
+
+/// Waits until it is this test's turn, which lasts as long as the file is open.
+#[track_caller]
+fn take_turn(lock: fn(&File) -> std::io::Result<()>) -> Arc<File> {
+    let turn = File::create(TURN).unwrap_or_else(|error| panic!("{TURN} cannot be opened: {error}"));
+    lock(&turn).expect("a file can be locked");
+    Arc::new(turn)
 }
 
 fn path(name: &str) -> PathBuf {

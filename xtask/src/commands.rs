@@ -1,5 +1,6 @@
 //! The sub-commands, one file each.
 
+mod bench;
 mod build;
 mod check;
 mod install;
@@ -17,6 +18,7 @@ pub(crate) enum Command {
     Test(test::Test),
     Install(install::Install),
     Check(check::Check),
+    Bench(bench::Bench),
 }
 
 impl Command {
@@ -28,6 +30,7 @@ impl Command {
             Self::Test(test) => test.execute(),
             Self::Install(install) => install.execute(),
             Self::Check(check) => check.execute(),
+            Self::Bench(bench) => bench.execute(),
         }
     }
 }

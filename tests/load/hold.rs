@@ -1,0 +1,68 @@
+//! Connections that are open, and stay so.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use tcptrace_tests::Process;
+
+use crate::worker;
+
+/// Not so many at a time that a tracer could not follow.
+const PER_SECOND: u32 = 10_000;
+
+/// Of these, so many at once.
+const BATCH: usize = 100;
+
+/// Open files of a worker besides its connections, and some to spare.
+const OTHER_FILES: u64 = 64;
+
+/// As many workers as it takes: a process may have only so many open files.
+pub(crate) fn run(count: u64) {
+    let most = worker::raise_file_limit().saturating_sub(OTHER_FILES) / 2;
+    assert!(most > 0, "the limit of open files is too low: ulimit -n");
+    let shares = (0..count.div_ceil(most)).map(|worker| most.min(count - worker * most));
+    // All before the first connection: those take ports, which a listener would have to look for.
+    let listeners: Vec<_> = shares.map(|share| (share, worker::listen())).collect();
+    let start = |(share, listener): (u64, TcpListener)| {
+        worker::start(&[worker::HOLD, &share.to_string()], worker::stdin(listener))
+    };
+    let open = |listener| {
+        let mut worker = start(listener);
+        let mut line = String::new();
+        BufReader::new(worker.stdout()).read_line(&mut line).expect("a worker can be heard");
+        assert_eq!(line, "ready\n");
+        worker
+    };
+    // One after the other, each as quickly as it may.
+    let _workers: Vec<Process> = listeners.into_iter().map(open).collect();
+    println!("ready");
+    wait_to_be_killed();
+}
+
+/// A worker: it has both ends of its connections.
+pub(crate) fn hold(listener: &TcpListener, count: usize) {
+    worker::raise_file_limit();
+    let to = listener.local_addr().expect("a listener has an address");
+    let began = Instant::now();
+    let open = |number| {
+        if number % BATCH == 0 {
+            let due = Duration::from_secs(1) * u32::try_from(number).expect("open files are fewer") / PER_SECOND;
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+        }
+        let client = TcpStream::connect(to).expect("we listen");
+        let (server, _) = listener.accept().expect("our own connection comes");
+        [client, server]
+    };
+    let _held: Vec<[TcpStream; 2]> = (0..count).map(open).collect();
+    println!("ready");
+    wait_to_be_killed();
+}
+
+fn wait_to_be_killed() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

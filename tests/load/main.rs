@@ -1,0 +1,72 @@
+//! Load for `cargo xtask bench`: as much traffic over loopback as the machine makes, and what was captured of it.
+//!
+//! - `tt-load connections SECONDS together|apart|free`: as many pairs of a client and a server process as processors, which
+//!   open and close connections flat out; says how many processors, how many connections, and how many in a second;
+//! - `tt-load ping-pong SECONDS`: one byte to and fro over one connection, both ends on one processor; says the same of
+//!   the round trips;
+//! - `tt-load hold COUNT`: opens so many connections one after the other, both ends, says `ready` and holds them until it is killed;
+//! - `tt-load capture COUNT FILE`: writes a capture of so many connections, which is the same every time; says how
+//!   many segments it has.
+
+mod capture;
+mod connections;
+mod hold;
+mod ping_pong;
+mod worker;
+
+use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
+
+use serde_json::json;
+
+use self::connections::Placement;
+
+/// What was counted in how long.
+struct Counted {
+    /// How many of them were busy with it.
+    processors: usize,
+    count: u64,
+    per_second: f64,
+}
+
+impl Counted {
+    fn new(processors: usize, count: u64, took: Duration) -> Self {
+        // Counts stay far below 2^52.
+        Self { processors, count, per_second: count as f64 / took.as_secs_f64() }
+    }
+
+    fn print(&self) {
+        println!("{}", json!({"processors": self.processors, "count": self.count, "per_second": self.per_second}));
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let seconds = |text: &str| Duration::from_secs_f64(text.parse().expect("seconds"));
+    let number = |text: &str| text.parse().expect("a number");
+    match arguments.as_slice() {
+        ["connections", length, placement] => {
+            let placement = Placement::named(placement).expect("together, apart or free");
+            connections::run(seconds(length), placement).print();
+        }
+        ["ping-pong", length] => ping_pong::run(seconds(length)).print(),
+        ["hold", count] => hold::run(number(count)),
+        ["capture", count, file] => {
+            let segments = capture::write(number(count), Path::new(file));
+            println!("{}", json!({"segments": segments}));
+        }
+        [worker::SERVE] => connections::serve(&worker::listener()),
+        [worker::CONNECT, to, length] => {
+            let to: SocketAddr = to.parse().expect("an address and port");
+            connections::connect(to, seconds(length)).print();
+        }
+        [worker::HOLD, count] => hold::hold(&worker::listener(), count.parse().expect("a number")),
+        _ => {
+            eprintln!(
+                "usage: tt-load connections SECONDS PLACEMENT | ping-pong SECONDS | hold COUNT | capture COUNT FILE"
+            );
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}

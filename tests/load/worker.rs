@@ -1,0 +1,64 @@
+//! This program again, as a process that does a part of the work.
+
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+    os::fd::{AsFd as _, OwnedFd},
+    process::{Command, Stdio},
+};
+
+use rustix::{
+    process::{Resource, Signal, getrlimit, set_parent_process_death_signal, setrlimit},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
+use tcptrace_tests::Process;
+
+/// Accepts at the listener that is its stdin, until it is killed.
+pub(crate) const SERVE: &str = "serve";
+/// Connects to an address for so many seconds.
+pub(crate) const CONNECT: &str = "connect";
+/// Holds so many connections with the listener that is its stdin.
+pub(crate) const HOLD: &str = "hold-some";
+
+/// Starts a worker; what it says can be read from its stdout.
+pub(crate) fn start(arguments: &[&str], stdin: Stdio) -> Process {
+    let own_program = std::env::current_exe().expect("a program knows its own path");
+    Process::spawn(Command::new(own_program).args(arguments).stdin(stdin).stdout(Stdio::piped()))
+}
+
+/// A listener for a worker, at a port that is free.
+pub(crate) fn listen() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports")
+}
+
+/// What a worker gets as its stdin.
+pub(crate) fn stdin(listener: TcpListener) -> Stdio {
+    Stdio::from(OwnedFd::from(listener))
+}
+
+/// In a worker: the listener that is its stdin. The worker ends with whoever has started it.
+pub(crate) fn listener() -> TcpListener {
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may ask for that");
+    io::stdin().as_fd().try_clone_to_owned().expect("stdin can be duplicated").into()
+}
+
+/// Raises the limit of open files as far as it goes.
+pub(crate) fn raise_file_limit() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("the soft limit may be as high as the hard one");
+    limit.maximum.unwrap_or(u64::MAX)
+}
+
+/// The processors that this process may run on.
+pub(crate) fn processors() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).expect("a process may ask where it may run");
+    (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor)).collect()
+}
+
+/// Keeps this thread, and what it starts from now on, on one processor.
+pub(crate) fn stay_on(processor: usize) {
+    let mut one = CpuSet::new();
+    one.set(processor);
+    sched_setaffinity(None, &one).expect("a process may choose among the processors it may run on");
+}
