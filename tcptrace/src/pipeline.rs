@@ -224,7 +224,9 @@ impl Pipeline {
         step(connections, &mut |placed| {
             let hidden = *control_only && matches!(&placed, Placed::Segment(segment) if !segment.control);
             if !hidden {
-                given_up += output.write(&describer.entry(placed));
+                if output.wants(&placed) {
+                    given_up += output.write(&describer.entry(placed));
+                }
             } else if output.has_file() {
                 given_up += output.write_file(&describer.entry(placed));
             }

@@ -23,6 +23,9 @@ const LATE: u64 = 60_000_000_000;
 /// How many ended connections are remembered at the most.
 const MOST_ENDED: usize = 1 << 16;
 
+/// So many times to look at connections are too few to be tidied up.
+const FEW: usize = 1024;
+
 /// A socket that lives.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Socket {
@@ -157,6 +160,7 @@ impl Table {
             && !conn.ended
         {
             conn.ended = true;
+            conn.queued = None;
             self.totals.ended += 1;
             self.ended.push_back((now, Place { at, number: conn.number }));
         }
@@ -174,7 +178,20 @@ impl Table {
         {
             conn.queued = Some(due);
             self.due.push(Reverse((due, at, conn.number)));
+            if self.due.len() > 2 * self.connections.len() + FEW {
+                self.forget_overtaken();
+            }
         }
+    }
+
+    /// Drops the times that have been overtaken by earlier ones, or whose connections have ended: most do long before the
+    /// time when nobody would have answered.
+    fn forget_overtaken(&mut self) {
+        let connections = &self.connections;
+        self.due.retain(|&Reverse((due, at, number))| {
+            let conn = connections.get(at as usize).filter(|conn| conn.number == number);
+            conn.is_some_and(|conn| conn.queued == Some(due))
+        });
     }
 
     /// The next connection that has to be looked at by `now`, and when it had to be.

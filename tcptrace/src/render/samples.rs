@@ -1,6 +1,6 @@
 //! Entries to render in tests.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, rc::Rc};
 
 use proptest::{collection::vec, option::of, prelude::*, sample::select};
 
@@ -305,7 +305,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
         SegmentEntry {
             stamp,
             conn,
-            interface: Arc::from(interface),
+            interface: Rc::from(interface),
             direction,
             socket,
             src,
