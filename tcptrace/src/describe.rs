@@ -185,7 +185,12 @@ impl Describer {
 
     /// An interface's name. One that nobody has told of has its number for a name.
     fn interface(&mut self, index: u32) -> Rc<str> {
-        Rc::clone(self.interfaces.entry(index).or_insert_with(|| format!("if{index}").into()))
+        if let Some(name) = self.interfaces.get(&index) {
+            return Rc::clone(name);
+        }
+        let name: Rc<str> = format!("if{index}").into();
+        self.interfaces.insert(index, Rc::clone(&name));
+        name
     }
 }
 

@@ -79,7 +79,7 @@ impl Pipeline {
     /// Takes a record from the ring.
     pub fn take(&mut self, bytes: &[u8]) {
         self.events += 1;
-        let decoded = match record::decode(bytes, &self.reset_reasons) {
+        let mut decoded = match record::decode(bytes, &self.reset_reasons) {
             Ok(decoded) => decoded,
             Err(error) => {
                 if !self.undecodable {
@@ -89,17 +89,17 @@ impl Pipeline {
                 return;
             }
         };
-        let mut event = decoded.event;
-        self.listened |= matches!(&event, Event::State(change) if change.new == TcpState::Listen);
-        if let Event::State(change) = &mut event
-            && let Some(threads) = &mut self.kernel_threads
-        {
-            change.task = change.task.filter(|task| !threads.contains(task));
+        if let Event::State(change) = &mut decoded.event {
+            self.listened |= change.new == TcpState::Listen;
+            if let Some(threads) = &mut self.kernel_threads {
+                change.task = change.task.filter(|task| !threads.contains(task));
+            }
         }
+        let event = &decoded.event;
         if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, event.at()) {
             self.handle(&Event::Loss(loss));
         }
-        self.handle(&event);
+        self.handle(event);
     }
 
     /// Takes what is known otherwise than from the ring.
@@ -237,6 +237,9 @@ impl Pipeline {
     /// Counts what readers were too slow for, and says so in the output itself, where it is missing.
     fn give_up(&mut self, given_up: GivenUp) {
         let GivenUp { stdout, file } = given_up;
+        if (stdout, file) == (0, 0) {
+            return;
+        }
         if let Some(entry) = self.lost(stdout) {
             // It is gathered with what follows, so it cannot fail alone.
             let _counted_later = self.output.write_stdout(&entry);

@@ -16,6 +16,7 @@ use crate::{
 /// How a connection was set up.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum HandshakeKind {
     /// SYN; SYN,ACK; ACK (RFC 9293 §3.5).
@@ -31,6 +32,7 @@ pub enum HandshakeKind {
 /// What came of a handshake.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Every end that has a socket here reached ESTABLISHED.
@@ -52,6 +54,7 @@ pub enum Outcome {
 /// What a handshake without an answer waits for.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum WaitingFor {
     /// The server's turn.
@@ -63,6 +66,7 @@ pub enum WaitingFor {
 /// What was not seen, so that a record is incomplete.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Missing {
     /// The SYN.
@@ -152,6 +156,7 @@ pub struct Handshake {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum CloseKind {
     /// Neither FIN, as first sent, acknowledges the other.
@@ -175,6 +180,7 @@ pub enum CloseKind {
 /// Why an end sent a reset.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum ResetCause {
     /// SO_LINGER with time 0.
@@ -213,6 +219,7 @@ pub use crate::connections::Role;
 /// Which end holds TIME_WAIT.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum TimeWait {
     /// The client.

@@ -1,6 +1,6 @@
 //! The hot path asks for no memory: what an event costs may not depend on the allocator.
 
-#[path = "../benches/traffic.rs"]
+#[path = "../benches/events/traffic.rs"]
 mod traffic;
 
 use allocation_counter::measure;

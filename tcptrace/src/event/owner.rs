@@ -24,6 +24,7 @@ impl From<Task> for Process {
 /// Where an owner is known from.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum OwnerSource {
     /// A change of the socket's state ran in the process.

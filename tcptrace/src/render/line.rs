@@ -36,6 +36,9 @@ impl<'a> Line<'a> {
     /// Appends a number that may need 64 bits.
     #[inline]
     pub(super) fn long_number(&mut self, number: u64) -> &mut Self {
+        if number < 10 {
+            return self.raw([b'0' + number as u8]);
+        }
         let high = number / EIGHT;
         if high == 0 {
             self.up_to_eight(number)

@@ -357,3 +357,13 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
         }
     })
 }
+
+/// Any owner.
+pub(crate) fn any_owner() -> impl Strategy<Value = OwnerEntry> {
+    let numbers = any::<(Option<u64>, Option<u64>, Option<u32>, Option<u64>, Option<u32>, Option<[u8; 16]>)>();
+    let source = select(vec![OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener]);
+    (any_stamp(), numbers, any_endpoint(), of(any_endpoint()), source).prop_map(|entry| {
+        let (stamp, (conn, socket, sockets, asked_ns, pid, comm), local, remote, source) = entry;
+        OwnerEntry { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm: comm.map(Comm), source }
+    })
+}

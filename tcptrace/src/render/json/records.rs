@@ -151,14 +151,18 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, option::of, prelude::*, sample::select};
+    use serde::Serialize;
+    use strum::IntoEnumIterator;
 
+    use super::Line;
     use crate::{
         entry::Entry,
-        event::Comm,
+        event::{Comm, OwnerSource},
         render::{Json, Render as _, json::by_serde, samples},
         tcp::{OptionBytes, TcpOptions, TcpState},
         timeline::{
-            Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Stay,
+            Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+            OpeningRetransmissions, Outcome, ResetCause, Stay, TimeWait, WaitingFor,
         },
     };
 
@@ -187,6 +191,26 @@ mod tests {
     fn any_stays() -> impl Strategy<Value = Vec<Stay>> {
         let stay = (select(TcpState::ALL.to_vec()), any::<(Option<u64>, bool)>());
         vec(stay.prop_map(|(state, (ns, inferred))| Stay { state, ns, inferred }), 0..4)
+    }
+
+    #[test]
+    fn every_word_is_as_serde_writes_it() {
+        fn hold<T: IntoEnumIterator + Into<&'static str> + Serialize>() {
+            for value in T::iter() {
+                let (mut out, mut expected) = (Vec::new(), Vec::new());
+                by_serde(&value, &mut expected);
+                Line::new(&mut out).word(value);
+                assert_eq!(String::from_utf8(out), String::from_utf8(expected));
+            }
+        }
+        hold::<HandshakeKind>();
+        hold::<Outcome>();
+        hold::<WaitingFor>();
+        hold::<Missing>();
+        hold::<CloseKind>();
+        hold::<ResetCause>();
+        hold::<TimeWait>();
+        hold::<OwnerSource>();
     }
 
     proptest! {
