@@ -239,8 +239,9 @@ impl Connection {
     pub(super) fn forget_opening(&mut self) {
         let (client, _) = self.roles();
         let syn = client.syn().map(|sent| sent.first);
+        let by_socket = client.entered(TcpState::SynSent).is_some();
         self.began_with_syn = syn == Some(self.first);
-        if self.began_with_syn || syn.is_none() || client.entered(TcpState::SynSent).is_some() {
+        if self.began_with_syn || syn.is_none() || by_socket {
             self.ends.iter_mut().for_each(End::forget_opening);
         }
     }
