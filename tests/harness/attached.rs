@@ -3,10 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::CString,
+    io::ErrorKind,
     process::Command,
 };
 
-use aya::programs::{SchedClassifier, TcAttachType};
+use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
 use serde_json::Value;
 
 use crate::{
@@ -15,15 +16,17 @@ use crate::{
     tracer::LIMIT,
 };
 
-/// How many programs hang on an interface by TCX: (ingress, egress).
+/// How many programs hang on an interface by TCX: (ingress, egress). None where the kernel has no TCX.
 #[track_caller]
 pub fn tcx_programs(netns: &Netns, interface: &str) -> (usize, usize) {
     let name = CString::new(interface).expect("an interface name has no zero byte");
     let count = |attach_type| {
-        SchedClassifier::query_tcx(name.as_c_str(), attach_type).map_or_else(
-            |error| panic!("{interface} cannot be asked for its programs: {error}"),
-            |(_, programs)| programs.len(),
-        )
+        match SchedClassifier::query_tcx(name.as_c_str(), attach_type) {
+            Ok((_, programs)) => programs.len(),
+            // What the kernel says to a command that it does not know.
+            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == ErrorKind::InvalidInput => 0,
+            Err(error) => panic!("{interface} cannot be asked for its programs: {error}"),
+        }
     };
     netns.run(|| (count(TcAttachType::Ingress), count(TcAttachType::Egress)))
 }

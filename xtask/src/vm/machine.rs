@@ -50,7 +50,7 @@ pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path)
         .arg(image)
         .args(["-append", "console=ttyS0 quiet panic=-1"])
         .stdin(Stdio::null());
-    // How it ends does not matter, and a time-out least of all: the tests' output is what counts.
+    // How it ends is of no interest, not even after a time-out: the tests' output is what counts.
     command.status().context("cannot start timeout, of coreutils")?;
 
     let tests =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checks::{CHECKS, Check};
+use super::checks::Check;
 
 /// A kernel's column.
 pub(crate) struct Column {
@@ -23,22 +23,12 @@ impl Column {
     fn failed(&self, tests: &[&str]) -> usize {
         tests.iter().filter(|name| self.results.get(**name) != Some(&true)).count()
     }
-
-    /// Whether all tests of all checks passed.
-    pub(crate) fn is_good(&self, all: &[String]) -> bool {
-        CHECKS.iter().all(|check| self.cell(check, all).is_none_or(|failed| failed == 0))
-    }
-
-    /// How many tests of a check failed; none where the kernel has not what it takes.
-    fn cell(&self, check: &Check, all: &[String]) -> Option<usize> {
-        check.applies_to(version(&self.release)).then(|| self.failed(&check.tests(all)))
-    }
 }
 
 /// A line of libtest's: the name of a test, and whether it passed.
 fn result(line: &str) -> Option<(&str, bool)> {
     let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    // Behind the name of one that is left out unless it is asked for, libtest says so.
+    // Of a test that has to panic, libtest says so behind the name.
     let name = name.split(' ').next()?;
     match result.trim_end() {
         "ok" => Some((name, true)),
@@ -53,22 +43,28 @@ pub(crate) fn version(release: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// The table, in Markdown.
-pub(crate) fn table(columns: &[Column], all: &[String]) -> String {
-    let first: Vec<String> =
-        ["check".to_owned(), "tests".to_owned()].into_iter().chain(columns.iter().map(|c| c.release.clone())).collect();
-    let rows = CHECKS.iter().map(|check| {
-        let tests = check.tests(all).len();
-        let cells = columns.iter().map(|column| match column.cell(check, all) {
-            None => "–".to_owned(),
-            Some(0) => "yes".to_owned(),
-            Some(failed) => format!("NO: {failed} of {tests} failed"),
-        });
-        [check.what.to_owned(), tests.to_string()].into_iter().chain(cells).collect()
+/// The table, in Markdown; `all` are the names of all tests.
+pub(crate) fn table(checks: &[&Check], columns: &[Column], all: &[String]) -> String {
+    let releases = columns.iter().map(|column| column.release.clone());
+    let first: Vec<String> = ["check".to_owned(), "tests".to_owned()].into_iter().chain(releases).collect();
+    let rows = checks.iter().map(|check| {
+        let tests = check.tests(all);
+        let cells = columns.iter().map(|column| cell(check, column, &tests));
+        [check.what.to_owned(), tests.len().to_string()].into_iter().chain(cells).collect()
     });
     let rule = vec!["---".to_owned(); first.len()];
     let lines = [first, rule].into_iter().chain(rows);
     lines.map(|cells| format!("| {} |\n", cells.join(" | "))).collect()
+}
+
+fn cell(check: &Check, column: &Column, tests: &[&str]) -> String {
+    if !check.applies_to(version(&column.release)) {
+        return "–".to_owned();
+    }
+    match column.failed(tests) {
+        0 => "yes".to_owned(),
+        failed => format!("NO: {failed} failed"),
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +78,24 @@ mod tests {
         let column = Column::read("6.1.0", output);
         assert_eq!(column.failed(&["a::b", "a::c"]), 0);
         assert_eq!(column.failed(&["a::b", "a::d", "a::e", "a::f"]), 3);
+    }
+
+    #[test]
+    fn a_row_tells_what_failed_and_what_a_kernel_has_not() {
+        let all: Vec<_> = ["attach::tcx_a", "attach::tcx_b"].map(str::to_owned).into();
+        let columns = ["6.1.0", "6.12.1", "7.2.0"].map(|release| {
+            Column::read(
+                release,
+                &format!(
+                    "test attach::tcx_a ... ok\ntest attach::tcx_b ... {}\n",
+                    if release == "7.2.0" { "FAILED" } else { "ok" }
+                ),
+            )
+        });
+        let checks: Vec<_> = Check::of_run(false).into_iter().filter(|check| !check.tests(&all).is_empty()).collect();
+        let table = table(&checks, &columns, &all);
+        let cells: Vec<_> = table.lines().last().unwrap_or_default().split(" | ").skip(1).collect();
+        assert_eq!(cells, ["2", "–", "yes", "NO: 1 failed |"]);
     }
 
     #[test]
