@@ -45,7 +45,7 @@ pub use self::{
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
-    tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
+    tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},

@@ -10,7 +10,7 @@ use crate::{
     setup::machine_tools,
     vm::{
         Guest,
-        checks::Check,
+        checks::{self, Row},
         kernels::{KERNELS, Kernel},
         machine,
         report::{self, Column},
@@ -51,8 +51,13 @@ impl Vm {
         }
         let project = Project::set_up()?;
         machine_tools::ensure()?;
+        let folder = project.target_dir().join("vm");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let guest = Guest::build(&project, &folder)?;
+        let tests = guest.tests()?;
+        let runs = Runs { guest, folder, rows: checks::rows(&tests, self.all)?, arguments: &self.args };
+
         let wanted = |kernel: &&Kernel| self.kernels.is_empty() || self.kernels.iter().any(|name| name == kernel.name);
-        let runs = Runs::prepare(&project, Check::of_run(self.all), &self.args)?;
         let ended = KERNELS.iter().filter(wanted).map(|kernel| runs.run(kernel)).collect::<Result<Vec<_>>>()?;
         let failed: Vec<_> = ended.iter().filter(|run| !run.good).map(|run| run.column.release.clone()).collect();
         if self.args.is_empty() {
@@ -69,9 +74,7 @@ impl Vm {
 struct Runs<'a> {
     guest: Guest,
     folder: PathBuf,
-    checks: Vec<&'static Check>,
-    /// The names of all tests.
-    tests: Vec<String>,
+    rows: Vec<Row<'a>>,
     /// Arguments for the test binary instead of what is to be checked.
     arguments: &'a [String],
 }
@@ -83,24 +86,12 @@ struct Run {
     good: bool,
 }
 
-impl<'a> Runs<'a> {
-    fn prepare(project: &Project, checks: Vec<&'static Check>, arguments: &'a [String]) -> Result<Self> {
-        let folder = project.target_dir().join("vm");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let guest = Guest::build(project, &folder)?;
-        let tests = guest.tests()?;
-        let unknown: Vec<_> = checks.iter().flat_map(|check| check.unknown(&tests)).collect();
-        if !unknown.is_empty() {
-            bail!("no test has a name that begins with {}: mend xtask/src/vm/checks.rs", unknown.join(", "));
-        }
-        Ok(Self { guest, folder, checks, tests, arguments })
-    }
-
+impl Runs<'_> {
     /// Boots a kernel and runs the tests.
     fn run(&self, kernel: &Kernel) -> Result<Run> {
         let unpacked = kernel.fetch(&self.folder.join("kernels"))?;
         let arguments = if self.arguments.is_empty() { self.names(&unpacked.release) } else { self.arguments.to_vec() };
-        let image = self.folder.join("image.cpio");
+        let image = self.folder.join(format!("{}.cpio", unpacked.release));
         self.guest
             .write_image(&unpacked, &arguments, &image)
             .with_context(|| format!("cannot make {}", image.display()))?;
@@ -123,15 +114,14 @@ impl<'a> Runs<'a> {
     /// Arguments for the test binary: the names of the tests of all checks that apply to a kernel.
     fn names(&self, release: &str) -> Vec<String> {
         let version = report::version(release);
-        let checks = self.checks.iter().filter(|check| check.applies_to(version));
-        let tests = checks.flat_map(|check| check.tests(&self.tests)).map(str::to_owned);
-        ["--exact".to_owned()].into_iter().chain(tests).collect()
+        let tests = self.rows.iter().filter_map(|row| row.for_kernel(version)).flatten().copied();
+        ["--exact"].into_iter().chain(tests).map(str::to_owned).collect()
     }
 
     /// Prints the table, and keeps it.
     fn report(&self, ended: Vec<Run>) -> Result<()> {
         let columns: Vec<_> = ended.into_iter().map(|run| run.column).collect();
-        let table = report::table(&self.checks, &columns, &self.tests);
+        let table = report::table(&self.rows, &columns);
         let file = self.folder.join("results.md");
         fs::write(&file, &table).with_context(|| format!("cannot write {}", file.display()))?;
         print!("{table}");

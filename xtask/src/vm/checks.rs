@@ -1,19 +1,21 @@
 //! What is checked on each kernel: end-to-end tests, sorted by what they say about it.
 
+use anyhow::{Result, bail};
+
 /// A row of the table.
 pub(crate) struct Check {
     /// What works.
     pub(crate) what: &'static str,
     /// The tests that show it: all whose names begin like this.
     tests: &'static [&'static str],
+    /// Those of them that are part of every run, and not only of one of everything.
+    core: &'static [&'static str],
     /// The first kernel that has what it takes, as (major, minor).
     since: (u32, u32),
-    /// Whether it is part of every run, and not only of those that check everything.
-    core: bool,
 }
 
 /// The oldest kernel that tcptrace runs on.
-const ANY: (u32, u32) = (5, 10);
+const OLDEST: (u32, u32) = (5, 10);
 /// The first one with TCX.
 const TCX: (u32, u32) = (6, 6);
 /// The first one with reasons for resets.
@@ -21,17 +23,32 @@ const REASONS: (u32, u32) = (6, 10);
 
 /// All of them.
 const CHECKS: [Check; 23] = [
-    core("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]),
-    core("without BTF", &["no_btf::"]),
-    core("attached by clsact, beside others, nothing left", &["attach::clsact_"]),
-    core("attached by TCX, beside others, nothing left", &["attach::tcx_"]).since(TCX),
-    core("a client and a server, on one host and on two", &["seeds::"]),
-    core("refused by a reset, by a packet filter, by ICMP", &["scenarios::opening::refusals::"]),
-    core("causes of resets", &["scenarios::closing::resets::"]),
-    core("MPTCP", &["scenarios::shapes::mptcp::"]),
-    core("a slow wire, a lossy wire (netem)", &["netem::"]),
-    core("SIGINT, SIGTERM, a closed stdout", &["endings::sig", "endings::a_closed_stdout"]),
-    check("filters", &["filters::"]),
+    check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
+    check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
+    check("attached by clsact, beside others, nothing left", &["attach::clsact_"]).core(&[
+        "attach::clsact_leaves_the_qdisc",
+        "attach::clsact_removes",
+        "attach::clsact_sees",
+    ]),
+    check("attached by TCX, beside others, nothing left", &["attach::tcx_"])
+        .core(&["attach::tcx_leaves_the_qdisc", "attach::tcx_leaves_no_program", "attach::tcx_sees"])
+        .since(TCX),
+    check("a client and a server, on one host and on two", &["seeds::"]).core(&[
+        "seeds::port_10000",
+        "seeds::port_54321",
+        "seeds::port_9999::the",
+    ]),
+    check("refused by a reset, by a packet filter, by ICMP", &["scenarios::opening::refusals::"])
+        .core(&["scenarios::opening::refusals::a_reset_answers", "scenarios::opening::refusals::an_icmp"]),
+    check("causes of resets", &["scenarios::closing::resets::"]).core(&[
+        "scenarios::closing::resets::so_linger",
+        "scenarios::closing::resets::closed_with",
+        "scenarios::closing::resets::a_write",
+    ]),
+    check("MPTCP", &["scenarios::shapes::mptcp::"]).core(&["scenarios::shapes::mptcp::a_subflow_is"]),
+    check("a slow wire, a lossy wire (netem)", &["netem::"]).core(&["netem::a_"]),
+    check("SIGINT, SIGTERM, a closed stdout", &["endings::sig", "endings::a_closed_stdout"]).core(&["endings::sigint"]),
+    check("filters", &["filters::"]).core(&["filters::port_keeps"]),
     check("orderly closes", &["scenarios::closing::orderly::"]),
     check("segments lost", &["scenarios::opening::loss::", "scenarios::closing::losses::"]),
     check("simultaneous opens", &["scenarios::opening::simultaneous::"]),
@@ -47,20 +64,20 @@ const CHECKS: [Check; 23] = [
         .since(REASONS),
 ];
 
-/// A check of every run, on every kernel.
-const fn core(what: &'static str, tests: &'static [&'static str]) -> Check {
-    Check { what, tests, since: ANY, core: true }
-}
+/// A row that not every kernel has.
+#[cfg(test)]
+pub(crate) const TCX_CHECK: Check = check("TCX", &[]).since(TCX);
 
 /// A check of a run of everything, on every kernel.
 const fn check(what: &'static str, tests: &'static [&'static str]) -> Check {
-    Check { what, tests, since: ANY, core: false }
+    Check { what, tests, core: &[], since: OLDEST }
 }
 
 impl Check {
-    /// The checks of a run.
-    pub(crate) fn of_run(everything: bool) -> Vec<&'static Self> {
-        CHECKS.iter().filter(|check| everything || check.core).collect()
+    /// The same with tests for every run.
+    const fn core(mut self, core: &'static [&'static str]) -> Self {
+        self.core = core;
+        self
     }
 
     /// The same for newer kernels alone.
@@ -69,22 +86,44 @@ impl Check {
         self
     }
 
-    /// The tests among `all`.
-    pub(crate) fn tests<'a>(&self, all: &'a [String]) -> Vec<&'a str> {
-        let own = |name: &&String| self.tests.iter().any(|start| name.starts_with(start));
-        all.iter().filter(own).map(String::as_str).collect()
-    }
-
     /// Whether a kernel has what it takes.
-    pub(crate) fn applies_to(&self, version: (u32, u32)) -> bool {
+    fn applies_to(&self, version: (u32, u32)) -> bool {
         version >= self.since
     }
+}
 
-    /// The beginnings of names that no test has.
-    pub(crate) fn unknown(&self, all: &[String]) -> Vec<&'static str> {
-        let unknown = |start: &&&str| !all.iter().any(|name| name.starts_with(**start));
-        self.tests.iter().filter(unknown).copied().collect()
+/// A row of a run: a check with its tests.
+pub(crate) struct Row<'a> {
+    /// What is checked.
+    pub(crate) check: &'static Check,
+    /// The tests that show it.
+    pub(crate) tests: Vec<&'a str>,
+}
+
+impl Row<'_> {
+    /// The tests of this row for a kernel; none where it has not what it takes.
+    pub(crate) fn for_kernel(&self, version: (u32, u32)) -> Option<&[&str]> {
+        self.check.applies_to(version).then_some(&self.tests)
     }
+}
+
+/// What a run checks, out of `all` tests that there are: everything, or the core alone.
+pub(crate) fn rows(all: &[String], everything: bool) -> Result<Vec<Row<'_>>> {
+    let rows = CHECKS.iter().map(|check| row(check, all, if everything { check.tests } else { check.core }));
+    Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().filter(|row| !row.tests.is_empty()).collect())
+}
+
+/// A row with the tests whose names begin like one of `starts`; each of these has to be the beginning of one.
+fn row<'a>(check: &'static Check, all: &'a [String], starts: &[&str]) -> Result<Row<'a>> {
+    let mut tests = Vec::new();
+    for start in starts {
+        let before = tests.len();
+        tests.extend(all.iter().map(String::as_str).filter(|name| name.starts_with(start)));
+        if tests.len() == before {
+            bail!("no test has a name that begins with {start}: mend xtask/src/vm/checks.rs");
+        }
+    }
+    Ok(Row { check, tests })
 }
 
 #[cfg(test)]
@@ -94,9 +133,16 @@ mod tests {
     #[test]
     fn tests_are_found_by_the_beginnings_of_their_names() {
         let all = ["a::one", "a::two", "b::a::one"].map(str::to_owned);
-        let rows = check("rows", &["a::", "c::"]).since(TCX);
-        assert_eq!(rows.tests(&all), ["a::one", "a::two"]);
-        assert_eq!(rows.unknown(&all), ["c::"]);
-        assert_eq!([(6, 1), (6, 6), (7, 0)].map(|version| rows.applies_to(version)), [false, true, true]);
+        let found = row(&TCX_CHECK, &all, &["b::", "a::o"]).map(|row| row.tests);
+        assert_eq!(found.ok(), Some(vec!["b::a::one", "a::one"]));
+        let error = row(&TCX_CHECK, &all, &["a::", "c::"]).map(|row| row.tests).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.contains("begins with c::")));
+    }
+
+    #[test]
+    fn a_kernel_without_what_it_takes_has_no_tests() {
+        let row = Row { check: &TCX_CHECK, tests: vec!["a"] };
+        let tests = [(6, 1), (6, 6), (7, 0)].map(|version| row.for_kernel(version).map(<[_]>::len));
+        assert_eq!(tests, [None, Some(1), Some(1)]);
     }
 }
