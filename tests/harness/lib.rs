@@ -31,7 +31,7 @@ mod veth;
 
 pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
-    attached::{Attached, held_objects, kernel_objects, skipped_runs, tcx_programs},
+    attached::{Attached, held_objects, kernel_objects, skipped_runs, tcx_programs, wait_attached},
     capture::Capture,
     ends::{Connection, Ends},
     lines::Lines,

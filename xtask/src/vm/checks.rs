@@ -16,13 +16,19 @@ pub(crate) struct Check {
 
 /// The oldest kernel that tcptrace runs on.
 const OLDEST: (u32, u32) = (5, 10);
+/// The first one whose veth devices have GRO.
+const VETH_GRO: (u32, u32) = (5, 13);
+/// The first of Debian's that has MPTCP built in.
+const MPTCP: (u32, u32) = (6, 1);
+/// The first of Debian's that takes the SYN,ACK which answers its own in a simultaneous open; older ones drop it.
+const CROSSING_SYNS: (u32, u32) = (6, 1);
 /// The first one with TCX.
 const TCX: (u32, u32) = (6, 6);
 /// The first one with reasons for resets.
 const REASONS: (u32, u32) = (6, 10);
 
 /// All of them.
-const CHECKS: [Check; 23] = [
+const CHECKS: [Check; 28] = [
     check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
     check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
     check("attached by clsact, beside others, nothing left", &["attach::clsact_"]).core(&[
@@ -45,20 +51,33 @@ const CHECKS: [Check; 23] = [
         "scenarios::closing::resets::closed_with",
         "scenarios::closing::resets::a_write",
     ]),
-    check("MPTCP", &["scenarios::shapes::mptcp::"]).core(&["scenarios::shapes::mptcp::a_subflow_is"]),
+    check("MPTCP", &["scenarios::shapes::mptcp::a_subflow", "scenarios::closing::processes::a_connection"])
+        .core(&["scenarios::shapes::mptcp::a_subflow_is"])
+        .since(MPTCP),
+    check("SCTP is left out", &["scenarios::shapes::mptcp::sctp"]),
     check("a slow wire, a lossy wire (netem)", &["netem::"]).core(&["netem::a_"]),
     check("SIGINT, SIGTERM, a closed stdout", &["endings::sig", "endings::a_closed_stdout"]).core(&["endings::sigint"]),
     check("filters", &["filters::"]).core(&["filters::port_keeps"]),
-    check("orderly closes", &["scenarios::closing::orderly::"]),
+    check("orderly closes", &["scenarios::closing::orderly::f", "scenarios::closing::orderly::t"]),
+    check("a FIN behind queued data", &["scenarios::closing::orderly::a_fin_behind"]),
+    check("a FIN that GRO has merged into data", &["scenarios::closing::orderly::a_fin_that"]).since(VETH_GRO),
     check("segments lost", &["scenarios::opening::loss::", "scenarios::closing::losses::"]),
-    check("simultaneous opens", &["scenarios::opening::simultaneous::"]),
+    check(
+        "two sockets that open at once, one that is both ends",
+        &["scenarios::opening::simultaneous::two", "scenarios::opening::simultaneous::a_socket"],
+    ),
+    check("a SYN of another host that crosses ours", &["scenarios::opening::simultaneous::a_syn"]).since(CROSSING_SYNS),
     check("hosts that cannot be reached", &["scenarios::opening::unreachable::"]),
     check("full accept queues, closing listeners", &["scenarios::opening::queues::"]),
     check("a four-tuple used again", &["scenarios::closing::reuse::"]),
     check("interfaces that come and go", &["scenarios::shapes::interfaces::"]),
     check("bridges, VLAN tags", &["scenarios::shapes::several_interfaces::", "scenarios::shapes::vlan::"]),
     check("other network namespaces", &["scenarios::shapes::namespaces::"]),
-    check("processes", &["owners::", "scenarios::closing::processes::"]),
+    check("processes", &["owners::", "scenarios::closing::processes::a_process"]),
+    check(
+        "sockets handed to other processes",
+        &["scenarios::closing::processes::an_accepted", "scenarios::closing::processes::a_descriptor"],
+    ),
     check("hints of SYN,ACKs sent again", &["hints::a_syn_ack", "hints::what_was"]),
     check("hints with reasons for resets", &["hints::a_listener", "hints::a_reset", "hints::data", "hints::filters"])
         .since(REASONS),
