@@ -73,7 +73,16 @@ const CHECKS: [Check; 28] = [
     check("interfaces that come and go", &["scenarios::shapes::interfaces::"]),
     check("bridges, VLAN tags", &["scenarios::shapes::several_interfaces::", "scenarios::shapes::vlan::"]),
     check("other network namespaces", &["scenarios::shapes::namespaces::"]),
-    check("processes", &["owners::", "scenarios::closing::processes::a_process"]),
+    check(
+        "processes",
+        &[
+            "owners::the_only",
+            "owners::of_workers",
+            "owners::both",
+            "owners::where",
+            "scenarios::closing::processes::a_process",
+        ],
+    ),
     check(
         "sockets handed to other processes",
         &["scenarios::closing::processes::an_accepted", "scenarios::closing::processes::a_descriptor"],
