@@ -1,6 +1,9 @@
 //! What `cargo xtask vm` needs besides: an emulator, and programs for the system inside of it.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Result, bail};
 
@@ -27,8 +30,29 @@ pub(crate) fn ensure() -> Result<()> {
         bail!("Debian's kernels come by apt-get, which is not installed: run this on Debian or Ubuntu");
     }
     apt::ensure(&TOOLS)?;
+    if needs_libraries("busybox") {
+        bail!("the busybox on PATH is not the static one: install busybox-static in its place");
+    }
     if !Path::new(KEYRING).exists() {
         bail!("{KEYRING} is not there: install debian-archive-keyring");
     }
     Ok(())
+}
+
+/// Whether a program does not run by itself; ldd(1) fails for one that does.
+fn needs_libraries(program: &str) -> bool {
+    let Some(file) = process::find(program) else { return true };
+    let listed = Command::new("ldd").arg(file).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    listed.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_needs_libraries() {
+        assert!(needs_libraries("bash"));
+        assert!(needs_libraries("no-such-program"));
+    }
 }
