@@ -20,7 +20,7 @@ const OLDEST: (u32, u32) = (5, 10);
 const VETH_GRO: (u32, u32) = (5, 13);
 /// The first of Debian's that has MPTCP built in.
 const MPTCP: (u32, u32) = (6, 1);
-/// The first of Debian's that takes the SYN,ACK which answers its own in a simultaneous open; older ones drop it.
+/// The first of Debian's where the other host's SYN,ACK ends a simultaneous open.
 const CROSSING_SYNS: (u32, u32) = (6, 1);
 /// The first one with TCX.
 const TCX: (u32, u32) = (6, 6);
