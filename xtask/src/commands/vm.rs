@@ -101,7 +101,8 @@ impl Runs<'_> {
         // The machine writes this last: the tests' exit status, which is 0 only if all that were asked for passed.
         let good = ended.tests.lines().any(|line| line == "ended with 0");
         if !good {
-            let lines: Vec<_> = ended.tests.lines().collect();
+            // Of a kernel that did not boot, the console has the last words.
+            let lines: Vec<_> = if ended.tests.is_empty() { &ended.console } else { &ended.tests }.lines().collect();
             eprintln!("{}", lines[lines.len().saturating_sub(TAIL)..].join("\n"));
         }
         if !good || !self.arguments.is_empty() {

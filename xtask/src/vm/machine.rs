@@ -17,7 +17,9 @@ pub(crate) struct Ended {
     pub(crate) tests: String,
     /// Where that is.
     pub(crate) tests_file: PathBuf,
-    /// Where the kernel's words are.
+    /// The kernel's words.
+    pub(crate) console: String,
+    /// Where they are.
     pub(crate) console_file: PathBuf,
 }
 
@@ -53,7 +55,12 @@ pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path)
     // How it ends is of no interest, not even after a time-out: the tests' output is what counts.
     command.status().context("cannot start timeout, of coreutils")?;
 
-    let tests =
-        fs::read(&tests_file).with_context(|| format!("the emulator has not written {}", tests_file.display()))?;
-    Ok(Ended { tests: String::from_utf8_lossy(&tests).into_owned(), tests_file, console_file })
+    let [tests, console] = [read(&tests_file)?, read(&console_file)?];
+    Ok(Ended { tests, tests_file, console, console_file })
+}
+
+/// What came out of a serial port.
+fn read(file: &Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("the emulator has not written {}", file.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
