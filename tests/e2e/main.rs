@@ -16,6 +16,7 @@ mod ladder;
 mod load;
 mod loopback;
 mod malformed;
+mod netem;
 mod no_btf;
 mod owners;
 mod readers;

@@ -61,7 +61,7 @@ impl Connections {
     /// The connection of the segment that an ICMP error quotes.
     pub(super) fn place_quoted(&mut self, error: &IcmpError) -> (u64, u32) {
         let (key, from) = Key::new(self.netns, error.src, error.dst);
-        let known = self.quoted(error, key, from);
+        let known = self.quoted(key, from);
         let at = known.unwrap_or_else(|| self.table.begin(Some(key), error.at));
         let Some(conn) = self.table.get_mut(at) else { return (0, at) };
         conn.mid_life |= known.is_none();
@@ -79,7 +79,7 @@ impl Connections {
     }
 
     /// A connection that an error can mean; it may show the port of one whose SYN never got as far as an interface.
-    fn quoted(&mut self, error: &IcmpError, key: Key, from: Side) -> Option<u32> {
+    fn quoted(&mut self, key: Key, from: Side) -> Option<u32> {
         let known = self.table.find(&key);
         if known.and_then(|at| self.table.get(at)).is_some_and(|conn| !conn.ended) {
             return known;

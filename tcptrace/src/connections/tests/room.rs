@@ -10,7 +10,7 @@ use super::{
     exchange::{Exchange, State::*},
 };
 use crate::{
-    connections::Totals,
+    connections::{Totals, end::End},
     event::{Endpoint, Event},
     tcp::TcpFlags,
     timeline::{Close, CloseKind, Handshake, Outcome},
@@ -213,7 +213,7 @@ fn an_open_connection_keeps_nothing_of_its_opening() {
     let mut exchange = Exchange::new();
     open(&mut exchange, CLIENT);
     let table = &exchange.connections().table;
-    let kept: Vec<_> = table.iter().flat_map(|(_, conn)| &conn.ends).map(|end| end.has_detail()).collect();
+    let kept: Vec<_> = table.iter().flat_map(|(_, conn)| &conn.ends).map(End::has_detail).collect();
     assert_eq!(kept, [false, false]);
     close(&mut exchange, CLIENT);
     let (_, closes) = exchange.records();
