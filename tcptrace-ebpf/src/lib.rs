@@ -48,7 +48,7 @@ pub mod names {
     pub const INTERFACES: &str = "INTERFACES";
     /// State records whose match cannot be decided yet, by socket.
     pub const PENDING: &str = "PENDING";
-    /// The flows whose next plain segments are wanted: [`crate::WATCHED_BUCKETS`] of them, in buckets.
+    /// The connections whose next plain segments are wanted, in [`crate::WATCHED_BUCKETS`] buckets.
     pub const WATCHED: &str = "WATCHED";
     /// The global [`crate::Config`].
     pub const CONFIG: &str = "CONFIG";
