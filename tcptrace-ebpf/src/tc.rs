@@ -183,7 +183,7 @@ fn record(
     direction: u8,
     boot_ns: u64,
 ) -> Option<()> {
-    let mut entry = emit::reserve::<SegmentRecord>()?;
+    let mut entry = emit::reserve::<SegmentRecord>(LOST_SEGMENT)?;
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is ours, as large as a record, and every byte of it is written: first as plain fields,
     // then the options over the zeroes. The socket goes straight into it: on the stack 5.10 would refuse the pointer.
@@ -230,6 +230,6 @@ fn record(
             unsafe { captured.write(20 + options as u8) };
         }
     }
-    entry.submit(0);
+    emit::submit(entry);
     Some(())
 }

@@ -165,16 +165,19 @@ async fn messages(messages: &mut Option<crate::bpf::Messages>) -> std::io::Resul
     }
 }
 
-/// Takes what is in the ring. Returns when to look again: at once where there is more, soon where there was something, and
-/// not before the kernel says so where there was nothing.
+/// Takes what is in the ring. Returns when to look again: at once where there is more, soon where there was something, once
+/// more after that, and then not before the kernel says so.
 fn drain(trace: &mut Trace) -> Option<Instant> {
     let before = trace.pipeline.counts().0;
     let Trace { ring, pipeline, .. } = trace;
     let more = ring.drain(BATCH, |record| pipeline.take(record));
     pipeline.flush();
-    let some = pipeline.counts().0 != before;
-    let pause = if more { Duration::ZERO } else { GATHER };
-    some.then(|| Instant::now() + pause)
+    if pipeline.counts().0 != before {
+        ring.stay_awake();
+        let pause = if more { Duration::ZERO } else { GATHER };
+        return Some(Instant::now() + pause);
+    }
+    (!ring.rest()).then(|| Instant::now() + GATHER)
 }
 
 /// Deadlines run on event time: what lies in the ring has happened before now.

@@ -3,6 +3,7 @@
 
 mod attach;
 mod btf;
+mod consumer;
 mod error;
 mod filters;
 mod hints;
