@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn members_have_to_lie_within_the_head_that_is_read() {
         assert!(within_head(&[(0, 4, 4), (12, 2, 2), (48, 8, 8), (72, 16, 8)]));
-        assert!(!within_head(&[(0, 4, 4), (84, 16, 4)]));
+        assert!(!within_head(&[(0, 4, 4), (92, 16, 4)]));
         assert!(!within_head(&[(u32::MAX, 8, 1)]));
     }
 
