@@ -29,5 +29,6 @@ mod shapes;
 mod text;
 mod tun;
 mod two_hosts;
+mod wakes;
 mod which_segments;
 mod wireshark;
