@@ -64,10 +64,11 @@ fn what_a_killed_tracer_left_is_removed_by_the_next_one_with_its_qdisc() {
     let pid = killed.id();
     drop(killed);
     assert_eq!(owners(&netns), BTreeSet::from([pid]));
-    let next = Tracer::start(&netns, &["-p", "4411", "--attach", "tcx"]);
+    let next = clsact(&netns, 4411);
     said_of_removal(&next, "1 filter on lo and its clsact qdisc");
-    assert_eq!(Attached::to(&netns, "lo"), before);
+    assert_eq!(owners(&netns), BTreeSet::from([next.id()]));
     next.stop();
+    assert_eq!(Attached::to(&netns, "lo"), before);
 }
 
 #[test]
