@@ -9,7 +9,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, RingBuf},
+    maps::{Array, HashMap, Map},
     programs::{
         ProgramError, ProgramFd, RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink,
         trace_point::TracePointLink,
@@ -26,6 +26,7 @@ use super::{
     hints,
     loss::LossCounters,
     messages::Messages,
+    pending::Pending,
     private_tracefs::with_tracefs,
     ring::Ring,
     tracepoint::{self, CATEGORY, NAME},
@@ -168,9 +169,10 @@ impl Object {
     /// When it cannot be mapped or waited for.
     pub fn take_ring(&mut self) -> Result<Ring, LoadError> {
         let unusable = |cause| LoadError::Map { map: names::EVENTS, cause };
-        let map = self.ebpf.take_map(names::EVENTS).ok_or_else(|| unusable(missing()))?;
-        let ring = RingBuf::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
-        Ring::new(ring, self.ring_bytes).map_err(unusable)
+        let Some(Map::RingBuf(ring)) = self.ebpf.take_map(names::EVENTS) else { return Err(unusable(missing())) };
+        let awake = self.ebpf.take_map(names::AWAKE).ok_or_else(|| unusable(missing()))?;
+        let awake = Array::try_from(awake).map_err(|e| unusable(io::Error::other(e)))?;
+        Ring::new(ring, awake, self.ring_bytes).map_err(unusable)
     }
 
     /// Takes the counters of what was lost.
@@ -182,6 +184,16 @@ impl Object {
         let map = self.ebpf.take_map(names::LOST).ok_or_else(|| unusable(missing()))?;
         let lost = Array::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
         Ok(LossCounters::new(lost))
+    }
+
+    /// Takes the map of what waits for its port or its peer.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn take_pending(&mut self) -> Result<Pending, LoadError> {
+        let unusable = |cause| LoadError::Map { map: names::PENDING, cause };
+        let map = self.ebpf.take_map(names::PENDING).ok_or_else(|| unusable(missing()))?;
+        HashMap::try_from(map).map(Pending::new).map_err(|e| unusable(io::Error::other(e)))
     }
 
     /// The programs' own messages, for `-v`.
