@@ -4,7 +4,6 @@
 mod attach;
 mod btf;
 mod clsact;
-mod consumer;
 mod error;
 mod filters;
 mod hints;
