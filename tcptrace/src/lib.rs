@@ -36,6 +36,7 @@ pub mod output;
 pub mod owners;
 pub mod pipeline;
 pub mod preflight;
+mod process_stat;
 pub mod record;
 pub mod recording;
 pub mod render;

@@ -5,6 +5,7 @@
 
 mod attach;
 mod bounds;
+mod clsact;
 mod endings;
 mod file;
 mod filters;
