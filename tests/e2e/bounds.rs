@@ -1,8 +1,15 @@
-//! A flood of SYNs does not fill the tracer's memory, nor does it push out what is real.
+//! Neither a flood of SYNs nor millions of connections fill the tracer's memory, nor do they push out what is real.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::{Command, Stdio},
+};
 
-use tcptrace_tests::{Connection, Ends, Netns, RawSender, SYN, Tracer, Veth, number, tcp_packet, text};
+use rustix::process::Signal;
+use serde_json::Value;
+use tcptrace_tests::{
+    Connection, Ends, LIMIT, Lines, Netns, RawSender, SYN, Tracer, Veth, binary, number, tcp_packet, text,
+};
 
 /// The most connections that are remembered, and SYNs from addresses that nobody has.
 const REMEMBERED: u64 = 8_000;
@@ -11,11 +18,48 @@ const SYNS: u32 = 100_000;
 /// What a tracer that remembers so few may need: the program, a ring buffer of 32 MiB mapped twice, and some room.
 const ENOUGH_KIB: u64 = 112 << 10;
 
+/// Connections that come and go, and how much more memory the tracer may have after them than when the first tenth of them
+/// had filled what it remembers of ended ones, in KiB.
+const MANY: u64 = 2_000_000;
+const FLAT_KIB: u64 = 16 << 10;
+
 /// The most memory that a process has had, in KiB.
 fn peak_kib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the tracer runs");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells");
     peak.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Has the load open and close connections for this long; how many there were.
+fn churn(netns: &Netns, seconds: u32) -> u64 {
+    let mut load = Command::new(env!("CARGO_BIN_EXE_tt-load"));
+    let said = netns.output(load.args(["connections", &seconds.to_string(), "together"]));
+    let said: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    number(&said, "count")
+}
+
+#[test]
+fn memory_stays_flat_over_two_million_connections() {
+    let netns = Netns::alone();
+    let mut command = Command::new(binary());
+    // A small ring, which has been full once after the first connections.
+    command.args(["--json", "--ring-buffer", "1MiB"]);
+    let mut tracer = netns.start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let log = Lines::read(tracer.stderr(), |line| line);
+    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    let (mut connections, mut first) = (0, None);
+    while connections < MANY {
+        connections += churn(&netns, 4);
+        if connections >= MANY / 10 {
+            first.get_or_insert_with(|| peak_kib(tracer.id()));
+        }
+    }
+    let (first, last) = (first.expect("they were many"), peak_kib(tracer.id()));
+    tracer.signal(Signal::INT);
+    assert!(tracer.wait(LIMIT).success());
+    assert!(last <= first + FLAT_KIB, "from {first} KiB to {last} KiB over {connections} connections");
+    let summary = log.finish().pop().unwrap_or_default();
+    assert!(summary.contains(" connections, "), "{summary}");
 }
 
 #[test]
