@@ -1,5 +1,6 @@
 //! The live trace: the only place where tasks, signals and time meet.
 
+pub mod doctor;
 mod owners;
 mod replay;
 mod setup;

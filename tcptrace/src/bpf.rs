@@ -11,8 +11,10 @@ mod loss;
 mod messages;
 mod object;
 mod private_tracefs;
+mod program_info;
 mod readiness;
 mod ring;
+mod survey;
 mod tracepoint;
 
 pub use attach::{AttachMode, Attachments};
@@ -22,4 +24,6 @@ pub use interfaces::{Interface, InterfaceChange, Interfaces};
 pub use loss::LossCounters;
 pub use messages::Messages;
 pub use object::{LoadSettings, Object};
+pub use program_info::ProgramInfo;
 pub use ring::Ring;
+pub use survey::{Survey, has_tcx};

@@ -28,6 +28,7 @@ use std::io;
 
 use thiserror::Error;
 
+use self::{agenda::Job, scan::Scan};
 pub use self::{
     agenda::{Ends, Request},
     answer::Socket,
@@ -68,6 +69,13 @@ pub struct Snapshot {
     pub hidden: bool,
 }
 
+impl Snapshot {
+    /// Whether the owner of some socket was not found, and rights may be the reason.
+    pub fn lacks_owners(&self) -> bool {
+        self.hidden && self.sockets.iter().any(|owned| owned.socket.inode.is_some() && owned.owners.is_empty())
+    }
+}
+
 /// Why nothing can be said about the owners of sockets.
 #[derive(Debug, Error)]
 pub enum OwnersError {
@@ -83,4 +91,12 @@ pub enum OwnersError {
     /// No thread can be started.
     #[error("the thread that looks for the owners of sockets cannot be started: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// Looks for every socket and its owners, once and at once; `now` is when it begins.
+///
+/// # Errors
+/// When `/proc` or netlink cannot be used, or the kernel does not list its sockets.
+pub fn snapshot(now: BootTime) -> Result<Snapshot, OwnersError> {
+    Scan::open()?.run(&Job::Everything, now)
 }

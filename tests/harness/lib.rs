@@ -15,6 +15,7 @@ mod lines;
 mod netns;
 mod peer;
 mod process;
+mod public_copy;
 mod raw;
 mod records;
 mod recount;
@@ -39,6 +40,7 @@ pub use self::{
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
     process::{Process, close, eventually, output},
+    public_copy::PublicCopy,
     raw::{RawSender, fragments, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,

@@ -172,7 +172,7 @@ impl Trace {
 }
 
 /// Inode number of this process's network namespace.
-fn own_netns() -> Result<u32> {
+pub(super) fn own_netns() -> Result<u32> {
     let link = "/proc/self/ns/net";
     let inode = std::fs::metadata(link).with_context(|| format!("{link} cannot be read; is /proc mounted?"))?.ino();
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))

@@ -202,7 +202,19 @@ fn options_that_exclude_each_other_are_refused() {
 #[test]
 fn what_is_not_on_the_command_line_is_refused() {
     error(&["--ipv4", "-v"], ErrorKind::UnknownArgument);
-    error(&["doctor"], ErrorKind::UnknownArgument);
+    error(&["stray"], ErrorKind::InvalidSubcommand);
+}
+
+#[test]
+fn doctor_is_a_word_by_itself() {
+    assert_eq!(parse(&["doctor"]).unwrap().command, Some(Command::Doctor));
+    assert_eq!(parse(&[]).unwrap().command, None);
+    error(&["doctor", "stray"], ErrorKind::UnknownArgument);
+    error(&["doctor", "-p", "80"], ErrorKind::UnknownArgument);
+    error(&["-p", "80", "doctor"], ErrorKind::ArgumentConflict);
+    assert_eq!(parse(&["doctor", "--help"]).unwrap_err().exit_code(), 0);
+    // A file of that name is an argument as any other.
+    assert_eq!(options(&["-r", "doctor"]).read, Some("doctor".into()));
 }
 
 #[test]
@@ -235,11 +247,20 @@ fn file_names_need_not_be_text() {
 #[test]
 fn help_has_every_group_and_hides_what_is_for_tests() {
     let help = Cli::command().render_long_help().to_string();
-    for part in ["Filters:", "Output:", "Limits:", "Messages:", "Examples:", "--ring-buffer <SIZE>", "[default: 16MiB]"]
-    {
+    for part in [
+        "Filters:",
+        "Output:",
+        "Limits:",
+        "Messages:",
+        "Examples:",
+        "Commands:",
+        "  doctor",
+        "--ring-buffer <SIZE>",
+        "[default: 16MiB]",
+    ] {
         assert!(help.contains(part), "{part}");
     }
-    for hidden in ["--no-btf", "--attach", "doctor"] {
+    for hidden in ["--no-btf", "--attach"] {
         assert!(!help.contains(hidden), "{hidden}");
     }
     assert_eq!(parse(&["--help"]).unwrap_err().exit_code(), 0);

@@ -10,7 +10,7 @@ use rustix::process::setpriority_process;
 use tokio::sync::mpsc;
 
 use super::{
-    OwnedSocket, OwnersError, Snapshot,
+    OwnersError, Snapshot,
     agenda::{Agenda, Job, Next, Request},
     scan::Scan,
 };
@@ -150,8 +150,7 @@ impl Worker {
 
     /// Says once that an owner was not found, if rights may be the reason.
     fn tell_of_hidden(&mut self, snapshot: &Snapshot) {
-        let unknown = |owned: &OwnedSocket| owned.socket.inode.is_some() && owned.owners.is_empty();
-        if !self.told_of_hidden && snapshot.hidden && snapshot.sockets.iter().any(unknown) {
+        if !self.told_of_hidden && snapshot.lacks_owners() {
             self.told_of_hidden = true;
             warn!(
                 "the owners of some sockets stay unknown, since some processes may not be looked at: that takes root \
