@@ -12,8 +12,8 @@
 //! It is not free, and it is late: what is found held when the scan came by. So a [`Scanner`] works on a thread of its own
 //! and keeps its share of a processor small, and a socket that lived for less than that has no owner here.
 //!
-//! Everything is opened when the scanner starts. What the process gives up or forbids itself later, on other threads,
-//! does not reach the scanner's thread.
+//! Everything is opened when the scanner starts. What other threads give up or forbid themselves does not reach the
+//! scanner's thread ([`crate::privileges`]).
 
 mod agenda;
 mod answer;

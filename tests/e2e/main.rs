@@ -19,6 +19,7 @@ mod loopback;
 mod malformed;
 mod no_btf;
 mod owners;
+mod privileges;
 mod readers;
 mod recordings;
 mod scenarios;

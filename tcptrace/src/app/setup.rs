@@ -17,6 +17,7 @@ use crate::{
     output::Output,
     pipeline::Pipeline,
     preflight,
+    privileges::{Duty, reduce},
     text::Escaped,
 };
 
@@ -98,7 +99,7 @@ impl Trace {
         })
     }
 
-    /// Attaches, and says so.
+    /// Attaches, gives up the rights that only that took, and says so.
     pub(super) async fn attach(&mut self) -> Result<()> {
         // Interfaces first: a connection whose SYN_SENT is seen shall have its SYN seen too.
         let present = self.interfaces.list().await.context("the interfaces of this host cannot be listed")?;
@@ -115,6 +116,7 @@ impl Trace {
         self.hints = hints;
         self.losses.watch(programs);
         self.losses.watch(self.object.attach_states()?);
+        reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
         // Nothing waits for the answer.
         self.pipeline.want_owners();
