@@ -27,6 +27,7 @@ mod schema;
 mod second_opinion;
 mod seeds;
 mod shapes;
+mod silence;
 mod text;
 mod tun;
 mod two_hosts;

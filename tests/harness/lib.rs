@@ -19,6 +19,7 @@ mod public_copy;
 mod raw;
 mod records;
 mod recount;
+mod screen;
 mod stopped;
 mod tap;
 mod tcpdump;
@@ -44,6 +45,7 @@ pub use self::{
     raw::{RawSender, fragments, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
+    screen::Screen,
     stopped::Stopped,
     tap::Tap,
     tcpdump::{Header, Tcpdump},

@@ -7,7 +7,7 @@ use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
-use super::owners::OwnerSearch;
+use super::{owners::OwnerSearch, silence::Passed};
 use crate::{
     bpf::{AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
     cli::{Attach, Options, Segments, Verbosity},
@@ -39,6 +39,8 @@ pub(super) struct Trace {
     wanted: Vec<String>,
     segments: Segments,
     filter: String,
+    /// What had passed the interfaces when everything was attached.
+    passed: Passed,
 }
 
 impl Trace {
@@ -96,6 +98,7 @@ impl Trace {
             wanted,
             segments: options.segments,
             filter: options.filter.to_string(),
+            passed: Passed::default(),
         })
     }
 
@@ -116,6 +119,7 @@ impl Trace {
         self.hints = hints;
         self.losses.watch(programs);
         self.losses.watch(self.object.attach_states()?);
+        self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
         // Nothing waits for the answer.
@@ -160,14 +164,30 @@ impl Trace {
         }
     }
 
-    /// Begins the output, and tells whoever waits for it that everything is attached.
-    fn announce(&mut self) {
-        let start = self.start_entry();
-        let names: Vec<String> = start.interfaces.iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
+    /// What is traced, in words.
+    fn scope(&self) -> String {
+        let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
         let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
         let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
-        eprintln!("tcptrace: tracing {on}; filter: {filter}");
-        self.pipeline.start(start);
+        format!("tracing {on}; filter: {filter}")
+    }
+
+    /// Tells whoever waits why nothing shows, as far as that can be known.
+    pub(super) async fn explain_silence(&self) {
+        let scope = self.scope();
+        match self.interfaces.list().await {
+            Ok(interfaces) => {
+                let passed = Passed::of(&interfaces).since(&self.passed);
+                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}");
+            }
+            Err(error) => debug!("nothing yet: {scope}; interfaces cannot be asked for their packets: {error}"),
+        }
+    }
+
+    /// Begins the output, and tells whoever waits for it that everything is attached.
+    fn announce(&mut self) {
+        eprintln!("tcptrace: {}", self.scope());
+        self.pipeline.start(self.start_entry());
         self.pipeline.flush();
         debug!("{} bytes of memory hold events on their way", self.ring.size());
     }
@@ -197,7 +217,7 @@ mod tests {
     use super::*;
 
     fn interface(index: u32, name: &str) -> Interface {
-        Interface { index, name: name.to_owned(), up: true, loopback: false }
+        Interface { index, name: name.to_owned(), up: true, loopback: false, packets: 0 }
     }
 
     #[test]

@@ -45,6 +45,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             ring_buffer: 16 << 20,
             max_connections: values::MAX_CONNECTIONS,
             verbosity: Verbosity::Normal,
+            watched: false,
             btf: true,
             attach: Attach::Auto,
         }
@@ -82,6 +83,7 @@ fn every_option_reaches_the_settings() {
             ring_buffer: 1 << 20,
             max_connections: NonZeroU32::MIN,
             verbosity: Verbosity::Debug,
+            watched: false,
             btf: false,
             attach: Attach::Clsact,
         }
@@ -116,6 +118,16 @@ fn color_follows_the_option_then_no_color_then_the_terminal() {
     assert!(!color("auto", false, false));
     assert!(color("always", true, false));
     assert!(!color("never", false, true));
+}
+
+#[test]
+fn whoever_waits_at_a_terminal_is_told_more_unless_it_shall_be_quiet() {
+    let watched = |args: &[&str], watched| {
+        parse(args).unwrap().into_options(Surroundings { watched, ..Surroundings::default() }).watched
+    };
+    assert!(watched(&[], true));
+    assert!(!watched(&[], false));
+    assert!(!watched(&["-q"], true));
 }
 
 #[test]
