@@ -20,8 +20,8 @@
 //! | `write-file` | CAP_DAC_OVERRIDE | opening the file again in a folder of somebody else, as it was opened at first |
 //! | `write-stdout` | nothing | |
 //!
-//! The main thread may read `/proc` and the files of time zones, `write-file` may make and write files in the folder of
-//! `--write`; beyond that none of the three can open, change or run any file, nor make a TCP connection. `owners` cannot be
+//! The main thread may read `/proc` and the files of time zones, `write-file` may make and write files in and below the
+//! folder of `--write`; beyond that none of the three can open, change or run any file, nor make a TCP connection. `owners` cannot be
 //! confined: a thread in a Landlock domain may not look at processes outside of it, whatever its capabilities are.
 
 mod capabilities;

@@ -26,6 +26,7 @@ fn whoever_may_trace_is_told_so_and_a_connection_proves_it() {
         "kernel",
         "lockdown",
         "BTF",
+        "tracepoint",
         "hints",
         "locked memory",
         "CAP_BPF",

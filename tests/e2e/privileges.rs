@@ -103,7 +103,7 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
     let netns = Netns::new();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("trace.jsonl");
-    let tracer = Tracer::start(&netns, &["-p", "4441", "-w", path.to_str().expect("UTF-8")]);
+    let tracer = Tracer::start(&netns, &["-v", "-p", "4441", "-w", path.to_str().expect("UTF-8")]);
     let expected = [
         ("owners", SYS_PTRACE | DAC_READ_SEARCH),
         ("tcptrace", BPF | NET_ADMIN),
@@ -111,7 +111,9 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
         ("write-stdout", 0),
     ];
     assert_rights(&tracer, &expected);
-    tracer.stop();
+    // Of which kernel however old: each says what came of it.
+    let told = tracer.stop().log.into_iter().filter(|line| line.contains("Landlock")).count();
+    assert_eq!(told, 3, "the main thread and the two that write");
     let tracer = Tracer::start(&netns, &["-p", "4441", "--segments", "none"]);
     assert_rights(&tracer, &[("owners", SYS_PTRACE | DAC_READ_SEARCH), ("tcptrace", BPF), ("write-stdout", 0)]);
     tracer.stop();
@@ -159,6 +161,10 @@ fn check_nobody(port_number: u16, way: &str) {
 
     // An interface that comes later.
     let veth = Veth::between(&netns, &other, 0);
+    eventually("a tracer on both sides of it", LIMIT, || {
+        let filters = Attached::to(&netns, &veth.left);
+        tcx_programs(&netns, &veth.left) == (1, 1) || !filters.ingress.is_empty() && !filters.egress.is_empty()
+    });
     // A process of another user, which is looked for later.
     let client = Actor::new(&other, "tt-client");
     let stream = client.connect(veth.left_v4(port_number));

@@ -4,12 +4,14 @@ use std::{error::Error, io};
 
 use aya::programs::{SchedClassifier, TcAttachType};
 
-use super::{btf::KernelTypes, hints::Available};
+use super::{btf::KernelTypes, hints::Available, tracepoint};
 use crate::reset_reason::ResetReasons;
 
 /// What the kernel's type information promises.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Survey {
+    /// Whether the tracepoint of state changes is among them.
+    pub states: bool,
     /// The tracepoints that give hints, by their names.
     pub hints: Vec<&'static str>,
     /// Whether they tell why a reset is sent.
@@ -26,7 +28,11 @@ impl Survey {
         types.socket_layout().map_err(io::Error::other)?;
         let (available, _) = Available::of(&types);
         let hints = available.programs.iter().map(|&(_, tracepoint)| tracepoint).collect();
-        Ok(Self { hints, reasons: available.reasons != ResetReasons::default() })
+        Ok(Self {
+            states: types.arguments(tracepoint::NAME).is_ok(),
+            hints,
+            reasons: available.reasons != ResetReasons::default(),
+        })
     }
 }
 

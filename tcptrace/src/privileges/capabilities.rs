@@ -5,6 +5,9 @@ use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 /// Drops all capabilities of the calling thread but these, as far as it has them.
 pub(super) fn keep(needed: &[Capability]) -> Result<(), CapsError> {
     let permitted = caps::read(None, CapSet::Permitted)?;
+    if permitted.is_empty() {
+        return Ok(());
+    }
     let kept = kept(needed, &permitted);
     // Without this one the bounding set stays. It says what a program may be given that is executed, and with
     // no_new_privs that is nothing.

@@ -33,7 +33,10 @@ const MAPS_UNLIMITED: KernelRelease = KernelRelease { major: 5, minor: 11 };
 /// What can be told only of programs that are loaded.
 const NOT_TOLD: &str = "not known, since no program could be loaded";
 
-/// What that takes away.
+/// What is there of the tracepoint where tracefs is mounted.
+const TRACEPOINT: &str = "/sys/kernel/tracing/events/sock/inet_sock_set_state";
+
+/// What the lack of BTF takes away.
 const WITHOUT_BTF: &str =
     "no network namespaces, errors, evidence and hints; a kernel with CONFIG_DEBUG_INFO_BTF=y has it";
 
@@ -52,6 +55,7 @@ pub(super) fn host(report: &mut Report) {
         Ok(_) => report.add(Fine, "BTF", "the kernel describes its types"),
         Err(error) => report.add(Limited, "BTF", format!("{error}: {WITHOUT_BTF}")),
     }
+    tracepoint(report, &survey);
     hints(report, &survey);
     memory(report);
 }
@@ -72,13 +76,28 @@ fn lockdown(report: &mut Report, mode: &str) {
     }
 }
 
+fn tracepoint(report: &mut Report, survey: &io::Result<Survey>) {
+    let mounted = fs::exists(TRACEPOINT).unwrap_or_default();
+    let (verdict, text) = match survey {
+        Ok(Survey { states: true, .. }) => (Fine, "raw sock:inet_sock_set_state, which needs no tracefs"),
+        Ok(_) => (Limited, "sock:inet_sock_set_state is not among the kernel's types; the live check decides"),
+        Err(_) if mounted => (Limited, "sock:inet_sock_set_state by tracefs, since there is no BTF"),
+        Err(_) => (
+            Limited,
+            "sock:inet_sock_set_state by tracefs, which is not mounted: for the moment it takes that is done, with \
+             CAP_SYS_ADMIN; or `mount -t tracefs tracefs /sys/kernel/tracing`",
+        ),
+    };
+    report.add(verdict, "tracepoint", text);
+}
+
 fn hints(report: &mut Report, survey: &io::Result<Survey>) {
     let (verdict, text) = match survey {
         Ok(Survey { hints, .. }) if hints.is_empty() => {
             (Limited, "the kernel has none of the tracepoints: fewer causes of resets are known".to_owned())
         }
-        Ok(Survey { hints, reasons: true }) => (Fine, format!("{}, with reasons for resets", hints.join(", "))),
-        Ok(Survey { hints, reasons: false }) => {
+        Ok(Survey { hints, reasons: true, .. }) => (Fine, format!("{}, with reasons for resets", hints.join(", "))),
+        Ok(Survey { hints, reasons: false, .. }) => {
             (Limited, format!("{}, without reasons for resets: they come with Linux 6.10", hints.join(", ")))
         }
         Err(_) => (Limited, "none without BTF".to_owned()),
