@@ -35,7 +35,7 @@ pub const PORTS_LOCAL: u32 = 1;
 pub const PORTS_REMOTE: u32 = 2;
 
 /// How much of `struct sock_common` is read at once, in bytes: user space makes sure that all members wanted lie within.
-pub const SOCKET_HEAD: usize = 96;
+pub const SOCKET_HEAD: usize = 104;
 
 /// `PF_KTHREAD` of `task_struct.flags` (include/linux/sched.h): the task is a kernel thread.
 pub const PF_KTHREAD: u32 = 0x0020_0000;
@@ -59,6 +59,8 @@ pub struct SocketLayout {
     pub rcv_saddr: u32,
     /// `sock_common.skc_dport`
     pub dport: u32,
+    /// `sock_common.skc_num`
+    pub num: u32,
     /// `sock_common.skc_family`
     pub family: u32,
     /// `sock_common.skc_net`
@@ -109,8 +111,6 @@ pub struct SocketLayout {
 pub struct HintLayout {
     /// `sock_common.skc_state`
     pub state: u32,
-    /// `sock_common.skc_num`
-    pub num: u32,
     /// `sock_common.skc_bound_dev_if`
     pub bound_dev: u32,
     /// `sock.sk_ack_backlog`
@@ -184,6 +184,7 @@ impl Config {
             daddr: 0,
             rcv_saddr: 0,
             dport: 0,
+            num: 0,
             family: 0,
             net: 0,
             v6_daddr: 0,
@@ -208,7 +209,6 @@ impl Config {
         },
         hints: HintLayout {
             state: 0,
-            num: 0,
             bound_dev: 0,
             ack_backlog: 0,
             max_ack_backlog: 0,

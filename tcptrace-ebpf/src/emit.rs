@@ -2,10 +2,10 @@
 
 use core::arch::asm;
 
-use aya_ebpf::maps::ring_buf::RingBufEntry;
-use tcptrace_ebpf::{LOST_SEGMENT, LOST_STATE};
+use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, maps::ring_buf::RingBufEntry};
+use tcptrace_ebpf::LOST_STATE;
 
-use crate::maps::{EVENTS, LOST};
+use crate::maps::{AWAKE, EVENTS, LOST};
 
 /// How many records of `source` have been lost so far; every record carries it, so that a gap has its place.
 #[inline(always)]
@@ -23,21 +23,29 @@ pub(crate) fn count_loss(source: u32) {
     }
 }
 
-/// Writes a record of the programs that see sockets. The ring wakes its reader only if that had caught up, so no flags are
-/// needed.
+/// Writes a record of the programs that see sockets.
 #[inline(always)]
-pub(crate) fn socket<T: 'static>(record: &T) {
-    if EVENTS.output(record, 0).is_err() {
-        count_loss(LOST_STATE);
+pub(crate) fn socket<T: Copy + 'static>(record: &T) {
+    if let Some(mut entry) = reserve::<T>(LOST_STATE) {
+        entry.write(*record);
+        submit(entry);
     }
 }
 
-/// Room for a record of the TC programs, or none and a count.
+/// Room for a record of `source`, or none and a count.
 #[inline(always)]
-pub(crate) fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+pub(crate) fn reserve<T: 'static>(source: u32) -> Option<RingBufEntry<T>> {
     let entry = EVENTS.reserve::<T>(0);
     if entry.is_none() {
-        count_loss(LOST_SEGMENT);
+        count_loss(source);
     }
     entry
+}
+
+/// Hands a record over. The ring wakes its reader only if that had caught up, and not at all where it looks again by
+/// itself.
+#[inline(always)]
+pub(crate) fn submit<T: 'static>(entry: RingBufEntry<T>) {
+    let awake = AWAKE.get(0).is_some_and(|awake| *awake != 0);
+    entry.submit(if awake { u64::from(BPF_RB_NO_WAKEUP) } else { 0 });
 }

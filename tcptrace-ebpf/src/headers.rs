@@ -11,9 +11,9 @@ use tcptrace_ebpf::{Address, FAMILY_V4, FAMILY_V6};
 
 use crate::socket::{address, mapped};
 
-const ETH_HEADER: u32 = 14;
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_IPV6: u16 = 0x86dd;
+pub(crate) const ETH_HEADER: u32 = 14;
+pub(crate) const ETH_P_IP: u16 = 0x0800;
+pub(crate) const ETH_P_IPV6: u16 = 0x86dd;
 const ETH_P_8021Q: u16 = 0x8100;
 const ETH_P_8021AD: u16 = 0x88a8;
 
@@ -25,6 +25,9 @@ pub(crate) const IPPROTO_ICMPV6: u8 = 58;
 const VLAN_TAGS: u32 = 2;
 /// IPv6 extension headers walked. RFC 8200 §4.1 knows seven.
 const EXTENSION_HEADERS: u32 = 8;
+
+/// The fixed part of a TCP header (RFC 9293 §3.1), as on the wire.
+pub(crate) type TcpHeader = [u32; 5];
 
 /// What an IP header says.
 #[derive(Clone, Copy)]

@@ -64,7 +64,7 @@ impl Sent {
     #[inline(always)]
     fn by(socket: u64, head: &Head) -> Self {
         let interface = if filter::filtered(MATCH_INTERFACES) { socket::interface(socket) } else { 0 };
-        Self { interface, local_port: socket::local_port(socket), ..Self::of_request(head) }
+        Self { interface, local_port: head.local_port(socket), ..Self::of_request(head) }
     }
 
     /// For a request.

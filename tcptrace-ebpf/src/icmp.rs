@@ -35,7 +35,7 @@ pub(crate) fn see(skb: *const __sk_buff, outer: &Ip, direction: u8) -> Option<()
     if !tc::matches(skb, &quoted, src_port, dst_port, direction ^ 1) {
         return None;
     }
-    let mut entry = emit::reserve::<IcmpRecord>()?;
+    let mut entry = emit::reserve::<IcmpRecord>(LOST_SEGMENT)?;
     entry.write(IcmpRecord {
         header: RecordHeader {
             // SAFETY: the helper has no arguments.
@@ -59,6 +59,6 @@ pub(crate) fn see(skb: *const __sk_buff, outer: &Ip, direction: u8) -> Option<()
         src: quoted.src,
         dst: quoted.dst,
     });
-    entry.submit(0);
+    emit::submit(entry);
     Some(())
 }

@@ -38,6 +38,8 @@ pub mod names {
     pub const TC_EGRESS: &str = "tc_egress";
     /// The ring buffer.
     pub const EVENTS: &str = "EVENTS";
+    /// One `u32`: 0 where the reader of the ring wants to be woken for a record, 1 where it looks again by itself.
+    pub const AWAKE: &str = "AWAKE";
     /// Records that found the ring full, one `u64` per source ([`crate::LOST_STATE`], [`crate::LOST_SEGMENT`]).
     pub const LOST: &str = "LOST";
     /// Port bitmaps: three times [`crate::PORT_WORDS`] words of 64 ports.
@@ -48,7 +50,7 @@ pub mod names {
     pub const INTERFACES: &str = "INTERFACES";
     /// State records whose match cannot be decided yet, by socket.
     pub const PENDING: &str = "PENDING";
-    /// The flows whose next plain segments are wanted: [`crate::WATCHED_BUCKETS`] of them, in buckets.
+    /// The connections whose next plain segments are wanted, in [`crate::WATCHED_BUCKETS`] buckets.
     pub const WATCHED: &str = "WATCHED";
     /// The global [`crate::Config`].
     pub const CONFIG: &str = "CONFIG";

@@ -2,7 +2,7 @@
 //!
 //! - `set_state`: every state change of a TCP socket (`set_state`, with what it reads from the socket in `socket`).
 //! - `send_reset`, `retransmit_synack`: what the kernel says by the way of these segments (`hints`).
-//! - `tc_ingress`, `tc_egress`: segments and ICMP errors that pass an interface (`tc`; `headers` finds them,
+//! - `tc_ingress`, `tc_egress`: segments and ICMP errors that pass an interface (`tc`; `linear` and `headers` find them,
 //!   `watch` knows which plain segments belong to a handshake or a close, `icmp` reads what an error quotes).
 //! - `filter` decides for all alike what matches; `emit` writes records and counts those that found no room.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
@@ -22,6 +22,8 @@ mod headers;
 mod hints;
 #[cfg(target_arch = "bpf")]
 mod icmp;
+#[cfg(target_arch = "bpf")]
+mod linear;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]

@@ -31,6 +31,10 @@ pub(crate) fn read_setting<T: Copy>(field: *const T) -> T {
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 
+/// Whether user space looks at the ring again by itself, so that nobody needs to wake it.
+#[map]
+pub(crate) static AWAKE: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Records that found the ring full, by source.
 #[map]
 pub(crate) static LOST: Array<u64> = Array::with_max_entries(LOST_SOURCES, 0);

@@ -48,10 +48,10 @@ pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
             netns: head.netns(),
             // Only a socket that is torn down has an error to tell.
             error: if new == CLOSE { socket::error(socket) } else { 0 },
-            proof: if new == CLOSE { socket::proof(socket) | unaccepted(socket, old) } else { 0 },
+            proof: if new == CLOSE { socket::proof(socket, &head) | unaccepted(socket, old) } else { 0 },
             pid: 0,
             tid: 0,
-            local_port: socket::local_port(socket),
+            local_port: head.local_port(socket),
             remote_port: head.remote_port(),
             comm: [0; 2],
             local_addr,

@@ -73,10 +73,25 @@ impl Head {
         self.member(setting!(hints.state))
     }
 
-    /// Local port of a request, whose other members are not there yet; only for programs of hints.
+    /// Local port, 0 where there is none, or the socket has been unhashed.
     #[inline(always)]
     pub(crate) fn num(&self) -> u16 {
-        self.member(setting!(hints.num))
+        self.member(setting!(socket.num))
+    }
+
+    /// Local port of this full socket. `inet_sport` is still there when the socket has been unhashed.
+    #[inline(always)]
+    pub(crate) fn local_port(&self, socket: u64) -> u16 {
+        match self.num() {
+            0 => local_port(socket),
+            port => port,
+        }
+    }
+
+    /// `enum sock_flags`, as bits.
+    #[inline(always)]
+    fn flags(&self) -> u64 {
+        self.member(setting!(socket.flags))
     }
 
     /// The interface it is bound to, or 0; only for programs of hints.
@@ -126,8 +141,8 @@ pub(crate) fn error(socket: u64) -> u32 {
 
 /// What tells why a socket that is closed sends a reset, as `PROOF_` bits.
 #[inline(always)]
-pub(crate) fn proof(socket: u64) -> u32 {
-    let flags: u64 = read(socket, setting!(socket.flags)).unwrap_or(0);
+pub(crate) fn proof(socket: u64, head: &Head) -> u32 {
+    let flags = head.flags();
     let lingers = flags >> (setting!(socket.linger_bit) & 63) & 1 != 0;
     let mut proof = 0;
     if lingers && read::<u64>(socket, setting!(socket.lingertime)) == Some(0) {

@@ -9,16 +9,17 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use tcptrace_ebpf::{
-    DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, KIND_SEGMENT, LOST_SEGMENT, RecordHeader, SEGMENTS_ALL, SegmentRecord,
+    DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, KIND_SEGMENT, LOST_SEGMENT, RecordHeader, SEGMENTS_ALL,
+    SegmentRecord,
 };
 
 use crate::{
     emit, filter,
-    headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip},
-    icmp,
+    headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip, TcpHeader},
+    icmp, linear,
     maps::{SCRATCH, setting},
     set_state,
-    watch::{self, Flow},
+    watch::Flow,
 };
 
 const FIN: u8 = 0x01;
@@ -40,56 +41,91 @@ pub(crate) fn tc_egress(ctx: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
-/// The fixed part of a TCP header (RFC 9293 §3.1), as on the wire.
-type TcpHeader = [u32; 5];
-
 #[inline(always)]
 fn see(ctx: &TcContext, direction: u8) -> Option<()> {
     let skb: *const __sk_buff = ctx.as_ptr().cast_const().cast();
-    let (family, offset) = headers::network(skb)?;
-    // Nearly all segments have no IP options and no extension headers: then one load brings both headers.
-    let (ip, tcp): (Ip, TcpHeader) = if family == FAMILY_V4 {
-        let both: [u32; 10] = headers::load(skb, offset)?;
-        let ip = headers::ipv4(skb, &[both[0], both[1], both[2], both[3], both[4]], offset)?;
-        if ip.protocol == IPPROTO_TCP && ip.transport == offset + 20 {
-            (ip, [both[5], both[6], both[7], both[8], both[9]])
-        } else if ip.protocol == IPPROTO_TCP {
-            (ip, headers::load(skb, ip.transport)?)
-        } else if ip.protocol == IPPROTO_ICMP {
-            return icmp::see(skb, &ip, direction);
-        } else {
-            return None;
-        }
-    } else {
-        let ip = headers::ip(skb, family, offset)?;
-        match ip.protocol {
-            IPPROTO_TCP => (ip, headers::load(skb, ip.transport)?),
-            IPPROTO_ICMPV6 => return icmp::see(skb, &ip, direction),
-            _ => return None,
-        }
+    let (ip, tcp) = match linear::headers(skb) {
+        Some((ip, tcp)) if is_unwanted(&ip, &tcp) => return None,
+        Some(found) => found,
+        None => walk(skb, direction)?,
     };
     segment(skb, &ip, &tcp, direction)
+}
+
+/// Finds the headers wherever they are; none for what is no segment.
+#[inline(always)]
+fn walk(skb: *const __sk_buff, direction: u8) -> Option<(Ip, TcpHeader)> {
+    let (family, offset) = headers::network(skb)?;
+    let ip = headers::ip(skb, family, offset)?;
+    match (family, ip.protocol) {
+        (_, IPPROTO_TCP) => Some((ip, headers::load(skb, ip.transport)?)),
+        (FAMILY_V4, IPPROTO_ICMP) | (FAMILY_V6, IPPROTO_ICMPV6) => {
+            icmp::see(skb, &ip, direction);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// What decides whether a segment is recorded.
+struct Look {
+    flow: Flow,
+    flags: u8,
+    seq: u32,
+    /// Bytes of TCP header, as it says itself.
+    header_length: u32,
+    /// Bytes of data.
+    length: u32,
+}
+
+impl Look {
+    #[inline(always)]
+    fn at(ip: &Ip, tcp: &TcpHeader) -> Self {
+        let (src_port, dst_port) = ports(tcp);
+        let control = u32::from_be(tcp[3]);
+        let header_length = (control >> 28) * 4;
+        Self {
+            flow: Flow::new(&ip.src, &ip.dst, src_port, dst_port),
+            flags: (control >> 16) as u8,
+            seq: u32::from_be(tcp[1]),
+            header_length,
+            length: ip.payload.saturating_sub(header_length),
+        }
+    }
+
+    /// Does it open or close a connection, or does its range cross a multiple of 2^30, which lets user space count how
+    /// often the numbers went round?
+    #[inline(always)]
+    fn stands_out(&self) -> bool {
+        self.flags & (SYN | FIN | RST) != 0 || self.seq >> 30 != self.seq.wrapping_add(self.length) >> 30
+    }
+}
+
+/// Source and destination port.
+#[inline(always)]
+fn ports(tcp: &TcpHeader) -> (u16, u16) {
+    let ports = u32::from_be(tcp[0]);
+    ((ports >> 16) as u16, ports as u16)
+}
+
+/// Is this one of the many segments between the opening and the close of their connections?
+#[inline(always)]
+fn is_unwanted(ip: &Ip, tcp: &TcpHeader) -> bool {
+    let look = Look::at(ip, tcp);
+    setting!(segments) != SEGMENTS_ALL && !look.stands_out() && !look.flow.perhaps_watched()
 }
 
 /// Records the segment if it is one of those to record, and matches.
 #[inline(always)]
 fn segment(skb: *const __sk_buff, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Option<()> {
-    let ports = u32::from_be(tcp[0]);
-    let (src_port, dst_port) = ((ports >> 16) as u16, ports as u16);
-    let control = u32::from_be(tcp[3]);
-    let flags = (control >> 16) as u8;
-    let header_length = (control >> 28) * 4;
-    let seq = u32::from_be(tcp[1]);
-    let length = ip.payload.saturating_sub(header_length);
-
-    if setting!(segments) != SEGMENTS_ALL {
-        let flow = Flow::new(&ip.src, &ip.dst, src_port, dst_port);
-        let back = || Flow::new(&ip.dst, &ip.src, dst_port, src_port);
+    let look = Look::at(ip, tcp);
+    let (flow, flags) = (look.flow, look.flags);
+    let (src_port, dst_port) = ports(tcp);
+    let control = setting!(segments) != SEGMENTS_ALL;
+    if control {
         let ack = if flags & ACK != 0 { Some(u32::from_be(tcp[2])) } else { None };
-        let wanted = flags & SYN == 0 && watch::wanted(flow, ack, back);
-        // A range that crosses a multiple of 2^30 lets user space count how often the numbers went round.
-        let crossing = seq >> 30 != seq.wrapping_add(length) >> 30;
-        if flags & (SYN | FIN | RST) == 0 && !wanted && !crossing {
+        let wanted = flags & SYN == 0 && flow.wants(ack);
+        if !wanted && !look.stands_out() {
             return None;
         }
     }
@@ -98,22 +134,20 @@ fn segment(skb: *const __sk_buff, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Op
     }
     // SAFETY: the helper has no arguments.
     let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
-    if setting!(segments) != SEGMENTS_ALL && flags & (SYN | FIN | RST) != 0 {
-        let flow = Flow::new(&ip.src, &ip.dst, src_port, dst_port);
-        let back = Flow::new(&ip.dst, &ip.src, dst_port, src_port);
+    if control && flags & (SYN | FIN | RST) != 0 {
         if flags & RST != 0 {
-            flow.reset(back);
+            flow.reset();
         } else if flags & FIN != 0 {
             let syn = u32::from(flags & SYN != 0);
-            flow.fin(back, seq.wrapping_add(length + syn + 1), boot_ns);
+            flow.fin(look.seq.wrapping_add(look.length + syn + 1), boot_ns);
         } else if flags & ACK != 0 {
-            back.expect_handshake_ack(seq.wrapping_add(1), boot_ns);
+            flow.expect_handshake_ack(look.seq.wrapping_add(1), boot_ns);
         }
     }
     if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN && setting!(matches) != 0 {
         settle_by_syn(skb, src_port);
     }
-    record(skb, ip, tcp, header_length, direction, boot_ns)
+    record(skb, ip, tcp, look.header_length, direction, boot_ns)
 }
 
 /// Applies the filters: at ingress the destination is local, at egress the source, on loopback both.
@@ -149,7 +183,7 @@ fn record(
     direction: u8,
     boot_ns: u64,
 ) -> Option<()> {
-    let mut entry = emit::reserve::<SegmentRecord>()?;
+    let mut entry = emit::reserve::<SegmentRecord>(LOST_SEGMENT)?;
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is ours, as large as a record, and every byte of it is written: first as plain fields,
     // then the options over the zeroes. The socket goes straight into it: on the stack 5.10 would refuse the pointer.
@@ -196,6 +230,6 @@ fn record(
             unsafe { captured.write(20 + options as u8) };
         }
     }
-    entry.submit(0);
+    emit::submit(entry);
     Some(())
 }

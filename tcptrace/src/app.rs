@@ -25,6 +25,9 @@ const BATCH: usize = 4096;
 /// How long to let records gather while they keep coming. Each wake-up costs the traced processes something.
 const GATHER: Duration = Duration::from_millis(5);
 
+/// Records found at one look that are load: until a look finds none, the kernel need not wake anybody for more.
+const LOAD: u64 = 64;
+
 /// How often the kernel's counters and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -178,15 +181,21 @@ async fn messages(messages: &mut Option<crate::bpf::Messages>) -> std::io::Resul
 }
 
 /// Takes what is in the ring. Returns when to look again: at once where there is more, soon where there was something, and
-/// not before the kernel says so where there was nothing.
+/// not before the kernel says so where there was nothing; after load, there is one more look in between.
 fn drain(trace: &mut Trace) -> Option<Instant> {
     let before = trace.pipeline.counts().0;
     let Trace { ring, pipeline, .. } = trace;
     let more = ring.drain(BATCH, |record| pipeline.take(record));
     pipeline.flush();
-    let some = pipeline.counts().0 != before;
-    let pause = if more { Duration::ZERO } else { GATHER };
-    some.then(|| Instant::now() + pause)
+    let taken = pipeline.counts().0 - before;
+    if taken > 0 {
+        if taken >= LOAD {
+            ring.stay_awake();
+        }
+        let pause = if more { Duration::ZERO } else { GATHER };
+        return Some(Instant::now() + pause);
+    }
+    (!ring.rest()).then(|| Instant::now() + GATHER)
 }
 
 /// Deadlines run on event time: what lies in the ring has happened before now.
@@ -208,7 +217,12 @@ fn read_counters(trace: &mut Trace) {
     pass_time(trace);
     let now = trace.pipeline.describer.clock.now();
     match totals {
-        Ok(totals) => trace.pipeline.count_losses(&totals, now),
+        Ok(totals) => {
+            trace.pipeline.count_losses(&totals, now);
+            if let Err(error) = trace.pending.make_room(&totals, now) {
+                warn!("what waits for its port in the kernel cannot be looked at: {error}");
+            }
+        }
         Err(error) => warn!("the kernel's loss counters cannot be read: {error}"),
     }
     let Trace { owners, pipeline, .. } = trace;

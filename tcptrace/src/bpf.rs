@@ -3,6 +3,7 @@
 
 mod attach;
 mod btf;
+mod consumer;
 mod error;
 mod filters;
 mod hints;
@@ -10,6 +11,7 @@ mod interfaces;
 mod loss;
 mod messages;
 mod object;
+mod pending;
 mod private_tracefs;
 mod program_info;
 mod readiness;
@@ -24,6 +26,7 @@ pub use interfaces::{Interface, InterfaceChange, Interfaces};
 pub use loss::LossCounters;
 pub use messages::Messages;
 pub use object::{LoadSettings, Object};
+pub use pending::Pending;
 pub use program_info::ProgramInfo;
 pub use ring::Ring;
 pub use survey::{Survey, has_tcx};

@@ -1,6 +1,6 @@
 //! From placed events to entries: wall-clock times, interface names, the words of ICMP.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use foldhash::HashMap;
 
@@ -24,7 +24,7 @@ pub struct Describer {
     pub clock: Clock,
     /// The events come from a capture: their times are wall-clock times already.
     capture: bool,
-    interfaces: HashMap<u32, Arc<str>>,
+    interfaces: HashMap<u32, Rc<str>>,
 }
 
 impl Describer {
@@ -184,8 +184,13 @@ impl Describer {
     }
 
     /// An interface's name. One that nobody has told of has its number for a name.
-    fn interface(&mut self, index: u32) -> Arc<str> {
-        Arc::clone(self.interfaces.entry(index).or_insert_with(|| format!("if{index}").into()))
+    fn interface(&mut self, index: u32) -> Rc<str> {
+        if let Some(name) = self.interfaces.get(&index) {
+            return Rc::clone(name);
+        }
+        let name: Rc<str> = format!("if{index}").into();
+        self.interfaces.insert(index, Rc::clone(&name));
+        name
     }
 }
 

@@ -1,7 +1,7 @@
 //! An event in its place: with its connection's number, the role of each end and relative numbers. Entries are what
 //! renderers print; their fields are the JSON fields, so that text and JSON cannot disagree.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, rc::Rc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -159,7 +159,7 @@ pub struct SegmentEntry {
     /// The connection.
     pub conn: u64,
     /// The interface where it was seen first.
-    pub interface: Arc<str>,
+    pub interface: Rc<str>,
     /// Which way it passed; null from a capture that does not tell.
     pub direction: Option<Direction>,
     /// The socket that sent it; null for one without changes of its own yet, such as a request's. Only at egress, and only
@@ -208,7 +208,7 @@ pub struct IcmpEntry {
     /// The connection of the quoted segment.
     pub conn: u64,
     /// The interface where it was seen first.
-    pub interface: Arc<str>,
+    pub interface: Rc<str>,
     /// Which way it passed; null from a capture that does not tell.
     pub direction: Option<Direction>,
     /// Who sent it.

@@ -3,7 +3,10 @@
 mod hint;
 mod owner;
 
-use std::net::IpAddr;
+use std::{
+    hash::{Hash, Hasher},
+    net::IpAddr,
+};
 
 pub use self::{
     hint::{AcceptQueue, Hint, HintName},
@@ -40,12 +43,25 @@ impl std::fmt::Debug for SocketKey {
 }
 
 /// An address and a port.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Endpoint {
     /// IPv4-mapped addresses are IPv4 here.
     pub addr: IpAddr,
     /// As seen; in a state change 0 means that the kernel had not set it yet.
     pub port: u16,
+}
+
+/// As few words as there are: every event is looked up by its endpoints.
+impl Hash for Endpoint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.addr {
+            IpAddr::V4(addr) => state.write_u64(u64::from(addr.to_bits()) << 16 | u64::from(self.port)),
+            IpAddr::V6(addr) => {
+                state.write_u128(addr.to_bits());
+                state.write_u16(self.port);
+            }
+        }
+    }
 }
 
 /// Which way a segment passed an interface.

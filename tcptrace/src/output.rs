@@ -7,6 +7,7 @@ use log::error;
 
 use crate::{
     cli::{COLUMNS, Emit, Options, Output as Form},
+    connections::Placed,
     entry::Entry,
     event::BootTime,
     render::{Drawing, Events, Json, Render, Timeline},
@@ -15,6 +16,9 @@ use crate::{
 
 /// Bytes gathered before they are handed on, unless the ring runs empty first.
 const CHUNK: usize = 64 << 10;
+
+/// Bytes that there is room for: lines are not broken where a chunk is full.
+const ROOM: usize = CHUNK + (8 << 10);
 
 /// What stdout is called in messages.
 const STDOUT: &str = "stdout";
@@ -39,7 +43,7 @@ impl Destination {
             render,
             emit,
             sink,
-            gathered: Vec::with_capacity(CHUNK),
+            gathered: Vec::with_capacity(ROOM),
             entries: 0,
             untold: 0,
             telling: 0,
@@ -49,7 +53,7 @@ impl Destination {
 
     /// Returns how many entries had to be given up.
     fn write(&mut self, entry: &Entry) -> u64 {
-        if !wanted(self.emit, entry) {
+        if !self.emit.contains(kind(entry)) {
             return 0;
         }
         self.render.render(entry, &mut self.gathered);
@@ -62,7 +66,8 @@ impl Destination {
         if self.gathered.is_empty() {
             return 0;
         }
-        let bytes = Bytes::from(std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK)));
+        let empty = self.sink.spare().unwrap_or_else(|| Vec::with_capacity(ROOM));
+        let bytes = Bytes::from(std::mem::replace(&mut self.gathered, empty));
         let entries = std::mem::take(&mut self.entries);
         let telling = std::mem::take(&mut self.telling);
         match if self.patient { self.sink.write(bytes) } else { self.sink.try_write(bytes) } {
@@ -155,6 +160,12 @@ impl Output {
         Ok(output)
     }
 
+    /// JSON lines of the types in `emit` to `sink`, which is waited for where it is slow.
+    pub fn json(emit: Emit, sink: Sink) -> Self {
+        let stdout = Destination { patient: true, ..Destination::new(Box::new(Json), emit, sink) };
+        Self { stdout, file: None, failed: false }
+    }
+
     /// When [`Self::handle_timeout`] should be called at the latest.
     pub fn poll_timeout(&self) -> Option<BootTime> {
         [Some(&self.stdout), self.file.as_ref()].into_iter().flatten().filter_map(|to| to.render.poll_timeout()).min()
@@ -170,6 +181,11 @@ impl Output {
     /// Whether there is a file.
     pub fn has_file(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Whether [`Self::write`] would write the entry of this.
+    pub fn wants(&self, placed: &Placed) -> bool {
+        self.has_file() || self.stdout.emit.contains(kind_of_placed(placed))
     }
 
     /// Writes an entry everywhere. What is given up may be older entries.
@@ -281,13 +297,25 @@ fn tell(end: &End) -> bool {
     }
 }
 
-/// `--emit` chooses among the types that make up the bulk; what frames them always comes.
-fn wanted(emit: Emit, entry: &Entry) -> bool {
+/// What `--emit` has to name for this to be written: it chooses among the types that make up the bulk, and what frames them
+/// always comes.
+fn kind(entry: &Entry) -> Emit {
     match entry {
-        Entry::State(_) | Entry::Owner(_) | Entry::Hint(_) => emit.contains(Emit::STATE),
-        Entry::Segment(_) | Entry::Icmp(_) => emit.contains(Emit::SEGMENT),
-        Entry::Handshake(_) => emit.contains(Emit::HANDSHAKE),
-        Entry::Close(_) => emit.contains(Emit::CLOSE),
-        Entry::Start(_) | Entry::Lost(_) | Entry::End(_) => true,
+        Entry::State(_) | Entry::Owner(_) | Entry::Hint(_) => Emit::STATE,
+        Entry::Segment(_) | Entry::Icmp(_) => Emit::SEGMENT,
+        Entry::Handshake(_) => Emit::HANDSHAKE,
+        Entry::Close(_) => Emit::CLOSE,
+        Entry::Start(_) | Entry::Lost(_) | Entry::End(_) => Emit::NONE,
+    }
+}
+
+/// The same before it is described.
+fn kind_of_placed(placed: &Placed) -> Emit {
+    match placed {
+        Placed::State(_) | Placed::Owner(_) | Placed::Listener(_) | Placed::Hint(_) => Emit::STATE,
+        Placed::Segment(_) | Placed::Icmp(_) => Emit::SEGMENT,
+        Placed::Handshake(_) => Emit::HANDSHAKE,
+        Placed::Close(_) => Emit::CLOSE,
+        Placed::Loss(_) => Emit::NONE,
     }
 }

@@ -90,7 +90,7 @@ impl Pipeline {
     /// Takes a record from the ring.
     pub fn take(&mut self, bytes: &[u8]) {
         self.events += 1;
-        let decoded = match record::decode(bytes, &self.reset_reasons) {
+        let mut decoded = match record::decode(bytes, &self.reset_reasons) {
             Ok(decoded) => decoded,
             Err(error) => {
                 if !self.undecodable {
@@ -100,17 +100,17 @@ impl Pipeline {
                 return;
             }
         };
-        let mut event = decoded.event;
-        self.listened |= matches!(&event, Event::State(change) if change.new == TcpState::Listen);
-        if let Event::State(change) = &mut event
-            && let Some(threads) = &mut self.kernel_threads
-        {
-            change.task = change.task.filter(|task| !threads.contains(task));
+        if let Event::State(change) = &mut decoded.event {
+            self.listened |= change.new == TcpState::Listen;
+            if let Some(threads) = &mut self.kernel_threads {
+                change.task = change.task.filter(|task| !threads.contains(task));
+            }
         }
+        let event = &decoded.event;
         if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, event.at()) {
             self.handle(&Event::Loss(loss));
         }
-        self.handle(&event);
+        self.handle(event);
     }
 
     /// Takes what is known otherwise than from the ring.
@@ -235,7 +235,9 @@ impl Pipeline {
         step(connections, &mut |placed| {
             let hidden = *control_only && matches!(&placed, Placed::Segment(segment) if !segment.control);
             if !hidden {
-                given_up += output.write(&describer.entry(placed));
+                if output.wants(&placed) {
+                    given_up += output.write(&describer.entry(placed));
+                }
             } else if output.has_file() {
                 given_up += output.write_file(&describer.entry(placed));
             }

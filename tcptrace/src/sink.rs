@@ -132,8 +132,11 @@ impl Sink {
         Self::start("write-file", Target::File(file), fd, budget)
     }
 
-    /// A sink that writes to `fd` as to stdout.
-    fn stream(fd: OwnedFd, budget: usize) -> Result<Self, SinkError> {
+    /// A sink that writes to `fd` as to stdout and holds at most `budget` bytes.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn stream(fd: OwnedFd, budget: usize) -> Result<Self, SinkError> {
         Self::start("write-stdout", Target::Stream, fd, budget)
     }
 
@@ -159,6 +162,11 @@ impl Sink {
     /// The same for whoever has time: waits for the reader where the budget is used up.
     pub fn write(&self, bytes: Bytes) -> Offer {
         self.queue.push_waiting(bytes)
+    }
+
+    /// Empty memory of what has been written, to be used again.
+    pub fn spare(&self) -> Option<Vec<u8>> {
+        self.queue.spare()
     }
 
     /// Why the sink has ended by itself, if it has.

@@ -3,6 +3,7 @@
 //! Text and JSON both go through these, so that they cannot disagree.
 
 mod address;
+mod digits;
 mod duration;
 mod errno;
 mod escape;
@@ -11,6 +12,8 @@ mod time;
 mod words;
 
 pub use address::AddressText;
+pub(crate) use address::v4_text;
+pub(crate) use digits::{EIGHT, eight, leading};
 pub use duration::HumanDuration;
 pub use errno::Errno;
 pub use escape::{Escaped, is_unsafe};

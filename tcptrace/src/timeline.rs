@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use strum::IntoStaticStr;
 
 use crate::{
     event::{BootTime, Comm},
@@ -13,8 +14,10 @@ use crate::{
 };
 
 /// How a connection was set up.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum HandshakeKind {
     /// SYN; SYN,ACK; ACK (RFC 9293 §3.5).
     ThreeWay,
@@ -27,8 +30,10 @@ pub enum HandshakeKind {
 }
 
 /// What came of a handshake.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Every end that has a socket here reached ESTABLISHED.
     Established,
@@ -47,8 +52,10 @@ pub enum Outcome {
 }
 
 /// What a handshake without an answer waits for.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum WaitingFor {
     /// The server's turn.
     SynAck,
@@ -57,8 +64,10 @@ pub enum WaitingFor {
 }
 
 /// What was not seen, so that a record is incomplete.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum Missing {
     /// The SYN.
     Syn,
@@ -145,8 +154,10 @@ pub struct Handshake {
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum CloseKind {
     /// Neither FIN, as first sent, acknowledges the other.
     Simultaneous,
@@ -167,8 +178,10 @@ pub enum CloseKind {
 }
 
 /// Why an end sent a reset.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum ResetCause {
     /// SO_LINGER with time 0.
     Linger,
@@ -204,8 +217,10 @@ pub struct Reset {
 pub use crate::connections::Role;
 
 /// Which end holds TIME_WAIT.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum TimeWait {
     /// The client.
     Client,

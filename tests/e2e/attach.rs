@@ -44,14 +44,15 @@ fn trace(netns: &Netns, port: u16, option: &[&str]) -> (Attached, (usize, usize)
     meanwhile
 }
 
-#[test]
-fn every_link_program_and_map_is_gone_after_sigint() {
+/// Traces with these arguments until SIGINT, after which nothing is there that was not before; `programs` is how many hang
+/// on the egress of `lo` by TCX meanwhile.
+fn check_gone_after_sigint(arguments: &[&str], programs: usize) {
     let netns = Netns::new();
     let (before, net_before) = (Attached::to(&netns, "lo"), bpftool_net(&netns));
-    let tracer = Tracer::start(&netns, &["-p", "4321"]);
+    let tracer = Tracer::start(&netns, arguments);
     let held = KINDS.map(|kind| held_objects(tracer.id(), kind));
     assert!(held.iter().all(|ids| !ids.is_empty()), "it holds links, programs and maps: {held:?}");
-    assert_eq!(tcx_programs(&netns, "lo").1, 1, "egress of loopback");
+    assert_eq!(tcx_programs(&netns, "lo"), (0, programs));
     tracer.stop();
     assert_eq!(tcx_programs(&netns, "lo"), (0, 0));
     assert_eq!(Attached::to(&netns, "lo"), before);
@@ -63,7 +64,30 @@ fn every_link_program_and_map_is_gone_after_sigint() {
 }
 
 #[test]
-fn every_link_program_and_map_is_gone_after_sigkill() {
+fn tcx_leaves_no_link_program_or_map_after_sigint() {
+    check_gone_after_sigint(&["-p", "4321"], 1);
+}
+
+#[test]
+fn clsact_leaves_no_link_program_or_map_after_sigint() {
+    check_gone_after_sigint(&["-p", "4329", "--attach", "clsact"], 0);
+}
+
+#[test]
+fn clsact_leaves_its_filters_after_sigkill_until_their_qdisc_is_removed() {
+    let netns = Netns::new();
+    let before = Attached::to(&netns, "lo");
+    let tracer = Tracer::start(&netns, &["-p", "4330", "--attach", "clsact"]);
+    let held: BTreeSet<u64> = held_objects(tracer.id(), "prog");
+    drop(tracer);
+    assert_ne!(Attached::to(&netns, "lo"), before);
+    output(Command::new("tc").args(["-n", netns.name(), "qdisc", "del", "dev", "lo", "clsact"]));
+    assert_eq!(Attached::to(&netns, "lo"), before);
+    eventually("no program of the tracer", LIMIT, || held.is_disjoint(&kernel_objects("prog")));
+}
+
+#[test]
+fn tcx_leaves_no_program_after_sigkill() {
     let netns = Netns::new();
     let tracer = Tracer::start(&netns, &["-p", "4322"]);
     let held: BTreeSet<u64> = held_objects(tracer.id(), "prog");
@@ -116,20 +140,28 @@ fn clsact_keeps_a_qdisc_of_its_own_that_somebody_else_began_to_use() {
     assert_eq!(after.ingress, "");
 }
 
+/// Traces a connection over a veth pair, attached in this way beside somebody else's filters.
+fn check_directions(way: &str, port: u16) {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    attach_foreign(&left, &veth.left);
+    let ends = Ends::between(&left, &right, veth.right_v4(port));
+    let tracer = Tracer::start(&left, &["-p", &port.to_string(), "--attach", way]);
+    let connection = ends.open();
+    ends.close_in_four(connection);
+    let trace = tracer.stop();
+    let segments = trace.segments(&left, port);
+    let directions: Vec<_> = segments.iter().map(|segment| segment["direction"].as_str()).collect();
+    let expected = ["out", "in", "out", "out", "in", "in", "out"].map(Some);
+    assert_eq!(directions, expected, "{way}: {segments:#?}");
+}
+
 #[test]
-fn both_ways_to_attach_see_both_directions_of_an_interface() {
-    for (way, port) in [("tcx", 4327), ("clsact", 4328)] {
-        let (left, right) = (Netns::new(), Netns::new());
-        let veth = Veth::between(&left, &right, 0);
-        attach_foreign(&left, &veth.left);
-        let ends = Ends::between(&left, &right, veth.right_v4(port));
-        let tracer = Tracer::start(&left, &["-p", &port.to_string(), "--attach", way]);
-        let connection = ends.open();
-        ends.close_in_four(connection);
-        let trace = tracer.stop();
-        let segments = trace.segments(&left, port);
-        let directions: Vec<_> = segments.iter().map(|segment| segment["direction"].as_str()).collect();
-        let expected = ["out", "in", "out", "out", "in", "in", "out"].map(Some);
-        assert_eq!(directions, expected, "{way}: {segments:#?}");
-    }
+fn tcx_sees_both_directions_of_an_interface() {
+    check_directions("tcx", 4327);
+}
+
+#[test]
+fn clsact_sees_both_directions_of_an_interface() {
+    check_directions("clsact", 4328);
 }

@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 
 use tcptrace_tests::{
-    Actor, Ends, LIMIT, Netns, Peer, Trace, Tracer, Tun, close, eventually, number, receive_end, send, tcx_programs,
-    tell_all,
+    Actor, Ends, Netns, Peer, Trace, Tracer, Tun, close, number, receive_end, send, tell_all, wait_attached,
 };
 
 const STORY: [&str; 12] = [
@@ -31,7 +30,7 @@ fn check(address: &str) {
     let tracer = Tracer::start(&netns, &["-p", &port.to_string()]);
 
     let tun = Tun::new(&netns, "tun0");
-    eventually("the tracer on the new interface", LIMIT, || tcx_programs(&netns, "tun0") == (1, 1));
+    wait_attached(&netns, "tun0");
     let connecting = client.start_connect(address, |_| {});
     let mut peer = Peer::accept(&tun);
     let stream = connecting.finish().expect("the peer accepts");
@@ -74,7 +73,7 @@ fn an_interface_that_goes_away_ends_nothing() {
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
     for _ in 0..3 {
         let tun = Tun::new(&netns, "tun0");
-        eventually("the tracer on the new interface", LIMIT, || tcx_programs(&netns, "tun0") == (1, 1));
+        wait_attached(&netns, "tun0");
         close(tun);
     }
     let connection = ends.open();

@@ -3,10 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::CString,
+    io::ErrorKind,
     process::Command,
 };
 
-use aya::programs::{SchedClassifier, TcAttachType};
+use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
 use serde_json::Value;
 
 use crate::{
@@ -15,17 +16,23 @@ use crate::{
     tracer::LIMIT,
 };
 
-/// How many programs hang on an interface by TCX: (ingress, egress).
+/// How many programs hang on an interface by TCX: (ingress, egress). None where the kernel has no TCX.
 #[track_caller]
 pub fn tcx_programs(netns: &Netns, interface: &str) -> (usize, usize) {
+    ask_tcx(netns, interface).unwrap_or_default()
+}
+
+/// The same; nothing where the kernel has no TCX.
+#[track_caller]
+fn ask_tcx(netns: &Netns, interface: &str) -> Option<(usize, usize)> {
     let name = CString::new(interface).expect("an interface name has no zero byte");
-    let count = |attach_type| {
-        SchedClassifier::query_tcx(name.as_c_str(), attach_type).map_or_else(
-            |error| panic!("{interface} cannot be asked for its programs: {error}"),
-            |(_, programs)| programs.len(),
-        )
+    let count = |attach_type| match SchedClassifier::query_tcx(name.as_c_str(), attach_type) {
+        Ok((_, programs)) => Some(programs.len()),
+        // What the kernel says to a command that it does not know.
+        Err(ProgramError::SyscallError(error)) if error.io_error.kind() == ErrorKind::InvalidInput => None,
+        Err(error) => panic!("{interface} cannot be asked for its programs: {error}"),
     };
-    netns.run(|| (count(TcAttachType::Ingress), count(TcAttachType::Egress)))
+    netns.run(|| Some((count(TcAttachType::Ingress)?, count(TcAttachType::Egress)?)))
 }
 
 /// What hangs on an interface by clsact, as `tc` shows it.
@@ -52,6 +59,19 @@ impl Attached {
             egress: tc(&["filter", "show", "dev", interface, "egress"]),
         }
     }
+}
+
+/// Waits until a tracer hangs on both sides of an interface that nobody else has anything on: by TCX, or by clsact where
+/// the kernel has no TCX.
+#[track_caller]
+pub fn wait_attached(netns: &Netns, interface: &str) {
+    eventually(&format!("a tracer on both sides of {interface}"), LIMIT, || match ask_tcx(netns, interface) {
+        Some(programs) => programs == (1, 1),
+        None => {
+            let filters = Attached::to(netns, interface);
+            !filters.ingress.is_empty() && !filters.egress.is_empty()
+        }
+    });
 }
 
 /// The numbers of everything of one kind (`link`, `prog`, `map`) that is loaded in this kernel.

@@ -33,7 +33,7 @@ mod veth;
 
 pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
-    attached::{Attached, Runs, held_objects, kernel_objects, program_runs, skipped_runs, tcx_programs},
+    attached::{Attached, Runs, held_objects, kernel_objects, program_runs, skipped_runs, tcx_programs, wait_attached},
     capture::Capture,
     empty_programs::EmptyPrograms,
     ends::{Connection, Ends},
@@ -50,7 +50,7 @@ pub use self::{
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
-    tracer::{EXIT_LIMIT, EXIT_MARGIN, LIMIT, Tracer, binary},
+    tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},

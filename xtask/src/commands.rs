@@ -6,6 +6,7 @@ mod check;
 mod install;
 mod run;
 mod test;
+mod vm;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -16,6 +17,7 @@ pub(crate) enum Command {
     Run(run::Run),
     Build(build::Build),
     Test(test::Test),
+    Vm(vm::Vm),
     Install(install::Install),
     Check(check::Check),
     Bench(bench::Bench),
@@ -28,6 +30,7 @@ impl Command {
             Self::Run(run) => run.execute(),
             Self::Build(build) => build.execute(),
             Self::Test(test) => test.execute(),
+            Self::Vm(vm) => vm.execute(),
             Self::Install(install) => install.execute(),
             Self::Check(check) => check.execute(),
             Self::Bench(bench) => bench.execute(),

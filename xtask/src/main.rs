@@ -9,6 +9,7 @@ mod process;
 mod project;
 mod root;
 mod setup;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;

@@ -20,6 +20,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a command to its end and returns what it wrote to standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
+    String::from_utf8(bytes(command)?).with_context(|| format!("`{}` wrote no text", command_line(command)))
+}
+
+/// The same for what is no text.
+pub(crate) fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -27,7 +32,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     if !output.status.success() {
         bail!("`{}` failed ({})", command_line(command), output.status);
     }
-    String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no text", command_line(command)))
+    Ok(output.stdout)
 }
 
 /// The command as one would type it.

@@ -55,6 +55,15 @@ impl Project {
         process::run(&mut cargo)
     }
 
+    /// Builds tcptrace for machines that have none of its libraries, and returns where it is.
+    pub(crate) fn build_static(&self) -> Result<PathBuf> {
+        const TARGET: &str = "x86_64-unknown-linux-musl";
+        self.toolchain.ensure_target(TARGET)?;
+        let mut cargo = self.cargo("build");
+        process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", TARGET]))?;
+        Ok(self.target_dir().join(TARGET).join("release").join("tcptrace"))
+    }
+
     /// What [`Self::build`] makes.
     pub(crate) fn binary(&self, profile: Profile) -> PathBuf {
         let folder = match profile {

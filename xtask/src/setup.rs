@@ -1,5 +1,7 @@
 //! The tools that have to be there before anything is built or tested, one file for each.
 
+mod apt;
 pub(crate) mod bpf_linker;
+pub(crate) mod machine_tools;
 pub(crate) mod test_tools;
 pub(crate) mod toolchain;

@@ -9,7 +9,10 @@ use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
 use super::{owners::OwnerSearch, silence::Passed};
 use crate::{
-    bpf::{AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Ring},
+    bpf::{
+        AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Pending,
+        Ring,
+    },
     cli::{Attach, Options, Segments, Verbosity},
     describe::Describer,
     entry::{SCHEMA, StartEntry},
@@ -30,6 +33,7 @@ pub(super) struct Trace {
     pub(super) hints: Hints,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
+    pub(super) pending: Pending,
     pub(super) interfaces: Interfaces,
     pub(super) messages: Option<Messages>,
     pub(super) owners: OwnerSearch,
@@ -78,6 +82,7 @@ impl Trace {
         let messages = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
         let kernel_threads = (!object.btf).then(KernelThreads::default);
         let losses = object.take_loss_counters()?;
+        let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
         // Last, since it empties a file that may be there: only when nothing else can go wrong.
         let output = Output::open(options)?;
@@ -91,6 +96,7 @@ impl Trace {
             hints: Hints::default(),
             ring,
             losses,
+            pending,
             interfaces,
             messages,
             owners,

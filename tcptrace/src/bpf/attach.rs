@@ -31,6 +31,9 @@ pub enum AttachMode {
     Clsact,
 }
 
+const TCX: &str = "TCX (Linux 6.6)";
+const CLSACT: &str = "clsact (modules sch_ingress and cls_bpf)";
+
 /// Filters run in the order of their priorities; a program before ours could keep segments from us.
 const PRIORITY: u16 = 1;
 
@@ -106,13 +109,13 @@ impl Attachments {
         side: TcAttachType,
         interface: &Interface,
     ) -> Result<SchedClassifierLink, LoadError> {
-        let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
+        let refused = |way, error: &dyn std::error::Error| LoadError::Attach { way, cause: refusal(error) };
         let program = classifier(object, name)?;
         if self.mode != AttachMode::Clsact {
             let attach = TcAttach::Tcx { attach_type: side, order: LinkOrder::first() };
             match program.attach(interface.index, attach) {
-                Ok(id) => return program.take_link(id).map_err(|error| refused(&error)),
-                Err(error) if self.mode == AttachMode::Tcx => return Err(refused(&error)),
+                Ok(id) => return program.take_link(id).map_err(|error| refused(TCX, &error)),
+                Err(error) if self.mode == AttachMode::Tcx => return Err(refused(TCX, &error)),
                 Err(error) => debug!("no TCX on {}: {}", interface.name, refusal(&error)),
             }
         }
@@ -126,8 +129,8 @@ impl Attachments {
         let id = attach_filter(program, interface.index, side, PRIORITY)
             // Somebody's filter of another kind may have that priority.
             .or_else(|_| attach_filter(program, interface.index, side, 0))
-            .map_err(|error| refused(&error))?;
-        program.take_link(id).map_err(|error| refused(&error))
+            .map_err(|error| refused(CLSACT, &error))?;
+        program.take_link(id).map_err(|error| refused(CLSACT, &error))
     }
 
     /// Forgets an interface that has gone, and the kernel has detached everything from it.

@@ -47,6 +47,7 @@ impl KernelTypes {
             daddr: common("skc_daddr")?,
             rcv_saddr: common("skc_rcv_saddr")?,
             dport: common("skc_dport")?,
+            num: common("skc_num")?,
             family: common("skc_family")?,
             net: common("skc_net")?,
             v6_daddr: common("skc_v6_daddr")?,
@@ -78,10 +79,12 @@ impl KernelTypes {
             (layout.daddr, 4, 4),
             (layout.rcv_saddr, 4, 4),
             (layout.dport, 2, 2),
+            (layout.num, 2, 2),
             (layout.family, 2, 2),
             (layout.net, 8, 8),
             (layout.v6_daddr, 16, 8),
             (layout.v6_rcv_saddr, 16, 8),
+            (layout.flags, 8, 8),
         ];
         within_head(&head).then_some(layout).ok_or(BtfError::Unexpected)
     }
@@ -90,7 +93,6 @@ impl KernelTypes {
     pub(super) fn hint_layout(&self, has_reason: bool) -> Result<HintLayout, BtfError> {
         let layout = HintLayout {
             state: self.offset("sock_common", "skc_state")?,
-            num: self.offset("sock_common", "skc_num")?,
             bound_dev: self.offset("sock_common", "skc_bound_dev_if")?,
             ack_backlog: self.offset("sock", "sk_ack_backlog")?,
             max_ack_backlog: self.offset("sock", "sk_max_ack_backlog")?,
@@ -102,7 +104,7 @@ impl KernelTypes {
             dev_net: self.offset("net_device", "nd_net")?,
             has_reason: u32::from(has_reason),
         };
-        let head = [(layout.state, 1, 1), (layout.num, 2, 2), (layout.bound_dev, 4, 4)];
+        let head = [(layout.state, 1, 1), (layout.bound_dev, 4, 4)];
         within_head(&head).then_some(layout).ok_or(BtfError::Unexpected)
     }
 
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn members_have_to_lie_within_the_head_that_is_read() {
         assert!(within_head(&[(0, 4, 4), (12, 2, 2), (48, 8, 8), (72, 16, 8)]));
-        assert!(!within_head(&[(0, 4, 4), (84, 16, 4)]));
+        assert!(!within_head(&[(0, 4, 4), (92, 16, 4)]));
         assert!(!within_head(&[(u32::MAX, 8, 1)]));
     }
 

@@ -18,6 +18,14 @@ pub enum LoadError {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// An interface.
+    #[error("the kernel attaches nothing to it by {way}: {cause}")]
+    Attach {
+        /// TCX, or clsact with what that needs.
+        way: &'static str,
+        /// What the kernel said.
+        cause: io::Error,
+    },
     /// Neither of the two ways to see state changes works.
     #[error("state changes cannot be traced: {raw}, and as for the tracepoint instead, {tracepoint}")]
     NoStates {

@@ -4,7 +4,7 @@ use std::{hash::BuildHasher as _, io};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, RingBuf},
+    maps::{Array, HashMap, Map},
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
@@ -18,6 +18,7 @@ use super::{
     hints,
     loss::LossCounters,
     messages::Messages,
+    pending::Pending,
     private_tracefs::with_tracefs,
     program_info::ProgramInfo,
     ring::Ring,
@@ -161,9 +162,10 @@ impl Object {
     /// When it cannot be mapped or waited for.
     pub fn take_ring(&mut self) -> Result<Ring, LoadError> {
         let unusable = |cause| LoadError::Map { map: names::EVENTS, cause };
-        let map = self.ebpf.take_map(names::EVENTS).ok_or_else(|| unusable(missing()))?;
-        let ring = RingBuf::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
-        Ring::new(ring, self.ring_bytes).map_err(unusable)
+        let Some(Map::RingBuf(ring)) = self.ebpf.take_map(names::EVENTS) else { return Err(unusable(missing())) };
+        let awake = self.ebpf.take_map(names::AWAKE).ok_or_else(|| unusable(missing()))?;
+        let awake = Array::try_from(awake).map_err(|e| unusable(io::Error::other(e)))?;
+        Ring::new(ring, awake, self.ring_bytes).map_err(unusable)
     }
 
     /// Takes the counters of what was lost.
@@ -175,6 +177,16 @@ impl Object {
         let map = self.ebpf.take_map(names::LOST).ok_or_else(|| unusable(missing()))?;
         let lost = Array::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
         Ok(LossCounters::new(lost))
+    }
+
+    /// Takes the map of what waits for its port or its peer.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn take_pending(&mut self) -> Result<Pending, LoadError> {
+        let unusable = |cause| LoadError::Map { map: names::PENDING, cause };
+        let map = self.ebpf.take_map(names::PENDING).ok_or_else(|| unusable(missing()))?;
+        HashMap::try_from(map).map(Pending::new).map_err(|e| unusable(io::Error::other(e)))
     }
 
     /// The programs' own messages, for `-v`.

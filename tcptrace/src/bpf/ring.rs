@@ -1,15 +1,21 @@
-//! Draining the ring buffer.
+//! Draining the ring buffer, and being woken for it.
 
 use std::io;
 
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{Array, MapData};
+use log::debug;
 
-use super::readiness::Readiness;
+use super::{consumer::Consumer, readiness::Readiness};
 
 /// The consumer's end of the ring buffer that all kernel programs write to.
 pub struct Ring {
-    ring: RingBuf<MapData>,
+    consumer: Consumer,
     readiness: Readiness,
+    #[expect(dead_code, reason = "programs that are loaded later refer to the map by its descriptor")]
+    map: MapData,
+    /// Where the kernel programs read whether they have to wake this end.
+    awake: Array<MapData, u32>,
+    said_awake: bool,
     size: u32,
 }
 
@@ -20,13 +26,14 @@ impl std::fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// Takes over the map.
+    /// Takes over the map of a ring of `size` bytes, and the one that tells the kernel programs whether to wake its reader.
     ///
     /// # Errors
-    /// When it cannot be waited for.
-    pub(super) fn new(ring: RingBuf<MapData>, size: u32) -> io::Result<Self> {
-        let readiness = Readiness::of(&ring)?;
-        Ok(Self { ring, readiness, size })
+    /// When it cannot be mapped or waited for.
+    pub(super) fn new(map: MapData, awake: Array<MapData, u32>, size: u32) -> io::Result<Self> {
+        let readiness = Readiness::of(&map.fd())?;
+        let consumer = Consumer::new(map.fd(), size)?;
+        Ok(Self { consumer, readiness, map, awake, said_awake: false, size })
     }
 
     /// Its size in bytes.
@@ -34,7 +41,8 @@ impl Ring {
         self.size
     }
 
-    /// Waits until there is something to drain; to be asked only after [`Self::drain`] found the ring empty.
+    /// Waits until there is something to drain; to be asked only after [`Self::drain`] found the ring empty and
+    /// [`Self::rest`] agreed.
     ///
     /// # Errors
     /// When the descriptor cannot be waited for.
@@ -43,11 +51,31 @@ impl Ring {
     }
 
     /// Hands up to `most` records to `take`; false when the ring was empty before that.
-    pub fn drain(&mut self, most: usize, mut take: impl FnMut(&[u8])) -> bool {
-        for _ in 0..most {
-            let Some(record) = self.ring.next() else { return false };
-            take(&record);
+    pub fn drain(&mut self, most: usize, take: impl FnMut(&[u8])) -> bool {
+        self.consumer.drain(most, take)
+    }
+
+    /// Says that the ring will be looked at again soon: nobody needs to wake this end.
+    pub fn stay_awake(&mut self) {
+        if !self.said_awake {
+            self.said_awake = self.say(1).is_ok();
         }
-        true
+    }
+
+    /// Asks to be woken from now on. True when that was so already; otherwise a program may have read the opposite just
+    /// before, and its record shows at another look a little later.
+    pub fn rest(&mut self) -> bool {
+        let rested = !self.said_awake;
+        if !rested {
+            self.said_awake = self.say(0).is_err();
+        }
+        rested
+    }
+
+    fn say(&mut self, awake: u32) -> io::Result<()> {
+        self.awake.set(0, &awake, 0).map_err(|error| {
+            debug!("the kernel programs cannot be told whether to wake the reader: {error}");
+            io::Error::other(error)
+        })
     }
 }

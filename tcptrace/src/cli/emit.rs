@@ -12,6 +12,8 @@ use thiserror::Error;
 pub struct Emit(u8);
 
 impl Emit {
+    /// None of them.
+    pub const NONE: Self = Self(0);
     /// State changes of sockets, and hints.
     pub const STATE: Self = Self(1 << 0);
     /// Segments, and ICMP errors.

@@ -81,8 +81,6 @@ pub(super) struct Connection {
     pub(super) last: BootTime,
     /// The ACK that completed the handshake; [`NEVER`] while there was none.
     acked: BootTime,
-    /// When the client's first SYN was seen, once nothing else remembers it; [`NEVER`] before.
-    began: BootTime,
     /// When it will be looked at; [`NEVER`] when nobody means to.
     pub(super) queued: BootTime,
     rare: Option<Box<Rare>>,
@@ -114,6 +112,8 @@ pub(super) struct Connection {
     pub(super) shown: bool,
     /// The process that listens has been looked for.
     pub(super) introduced: bool,
+    /// The first event was the client's first SYN, and nothing else remembers that.
+    began_with_syn: bool,
     /// The record of its handshake has been written.
     pub(super) opened: bool,
     /// Its last record has been written.
@@ -159,7 +159,6 @@ impl Connection {
             first: at,
             last: at,
             acked: NEVER,
-            began: NEVER,
             queued: NEVER,
             rare: None,
             previous: u32::MAX,
@@ -176,6 +175,7 @@ impl Connection {
             queue_wanted: false,
             shown: false,
             introduced: false,
+            began_with_syn: false,
             opened: false,
             ended: false,
             unproven: true,
@@ -232,13 +232,18 @@ impl Connection {
     pub(super) fn began(&self) -> Option<BootTime> {
         let (client, _) = self.roles();
         let by_socket = client.entered(TcpState::SynSent);
-        by_socket.or(Some(self.began).filter(|&at| at != NEVER)).or_else(|| client.syn().map(|sent| sent.first))
+        by_socket.or(self.began_with_syn.then_some(self.first)).or_else(|| client.syn().map(|sent| sent.first))
     }
 
     /// The opening is over and told, and the states of its ends are known otherwise than by what they sent.
     pub(super) fn forget_opening(&mut self) {
-        self.began = self.began().unwrap_or(NEVER);
-        self.ends.iter_mut().for_each(End::forget_opening);
+        let (client, _) = self.roles();
+        let syn = client.syn().map(|sent| sent.first);
+        let by_socket = client.entered(TcpState::SynSent).is_some();
+        self.began_with_syn = syn == Some(self.first);
+        if self.began_with_syn || syn.is_none() || by_socket {
+            self.ends.iter_mut().for_each(End::forget_opening);
+        }
     }
 
     pub(super) fn end(&self, side: Side) -> &End {

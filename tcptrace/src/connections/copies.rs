@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 
 use crate::event::{BootTime, Direction, IcmpError, Segment};
 
-/// Segments remembered. Copies follow each other within what it takes to pass a host.
-const SLOTS: usize = 4096;
+/// Times [`WAYS`], the segments remembered. Copies follow each other within what it takes to pass a host.
+const BUCKETS: usize = 1024;
 
 /// Slots among which a segment chooses the oldest.
 const WAYS: usize = 4;
@@ -22,17 +22,39 @@ type Place = (u32, Option<Direction>);
 /// Interfaces remembered for one segment.
 const PLACES: usize = 4;
 
+/// Segments of which any may be in any slot. What is compared lies together: that is all that is looked at, nearly always.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    print: u64,
-    at: BootTime,
-    /// Where it has been seen: interface index and direction.
-    places: [Option<Place>; PLACES],
+#[repr(align(64))]
+struct Bucket {
+    prints: [u64; WAYS],
+    seen: [BootTime; WAYS],
+    /// Where each has been seen: interface index and direction.
+    places: [[Option<Place>; PLACES]; WAYS],
 }
 
-impl Seen {
-    fn first(print: u64, at: BootTime, place: Place) -> Self {
-        Self { print, at, places: [Some(place), None, None, None] }
+impl Bucket {
+    /// Whether the segment has been seen, but not there. Remembers that it has been there.
+    fn seen_elsewhere(&mut self, print: u64, at: BootTime, place: Place) -> bool {
+        let known =
+            self.prints.iter().zip(&self.seen).position(|(&known, &seen)| known == print && at.since(seen) < SOON);
+        if let Some(places) = known.and_then(|slot| self.places.get_mut(slot))
+            && !places.contains(&Some(place))
+        {
+            if let Some(free) = places.iter_mut().find(|known| known.is_none()) {
+                *free = Some(place);
+            }
+            return true;
+        }
+        let oldest = || self.seen.iter().enumerate().min_by_key(|&(_, seen)| seen).map_or(0, |(slot, _)| slot);
+        self.put(known.unwrap_or_else(oldest), print, at, place);
+        false
+    }
+
+    fn put(&mut self, slot: usize, print: u64, at: BootTime, place: Place) {
+        let parts = (self.prints.get_mut(slot), self.seen.get_mut(slot), self.places.get_mut(slot));
+        if let (Some(known), Some(seen), Some(places)) = parts {
+            (*known, *seen, *places) = (print, at, [Some(place), None, None, None]);
+        }
     }
 }
 
@@ -40,12 +62,12 @@ impl Seen {
 #[derive(Debug)]
 pub(super) struct Copies {
     hasher: RandomState,
-    slots: Box<[Seen]>,
+    buckets: Box<[Bucket]>,
 }
 
 impl Default for Copies {
     fn default() -> Self {
-        Self { hasher: RandomState::default(), slots: vec![Seen::default(); SLOTS].into_boxed_slice() }
+        Self { hasher: RandomState::default(), buckets: vec![Bucket::default(); BUCKETS].into_boxed_slice() }
     }
 }
 
@@ -67,22 +89,8 @@ impl Copies {
 
     fn seen_elsewhere(&mut self, print: impl Hash, at: BootTime, place: Place) -> bool {
         let print = self.hasher.hash_one(print);
-        // The remainder is below the length, which is what a cast could lose.
-        let first = (print % (SLOTS / WAYS) as u64) as usize * WAYS;
-        let Some(bucket) = self.slots.get_mut(first..first + WAYS) else { return false };
-        if let Some(seen) = bucket.iter_mut().find(|seen| seen.print == print && at.since(seen.at) < SOON) {
-            if !seen.places.contains(&Some(place)) {
-                if let Some(free) = seen.places.iter_mut().find(|known| known.is_none()) {
-                    *free = Some(place);
-                }
-                return true;
-            }
-            *seen = Seen::first(print, at, place);
-            return false;
-        }
-        if let Some(oldest) = bucket.iter_mut().min_by_key(|seen| seen.at) {
-            *oldest = Seen::first(print, at, place);
-        }
-        false
+        // A remainder is below the length.
+        let bucket = self.buckets.get_mut(print as usize % BUCKETS);
+        bucket.is_some_and(|bucket| bucket.seen_elsewhere(print, at, place))
     }
 }

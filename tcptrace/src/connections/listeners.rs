@@ -3,7 +3,9 @@
 //! Two know of it: state changes, each when it happens, and the kernel when it is asked, whose answer takes a while. What
 //! both tell must count once, whichever is heard of first; the times at which it happened and was asked settle that.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
+
+use foldhash::HashMap;
 
 use crate::event::{BootTime, Endpoint, ListenerOwner, Process};
 

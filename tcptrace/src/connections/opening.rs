@@ -2,7 +2,7 @@
 
 use super::{
     connection::{Connection, Side},
-    end::{Closed, End},
+    end::{Closed, End, Sent},
 };
 use crate::{
     event::BootTime,
@@ -75,7 +75,9 @@ pub(super) fn deadline(conn: &Connection) -> Option<BootTime> {
     if let Some(at) = reached(conn) {
         return Some(at.plus(ACK_LATE));
     }
-    let sent = conn.ends.iter().flat_map(|end| [end.syn(), end.synack()]).flatten().map(|sent| sent.last).max();
+    let [first, second] = &conn.ends;
+    let last = |sent: Option<Sent>| sent.map(|sent| sent.last);
+    let sent = last(first.syn()).max(last(first.synack())).max(last(second.syn())).max(last(second.synack()));
     Some(sent.unwrap_or(conn.first).plus(UNANSWERED))
 }
 

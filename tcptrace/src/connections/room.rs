@@ -27,6 +27,9 @@ const YOUNG: u64 = 1_000_000_000;
 /// One in so many connections is looked for at once when the idle ones have to go.
 const IDLE_SHARE: usize = 64;
 
+/// Attempts that are over, and not worth to be cleared away.
+const FEW: usize = 1024;
+
 /// Sockets beyond two for each connection: listeners, and those of connections forgotten before them.
 const SPARE_SOCKETS: usize = 1 << 16;
 
@@ -52,6 +55,12 @@ impl Room {
     /// Sets how many connections are remembered at the most.
     pub(super) fn limit(&mut self, most: NonZeroU32) {
         self.most = (most.get() as usize).min(MOST);
+    }
+
+    /// How many beginnings are noted.
+    #[cfg(test)]
+    pub(super) fn attempts(&self) -> usize {
+        self.attempts.len()
     }
 
     /// A connection has begun.
@@ -80,6 +89,12 @@ pub(super) fn is_proven(conn: &Connection) -> bool {
 impl Table {
     /// Makes room for one more connection.
     pub(super) fn make_room(&mut self, now: BootTime) {
+        // Most have become more than an attempt long ago.
+        if self.room.attempts.len() > FEW + 2 * self.room.unproven {
+            let mut attempts = std::mem::take(&mut self.room.attempts);
+            attempts.retain(|&place| self.attempt(place).is_some());
+            self.room.attempts = attempts;
+        }
         if self.room.unproven >= (self.room.most / ATTEMPTS).max(1)
             && let Some(at) = self.oldest_attempt(now, 0)
         {
@@ -103,12 +118,6 @@ impl Table {
 
     /// The oldest connection that is still an attempt, if it is this old.
     fn oldest_attempt(&mut self, now: BootTime, age: u64) -> Option<u32> {
-        // Most have become more than an attempt long ago.
-        if self.room.attempts.len() > 2 * self.room.unproven + IDLE_SHARE {
-            let mut attempts = std::mem::take(&mut self.room.attempts);
-            attempts.retain(|&place| self.attempt(place).is_some());
-            self.room.attempts = attempts;
-        }
         while let Some(&place) = self.room.attempts.front() {
             match self.attempt(place) {
                 Some(conn) if now.since(conn.first) < age => return None,

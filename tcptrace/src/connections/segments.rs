@@ -7,7 +7,7 @@ use super::{
     listeners::Listeners,
 };
 use crate::{
-    event::{IcmpError, Segment},
+    event::{Direction, IcmpError, Segment},
     icmp,
     tcp::{SeqNumber, TcpFlags, TcpHeader},
 };
@@ -61,7 +61,7 @@ impl Connections {
     /// The connection of the segment that an ICMP error quotes.
     pub(super) fn place_quoted(&mut self, error: &IcmpError) -> (u64, u32) {
         let (key, from) = Key::new(self.netns, error.src, error.dst);
-        let known = self.quoted(error, key, from);
+        let known = self.quoted(key, from);
         let at = known.unwrap_or_else(|| self.table.begin(Some(key), error.at));
         let Some(conn) = self.table.get_mut(at) else { return (0, at) };
         conn.mid_life |= known.is_none();
@@ -79,15 +79,22 @@ impl Connections {
     }
 
     /// A connection that an error can mean; it may show the port of one whose SYN never got as far as an interface.
-    fn quoted(&mut self, error: &IcmpError, key: Key, from: Side) -> Option<u32> {
+    fn quoted(&mut self, key: Key, from: Side) -> Option<u32> {
         let known = self.table.find(&key);
         if known.and_then(|at| self.table.get(at)).is_some_and(|conn| !conn.ended) {
             return known;
         }
-        let loose = self.table.only_loose(error.src.addr, error.dst);
-        let loose = loose.filter(|&(at, _)| self.table.get(at).is_some_and(|conn| conn.netns() == Some(self.netns)));
-        let Some((at, socket)) = loose else { return known };
-        self.bind_late(at, key, from, socket);
+        self.adopt_loose(key, from).or(known)
+    }
+
+    /// The only connection between these ends whose port is not known has this one, as something shows that its SYN must have
+    /// caused; `client` is its side.
+    fn adopt_loose(&mut self, key: Key, client: Side) -> Option<u32> {
+        let [first, second] = key.ends;
+        let (local, remote) = if client == Side::First { (first, second) } else { (second, first) };
+        let (at, socket) = self.table.only_loose(local.addr, remote)?;
+        self.table.get(at).filter(|conn| conn.netns() == Some(self.netns))?;
+        self.bind_late(at, key, client, socket);
         Some(at)
     }
 
@@ -109,6 +116,13 @@ impl Connections {
             }
         }
         let Some(newest) = self.table.find(key) else {
+            // An answer to a SYN that passed no interface that was watched by then, and came when its socket had waited in vain.
+            let answers = segment.header.has(TcpFlags::ACK)
+                && segment.header.flags.intersects(TcpFlags::SYN | TcpFlags::RST)
+                && segment.direction != Some(Direction::Out);
+            if let Some(at) = answers.then(|| self.adopt_loose(*key, from.other())).flatten() {
+                return at;
+            }
             let at = self.begin(segment, key, from);
             if let Some(conn) = self.table.get_mut(at).filter(|_| translated.is_some()) {
                 conn.rare_mut().translated = translated;

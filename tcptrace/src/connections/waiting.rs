@@ -2,7 +2,9 @@
 //! before 6.18 have not filled in the peer. The next thing the socket does shows both, nearly always within microseconds.
 //! Everything behind waits too, so that the order holds.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::HashMap;
 
 use crate::{
     event::{BootTime, Event, Segment, SocketKey, StateChange},

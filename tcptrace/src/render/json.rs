@@ -20,6 +20,7 @@ impl Render for Json {
         match entry {
             Entry::Segment(segment) => fast::segment(segment, &mut line),
             Entry::State(state) => fast::state(state, &mut line),
+            Entry::Owner(owner) => fast::owner(owner, &mut line),
             Entry::Handshake(record) => records::handshake(record, &mut line),
             Entry::Close(record) => records::close(record, &mut line),
             _ => by_serde(entry, line.out()),

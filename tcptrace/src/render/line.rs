@@ -3,7 +3,7 @@
 
 use std::{fmt, io::Write as _, net::IpAddr};
 
-use crate::text::AddressText;
+use crate::text::{AddressText, EIGHT, WallTime, eight, leading, v4_text};
 
 /// A line in the making.
 pub(super) struct Line<'a> {
@@ -30,18 +30,56 @@ impl<'a> Line<'a> {
     /// Appends a number.
     #[inline]
     pub(super) fn number(&mut self, number: impl Into<u32>) -> &mut Self {
-        self.raw(number.into().format_into(&mut core::fmt::NumBuffer::new()))
+        self.long_number(number.into().into())
     }
 
     /// Appends a number that may need 64 bits.
     #[inline]
     pub(super) fn long_number(&mut self, number: u64) -> &mut Self {
-        self.raw(number.format_into(&mut core::fmt::NumBuffer::new()))
+        if number < 10 {
+            return self.raw([b'0' + number as u8]);
+        }
+        let high = number / EIGHT;
+        if high == 0 {
+            self.up_to_eight(number)
+        } else if high < EIGHT {
+            self.up_to_eight(high).raw(eight(number))
+        } else {
+            self.up_to_eight(high / EIGHT).raw(eight(high)).raw(eight(number))
+        }
+    }
+
+    #[inline]
+    fn up_to_eight(&mut self, number: u64) -> &mut Self {
+        let (digits, len) = leading(number as u32);
+        self.padded(&digits, len)
+    }
+
+    /// Appends a time as it is in JSON.
+    #[inline]
+    pub(super) fn time(&mut self, time: WallTime) -> &mut Self {
+        let (second, fraction) = time.parts();
+        self.raw(second).raw([b'0' + (fraction / EIGHT) as u8]).raw(eight(fraction)).raw("Z")
     }
 
     /// Appends an address.
     pub(super) fn address(&mut self, address: IpAddr) -> &mut Self {
-        self.raw(AddressText::new(address).as_bytes())
+        match address {
+            IpAddr::V4(address) => {
+                let (text, len) = v4_text(address);
+                self.padded(&text, len)
+            }
+            IpAddr::V6(_) => self.raw(AddressText::new(address).as_bytes()),
+        }
+    }
+
+    /// Appends the first `len` of some bytes. All are copied, since a copy of a fixed length is no call.
+    #[inline]
+    fn padded<const N: usize>(&mut self, bytes: &[u8; N], len: usize) -> &mut Self {
+        let end = self.out.len() + len;
+        self.out.extend_from_slice(bytes);
+        self.out.truncate(end);
+        self
     }
 
     /// Appends anything else.

@@ -1,6 +1,6 @@
 //! Entries to render in tests.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, rc::Rc};
 
 use proptest::{collection::vec, option::of, prelude::*, sample::select};
 
@@ -305,7 +305,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
         SegmentEntry {
             stamp,
             conn,
-            interface: Arc::from(interface),
+            interface: Rc::from(interface),
             direction,
             socket,
             src,
@@ -355,5 +355,15 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
             comm,
             old_state_ns,
         }
+    })
+}
+
+/// Any owner.
+pub(crate) fn any_owner() -> impl Strategy<Value = OwnerEntry> {
+    let numbers = any::<(Option<u64>, Option<u64>, Option<u32>, Option<u64>, Option<u32>, Option<[u8; 16]>)>();
+    let source = select(vec![OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener]);
+    (any_stamp(), numbers, any_endpoint(), of(any_endpoint()), source).prop_map(|entry| {
+        let (stamp, (conn, socket, sockets, asked_ns, pid, comm), local, remote, source) = entry;
+        OwnerEntry { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm: comm.map(Comm), source }
     })
 }

@@ -17,6 +17,9 @@ const BATCH_BYTES: usize = 1 << 20;
 /// ... and at most as many chunks as one `writev` accepts (`IOV_MAX`).
 const BATCH_CHUNKS: usize = 1024;
 
+/// Chunks whose memory is kept to be used again.
+const SPARE: usize = 4;
+
 /// Chunks of bytes on their way to the writer, no more than a budget of them.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -33,6 +36,8 @@ struct Content {
     items: VecDeque<Item>,
     /// Bytes in `items` and bytes that the writer has taken but not written yet.
     held: usize,
+    /// Memory of chunks that have been written.
+    spare: Vec<Vec<u8>>,
     /// Nothing more comes.
     finishing: bool,
     /// The writer is gone.
@@ -137,12 +142,21 @@ impl Queue {
         }
     }
 
-    /// Gives `bytes` that the writer has written back to the budget.
-    pub(super) fn written(&self, bytes: usize) {
+    /// Gives chunks that the writer has written back to the budget.
+    pub(super) fn written(&self, batch: &mut Vec<Bytes>) {
+        let bytes = batch.iter().map(Bytes::len).sum();
+        let spare: Vec<_> = batch.drain(..).take(SPARE).filter_map(emptied).collect();
         let mut content = self.content();
         content.held = content.held.saturating_sub(bytes);
+        content.spare.extend(spare);
+        content.spare.truncate(SPARE);
         drop(content);
         self.room.notify_all();
+    }
+
+    /// Memory of a chunk that has been written.
+    pub(super) fn spare(&self) -> Option<Vec<u8>> {
+        self.content().spare.pop()
     }
 
     /// Refuses everything from now on and forgets what is queued.
@@ -185,4 +199,11 @@ impl Queue {
         // It fails only when it is not readable.
         let _ = rustix::io::read(&self.changed, &mut [0; 8]);
     }
+}
+
+/// A chunk's memory, unless somebody else still reads it.
+fn emptied(chunk: Bytes) -> Option<Vec<u8>> {
+    let mut chunk = chunk.try_into_mut().ok()?;
+    chunk.clear();
+    Some(chunk.into())
 }

@@ -63,8 +63,7 @@ impl Writer {
             match self.queue.next(&mut batch) {
                 Next::Write => {
                     write_all(&self.output, &batch).map_err(|error| self.end_of(error))?;
-                    self.queue.written(batch.iter().map(Bytes::len).sum());
-                    batch.clear();
+                    self.queue.written(&mut batch);
                 }
                 Next::Reopen => self.reopen()?,
                 Next::Wait => self.wait()?,

@@ -70,17 +70,11 @@ impl TcpFlags {
         })
     }
 
-    /// The letters, made on the stack.
-    pub(crate) fn letters(self) -> FlagLetters {
-        let mut letters = FlagLetters { len: 0, bytes: [0; Self::LETTERS.len()] };
-        for (flag, letter) in Self::LETTERS {
-            // Always written, and kept if the flag is set: there is no branch to predict.
-            if let Some(place) = letters.bytes.get_mut(letters.len) {
-                *place = letter;
-            }
-            letters.len += usize::from(self.contains(flag));
-        }
-        letters
+    /// The letters.
+    pub(crate) fn letters(self) -> &'static FlagLetters {
+        // There are no other flags: a remainder is below the length.
+        const NO_LETTERS: &FlagLetters = &FlagLetters::of(TcpFlags::NONE);
+        FlagLetters::ALL.get(usize::from(self.0) % FlagLetters::ALL.len()).unwrap_or(NO_LETTERS)
     }
 }
 
@@ -91,6 +85,31 @@ pub(crate) struct FlagLetters {
 }
 
 impl FlagLetters {
+    /// For each combination of flags.
+    const ALL: &[Self; 1 << TcpFlags::LETTERS.len()] = &{
+        let mut all = [const { Self::of(TcpFlags::NONE) }; _];
+        let mut flags = 0;
+        while flags < all.len() {
+            all[flags] = Self::of(TcpFlags(flags as u16));
+            flags += 1;
+        }
+        all
+    };
+
+    const fn of(flags: TcpFlags) -> Self {
+        let mut letters = Self { len: 0, bytes: [0; TcpFlags::LETTERS.len()] };
+        let mut index = 0;
+        while index < TcpFlags::LETTERS.len() {
+            let (flag, letter) = TcpFlags::LETTERS[index];
+            if flags.contains(flag) {
+                letters.bytes[letters.len] = letter;
+                letters.len += 1;
+            }
+            index += 1;
+        }
+        letters
+    }
+
     fn as_str(&self) -> &str {
         match self.bytes.get(..self.len).and_then(|letters| str::from_utf8(letters).ok()) {
             None | Some("") => TcpFlags::NO_FLAG,

@@ -1,6 +1,39 @@
 //! Addresses as text, without the standard library's formatter: they are in every line of output, several times.
 
-use std::{fmt, net::IpAddr, net::Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// The decimal digits of each value of an octet with a dot behind, the first in the lowest byte, and how many bytes they are.
+const OCTETS: [(u32, u8); 256] = {
+    let mut octets = [(0, 0); 256];
+    let mut value = 0;
+    while value < octets.len() {
+        let [a, b, c] = [b'0' + (value / 100) as u8, b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8];
+        octets[value] = match value {
+            100.. => (u32::from_le_bytes([a, b, c, b'.']), 4),
+            10.. => (u32::from_le_bytes([b, c, b'.', 0]), 3),
+            _ => (u32::from_le_bytes([c, b'.', 0, 0]), 2),
+        };
+        value += 1;
+    }
+    octets
+};
+
+/// The text of an IPv4 address, and its length; what lies behind does not belong to it. It is made in a register: stored octet
+/// by octet and then copied it would be waited for.
+#[inline]
+pub(crate) fn v4_text(address: Ipv4Addr) -> ([u8; 16], usize) {
+    let (mut text, mut len) = (0, 0);
+    for octet in address.octets() {
+        let &(digits, more) = OCTETS.get(usize::from(octet)).unwrap_or(&(0, 0));
+        text |= u128::from(digits) << (len * 8);
+        len += usize::from(more);
+    }
+    // Without the last dot.
+    (text.to_le_bytes(), len.saturating_sub(1))
+}
 
 /// The text of an address, on the stack; the same as its `Display` writes (RFC 5952 for IPv6).
 #[derive(Clone, Copy)]
@@ -17,7 +50,7 @@ impl AddressText {
     pub fn new(address: IpAddr) -> Self {
         let mut text = Self { len: 0, bytes: [0; Self::MAX] };
         match address {
-            IpAddr::V4(address) => text.push_v4(address.octets()),
+            IpAddr::V4(address) => text.push_v4(address),
             IpAddr::V6(address) => text.push_v6(address),
         }
         text
@@ -35,25 +68,15 @@ impl AddressText {
         }
     }
 
-    fn push_v4(&mut self, octets: [u8; 4]) {
-        for (index, octet) in octets.into_iter().enumerate() {
-            if index > 0 {
-                self.push(b'.');
-            }
-            if octet >= 100 {
-                self.push(b'0' + octet / 100);
-            }
-            if octet >= 10 {
-                self.push(b'0' + octet / 10 % 10);
-            }
-            self.push(b'0' + octet % 10);
-        }
+    fn push_v4(&mut self, address: Ipv4Addr) {
+        let (text, len) = v4_text(address);
+        text.iter().take(len).for_each(|&byte| self.push(byte));
     }
 
     fn push_v6(&mut self, address: Ipv6Addr) {
         if let Some(mapped) = address.to_ipv4_mapped() {
             b"::ffff:".iter().for_each(|&byte| self.push(byte));
-            return self.push_v4(mapped.octets());
+            return self.push_v4(mapped);
         }
         let groups = address.segments();
         match longest_zeroes(&groups) {

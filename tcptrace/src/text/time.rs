@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::from_word;
+use super::{EIGHT, eight, from_word};
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
@@ -28,13 +28,20 @@ thread_local! {
 pub struct WallTime(pub i64);
 
 impl WallTime {
-    /// The text, made on the stack.
-    pub(crate) fn text(self) -> [u8; 30] {
-        let (second, fraction) = split(self.0);
+    /// The text up to the fraction, and the nanoseconds of that.
+    #[inline]
+    pub(crate) fn parts(self) -> ([u8; 20], u64) {
+        let second = self.0.div_euclid(NANOSECONDS);
         let before =
             UTC.with(|cells| cached(cells, second, || until_fraction(second, "%Y-%m-%dT%H:%M:%S.", TimeZone::UTC)));
+        (before, self.0.rem_euclid(NANOSECONDS).unsigned_abs())
+    }
+
+    /// The text, made on the stack.
+    fn text(self) -> [u8; 30] {
+        let (before, fraction) = self.parts();
         let mut text = [b'Z'; 30];
-        join(&mut text, before, fraction);
+        join(&mut text, before, nine_digits(fraction));
         text
     }
 }
@@ -90,11 +97,12 @@ pub struct LocalTime(pub WallTime);
 impl LocalTime {
     /// The text, made on the stack.
     pub(crate) fn text(self) -> [u8; 18] {
-        let (second, fraction) = split(self.0.0);
+        let WallTime(nanoseconds) = self.0;
+        let second = nanoseconds.div_euclid(NANOSECONDS);
         let before =
             LOCAL.with(|cells| cached(cells, second, || until_fraction(second, "%H:%M:%S.", TimeZone::system())));
         let mut text = [0; 18];
-        join(&mut text, before, fraction);
+        join(&mut text, before, nine_digits(nanoseconds.rem_euclid(NANOSECONDS).unsigned_abs()));
         text
     }
 }
@@ -105,18 +113,10 @@ impl fmt::Display for LocalTime {
     }
 }
 
-/// The second and the nine digits of its fraction.
-fn split(nanoseconds: i64) -> (i64, [u8; 9]) {
-    let fraction = u32::try_from(nanoseconds.rem_euclid(NANOSECONDS)).unwrap_or_default();
-    let [a, b, c] = three_digits(fraction / 1_000_000);
-    let [d, e, f] = three_digits(fraction / 1_000);
-    let [g, h, i] = three_digits(fraction);
-    (nanoseconds.div_euclid(NANOSECONDS), [a, b, c, d, e, f, g, h, i])
-}
-
-/// The last three digits of `number`.
-fn three_digits(number: u32) -> [u8; 3] {
-    [number / 100, number / 10, number].map(|digits| b'0' + (digits % 10) as u8)
+/// The nine digits of a fraction.
+fn nine_digits(nanoseconds: u64) -> [u8; 9] {
+    let [b, c, d, e, f, g, h, i] = eight(nanoseconds);
+    [b'0' + (nanoseconds / EIGHT) as u8, b, c, d, e, f, g, h, i]
 }
 
 /// Puts the parts, whose lengths are known when this is compiled, at the beginning of `text`.

@@ -1,6 +1,6 @@
 //! One sentence for each record: what happened, who began it, and what to look at where it went wrong.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::fmt::Write as _;
 
 use super::{Close, CloseKind, Handshake, HandshakeKind, Missing, Outcome, ResetCause, Role, TimeWait, WaitingFor};
 use crate::{event::AcceptQueue, text::HumanDuration};
@@ -65,7 +65,7 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     });
     if let Some(outcome) = record.outcome {
         text.push_str(", ");
-        text.push_str(&outcome_words(record, outcome, facts));
+        push_outcome(&mut text, record, outcome, facts);
     }
     let again = record.retransmissions.syn.unwrap_or(0);
     if again > 0 && record.outcome == Some(Outcome::Established) {
@@ -76,7 +76,8 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
         push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
     }
     push_common(&mut text, &facts.common);
-    text + &missing_words(&record.missing)
+    push_missing(&mut text, &record.missing);
+    text
 }
 
 fn push_common(text: &mut String, facts: &CommonFacts) {
@@ -91,68 +92,79 @@ fn push_common(text: &mut String, facts: &CommonFacts) {
     }
 }
 
-fn outcome_words(record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) -> Cow<'static, str> {
+fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) {
     let lasted = HumanDuration(facts.lasted);
-    let joined = |word: &str| match facts.syns {
-        0 => String::new(),
-        1 => format!(" {word} one SYN"),
-        syns => format!(" {word} {syns} SYNs"),
-    };
     match outcome {
         Outcome::Established => {
+            text.push_str("established");
             let round = record.syn_to_synack_ns.zip(record.synack_to_ack_ns).map(|(there, back)| there + back);
-            match round.or(record.connect_ns) {
-                Some(time) => format!("established in {}", HumanDuration(time)).into(),
-                None => "established".into(),
+            if let Some(time) = round.or(record.connect_ns) {
+                push(text, format_args!(" in {}", HumanDuration(time)));
             }
         }
         Outcome::Refused => match (record.by_icmp, facts.icmp) {
-            (true, Some(said)) => format!("refused by ICMP: {said}").into(),
-            _ => match record.reset.map(|reset| reset.cause) {
-                Some(ResetCause::NoListener) => "refused: nobody listens there".into(),
-                None => "refused: by a reset or an ICMP error, which was not seen".into(),
-                _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so".into(),
-            },
+            (true, Some(said)) => push(text, format_args!("refused by ICMP: {said}")),
+            _ => text.push_str(match record.reset.map(|reset| reset.cause) {
+                Some(ResetCause::NoListener) => "refused: nobody listens there",
+                None => "refused: by a reset or an ICMP error, which was not seen",
+                _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so",
+            }),
         },
-        Outcome::Reset => match record.reset.map(|reset| reset.by) {
-            Some(Role::Client) => "reset by the client before it was complete, as health checks and scans do".into(),
-            Some(Role::Server) => {
-                let cause = record.reset.map_or("", |reset| cause_words(reset.cause));
-                format!("reset by the server before it was complete{cause}").into()
+        Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
+            Some((Role::Client, _)) => {
+                text.push_str("reset by the client before it was complete, as health checks and scans do");
             }
-            None => "reset before it was complete".into(),
+            Some((Role::Server, cause)) => {
+                push(text, format_args!("reset by the server before it was complete{}", cause_words(cause)));
+            }
+            None => text.push_str("reset before it was complete"),
         },
-        Outcome::Unreachable => match facts.icmp {
-            Some(said) => format!("unreachable: {said}").into(),
-            None => "unreachable: no way to the other end".into(),
-        },
+        Outcome::Unreachable => {
+            push(text, format_args!("unreachable: {}", facts.icmp.unwrap_or("no way to the other end")));
+        }
         Outcome::TimedOut => {
-            format!("timed out{}, {lasted} without an answer{}", joined("after"), queue_words(facts)).into()
+            text.push_str("timed out");
+            push_syns(text, "after", facts);
+            push(text, format_args!(", {lasted} without an answer"));
+            push_queue(text, facts);
         }
         Outcome::Cancelled => {
-            let (and, why) = (joined("and"), queue_words(facts));
-            format!("cancelled by the client's application after {lasted}{and} without an answer{why}").into()
+            push(text, format_args!("cancelled by the client's application after {lasted}"));
+            push_syns(text, "and", facts);
+            text.push_str(" without an answer");
+            push_queue(text, facts);
         }
         Outcome::Unanswered => {
-            let waits = match record.waiting_for {
-                Some(WaitingFor::Ack) => "the client's ACK",
-                Some(WaitingFor::SynAck) | None => "the server's SYN,ACK",
-            };
-            format!("unanswered: waiting for {waits}{}{}", joined("after"), queue_words(facts)).into()
+            text.push_str(match record.waiting_for {
+                Some(WaitingFor::Ack) => "unanswered: waiting for the client's ACK",
+                Some(WaitingFor::SynAck) | None => "unanswered: waiting for the server's SYN,ACK",
+            });
+            push_syns(text, "after", facts);
+            push_queue(text, facts);
         }
     }
 }
 
+/// How many SYNs there were, joined by a word.
+fn push_syns(text: &mut String, joined: &str, facts: &HandshakeFacts) {
+    match facts.syns {
+        0 => {}
+        1 => push(text, format_args!(" {joined} one SYN")),
+        syns => push(text, format_args!(" {joined} {syns} SYNs")),
+    }
+}
+
 /// Why the server does not answer.
-fn queue_words(facts: &HandshakeFacts) -> String {
-    let Some(AcceptQueue { length, limit }) = facts.full_queue else { return String::new() };
-    format!("; the server's accept queue is full ({length} of {limit})")
+fn push_queue(text: &mut String, facts: &HandshakeFacts) {
+    if let Some(AcceptQueue { length, limit }) = facts.full_queue {
+        push(text, format_args!("; the server's accept queue is full ({length} of {limit})"));
+    }
 }
 
 /// The sentence of a close.
 pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     let mut text = String::with_capacity(USUAL);
-    text.push_str(&how(record, facts));
+    push_how(&mut text, record, facts);
     let arrows = [(record.bytes.client_to_server, "→"), (record.bytes.server_to_client, "←")];
     let counts = arrows.iter().filter_map(|&(count, arrow)| Some((count?, arrow)));
     for ((count, arrow), separator) in counts.zip(["; ", ", "]) {
@@ -172,60 +184,71 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
         push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
     }
     push_common(&mut text, &facts.common);
-    text + &missing_words(&record.missing)
+    push_missing(&mut text, &record.missing);
+    text
 }
 
-fn how(record: &Close, facts: &CloseFacts) -> Cow<'static, str> {
+fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
     let by = match record.initiator {
         Some(Role::Client) => " by the client",
         Some(Role::Server) => " by the server",
         None => "",
     };
-    match record.kind {
-        CloseKind::Simultaneous => "closed by both ends at once".into(),
-        CloseKind::ThreeSegment => format!("closed{by}, three segments").into(),
-        CloseKind::FourSegment => format!("closed{by}, four segments").into(),
-        CloseKind::Orderly => format!("closed{by}, as the states show; the FINs were not seen").into(),
-        CloseKind::TimedOut => match (record.initiator, record.reset.map(|reset| reset.cause)) {
-            (Some(role), _) => format!("timed out after the {} had closed", name(role)).into(),
-            (None, Some(cause @ ResetCause::Keepalive)) => format!("timed out{}", cause_words(cause)).into(),
-            (None, _) => "timed out: the other end did not answer any more".into(),
-        },
-        CloseKind::Unfinished => match record.initiator {
-            Some(role) => format!("unfinished: the {} has closed its side; tracing stopped first", name(role)).into(),
-            None => "unfinished: tracing stopped first".into(),
-        },
-        CloseKind::Unseen if by.is_empty() => "ended; how was not seen".into(),
-        CloseKind::Unseen => format!("closed{by}; how it ended was not seen").into(),
-        CloseKind::Reset => record.reset.map_or_else(
-            || "reset".into(),
-            |reset| {
-                let cause = match reset.cause {
-                    ResetCause::DataAfterClose => late_words(facts),
-                    cause => cause_words(cause).into(),
-                };
-                format!("reset by the {}{cause}", name(reset.by)).into()
-            },
-        ),
-    }
+    let (begin, end) = match record.kind {
+        CloseKind::Simultaneous => return text.push_str("closed by both ends at once"),
+        CloseKind::ThreeSegment => ("closed", ", three segments"),
+        CloseKind::FourSegment => ("closed", ", four segments"),
+        CloseKind::Orderly => ("closed", ", as the states show; the FINs were not seen"),
+        CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
+        CloseKind::Unseen => ("closed", "; how it ended was not seen"),
+        CloseKind::TimedOut => {
+            return match (record.initiator, record.reset.map(|reset| reset.cause)) {
+                (Some(role), _) => push(text, format_args!("timed out after the {} had closed", name(role))),
+                (None, Some(cause @ ResetCause::Keepalive)) => {
+                    push(text, format_args!("timed out{}", cause_words(cause)));
+                }
+                (None, _) => text.push_str("timed out: the other end did not answer any more"),
+            };
+        }
+        CloseKind::Unfinished => {
+            text.push_str("unfinished: ");
+            if let Some(role) = record.initiator {
+                push(text, format_args!("the {} has closed its side; ", name(role)));
+            }
+            return text.push_str("tracing stopped first");
+        }
+        CloseKind::Reset => {
+            text.push_str("reset");
+            if let Some(reset) = record.reset {
+                push(text, format_args!(" by the {}", name(reset.by)));
+                push_cause(text, reset.cause, facts);
+            }
+            return;
+        }
+    };
+    [begin, by, end].into_iter().for_each(|part| text.push_str(part));
 }
 
 /// Lengths of a TLS close_notify: 1.3, and 1.2 with AES-GCM, ChaCha20 or CBC and SHA-1 (RFC 5246 §6.2.3, RFC 8446 §5.2).
 const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
 
-/// Why data for a closed socket need not be a failure.
-fn late_words(facts: &CloseFacts) -> Cow<'static, str> {
-    match facts.late_bytes {
-        Some(bytes) if facts.other_closed && bytes <= 64 => {
-            format!(": the other end still sent {bytes} B while it closed too, as TLS does with close_notify: harmless")
-                .into()
-        }
-        Some(bytes) if CLOSE_NOTIFY.contains(&bytes) => format!(
-            ": the other end sent {bytes} B to a socket that was closed already: harmless if that was TLS's close_notify, \
-             whose length it is; further writes fail with EPIPE"
-        )
-        .into(),
-        _ => cause_words(ResetCause::DataAfterClose).into(),
+/// Why it was reset; data for a closed socket need not be a failure.
+fn push_cause(text: &mut String, cause: ResetCause, facts: &CloseFacts) {
+    match facts.late_bytes.filter(|_| cause == ResetCause::DataAfterClose) {
+        Some(bytes) if facts.other_closed && bytes <= 64 => push(
+            text,
+            format_args!(
+                ": the other end still sent {bytes} B while it closed too, as TLS does with close_notify: harmless"
+            ),
+        ),
+        Some(bytes) if CLOSE_NOTIFY.contains(&bytes) => push(
+            text,
+            format_args!(
+                ": the other end sent {bytes} B to a socket that was closed already: harmless if that was TLS's \
+                 close_notify, whose length it is; further writes fail with EPIPE"
+            ),
+        ),
+        _ => text.push_str(cause_words(cause)),
     }
 }
 
@@ -253,10 +276,10 @@ fn name(role: Role) -> &'static str {
     }
 }
 
-fn missing_words(missing: &[Missing]) -> String {
-    let words: Vec<&str> = missing
-        .iter()
-        .map(|missing| match missing {
+fn push_missing(text: &mut String, missing: &[Missing]) {
+    for (index, missing) in missing.iter().enumerate() {
+        text.push_str(if index == 0 { " (incomplete, not seen: " } else { ", " });
+        text.push_str(match missing {
             Missing::Syn => "SYN",
             Missing::Synack => "SYN,ACK",
             Missing::Ack => "ACK",
@@ -264,9 +287,11 @@ fn missing_words(missing: &[Missing]) -> String {
             Missing::States => "states",
             Missing::Interface => "segments",
             Missing::Lost => "lost events",
-        })
-        .collect();
-    if words.is_empty() { String::new() } else { format!(" (incomplete, not seen: {})", words.join(", ")) }
+        });
+    }
+    if !missing.is_empty() {
+        text.push(')');
+    }
 }
 
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -1,20 +1,13 @@
-//! The programs that the end-to-end tests call, installed by apt-get where they are missing.
+//! The programs that the end-to-end tests call.
 
-use std::io;
+use anyhow::Result;
 
-use anyhow::{Result, bail};
-
-use crate::{process, root};
-
-/// A program, and the Debian package that has it.
-struct Tool {
-    program: &'static str,
-    package: &'static str,
-}
+use super::apt::{self, Tool};
 
 /// What the tests call to watch, to set up networks and to read output.
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool { program: "bpftool", package: "bpftool" },
+    Tool { program: "ethtool", package: "ethtool" },
     Tool { program: "ip", package: "iproute2" },
     Tool { program: "jq", package: "jq" },
     Tool { program: "nft", package: "nftables" },
@@ -24,42 +17,5 @@ const TOOLS: [Tool; 6] = [
 
 /// Installs what is missing.
 pub(crate) fn ensure() -> Result<()> {
-    let packages = missing();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    if process::find("apt-get").is_none() {
-        bail!("the tests need programs that are not installed: install {}", packages.join(", "));
-    }
-    eprintln!("xtask: installing {}", packages.join(", "));
-    // A fresh machine has no package lists yet, one that has them is spared the time to fetch them again.
-    if install(&packages).is_err() {
-        apt_get(&["update"])?;
-        install(&packages)?;
-    }
-    let missing = missing();
-    if !missing.is_empty() {
-        bail!("apt-get has installed {}, but the programs are not on PATH: add their folder", missing.join(", "));
-    }
-    Ok(())
-}
-
-/// The packages of the programs that are not there.
-fn missing() -> Vec<&'static str> {
-    TOOLS.iter().filter(|tool| process::find(tool.program).is_none()).map(|tool| tool.package).collect()
-}
-
-/// Has apt-get install these packages, and nothing that they only recommend.
-fn install(packages: &[&str]) -> Result<()> {
-    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
-    arguments.extend(packages);
-    apt_get(&arguments)
-}
-
-/// Runs apt-get as root; it must not ask anything, since nobody may be there to answer.
-fn apt_get(arguments: &[&str]) -> Result<()> {
-    // env(1) and not this process's environment, which sudo would not hand on.
-    let mut command = root::command("env")?;
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments).stdout(io::stderr());
-    process::run(&mut command)
+    apt::ensure(&TOOLS)
 }

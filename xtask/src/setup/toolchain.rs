@@ -46,6 +46,17 @@ impl Toolchain {
         })
     }
 
+    /// Installs the standard library for another target unless it is there.
+    pub(crate) fn ensure_target(&self, target: &str) -> Result<()> {
+        if self.libraries().join("rustlib").join(target).exists() {
+            return Ok(());
+        }
+        eprintln!("xtask: installing the target {target}");
+        let mut add = Command::new("rustup");
+        add.args(["target", "add", target, "--toolchain", &self.version]).stdout(io::stderr());
+        process::run(&mut add)
+    }
+
     /// The toolchain, if it is installed with all its parts.
     fn complete(version: &str) -> Option<Self> {
         let sysroot = command(version, "rustc").args(["--print", "sysroot"]).stderr(Stdio::null()).output().ok()?;

@@ -10,7 +10,7 @@ use super::{
     exchange::{Exchange, State::*},
 };
 use crate::{
-    connections::Totals,
+    connections::{Totals, end::End},
     event::{Endpoint, Event},
     tcp::TcpFlags,
     timeline::{Close, CloseKind, Handshake, Outcome},
@@ -184,11 +184,16 @@ fn sockets_whose_end_is_never_seen_do_not_gather() {
 }
 
 #[test]
-fn deadlines_of_what_is_forgotten_do_not_gather() {
+fn what_was_noted_of_the_forgotten_does_not_gather() {
     let mut exchange = bounded(64);
     flood(&mut exchange, 0..200_000, false);
     let due = exchange.connections().table.deadlines();
     assert!(due < 4_096, "{due}");
+    for number in 0..20_000_u16 {
+        open(&mut exchange, 1_024 + number);
+    }
+    let attempts = exchange.connections().table.room.attempts();
+    assert!(attempts < 4_096, "{attempts}");
 }
 
 impl Exchange {
@@ -201,4 +206,16 @@ impl Exchange {
     fn sockets(&mut self) -> usize {
         self.connections().table.sockets.len()
     }
+}
+
+#[test]
+fn an_open_connection_keeps_nothing_of_its_opening() {
+    let mut exchange = Exchange::new();
+    open(&mut exchange, CLIENT);
+    let table = &exchange.connections().table;
+    let kept: Vec<_> = table.iter().flat_map(|(_, conn)| &conn.ends).map(End::has_detail).collect();
+    assert_eq!(kept, [false, false]);
+    close(&mut exchange, CLIENT);
+    let (_, closes) = exchange.records();
+    assert_eq!(closes.iter().map(|record| record.duration_ns.is_some()).collect::<Vec<_>>(), [true]);
 }

@@ -28,9 +28,24 @@ impl Formatter for Escape {
     }
 }
 
-/// Whether `text` stands between the quotes of a JSON string as it is; rather no than yes.
-pub(super) fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\')
+/// Whether text stands between the quotes of a JSON string as it is; rather no than yes. It is UTF-8.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    // The arrows of summaries; of these bytes, no unsafe character can be made.
+    all(text, |byte| is_plain_byte(byte) | matches!(byte, 0xe2 | 0x86 | 0x90 | 0x92))
+}
+
+/// The same for what need not be UTF-8.
+pub(super) fn is_plain_ascii(text: &[u8]) -> bool {
+    all(text, is_plain_byte)
+}
+
+/// Looks at every byte whatever the ones before are like, as many at once as the processor can.
+fn all(text: &[u8], is_fine: impl Fn(u8) -> bool) -> bool {
+    text.iter().fold(true, |fine, &byte| fine & is_fine(byte))
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\')
 }
 
 #[cfg(test)]
@@ -52,6 +67,15 @@ mod tests {
         assert_eq!(json("\u{7f}\u{9b}\u{202e}\u{e0041}é"), "\"\\u007f\\u009b\\u202e\\udb40\\udc41é\"");
     }
 
+    #[test]
+    fn whatever_is_made_of_the_bytes_of_arrows_is_plain() {
+        let arrows = char::MIN..=char::MAX;
+        for text in arrows.map(|character| character.to_string()).filter(|text| is_plain(text.as_bytes())) {
+            assert_eq!(json(&text), ["\"", &text, "\""].concat());
+        }
+        assert!(is_plain("33 B →, 29 B ←".as_bytes()) && !is_plain("é".as_bytes()));
+    }
+
     proptest! {
         #[test]
         fn escapes_change_nothing(text: String) {
@@ -66,7 +90,8 @@ mod tests {
         #[test]
         fn plain_text_needs_no_escape(text in r#"[ -~"\\\x00-\x1f\x7f-\xa0]{0,6}"#) {
             let quoted = ["\"", &text, "\""].concat();
-            prop_assert!(!is_plain(&text) || json(&text) == quoted);
+            prop_assert!(!is_plain(text.as_bytes()) || json(&text) == quoted);
+            prop_assert!(!is_plain_ascii(text.as_bytes()) || is_plain(text.as_bytes()));
         }
     }
 }

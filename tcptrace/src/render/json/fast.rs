@@ -1,11 +1,15 @@
-//! The two entries of which there are most, written without serde, which takes three times as long.
+//! The entries of which there are most, written without serde, which takes three times as long.
 //!
 //! What they have to look like is what serde makes of them: a test holds these to it for any value.
 
-use super::{super::line::Line, by_serde, escape::is_plain};
+use super::{
+    super::line::Line,
+    by_serde,
+    escape::{is_plain, is_plain_ascii},
+};
 use crate::{
     connections::Role,
-    entry::{EndpointEntry, SegmentEntry, Stamp, StateEntry},
+    entry::{EndpointEntry, OwnerEntry, SegmentEntry, Stamp, StateEntry},
     event::{Comm, Direction},
     tcp::{TcpOption, TcpOptions, Timestamp},
 };
@@ -95,15 +99,8 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
     line.raw(r#","old":""#).raw(old.name()).raw("\"");
     line.raw(r#","new":""#).raw(new.name()).raw("\"");
     line.raw(r#","local":"#).endpoint(local);
-    match remote {
-        Some(remote) => line.raw(r#","remote":"#).endpoint(remote),
-        None => line.raw(r#","remote":null"#),
-    };
-    line.raw(match role {
-        Some(Role::Client) => r#","role":"client""#,
-        Some(Role::Server) => r#","role":"server""#,
-        None => r#","role":null"#,
-    });
+    line.raw(r#","remote":"#).endpoint_or_null(remote);
+    line.raw(r#","role":"#).role_or_null(*role);
     match error {
         Some(error) => line.raw(r#","error":""#).display(error).raw("\""),
         None => line.raw(r#","error":null"#),
@@ -117,14 +114,62 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
     line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns).raw("}");
 }
 
+/// Writes who owns a socket.
+pub(super) fn owner(entry: &OwnerEntry, line: &mut Line<'_>) {
+    let OwnerEntry { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm, source } = entry;
+    line.raw(r#"{"type":"owner""#).stamp(stamp);
+    line.raw(r#","conn":"#).long_number_or_null(*conn);
+    line.raw(r#","socket":"#).long_number_or_null(*socket);
+    line.raw(r#","local":"#).endpoint(local);
+    line.raw(r#","remote":"#).endpoint_or_null(remote);
+    if let Some(sockets) = *sockets {
+        line.raw(r#","sockets":"#).number(sockets);
+    }
+    if let Some(asked_ns) = *asked_ns {
+        line.raw(r#","asked_ns":"#).long_number(asked_ns);
+    }
+    line.raw(r#","pid":"#).number_or_null(*pid);
+    line.raw(r#","comm":"#).comm_or_null(*comm);
+    line.raw(r#","source":"#).word(*source).raw("}");
+}
+
 impl Line<'_> {
     pub(super) fn stamp(&mut self, Stamp { time, boot_ns }: &Stamp) -> &mut Self {
-        self.raw(r#","time":""#).raw(time.text());
+        self.raw(r#","time":""#).time(*time);
         self.raw(r#"","boot_ns":"#).long_number_or_null(*boot_ns)
     }
 
     fn endpoint(&mut self, EndpointEntry { addr, port }: &EndpointEntry) -> &mut Self {
         self.raw(r#"{"addr":""#).address(*addr).raw(r#"","port":"#).number_or_null(*port).raw("}")
+    }
+
+    fn endpoint_or_null(&mut self, endpoint: &Option<EndpointEntry>) -> &mut Self {
+        match endpoint {
+            Some(endpoint) => self.endpoint(endpoint),
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn role_or_null(&mut self, role: Option<Role>) -> &mut Self {
+        self.raw(match role {
+            Some(Role::Client) => r#""client""#,
+            Some(Role::Server) => r#""server""#,
+            None => "null",
+        })
+    }
+
+    /// One of a fixed set of words, which need no escapes.
+    #[inline]
+    pub(super) fn word(&mut self, word: impl Into<&'static str>) -> &mut Self {
+        self.raw("\"").raw(word.into()).raw("\"")
+    }
+
+    #[inline]
+    pub(super) fn word_or_null(&mut self, word: Option<impl Into<&'static str>>) -> &mut Self {
+        match word {
+            Some(word) => self.word(word),
+            None => self.raw("null"),
+        }
     }
 
     pub(super) fn options(&mut self, options: &TcpOptions) -> &mut Self {
@@ -144,7 +189,7 @@ impl Line<'_> {
     }
 
     pub(super) fn string(&mut self, text: &str) -> &mut Self {
-        if is_plain(text) {
+        if is_plain(text.as_bytes()) {
             return self.raw("\"").raw(text).raw("\"");
         }
         by_serde(text, self.out());
@@ -153,6 +198,7 @@ impl Line<'_> {
 
     pub(super) fn comm_or_null(&mut self, comm: Option<Comm>) -> &mut Self {
         match comm {
+            Some(comm) if is_plain_ascii(comm.bytes()) => self.raw("\"").raw(comm.bytes()).raw("\""),
             Some(comm) => self.string(&String::from_utf8_lossy(comm.bytes())),
             None => self.raw("null"),
         }

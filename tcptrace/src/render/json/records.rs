@@ -1,11 +1,9 @@
-//! The records of a connection, written without serde as the events are: their words alone come from it.
+//! The records of a connection, written without serde as the events are.
 
-use serde::Serialize;
-
-use super::{super::line::Line, by_serde};
+use super::super::line::Line;
 use crate::{
     entry::{CloseEntry, HandshakeEntry},
-    timeline::{Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, OpeningRetransmissions, Stay},
+    timeline::{Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Reset, Stay},
 };
 
 /// Writes what came of a handshake.
@@ -34,21 +32,21 @@ pub(super) fn handshake(HandshakeEntry { stamp, record }: &HandshakeEntry, line:
     line.raw(r#"{"type":"handshake""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
-    line.raw(r#","kind":"#).value(kind);
-    line.raw(r#","outcome":"#).value(outcome);
+    line.raw(r#","kind":"#).word(*kind);
+    line.raw(r#","outcome":"#).word_or_null(*outcome);
     line.raw(r#","by_icmp":"#).truth(*by_icmp);
-    line.raw(r#","waiting_for":"#).value(waiting_for);
+    line.raw(r#","waiting_for":"#).word_or_null(*waiting_for);
     line.raw(r#","client":"#).handshake_end(client);
     line.raw(r#","server":"#).handshake_end(server);
     line.raw(r#","role_inferred":"#).truth(*role_inferred);
     line.raw(r#","syn_to_synack_ns":"#).long_number_or_null(*syn_to_synack_ns);
     line.raw(r#","synack_to_ack_ns":"#).long_number_or_null(*synack_to_ack_ns);
     line.raw(r#","connect_ns":"#).long_number_or_null(*connect_ns);
-    line.raw(r#","reset":"#).value(reset);
+    line.raw(r#","reset":"#).reset_or_null(*reset);
     line.raw(r#","retransmissions":{"syn":"#).number_or_null(*syn);
     line.raw(r#","synack":"#).number_or_null(*synack);
     line.raw(r#"},"incomplete":"#).truth(*incomplete);
-    line.raw(r#","missing":"#).value(missing);
+    line.raw(r#","missing":"#).missing(missing);
     line.raw(r#","summary":"#).string(summary).raw("}");
 }
 
@@ -77,8 +75,8 @@ pub(super) fn close(CloseEntry { stamp, record }: &CloseEntry, line: &mut Line<'
     line.raw(r#"{"type":"close""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
-    line.raw(r#","kind":"#).value(kind);
-    line.raw(r#","initiator":"#).value(initiator);
+    line.raw(r#","kind":"#).word(*kind);
+    line.raw(r#","initiator":"#).role_or_null(*initiator);
     line.raw(r#","client":"#).close_end(client);
     line.raw(r#","server":"#).close_end(server);
     line.raw(r#","half_close_ns":"#).long_number_or_null(*half_close_ns);
@@ -86,8 +84,8 @@ pub(super) fn close(CloseEntry { stamp, record }: &CloseEntry, line: &mut Line<'
     line.raw(r#","bytes":{"client_to_server":"#).long_number_or_null(*client_to_server);
     line.raw(r#","server_to_client":"#).long_number_or_null(*server_to_client);
     line.raw(r#"},"duration_ns":"#).long_number_or_null(*duration_ns);
-    line.raw(r#","time_wait":"#).value(time_wait);
-    line.raw(r#","reset":"#).value(reset);
+    line.raw(r#","time_wait":"#).word_or_null(*time_wait);
+    line.raw(r#","reset":"#).reset_or_null(*reset);
     let Each { client, server } = retransmissions;
     line.raw(r#","retransmissions":{"client":"#).number_or_null(*client);
     line.raw(r#","server":"#).number_or_null(*server);
@@ -95,7 +93,7 @@ pub(super) fn close(CloseEntry { stamp, record }: &CloseEntry, line: &mut Line<'
     line.raw(r#"},"states":{"client":"#).stays(client);
     line.raw(r#","server":"#).stays(server);
     line.raw(r#"},"incomplete":"#).truth(*incomplete);
-    line.raw(r#","missing":"#).value(missing);
+    line.raw(r#","missing":"#).missing(missing);
     line.raw(r#","summary":"#).string(summary).raw("}");
 }
 
@@ -132,24 +130,39 @@ impl Line<'_> {
         self.raw("]")
     }
 
-    /// A word, or another value that serde has to know.
-    fn value(&mut self, value: &impl Serialize) -> &mut Self {
-        by_serde(value, self.out());
-        self
+    fn reset_or_null(&mut self, reset: Option<Reset>) -> &mut Self {
+        match reset {
+            Some(Reset { by, cause }) => {
+                self.raw(r#"{"by":"#).role_or_null(Some(by)).raw(r#","cause":"#).word(cause).raw("}")
+            }
+            None => self.raw("null"),
+        }
+    }
+
+    fn missing(&mut self, missing: &[Missing]) -> &mut Self {
+        self.raw("[");
+        for (index, &what) in missing.iter().enumerate() {
+            self.raw(if index == 0 { "" } else { "," }).word(what);
+        }
+        self.raw("]")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, option::of, prelude::*, sample::select};
+    use serde::Serialize;
+    use strum::IntoEnumIterator;
 
+    use super::Line;
     use crate::{
         entry::Entry,
-        event::Comm,
+        event::{Comm, OwnerSource},
         render::{Json, Render as _, json::by_serde, samples},
         tcp::{OptionBytes, TcpOptions, TcpState},
         timeline::{
-            Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Stay,
+            Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+            OpeningRetransmissions, Outcome, ResetCause, Stay, TimeWait, WaitingFor,
         },
     };
 
@@ -178,6 +191,26 @@ mod tests {
     fn any_stays() -> impl Strategy<Value = Vec<Stay>> {
         let stay = (select(TcpState::ALL.to_vec()), any::<(Option<u64>, bool)>());
         vec(stay.prop_map(|(state, (ns, inferred))| Stay { state, ns, inferred }), 0..4)
+    }
+
+    #[test]
+    fn every_word_is_as_serde_writes_it() {
+        fn hold<T: IntoEnumIterator + Into<&'static str> + Serialize>() {
+            for value in T::iter() {
+                let (mut out, mut expected) = (Vec::new(), Vec::new());
+                by_serde(&value, &mut expected);
+                Line::new(&mut out).word(value);
+                assert_eq!(String::from_utf8(out), String::from_utf8(expected));
+            }
+        }
+        hold::<HandshakeKind>();
+        hold::<Outcome>();
+        hold::<WaitingFor>();
+        hold::<Missing>();
+        hold::<CloseKind>();
+        hold::<ResetCause>();
+        hold::<TimeWait>();
+        hold::<OwnerSource>();
     }
 
     proptest! {

@@ -179,6 +179,12 @@ proptest! {
     }
 
     #[test]
+    fn any_owner_is_as_serde_writes_it(owner in samples::any_owner()) {
+        let entry = Entry::Owner(owner);
+        prop_assert_eq!(line(entry.clone()), line_by_serde(&entry));
+    }
+
+    #[test]
     fn an_entry_is_one_line_of_json(segment in samples::any_segment()) {
         let line = line(Entry::Segment(segment));
         prop_assert_eq!(line.find('\n'), Some(line.len() - 1));

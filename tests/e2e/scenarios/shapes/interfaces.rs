@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ACK, ANY, Actor, Ends, LIMIT, Netns, Peer, RST, SOME, Tracer, Tun, Veth, assert_record, but, close, eventually,
-    receive_end, send, tcx_programs, text,
+    ACK, ANY, Actor, Ends, Netns, Peer, RST, SOME, Tracer, Tun, Veth, assert_record, but, close, receive_end, send,
+    text, wait_attached,
 };
 
 use super::{Plain, exchange, start, stays, told_once, wait_told};
@@ -35,7 +35,7 @@ impl Appearing {
     /// The tracer gets to know the interface.
     fn notice(&self) {
         self.tracer.signal(Signal::CONT);
-        eventually("the tracer on the new interface", LIMIT, || tcx_programs(&self.netns, "tun0") == (1, 1));
+        wait_attached(&self.netns, "tun0");
     }
 
     /// The client shuts down, then the peer closes.

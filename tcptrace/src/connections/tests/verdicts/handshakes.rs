@@ -1,6 +1,7 @@
 //! Handshakes: what came of them.
 
 use super::*;
+use crate::event::{Direction, Event};
 
 #[test]
 fn a_reset_that_answers_the_syn_is_a_refusal() {
@@ -49,6 +50,24 @@ fn an_icmp_error_shows_the_port_of_a_syn_that_never_left() {
     assert_eq!((handshake.client.isn, handshake.retransmissions.syn), (None, None));
     assert!(handshake.summary.contains("unreachable: port unreachable"), "{}", handshake.summary);
     assert_eq!(exchange.totals().numbered, 1);
+}
+
+#[test]
+fn a_late_answer_shows_the_port_of_a_syn_that_was_not_seen_to_leave() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(1, 0, SERVER, Close, SynSent);
+    exchange.pass(SECOND);
+    exchange.timeout();
+    let mut answer = exchange.built(SERVER, CLIENT, SYN, 7_000, Some(1_001));
+    answer.direction = Some(Direction::In);
+    exchange.event(&Event::Segment(answer));
+    exchange.full_state(1, CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, 1_001, Some(7_001), 0);
+    exchange.pass(2 * SECOND);
+    let (handshakes, _) = exchange.records();
+    let told: Vec<_> = handshakes.iter().map(|handshake| (handshake.outcome, handshake.missing.as_slice())).collect();
+    assert_eq!(told, [(Some(Outcome::Established), [Missing::Syn].as_slice())]);
+    assert_eq!(handshakes[0].client.port, Some(CLIENT));
 }
 
 #[test]

@@ -1,0 +1,79 @@
+//! The hot path asks for no memory: what an event costs may not depend on the allocator.
+
+#[path = "../benches/events/traffic.rs"]
+mod traffic;
+
+use allocation_counter::measure;
+use tcptrace::{
+    connections::Connections,
+    describe::Describer,
+    record,
+    render::{Json, Render as _},
+    reset_reason::ResetReasons,
+};
+
+use self::traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic};
+
+/// From the bytes of the ring to those of JSON.
+struct Path {
+    reasons: ResetReasons,
+    connections: Connections,
+    describer: Describer,
+    out: Vec<u8>,
+}
+
+impl Path {
+    /// Has seen so much that hardly anything of it has to grow any more.
+    fn warm(traffic: &mut Traffic) -> Self {
+        let mut describer = Describer::default();
+        describer.name_interface(1, "lo");
+        let (reasons, connections) = (ResetReasons::default(), Connections::new(NETNS));
+        let mut path = Self { reasons, connections, describer, out: Vec::with_capacity(1 << 20) };
+        path.take(&traffic.listen());
+        while traffic.connections() < 4 * CONCURRENT {
+            path.take(&traffic.round());
+        }
+        path
+    }
+
+    fn take(&mut self, records: &Records) {
+        let Self { reasons, connections, describer, out } = self;
+        for bytes in records.iter() {
+            let decoded = record::decode(bytes, reasons).expect("a record of this build");
+            connections.handle_event(&decoded.event, &mut |placed| {
+                Json.render(&describer.entry(placed), out);
+            });
+            if out.len() > 1 << 19 {
+                out.clear();
+            }
+        }
+    }
+
+    /// Allocations that it takes to handle these.
+    fn allocations(&mut self, records: &Records) -> u64 {
+        measure(|| self.take(records)).count_total
+    }
+}
+
+#[test]
+fn segments_of_established_connections_allocate_nothing() {
+    let mut traffic = Traffic::new();
+    let mut path = Path::warm(&mut traffic);
+    let [opened, data, closed] = traffic.with_data(20);
+    assert!(path.allocations(&opened) > 0, "nothing is counted");
+    assert_eq!(data.iter().count() as u64, 40 * CONCURRENT);
+    assert_eq!(path.allocations(&data), 0);
+    path.take(&closed);
+}
+
+#[test]
+fn a_connection_allocates_for_its_two_records_and_not_for_each_event() {
+    let mut traffic = Traffic::new();
+    let mut path = Path::warm(&mut traffic);
+    let round = traffic.round();
+    assert_eq!(round.iter().count() as u64, RECORDS * CONCURRENT);
+    let each = path.allocations(&round) as f64 / CONCURRENT as f64;
+    // Twelve: the options of both ends, the states of both (which grow once), two records with their sentences, two lists of
+    // states in the second. Now and then something that is remembered grows.
+    assert!(each < 12.5, "{each} allocations for a connection");
+}

@@ -1,0 +1,88 @@
+//! When the tracer wakes up, and when it sleeps.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, endpoint, eventually};
+
+/// Lets this much time pass: what is looked at is what happens meanwhile.
+fn pass(time: Duration) {
+    let began = Instant::now();
+    eventually("time to pass", LIMIT, || began.elapsed() >= time);
+}
+
+/// How often the threads of a process have gone to sleep.
+fn sleeps(process: u32) -> u64 {
+    let tasks = Path::new("/proc").join(process.to_string()).join("task");
+    let tasks = std::fs::read_dir(tasks).expect("a process that runs has threads");
+    let of_task = |task: std::io::Result<std::fs::DirEntry>| {
+        let status = task.and_then(|task| std::fs::read_to_string(task.path().join("status")));
+        let status = status.expect("no thread ends meanwhile");
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count.and_then(|count| count.trim().parse::<u64>().ok()).expect("every thread has this count")
+    };
+    tasks.map(of_task).sum()
+}
+
+#[test]
+fn a_tracer_with_nothing_to_trace_sleeps() {
+    const PORT: u16 = 4971;
+    const SPAN: Duration = Duration::from_secs(2);
+    let netns = Netns::new();
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
+    // It asks once who listens.
+    pass(Duration::from_secs(1));
+    let before = sleeps(tracer.id());
+    pass(SPAN);
+    let woken = sleeps(tracer.id()) - before;
+    tracer.stop();
+    assert!(woken < 10, "{woken} times within {SPAN:?}");
+}
+
+#[test]
+fn what_happens_while_it_sleeps_is_told_at_once() {
+    const PORT: u16 = 4972;
+    const SOON: Duration = Duration::from_millis(100);
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        // Long enough that the tracer has caught up, and short of its next look at the kernel's counters.
+        pass(Duration::from_millis(150));
+        let began = Instant::now();
+        let connection = ends.open();
+        let client = connection.client_address();
+        tracer.wait_for("the SYN", |record| record["flags"] == "S" && endpoint(record, "src") == Some(client));
+        took.push(began.elapsed());
+        drop(connection);
+    }
+    tracer.stop();
+    took.sort();
+    // On a busy machine one or two may take longer.
+    assert!(took[2] < SOON, "{took:?}");
+}
+
+#[test]
+fn what_follows_on_a_flood_is_told_at_once() {
+    const PORT: u16 = 4973;
+    const FLOOD: usize = 300;
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
+    for _ in 0..3 {
+        let ports: Vec<u16> = (0..FLOOD).map(|_| ends.open().client_address().port()).collect();
+        let began = Instant::now();
+        // The tracer's clock ticks once a second, and would find it then too.
+        tracer.wait_for("the end of the flood", |record| {
+            record["type"] == "handshake" && record["client"]["port"] == ports[FLOOD - 1]
+        });
+        assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+    }
+    let trace = tracer.stop();
+    trace.nothing_lost();
+    assert_eq!(trace.of_type("handshake").len(), 3 * FLOOD);
+}

@@ -1,0 +1,58 @@
+//! What `cargo xtask vm` needs besides: an emulator, and programs for the system inside of it.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Result, bail};
+
+use super::apt::{self, Tool};
+use crate::process;
+
+/// The emulator, the programs of its system (busybox static, since nothing else is there when it starts), and those that
+/// the tests call there.
+const TOOLS: [Tool; 6] = [
+    Tool { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+    Tool { program: "busybox", package: "busybox-static" },
+    Tool { program: "bpftool", package: "bpftool" },
+    Tool { program: "ethtool", package: "ethtool" },
+    Tool { program: "ip", package: "iproute2" },
+    Tool { program: "nft", package: "nftables" },
+];
+
+/// The keys that Debian's packages are signed with.
+pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Installs what is missing.
+pub(crate) fn ensure() -> Result<()> {
+    if process::find("apt-get").is_none() {
+        bail!("Debian's kernels come by apt-get, which is not installed: run this on Debian or Ubuntu");
+    }
+    apt::ensure(&TOOLS)?;
+    if needs_libraries("busybox") {
+        bail!("the busybox on PATH is not the static one: install busybox-static in its place");
+    }
+    if !Path::new(KEYRING).exists() {
+        bail!("{KEYRING} is not there: install debian-archive-keyring");
+    }
+    Ok(())
+}
+
+/// Whether a program does not run by itself; ldd(1) fails for one that does.
+fn needs_libraries(program: &str) -> bool {
+    let Some(file) = process::find(program) else { return true };
+    let listed = Command::new("ldd").arg(file).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    listed.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_needs_libraries() {
+        assert!(needs_libraries("bash"));
+        assert!(needs_libraries("no-such-program"));
+    }
+}

@@ -1,0 +1,13 @@
+//! Other kernels than this machine's: Debian's, booted in an emulator, with the end-to-end tests run inside.
+//!
+//! Software emulation only: it works on every machine, also on one that is virtual itself.
+
+pub(crate) mod checks;
+mod guest;
+mod image;
+pub(crate) mod kernels;
+pub(crate) mod machine;
+mod modules;
+pub(crate) mod report;
+
+pub(crate) use guest::Guest;

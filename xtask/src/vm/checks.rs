@@ -1,0 +1,178 @@
+//! What is checked on each kernel: end-to-end tests, sorted by what they say about it.
+
+use anyhow::{Result, bail};
+
+/// A row of the table.
+pub(crate) struct Check {
+    /// What works.
+    pub(crate) what: &'static str,
+    /// The tests that show it: all whose names begin like this.
+    tests: &'static [&'static str],
+    /// Those of them that are part of every run, and not only of one of everything.
+    core: &'static [&'static str],
+    /// The first kernel that has what it takes, as (major, minor).
+    since: (u32, u32),
+}
+
+/// The oldest kernel that tcptrace runs on.
+const OLDEST: (u32, u32) = (5, 10);
+/// The first one whose veth devices have GRO.
+const VETH_GRO: (u32, u32) = (5, 13);
+/// The first of Debian's that has MPTCP built in.
+const MPTCP: (u32, u32) = (6, 1);
+/// The first of Debian's where the other host's SYN,ACK ends a simultaneous open.
+const CROSSING_SYNS: (u32, u32) = (6, 1);
+/// The first one with TCX.
+const TCX: (u32, u32) = (6, 6);
+/// The first one with reasons for resets.
+const REASONS: (u32, u32) = (6, 10);
+
+/// All of them. Tests that have to be quicker than an emulated machine can be relied upon to be are left out.
+const CHECKS: [Check; 28] = [
+    check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
+    check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
+    check("attached by clsact, beside others, nothing left", &["attach::clsact_"]).core(&[
+        "attach::clsact_leaves_the_qdisc",
+        "attach::clsact_removes",
+        "attach::clsact_sees",
+    ]),
+    check("attached by TCX, beside others, nothing left", &["attach::tcx_"])
+        .core(&["attach::tcx_leaves_the_qdisc", "attach::tcx_leaves_no_program", "attach::tcx_sees"])
+        .since(TCX),
+    check("a client and a server, on one host and on two", &["seeds::"]).core(&[
+        "seeds::port_10000",
+        "seeds::port_54321",
+        "seeds::port_9999::the",
+    ]),
+    check("refused by a reset, by a packet filter, by ICMP", &["scenarios::opening::refusals::"])
+        .core(&["scenarios::opening::refusals::a_reset_answers", "scenarios::opening::refusals::an_icmp"]),
+    check("causes of resets", &["scenarios::closing::resets::"]).core(&[
+        "scenarios::closing::resets::so_linger",
+        "scenarios::closing::resets::closed_with",
+        "scenarios::closing::resets::a_write",
+    ]),
+    check("MPTCP", &["scenarios::shapes::mptcp::a_subflow", "scenarios::closing::processes::a_connection"])
+        .core(&["scenarios::shapes::mptcp::a_subflow_is"])
+        .since(MPTCP),
+    check("SCTP is left out", &["scenarios::shapes::mptcp::sctp"]),
+    check("a slow wire, a lossy wire (netem)", &["netem::"]).core(&["netem::a_"]),
+    check("SIGINT, SIGTERM, a closed stdout", &["endings::sig", "endings::a_closed_stdout"]).core(&["endings::sigint"]),
+    check("filters", &["filters::"]).core(&["filters::port_keeps"]),
+    check("orderly closes", &["scenarios::closing::orderly::f", "scenarios::closing::orderly::t"]),
+    check("a FIN behind queued data", &["scenarios::closing::orderly::a_fin_behind"]),
+    check("a FIN that GRO has merged into data", &["scenarios::closing::orderly::a_fin_that"]).since(VETH_GRO),
+    check("segments lost", &["scenarios::opening::loss::", "scenarios::closing::losses::"]),
+    check(
+        "two sockets that open at once, one that is both ends",
+        &["scenarios::opening::simultaneous::two", "scenarios::opening::simultaneous::a_socket"],
+    ),
+    check("a SYN of another host that crosses ours", &["scenarios::opening::simultaneous::a_syn"]).since(CROSSING_SYNS),
+    check("hosts that cannot be reached", &["scenarios::opening::unreachable::"]),
+    check("full accept queues, closing listeners", &["scenarios::opening::queues::"]),
+    check("a four-tuple used again", &["scenarios::closing::reuse::"]),
+    check(
+        "interfaces that come and go",
+        &[
+            "scenarios::shapes::interfaces::a_connection",
+            "scenarios::shapes::interfaces::a_handshake",
+            "scenarios::shapes::interfaces::a_refusal_before",
+            "scenarios::shapes::interfaces::an_interface",
+        ],
+    ),
+    check("bridges, VLAN tags", &["scenarios::shapes::several_interfaces::", "scenarios::shapes::vlan::"]),
+    check("other network namespaces", &["scenarios::shapes::namespaces::"]),
+    check(
+        "processes",
+        &["owners::the_only", "owners::both", "owners::where", "scenarios::closing::processes::a_process"],
+    ),
+    check(
+        "sockets handed to other processes",
+        &["scenarios::closing::processes::an_accepted", "scenarios::closing::processes::a_descriptor"],
+    ),
+    check("hints of SYN,ACKs sent again", &["hints::a_syn_ack", "hints::what_was"]),
+    check("hints with reasons for resets", &["hints::a_listener", "hints::a_reset", "hints::data", "hints::filters"])
+        .since(REASONS),
+];
+
+/// A row that not every kernel has.
+#[cfg(test)]
+pub(crate) const TCX_CHECK: Check = check("TCX", &[]).since(TCX);
+
+/// A check of a run of everything, on every kernel.
+const fn check(what: &'static str, tests: &'static [&'static str]) -> Check {
+    Check { what, tests, core: &[], since: OLDEST }
+}
+
+impl Check {
+    /// The same with tests for every run.
+    const fn core(mut self, core: &'static [&'static str]) -> Self {
+        self.core = core;
+        self
+    }
+
+    /// The same for newer kernels alone.
+    const fn since(mut self, since: (u32, u32)) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Whether a kernel has what it takes.
+    fn applies_to(&self, version: (u32, u32)) -> bool {
+        version >= self.since
+    }
+}
+
+/// A row of a run: a check with its tests.
+pub(crate) struct Row<'a> {
+    /// What is checked.
+    pub(crate) check: &'static Check,
+    /// The tests that show it.
+    pub(crate) tests: Vec<&'a str>,
+}
+
+impl Row<'_> {
+    /// The tests of this row for a kernel; none where it has not what it takes.
+    pub(crate) fn for_kernel(&self, version: (u32, u32)) -> Option<&[&str]> {
+        self.check.applies_to(version).then_some(&self.tests)
+    }
+}
+
+/// What a run checks, out of `all` tests that there are: everything, or the core alone.
+pub(crate) fn rows(all: &[String], everything: bool) -> Result<Vec<Row<'_>>> {
+    let rows = CHECKS.iter().map(|check| row(check, all, if everything { check.tests } else { check.core }));
+    Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().filter(|row| !row.tests.is_empty()).collect())
+}
+
+/// A row with the tests whose names begin like one of `starts`; each of these has to be the beginning of one.
+fn row<'a>(check: &'static Check, all: &'a [String], starts: &[&str]) -> Result<Row<'a>> {
+    let mut tests = Vec::new();
+    for start in starts {
+        let before = tests.len();
+        tests.extend(all.iter().map(String::as_str).filter(|name| name.starts_with(start)));
+        if tests.len() == before {
+            bail!("no test has a name that begins with {start}: mend xtask/src/vm/checks.rs");
+        }
+    }
+    Ok(Row { check, tests })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_found_by_the_beginnings_of_their_names() {
+        let all = ["a::one", "a::two", "b::a::one"].map(str::to_owned);
+        let found = row(&TCX_CHECK, &all, &["b::", "a::o"]).map(|row| row.tests);
+        assert_eq!(found.ok(), Some(vec!["b::a::one", "a::one"]));
+        let error = row(&TCX_CHECK, &all, &["a::", "c::"]).map(|row| row.tests).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.contains("begins with c::")));
+    }
+
+    #[test]
+    fn a_kernel_without_what_it_takes_has_no_tests() {
+        let row = Row { check: &TCX_CHECK, tests: vec!["a"] };
+        let tests = [(6, 1), (6, 6), (7, 0)].map(|version| row.for_kernel(version).map(<[_]>::len));
+        assert_eq!(tests, [None, Some(1), Some(1)]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The first file system of a virtual machine: a cpio archive ("newc"), which the kernel unpacks into memory.
+//!
+//! The format is in Documentation/driver-api/early-userspace/buffer-format.rst of the kernel.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, Write},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+const FOLDER: u32 = 0o040_755;
+const FILE: u32 = 0o100_000;
+const LINK: u32 = 0o120_777;
+const TRAILER: &str = "TRAILER!!!";
+
+/// An archive that is being written. What was written once is left out the second time.
+pub(crate) struct Image<W> {
+    to: W,
+    written: BTreeSet<PathBuf>,
+}
+
+impl<W: Write> Image<W> {
+    /// Begins an archive.
+    pub(crate) fn new(to: W) -> Self {
+        Self { to, written: BTreeSet::from([PathBuf::from("/")]) }
+    }
+
+    /// Adds a folder, with those that it is in.
+    pub(crate) fn folder(&mut self, path: &Path) -> io::Result<()> {
+        if self.written.contains(path) {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.folder(parent)?;
+        }
+        self.entry(path, FOLDER, &[])
+    }
+
+    /// Adds a file of this machine in the place where it is here.
+    pub(crate) fn same(&mut self, path: &Path) -> io::Result<()> {
+        self.copy(path, path)
+    }
+
+    /// Adds a file of this machine.
+    pub(crate) fn copy(&mut self, from: &Path, path: &Path) -> io::Result<()> {
+        let permissions = fs::metadata(from)?.permissions().mode() & 0o777;
+        self.file(path, permissions, &fs::read(from)?)
+    }
+
+    /// Adds a file.
+    pub(crate) fn file(&mut self, path: &Path, permissions: u32, content: &[u8]) -> io::Result<()> {
+        self.within(path, FILE | permissions, content)
+    }
+
+    /// Adds a symbolic link.
+    pub(crate) fn link(&mut self, path: &Path, target: &str) -> io::Result<()> {
+        self.within(path, LINK, target.as_bytes())
+    }
+
+    /// Ends the archive.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.entry(Path::new(TRAILER), 0, &[])?;
+        self.to.flush()
+    }
+
+    fn within(&mut self, path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            self.folder(parent)?;
+        }
+        if self.written.contains(path) {
+            return Ok(());
+        }
+        self.entry(path, mode, content)
+    }
+
+    fn entry(&mut self, path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+        let name = path.strip_prefix("/").unwrap_or(path).as_os_str().as_encoded_bytes();
+        let size = u32::try_from(content.len()).map_err(|_| io::Error::other("a file of 4 GiB or more"))?;
+        // Inode number, mode, owner, group, links, time, size, four numbers of devices, length of the name, no checksum.
+        let number = self.written.len() as u32;
+        let fields = [number, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name.len() as u32 + 1, 0];
+        let mut header = b"070701".to_vec();
+        for field in fields {
+            header.extend(format!("{field:08x}").into_bytes());
+        }
+        header.extend(name);
+        header.push(0);
+        self.padded(&header)?;
+        self.padded(content)?;
+        self.written.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes)?;
+        self.to.write_all(&[0; 3][..bytes.len().next_multiple_of(4) - bytes.len()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Result;
+
+    use super::*;
+
+    #[test]
+    fn entries_are_aligned_and_written_once() -> Result<()> {
+        let mut archive = Vec::new();
+        let mut image = Image::new(&mut archive);
+        for _ in 0..2 {
+            image.file(Path::new("/a/b"), 0o755, b"text\n")?;
+        }
+        image.finish()?;
+        let text = String::from_utf8(archive)?;
+        assert_eq!(text.len() % 4, 0);
+        let entries: Vec<_> = text.match_indices("070701").map(|(at, _)| at).collect();
+        assert!(entries.iter().all(|at| at % 4 == 0), "{entries:?}");
+        let names: Vec<_> = entries.iter().map(|at| text[at + 110..].split('\0').next().unwrap_or_default()).collect();
+        assert_eq!(names, ["a", "a/b", TRAILER]);
+        assert!(text.contains("text\n\0\0\0"));
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! A virtual machine, from its start to its end.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::kernels::Unpacked;
+
+/// What a machine wrote.
+pub(crate) struct Ended {
+    /// The tests' own output.
+    pub(crate) tests: String,
+    /// Where that is.
+    pub(crate) tests_file: PathBuf,
+    /// The kernel's words.
+    pub(crate) console: String,
+    /// Where they are.
+    pub(crate) console_file: PathBuf,
+}
+
+/// Boots a kernel with a file system and waits until the machine ends, or ends it after `limit`; what it wrote tells how
+/// far it has come.
+pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path) -> Result<Ended> {
+    fs::create_dir_all(logs)?;
+    let file = |kind: &str| logs.join(format!("{}.{kind}.log", kernel.release));
+    let (console_file, tests_file) = (file("console"), file("tests"));
+    for old in [&console_file, &tests_file] {
+        // Or it would be taken for this machine's.
+        if old.exists() {
+            fs::remove_file(old)?;
+        }
+    }
+    let serial = |file: &Path| format!("file:{}", file.display());
+
+    // coreutils' timeout ends it by force; in the foreground, so that Ctrl-C reaches it too.
+    let mut command = Command::new("timeout");
+    command.args(["--foreground", "--kill-after=5"]).arg(limit.as_secs().to_string());
+    command
+        .arg("qemu-system-x86_64")
+        // Not KVM, which is not everywhere, and hangs on some machines that are virtual themselves.
+        .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "2"])
+        .args(["-nodefaults", "-display", "none", "-no-reboot"])
+        .args(["-serial", &serial(&console_file), "-serial", &serial(&tests_file)])
+        .arg("-kernel")
+        .arg(&kernel.image)
+        .arg("-initrd")
+        .arg(image)
+        .args(["-append", "console=ttyS0 quiet panic=-1"])
+        .stdin(Stdio::null());
+    // How it ends is of no interest, not even after a time-out: the tests' output is what counts.
+    command.status().context("cannot start timeout, of coreutils")?;
+
+    let [tests, console] = [read(&tests_file)?, read(&console_file)?];
+    Ok(Ended { tests, tests_file, console, console_file })
+}
+
+/// What came out of a serial port.
+fn read(file: &Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("the emulator has not written {}", file.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
