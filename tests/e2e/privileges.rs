@@ -149,9 +149,10 @@ fn check_nobody(port_number: u16, way: &str) {
 
     let listener = netns.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port_number))).expect("a free port");
     let workers: Vec<_> = (0..2).map(|_| worker(&netns, &listener)).collect();
-    let mut command = Command::new("sh");
-    // Before Linux 5.11 maps count against this limit, which takes root to be raised; later it does not matter.
-    command.args(["-c", "ulimit -l unlimited 2> /dev/null || true; exec \"$@\"", "sh", "setpriv"]);
+    let mut command = Command::new("bash");
+    // Before Linux 5.11 maps count against this limit, which takes root to be raised; later it does not matter. Not by sh:
+    // BusyBox has a setpriv of its own in it, which can do less.
+    command.args(["-c", "ulimit -l unlimited 2> /dev/null || true; exec \"$@\"", "bash", "setpriv"]);
     command.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"]);
     command.args(["--inh-caps", &format!("-all,{NEEDED}"), "--ambient-caps", NEEDED, "--"]).arg(copy.path());
     command.args(["--json", "-p", &port_number.to_string(), "--attach", way, "-w"]).arg(&path);
