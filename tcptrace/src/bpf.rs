@@ -3,7 +3,6 @@
 
 mod attach;
 mod btf;
-mod consumer;
 mod error;
 mod filters;
 mod hints;

@@ -4,7 +4,7 @@ use std::{hash::BuildHasher as _, io};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, Map},
+    maps::{Array, HashMap, RingBuf},
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
@@ -162,7 +162,8 @@ impl Object {
     /// When it cannot be mapped or waited for.
     pub fn take_ring(&mut self) -> Result<Ring, LoadError> {
         let unusable = |cause| LoadError::Map { map: names::EVENTS, cause };
-        let Some(Map::RingBuf(ring)) = self.ebpf.take_map(names::EVENTS) else { return Err(unusable(missing())) };
+        let map = self.ebpf.take_map(names::EVENTS).ok_or_else(|| unusable(missing()))?;
+        let ring = RingBuf::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
         let awake = self.ebpf.take_map(names::AWAKE).ok_or_else(|| unusable(missing()))?;
         let awake = Array::try_from(awake).map_err(|e| unusable(io::Error::other(e)))?;
         Ring::new(ring, awake, self.ring_bytes).map_err(unusable)

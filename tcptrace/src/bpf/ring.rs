@@ -2,17 +2,15 @@
 
 use std::io;
 
-use aya::maps::{Array, MapData};
+use aya::maps::{Array, MapData, RingBuf};
 use log::debug;
 
-use super::{consumer::Consumer, readiness::Readiness};
+use super::readiness::Readiness;
 
 /// The consumer's end of the ring buffer that all kernel programs write to.
 pub struct Ring {
-    consumer: Consumer,
+    ring: RingBuf<MapData>,
     readiness: Readiness,
-    #[expect(dead_code, reason = "programs that are loaded later refer to the map by its descriptor")]
-    map: MapData,
     /// Where the kernel programs read whether they have to wake this end.
     awake: Array<MapData, u32>,
     said_awake: bool,
@@ -26,14 +24,13 @@ impl std::fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// Takes over the map of a ring of `size` bytes, and the one that tells the kernel programs whether to wake its reader.
+    /// Takes over a ring of `size` bytes, and the map that tells the kernel programs whether to wake its reader.
     ///
     /// # Errors
-    /// When it cannot be mapped or waited for.
-    pub(super) fn new(map: MapData, awake: Array<MapData, u32>, size: u32) -> io::Result<Self> {
-        let readiness = Readiness::of(&map.fd())?;
-        let consumer = Consumer::new(map.fd(), size)?;
-        Ok(Self { consumer, readiness, map, awake, said_awake: false, size })
+    /// When it cannot be waited for.
+    pub(super) fn new(ring: RingBuf<MapData>, awake: Array<MapData, u32>, size: u32) -> io::Result<Self> {
+        let readiness = Readiness::of(&ring)?;
+        Ok(Self { ring, readiness, awake, said_awake: false, size })
     }
 
     /// Its size in bytes.
@@ -51,8 +48,12 @@ impl Ring {
     }
 
     /// Hands up to `most` records to `take`; false when the ring was empty before that.
-    pub fn drain(&mut self, most: usize, take: impl FnMut(&[u8])) -> bool {
-        self.consumer.drain(most, take)
+    pub fn drain(&mut self, most: usize, mut take: impl FnMut(&[u8])) -> bool {
+        for _ in 0..most {
+            let Some(record) = self.ring.next() else { return false };
+            take(&record);
+        }
+        true
     }
 
     /// Says that the ring will be looked at again soon: nobody needs to wake this end.
