@@ -239,12 +239,18 @@ fn reopen(trace: &mut Trace) {
 
 async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {
     match change {
-        InterfaceChange::There(interface) => trace.meet(&interface),
+        InterfaceChange::There(interface) => trace.meet(&interface).await,
         InterfaceChange::Gone(index) => trace.attachments.forget(index),
+        InterfaceChange::QdiscMade(index) => trace.attachments.qdisc_made(index),
+        InterfaceChange::Stripped { index, qdisc } => trace.hang_again(index, qdisc).await,
         InterfaceChange::Overrun => match trace.interfaces.list().await {
             Ok(interfaces) => {
                 trace.attachments.retain(|index| interfaces.iter().any(|interface| interface.index == index));
-                interfaces.iter().for_each(|interface| trace.meet(interface));
+                for interface in &interfaces {
+                    trace.meet(interface).await;
+                    // Its filters may be among what was missed.
+                    trace.hang_again(interface.index, true).await;
+                }
             }
             Err(error) => debug!("interfaces cannot be listed again: {error}"),
         },

@@ -3,13 +3,16 @@
 
 mod attach;
 mod btf;
+mod clsact;
 mod error;
 mod filters;
 mod hints;
 mod interfaces;
+pub mod leftovers;
 mod loss;
 mod messages;
 mod object;
+mod owner;
 mod pending;
 mod private_tracefs;
 mod program_info;

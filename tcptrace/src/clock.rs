@@ -35,9 +35,14 @@ impl Clock {
     /// Compares the clocks again: the wall clock may have been set meanwhile.
     pub fn resample(&mut self) {
         let sample = Sample::best_of(5);
-        let now = self.now();
-        if self.offsets.at(now).is_none_or(|known| (sample.ahead - known).abs() > NOISE.max(sample.error)) {
-            self.offsets.insert(now, sample.ahead);
+        self.learn(self.now(), sample);
+    }
+
+    /// From this moment on the clocks were like this, unless that is no news. Both clocks count while the host sleeps, and
+    /// NTP makes both go faster or slower alike, so that only setting the wall clock is.
+    fn learn(&mut self, at: BootTime, sample: Sample) {
+        if self.offsets.at(at).is_none_or(|known| (sample.ahead - known).abs() > NOISE.max(sample.error)) {
+            self.offsets.insert(at, sample.ahead);
         }
     }
 
@@ -126,6 +131,55 @@ mod tests {
             clock.resample();
             assert_eq!(clock.wall(at), wall);
         }
+    }
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn ahead(seconds: i64) -> Sample {
+        Sample { error: 100, ahead: seconds * 1_000_000_000 }
+    }
+
+    /// The wall-clock time of a moment in whole seconds since boot, in seconds.
+    fn wall_seconds(clock: &Clock, seconds: u64) -> i64 {
+        clock.wall(BootTime(seconds * SECOND)).0 / 1_000_000_000
+    }
+
+    #[test]
+    fn what_happened_before_the_clock_was_set_keeps_its_time_whenever_it_is_shown() {
+        let mut clock = Clock::recorded();
+        clock.learn(BootTime(10 * SECOND), ahead(1_000));
+        let shown = |clock: &Clock| [10, 12, 15, 19].map(|at| wall_seconds(clock, at));
+        let at_once = shown(&clock);
+        assert_eq!(at_once, [1_010, 1_012, 1_015, 1_019]);
+        // Set forward by an hour, then back to before it all began.
+        for (at, offset) in [(20, 4_600), (30, -500)] {
+            clock.learn(BootTime(at * SECOND), ahead(offset));
+            assert_eq!(shown(&clock), at_once);
+        }
+        assert_eq!([20, 29, 30, 40].map(|at| wall_seconds(&clock, at)), [4_620, 4_629, -470, -460]);
+    }
+
+    #[test]
+    fn an_hour_of_sleep_is_an_hour_on_both_clocks() {
+        let mut clock = Clock::recorded();
+        clock.learn(BootTime(10 * SECOND), ahead(1_000));
+        clock.learn(BootTime(3_611 * SECOND), ahead(1_000));
+        assert_eq!([10, 11, 3_610, 3_611].map(|at| wall_seconds(&clock, at)), [1_010, 1_011, 4_610, 4_611]);
+    }
+
+    #[test]
+    fn what_may_be_an_error_of_measuring_changes_nothing() {
+        let mut clock = Clock::recorded();
+        let at = BootTime(10 * SECOND);
+        clock.learn(at, ahead(1_000));
+        let wall = clock.wall(at);
+        let Sample { ahead, .. } = ahead(1_000);
+        for (error, off) in [(100, NOISE), (5_000, -5_000), (0, 1)] {
+            clock.learn(at, Sample { error, ahead: ahead + off });
+            assert_eq!(clock.wall(at), wall, "{off} ns");
+        }
+        clock.learn(at, Sample { error: 100, ahead: ahead + NOISE + 1 });
+        assert_eq!(clock.wall(at).0, wall.0 + NOISE + 1);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Telling kernel threads from processes where the kernel programs cannot, since they know no offsets.
 
-use std::{collections::HashMap, fs};
+use std::collections::HashMap;
 
 use tcptrace_ebpf::PF_KTHREAD;
 
-use crate::event::Task;
+use crate::{event::Task, process_stat::ProcessStat};
 
 /// What is known of processes already. Kernel threads live long, so their numbers are seldom used again.
 #[derive(Debug, Default)]
@@ -16,9 +16,8 @@ impl KernelThreads {
         if self.0.contains_key(&task.pid) {
             return true;
         }
-        let stat = fs::read_to_string(format!("/proc/{}/stat", task.pid));
-        let kernel = match stat.as_deref().ok().and_then(flags) {
-            Some(flags) => flags & u64::from(PF_KTHREAD) != 0,
+        let kernel = match ProcessStat::of(task.pid) {
+            Some(stat) => stat.flags & u64::from(PF_KTHREAD) != 0,
             None => task.comm.bytes().starts_with(b"kworker/"),
         };
         if kernel {
@@ -28,23 +27,10 @@ impl KernelThreads {
     }
 }
 
-/// The field `flags` of `/proc/PID/stat`; the name before it may hold anything, parentheses too.
-fn flags(stat: &str) -> Option<u64> {
-    let (_name, fields) = stat.rsplit_once(") ")?;
-    fields.split(' ').nth(6)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::Comm;
-
-    #[test]
-    fn finds_the_flags_behind_any_name() {
-        assert_eq!(flags("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0"), Some(2_129_984));
-        assert_eq!(flags("77 (a) b (c) R 1 77 77 0 -1 4194304 90 0"), Some(4_194_304));
-        assert_eq!(flags("77 (cut"), None);
-    }
 
     #[test]
     fn this_process_is_no_kernel_thread_and_kthreadd_is_one() {

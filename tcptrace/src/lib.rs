@@ -38,6 +38,7 @@ pub mod owners;
 pub mod pipeline;
 pub mod preflight;
 pub mod privileges;
+mod process_stat;
 pub mod record;
 pub mod recording;
 pub mod render;

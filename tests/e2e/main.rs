@@ -5,6 +5,7 @@
 
 mod attach;
 mod bounds;
+mod clsact;
 mod doctor;
 mod endings;
 mod file;

@@ -11,7 +11,7 @@ use super::{owners::OwnerSearch, silence::Passed};
 use crate::{
     bpf::{
         AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Pending,
-        Ring,
+        Ring, leftovers,
     },
     cli::{Attach, Options, Segments, Verbosity},
     describe::Describer,
@@ -112,8 +112,11 @@ impl Trace {
     pub(super) async fn attach(&mut self) -> Result<()> {
         // Interfaces first: a connection whose SYN_SENT is seen shall have its SYN seen too.
         let present = self.interfaces.list().await.context("the interfaces of this host cannot be listed")?;
+        if self.segments != Segments::None {
+            clean(&self.interfaces, &present).await;
+        }
         for interface in &present {
-            self.meet(interface);
+            self.meet(interface).await;
         }
         if self.segments != Segments::None
             && self.attachments.names().is_empty()
@@ -135,7 +138,7 @@ impl Trace {
     }
 
     /// An interface is there: attach to it if it is wanted.
-    pub(super) fn meet(&mut self, interface: &Interface) {
+    pub(super) async fn meet(&mut self, interface: &Interface) {
         self.pipeline.describer.name_interface(interface.index, &interface.name);
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
         if !wanted {
@@ -147,9 +150,20 @@ impl Trace {
             warn!("{error}");
         }
         if self.segments != Segments::None
-            && let Err(error) = self.attachments.attach(&mut self.object, interface)
+            && let Err(error) = self.attachments.attach(&mut self.object, self.interfaces.netlink(), interface).await
         {
             warn!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes()));
+        }
+    }
+
+    /// Somebody may have removed the filters of an interface, with their qdisc or without it.
+    pub(super) async fn hang_again(&mut self, index: u32, qdisc: bool) {
+        let netlink = self.interfaces.netlink();
+        let Some((name, hung)) = self.attachments.hang_again(&self.object, netlink, index, qdisc).await else { return };
+        let name = Escaped(name.as_bytes());
+        match hung {
+            Ok(()) => warn!("{name} lost its clsact filters; attached again, what passed meanwhile was not seen"),
+            Err(error) => warn!("{name} lost its clsact filters, segments on it are not seen any more: {error}"),
         }
     }
 
@@ -196,6 +210,18 @@ impl Trace {
         self.pipeline.start(self.start_entry());
         self.pipeline.flush();
         debug!("{} bytes of memory hold events on their way", self.ring.size());
+    }
+}
+
+/// Removes what tracers that were killed have left behind, and says so.
+async fn clean(interfaces: &Interfaces, present: &[Interface]) {
+    let cleaned = leftovers::clean(interfaces.netlink(), present).await;
+    if !cleaned.removed.is_empty() {
+        let removed: Vec<String> = cleaned.removed.iter().map(ToString::to_string).collect();
+        warn!("removed what a tcptrace that was killed had left behind: {}", removed.join("; "));
+    }
+    for (interface, error) in cleaned.failed {
+        warn!("what may be left of a killed tcptrace on {interface} stays: {error}");
     }
 }
 

@@ -1,24 +1,29 @@
 //! Attaching the TC programs to interfaces, and leaving nothing behind.
 //!
-//! TCX links end with the process whatever happens. Where the kernel has no TCX, clsact filters have a priority and a
-//! handle of their own, and a qdisc is removed only if it was made here and holds nobody else's filter.
+//! TCX links end with the process whatever happens. Where the kernel has no TCX, the programs hang as clsact filters, which
+//! carry their owner's name, and a qdisc is removed only if tcptrace made it and it holds nobody's filter.
+//!
+//! Clsact filters that somebody removes are hung again. A TCX link that somebody detaches tells nobody, and stays detached.
 
-use std::collections::BTreeMap;
-
-use aya::programs::{
-    LinkOrder, ProgramError, SchedClassifier, TcAttach, TcAttachType, TcHandle,
-    tc::{NlOptions, SchedClassifierLink, TcError, qdisc_add_clsact},
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
 };
-use futures_util::TryStreamExt as _;
+
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttach, TcAttachType, tc::SchedClassifierLink};
 use log::{debug, warn};
-use rtnetlink::packet_route::tc::TcHandle as NetlinkHandle;
+use rtnetlink::Handle;
 use tcptrace_ebpf::names;
 
 use super::{
+    clsact::Clsact,
     error::{LoadError, missing, refusal},
     interfaces::Interface,
     object::Object,
+    owner::{FilterName, Owner},
 };
+use crate::text::Escaped;
 
 /// How to attach to interfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,24 +39,37 @@ pub enum AttachMode {
 const TCX: &str = "TCX (Linux 6.6)";
 const CLSACT: &str = "clsact (modules sch_ingress and cls_bpf)";
 
-/// Filters run in the order of their priorities; a program before ours could keep segments from us.
-const PRIORITY: u16 = 1;
+/// A side of an interface, and the program for it.
+type Side = (&'static str, TcAttachType);
 
-/// The programs attached to one interface.
+const INGRESS: Side = (names::TC_INGRESS, TcAttachType::Ingress);
+const EGRESS: Side = (names::TC_EGRESS, TcAttachType::Egress);
+
+/// What hangs on one interface.
 #[derive(Debug)]
 struct Attached {
     name: String,
-    /// Ingress and egress, loopback only egress. Dropping a link detaches it.
-    links: Vec<SchedClassifierLink>,
+    sides: &'static [Side],
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// Dropping a link detaches it.
+    Tcx { _links: Vec<SchedClassifierLink> },
+    Clsact {
+        /// Whether the qdisc that is there now was made by tcptrace.
+        made_qdisc: bool,
+    },
 }
 
 /// The interfaces that are attached to.
 #[derive(Debug)]
 pub struct Attachments {
     mode: AttachMode,
+    /// By index.
     attached: BTreeMap<u32, Attached>,
-    /// Interfaces for which a clsact qdisc was made, by index, with their names.
-    made_qdiscs: BTreeMap<u32, String>,
+    own: Owner,
 }
 
 impl Attachments {
@@ -60,7 +78,7 @@ impl Attachments {
     /// # Errors
     /// When the kernel refuses them.
     pub fn load(object: &mut Object, mode: AttachMode) -> Result<Self, LoadError> {
-        for name in [names::TC_INGRESS, names::TC_EGRESS] {
+        for (name, _) in [INGRESS, EGRESS] {
             classifier(object, name)?
                 .load()
                 .map_err(|error| LoadError::Program { program: name, cause: refusal(&error) })?;
@@ -70,7 +88,7 @@ impl Attachments {
 
     /// Attaches to nothing: no segments are wanted.
     pub fn none() -> Self {
-        Self { mode: AttachMode::Auto, attached: BTreeMap::new(), made_qdiscs: BTreeMap::new() }
+        Self { mode: AttachMode::Auto, attached: BTreeMap::new(), own: Owner::this_process() }
     }
 
     /// The names of the interfaces attached to, in the order of their indices.
@@ -82,60 +100,124 @@ impl Attachments {
     ///
     /// # Errors
     /// When the kernel refuses, or the interface has gone meanwhile.
-    pub fn attach(&mut self, object: &mut Object, interface: &Interface) -> Result<(), LoadError> {
+    pub async fn attach(
+        &mut self,
+        object: &mut Object,
+        netlink: &Handle,
+        interface: &Interface,
+    ) -> Result<(), LoadError> {
         if let Some(attached) = self.attached.get_mut(&interface.index) {
             attached.name.clone_from(&interface.name);
             return Ok(());
         }
-        let mut attached = Attached { name: interface.name.clone(), links: Vec::new() };
-        let sides: &[_] = if interface.loopback {
-            &[(names::TC_EGRESS, TcAttachType::Egress)]
-        } else {
-            &[(names::TC_INGRESS, TcAttachType::Ingress), (names::TC_EGRESS, TcAttachType::Egress)]
+        let sides: &[Side] = if interface.loopback { &[EGRESS] } else { &[INGRESS, EGRESS] };
+        let tcx = match self.mode {
+            AttachMode::Clsact => None,
+            AttachMode::Tcx => Some(link(object, interface.index, sides)?),
+            AttachMode::Auto => link(object, interface.index, sides)
+                .inspect_err(|error| debug!("no TCX on {}: {error}", interface.name))
+                .ok(),
         };
-        for &(program, side) in sides {
-            // When the second fails, dropping `attached` takes the first back.
-            let link = self.attach_side(object, program, side, interface)?;
-            attached.links.push(link);
-        }
-        self.attached.insert(interface.index, attached);
+        let way = match tcx {
+            Some(links) => Way::Tcx { _links: links },
+            None => {
+                let made_qdisc = self.hang(object, &Clsact::of(netlink, interface.index), sides, false).await?;
+                Way::Clsact { made_qdisc }
+            }
+        };
+        self.attached.insert(interface.index, Attached { name: interface.name.clone(), sides, way });
         Ok(())
     }
 
-    fn attach_side(
+    /// Hangs the filters of an interface again that are not there any more. `qdisc_removed`: whether the clsact qdisc was
+    /// removed too. Returns the interface's name if any were missing, and whether they hang there again; if not, the interface
+    /// is not attached to any more.
+    pub async fn hang_again(
         &mut self,
-        object: &mut Object,
-        name: &'static str,
-        side: TcAttachType,
-        interface: &Interface,
-    ) -> Result<SchedClassifierLink, LoadError> {
-        let refused = |way, error: &dyn std::error::Error| LoadError::Attach { way, cause: refusal(error) };
-        let program = classifier(object, name)?;
-        if self.mode != AttachMode::Clsact {
-            let attach = TcAttach::Tcx { attach_type: side, order: LinkOrder::first() };
-            match program.attach(interface.index, attach) {
-                Ok(id) => return program.take_link(id).map_err(|error| refused(TCX, &error)),
-                Err(error) if self.mode == AttachMode::Tcx => return Err(refused(TCX, &error)),
-                Err(error) => debug!("no TCX on {}: {}", interface.name, refusal(&error)),
+        object: &Object,
+        netlink: &Handle,
+        index: u32,
+        qdisc_removed: bool,
+    ) -> Option<(String, Result<(), LoadError>)> {
+        let Some(Attached { name, sides, way: Way::Clsact { made_qdisc } }) = self.attached.get_mut(&index) else {
+            return None;
+        };
+        if qdisc_removed {
+            *made_qdisc = false;
+        }
+        let (name, sides, known) = (name.clone(), *sides, *made_qdisc);
+        let clsact = Clsact::of(netlink, index);
+        let there = clsact.filters().await.unwrap_or_default();
+        let own = self.own;
+        if sides.iter().all(|&(_, side)| there.iter().any(|filter| filter.is_of(own) && filter.is_on(side))) {
+            return None;
+        }
+        let hung = self.hang(object, &clsact, sides, known).await.map(|made| {
+            if let Some(attached) = self.attached.get_mut(&index) {
+                attached.way = Way::Clsact { made_qdisc: made };
+            }
+        });
+        if hung.is_err() {
+            self.attached.remove(&index);
+        }
+        Some((name, hung))
+    }
+
+    /// Another tracer has hung its filters on the same qdisc of an interface, and knows that tcptrace made it: it may have
+    /// been about to do so when this one looked.
+    pub fn qdisc_made(&mut self, index: u32) {
+        if let Some(Attached { way: Way::Clsact { made_qdisc }, .. }) = self.attached.get_mut(&index) {
+            *made_qdisc = true;
+        }
+    }
+
+    /// Hangs on both sides what does not hang there yet, or nothing. Returns whether the qdisc is tcptrace's; `made_qdisc`:
+    /// whether that is known already.
+    async fn hang(
+        &self,
+        object: &Object,
+        clsact: &Clsact<'_>,
+        sides: &[Side],
+        made_qdisc: bool,
+    ) -> Result<bool, LoadError> {
+        let mut programs = Vec::new();
+        for &(name, side) in sides {
+            programs.push((descriptor(object, name)?, side));
+        }
+        let mut result = self.try_hang(clsact, &programs, made_qdisc).await;
+        if let Err(error) = &result {
+            // Another tracer that ends may have taken its qdisc away in between.
+            debug!("once more, after {error}");
+            result = self.try_hang(clsact, &programs, made_qdisc).await;
+        }
+        result.map_err(|cause| LoadError::Attach { way: CLSACT, cause })
+    }
+
+    async fn try_hang(
+        &self,
+        clsact: &Clsact<'_>,
+        programs: &[(BorrowedFd<'_>, TcAttachType)],
+        made_qdisc: bool,
+    ) -> io::Result<bool> {
+        let made_now = clsact.make().await?;
+        let there = clsact.filters().await?;
+        // What another tracer made becomes the concern of whoever stays longest.
+        let made_qdisc = made_qdisc || made_now || there.iter().any(|it| it.name.is_some_and(|name| name.made_qdisc));
+        let name = FilterName { owner: self.own, made_qdisc };
+        for &(program, side) in programs {
+            if there.iter().any(|filter| filter.is_of(self.own) && filter.is_on(side)) {
+                continue;
+            }
+            if let Err(error) = clsact.add(program, side, name).await {
+                clsact.sweep(made_qdisc, |owner| owner == self.own).await?;
+                return Err(error);
             }
         }
-        match qdisc_add_clsact(interface.index) {
-            Ok(()) => {
-                self.made_qdiscs.insert(interface.index, interface.name.clone());
-            }
-            Err(TcError::AlreadyAttached) => {}
-            Err(error) => debug!("no clsact qdisc made on {}: {error}", interface.name),
-        }
-        let id = attach_filter(program, interface.index, side, PRIORITY)
-            // Somebody's filter of another kind may have that priority.
-            .or_else(|_| attach_filter(program, interface.index, side, 0))
-            .map_err(|error| refused(CLSACT, &error))?;
-        program.take_link(id).map_err(|error| refused(CLSACT, &error))
+        Ok(made_qdisc)
     }
 
     /// Forgets an interface that has gone, and the kernel has detached everything from it.
     pub fn forget(&mut self, index: u32) {
-        self.made_qdiscs.remove(&index);
         if let Some(attached) = self.attached.remove(&index) {
             debug!("{} has gone", attached.name);
         }
@@ -148,14 +230,27 @@ impl Attachments {
     }
 
     /// Detaches from every interface, and removes what was made for it.
-    pub async fn detach(self, netlink: &rtnetlink::Handle) {
-        drop(self.attached);
-        for (index, name) in self.made_qdiscs {
-            if let Err(error) = remove_qdisc(netlink, index).await {
-                warn!("the clsact qdisc made on {name} could not be removed: {error}");
+    pub async fn detach(self, netlink: &Handle) {
+        for (index, Attached { name, way, .. }) in self.attached {
+            let Way::Clsact { made_qdisc } = way else { continue };
+            if let Err(error) = Clsact::of(netlink, index).sweep(made_qdisc, |owner| owner == self.own).await {
+                warn!("the clsact filters on {} could not be removed: {error}", Escaped(name.as_bytes()));
             }
         }
     }
+}
+
+/// Attaches by TCX, on all sides or on none.
+fn link(object: &mut Object, index: u32, sides: &[Side]) -> Result<Vec<SchedClassifierLink>, LoadError> {
+    let refused = |error: ProgramError| LoadError::Attach { way: TCX, cause: refusal(&error) };
+    let mut links = Vec::new();
+    for &(name, side) in sides {
+        let program = classifier(object, name)?;
+        let attach = TcAttach::Tcx { attach_type: side, order: LinkOrder::first() };
+        let id = program.attach(index, attach).map_err(refused)?;
+        links.push(program.take_link(id).map_err(refused)?);
+    }
+    Ok(links)
 }
 
 fn classifier<'a>(object: &'a mut Object, name: &'static str) -> Result<&'a mut SchedClassifier, LoadError> {
@@ -163,33 +258,9 @@ fn classifier<'a>(object: &'a mut Object, name: &'static str) -> Result<&'a mut 
     program.try_into().map_err(|error: ProgramError| LoadError::Program { program: name, cause: refusal(&error) })
 }
 
-fn attach_filter(
-    program: &mut SchedClassifier,
-    index: u32,
-    side: TcAttachType,
-    priority: u16,
-) -> Result<aya::programs::tc::SchedClassifierLinkId, ProgramError> {
-    // The handle is the process's number: two tracers at once do not touch each other's filters.
-    let pid = std::process::id();
-    let handle = TcHandle::new((pid >> 16) as u16, pid as u16);
-    program.attach(
-        index,
-        TcAttach::Netlink { parent: side.into(), options: NlOptions { priority, handle, classid: None } },
-    )
-}
-
-/// Removes a clsact qdisc, unless somebody has put a filter into it meanwhile.
-async fn remove_qdisc(netlink: &rtnetlink::Handle, index: u32) -> Result<(), rtnetlink::Error> {
-    let Ok(index) = i32::try_from(index) else { return Ok(()) };
-    let mut filters = netlink.traffic_filter(index);
-    let others = filters.get().ingress().execute().try_next().await?.is_some()
-        || filters.get().egress().execute().try_next().await?.is_some();
-    if others {
-        return Ok(());
-    }
-    let mut request = netlink.qdisc().del(index);
-    let header = &mut request.message_mut().header;
-    header.parent = NetlinkHandle::CLSACT;
-    header.handle = NetlinkHandle { major: u16::MAX, minor: 0 };
-    request.execute().await
+fn descriptor<'a>(object: &'a Object, name: &'static str) -> Result<BorrowedFd<'a>, LoadError> {
+    let refused = |error: ProgramError| LoadError::Program { program: name, cause: refusal(&error) };
+    let program = object.ebpf.program(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
+    let program: &SchedClassifier = program.try_into().map_err(refused)?;
+    Ok(program.fd().map_err(refused)?.as_fd())
 }

@@ -5,14 +5,19 @@ use std::io;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use log::debug;
 use rtnetlink::{
-    Handle, MulticastGroup, new_multicast_connection,
+    Handle, MulticastGroup, new_connection, new_multicast_connection,
     packet_core::NetlinkPayload,
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
         link::{LinkAttribute, LinkFlags, LinkMessage},
     },
 };
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
+
+use super::{
+    clsact::{Filter, is_in_place},
+    owner::Owner,
+};
 
 /// A network interface that is there.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +41,15 @@ pub enum InterfaceChange {
     There(Interface),
     /// It has gone.
     Gone(u32),
+    /// Somebody may have removed this process's filters from it: alone, or with the clsact qdisc they hang on.
+    Stripped {
+        /// Which one it is.
+        index: u32,
+        /// Whether the qdisc was removed too.
+        qdisc: bool,
+    },
+    /// Another tracer says that tcptrace has made the clsact qdisc of this one.
+    QdiscMade(u32),
     /// Messages were lost: all interfaces have to be listed again.
     Overrun,
 }
@@ -44,7 +58,8 @@ pub enum InterfaceChange {
 pub struct Interfaces {
     handle: Handle,
     changes: std::pin::Pin<Box<dyn Stream<Item = InterfaceChange>>>,
-    connection: JoinHandle<()>,
+    /// Ends with this.
+    _connections: JoinSet<()>,
 }
 
 impl std::fmt::Debug for Interfaces {
@@ -59,10 +74,16 @@ impl Interfaces {
     /// # Errors
     /// When netlink cannot be used.
     pub fn follow() -> io::Result<Self> {
-        let (connection, handle, messages) = new_multicast_connection(&[MulticastGroup::Link])?;
-        let connection = tokio::spawn(connection);
-        let changes = messages.filter_map(|(message, _)| async move { change(message.payload) });
-        Ok(Self { handle, changes: Box::pin(changes), connection })
+        let (news, _, messages) = new_multicast_connection(&[MulticastGroup::Link, MulticastGroup::Tc])?;
+        // Requests go through a socket of their own: news carry the numbers of the requests that somebody caused them
+        // with, and could pass for answers to ours.
+        let (requests, handle, _) = new_connection()?;
+        let mut connections = JoinSet::new();
+        connections.spawn(news);
+        connections.spawn(requests);
+        let own = Owner::this_process();
+        let changes = messages.filter_map(move |(message, _)| async move { change(message.payload, own) });
+        Ok(Self { handle, changes: Box::pin(changes), _connections: connections })
     }
 
     /// The connection to netlink, for other requests.
@@ -90,13 +111,7 @@ impl Interfaces {
     }
 }
 
-impl Drop for Interfaces {
-    fn drop(&mut self) {
-        self.connection.abort();
-    }
-}
-
-fn change(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<InterfaceChange> {
+fn change(payload: NetlinkPayload<RouteNetlinkMessage>, own: Owner) -> Option<InterfaceChange> {
     // Messages of another family are about something else: AF_BRIDGE's DELLINK says that a port has left its bridge.
     let of_device = |link: &LinkMessage| link.header.interface_family == AddressFamily::Unspec;
     match payload {
@@ -105,6 +120,20 @@ fn change(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<InterfaceChang
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) if of_device(&link) => {
             Some(InterfaceChange::Gone(link.header.index))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelQueueDiscipline(qdisc)) if is_in_place(&qdisc) => {
+            Some(InterfaceChange::Stripped { index: u32::try_from(qdisc.header.index).ok()?, qdisc: true })
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewTrafficFilter(message)) => {
+            let index = u32::try_from(message.header.index).ok()?;
+            let name = Filter::from(message).name?;
+            (name.made_qdisc && name.owner != own).then_some(InterfaceChange::QdiscMade(index))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelTrafficFilter(message)) => {
+            let index = u32::try_from(message.header.index).ok()?;
+            let filter = Filter::from(message);
+            let ours = filter.is_of(own) || filter.is_whole_priority();
+            ours.then_some(InterfaceChange::Stripped { index, qdisc: false })
         }
         NetlinkPayload::Overrun(_) => Some(InterfaceChange::Overrun),
         _ => None,

@@ -109,7 +109,7 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
     let mut attachments = Attachments::load(&mut object, AttachMode::Auto)?;
     let (ring, losses) = (object.take_ring()?, object.take_loss_counters()?);
     let trial = Trial { seen: Seen::default(), ring, losses, address, netns };
-    let seen = trial.run(&mut object, &mut attachments, loopback, listener).await;
+    let seen = trial.run(&mut object, &mut attachments, &interfaces, loopback, listener).await;
     // Whatever came of it.
     attachments.detach(interfaces.netlink()).await;
     seen
@@ -129,10 +129,11 @@ impl Trial {
         mut self,
         object: &mut Object,
         attachments: &mut Attachments,
+        interfaces: &Interfaces,
         loopback: &Interface,
         listener: TcpListener,
     ) -> Result<Seen> {
-        attachments.attach(object, loopback)?;
+        attachments.attach(object, interfaces.netlink(), loopback).await?;
         let (_hints, mut programs) = Hints::attach(object);
         programs.extend(object.attach_states()?);
         self.seen.note(&programs);

@@ -1,0 +1,54 @@
+//! What the kernel says of a process in one line, `/proc/PID/stat` (proc_pid_stat(5)).
+
+use std::fs;
+
+/// A few of its fields.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ProcessStat {
+    /// Field 3: `Z` has ended and not been waited for, `X` is on its way out.
+    pub(crate) state: char,
+    /// Field 9: the kernel's `PF_` flags.
+    pub(crate) flags: u64,
+    /// Field 22: when it started, in clock ticks since boot.
+    pub(crate) started: u64,
+}
+
+impl ProcessStat {
+    /// Reads it; nothing if there is no such process, or it may not be looked at.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The name before the fields may hold anything, parentheses too.
+    fn parse(stat: &str) -> Option<Self> {
+        let (_name, fields) = stat.rsplit_once(") ")?;
+        let mut fields = fields.split(' ');
+        let state = fields.next()?.chars().next()?;
+        let flags = fields.nth(5)?.parse().ok()?;
+        let started = fields.nth(12)?.parse().ok()?;
+        Some(Self { state, flags, started })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_fields_behind_any_name() {
+        let fields = "R 1 77 77 0 -1 4194304 90 0 0 0 1 2 0 0 20 0 1 0 56789 1000 200";
+        let stat = ProcessStat { state: 'R', flags: 4_194_304, started: 56_789 };
+        for name in ["sh", "a b", "a) (b) c"] {
+            assert_eq!(ProcessStat::parse(&format!("77 ({name}) {fields}")), Some(stat), "{name}");
+        }
+        assert_eq!(ProcessStat::parse("77 (cut"), None);
+        assert_eq!(ProcessStat::parse("77 (cut) R 1 77 77 0 -1 4194304 90"), None);
+    }
+
+    #[test]
+    fn this_process_runs_and_number_0_is_none() {
+        let own = ProcessStat::of(std::process::id()).expect("this process");
+        assert!(own.started > 0 && "RS".contains(own.state), "{own:?}");
+        assert_eq!(ProcessStat::of(0), None);
+    }
+}
