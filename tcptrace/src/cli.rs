@@ -197,7 +197,11 @@ pub enum Command {
     /// without, it says what that is.
     ///
     /// Exit status: 0 tracing works here; 1 it does not.
-    Doctor,
+    Doctor {
+        /// First remove what tracers that were killed have left on interfaces
+        #[arg(long)]
+        clean: bool,
+    },
 }
 
 impl Cli {

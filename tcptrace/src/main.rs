@@ -14,10 +14,10 @@ fn main() -> ExitCode {
     if cli.json_schema {
         return print_schema();
     }
-    if let Some(Command::Doctor) = cli.command {
+    if let Some(Command::Doctor { clean }) = cli.command {
         // What is wrong is in the report.
         log_to_stderr(Verbosity::Quiet);
-        return exit_code(app::doctor::run());
+        return exit_code(app::doctor::run(clean));
     }
     let options = cli.into_options(Surroundings::read());
     log_to_stderr(options.verbosity);

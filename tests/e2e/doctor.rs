@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tcptrace_tests::{Attached, Netns, binary, tcx_programs};
+use tcptrace_tests::{Attached, Netns, Tracer, binary, tcx_programs};
 
 /// Verdict, what it is about, and what is said of it.
 fn lines(text: &str) -> Vec<(&str, &str, &str)> {
@@ -45,6 +45,23 @@ fn whoever_may_trace_is_told_so_and_a_connection_proves_it() {
     assert_eq!(lines.last(), Some(&("ok", "live check", "7 segments, 10 state changes, nothing lost")), "{text}");
     assert!(!text.contains('\x1b'), "colours are for terminals: {text:?}");
     assert_eq!((tcx_programs(&netns, "lo"), Attached::to(&netns, "lo")), ((0, 0), before));
+}
+
+#[test]
+fn what_a_killed_tracer_left_is_removed_where_that_is_asked_for() {
+    let netns = Netns::new();
+    let before = Attached::to(&netns, "lo");
+    drop(Tracer::start(&netns, &["-p", "4470", "--attach", "clsact"]));
+    let left = Attached::to(&netns, "lo");
+    assert_ne!(left, before);
+    let doctor = |arguments: &[&str]| netns.output(Command::new(binary()).arg("doctor").args(arguments));
+    doctor(&[]);
+    assert_eq!(Attached::to(&netns, "lo"), left, "who only asks changes nothing");
+    for said in ["removed 1 filter on lo and its clsact qdisc", "nothing of a killed tcptrace is left here"] {
+        let text = doctor(&["--clean"]);
+        assert!(lines(&text).contains(&("ok", "leftovers", said)), "{text}");
+        assert_eq!(Attached::to(&netns, "lo"), before);
+    }
 }
 
 #[test]

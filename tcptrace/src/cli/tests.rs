@@ -219,7 +219,9 @@ fn what_is_not_on_the_command_line_is_refused() {
 
 #[test]
 fn doctor_is_a_word_by_itself() {
-    assert_eq!(parse(&["doctor"]).unwrap().command, Some(Command::Doctor));
+    assert_eq!(parse(&["doctor"]).unwrap().command, Some(Command::Doctor { clean: false }));
+    assert_eq!(parse(&["doctor", "--clean"]).unwrap().command, Some(Command::Doctor { clean: true }));
+    error(&["--clean"], ErrorKind::UnknownArgument);
     assert_eq!(parse(&[]).unwrap().command, None);
     error(&["doctor", "stray"], ErrorKind::UnknownArgument);
     error(&["doctor", "-p", "80"], ErrorKind::UnknownArgument);
