@@ -2,6 +2,7 @@
 
 pub mod doctor;
 mod owners;
+mod priority;
 mod replay;
 mod setup;
 mod signals;
@@ -67,6 +68,8 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     // Before anything is attached, so that no signal can come too early to be handled.
     let mut signals = Signals::new()?;
     let mut trace = Trace::prepare(options).await?;
+    // Its other threads have begun by now, with the priority that everybody has.
+    priority::raise();
     let began = Instant::now();
     // Whatever happens from here on, nothing stays attached.
     let ending = match trace.attach().await {

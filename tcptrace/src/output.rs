@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Bytes gathered before they are handed on, unless the ring runs empty first.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 256 << 10;
 
 /// Bytes that there is room for: lines are not broken where a chunk is full.
 const ROOM: usize = CHUNK + (8 << 10);
@@ -66,8 +66,15 @@ impl Destination {
         if self.gathered.is_empty() {
             return 0;
         }
-        let empty = self.sink.spare().unwrap_or_else(|| Vec::with_capacity(ROOM));
-        let bytes = Bytes::from(std::mem::replace(&mut self.gathered, empty));
+        let bytes = if self.gathered.len() < CHUNK / 2 {
+            // What waits for its reader takes no more memory than is counted for it.
+            let bytes = Bytes::copy_from_slice(&self.gathered);
+            self.gathered.clear();
+            bytes
+        } else {
+            let empty = self.sink.spare().unwrap_or_else(|| Vec::with_capacity(ROOM));
+            Bytes::from(std::mem::replace(&mut self.gathered, empty))
+        };
         let entries = std::mem::take(&mut self.entries);
         let telling = std::mem::take(&mut self.telling);
         match if self.patient { self.sink.write(bytes) } else { self.sink.try_write(bytes) } {

@@ -31,10 +31,13 @@ const REASONS: (u32, u32) = (6, 10);
 const CHECKS: [Check; 31] = [
     check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
     check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
-    check("attached by clsact, beside others, nothing left", &["attach::clsact_"]).core(&[
+    check("attached by clsact, beside others, nothing left", &["attach::clsact_", "clsact::"]).core(&[
         "attach::clsact_leaves_the_qdisc",
         "attach::clsact_removes",
         "attach::clsact_sees",
+        "clsact::filters_that",
+        "clsact::only_what",
+        "clsact::two_tracers",
     ]),
     check("attached by TCX, beside others, nothing left", &["attach::tcx_"])
         .core(&["attach::tcx_leaves_the_qdisc", "attach::tcx_leaves_no_program", "attach::tcx_sees"])

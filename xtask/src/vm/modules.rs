@@ -13,10 +13,11 @@ use crate::process;
 
 /// What interfaces, queueing disciplines and packet filters the tests make, and which sockets they ask for. A kernel has
 /// some of them built in, or not at all; the kernel calls modprobe for what it lacks.
-const WANTED: [&str; 30] = [
+const WANTED: [&str; 31] = [
     "8021q",
     "bridge",
     "cls_bpf",
+    "cls_u32",
     "inet_diag",
     "mptcp_diag",
     "nf_conntrack",
