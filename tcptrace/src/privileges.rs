@@ -3,7 +3,8 @@
 //! Tracing takes many rights to begin with and few to go on. The order, which [`crate::app`] keeps, since each step needs
 //! what the next ones take away:
 //!
-//! 1. Maps are made and programs loaded, the outputs are opened, and programs are attached to what is there.
+//! 1. Maps are made and programs loaded, the outputs are opened, the priority is raised, what killed tracers have left is
+//!    removed, and programs are attached to what is there.
 //! 2. What is needed of `/proc`, `/sys` and netlink later has been opened by then: the programs' `fdinfo`, the folder of
 //!    `--write`, `/proc` for the owners of sockets.
 //! 3. Each thread gives up the capabilities it does not need, from all of its sets, and the way back (`no_new_privs`).
