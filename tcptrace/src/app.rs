@@ -1,10 +1,12 @@
 //! The live trace: the only place where tasks, signals and time meet.
 
+pub mod doctor;
 mod owners;
 mod priority;
 mod replay;
 mod setup;
 mod signals;
+mod silence;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -29,6 +31,9 @@ const LOAD: u64 = 64;
 
 /// How often the kernel's counters and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long nothing may show before whoever waits at a terminal is told why.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long segments that belong to the last connection of `--count` may come late.
 const LATE: Duration = Duration::from_millis(50);
@@ -106,6 +111,7 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> 
     // A time too far off to be told is no limit.
     let mut end = options.duration.and_then(|duration| Instant::now().checked_add(duration));
     let mut counted = false;
+    let mut silence = options.watched.then(|| Instant::now() + SILENCE);
     // While records keep coming, the ring is looked at again soon, instead of waiting for a wake-up.
     let mut next_look = None;
     loop {
@@ -120,6 +126,12 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> 
             },
             over = trace.pipeline.output.ended() => if over { return Ok(Ending::ReaderGone) },
             () = until(end) => return Ok(Ending::Asked),
+            () = until(silence) => {
+                silence = None;
+                if trace.pipeline.counts().0 == 0 {
+                    trace.explain_silence().await;
+                }
+            }
             _ = tick.tick() => read_counters(trace),
             () = until(deadline) => pass_time(trace),
             snapshot = trace.owners.next() => {

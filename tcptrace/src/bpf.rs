@@ -15,8 +15,10 @@ mod object;
 mod owner;
 mod pending;
 mod private_tracefs;
+mod program_info;
 mod readiness;
 mod ring;
+mod survey;
 mod tracepoint;
 
 pub use attach::{AttachMode, Attachments};
@@ -27,4 +29,6 @@ pub use loss::LossCounters;
 pub use messages::Messages;
 pub use object::{LoadSettings, Object};
 pub use pending::Pending;
+pub use program_info::ProgramInfo;
 pub use ring::Ring;
+pub use survey::{Survey, has_tcx};

@@ -18,7 +18,7 @@ use std::{
 };
 
 use clap::{
-    ArgAction, CommandFactory, Parser,
+    ArgAction, CommandFactory, Parser, Subcommand,
     builder::{PathBufValueParser, TypedValueParser},
     error::ErrorKind,
 };
@@ -39,6 +39,7 @@ Examples:
   tcptrace -p 80 --json --emit state     for programs: state changes as JSON lines
   tcptrace --duration 1m -w trace.jsonl  watch for a minute and keep the records
   tcptrace -r trace.jsonl -p 443         what the records say of port 443
+  sudo tcptrace doctor                   what tracing would lack on this host
 
 Data goes to stdout and everything else to stderr, where a line that starts with `tcptrace: tracing` says that \
 everything is attached.
@@ -52,7 +53,12 @@ Exit status: 0 fine, also when interrupted; 1 it could not run, the message says
 /// or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tcptrace", version, after_help = EXAMPLES, max_term_width = 120)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Cli {
+    /// What to do instead of tracing or reading.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Only connections with one of these ports at either end
     ///
     /// Ports and ranges with commas between them, as in 80,443,8000-8100. The option may be repeated. All filters have
@@ -179,6 +185,23 @@ pub struct Cli {
     /// How to attach to interfaces
     #[arg(long, value_name = "HOW", hide = true, value_enum, default_value_t)]
     pub attach: Attach,
+}
+
+/// What there is to do besides tracing and reading.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub enum Command {
+    /// Say what this host can do, what is missing and how to get it
+    ///
+    /// Each line is `ok`, `limited` (tracing works, and shows less) or `missing` (it does not work), with what to do about
+    /// it. The last one is about a connection over loopback that is made and traced for it. It needs what tracing needs;
+    /// without, it says what that is.
+    ///
+    /// Exit status: 0 tracing works here; 1 it does not.
+    Doctor {
+        /// First remove what tracers that were killed have left on interfaces
+        #[arg(long)]
+        clean: bool,
+    },
 }
 
 impl Cli {

@@ -16,6 +16,7 @@
 //!          render       Entry → text or JSON
 //! IO       sink         stdout and the file of --write, without ever waiting for a reader
 //!
+//!          privileges   what each thread gives up once it has what it needs
 //!          app          signals, time and order: the only place that knows them all
 //! ```
 
@@ -36,6 +37,7 @@ pub mod output;
 pub mod owners;
 pub mod pipeline;
 pub mod preflight;
+pub mod privileges;
 mod process_stat;
 pub mod record;
 pub mod recording;

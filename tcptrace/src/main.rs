@@ -5,7 +5,7 @@ use std::{io::Write as _, process::ExitCode};
 use log::LevelFilter;
 use tcptrace::{
     app,
-    cli::{Cli, Surroundings, Verbosity},
+    cli::{Cli, Command, Surroundings, Verbosity},
     schema,
 };
 
@@ -14,9 +14,18 @@ fn main() -> ExitCode {
     if cli.json_schema {
         return print_schema();
     }
+    if let Some(Command::Doctor { clean }) = cli.command {
+        // What is wrong is in the report.
+        log_to_stderr(Verbosity::Quiet);
+        return exit_code(app::doctor::run(clean));
+    }
     let options = cli.into_options(Surroundings::read());
     log_to_stderr(options.verbosity);
-    app::run(&options).unwrap_or_else(|error| {
+    exit_code(app::run(&options))
+}
+
+fn exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
         eprintln!("tcptrace: {error:#}");
         ExitCode::FAILURE
     })

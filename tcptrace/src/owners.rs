@@ -12,8 +12,8 @@
 //! It is not free, and it is late: what is found held when the scan came by. So a [`Scanner`] works on a thread of its own
 //! and keeps its share of a processor small, and a socket that lived for less than that has no owner here.
 //!
-//! Everything is opened when the scanner starts. What the process gives up or forbids itself later, on other threads,
-//! does not reach the scanner's thread.
+//! Everything is opened when the scanner starts. What other threads give up or forbid themselves does not reach the
+//! scanner's thread ([`crate::privileges`]).
 
 mod agenda;
 mod answer;
@@ -28,6 +28,7 @@ use std::io;
 
 use thiserror::Error;
 
+use self::{agenda::Job, scan::Scan};
 pub use self::{
     agenda::{Ends, Request},
     answer::Socket,
@@ -68,6 +69,13 @@ pub struct Snapshot {
     pub hidden: bool,
 }
 
+impl Snapshot {
+    /// Whether the owner of some socket was not found, and rights may be the reason.
+    pub fn lacks_owners(&self) -> bool {
+        self.hidden && self.sockets.iter().any(|owned| owned.socket.inode.is_some() && owned.owners.is_empty())
+    }
+}
+
 /// Why nothing can be said about the owners of sockets.
 #[derive(Debug, Error)]
 pub enum OwnersError {
@@ -83,4 +91,12 @@ pub enum OwnersError {
     /// No thread can be started.
     #[error("the thread that looks for the owners of sockets cannot be started: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// Looks for every socket and its owners, once and at once; `now` is when it begins.
+///
+/// # Errors
+/// When `/proc` or netlink cannot be used, or the kernel does not list its sockets.
+pub fn snapshot(now: BootTime) -> Result<Snapshot, OwnersError> {
+    Scan::open()?.run(&Job::Everything, now)
 }

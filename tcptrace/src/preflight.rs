@@ -38,7 +38,8 @@ pub enum User {
     Other,
 }
 
-fn advice(user: User) -> &'static str {
+/// How to get the capabilities that tracing needs.
+pub fn advice(user: User) -> &'static str {
     match user {
         User::Other => {
             "run it as root (sudo tcptrace), or grant them with `setcap cap_bpf,cap_perfmon,cap_net_admin=ep FILE`"
@@ -53,17 +54,36 @@ fn advice(user: User) -> &'static str {
 /// # Errors
 /// When it cannot: a sentence that says why and what to do.
 pub fn check(segments: bool) -> Result<(), PreflightError> {
-    check_release(uname().release().to_bytes())?;
-    let effective = caps::read(None, CapSet::Effective).map_err(PreflightError::Unreadable)?;
-    let user = if geteuid().is_root() { User::Root } else { User::Other };
-    check_capabilities(&effective, segments, user)
+    check_kernel()?;
+    check_capabilities(&effective()?, segments, user())
 }
 
-fn check_release(release: &[u8]) -> Result<(), PreflightError> {
+/// Asks whether the running kernel is new enough, and which one it is.
+///
+/// # Errors
+/// When it is too old, or does not tell.
+pub fn check_kernel() -> Result<KernelRelease, PreflightError> {
+    check_release(uname().release().to_bytes())
+}
+
+/// The capabilities that this thread may use now.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn effective() -> Result<CapsHashSet, PreflightError> {
+    caps::read(None, CapSet::Effective).map_err(PreflightError::Unreadable)
+}
+
+/// Who runs this process.
+pub fn user() -> User {
+    if geteuid().is_root() { User::Root } else { User::Other }
+}
+
+fn check_release(release: &[u8]) -> Result<KernelRelease, PreflightError> {
     match KernelRelease::parse(release) {
         None => Err(PreflightError::UnknownKernel(Escaped(release).to_string())),
         Some(release) if release < OLDEST_KERNEL => Err(PreflightError::OldKernel(release)),
-        Some(_) => Ok(()),
+        Some(release) => Ok(release),
     }
 }
 
@@ -204,7 +224,7 @@ mod tests {
 
     #[test]
     fn kernels_before_5_10_are_refused() {
-        let refused = |release: &str| check_release(release.as_bytes()).map_err(|error| error.to_string());
+        let refused = |release: &str| check_release(release.as_bytes()).map(drop).map_err(|error| error.to_string());
         assert_eq!(refused("5.10.0"), Ok(()));
         assert_eq!(refused("6.1.0"), Ok(()));
         assert_eq!(refused("10.0.0"), Ok(()));

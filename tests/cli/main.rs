@@ -6,11 +6,11 @@ mod readme;
 mod recordings;
 
 use std::{
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::process::CommandExt,
     process::{Command, Output},
 };
 
-use tcptrace_tests::{binary, output};
+use tcptrace_tests::{PublicCopy, binary};
 
 /// Who may do nothing.
 const NOBODY: u32 = 65534;
@@ -120,23 +120,51 @@ fn the_schema_is_json() {
     jsonschema::validator_for(&schema).expect("a JSON Schema");
 }
 
+fn by_nobody(copy: &PublicCopy) -> Command {
+    let mut command = Command::new(copy.path());
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
 #[test]
 fn without_root_it_names_the_capabilities_that_are_missing() {
     assert!(rustix::process::geteuid().is_root(), "only root can become nobody: run `cargo xtask test`");
-    // The target folder may lie where nobody may not go.
-    let folder = tempfile::tempdir().expect("a folder");
-    let open = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), open).expect("an own folder can be opened");
-    let copy = folder.path().join("tcptrace");
-    // By another process: what this one had open for writing, a process that another test starts just then would have open
-    // too for a moment, and the copy could not be executed.
-    output(Command::new("cp").arg(binary()).arg(&copy));
-    let (code, stdout, stderr) = run(Command::new(&copy).args(["-p", "80"]).uid(NOBODY).gid(NOBODY));
+    let copy = PublicCopy::new();
+    let (code, stdout, stderr) = run(by_nobody(&copy).args(["-p", "80"]));
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     for word in ["tcptrace: ", "CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "sudo"] {
         assert!(stderr.contains(word), "`{word}` is not in: {stderr}");
     }
+}
+
+#[test]
+fn without_root_doctor_names_what_is_missing_and_what_works() {
+    assert!(rustix::process::geteuid().is_root(), "only root can become nobody: run `cargo xtask test`");
+    let (code, stdout, stderr) = run(by_nobody(&PublicCopy::new()).arg("doctor"));
+    assert_eq!((code, stderr.as_str()), (Some(1), ""), "{stdout}");
+    let verdict = |what: &str| {
+        let mut lines = stdout.lines().filter(|line| line.get(9..).is_some_and(|text| text.starts_with(what)));
+        let line = lines.next().unwrap_or_else(|| panic!("{what} is not in: {stdout}"));
+        (line.split_whitespace().next().expect("a verdict"), line)
+    };
+    for capability in ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"] {
+        let (word, line) = verdict(capability);
+        assert!(word == "missing" && line.contains("sudo tcptrace"), "{line}");
+    }
+    for capability in ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"] {
+        assert_eq!(verdict(capability).0, "limited", "{stdout}");
+    }
+    assert_eq!(verdict("kernel").0, "ok", "{stdout}");
+    let (word, line) = verdict("live check");
+    assert!(word == "missing" && line.contains("CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"), "{line}");
+}
+
+#[test]
+fn doctor_takes_no_options_and_is_none() {
+    wrong_usage(&["doctor", "-p", "80"], "-p");
+    wrong_usage(&["doctor", "twice"], "twice");
+    wrong_usage(&["-p", "80", "doctor"], "doctor");
 }
 
 #[test]

@@ -15,9 +15,11 @@ mod lines;
 mod netns;
 mod peer;
 mod process;
+mod public_copy;
 mod raw;
 mod records;
 mod recount;
+mod screen;
 mod stopped;
 mod tap;
 mod tcpdump;
@@ -39,9 +41,11 @@ pub use self::{
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
     process::{Process, close, eventually, output},
+    public_copy::PublicCopy,
     raw::{RawSender, fragments, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
+    screen::Screen,
     stopped::Stopped,
     tap::Tap,
     tcpdump::{Header, Tcpdump},

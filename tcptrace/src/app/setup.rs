@@ -7,7 +7,7 @@ use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
-use super::owners::OwnerSearch;
+use super::{owners::OwnerSearch, silence::Passed};
 use crate::{
     bpf::{
         AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Pending,
@@ -20,6 +20,7 @@ use crate::{
     output::Output,
     pipeline::Pipeline,
     preflight,
+    privileges::{Duty, reduce},
     text::Escaped,
 };
 
@@ -42,6 +43,8 @@ pub(super) struct Trace {
     wanted: Vec<String>,
     segments: Segments,
     filter: String,
+    /// What had passed the interfaces when everything was attached.
+    passed: Passed,
 }
 
 impl Trace {
@@ -101,10 +104,11 @@ impl Trace {
             wanted,
             segments: options.segments,
             filter: options.filter.to_string(),
+            passed: Passed::default(),
         })
     }
 
-    /// Attaches, and says so.
+    /// Attaches, gives up the rights that only that took, and says so.
     pub(super) async fn attach(&mut self) -> Result<()> {
         // Interfaces first: a connection whose SYN_SENT is seen shall have its SYN seen too.
         let present = self.interfaces.list().await.context("the interfaces of this host cannot be listed")?;
@@ -124,6 +128,8 @@ impl Trace {
         self.hints = hints;
         self.losses.watch(programs);
         self.losses.watch(self.object.attach_states()?);
+        self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
+        reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
         // Nothing waits for the answer.
         self.pipeline.want_owners();
@@ -178,14 +184,30 @@ impl Trace {
         }
     }
 
-    /// Begins the output, and tells whoever waits for it that everything is attached.
-    fn announce(&mut self) {
-        let start = self.start_entry();
-        let names: Vec<String> = start.interfaces.iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
+    /// What is traced, in words.
+    fn scope(&self) -> String {
+        let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
         let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
         let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
-        eprintln!("tcptrace: tracing {on}; filter: {filter}");
-        self.pipeline.start(start);
+        format!("tracing {on}; filter: {filter}")
+    }
+
+    /// Tells whoever waits why nothing shows, as far as that can be known.
+    pub(super) async fn explain_silence(&self) {
+        let scope = self.scope();
+        match self.interfaces.list().await {
+            Ok(interfaces) => {
+                let passed = Passed::of(&interfaces).since(&self.passed);
+                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}");
+            }
+            Err(error) => debug!("nothing yet: {scope}; interfaces cannot be asked for their packets: {error}"),
+        }
+    }
+
+    /// Begins the output, and tells whoever waits for it that everything is attached.
+    fn announce(&mut self) {
+        eprintln!("tcptrace: {}", self.scope());
+        self.pipeline.start(self.start_entry());
         self.pipeline.flush();
         debug!("{} bytes of memory hold events on their way", self.ring.size());
     }
@@ -204,7 +226,7 @@ async fn clean(interfaces: &Interfaces, present: &[Interface]) {
 }
 
 /// Inode number of this process's network namespace.
-fn own_netns() -> Result<u32> {
+pub(super) fn own_netns() -> Result<u32> {
     let link = "/proc/self/ns/net";
     let inode = std::fs::metadata(link).with_context(|| format!("{link} cannot be read; is /proc mounted?"))?.ino();
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
@@ -227,7 +249,7 @@ mod tests {
     use super::*;
 
     fn interface(index: u32, name: &str) -> Interface {
-        Interface { index, name: name.to_owned(), up: true, loopback: false }
+        Interface { index, name: name.to_owned(), up: true, loopback: false, packets: 0 }
     }
 
     #[test]

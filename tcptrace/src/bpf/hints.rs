@@ -1,8 +1,6 @@
 //! The programs of hints. A kernel may lack the tracepoints, their description or an argument: then there are fewer hints,
 //! and everything else works as it would.
 
-use std::fs::File;
-
 use aya::programs::{RawTracePoint, raw_trace_point::RawTracePointLink};
 use log::info;
 use tcptrace_ebpf::{HintLayout, names};
@@ -10,7 +8,8 @@ use tcptrace_ebpf::{HintLayout, names};
 use super::{
     btf::{BtfError, KernelTypes},
     error::refusal,
-    object::{Object, fdinfo},
+    object::Object,
+    program_info::ProgramInfo,
 };
 use crate::reset_reason::ResetReasons;
 
@@ -22,7 +21,7 @@ const RETRANSMIT_SYNACK: &str = "tcp_retransmit_synack";
 #[derive(Debug, Default)]
 pub(super) struct Available {
     /// Programs with their tracepoints.
-    programs: Vec<(&'static str, &'static str)>,
+    pub(super) programs: Vec<(&'static str, &'static str)>,
     /// What the numbers of reasons mean.
     pub(super) reasons: ResetReasons,
 }
@@ -69,9 +68,8 @@ impl std::fmt::Debug for Hints {
 }
 
 impl Hints {
-    /// Loads and attaches what this kernel takes. Returns the programs' `/proc/self/fdinfo` too, as
-    /// [`Object::attach_states`] does.
-    pub fn attach(object: &mut Object) -> (Self, Vec<File>) {
+    /// Loads and attaches what this kernel takes. Returns the programs too, as [`Object::attach_states`] does.
+    pub fn attach(object: &mut Object) -> (Self, Vec<ProgramInfo>) {
         let (mut links, mut files) = (Vec::new(), Vec::new());
         for (name, tracepoint) in object.hints.programs.clone() {
             if let Some((link, file)) = attach(object, name, tracepoint) {
@@ -84,11 +82,11 @@ impl Hints {
 }
 
 /// What the kernel refuses is left out, and told in the log.
-fn attach(object: &mut Object, name: &str, tracepoint: &str) -> Option<(RawTracePointLink, Option<File>)> {
+fn attach(object: &mut Object, name: &str, tracepoint: &str) -> Option<(RawTracePointLink, Option<ProgramInfo>)> {
     let refused = |error: &dyn std::error::Error| info!("the kernel refused the program {name}: {}", refusal(error));
     let program: &mut RawTracePoint = object.ebpf.program_mut(name)?.try_into().inspect_err(|e| refused(e)).ok()?;
     program.load().inspect_err(|e| refused(e)).ok()?;
     let id = program.attach(tracepoint).inspect_err(|e| refused(e)).ok()?;
     let link = program.take_link(id).inspect_err(|e| refused(e)).ok()?;
-    Some((link, fdinfo(program.fd())))
+    Some((link, ProgramInfo::of(program.fd())))
 }

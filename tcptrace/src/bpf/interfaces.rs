@@ -30,6 +30,8 @@ pub struct Interface {
     pub up: bool,
     /// Whether it is loopback.
     pub loopback: bool,
+    /// Packets of all kinds that have passed it, in and out, as it counts them itself; over loopback each counts once.
+    pub packets: u64,
 }
 
 /// What happened to an interface.
@@ -143,10 +145,17 @@ fn describe(link: &LinkMessage) -> Interface {
         LinkAttribute::IfName(name) => Some(name.clone()),
         _ => None,
     });
+    let loopback = link.header.flags.contains(LinkFlags::Loopback);
+    let packets = link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Stats64(stats) if loopback => Some(stats.rx_packets),
+        LinkAttribute::Stats64(stats) => Some(stats.rx_packets.saturating_add(stats.tx_packets)),
+        _ => None,
+    });
     Interface {
         index: link.header.index,
         name: name.unwrap_or_else(|| format!("if{}", link.header.index)),
         up: link.header.flags.contains(LinkFlags::Up),
-        loopback: link.header.flags.contains(LinkFlags::Loopback),
+        loopback,
+        packets: packets.unwrap_or_default(),
     }
 }

@@ -1,19 +1,11 @@
 //! Loading the kernel programs, and attaching the one that sees state changes.
 
-use std::{
-    fs::File,
-    hash::BuildHasher as _,
-    io,
-    os::fd::{AsFd as _, AsRawFd as _},
-};
+use std::{hash::BuildHasher as _, io};
 
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, HashMap, RingBuf},
-    programs::{
-        ProgramError, ProgramFd, RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink,
-        trace_point::TracePointLink,
-    },
+    programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
 use tcptrace_ebpf::{Config, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout, WATCHED_BUCKETS, names};
@@ -28,6 +20,7 @@ use super::{
     messages::Messages,
     pending::Pending,
     private_tracefs::with_tracefs,
+    program_info::ProgramInfo,
     ring::Ring,
     tracepoint::{self, CATEGORY, NAME},
 };
@@ -124,12 +117,12 @@ impl Object {
         Ok(object)
     }
 
-    /// Attaches the program that sees state changes. Returns its `/proc/self/fdinfo`, where the kernel counts how often it
-    /// skipped the program, if that can be read.
+    /// Attaches the program that sees state changes. Returns where the kernel counts how often it skipped the program, if
+    /// that can be read.
     ///
     /// # Errors
     /// When the kernel refuses it.
-    pub fn attach_states(&mut self) -> Result<Option<File>, LoadError> {
+    pub fn attach_states(&mut self) -> Result<Option<ProgramInfo>, LoadError> {
         let name = if self.btf { names::SET_STATE } else { names::SET_STATE_TP };
         let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
         let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
@@ -138,14 +131,14 @@ impl Object {
             program.load().map_err(|e| refused(&e))?;
             let id = program.attach(NAME).map_err(|e| refused(&e))?;
             self.states = Some(States::Raw(program.take_link(id).map_err(|e| refused(&e))?));
-            fdinfo(program.fd())
+            ProgramInfo::of(program.fd())
         } else {
             let program: &mut TracePoint = program.try_into().map_err(|e| refused(&e))?;
             program.load().map_err(|e| refused(&e))?;
             let attached = with_tracefs(|_| program.attach(CATEGORY, NAME).map_err(|e| refused(&e)));
             let id = attached.map_err(|cause| LoadError::Program { program: name, cause })??;
             self.states = Some(States::Tracepoint(program.take_link(id).map_err(|e| refused(&e))?));
-            fdinfo(program.fd())
+            ProgramInfo::of(program.fd())
         };
         if fdinfo.is_none() {
             warn!("/proc/self/fdinfo cannot be read: state changes that the kernel skips will not be counted");
@@ -211,12 +204,6 @@ fn use_types(config: &mut Config, hints: &mut hints::Available) -> Result<(), Bt
     *hints = available;
     config.hints = layout.unwrap_or(config.hints);
     Ok(())
-}
-
-/// What the kernel tells of a program, for as long as it is open.
-pub(super) fn fdinfo(program: Result<&ProgramFd, ProgramError>) -> Option<File> {
-    let fd = program.ok()?.as_fd().as_raw_fd();
-    File::open(format!("/proc/self/fdinfo/{fd}")).ok()
 }
 
 /// Opens the object: maps are made, programs are not loaded yet.

@@ -33,6 +33,8 @@ pub struct Surroundings {
     pub no_color: bool,
     /// stdout is a terminal that can do more than plain text.
     pub terminal: bool,
+    /// stdout or stderr is a terminal of any kind, so that somebody may be waiting there.
+    pub watched: bool,
     /// The locale's characters are UTF-8.
     pub utf8: bool,
     /// How wide text should be; none where stdout is a terminal, which may become wider or narrower.
@@ -43,9 +45,10 @@ pub struct Surroundings {
 pub const COLUMNS: u16 = 100;
 
 impl Surroundings {
-    /// Asks this process's environment and stdout.
+    /// Asks this process's environment, stdout and stderr.
     pub fn read() -> Self {
-        Self::of(|name| env::var_os(name), io::stdout().is_terminal())
+        let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self { watched: stdout || stderr, ..Self::of(|name| env::var_os(name), stdout) }
     }
 
     /// By the environment `variable` reads from, and whether stdout is a terminal.
@@ -57,6 +60,7 @@ impl Surroundings {
         Self {
             no_color: set("NO_COLOR").is_some(),
             terminal: terminal && set("TERM").is_none_or(|term| term != "dumb"),
+            watched: terminal,
             utf8: locale.contains("utf-8") || locale.contains("utf8"),
             columns: (!terminal).then(|| {
                 let columns = set("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
@@ -99,6 +103,8 @@ pub struct Options {
     pub max_connections: NonZeroU32,
     /// How much to say on stderr.
     pub verbosity: Verbosity,
+    /// Somebody waits for what comes, and wants to know why nothing does.
+    pub watched: bool,
     /// Use the kernel's type information where there is any.
     pub btf: bool,
     /// How to attach to interfaces.
@@ -146,6 +152,7 @@ impl Cli {
                 1 => Verbosity::Verbose,
                 2.. => Verbosity::Debug,
             },
+            watched: surroundings.watched && !self.quiet,
             btf: !self.no_btf,
             attach: self.attach,
         }

@@ -45,6 +45,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             ring_buffer: 16 << 20,
             max_connections: values::MAX_CONNECTIONS,
             verbosity: Verbosity::Normal,
+            watched: false,
             btf: true,
             attach: Attach::Auto,
         }
@@ -82,6 +83,7 @@ fn every_option_reaches_the_settings() {
             ring_buffer: 1 << 20,
             max_connections: NonZeroU32::MIN,
             verbosity: Verbosity::Debug,
+            watched: false,
             btf: false,
             attach: Attach::Clsact,
         }
@@ -116,6 +118,16 @@ fn color_follows_the_option_then_no_color_then_the_terminal() {
     assert!(!color("auto", false, false));
     assert!(color("always", true, false));
     assert!(!color("never", false, true));
+}
+
+#[test]
+fn whoever_waits_at_a_terminal_is_told_more_unless_it_shall_be_quiet() {
+    let watched = |args: &[&str], watched| {
+        parse(args).unwrap().into_options(Surroundings { watched, ..Surroundings::default() }).watched
+    };
+    assert!(watched(&[], true));
+    assert!(!watched(&[], false));
+    assert!(!watched(&["-q"], true));
 }
 
 #[test]
@@ -202,7 +214,21 @@ fn options_that_exclude_each_other_are_refused() {
 #[test]
 fn what_is_not_on_the_command_line_is_refused() {
     error(&["--ipv4", "-v"], ErrorKind::UnknownArgument);
-    error(&["doctor"], ErrorKind::UnknownArgument);
+    error(&["stray"], ErrorKind::InvalidSubcommand);
+}
+
+#[test]
+fn doctor_is_a_word_by_itself() {
+    assert_eq!(parse(&["doctor"]).unwrap().command, Some(Command::Doctor { clean: false }));
+    assert_eq!(parse(&["doctor", "--clean"]).unwrap().command, Some(Command::Doctor { clean: true }));
+    error(&["--clean"], ErrorKind::UnknownArgument);
+    assert_eq!(parse(&[]).unwrap().command, None);
+    error(&["doctor", "stray"], ErrorKind::UnknownArgument);
+    error(&["doctor", "-p", "80"], ErrorKind::UnknownArgument);
+    error(&["-p", "80", "doctor"], ErrorKind::ArgumentConflict);
+    assert_eq!(parse(&["doctor", "--help"]).unwrap_err().exit_code(), 0);
+    // A file of that name is an argument as any other.
+    assert_eq!(options(&["-r", "doctor"]).read, Some("doctor".into()));
 }
 
 #[test]
@@ -235,11 +261,20 @@ fn file_names_need_not_be_text() {
 #[test]
 fn help_has_every_group_and_hides_what_is_for_tests() {
     let help = Cli::command().render_long_help().to_string();
-    for part in ["Filters:", "Output:", "Limits:", "Messages:", "Examples:", "--ring-buffer <SIZE>", "[default: 16MiB]"]
-    {
+    for part in [
+        "Filters:",
+        "Output:",
+        "Limits:",
+        "Messages:",
+        "Examples:",
+        "Commands:",
+        "  doctor",
+        "--ring-buffer <SIZE>",
+        "[default: 16MiB]",
+    ] {
         assert!(help.contains(part), "{part}");
     }
-    for hidden in ["--no-btf", "--attach", "doctor"] {
+    for hidden in ["--no-btf", "--attach"] {
         assert!(!help.contains(hidden), "{hidden}");
     }
     assert_eq!(parse(&["--help"]).unwrap_err().exit_code(), 0);

@@ -10,11 +10,14 @@ use rustix::process::setpriority_process;
 use tokio::sync::mpsc;
 
 use super::{
-    OwnedSocket, OwnersError, Snapshot,
+    OwnersError, Snapshot,
     agenda::{Agenda, Job, Next, Request},
     scan::Scan,
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    privileges::{Duty, reduce},
+};
 
 /// The lowest of priorities (`nice`).
 const NICEST: i32 = 19;
@@ -28,7 +31,8 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Starts the thread, in the network namespace and with the rights of this one. It waits for requests.
+    /// Starts the thread, in the network namespace of this one, and with those of its rights that it needs. It waits for
+    /// requests.
     ///
     /// # Errors
     /// When `/proc` or netlink cannot be used, or no thread be started. Tracing can go on without.
@@ -127,6 +131,7 @@ impl Worker {
         if let Err(error) = setpriority_process(None, NICEST) {
             debug!("the search for owners of sockets runs at normal priority: {error}");
         }
+        reduce(Duty::Owners);
         let clock = Clock::new();
         while let Some(job) = self.shared.job(&clock) {
             let began = clock.now();
@@ -150,8 +155,7 @@ impl Worker {
 
     /// Says once that an owner was not found, if rights may be the reason.
     fn tell_of_hidden(&mut self, snapshot: &Snapshot) {
-        let unknown = |owned: &OwnedSocket| owned.socket.inode.is_some() && owned.owners.is_empty();
-        if !self.told_of_hidden && snapshot.hidden && snapshot.sockets.iter().any(unknown) {
+        if !self.told_of_hidden && snapshot.lacks_owners() {
             self.told_of_hidden = true;
             warn!(
                 "the owners of some sockets stay unknown, since some processes may not be looked at: that takes root \

@@ -3,7 +3,10 @@
 use std::{
     ffi::OsString,
     io,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
 };
 
@@ -81,6 +84,11 @@ impl File {
     /// Opens the file again to continue it, or makes a new one if it was moved away.
     pub(super) fn reopen(&self) -> Result<OwnedFd, OpenError> {
         self.open(OFlags::empty())
+    }
+
+    /// Where it is opened again.
+    pub(super) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// The path, escaped.

@@ -18,6 +18,7 @@ use super::{
     file::File,
     queue::{Next, Queue},
 };
+use crate::privileges::{Duty, reduce};
 
 /// What is written to.
 #[derive(Debug)]
@@ -45,6 +46,10 @@ impl Writer {
 
     /// Writes until the queue is finished or the target ends.
     pub(super) fn run(mut self) {
+        reduce(match &self.target {
+            Target::Stream => Duty::Stream,
+            Target::File(file) => Duty::File(file.folder()),
+        });
         let end = self.write_queue();
         self.queue.end();
         if let Err(end) = end {

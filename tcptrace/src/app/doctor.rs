@@ -1,0 +1,74 @@
+//! `tcptrace doctor`: what this host can do, what is missing and how to get it.
+//!
+//! First come the things that can be asked for one by one, then a connection that is really traced: whatever nobody has
+//! thought of shows there.
+
+mod checks;
+mod live;
+mod report;
+
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result};
+
+use self::report::{Report, Verdict};
+use crate::{
+    bpf::{
+        Interfaces,
+        leftovers::{self, Cleaned},
+    },
+    preflight,
+};
+
+/// What is left on interfaces.
+const LEFTOVERS: &str = "leftovers";
+
+/// Prints what this host can do. It fails where tracing would. With `clean`, what killed tracers have left is removed first.
+///
+/// # Errors
+/// When nothing can be printed. A reader of stdout who has gone is none.
+pub fn run(clean: bool) -> Result<ExitCode> {
+    let report = examine(clean)?;
+    let works = report.works();
+    match anstream::stdout().write_all(report.to_string().as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn examine(clean: bool) -> Result<Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut report = Report::default();
+    checks::host(&mut report);
+    checks::capabilities(&mut report);
+    if clean {
+        runtime.block_on(clean_up(&mut report))?;
+    }
+    let seen = preflight::check(true).map_err(anyhow::Error::from);
+    let seen = seen.and_then(|()| runtime.block_on(live::trace_own_connection()));
+    checks::programs(&mut report, seen.as_ref().ok());
+    checks::processes(&mut report);
+    checks::live(&mut report, &seen);
+    Ok(report)
+}
+
+/// Removes what tracers that were killed have left on the interfaces.
+async fn clean_up(report: &mut Report) -> Result<()> {
+    let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
+    let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
+    let Cleaned { removed, failed } = leftovers::clean(interfaces.netlink(), &present).await;
+    if !removed.is_empty() {
+        let removed: Vec<_> = removed.iter().map(ToString::to_string).collect();
+        report.add(Verdict::Ok, LEFTOVERS, format!("removed {}", removed.join("; ")));
+    } else if failed.is_empty() {
+        report.add(Verdict::Ok, LEFTOVERS, "nothing of a killed tcptrace is left here");
+    }
+    for (interface, error) in failed {
+        report.add(Verdict::Limited, LEFTOVERS, format!("those on {interface} stay: {error}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! One connection over loopback, made and traced for the purpose.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use tcptrace_ebpf::SEGMENTS_CONTROL;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    app::setup::own_netns,
+    bpf::{
+        AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Object, ProgramInfo, Ring,
+    },
+    event::{Event, StateChange},
+    filter::Filter,
+    record,
+    reset_reason::ResetReasons,
+    tcp::TcpState,
+};
+
+/// Segments of a connection that is closed by one end and, after that has been acknowledged, by the other.
+pub(super) const SEGMENTS: usize = 7;
+
+/// Changes of state of its two sockets, without the listener's.
+pub(super) const STATES: usize = 10;
+
+/// Enough for a connection and what others do on this port meanwhile in their namespaces.
+const RING_BYTES: u32 = 64 << 10;
+
+/// How long each step may take. All of them together take less than a millisecond, but for one ACK that the kernel delays.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// What was seen of the connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// Segments.
+    pub(super) segments: usize,
+    /// Changes of state.
+    pub(super) states: usize,
+    /// Records that were lost meanwhile, and runs that the kernel skipped.
+    pub(super) lost: u64,
+    /// The first end's FIN has been acknowledged.
+    pub(super) half_closed: bool,
+    /// Whether the kernel compiles programs to machine code, where it tells.
+    pub(super) compiled: Option<bool>,
+    /// The kernel counts the runs that it skips.
+    pub(super) counts_skipped: bool,
+}
+
+impl Seen {
+    fn everything(&self) -> bool {
+        self.segments >= SEGMENTS && self.states >= STATES
+    }
+
+    /// Takes a record of the ring, if it is about this port in this network namespace.
+    fn take(&mut self, bytes: &[u8], port: u16, netns: u32) {
+        let of_netns = |change: &StateChange| change.netns.is_none_or(|of| of == netns);
+        let listens = |change: &StateChange| change.old == TcpState::Close && change.new == TcpState::Listen;
+        match record::decode(bytes, &ResetReasons::default()).map(|decoded| decoded.event) {
+            Ok(Event::Segment(segment)) if [segment.src.port, segment.dst.port].contains(&port) => self.segments += 1,
+            Ok(Event::State(change))
+                if [change.local.port, change.remote.port].contains(&port)
+                    && of_netns(&change)
+                    && !listens(&change) =>
+            {
+                self.states += 1;
+                self.half_closed |= change.new == TcpState::FinWait2;
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks how the kernel runs the programs.
+    fn note(&mut self, programs: &[ProgramInfo]) {
+        if let Some(program) = programs.first() {
+            self.compiled = program.is_compiled().unwrap_or_default();
+            self.counts_skipped = matches!(program.skipped_runs(), Ok(Some(_)));
+        }
+    }
+}
+
+/// Loads and attaches everything for a port of its own, opens and closes one connection to it, and reads what was seen.
+pub(super) async fn trace_own_connection() -> Result<Seen> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port of 127.0.0.1 can be had")?;
+    let address = listener.local_addr().context("a listener has no address")?;
+    let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
+    let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
+    let Some(loopback) = present.iter().find(|interface| interface.loopback) else { bail!("there is no loopback") };
+    if !loopback.up {
+        bail!("loopback is down here, so that nothing can be tried: `ip link set lo up`");
+    }
+    let netns = own_netns()?;
+    let filter = Filter { ports: Some(address.port().to_string().parse()?), ..Filter::default() };
+    let mut object = Object::load(&LoadSettings {
+        filter: &filter,
+        segments: SEGMENTS_CONTROL,
+        ring_bytes: RING_BYTES,
+        interfaces: &[],
+        netns,
+        use_btf: true,
+        verbose: false,
+    })?;
+    let mut attachments = Attachments::load(&mut object, AttachMode::Auto)?;
+    let (ring, losses) = (object.take_ring()?, object.take_loss_counters()?);
+    let trial = Trial { seen: Seen::default(), ring, losses, address, netns };
+    let seen = trial.run(&mut object, &mut attachments, &interfaces, loopback, listener).await;
+    // Whatever came of it.
+    attachments.detach(interfaces.netlink()).await;
+    seen
+}
+
+struct Trial {
+    seen: Seen,
+    ring: Ring,
+    losses: LossCounters,
+    /// Of the listener.
+    address: SocketAddr,
+    netns: u32,
+}
+
+impl Trial {
+    async fn run(
+        mut self,
+        object: &mut Object,
+        attachments: &mut Attachments,
+        interfaces: &Interfaces,
+        loopback: &Interface,
+        listener: TcpListener,
+    ) -> Result<Seen> {
+        attachments.attach(object, interfaces.netlink(), loopback).await?;
+        let (_hints, mut programs) = Hints::attach(object);
+        programs.extend(object.attach_states()?);
+        self.seen.note(&programs);
+        self.losses.watch(programs);
+
+        let client = timeout(LIMIT, TcpStream::connect(self.address)).await;
+        let client = client.context("nothing answers on loopback; does a firewall drop it?")?;
+        let client = client.context("no connection can be made over loopback")?;
+        let server = timeout(LIMIT, listener.accept()).await;
+        let (server, _) =
+            server.context("a connection over loopback does not arrive")?.context("it is not accepted")?;
+        drop(client);
+        // Without waiting, its ACK would ride on the other end's FIN.
+        self.watch(|seen| seen.half_closed).await?;
+        drop(server);
+        self.watch(Seen::everything).await?;
+        self.seen.lost = self.losses.read()?.iter().map(|(_, count)| count).sum();
+        Ok(self.seen)
+    }
+
+    /// Takes what comes until it is enough, or the limit has passed.
+    async fn watch(&mut self, enough: impl Fn(&Seen) -> bool) -> Result<()> {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let Self { ring, seen, address, netns, .. } = self;
+            while ring.drain(usize::from(u8::MAX), |record| seen.take(record, address.port(), *netns)) {}
+            if enough(seen) {
+                return Ok(());
+            }
+            match timeout_at(end, ring.readable()).await {
+                Ok(readable) => readable?,
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The capability sets of a thread.
+
+use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
+
+/// Drops all capabilities of the calling thread but these, as far as it has them.
+pub(super) fn keep(needed: &[Capability]) -> Result<(), CapsError> {
+    let permitted = caps::read(None, CapSet::Permitted)?;
+    if permitted.is_empty() {
+        return Ok(());
+    }
+    let kept = kept(needed, &permitted);
+    // Without this one the bounding set stays. It says what a program may be given that is executed, and with
+    // no_new_privs that is nothing.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
+        caps::clear(None, CapSet::Bounding)?;
+    }
+    caps::clear(None, CapSet::Ambient)?;
+    caps::clear(None, CapSet::Inheritable)?;
+    // What is effective has to be permitted all the time.
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
+}
+
+fn kept(needed: &[Capability], permitted: &CapsHashSet) -> CapsHashSet {
+    let stand_in = |capability| match capability {
+        // It was split from this one in Linux 5.8, which still stands for it.
+        Capability::CAP_BPF if !permitted.contains(&Capability::CAP_BPF) => Capability::CAP_SYS_ADMIN,
+        capability => capability,
+    };
+    needed.iter().copied().map(stand_in).filter(|capability| permitted.contains(capability)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Capability::{CAP_BPF, CAP_CHOWN, CAP_NET_ADMIN, CAP_SYS_ADMIN};
+
+    #[test]
+    fn only_what_is_needed_and_there_is_kept() {
+        let of = |permitted: &[Capability]| kept(&[CAP_BPF, CAP_NET_ADMIN], &permitted.iter().copied().collect());
+        let set = |capabilities: &[Capability]| -> CapsHashSet { capabilities.iter().copied().collect() };
+        assert_eq!(of(&[CAP_CHOWN, CAP_BPF, CAP_SYS_ADMIN, CAP_NET_ADMIN]), set(&[CAP_BPF, CAP_NET_ADMIN]));
+        assert_eq!(of(&[CAP_CHOWN, CAP_SYS_ADMIN]), set(&[CAP_SYS_ADMIN]));
+        assert_eq!(of(&[CAP_CHOWN]), set(&[]));
+    }
+
+    #[test]
+    fn a_thread_that_keeps_nothing_has_nothing_and_others_are_as_before() {
+        let before = caps::read(None, CapSet::Permitted).expect("a thread knows its own");
+        let left = std::thread::spawn(|| {
+            keep(&[]).expect("capabilities can be dropped");
+            // For a second time there is nothing to do.
+            keep(&[CAP_BPF]).expect("capabilities can be dropped");
+            [CapSet::Permitted, CapSet::Effective, CapSet::Inheritable, CapSet::Ambient]
+                .map(|set| caps::read(None, set).expect("a thread knows its own"))
+        });
+        assert_eq!(left.join().expect("it ends"), [(); 4].map(|()| CapsHashSet::new()));
+        assert_eq!(caps::read(None, CapSet::Permitted).expect("a thread knows its own"), before);
+    }
+}

@@ -1,0 +1,128 @@
+//! What a thread may do with files and connections, by Landlock: since Linux 5.13, where it is switched on.
+
+use std::{env, os::fd::BorrowedFd, path::PathBuf};
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, PathBeneath, RestrictionStatus, Ruleset, RulesetAttr as _,
+    RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
+};
+
+/// The newest version of which everything is forbidden that is not allowed here. An older kernel forbids what it can.
+const VERSION: ABI = ABI::V6;
+
+/// Where times in the system's zone come from, which are looked up again from time to time, and processes.
+const READ: [&str; 5] = ["/proc", "/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+
+/// Variables that name other places for time zones.
+const ZONES: [&str; 2] = ["TZDIR", "TZ"];
+
+/// The calling thread may read what showing records takes.
+pub(super) fn to_reading() -> Result<RestrictionStatus, RulesetError> {
+    let named = ZONES.into_iter().filter_map(env::var_os).map(PathBuf::from).filter(|path| path.is_absolute());
+    let paths = READ.into_iter().map(PathBuf::from).chain(named);
+    everything_forbidden()?.add_rules(path_beneath_rules(paths, reading()))?.restrict_self()
+}
+
+/// The calling thread may make files in this folder and write to those that are there.
+pub(super) fn to_writing_in(folder: BorrowedFd<'_>) -> Result<RestrictionStatus, RulesetError> {
+    let access = AccessFs::WriteFile | AccessFs::MakeReg;
+    everything_forbidden()?.add_rule(PathBeneath::new(folder, access))?.restrict_self()
+}
+
+/// The calling thread may go on with what is open.
+pub(super) fn to_nothing() -> Result<RestrictionStatus, RulesetError> {
+    everything_forbidden()?.restrict_self()
+}
+
+fn reading() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+fn everything_forbidden() -> Result<RulesetCreated, RulesetError> {
+    Ruleset::default()
+        .handle_access(AccessFs::from_all(VERSION))?
+        .handle_access(AccessNet::from_all(VERSION))?
+        .scope(Scope::from_all(VERSION))?
+        .create()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, File},
+        io::{ErrorKind, Write as _},
+        os::fd::AsFd as _,
+        path::Path,
+        thread,
+    };
+
+    use landlock::RulesetStatus;
+
+    use super::*;
+
+    /// Confines a thread, and tells which of these things it still can do; all, where the kernel has no Landlock.
+    fn can<const N: usize>(
+        confine: impl FnOnce() -> Result<RestrictionStatus, RulesetError> + Send + 'static,
+        things: [fn(&Path) -> std::io::Result<()>; N],
+        expected: [bool; N],
+    ) {
+        let folder = env::temp_dir().join(format!("tcptrace-{}-{:?}", std::process::id(), thread::current().id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("there"), "").expect("a file");
+        let place = folder.clone();
+        let confined = thread::spawn(move || {
+            let status = confine().expect("a ruleset without contradictions");
+            let can = things.map(|thing| match thing(&place) {
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+                    false
+                }
+                Ok(()) => true,
+            });
+            (status.ruleset, can)
+        });
+        let (status, can) = confined.join().expect("it ends");
+        fs::remove_dir_all(folder).expect("other threads are as before");
+        assert_eq!(can, if status == RulesetStatus::NotEnforced { [true; N] } else { expected }, "{status:?}");
+    }
+
+    fn read_proc(_: &Path) -> std::io::Result<()> {
+        fs::read("/proc/self/stat").map(drop)
+    }
+
+    fn read_etc(_: &Path) -> std::io::Result<()> {
+        fs::read("/etc/passwd").map(drop)
+    }
+
+    fn write(folder: &Path) -> std::io::Result<()> {
+        File::options().append(true).open(folder.join("there"))?.write_all(b"x")
+    }
+
+    fn make(folder: &Path) -> std::io::Result<()> {
+        File::options().append(true).create_new(true).open(folder.join("new")).map(drop)
+    }
+
+    fn remove(folder: &Path) -> std::io::Result<()> {
+        fs::remove_file(folder.join("there"))
+    }
+
+    #[test]
+    fn the_tracing_thread_reads_processes_and_changes_nothing() {
+        can(to_reading, [read_proc, read_etc, write, make, remove], [true, false, false, false, false]);
+    }
+
+    #[test]
+    fn the_stream_writer_opens_nothing() {
+        can(to_nothing, [read_proc, read_etc, write, make, remove], [false; 5]);
+    }
+
+    #[test]
+    fn the_file_writer_writes_in_its_folder_and_nowhere_else() {
+        // `can` makes its folder in this one.
+        let folder = File::open(env::temp_dir()).expect("a folder");
+        let confine = move || to_writing_in(folder.as_fd());
+        can(confine, [read_proc, read_etc, write, make, remove], [false, false, true, true, false]);
+        let elsewhere = File::open("/proc").expect("a folder");
+        can(move || to_writing_in(elsewhere.as_fd()), [write, make], [false, false]);
+    }
+}
