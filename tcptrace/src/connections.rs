@@ -133,7 +133,7 @@ impl Connections {
     pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
         self.let_go(BootTime(u64::MAX), emit);
         self.pass_time(now, emit);
-        for at in self.table.all() {
+        for at in self.table.unfinished() {
             self.write_handshake(at, self.now, true, emit);
             if self.table.get(at).is_some_and(|conn| !conn.ended) {
                 self.write_close(at, self.now, true, emit);

@@ -157,7 +157,6 @@ impl End {
     }
 
     /// Whether something is known that only matters while its connection is opened or closed.
-    #[cfg(test)]
     pub(super) fn has_detail(&self) -> bool {
         self.detail.is_some()
     }

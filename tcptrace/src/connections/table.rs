@@ -229,9 +229,15 @@ impl Table {
         self.due.first()
     }
 
-    /// All connections that are remembered, oldest first.
-    pub(super) fn all(&self) -> Vec<u32> {
-        let mut all: Vec<_> = self.connections.iter().map(|(at, conn)| (conn.number, at as u32)).collect();
+    /// All connections of which there may be something to tell at the end, oldest first: no handshake is told twice, and no
+    /// close that has not begun.
+    pub(super) fn unfinished(&self) -> Vec<u32> {
+        let told = |conn: &Connection| {
+            let quiet = conn.ends.iter().all(|end| !end.has_detail());
+            conn.ended || (quiet && (conn.opened || conn.mid_life))
+        };
+        let unfinished = self.connections.iter().filter(|(_, conn)| !told(conn));
+        let mut all: Vec<_> = unfinished.map(|(at, conn)| (conn.number, at as u32)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, at)| at).collect()
     }

@@ -18,6 +18,11 @@ use crate::{
 /// The end-to-end tests start the binary that this variable names.
 const BINARY: &str = "TCPTRACE_BIN";
 
+/// How many tests run at the same time, as libtest reads it. State changes are seen host-wide: an interrupt that works on one
+/// test's segments in the middle of a kernel program keeps the program of another test's tracer from running, which that
+/// counts as lost, and rightly.
+const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "1");
+
 /// Run all tests as root (through sudo where needed)
 #[derive(Args)]
 pub(crate) struct Test {
@@ -37,12 +42,15 @@ impl Test {
         let binary = project.binary(Profile::Release);
         let mut cargo = project.cargo("test");
         cargo.arg("--locked").env(BINARY, &binary);
+        let (name, one) = THREADS;
+        let threads = env::var_os(name).is_none().then(|| (name.to_owned(), one.to_owned()));
+        cargo.envs(threads.clone());
         if !selects_packages(&self.args) {
             cargo.arg("--workspace");
         }
         if !root::is_root()? {
             let binary = format!("{BINARY}={}", binary.display());
-            cargo.arg("--config").arg(runner(root::sudo()?, binary, env::vars()));
+            cargo.arg("--config").arg(runner(root::sudo()?, binary, env::vars().chain(threads)));
         }
         process::run(cargo.args(&self.args))
     }
