@@ -86,9 +86,7 @@ impl Destination {
             Offer::Accepted | Offer::Ended => 0,
         }
     }
-}
 
-impl Destination {
     /// Writes a report of what was given up here and has not been told yet, which `report` makes of the number. It is no
     /// entry that could be missed itself: if it is given up, the next one tells the same.
     fn tell_losses(&mut self, report: impl FnOnce(u64) -> Entry) {

@@ -13,7 +13,6 @@ use crate::{
     lost::Lost,
     report::{Report, code, progress},
     tool::Tool,
-    usage,
 };
 
 /// How long everything may take.
@@ -43,7 +42,7 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
 fn row(tool: &Tool, options: &Options, scratch: &Path) -> Vec<String> {
     let netns = Netns::to_measure_in();
     let running = tool.start(&netns, scratch).expect("tcptrace is always there");
-    let memory = || usage::memory(running.id(), "VmRSS");
+    let memory = || tcptrace_tests::memory(running.id(), "VmRSS");
     let before = memory();
     let mut load = netns.start(
         Command::new(load::program())

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{LIMIT, Lines, Netns, binary};
+use tcptrace_tests::{LIMIT, Lines, Netns, binary, wait_tracing};
 
 use crate::{Options, report::Report, statistics::Spread};
 
@@ -43,8 +43,7 @@ fn start_and_stop(netns: &Netns) -> (f64, f64) {
         let began = Instant::now();
         let mut process = tcptrace_tests::Process::spawn(&mut command);
         let log = Lines::read(process.stderr(), |line| line);
-        let traces = |lines: &[String]| lines.iter().any(|line| line.starts_with("tcptrace: tracing"));
-        log.wait_until("a line that says it traces", LIMIT, traces);
+        wait_tracing(&log);
         let started = began.elapsed();
         let began = Instant::now();
         process.signal(Signal::INT);

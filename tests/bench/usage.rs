@@ -58,19 +58,10 @@ fn ticks_in(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-/// A value of `/proc/PID/status` in KiB, such as `VmRSS`.
-pub(crate) fn memory(pid: u32, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process that runs has a status");
-    kibibytes(&status, name).unwrap_or_else(|| panic!("no {name}: {status}"))
-}
-
-fn kibibytes(status: &str, name: &str) -> Option<u64> {
-    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    value.trim().strip_suffix(" kB")?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use tcptrace_tests::kibibytes;
+
     use super::*;
 
     #[test]

@@ -8,7 +8,8 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 use tcptrace_tests::{
-    Connection, Ends, LIMIT, Lines, Netns, RawSender, SYN, Tracer, Veth, binary, number, tcp_packet, text,
+    Connection, Ends, LIMIT, Lines, Netns, RawSender, SYN, Tracer, Veth, binary, memory, number, tcp_packet, text,
+    wait_tracing,
 };
 
 /// The most connections that are remembered, and SYNs from addresses that nobody has.
@@ -23,12 +24,8 @@ const ENOUGH_KIB: u64 = 112 << 10;
 const MANY: u64 = 2_000_000;
 const FLAT_KIB: u64 = 16 << 10;
 
-/// The most memory that a process has had, in KiB.
-fn peak_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the tracer runs");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells");
-    peak.trim().trim_end_matches(" kB").parse().expect("a number")
-}
+/// What [`memory`] calls the most that a process has had.
+const PEAK: &str = "VmHWM";
 
 /// Has the load open and close connections for this long; how many there were.
 fn churn(netns: &Netns, seconds: u32) -> u64 {
@@ -46,15 +43,15 @@ fn memory_stays_flat_over_two_million_connections() {
     command.args(["--json", "--ring-buffer", "1MiB"]);
     let mut tracer = netns.start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
     let log = Lines::read(tracer.stderr(), |line| line);
-    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    wait_tracing(&log);
     let (mut connections, mut first) = (0, None);
     while connections < MANY {
         connections += churn(&netns, 4);
         if connections >= MANY / 10 {
-            first.get_or_insert_with(|| peak_kib(tracer.id()));
+            first.get_or_insert_with(|| memory(tracer.id(), PEAK));
         }
     }
-    let (first, last) = (first.expect("they were many"), peak_kib(tracer.id()));
+    let (first, last) = (first.expect("they were many"), memory(tracer.id(), PEAK));
     tracer.signal(Signal::INT);
     assert!(tracer.wait(LIMIT).success());
     assert!(last <= first + FLAT_KIB, "from {first} KiB to {last} KiB over {connections} connections");
@@ -102,7 +99,7 @@ fn a_flood_of_syns_fills_no_memory_and_real_connections_stay() {
                 && number(record, "netns") == u64::from(server.inode())
         });
     }
-    let peak = peak_kib(tracer.id());
+    let peak = memory(tracer.id(), PEAK);
     let trace = tracer.stop();
     trace.nothing_lost();
     assert!(peak < ENOUGH_KIB, "{peak} KiB");

@@ -12,7 +12,9 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{EXIT_LIMIT, Ends, LIMIT, Lines, Netns, Tracer, binary, exit_margin, number, tell_all};
+use tcptrace_tests::{
+    EXIT_LIMIT, Ends, LIMIT, Lines, Netns, Tracer, binary, exit_margin, number, tell_all, wait_tracing,
+};
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -125,7 +127,7 @@ fn a_closed_stdout_ends_it_quietly_with_0() {
         command.args(arguments).args(["-p", "4306"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = netns.start(&mut command);
         let log = Lines::read(process.stderr(), |line| line);
-        log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+        wait_tracing(&log);
         // Like `| head -1`: a line is read, then the pipe is closed, and the next line finds out.
         let mut stdout = BufReader::new(process.stdout());
         ends.churn(1);
@@ -147,7 +149,7 @@ fn a_reader_that_does_not_read_does_not_delay_the_exit() {
     command.args(["--json", "-p", "4308", "--segments", "all"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = netns.start(&mut command);
     let (stdout, log) = (process.stdout(), Lines::read(process.stderr(), |line| line));
-    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    wait_tracing(&log);
     // Some 400 bytes a record: many times what the pipe holds.
     ends.churn(200);
     let began = Instant::now();

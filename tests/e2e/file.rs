@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, binary, eventually, is_type, number};
+use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, binary, eventually, is_type, number, wait_tracing};
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -51,7 +51,7 @@ fn a_file_is_written_beside_text_on_stdout() {
     command.args(["-o", "events", "-p", "4312", "-c", "1", "-w"]).arg(&path);
     let mut process = netns.start(command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()));
     let log = tcptrace_tests::Lines::read(process.stderr(), |line| line);
-    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    wait_tracing(&log);
     ends.repeat(1);
     assert!(process.wait(LIMIT).success());
     let records = records(&path);

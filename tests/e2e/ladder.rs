@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, receive, receive_end, send};
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, receive, receive_end, send, wait_tracing};
 
 /// How long after its first event a phase may be shown at the latest, and what a busy machine may add.
 const UNFINISHED: Duration = Duration::from_millis(1500 + 400);
@@ -44,7 +44,7 @@ fn each_phase_is_a_block_and_an_unfinished_close_says_whose_turn_it_is() {
     command.args(["-p", &PORT.to_string()]).env("LC_ALL", "C.UTF-8").env("COLUMNS", "100");
     let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
-    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    wait_tracing(&log);
 
     // Two at the same time, so that they could mix.
     let (first, second) = (ends.open(), ends.open());

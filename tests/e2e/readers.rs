@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, eventually, is_type, number};
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, eventually, is_type, number, wait_tracing};
 
 use crate::load;
 
@@ -55,7 +55,7 @@ fn one_line_a_second_neither_hangs_the_tracer_nor_hides_the_loss() {
     command.args(["--json", "-p", "4401-4407", "--segments", "all", "--ring-buffer", "64MiB", "-w", path]);
     let mut process = netns.start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let (stdout, log) = (process.stdout(), Lines::read(process.stderr(), |line| line));
-    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    wait_tracing(&log);
     let (hurry, hurried) = channel::<()>();
     let caught_up = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&caught_up);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{Connection, Ends, LIMIT, Lines, Netns, Tcpdump, binary, receive, send};
+use tcptrace_tests::{Connection, Ends, LIMIT, Lines, Netns, Tcpdump, binary, receive, send, wait_tracing};
 
 /// What `tcptrace -o events` with these options prints about one connection, and what tcpdump does, line by line.
 fn printed(port: u16, options: &[&str], tcpdumps_options: &[&str]) -> (Vec<String>, Vec<String>) {
@@ -17,7 +17,7 @@ fn printed(port: u16, options: &[&str], tcpdumps_options: &[&str]) -> (Vec<Strin
     command.env("LC_ALL", "C.UTF-8").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = netns.start(&mut command);
     let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
-    log.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line.starts_with("tcptrace: tracing")));
+    wait_tracing(&log);
     let tcpdump = Tcpdump::start_with(&netns, "lo", tcpdumps_options, &format!("tcp port {port}"));
     let Connection { client, server } = ends.open();
     send(&client, 33);

@@ -12,6 +12,7 @@ mod device;
 mod empty_programs;
 mod ends;
 mod lines;
+mod memory;
 mod netns;
 mod peer;
 mod process;
@@ -38,6 +39,7 @@ pub use self::{
     empty_programs::EmptyPrograms,
     ends::{Connection, Ends},
     lines::Lines,
+    memory::{kibibytes, memory},
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
     process::{Process, close, eventually, output},
@@ -50,7 +52,7 @@ pub use self::{
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
-    tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin},
+    tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin, wait_tracing},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},

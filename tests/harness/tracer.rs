@@ -53,6 +53,13 @@ pub fn binary() -> PathBuf {
     path
 }
 
+/// Waits until a tracer, whose stderr this is, says that it traces.
+#[track_caller]
+pub fn wait_tracing(log: &Lines<String>) {
+    let tracing = |lines: &[String]| lines.iter().any(|line| line.starts_with("tcptrace: tracing"));
+    log.wait_until("a line that begins with `tcptrace: tracing`", LIMIT, tracing);
+}
+
 impl Tracer {
     /// Starts `tcptrace --json` with these arguments inside `netns`; returns as soon as everything is attached.
     #[track_caller]
@@ -85,7 +92,7 @@ impl Tracer {
     /// Waits until it says that it traces.
     #[track_caller]
     pub fn wait_ready(&self) {
-        self.wait_log("a line that begins with `tcptrace: tracing`", |line| line.starts_with("tcptrace: tracing"));
+        wait_tracing(&self.log);
     }
 
     /// Waits for a line on stderr.

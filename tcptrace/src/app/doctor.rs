@@ -16,10 +16,7 @@ use anyhow::{Context as _, Result};
 
 use self::report::{Report, Verdict};
 use crate::{
-    bpf::{
-        Interfaces,
-        leftovers::{self, Cleaned},
-    },
+    bpf::{Interfaces, leftovers},
     preflight,
 };
 
@@ -60,14 +57,13 @@ fn examine(clean: bool) -> Result<Report> {
 async fn clean_up(report: &mut Report) -> Result<()> {
     let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
     let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
-    let Cleaned { removed, failed } = leftovers::clean(interfaces.netlink(), &present).await;
-    if !removed.is_empty() {
-        let removed: Vec<_> = removed.iter().map(ToString::to_string).collect();
-        report.add(Verdict::Ok, LEFTOVERS, format!("removed {}", removed.join("; ")));
-    } else if failed.is_empty() {
+    let cleaned = leftovers::clean(interfaces.netlink(), &present).await;
+    if let Some(removed) = cleaned.removed_text() {
+        report.add(Verdict::Ok, LEFTOVERS, format!("removed {removed}"));
+    } else if cleaned.failed.is_empty() {
         report.add(Verdict::Ok, LEFTOVERS, "nothing of a killed tcptrace is left here");
     }
-    for (interface, error) in failed {
+    for (interface, error) in cleaned.failed {
         report.add(Verdict::Limited, LEFTOVERS, format!("those on {interface} stay: {error}"));
     }
     Ok(())

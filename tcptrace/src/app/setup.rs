@@ -43,7 +43,9 @@ pub(super) struct Trace {
     wanted: Vec<String>,
     segments: Segments,
     filter: String,
-    /// What had passed the interfaces when everything was attached.
+    /// Somebody waits at a terminal, and is told what passes if nothing shows.
+    watched: bool,
+    /// What had passed the interfaces when everything was attached, if so.
     passed: Passed,
 }
 
@@ -104,6 +106,7 @@ impl Trace {
             wanted,
             segments: options.segments,
             filter: options.filter.to_string(),
+            watched: options.watched,
             passed: Passed::default(),
         })
     }
@@ -128,7 +131,9 @@ impl Trace {
         self.hints = hints;
         self.losses.watch(programs);
         self.losses.watch(self.object.attach_states()?);
-        self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
+        if self.watched {
+            self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
+        }
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
         // Nothing waits for the answer.
@@ -216,9 +221,8 @@ impl Trace {
 /// Removes what tracers that were killed have left behind, and says so.
 async fn clean(interfaces: &Interfaces, present: &[Interface]) {
     let cleaned = leftovers::clean(interfaces.netlink(), present).await;
-    if !cleaned.removed.is_empty() {
-        let removed: Vec<String> = cleaned.removed.iter().map(ToString::to_string).collect();
-        warn!("removed what a tcptrace that was killed had left behind: {}", removed.join("; "));
+    if let Some(removed) = cleaned.removed_text() {
+        warn!("removed what a tcptrace that was killed had left behind: {removed}");
     }
     for (interface, error) in cleaned.failed {
         warn!("what may be left of a killed tcptrace on {interface} stays: {error}");

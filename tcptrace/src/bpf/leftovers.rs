@@ -27,6 +27,14 @@ pub struct Cleaned {
     pub failed: Vec<(String, io::Error)>,
 }
 
+impl Cleaned {
+    /// What was removed, in words; none where nothing was.
+    pub fn removed_text(&self) -> Option<String> {
+        let removed: Vec<String> = self.removed.iter().map(ToString::to_string).collect();
+        (!removed.is_empty()).then(|| removed.join("; "))
+    }
+}
+
 /// What was removed from one interface.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Removed {
@@ -84,8 +92,11 @@ mod tests {
 
     #[test]
     fn says_what_was_removed() {
-        let removed = |filters, qdisc| Removed { interface: "eth0".to_owned(), filters, qdisc }.to_string();
-        assert_eq!(removed(1, false), "1 filter on eth0");
-        assert_eq!(removed(2, true), "2 filters on eth0 and its clsact qdisc");
+        let removed = |filters, qdisc| Removed { interface: "eth0".to_owned(), filters, qdisc };
+        assert_eq!(removed(1, false).to_string(), "1 filter on eth0");
+        assert_eq!(removed(2, true).to_string(), "2 filters on eth0 and its clsact qdisc");
+        assert_eq!(Cleaned::default().removed_text(), None);
+        let cleaned = Cleaned { removed: vec![removed(1, false), removed(2, false)], failed: Vec::new() };
+        assert_eq!(cleaned.removed_text().as_deref(), Some("1 filter on eth0; 2 filters on eth0"));
     }
 }

@@ -51,11 +51,6 @@ impl Socket {
     pub(super) fn since(&self) -> Option<BootTime> {
         (self.since != NEVER).then_some(self.since)
     }
-
-    /// It enters a state.
-    pub(super) fn change(&mut self, at: BootTime) {
-        self.since = at;
-    }
 }
 
 /// All of them. They lie in a slab; the index holds places in it, not copies of the keys.
@@ -96,6 +91,13 @@ impl Sockets {
         let rehash = |&at: &u32| sockets.get(at as usize).map_or(0, |socket| hasher.hash_one(socket.key));
         self.index.insert_unique(hasher.hash_one(key), at, rehash);
         socket
+    }
+
+    /// A socket has entered a state. What was learnt of it meanwhile is kept with it.
+    pub(super) fn change(&mut self, socket: Socket, at: BootTime) {
+        if let Some(known) = self.get_mut(socket.key) {
+            *known = Socket { since: at, ..socket };
+        }
     }
 
     /// A socket's life has ended: its address will be another's.

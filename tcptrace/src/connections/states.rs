@@ -52,9 +52,8 @@ impl Connections {
         }
         if change.new == Close {
             self.table.sockets.remove(change.socket);
-        } else if let Some(known) = self.table.sockets.get_mut(change.socket) {
-            *known = socket;
-            known.change(change.at);
+        } else {
+            self.table.sockets.change(socket, change.at);
         }
         (PlacedState { change: *change, conn, socket: socket.number.get(), role, replaces, old_state_ns }, Some(at))
     }
@@ -116,10 +115,7 @@ impl Connections {
         let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.new == Listen {
             self.listeners.open(netns, change.local, change.at, change.task.map(Process::from));
-            if let Some(known) = self.table.sockets.get_mut(change.socket) {
-                *known = socket;
-                known.change(change.at);
-            }
+            self.table.sockets.change(socket, change.at);
         } else {
             self.table.sockets.remove(change.socket);
             self.listeners.close(netns, change.local, change.at);
