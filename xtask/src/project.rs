@@ -1,6 +1,7 @@
 //! The checkout once all tools are there: what the sub-commands work with.
 
 use std::{
+    env::consts::ARCH,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -9,7 +10,7 @@ use anyhow::Result;
 
 use crate::{
     process,
-    setup::{bpf_linker, toolchain::Toolchain},
+    setup::{bpf_linker, cargo_tool::CargoTool, toolchain::Toolchain},
     workspace::Workspace,
 };
 
@@ -32,7 +33,7 @@ impl Project {
     /// Fetches the pinned tools where they are missing; says and does nothing where they are not.
     pub(crate) fn set_up() -> Result<Self> {
         let workspace = Workspace::read()?;
-        let toolchain = Toolchain::ensure(&workspace.toolchain)?;
+        let toolchain = Toolchain::ensure(workspace.tool("toolchain")?)?;
         toolchain.pin(&workspace.root)?;
         bpf_linker::ensure(&workspace, &toolchain)?;
         Ok(Self { workspace, toolchain })
@@ -43,6 +44,11 @@ impl Project {
         let mut cargo = self.toolchain.command("cargo");
         cargo.arg(command);
         cargo
+    }
+
+    /// Fetches a tool of cargo's where it is missing, and returns its program.
+    pub(crate) fn tool(&self, name: &'static str) -> Result<PathBuf> {
+        CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
     }
 
     /// Builds tcptrace; its build script sees to the kernel programs.
@@ -57,11 +63,11 @@ impl Project {
 
     /// Builds tcptrace for machines that have none of its libraries, and returns where it is.
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
-        const TARGET: &str = "x86_64-unknown-linux-musl";
-        self.toolchain.ensure_target(TARGET)?;
+        let target = format!("{ARCH}-unknown-linux-musl");
+        self.toolchain.ensure_target(&target)?;
         let mut cargo = self.cargo("build");
-        process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", TARGET]))?;
-        Ok(self.target_dir().join(TARGET).join("release").join("tcptrace"))
+        process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;
+        Ok(self.target_dir().join(target).join("release").join("tcptrace"))
     }
 
     /// What [`Self::build`] makes.

@@ -1,6 +1,6 @@
 //! What the root manifest says: where things are, and which tools are pinned.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, env, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -14,10 +14,8 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// Where cargo builds.
     pub(crate) target_dir: PathBuf,
-    /// The Rust toolchain that everything but this program is built with.
-    pub(crate) toolchain: String,
-    /// The version of bpf-linker.
-    pub(crate) bpf_linker: String,
+    /// The Rust toolchain that everything but this program is built with, and the versions of tools.
+    tools: BTreeMap<String, String>,
 }
 
 impl Workspace {
@@ -33,16 +31,20 @@ impl Workspace {
         let metadata: Value = serde_json::from_str(metadata).context("`cargo metadata` wrote no JSON")?;
         let text = |pointer: &str| metadata.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let place = |name: &str| text(&format!("/{name}")).with_context(|| format!("`cargo metadata` has no {name}"));
-        let tool = |name: &str| {
-            text(&format!("/metadata/tools/{name}"))
-                .with_context(|| format!("the root Cargo.toml has no {name} in [workspace.metadata.tools]: add it"))
-        };
+        let tools = metadata.pointer("/metadata/tools").and_then(Value::as_object).into_iter().flatten();
         Ok(Self {
             root: place("workspace_root")?.into(),
             target_dir: place("target_directory")?.into(),
-            toolchain: tool("toolchain")?,
-            bpf_linker: tool("bpf-linker")?,
+            tools: tools.filter_map(|(name, version)| Some((name.clone(), version.as_str()?.to_owned()))).collect(),
         })
+    }
+
+    /// The pinned version of a tool.
+    pub(crate) fn tool(&self, name: &str) -> Result<&str> {
+        self.tools
+            .get(name)
+            .map(String::as_str)
+            .with_context(|| format!("the root Cargo.toml has no {name} in [workspace.metadata.tools]: add it"))
     }
 }
 
@@ -59,20 +61,20 @@ mod tests {
         let expected = Workspace {
             root: "/w".into(),
             target_dir: "/t".into(),
-            toolchain: "1.98.0".to_owned(),
-            bpf_linker: "0.13.0".to_owned(),
+            tools: [("toolchain", "1.98.0"), ("bpf-linker", "0.13.0")].map(|(k, v)| (k.into(), v.into())).into(),
         };
         assert_eq!(workspace.ok(), Some(expected));
     }
 
     #[test]
     fn says_which_pin_is_missing() {
-        let error = Workspace::parse(
+        let workspace = Workspace::parse(
             r#"{"workspace_root": "/w", "target_directory": "/t", "metadata": {"tools": {"toolchain": "1.98.0"}}}"#,
         );
-        assert_eq!(
-            error.map_err(|error| error.to_string()),
-            Err("the root Cargo.toml has no bpf-linker in [workspace.metadata.tools]: add it".to_owned())
-        );
+        let tool =
+            |name| workspace.as_ref().map_err(ToString::to_string)?.tool(name).map_err(|error| error.to_string());
+        assert_eq!(tool("toolchain"), Ok("1.98.0"));
+        let expected = "the root Cargo.toml has no bpf-linker in [workspace.metadata.tools]: add it";
+        assert_eq!(tool("bpf-linker"), Err(expected.to_owned()));
     }
 }

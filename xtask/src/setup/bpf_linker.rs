@@ -2,76 +2,36 @@
 //!
 //! It goes into the target folder, where the build script of tcptrace looks for it.
 
-use std::{
-    ffi::OsString,
-    fs, io,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{ffi::OsString, fs, io, os::unix::fs::symlink, path::Path, process::Command};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::{process, setup::toolchain::Toolchain, workspace::Workspace};
+use super::{cargo_tool::CargoTool, toolchain::Toolchain};
+use crate::{process, workspace::Workspace};
 
 /// Builds bpf-linker unless the right one is there.
 pub(crate) fn ensure(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
-    let version = &workspace.bpf_linker;
-    let tools = workspace.target_dir.join("tools");
-    let binary = tools.join("bin").join("bpf-linker");
-    let stamp_file = tools.join("bpf-linker.stamp");
-    let stamp = stamp(toolchain.version(), version);
-    if fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp) && starts(&binary) {
-        return Ok(());
-    }
-
-    eprintln!("xtask: installing bpf-linker {version} (about a minute)");
-    let build = tools.join("build");
-    install(version, toolchain, &tools, &build)?;
-    if !starts(&binary) {
-        bail!("{} does not start: run it with --version to see why", binary.display());
-    }
-    fs::write(&stamp_file, stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
-    // It takes much room, and nobody reads it again.
-    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))
+    let tool = CargoTool::new("bpf-linker", workspace, toolchain)?;
+    tool.ensure(|cargo| link_against(toolchain, &tool.folder.join("llvm"), cargo))?;
+    Ok(())
 }
 
-/// What the installed bpf-linker was built from and with.
-fn stamp(toolchain: &str, version: &str) -> String {
-    format!("bpf-linker {version}\ntoolchain {toolchain}\n")
-}
-
-/// Whether the binary finds its libraries by itself, without the search path that cargo and rustup give to us.
-fn starts(binary: &Path) -> bool {
-    let mut command = Command::new(binary);
-    command.arg("--version").env_remove("LD_LIBRARY_PATH").stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-/// Has cargo build the released version into `tools`.
-fn install(version: &str, toolchain: &Toolchain, tools: &Path, build: &Path) -> Result<()> {
+/// Has cargo link it against the LLVM of the toolchain, which `prefix` is made the folder of.
+fn link_against(toolchain: &Toolchain, prefix: &Path, cargo: &mut Command) -> Result<()> {
     let rustc = process::output(toolchain.command("rustc").arg("-vV"))?;
     let major = llvm_major(&rustc).context("`rustc -vV` names no LLVM version")?;
-    let prefix = link_llvm(&toolchain.libraries(), major, &tools.join("llvm"))?;
+    link_llvm(&toolchain.libraries(), major, prefix)?;
 
     // The toolchain's LLVM is in no folder that the loader searches by itself.
     let mut flags = OsString::from("-Clink-arg=-Wl,-rpath,");
     flags.push(toolchain.libraries());
 
-    let mut cargo = toolchain.command("cargo");
     cargo
-        .args(["install", "--quiet", "--locked", "--force"])
-        .arg(format!("bpf-linker@{version}"))
         .args(["--no-default-features", "--features", &format!("llvm-{major}")])
-        .arg("--root")
-        .arg(tools)
-        .arg("--target-dir")
-        .arg(build)
         .env("LLVM_PREFIX", prefix)
         // This form splits at no space, and it takes precedence over any RUSTFLAGS.
-        .env("CARGO_ENCODED_RUSTFLAGS", flags)
-        .stdout(io::stderr());
-    process::run(&mut cargo)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
+    Ok(())
 }
 
 /// The LLVM version in what `rustc -vV` says.
@@ -81,7 +41,7 @@ fn llvm_major(rustc: &str) -> Option<u32> {
 }
 
 /// Makes an LLVM installation of the one library that the toolchain has, under the name that a linker looks for.
-fn link_llvm(libraries: &Path, major: u32, prefix: &Path) -> Result<PathBuf> {
+fn link_llvm(libraries: &Path, major: u32, prefix: &Path) -> Result<()> {
     let entries = fs::read_dir(libraries)
         .and_then(Iterator::collect::<io::Result<Vec<_>>>)
         .with_context(|| format!("cannot list {}", libraries.display()))?;
@@ -100,8 +60,7 @@ fn link_llvm(libraries: &Path, major: u32, prefix: &Path) -> Result<PathBuf> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => symlink(libraries.join(library), &link),
     });
-    made.with_context(|| format!("cannot make the link {}", link.display()))?;
-    Ok(prefix.to_owned())
+    made.with_context(|| format!("cannot make the link {}", link.display()))
 }
 
 /// The shared library among the files of a toolchain; beside it lies a linker script that looks much like it.
@@ -139,21 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn the_stamp_tells_versions_apart() {
-        assert_eq!(stamp("1.98.0", "0.13.0"), "bpf-linker 0.13.0\ntoolchain 1.98.0\n");
-        assert_ne!(stamp("1.98.0", "0.13.0"), stamp("1.98.1", "0.13.0"));
-        assert_ne!(stamp("1.98.0", "0.13.0"), stamp("1.98.0", "0.13.1"));
-    }
-
-    #[test]
     fn links_again_over_a_stale_link() -> Result<()> {
         let folder = std::env::temp_dir().join(format!("xtask-llvm-{}", std::process::id()));
         let library = folder.join("libLLVM.so.22.1");
         fs::create_dir_all(&folder)?;
         fs::write(&library, "")?;
         for _ in 0..2 {
-            let prefix = link_llvm(&folder, 22, &folder.join("llvm"))?;
-            assert_eq!(fs::read_link(prefix.join("lib/libLLVM.so"))?, library);
+            link_llvm(&folder, 22, &folder.join("llvm"))?;
+            assert_eq!(fs::read_link(folder.join("llvm/lib/libLLVM.so"))?, library);
         }
         assert!(link_llvm(&folder, 21, &folder.join("llvm")).is_err());
         fs::remove_dir_all(folder)?;
