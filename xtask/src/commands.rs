@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod dist;
 mod install;
 mod run;
 mod test;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Test(test::Test),
     Vm(vm::Vm),
     Install(install::Install),
+    Dist(dist::DistArgs),
     Check(check::Check),
     Bench(bench::Bench),
 }
@@ -32,6 +34,7 @@ impl Command {
             Self::Test(test) => test.execute(),
             Self::Vm(vm) => vm.execute(),
             Self::Install(install) => install.execute(),
+            Self::Dist(dist) => dist.execute(),
             Self::Check(check) => check.execute(),
             Self::Bench(bench) => bench.execute(),
         }

@@ -46,6 +46,11 @@ impl Project {
         cargo
     }
 
+    /// A command of another program that calls cargo: that of the pinned toolchain.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        self.toolchain.command(program)
+    }
+
     /// Fetches a tool of cargo's where it is missing, and returns its program.
     pub(crate) fn tool(&self, name: &'static str) -> Result<PathBuf> {
         CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
@@ -63,11 +68,16 @@ impl Project {
 
     /// Builds tcptrace for machines that have none of its libraries, and returns where it is.
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
-        let target = format!("{ARCH}-unknown-linux-musl");
+        let target = self.static_target();
         self.toolchain.ensure_target(&target)?;
         let mut cargo = self.cargo("build");
         process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;
         Ok(self.target_dir().join(target).join("release").join("tcptrace"))
+    }
+
+    /// What [`Self::build_static`] builds for.
+    pub(crate) fn static_target(&self) -> String {
+        format!("{ARCH}-unknown-linux-musl")
     }
 
     /// What [`Self::build`] makes.
@@ -77,6 +87,11 @@ impl Project {
             Profile::Release => "release",
         };
         self.target_dir().join(folder).join("tcptrace")
+    }
+
+    /// The checkout's folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.workspace.root
     }
 
     /// Where cargo builds.

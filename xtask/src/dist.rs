@@ -1,0 +1,98 @@
+//! What is installed on other machines: a Debian package, and an archive for the rest.
+
+use std::{
+    env::consts::ARCH,
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{process, project::Project};
+
+/// What is packed in the archive besides what cargo builds.
+const TEXTS: [&str; 3] = ["README.md", "LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Packages, made.
+pub(crate) struct Dist {
+    /// For Debian and what is made from it; `[package.metadata.deb]` in tcptrace's manifest says what is in it.
+    pub(crate) package: PathBuf,
+    /// The static binary, manual pages and completions.
+    pub(crate) archive: PathBuf,
+}
+
+impl Dist {
+    /// Builds and packs everything.
+    pub(crate) fn make(project: &Project) -> Result<Self> {
+        let cargo_deb = project.tool("cargo-deb")?;
+        let binary = project.build_static()?;
+        let built = binary.parent().context("cargo builds in a folder")?;
+        // Where cargo-deb looks for what the manifest says is in `target/release`.
+        let share = built.join("share");
+        let mut cargo = project.cargo("run");
+        cargo.args(["--quiet", "--package", "tcptrace", "--example", "manual", "--locked", "--"]).arg(&share);
+        process::run(&mut cargo)?;
+
+        let folder = project.target_dir().join("dist");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self {
+            package: package(project, &cargo_deb, &folder)?,
+            archive: archive(project, &binary, &share, &folder)?,
+        })
+    }
+}
+
+/// Makes the Debian package of what is built.
+fn package(project: &Project, cargo_deb: &Path, folder: &Path) -> Result<PathBuf> {
+    let mut command = project.command(cargo_deb);
+    command
+        .args(["--no-build", "--package", "tcptrace", "--target", &project.static_target(), "--output"])
+        .arg(folder)
+        .current_dir(project.root());
+    let written = process::output(&mut command)?;
+    let package = written.lines().last().context("cargo-deb does not say what it has written")?;
+    Ok(PathBuf::from(package))
+}
+
+/// Makes an archive of one folder, which has a name that tells what it is.
+fn archive(project: &Project, binary: &Path, share: &Path, folder: &Path) -> Result<PathBuf> {
+    // All packages of the workspace have the same version.
+    let name = format!("tcptrace-{}-linux-{ARCH}", env!("CARGO_PKG_VERSION"));
+    let staged = folder.join(&name);
+    stage(project.root(), binary, share, &staged).with_context(|| format!("cannot make {}", staged.display()))?;
+    let archive = folder.join(format!("{name}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.args(["--create", "--gzip", "--owner=0", "--group=0", "--numeric-owner", "--file"]).arg(&archive);
+    process::run(tar.arg("--directory").arg(folder).arg(&name))?;
+    fs::remove_dir_all(&staged).with_context(|| format!("cannot remove {}", staged.display()))?;
+    Ok(archive)
+}
+
+/// Copies what belongs into the archive.
+fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    copy_files(share, to)?;
+    fs::copy(binary, to.join("tcptrace"))?;
+    for text in TEXTS {
+        fs::copy(root.join(text), to.join(text))?;
+    }
+    Ok(())
+}
+
+/// Copies a folder with its folders.
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_files(&from, &to)?;
+        } else {
+            fs::copy(from, to)?;
+        }
+    }
+    Ok(())
+}
