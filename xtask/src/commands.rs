@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Test(test::Test),
     Vm(vm::Vm),
     Install(install::Install),
-    Dist(dist::DistArgs),
+    Dist(dist::Dist),
     Check(check::Check),
     Bench(bench::Bench),
 }

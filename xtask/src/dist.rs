@@ -22,25 +22,20 @@ pub(crate) struct Dist {
     pub(crate) archive: PathBuf,
 }
 
-impl Dist {
-    /// Builds and packs everything.
-    pub(crate) fn make(project: &Project) -> Result<Self> {
-        let cargo_deb = project.tool("cargo-deb")?;
-        let binary = project.build_static()?;
-        let built = binary.parent().context("cargo builds in a folder")?;
-        // Where cargo-deb looks for what the manifest says is in `target/release`.
-        let share = built.join("share");
-        let mut cargo = project.cargo("run");
-        cargo.args(["--quiet", "--package", "tcptrace", "--example", "manual", "--locked", "--"]).arg(&share);
-        process::run(&mut cargo)?;
+/// Builds and packs everything.
+pub(crate) fn make(project: &Project) -> Result<Dist> {
+    let cargo_deb = project.tool("cargo-deb")?;
+    let binary = project.build_static()?;
+    let built = binary.parent().context("cargo builds in a folder")?;
+    // Where cargo-deb looks for what the manifest says is in `target/release`.
+    let share = built.join("share");
+    let mut cargo = project.cargo("run");
+    cargo.args(["--quiet", "--package", "tcptrace", "--example", "manual", "--locked", "--"]).arg(&share);
+    process::run(&mut cargo)?;
 
-        let folder = project.target_dir().join("dist");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self {
-            package: package(project, &cargo_deb, &folder)?,
-            archive: archive(project, &binary, &share, &folder)?,
-        })
-    }
+    let folder = project.target_dir().join("dist");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(Dist { package: package(project, &cargo_deb, &folder)?, archive: archive(project, &binary, &share, &folder)? })
 }
 
 /// Makes the Debian package of what is built.

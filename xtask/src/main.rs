@@ -9,6 +9,7 @@ mod files;
 mod process;
 mod project;
 mod root;
+mod root_tests;
 mod setup;
 mod vm;
 mod workspace;

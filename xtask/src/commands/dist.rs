@@ -3,19 +3,31 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::{dist::Dist, project::Project};
+use crate::{dist, process, project::Project, root_tests, setup::package_tools};
+
+/// The tests of the package install what this variable names.
+const PACKAGE: &str = "TCPTRACE_DEB";
 
 /// Make a Debian package, and an archive of the static binary with its manual and completions, in target/dist
 #[derive(Args)]
-pub(crate) struct DistArgs {}
+pub(crate) struct Dist {
+    /// Also test the package as root (through sudo where needed): it is installed into a copy of this system that is thrown
+    /// away, where systemd runs the service
+    #[arg(long)]
+    check: bool,
+}
 
-impl DistArgs {
+impl Dist {
     /// Says where they are.
     pub(crate) fn execute(self) -> Result<()> {
-        let dist = Dist::make(&Project::set_up()?)?;
-        for file in [&dist.package, &dist.archive] {
-            println!("{}", file.display());
+        let project = Project::set_up()?;
+        let made = dist::make(&project)?;
+        if self.check {
+            package_tools::ensure()?;
+            let mut cargo = root_tests::command(&project, &[(PACKAGE, made.package.as_os_str())])?;
+            process::run(cargo.args(["--package", "tcptrace-tests", "--test", "package"]))?;
         }
+        println!("{}\n{}", made.package.display(), made.archive.display());
         Ok(())
     }
 }

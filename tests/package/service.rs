@@ -1,0 +1,164 @@
+//! The service: a run that nobody watches, for as long as the system runs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::Value;
+use tcptrace_tests::{Ends, LIMIT, eventually, is_type, number, text};
+
+use crate::machine::Machine;
+
+/// A machine with the package whose service traces this port.
+#[track_caller]
+fn installed(port: u16) -> Machine {
+    let machine = Machine::boot();
+    machine.install();
+    assert!(!machine.try_run("systemctl is-enabled tcptrace").status.success(), "it is off until somebody asks for it");
+    assert!(!machine.try_run("systemctl is-active tcptrace").status.success());
+    options(&machine, &format!("-p {port}"));
+    machine
+}
+
+fn options(machine: &Machine, options: &str) {
+    machine.run(&format!("echo 'TCPTRACE_OPTIONS=\"{options}\"' >/etc/default/tcptrace"));
+}
+
+/// A property of the service, as systemd tells it.
+#[track_caller]
+fn property(machine: &Machine, name: &str) -> String {
+    machine.run(&format!("systemctl show --property={name} --value tcptrace")).trim().to_owned()
+}
+
+/// The recordings that there are, the oldest first.
+#[track_caller]
+fn recordings(machine: &Machine) -> Vec<String> {
+    machine.run("ls -tr /var/log/tcptrace").lines().map(str::to_owned).collect()
+}
+
+/// The records in a recording.
+#[track_caller]
+fn records(machine: &Machine, file: &str) -> Vec<Value> {
+    let text = machine.run(&format!("cat /var/log/tcptrace/{file}"));
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+}
+
+fn loopback(machine: &Machine, port: u16) -> Ends {
+    Ends::on(&machine.netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
+
+/// Waits until a recording has the close of so many connections.
+#[track_caller]
+fn wait_closes(machine: &Machine, file: &str, count: usize) {
+    eventually("the closes", LIMIT, || {
+        records(machine, file).iter().filter(|record| is_type(record, "close")).count() == count
+    });
+}
+
+#[test]
+fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
+    let machine = installed(4982);
+    let ends = loopback(&machine, 4982);
+    // Returns when the service says that it is ready.
+    machine.run("systemctl start tcptrace");
+    assert!(property(&machine, "StatusText").contains("tracing"), "{}", property(&machine, "StatusText"));
+    ends.close_in_four(ends.open());
+    machine.run("systemctl stop tcptrace");
+    assert_eq!(property(&machine, "Result"), "success");
+
+    let files = recordings(&machine);
+    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    let attributes = machine.run(&format!("stat --format '%U:%G %a' /var/log/tcptrace /var/log/tcptrace/{file}"));
+    assert_eq!(attributes, "tcptrace:tcptrace 750\ntcptrace:tcptrace 600\n");
+    let recorded = records(&machine, file);
+    let (Some(start), Some(end)) = (recorded.first(), recorded.last()) else { panic!("an empty recording") };
+    assert!(is_type(start, "start") && text(start, "filter").contains("4982"), "{start}");
+    assert!(is_type(end, "end"), "{end}");
+    assert_eq!((number(end, "events"), number(end, "lost")), (10 + 7, 0));
+    let close = recorded.iter().find(|record| is_type(record, "close")).expect("the connection was closed");
+    assert_eq!(text(close, "kind"), "four_segment");
+    // Every step of reading it back: by root, and by the text that people read.
+    let told = machine.run(&format!("tcptrace -r /var/log/tcptrace/{file}"));
+    assert!(told.contains(text(close, "summary")), "{told}");
+}
+
+#[test]
+fn it_has_no_rights_but_those_that_the_manual_names() {
+    let machine = installed(4983);
+    machine.run("systemctl start tcptrace");
+    let status = machine.run("cat /proc/$(systemctl show --property=MainPID --value tcptrace)/status");
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.expect("the kernel writes this line").trim().to_owned()
+    };
+    let user = machine.run("id --user tcptrace");
+    assert_eq!(field("Uid").split_whitespace().next(), Some(user.trim()));
+    assert_eq!((field("NoNewPrivs").as_str(), field("Seccomp").as_str()), ("1", "2"));
+    let set = |name| u64::from_str_radix(&field(name), 16).expect("a hexadecimal number");
+    let bit = |capability: u32| 1_u64 << capability;
+    // By their numbers in linux/capability.h.
+    let (net_admin, bpf) = (bit(12), bit(39));
+    assert_eq!(set("CapEff"), net_admin | bpf);
+    let (search, ptrace, perfmon) = (bit(2), bit(19), bit(38));
+    assert_eq!(set("CapBnd"), net_admin | bpf | search | ptrace | perfmon);
+}
+
+#[test]
+fn logrotate_takes_the_file_away_and_nothing_is_lost() {
+    let machine = installed(4984);
+    let ends = loopback(&machine, 4984);
+    machine.run("systemctl start tcptrace");
+    let files = recordings(&machine);
+    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    ends.close_in_four(ends.open());
+    wait_closes(&machine, file, 1);
+
+    machine.run("logrotate --force /etc/logrotate.d/tcptrace");
+    let moved = format!("{file}.1");
+    eventually("a new file", LIMIT, || recordings(&machine).contains(file));
+    assert_eq!(recordings(&machine).len(), 2);
+    ends.close_in_four(ends.open());
+    machine.run("systemctl stop tcptrace");
+
+    let (old, new) = (records(&machine, &moved), records(&machine, file));
+    let closed = |records: &[Value]| -> Vec<u64> {
+        records.iter().filter(|record| is_type(record, "close")).map(|close| number(close, "conn")).collect()
+    };
+    assert_eq!((closed(&old), closed(&new)), (vec![1], vec![2]));
+    assert!(is_type(&old[0], "start") && is_type(&new[0], "start"));
+    let end = new.last().expect("a recording that was ended");
+    assert_eq!((number(end, "events"), number(end, "lost")), (2 * 17, 0));
+}
+
+#[test]
+fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
+    let machine = installed(4985);
+    let ends = loopback(&machine, 4985);
+    machine.run("systemctl start tcptrace");
+    let files = recordings(&machine);
+    let [first] = files.as_slice() else { panic!("one recording: {files:?}") };
+    ends.close_in_four(ends.open());
+    wait_closes(&machine, first, 1);
+    machine.run("systemctl kill --signal=KILL tcptrace");
+    eventually("the service runs again", LIMIT, || {
+        property(&machine, "NRestarts") == "1" && property(&machine, "ActiveState") == "active"
+    });
+    ends.close_in_four(ends.open());
+    machine.run("systemctl stop tcptrace");
+    let files = recordings(&machine);
+    let [same, second] = files.as_slice() else { panic!("two recordings: {files:?}") };
+    assert_eq!(same, first);
+    for file in [first, second] {
+        assert_eq!(records(&machine, file).iter().filter(|record| is_type(record, "close")).count(), 1);
+    }
+}
+
+#[test]
+fn a_wrong_option_is_told_once_and_not_tried_again() {
+    let machine = installed(4986);
+    options(&machine, "--port nonsense");
+    assert!(!machine.try_run("systemctl start tcptrace").status.success());
+    assert_eq!((property(&machine, "ExecMainStatus"), property(&machine, "NRestarts")), ("2".into(), "0".into()));
+    assert_eq!(property(&machine, "ActiveState"), "failed");
+    let journal = machine.run("journalctl --sync && journalctl --unit tcptrace --output cat");
+    assert!(journal.contains("nonsense"), "{journal}");
+    assert_eq!(recordings(&machine), [""; 0]);
+}

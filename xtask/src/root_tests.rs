@@ -1,0 +1,85 @@
+//! Tests that run as root, while cargo itself, and so all that it writes, stays the user's.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    process::Command,
+};
+
+use anyhow::Result;
+
+use crate::{project::Project, root};
+
+/// How many tests run at the same time, as libtest reads it. State changes are seen host-wide: an interrupt that works on one
+/// test's segments in the middle of a kernel program keeps the program of another test's tracer from running, which that
+/// counts as lost, and rightly.
+const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "1");
+
+/// `cargo test` whose test binaries run as root, through sudo where needed, and find these variables.
+pub(crate) fn command(project: &Project, variables: &[(&str, &OsStr)]) -> Result<Command> {
+    let mut cargo = project.cargo("test");
+    cargo.arg("--locked");
+    let (name, one) = THREADS;
+    let threads = env::var_os(name).is_none().then_some((name, OsStr::new(one)));
+    let variables: Vec<_> = variables.iter().copied().chain(threads).collect();
+    cargo.envs(variables.iter().copied());
+    if !root::is_root()? {
+        let ours = variables.iter().map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()));
+        cargo.arg("--config").arg(runner(root::sudo()?, env::vars(), ours));
+    }
+    Ok(cargo)
+}
+
+/// The cargo setting that makes cargo run each test binary through sudo.
+fn runner(
+    sudo: &OsStr,
+    environment: impl Iterator<Item = (String, String)>,
+    ours: impl Iterator<Item = (String, String)>,
+) -> String {
+    // sudo starts with an environment of its own. env(1) sets these again; sudo's own -E is not allowed everywhere.
+    let kept = environment.filter(|(name, _)| name.starts_with("RUST_") || name.starts_with("TCPTRACE_"));
+    // Of two that env(1) is given, the later one counts.
+    let variables = kept.chain(ours).map(|(name, value)| format!("{name}={value}"));
+    let words = [sudo.to_string_lossy().into_owned(), "env".to_owned()].into_iter().chain(variables);
+    // An array of strings in JSON is one in TOML.
+    format!("target.'cfg(all())'.runner={}", serde_json::Value::from_iter(words))
+}
+
+/// Whether these arguments of `cargo test` name packages; cargo would ignore them beside `--workspace`.
+pub(crate) fn selects_packages(args: &[OsString]) -> bool {
+    args.iter()
+        .take_while(|arg| *arg != "--")
+        .map(|arg| arg.as_encoded_bytes())
+        .any(|arg| arg.starts_with(b"-p") || arg.starts_with(b"--package"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn packages_replace_the_workspace() {
+        assert!(selects_packages(&args(&["--package", "tcptrace"])));
+        assert!(selects_packages(&args(&["--package=tcptrace", "handshake"])));
+        assert!(selects_packages(&args(&["-p", "tcptrace"])));
+        assert!(selects_packages(&args(&["-ptcptrace"])));
+        assert!(!selects_packages(&args(&[])));
+        assert!(!selects_packages(&args(&["handshake", "--", "-p"])));
+    }
+
+    #[test]
+    fn the_runner_hands_on_what_tests_read() {
+        let variables = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+        };
+        let environment = [("HOME", "/home/user"), ("RUST_LOG", "a=\"b\""), ("TCPTRACE_X", "1")];
+        assert_eq!(
+            runner(OsStr::new("sudo"), variables(&environment), variables(&[("TCPTRACE_BIN", "/new")])),
+            r#"target.'cfg(all())'.runner=["sudo","env","RUST_LOG=a=\"b\"","TCPTRACE_X=1","TCPTRACE_BIN=/new"]"#
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! What `cargo xtask dist --check` needs besides: a service manager, and what the Debian package depends on.
+
+use anyhow::{Result, bail};
+
+use super::apt::{self, Tool};
+use crate::process;
+
+/// The tests install the package by dpkg alone, so that all it depends on has to be there.
+const TOOLS: [Tool; 7] = [
+    Tool { program: "adduser", package: "adduser" },
+    Tool { program: "ip", package: "iproute2" },
+    Tool { program: "logrotate", package: "logrotate" },
+    Tool { program: "pkill", package: "procps" },
+    Tool { program: "runuser", package: "util-linux" },
+    Tool { program: "setcap", package: "libcap2-bin" },
+    Tool { program: "systemctl", package: "systemd" },
+];
+
+/// Installs what is missing.
+pub(crate) fn ensure() -> Result<()> {
+    if process::find("dpkg").is_none() {
+        bail!("the package is tested by installing it: run this on Debian or Ubuntu");
+    }
+    apt::ensure(&TOOLS)
+}
