@@ -84,7 +84,12 @@ impl ServiceManager {
 
     fn receive(&self) -> std::io::Result<String> {
         let mut buffer = [0; 4096];
-        let length = self.socket.recv(&mut buffer)?;
+        let length = loop {
+            match self.socket.recv(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => break received?,
+            }
+        };
         Ok(String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned())
     }
 }

@@ -132,11 +132,21 @@ impl Service {
 impl Manager {
     /// Sends a message of these lines. The first time that fails is worth a warning.
     fn notify(&mut self, states: &[NotifyState<'_>]) {
-        let message: Vec<_> = states.iter().map(NotifyState::to_string).collect();
-        if let Err(error) = self.socket.send(message.join("\n").as_bytes()) {
+        let lines: Vec<_> = states.iter().map(NotifyState::to_string).collect();
+        if let Err(error) = self.send(lines.join("\n").as_bytes()) {
             let level = if self.failed { Level::Debug } else { Level::Warn };
             self.failed = true;
-            log!(level, "the service manager cannot be told {}: {error}", message.join(", "));
+            log!(level, "the service manager cannot be told {}: {error}", lines.join(", "));
+        }
+    }
+
+    fn send(&self, message: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send(message) {
+                // With a time-out the kernel does not go on by itself after a signal, or where it has been frozen.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => return sent.map(drop),
+            }
         }
     }
 }
