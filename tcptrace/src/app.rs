@@ -4,6 +4,7 @@ pub mod doctor;
 mod owners;
 mod priority;
 mod replay;
+mod service;
 mod setup;
 mod signals;
 mod silence;
@@ -15,10 +16,11 @@ use log::{debug, warn};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use self::{
+    service::Service,
     setup::Trace,
     signals::{Signal, Signals},
 };
-use crate::{bpf::InterfaceChange, cli::Options, entry::Entry};
+use crate::{bpf::InterfaceChange, cli::Options, entry::Entry, pipeline::Pipeline, privileges, sink::Reopening};
 
 /// Records taken between two looks at everything else.
 const BATCH: usize = 4096;
@@ -67,15 +69,20 @@ enum Ending {
 async fn trace(options: &Options) -> Result<ExitCode> {
     // Before anything is attached, so that no signal can come too early to be handled.
     let mut signals = Signals::new()?;
+    let mut service = privileges::as_caller(|| Service::from_environment(Instant::now()))?;
     let mut trace = Trace::prepare(options).await?;
     // Its other threads have begun by now, with the priority that everybody has.
     priority::raise();
     let began = Instant::now();
     // Whatever happens from here on, nothing stays attached.
     let ending = match trace.attach().await {
-        Ok(()) => follow(&mut trace, &mut signals, options).await,
+        Ok(()) => {
+            service.ready(Instant::now(), status(&trace));
+            follow(&mut trace, &mut signals, &mut service, options).await
+        }
         Err(error) => Err(error),
     };
+    service.stopping();
     let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, interfaces, .. } = trace;
 
     // First nothing new may come, then everything that has come is shown.
@@ -89,23 +96,29 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     let now = pipeline.describer.clock.now();
     pipeline.end(now);
 
-    let totals = pipeline.totals();
-    let (events, lost) = pipeline.counts();
+    let counts = counts(&pipeline);
     let fine = pipeline.output.finish(FLUSH);
     if ending == Ending::Asked {
         let seconds = began.elapsed().as_secs_f64();
-        let connections = if totals.numbered == 1 { "connection" } else { "connections" };
-        eprintln!(
-            "tcptrace: {} {connections}, {} still open; {events} events, {lost} lost; traced for {seconds:.1} s",
-            totals.numbered,
-            totals.open(),
-        );
+        eprintln!("tcptrace: {counts}; traced for {seconds:.1} s");
     }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What has come of it so far.
+fn counts(pipeline: &Pipeline) -> String {
+    let totals = pipeline.totals();
+    let (events, lost) = pipeline.counts();
+    let connections = if totals.numbered == 1 { "connection" } else { "connections" };
+    format!("{} {connections}, {} still open; {events} events, {lost} lost", totals.numbered, totals.open())
+}
+
+fn status(trace: &Trace) -> String {
+    service::status(&trace.scope(), &counts(&trace.pipeline))
+}
+
 /// Shows what comes until it is time to end.
-async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> Result<Ending> {
+async fn follow(trace: &mut Trace, signals: &mut Signals, service: &mut Service, options: &Options) -> Result<Ending> {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A time too far off to be told is no limit.
@@ -121,7 +134,7 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> 
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
-                Signal::HangUp if options.write.is_some() => reopen(trace),
+                Signal::HangUp if options.write.is_some() => service.reloading(reopen(trace)),
                 Signal::End | Signal::HangUp => return Ok(Ending::Asked),
             },
             over = trace.pipeline.output.ended() => if over { return Ok(Ending::ReaderGone) },
@@ -132,7 +145,11 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, options: &Options) -> 
                     trace.explain_silence().await;
                 }
             }
-            _ = tick.tick() => read_counters(trace),
+            _ = tick.tick() => {
+                read_counters(trace);
+                service.tick(Instant::now(), || status(trace));
+            }
+            () = service.reloaded() => {}
             () = until(deadline) => pass_time(trace),
             snapshot = trace.owners.next() => {
                 // What lies in the ring has happened before.
@@ -234,10 +251,11 @@ fn read_counters(trace: &mut Trace) {
 }
 
 /// A new file begins with what is traced, as the first one did.
-fn reopen(trace: &mut Trace) {
+fn reopen(trace: &mut Trace) -> Option<Reopening> {
     let start = Entry::Start(trace.start_entry());
-    trace.pipeline.reopen_file(&start);
+    let reopening = trace.pipeline.reopen_file(&start);
     trace.pipeline.flush();
+    reopening
 }
 
 async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {

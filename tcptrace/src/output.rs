@@ -11,7 +11,7 @@ use crate::{
     entry::Entry,
     event::BootTime,
     render::{Drawing, Events, Json, Render, Timeline},
-    sink::{BUDGET, End, Finish, Offer, Sink, SinkError},
+    sink::{BUDGET, End, Finish, Offer, Reopening, Sink, SinkError},
 };
 
 /// Bytes gathered before they are handed on, unless the ring runs empty first.
@@ -223,12 +223,12 @@ impl Output {
         GivenUp { stdout: self.stdout.flush(), file: self.file.as_mut().map_or(0, Destination::flush) }
     }
 
-    /// Opens the file again, which begins with `start`.
-    pub fn reopen_file(&mut self, start: &Entry) -> GivenUp {
-        let Some(file) = &mut self.file else { return GivenUp::default() };
+    /// Opens the file again, if there is one, which begins with `start`.
+    pub fn reopen_file(&mut self, start: &Entry) -> (GivenUp, Option<Reopening>) {
+        let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
-        file.sink.reopen();
-        GivenUp { stdout: 0, file: given_up + file.write(start) }
+        let reopening = file.sink.reopen();
+        (GivenUp { stdout: 0, file: given_up + file.write(start) }, Some(reopening))
     }
 
     /// Whether there is nobody left to write for, as [`Self::ended`] would say.

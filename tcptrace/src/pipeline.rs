@@ -14,6 +14,7 @@ use crate::{
     output::{GivenUp, Output},
     record,
     reset_reason::ResetReasons,
+    sink::Reopening,
     tcp::TcpState,
 };
 
@@ -176,10 +177,11 @@ impl Pipeline {
         self.give_up(given_up);
     }
 
-    /// Opens the file of `--write` again.
-    pub fn reopen_file(&mut self, start: &Entry) {
-        let given_up = self.output.reopen_file(start);
+    /// Opens the file of `--write` again, if there is one.
+    pub fn reopen_file(&mut self, start: &Entry) -> Option<Reopening> {
+        let (given_up, reopening) = self.output.reopen_file(start);
         self.give_up(given_up);
+        reopening
     }
 
     /// How many connections there have been.

@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 pub use self::file::OpenError;
 use self::{
@@ -69,6 +69,9 @@ pub enum WriteError {
     #[error("the file cannot be opened again, so nothing more is written: {0}")]
     Reopen(OpenError),
 }
+
+/// Resolves when the file has been opened again, to an error if the sink ends before. It need not be waited for.
+pub type Reopening = oneshot::Receiver<()>;
 
 /// How a sink finished.
 #[derive(Clone, Debug)]
@@ -178,8 +181,10 @@ impl Sink {
     /// file that is still there is continued. Does nothing for stdout.
     ///
     /// When that fails, the sink ends with [`WriteError::Reopen`].
-    pub fn reopen(&self) {
-        self.queue.push_reopen();
+    pub fn reopen(&self) -> Reopening {
+        let (done, reopening) = oneshot::channel();
+        self.queue.push_reopen(done);
+        reopening
     }
 
     /// Waits until the sink ends by itself and says why, once: afterwards it waits for ever. It may be dropped and

@@ -3,10 +3,10 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write as _,
+    io::{Write as _, pipe},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::{MetadataExt, chown},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -14,14 +14,15 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
-    Actor, Attached, Ends, LIMIT, Netns, PublicCopy, Tracer, Veth, close, endpoint, eventually, is_type, port, receive,
-    tcx_programs,
+    Actor, Attached, Ends, LIMIT, Netns, PublicCopy, Tracer, Veth, binary, close, endpoint, eventually, is_type, port,
+    receive, tcx_programs,
 };
+use tempfile::TempDir;
 
 use crate::scenarios::shapes::listeners::worker;
 
 /// Who may do nothing.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 /// Numbers of capabilities (include/uapi/linux/capability.h).
 const DAC_OVERRIDE: u64 = 1 << 1;
@@ -31,7 +32,7 @@ const SYS_PTRACE: u64 = 1 << 19;
 const BPF: u64 = 1 << 39;
 
 /// What tracing takes, as setpriv names it.
-const NEEDED: &str = "+bpf,+perfmon,+net_admin,+sys_ptrace,+dac_read_search";
+pub(crate) const NEEDED: &str = "+bpf,+perfmon,+net_admin,+sys_ptrace,+dac_read_search";
 
 /// No bytes up, one byte down as soon as the connection is accepted, and the client resets it.
 const REQUEST: &[u8] = b"\0\0\0\0\0\0\0\x01r";
@@ -42,8 +43,8 @@ fn loopback(port: u16) -> SocketAddr {
 
 /// What a thread may do, as `/proc` shows it.
 #[derive(Debug, Eq, PartialEq)]
-struct Rights {
-    permitted: u64,
+pub(crate) struct Rights {
+    pub(crate) permitted: u64,
     effective: u64,
     inheritable: u64,
     ambient: u64,
@@ -53,7 +54,7 @@ struct Rights {
 
 impl Rights {
     /// These capabilities and no way to more.
-    fn only(capabilities: u64) -> Self {
+    pub(crate) fn only(capabilities: u64) -> Self {
         Self {
             permitted: capabilities,
             effective: capabilities,
@@ -81,7 +82,7 @@ impl Rights {
 }
 
 /// The rights of each thread of a process, by the threads' names.
-fn rights(pid: u32) -> BTreeMap<String, Rights> {
+pub(crate) fn rights(pid: u32) -> BTreeMap<String, Rights> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("a process has threads");
     let thread = |folder: std::path::PathBuf| {
         let name = fs::read_to_string(folder.join("comm")).expect("a thread has a name").trim_end().to_owned();
@@ -119,12 +120,38 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
     tracer.stop();
 }
 
+/// The fewest bytes that are a capture: no frames, of Ethernet.
+const CAPTURE: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0";
+
+#[test]
+fn a_capture_is_read_without_any_rights() {
+    let netns = Netns::new();
+    let read = |arguments: &[&str], first: &[u8]| {
+        let (input, mut writer) = pipe().expect("a pipe");
+        let mut command = Command::new(binary());
+        command.args(["--json", "-r", "-"]).args(arguments);
+        let mut process = netns.start(command.stdin(input).stdout(Stdio::null()));
+        writer.write_all(first).expect("it reads");
+        // The copy of the pipe that the command has would keep it open.
+        drop(command);
+        eventually("a thread without any rights", LIMIT, || {
+            rights(process.id()).get("tcptrace").is_some_and(|main| *main == Rights::only(0))
+        });
+        writer.write_all(CAPTURE.get(first.len()..).expect("a part of it")).expect("it reads");
+        close(writer);
+        assert!(process.wait(LIMIT).success());
+    };
+    // Before the first byte is read; where a file is written, as soon as it is open.
+    read(&[], &[]);
+    let folder = folder_of_nobody();
+    read(&["-w", folder.path().join("trace.jsonl").to_str().expect("UTF-8")], CAPTURE);
+}
+
 #[test]
 fn a_file_in_a_folder_of_somebody_else_is_opened_again() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, loopback(4442));
-    let folder = tempfile::tempdir().expect("a folder");
-    chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+    let folder = folder_of_nobody();
     let path = folder.path().join("trace.jsonl");
     let tracer = Tracer::start(&netns, &["-p", "4442", "-w", path.to_str().expect("UTF-8")]);
     fs::rename(&path, folder.path().join("old.jsonl")).expect("a file can be renamed");
@@ -138,22 +165,35 @@ fn a_file_in_a_folder_of_somebody_else_is_opened_again() {
     assert_eq!(records.last(), trace.records.last());
 }
 
-/// Without root, and with what it takes: everything is done that comes after the beginning.
-fn check_nobody(port_number: u16, way: &str) {
-    let (netns, other) = (Netns::new(), Netns::new());
-    let before = Attached::to(&netns, "lo");
-    let copy = PublicCopy::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give it away");
-    let path = folder.path().join("trace.jsonl");
-
-    let listener = netns.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port_number))).expect("a free port");
-    let workers: Vec<_> = (0..2).map(|_| worker(&netns, &listener)).collect();
+/// The beginning of a command line that another user runs; setpriv's other options come next.
+pub(crate) fn as_nobody() -> Command {
     let mut command = Command::new("bash");
     // Before Linux 5.11 maps count against this limit, which takes root to be raised; later it does not matter. Not by sh:
     // BusyBox has a setpriv of its own in it, which can do less.
     command.args(["-c", "ulimit -l unlimited 2> /dev/null || true; exec \"$@\"", "bash", "setpriv"]);
     command.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"]);
+    command
+}
+
+/// A folder of that user.
+#[track_caller]
+pub(crate) fn folder_of_nobody() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+    folder
+}
+
+/// Without root, and with what it takes: everything is done that comes after the beginning.
+fn check_nobody(port_number: u16, way: &str) {
+    let (netns, other) = (Netns::new(), Netns::new());
+    let before = Attached::to(&netns, "lo");
+    let copy = PublicCopy::new();
+    let folder = folder_of_nobody();
+    let path = folder.path().join("trace.jsonl");
+
+    let listener = netns.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port_number))).expect("a free port");
+    let workers: Vec<_> = (0..2).map(|_| worker(&netns, &listener)).collect();
+    let mut command = as_nobody();
     command.args(["--inh-caps", &format!("-all,{NEEDED}"), "--ambient-caps", NEEDED, "--"]).arg(copy.path());
     command.args(["--json", "-p", &port_number.to_string(), "--attach", way, "-w"]).arg(&path);
     let tracer = Tracer::start_command(&netns, &mut command);

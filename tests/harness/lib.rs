@@ -21,6 +21,7 @@ mod raw;
 mod records;
 mod recount;
 mod screen;
+mod service_manager;
 mod stopped;
 mod tap;
 mod tcpdump;
@@ -48,6 +49,7 @@ pub use self::{
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
     screen::Screen,
+    service_manager::ServiceManager,
     stopped::Stopped,
     tap::Tap,
     tcpdump::{Header, Tcpdump},

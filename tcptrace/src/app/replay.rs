@@ -24,6 +24,7 @@ use crate::{
     cli::{Options, Verbosity},
     event::{BootTime, Event},
     pipeline::Pipeline,
+    privileges::{Duty, reduce, reduce_to_opening},
     text::Escaped,
 };
 
@@ -38,8 +39,13 @@ const LOOK: u64 = 1024;
 /// # Errors
 /// When it cannot be read, or not to its end: then everything before is printed first.
 pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
+    reduce_to_opening()?;
     let source = Source::open(path)?;
     source.spare(options.write.as_deref())?;
+    // Anybody may have made what is read.
+    if options.write.is_none() {
+        reduce(Duty::Replay);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
     let Source { name, file, size } = source;
@@ -101,6 +107,10 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     fn new(options: &'a Options, name: String, progress: Progress, pipeline: Pipeline) -> Self {
+        // By now the file of `--write` is open too.
+        if options.write.is_some() {
+            reduce(Duty::Replay);
+        }
         Self { options, name, progress, pipeline, times: None, ended: 0, events: 0 }
     }
 

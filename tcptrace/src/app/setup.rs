@@ -20,7 +20,7 @@ use crate::{
     output::Output,
     pipeline::Pipeline,
     preflight,
-    privileges::{Duty, reduce},
+    privileges::{Duty, as_caller, reduce},
     text::Escaped,
 };
 
@@ -87,7 +87,7 @@ impl Trace {
         let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
         // Last, since it empties a file that may be there: only when nothing else can go wrong.
-        let output = Output::open(options)?;
+        let output = as_caller(|| Output::open(options))??;
         let mut pipeline = Pipeline::new(netns, Describer::default(), output, kernel_threads);
         pipeline.limit(options.max_connections);
         pipeline.reset_reasons = object.reset_reasons();
@@ -190,7 +190,7 @@ impl Trace {
     }
 
     /// What is traced, in words.
-    fn scope(&self) -> String {
+    pub(super) fn scope(&self) -> String {
         let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
         let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
         let filter = if self.filter.is_empty() { "everything" } else { &self.filter };

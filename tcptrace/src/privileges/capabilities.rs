@@ -21,6 +21,15 @@ pub(super) fn keep(needed: &[Capability]) -> Result<(), CapsError> {
     caps::set(None, CapSet::Permitted, &kept)
 }
 
+/// Does something while no capability of the calling thread is effective.
+pub(super) fn without<R>(act: impl FnOnce() -> R) -> Result<R, CapsError> {
+    let effective = caps::read(None, CapSet::Effective)?;
+    caps::clear(None, CapSet::Effective)?;
+    let done = act();
+    caps::set(None, CapSet::Effective, &effective)?;
+    Ok(done)
+}
+
 fn kept(needed: &[Capability], permitted: &CapsHashSet) -> CapsHashSet {
     let stand_in = |capability| match capability {
         // It was split from this one in Linux 5.8, which still stands for it.
@@ -35,13 +44,24 @@ mod tests {
     use super::*;
     use Capability::{CAP_BPF, CAP_CHOWN, CAP_NET_ADMIN, CAP_SYS_ADMIN};
 
+    fn set(capabilities: &[Capability]) -> CapsHashSet {
+        capabilities.iter().copied().collect()
+    }
+
     #[test]
     fn only_what_is_needed_and_there_is_kept() {
-        let of = |permitted: &[Capability]| kept(&[CAP_BPF, CAP_NET_ADMIN], &permitted.iter().copied().collect());
-        let set = |capabilities: &[Capability]| -> CapsHashSet { capabilities.iter().copied().collect() };
+        let of = |permitted: &[Capability]| kept(&[CAP_BPF, CAP_NET_ADMIN], &set(permitted));
         assert_eq!(of(&[CAP_CHOWN, CAP_BPF, CAP_SYS_ADMIN, CAP_NET_ADMIN]), set(&[CAP_BPF, CAP_NET_ADMIN]));
         assert_eq!(of(&[CAP_CHOWN, CAP_SYS_ADMIN]), set(&[CAP_SYS_ADMIN]));
         assert_eq!(of(&[CAP_CHOWN]), set(&[]));
+    }
+
+    #[test]
+    fn what_is_put_aside_is_there_again_afterwards() {
+        let effective = || caps::read(None, CapSet::Effective).expect("a thread knows its own");
+        let before = effective();
+        assert_eq!(without(effective).expect("capabilities can be put aside"), set(&[]));
+        assert_eq!(effective(), before);
     }
 
     #[test]

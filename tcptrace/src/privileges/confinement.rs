@@ -10,17 +10,24 @@ use landlock::{
 /// The newest version of which everything is forbidden that is not allowed here. An older kernel forbids what it can.
 const VERSION: ABI = ABI::V6;
 
-/// Where times in the system's zone come from, which are looked up again from time to time, and processes.
-const READ: [&str; 5] = ["/proc", "/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+/// Where processes are.
+const PROCESSES: &str = "/proc";
+
+/// Where times in the system's zone come from, which are looked up again from time to time.
+const ZONES: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
 /// Variables that name other places for time zones.
-const ZONES: [&str; 2] = ["TZDIR", "TZ"];
+const NAMED_ZONES: [&str; 2] = ["TZDIR", "TZ"];
 
-/// The calling thread may read what showing records takes.
+/// The calling thread may read what showing records takes while they come.
 pub(super) fn to_reading() -> Result<RestrictionStatus, RulesetError> {
-    let named = ZONES.into_iter().filter_map(env::var_os).map(PathBuf::from).filter(|path| path.is_absolute());
-    let paths = READ.into_iter().map(PathBuf::from).chain(named);
+    let paths = zones().chain([PathBuf::from(PROCESSES)]);
     everything_forbidden()?.add_rules(path_beneath_rules(paths, reading()))?.restrict_self()
+}
+
+/// The calling thread may go on with what is open, and show times.
+pub(super) fn to_time_zones() -> Result<RestrictionStatus, RulesetError> {
+    everything_forbidden()?.add_rules(path_beneath_rules(zones(), reading()))?.restrict_self()
 }
 
 /// The calling thread may make files in this folder and write to those that are there.
@@ -32,6 +39,11 @@ pub(super) fn to_writing_in(folder: BorrowedFd<'_>) -> Result<RestrictionStatus,
 /// The calling thread may go on with what is open.
 pub(super) fn to_nothing() -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.restrict_self()
+}
+
+fn zones() -> impl Iterator<Item = PathBuf> {
+    let named = NAMED_ZONES.into_iter().filter_map(env::var_os).map(PathBuf::from).filter(|path| path.is_absolute());
+    ZONES.into_iter().map(PathBuf::from).chain(named)
 }
 
 fn reading() -> BitFlags<AccessFs> {
@@ -109,6 +121,11 @@ mod tests {
     #[test]
     fn the_tracing_thread_reads_processes_and_changes_nothing() {
         can(to_reading, [read_proc, read_etc, write, make, remove], [true, false, false, false, false]);
+    }
+
+    #[test]
+    fn who_reads_a_capture_opens_nothing_but_time_zones() {
+        can(to_time_zones, [read_proc, read_etc, write, make, remove], [false; 5]);
     }
 
     #[test]

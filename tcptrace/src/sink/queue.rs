@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
+use tokio::sync::oneshot;
 
 use super::Offer;
 
@@ -47,7 +48,7 @@ struct Content {
 #[derive(Debug)]
 enum Item {
     Chunk(Bytes),
-    Reopen,
+    Reopen(oneshot::Sender<()>),
 }
 
 /// What the writer is to do next.
@@ -55,8 +56,8 @@ enum Item {
 pub(super) enum Next {
     /// Write the chunks it was given.
     Write,
-    /// Open its file again.
-    Reopen,
+    /// Open its file again, and tell whoever waits for that.
+    Reopen(oneshot::Sender<()>),
     /// Wait until [`Queue::changed`] is readable.
     Wait,
     /// End.
@@ -96,11 +97,11 @@ impl Queue {
         Offer::Accepted
     }
 
-    /// Asks for the file to be opened again.
-    pub(super) fn push_reopen(&self) {
+    /// Asks for the file to be opened again. `done` is told of it, or dropped where that will never be.
+    pub(super) fn push_reopen(&self, done: oneshot::Sender<()>) {
         let content = self.content();
         if !content.ended {
-            self.add(content, Item::Reopen);
+            self.add(content, Item::Reopen(done));
         }
     }
 
@@ -119,9 +120,9 @@ impl Queue {
     pub(super) fn next(&self, batch: &mut Vec<Bytes>) -> Next {
         self.sleep();
         let mut content = self.content();
-        if let Some(Item::Reopen) = content.items.front() {
-            content.items.pop_front();
-            return Next::Reopen;
+        let reopen = content.items.pop_front_if(|item| matches!(item, Item::Reopen(_)));
+        if let Some(Item::Reopen(done)) = reopen {
+            return Next::Reopen(done);
         }
         let mut bytes = 0;
         while let Some(Item::Chunk(chunk)) = content.items.front()

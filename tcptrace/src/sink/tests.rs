@@ -252,8 +252,9 @@ fn after_a_rotation_a_new_file_is_begun() {
     assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
     fs::rename(&path, &moved).unwrap();
     assert_eq!(sink.try_write("two\n".into()), Offer::Accepted);
-    sink.reopen();
+    let reopening = sink.reopen();
     assert_eq!(sink.try_write("three\n".into()), Offer::Accepted);
+    assert!(reopening.blocking_recv().is_ok() && path.exists());
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
 
     assert_eq!(fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
@@ -280,7 +281,7 @@ fn a_file_that_became_a_symlink_is_not_followed() {
     let mut sink = Sink::file(&path, SMALL).unwrap();
     fs::remove_file(&path).unwrap();
     symlink(folder.path("other"), &path).unwrap();
-    sink.reopen();
+    assert!(sink.reopen().blocking_recv().is_err());
     let end = wait_for_end(&mut sink);
     let End::Failed(error) = end else { panic!("{end:?}") };
     assert!(matches!(*error, WriteError::Reopen(OpenError::Symlink(_))), "{error:?}");

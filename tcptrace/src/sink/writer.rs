@@ -65,7 +65,11 @@ impl Writer {
                     write_all(&self.output, &batch).map_err(|error| self.end_of(error))?;
                     self.queue.written(&mut batch);
                 }
-                Next::Reopen => self.reopen()?,
+                Next::Reopen(done) => {
+                    self.reopen()?;
+                    // Not everybody waits for it.
+                    let _ = done.send(());
+                }
                 Next::Wait => self.wait()?,
                 Next::Finish => return Ok(()),
             }

@@ -5,12 +5,13 @@ use anyhow::Result;
 use super::apt::{self, Tool};
 
 /// What the tests call to watch, to set up networks and to read output.
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool { program: "bpftool", package: "bpftool" },
     Tool { program: "ethtool", package: "ethtool" },
     Tool { program: "ip", package: "iproute2" },
     Tool { program: "jq", package: "jq" },
     Tool { program: "nft", package: "nftables" },
+    Tool { program: "setcap", package: "libcap2-bin" },
     Tool { program: "tcpdump", package: "tcpdump" },
     Tool { program: "tshark", package: "tshark" },
 ];
