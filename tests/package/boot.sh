@@ -27,6 +27,8 @@ touch dev/console
 # Of this system's services none is to run there: what is not there is not started.
 rm -rf etc/systemd/system usr/lib/systemd/system-generators usr/lib/systemd/system/*.wants usr/lib/systemd/system/*.requires
 mkdir etc/systemd/system
+# With it packages could neither start nor stop services: it is for systems without them.
+rm -f usr/sbin/policy-rc.d
 # It takes dpkg seconds to index the manual pages.
 rm -f var/lib/man-db/auto-update
 : >etc/fstab
