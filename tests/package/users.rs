@@ -10,7 +10,8 @@ use crate::machine::Machine;
 fn a_member_of_the_group_traces_without_being_root_and_a_stranger_cannot() {
     let machine = Machine::boot();
     machine.install();
-    assert_eq!(machine.run("stat --format '%U:%G %a' /usr/bin/tcptrace"), "root:tcptrace 750\n");
+    let owned = machine.run("stat --format '%U:%G %a' /usr/bin/tcptrace /var/log/tcptrace");
+    assert_eq!(owned, "root:tcptrace 750\ntcptrace:tcptrace 750\n");
     machine.run("useradd --user-group stranger && useradd --user-group --groups tcptrace member");
 
     let stranger = machine.try_run("runuser --user stranger -- tcptrace --version");
@@ -96,9 +97,11 @@ fn nothing_stays_behind_when_it_is_purged() {
     machine.install();
     assert!(files().contains(&"/usr/lib/systemd/system/tcptrace.service".to_owned()));
     machine.run("systemctl enable --now tcptrace");
-    // Again, as by an upgrade: the service goes on.
+    let process = || machine.run("systemctl is-active tcptrace && systemctl show --property=MainPID --value tcptrace");
+    let before_upgrade = process();
+    // Again, as by an upgrade: it is the new program that runs from then on.
     machine.install();
-    machine.run("systemctl is-active tcptrace");
+    assert_ne!(process(), before_upgrade);
     machine.run("dpkg --remove tcptrace-ebpf");
     assert!(!machine.try_run("systemctl is-active tcptrace").status.success());
     assert!(!machine.run("ls /var/log/tcptrace").is_empty(), "what was recorded is kept");
