@@ -53,6 +53,14 @@ fn wait_closes(machine: &Machine, file: &str, count: usize) {
     });
 }
 
+/// Waits until the service has ended by itself, and runs again.
+#[track_caller]
+fn wait_restarted(machine: &Machine) {
+    eventually("the service runs again", LIMIT, || {
+        property(machine, "NRestarts") == "1" && property(machine, "ActiveState") == "active"
+    });
+}
+
 #[test]
 fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     let machine = installed(4982);
@@ -117,6 +125,10 @@ fn logrotate_takes_the_file_away_and_nothing_is_lost() {
     eventually("a new file", LIMIT, || recordings(&machine).contains(file));
     assert_eq!(recordings(&machine).len(), 2);
     ends.close_in_four(ends.open());
+    // With the file where it was, it is continued.
+    machine.run("systemctl reload tcptrace");
+    let starts = |records: &[Value]| records.iter().filter(|record| is_type(record, "start")).count();
+    eventually("a second start", LIMIT, || starts(&records(&machine, file)) == 2);
     machine.run("systemctl stop tcptrace");
 
     let (old, new) = (records(&machine, &moved), records(&machine, file));
@@ -125,6 +137,7 @@ fn logrotate_takes_the_file_away_and_nothing_is_lost() {
     };
     assert_eq!((closed(&old), closed(&new)), (vec![1], vec![2]));
     assert!(is_type(&old[0], "start") && is_type(&new[0], "start"));
+    assert_eq!((starts(&old), starts(&new)), (1, 2));
     let end = new.last().expect("a recording that was ended");
     assert_eq!((number(end, "events"), number(end, "lost")), (2 * 17, 0));
 }
@@ -139,9 +152,7 @@ fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
     ends.close_in_four(ends.open());
     wait_closes(&machine, first, 1);
     machine.run("systemctl kill --signal=KILL tcptrace");
-    eventually("the service runs again", LIMIT, || {
-        property(&machine, "NRestarts") == "1" && property(&machine, "ActiveState") == "active"
-    });
+    wait_restarted(&machine);
     ends.close_in_four(ends.open());
     machine.run("systemctl stop tcptrace");
     let files = recordings(&machine);
@@ -162,4 +173,16 @@ fn a_wrong_option_is_told_once_and_not_tried_again() {
     let journal = machine.run("journalctl --sync && journalctl --unit tcptrace --output cat");
     assert!(journal.contains("nonsense"), "{journal}");
     assert_eq!(recordings(&machine), [""; 0]);
+}
+
+#[test]
+fn a_run_that_hangs_is_ended_and_followed_by_another() {
+    let machine = installed(4987);
+    // Instead of the thirty seconds that it has.
+    machine.run("mkdir /etc/systemd/system/tcptrace.service.d");
+    machine.run("printf '[Service]\nWatchdogSec=2\n' >/etc/systemd/system/tcptrace.service.d/soon.conf");
+    machine.run("systemctl daemon-reload && systemctl start tcptrace");
+    machine.run("systemctl kill --signal=STOP tcptrace");
+    wait_restarted(&machine);
+    assert_eq!(recordings(&machine).len(), 2);
 }
