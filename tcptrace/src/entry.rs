@@ -98,6 +98,9 @@ pub struct StartEntry {
     pub segments: SegmentChoice,
     /// The filter, in words; empty for none.
     pub filter: String,
+    /// When this run of tcptrace began, in nanoseconds of `CLOCK_BOOTTIME`: the same in each `start` of a run, one for every
+    /// file that SIGHUP began. Null from a capture.
+    pub began_ns: Option<u64>,
 }
 
 /// An endpoint as JSON shows it.

@@ -73,6 +73,8 @@ pub struct Start {
     pub segments: SegmentChoice,
     /// The filter, in words; empty for none.
     pub filter: String,
+    /// When the run began, in nanoseconds of the recorded host's `CLOCK_BOOTTIME`.
+    pub began_ns: Option<u64>,
 }
 
 /// An event that was recorded.

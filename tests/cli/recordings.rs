@@ -182,6 +182,9 @@ fn the_files_of_one_run_go_on_and_those_of_others_begin_anew() {
     assert_eq!(conns(&[START, &syn, &again.replace("web7", "web8"), &fin]), (2, 2), "one of each host");
     let end = r#"{"type":"end","time":"2026-11-20T10:00:03.000000000Z","boot_ns":3200000000,"connections":1,"open":1,"evicted":0,"events":1,"lost":0}"#;
     assert_eq!(conns(&[START, &syn, end, &again, &fin]), (2, 2), "one of each run");
+    let run = |start: &str, began: u64| start.replace("port 80\"", &format!("port 80\",\"began_ns\":{began}"));
+    assert_eq!(conns(&[&run(START, 1), &syn, &run(&again, 1), &fin]), (1, 1), "one run");
+    assert_eq!(conns(&[&run(START, 1), &syn, &run(&again, 2), &fin]), (2, 2), "the first was killed");
     assert_eq!(conns(&[&again, &fin, START, &syn]), (2, 2), "the wrong way round");
 }
 

@@ -161,6 +161,10 @@ fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
     for file in [first, second] {
         assert_eq!(records(&machine, file).iter().filter(|record| is_type(record, "close")).count(), 1);
     }
+    let together = format!("cd /var/log/tcptrace && cat {first} {second} | tcptrace -r - --json --emit close");
+    let told = machine.run(&together);
+    assert_eq!(told.matches(r#""type":"start""#).count(), 2, "two runs: {told}");
+    assert_eq!(told.matches(r#""conn":1,"#).count(), 2, "{told}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::{
     cli::{Attach, Options, Segments, Verbosity},
     describe::Describer,
     entry::{SCHEMA, StartEntry},
+    event::BootTime,
     kernel_threads::KernelThreads,
     output::Output,
     pipeline::Pipeline,
@@ -39,6 +40,8 @@ pub(super) struct Trace {
     pub(super) owners: OwnerSearch,
     /// Inode number of the network namespace that is traced.
     netns: u32,
+    /// When it was made.
+    began: BootTime,
     /// Names given with `--interface`; none for all that are up.
     wanted: Vec<String>,
     segments: Segments,
@@ -88,7 +91,9 @@ impl Trace {
         let owners = OwnerSearch::start(&options.filter);
         // Last, since it empties a file that may be there: only when nothing else can go wrong.
         let output = as_caller(|| Output::open(options))??;
-        let mut pipeline = Pipeline::new(netns, Describer::default(), output, kernel_threads);
+        let describer = Describer::default();
+        let began = describer.clock.now();
+        let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
         pipeline.limit(options.max_connections);
         pipeline.reset_reasons = object.reset_reasons();
         Ok(Self {
@@ -103,6 +108,7 @@ impl Trace {
             messages,
             owners,
             netns,
+            began,
             wanted,
             segments: options.segments,
             filter: options.filter.to_string(),
@@ -186,6 +192,7 @@ impl Trace {
             interfaces: self.attachments.names(),
             segments: self.segments.into(),
             filter: self.filter.clone(),
+            began_ns: Some(self.began.0),
         }
     }
 

@@ -101,7 +101,8 @@ impl Decoder {
         let capture = fields.boot_ns.is_none();
         let at = BootTime(fields.boot_ns.unwrap_or_else(|| since_1970(fields.time)));
         let goes_on = self.start.as_ref().is_some_and(|before| {
-            (&before.hostname, before.netns, before.capture) == (&fields.hostname, fields.netns, capture)
+            (&before.hostname, before.netns, before.capture, before.began_ns)
+                == (&fields.hostname, fields.netns, capture, fields.began_ns)
                 && !self.ended
                 && at.plus(LATE) >= self.latest
         });
@@ -121,6 +122,7 @@ impl Decoder {
             interfaces: fields.interfaces,
             segments: fields.segments.unwrap_or(SegmentChoice::Control),
             filter: fields.filter,
+            began_ns: fields.began_ns,
         };
         self.start = Some(start.clone());
         Ok(start)

@@ -35,6 +35,7 @@ pub(super) struct Start {
     pub(super) interfaces: Vec<String>,
     pub(super) segments: Option<SegmentChoice>,
     pub(super) filter: String,
+    pub(super) began_ns: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

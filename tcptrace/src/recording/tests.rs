@@ -193,6 +193,8 @@ fn another_start_goes_on_where_it_is_the_same_host_later() {
     assert!(!goes_on(one(&state), later(|start| start.stamp.boot_ns = None)));
     assert!(!goes_on(one(&state), later(|start| start.hostname = "web8".to_owned())));
     assert!(!goes_on(one(&state), later(|start| start.netns = Some(7))));
+    // A run that was killed has no end.
+    assert!(!goes_on(one(&state), later(|start| start.began_ns = Some(1_001))));
     assert!(!goes_on(&[state, Entry::End(samples::end())], later(|_| {})));
 }
 

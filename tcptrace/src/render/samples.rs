@@ -51,6 +51,7 @@ pub(crate) fn start() -> StartEntry {
         interfaces: vec!["eth0".into(), "lo".into()],
         segments: SegmentChoice::Control,
         filter: "port 80".into(),
+        began_ns: Some(1_000),
     }
 }
 

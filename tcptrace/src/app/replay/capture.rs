@@ -78,6 +78,7 @@ impl Replay<'_> {
             interfaces: vec![self.name.clone()],
             segments: self.options.segments.into(),
             filter: self.options.filter.to_string(),
+            began_ns: None,
         };
         self.pipeline.start(start);
     }

@@ -112,6 +112,7 @@ impl Replay<'_> {
             interfaces: start.interfaces.clone(),
             segments: start.segments.min(wanted),
             filter: both(&start.filter, &self.options.filter),
+            began_ns: start.began_ns,
         };
         self.pipeline.start(start);
     }

@@ -41,6 +41,7 @@ fn lines(describer: &mut Describer, placed: &[Placed], now: BootTime) -> String 
         interfaces: Vec::new(),
         segments: SegmentChoice::Control,
         filter: String::new(),
+        began_ns: Some(1),
     };
     let stamp = describer.stamp(now);
     let end = EndEntry { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };

@@ -16,12 +16,13 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 12] = [
+const LEFT_OUT: [(&str, &str); 13] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("start.schema", "of the JSON alone"),
     ("start.netns", "long; for programs that read the lines back"),
     ("start.segments", "the segments show which there are"),
+    ("start.began_ns", "for programs that put files together"),
     ("state.netns", "nearly always the same, and long; the connection's number keeps namespaces apart"),
     ("owner.socket", "as in a state"),
     ("hint.netns", "as with states"),
@@ -103,6 +104,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.segments = SegmentChoice::All,
                     |entry| entry.interfaces.push("eth1".into()),
                     |entry| entry.filter = "port 81".into(),
+                    |entry| entry.began_ns = Some(1_001),
                 ],
             ),
             Entry::State(entry) if entry.remote.is_none() => {

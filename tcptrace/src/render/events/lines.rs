@@ -11,8 +11,18 @@ use crate::{
 impl Events {
     pub(super) fn start(&self, entry: &StartEntry, line: &mut Line<'_>) {
         // The schema is JSON's, the rest for whoever reads it back.
-        let StartEntry { stamp, schema: _, version, hostname, kernel, netns: _, interfaces, segments: _, filter } =
-            entry;
+        let StartEntry {
+            stamp,
+            schema: _,
+            version,
+            hostname,
+            kernel,
+            netns: _,
+            interfaces,
+            segments: _,
+            filter,
+            began_ns: _,
+        } = entry;
         self.time(stamp, line);
         // A capture tells no kernel, and its only interface is its file.
         let captured = kernel.is_none();

@@ -32,7 +32,7 @@ fn expected(kind: &str, fields: &[&str]) -> String {
 fn start() {
     let fields = [
         r#""schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5""#,
-        r#""netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80""#,
+        r#""netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80","began_ns":1000"#,
     ];
     assert_eq!(line(Entry::Start(samples::start())), expected("start", &fields));
 }
