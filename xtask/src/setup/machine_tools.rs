@@ -12,13 +12,14 @@ use crate::process;
 
 /// The emulator, the programs of its system (busybox static, since nothing else is there when it starts), and those that
 /// the tests call there.
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool { program: "qemu-system-x86_64", package: "qemu-system-x86" },
     Tool { program: "busybox", package: "busybox-static" },
     Tool { program: "bpftool", package: "bpftool" },
     Tool { program: "ethtool", package: "ethtool" },
     Tool { program: "ip", package: "iproute2" },
     Tool { program: "nft", package: "nftables" },
+    Tool { program: "setcap", package: "libcap2-bin" },
 ];
 
 /// The keys that Debian's packages are signed with.

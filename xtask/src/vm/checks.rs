@@ -28,7 +28,7 @@ const TCX: (u32, u32) = (6, 6);
 const REASONS: (u32, u32) = (6, 10);
 
 /// All of them. Tests that have to be quicker than an emulated machine can be relied upon to be are left out.
-const CHECKS: [Check; 31] = [
+const CHECKS: [Check; 33] = [
     check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
     check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
     check("attached by clsact, beside others, nothing left", &["attach::clsact_", "clsact::"]).core(&[
@@ -97,6 +97,9 @@ const CHECKS: [Check; 31] = [
         &["privileges::of_roots", "privileges::a_file", "privileges::five_capabilities_are_enough_with_clsact"],
     )
     .core(&["privileges::of_roots", "privileges::five_capabilities_are_enough_with_clsact"]),
+    check("rights of the program's file, as a package gives them", &["file_capabilities::"])
+        .core(&["file_capabilities::its_user_traces"]),
+    check("a service manager is told", &["service::"]).core(&["service::a_service_manager"]),
     check("rights that suffice with TCX", &["privileges::five_capabilities_are_enough_with_tcx"]).since(TCX),
     check("doctor", &["doctor::"]).core(&["doctor::whoever"]),
     check("hints of SYN,ACKs sent again", &["hints::a_syn_ack", "hints::what_was"]),

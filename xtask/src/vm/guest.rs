@@ -17,7 +17,7 @@ use crate::{process, project::Project};
 const INIT: &str = include_str!("../guest/init");
 
 /// What the tests call; busybox has the rest.
-const PROGRAMS: [&str; 9] = ["bash", "bpftool", "ethtool", "ip", "nft", "setpriv", "ss", "tc", "unshare"];
+const PROGRAMS: [&str; 10] = ["bash", "bpftool", "ethtool", "ip", "nft", "setcap", "setpriv", "ss", "tc", "unshare"];
 
 /// The programs, built.
 pub(crate) struct Guest {
