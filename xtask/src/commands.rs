@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod fuzz;
 mod install;
 mod run;
 mod test;
@@ -20,6 +21,7 @@ pub(crate) enum Command {
     Vm(vm::Vm),
     Install(install::Install),
     Check(check::Check),
+    Fuzz(fuzz::Fuzz),
     Bench(bench::Bench),
 }
 
@@ -33,6 +35,7 @@ impl Command {
             Self::Vm(vm) => vm.execute(),
             Self::Install(install) => install.execute(),
             Self::Check(check) => check.execute(),
+            Self::Fuzz(fuzz) => fuzz.execute(),
             Self::Bench(bench) => bench.execute(),
         }
     }

@@ -46,6 +46,11 @@ impl Project {
         cargo
     }
 
+    /// A command that runs a program of ours, which in its turn finds the cargo of the pinned toolchain.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        self.toolchain.command(program)
+    }
+
     /// Fetches a tool of cargo's where it is missing, and returns its program.
     pub(crate) fn tool(&self, name: &'static str) -> Result<PathBuf> {
         CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
@@ -77,6 +82,11 @@ impl Project {
             Profile::Release => "release",
         };
         self.target_dir().join(folder).join("tcptrace")
+    }
+
+    /// The package with the fuzz targets, which is a workspace of its own.
+    pub(crate) fn fuzz_package(&self) -> PathBuf {
+        self.workspace.root.join("tcptrace").join("fuzz")
     }
 
     /// Where cargo builds.

@@ -83,8 +83,8 @@ impl Toolchain {
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// A command that runs a program of this toolchain.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    /// A command that runs a program of this toolchain, or one that runs such programs.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         command(&self.version, program)
     }
 
@@ -101,9 +101,9 @@ impl Toolchain {
 
 /// A command that runs a program of a toolchain, free of what the cargo that started us says of itself: with that, the
 /// inner cargo would call the outer one's compiler.
-fn command(version: &str, program: &str) -> Command {
+fn command(version: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("rustup");
-    command.args(["run", version, program]).env("RUSTUP_TOOLCHAIN", version);
+    command.args(["run", version]).arg(program).env("RUSTUP_TOOLCHAIN", version);
     for (name, _) in env::vars_os() {
         if is_outer_cargos(&name) {
             command.env_remove(name);

@@ -53,7 +53,10 @@ impl Invariants {
             Placed::Close(record) => {
                 assert!(self.open.remove(&record.conn), "a close without its handshake: {record:?}");
                 assert!(self.over.insert(record.conn), "a second close: {record:?}");
-                assert!(unseen.is_none_or(|conn| conn == record.conn), "instead of the close of {unseen:?}: {record:?}");
+                assert!(
+                    unseen.is_none_or(|conn| conn == record.conn),
+                    "instead of the close of {unseen:?}: {record:?}"
+                );
                 assert_eq!(record.incomplete, !record.missing.is_empty());
                 assert!(record.kind != CloseKind::Reset || record.reset.is_some(), "{record:?}");
                 assert!(!record.summary.contains('\n'), "{record:?}");
@@ -104,11 +107,7 @@ fn may_be_copy(event: &Event) -> bool {
 fn is(placed: &Placed, event: &Event) -> bool {
     match (placed, event) {
         (Placed::State(placed), Event::State(change)) => {
-            let filled_in = StateChange {
-                local: placed.change.local,
-                remote: placed.change.remote,
-                ..*change
-            };
+            let filled_in = StateChange { local: placed.change.local, remote: placed.change.remote, ..*change };
             placed.change == filled_in
         }
         (Placed::Segment(placed), Event::Segment(segment)) => placed.segment == *segment,
