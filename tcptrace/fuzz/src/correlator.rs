@@ -37,6 +37,8 @@ struct Host {
     vantage: Vantage,
     run: Run,
     now: u64,
+    /// When somebody looked last: whatever happened before has come by then.
+    looked: u64,
     /// By how much the next event is late, in nanoseconds.
     late: u64,
     lost: u64,
@@ -51,7 +53,7 @@ impl Host {
         if vantage != Vantage::Capture {
             run.note(Moment { at: BootTime(0), wall: WallTime(1_700_000_000_000_000_000) });
         }
-        Self { vantage, run, now: BEGIN, late: 0, lost: 0 }
+        Self { vantage, run, now: BEGIN, looked: 0, late: 0, lost: 0 }
     }
 
     fn step(&mut self, step: &Step) {
@@ -59,7 +61,8 @@ impl Host {
             Step::Pass { amount, unit, look } => self.pass(u64::from(amount) * unit.nanoseconds(), look),
             Step::Late(microseconds) => self.late = u64::from(microseconds) * 1_000,
             _ => {
-                let at = BootTime(self.now.saturating_sub(std::mem::take(&mut self.late)));
+                let late = std::mem::take(&mut self.late);
+                let at = BootTime(self.now.saturating_sub(late).max(self.looked));
                 if let Some(event) = self.happens(step, at) {
                     self.run.event(&event);
                 }
@@ -76,6 +79,7 @@ impl Host {
             Look::Late => self.run.look(now),
             Look::InTime => self.run.look_in_time(now),
         }
+        self.looked = self.now;
         if self.vantage == Vantage::Owners {
             let connections = self.run.connections();
             while connections.poll_unowned(now).is_some() || connections.poll_unanswered().is_some() {}
