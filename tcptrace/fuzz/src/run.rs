@@ -22,8 +22,8 @@ const HERE: u32 = 1;
 /// Columns of the ladders.
 const WIDTH: usize = 100;
 
-/// How often deadlines may follow each other before something else happens, for every connection there has been: the
-/// longest row of them is a handshake's, a close's, and the time after which it is forgotten.
+/// How many deadlines an event may leave behind, those included that are not meant any more: of its connection's handshake
+/// and close, and of what it has pushed out.
 const DEADLINES: u64 = 16;
 
 /// A correlator, and the renderers behind it.
@@ -32,6 +32,8 @@ pub(crate) struct Run {
     describer: Describer,
     most: NonZeroU32,
     invariants: Invariants,
+    /// How many were put in.
+    events: u64,
     written: Written,
 }
 
@@ -47,8 +49,14 @@ impl Run {
     }
 
     fn new(connections: Connections, describer: Describer, most: NonZeroU32) -> Self {
-        let mut run =
-            Self { connections, describer, most, invariants: Invariants::default(), written: Written::default() };
+        let mut run = Self {
+            connections,
+            describer,
+            most,
+            invariants: Invariants::default(),
+            events: 0,
+            written: Written::default(),
+        };
         run.connections.limit(most);
         run
     }
@@ -87,6 +95,7 @@ impl Run {
 
     /// Something happens.
     pub(crate) fn event(&mut self, event: &Event) {
+        self.events += 1;
         self.invariants.put_in(event);
         self.step(|connections, emit| connections.handle_event(event, emit));
         assert!(self.connections.totals().open() <= self.most.get().into(), "more is remembered than may be");
@@ -102,7 +111,7 @@ impl Run {
 
     /// The same at every deadline up to `now`.
     pub(crate) fn look_in_time(&mut self, now: BootTime) {
-        let mut left = DEADLINES * (1 + self.connections.totals().numbered);
+        let mut left = DEADLINES * (1 + self.events);
         while let Some(due) = self.connections.poll_timeout().filter(|&due| due <= now) {
             left = left.checked_sub(1).expect("deadlines without end");
             self.look(due);
