@@ -198,7 +198,7 @@ impl State {
     }
 }
 
-/// A sequence number: one of four that a direction may begin at, and an offset that the bits above say.
+/// A sequence number: one of four that a direction may begin at, and an offset from one to four times a step.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Number(u8);
 
@@ -207,7 +207,6 @@ impl Number {
     pub fn number(self) -> u32 {
         const OFFSETS: [u32; 8] = [0, 1, 2, 3, 10, 1 << 20, 1 << 30, 1 << 31];
         let begin: u32 = [1_000, 900_000, u32::MAX, 1 << 31][usize::from(self.0 & 3)];
-        // An odd bit above takes the offset away.
         let offset = OFFSETS[usize::from(self.0 >> 2 & 7)].wrapping_mul(u32::from(self.0 >> 6) + 1);
         begin.wrapping_add(offset)
     }
