@@ -114,7 +114,9 @@ impl Connections {
         }
     }
 
-    /// Lets go what has waited long enough by `now`, and forgets what ended long ago.
+    /// Lets go what has waited long enough by `now`, and forgets what ended long ago. Everything that happened before `now` has
+    /// to have come: an event that is older all the same finds deadlines past that a replay, which has nothing but the
+    /// events, puts behind it.
     pub fn handle_timeout(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
         self.let_go(now, emit);
         // What still waits may have happened before: time passes when it is placed.

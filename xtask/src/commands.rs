@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod dist;
+mod fuzz;
 mod install;
 mod run;
 mod test;
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Install(install::Install),
     Dist(dist::Dist),
     Check(check::Check),
+    Fuzz(fuzz::Fuzz),
     Bench(bench::Bench),
 }
 
@@ -36,6 +38,7 @@ impl Command {
             Self::Install(install) => install.execute(),
             Self::Dist(dist) => dist.execute(),
             Self::Check(check) => check.execute(),
+            Self::Fuzz(fuzz) => fuzz.execute(),
             Self::Bench(bench) => bench.execute(),
         }
     }

@@ -46,7 +46,7 @@ impl Project {
         cargo
     }
 
-    /// A command of another program that calls cargo: that of the pinned toolchain.
+    /// A command that runs a program of ours, which in its turn finds the cargo of the pinned toolchain.
     pub(crate) fn command(&self, program: &Path) -> Command {
         self.toolchain.command(program)
     }
@@ -92,6 +92,11 @@ impl Project {
     /// The checkout's folder.
     pub(crate) fn root(&self) -> &Path {
         &self.workspace.root
+    }
+
+    /// The package with the fuzz targets, which is a workspace of its own.
+    pub(crate) fn fuzz_package(&self) -> PathBuf {
+        self.root().join("tcptrace").join("fuzz")
     }
 
     /// Where cargo builds.

@@ -4,6 +4,10 @@ use crate::event::BootTime;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
+/// The last moment that can be shown, in the year 2262. A later one would be shown as this: whoever read it back would see
+/// other spans of time.
+const LATEST: u64 = i64::MAX.cast_unsigned();
+
 /// How an interface counts time (`if_tsresol` and `if_tsoffset`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Timescale {
@@ -43,7 +47,7 @@ impl Timescale {
         Self { unit, offset: offset.unwrap_or(0).saturating_mul(NANOSECONDS.cast_signed()) }
     }
 
-    /// The nanoseconds since 1970 that `units` are. What lies outside of what can be counted is its nearest end.
+    /// The nanoseconds since 1970 that `units` are. What lies outside of what can be shown is its nearest end.
     pub(super) fn time(self, units: u64) -> BootTime {
         let nanoseconds = match self.unit {
             Unit::Longer(length) => units.saturating_mul(length),
@@ -52,7 +56,7 @@ impl Timescale {
                 u64::try_from((u128::from(units) * u128::from(NANOSECONDS)) >> exponent).unwrap_or(u64::MAX)
             }
         };
-        BootTime(nanoseconds.saturating_add_signed(self.offset))
+        BootTime(nanoseconds.saturating_add_signed(self.offset).min(LATEST))
     }
 }
 
@@ -85,11 +89,11 @@ mod tests {
         for resolution in 0..=u8::MAX {
             for offset in [i64::MIN, -1, 0, 1, i64::MAX] {
                 for units in [0, 1, u64::MAX] {
-                    let _ = Timescale::new(Some(resolution), Some(offset)).time(units);
+                    assert!(Timescale::new(Some(resolution), Some(offset)).time(units).0 <= LATEST);
                 }
             }
         }
-        assert_eq!(Timescale::new(Some(0), None).time(u64::MAX).0, u64::MAX);
+        assert_eq!(Timescale::new(Some(0), None).time(u64::MAX).0, LATEST);
         assert_eq!(Timescale::new(Some(9), Some(-2)).time(1).0, 0);
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
     let time_wait = match kind {
         CloseKind::Simultaneous => Some(TimeWait::Both),
         CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Orderly => {
-            initiator.and_then(|side| conn.role(side)).map(|role| match role {
+            initiator.map(|side| match conn.shown_role(side) {
                 Role::Client => TimeWait::Client,
                 Role::Server => TimeWait::Server,
             })

@@ -284,6 +284,11 @@ impl Connection {
         self.client.map(|client| if client == side { Role::Client } else { Role::Server })
     }
 
+    /// The role in which records show an end, whether anything tells it or not.
+    pub(super) fn shown_role(&self, side: Side) -> Role {
+        if self.client_side() == side { Role::Client } else { Role::Server }
+    }
+
     /// How far a segment's numbers lie from those that come next here: 0 is a perfect fit, none that nothing is known.
     pub(super) fn distance(&self, from: Side, seq: SeqNumber, ack: Option<SeqNumber>) -> Option<u32> {
         let to = |end: &End, number: SeqNumber| {

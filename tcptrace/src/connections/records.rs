@@ -93,7 +93,7 @@ pub(super) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) 
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
     let kernel = here != NO_NAMESPACE;
     let shows_all = conn.shows_all || !kernel;
-    let initiator = closing.initiator.and_then(|side| conn.role(side));
+    let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,

@@ -21,7 +21,7 @@ pub(super) fn first(conn: &Connection) -> Option<(Side, BootTime)> {
 /// What the records say of it.
 pub(super) fn told(conn: &Connection) -> Option<Reset> {
     let (side, _) = first(conn)?;
-    Some(Reset { by: conn.role(side)?, cause: cause(conn, side) })
+    Some(Reset { by: conn.shown_role(side), cause: cause(conn, side) })
 }
 
 /// Why an end sent its reset.

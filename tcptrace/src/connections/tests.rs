@@ -5,6 +5,7 @@ mod exchange;
 mod failures;
 mod generations;
 mod hints;
+mod invariants;
 mod keep_alive;
 mod order;
 mod owners;

@@ -15,7 +15,15 @@ impl Check {
     /// Stops at the first complaint.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
-        for mut step in [format(&project), lint(&project), lint_kernel_programs(&project), document(&project)] {
+        let steps = [
+            format(&project),
+            format_fuzz_targets(&project),
+            lint(&project),
+            lint_kernel_programs(&project),
+            lint_fuzz_targets(&project),
+            document(&project),
+        ];
+        for mut step in steps {
             eprintln!("xtask: {}", process::command_line(&step));
             process::run(&mut step)?;
         }
@@ -27,6 +35,13 @@ impl Check {
 fn format(project: &Project) -> Command {
     let mut cargo = project.cargo("fmt");
     cargo.args(["--all", "--check"]);
+    cargo
+}
+
+/// The fuzz targets are a workspace of their own. Their layout is that of the others: rustfmt looks for its settings upwards.
+fn format_fuzz_targets(project: &Project) -> Command {
+    let mut cargo = project.cargo("fmt");
+    cargo.arg("--manifest-path").arg(project.fuzz_package().join("Cargo.toml")).arg("--check");
     cargo
 }
 
@@ -50,6 +65,19 @@ fn lint_kernel_programs(project: &Project) -> Command {
         // There is no compiled `core` for this target, and a stable compiler builds it only when told so.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{ARCH}\""));
+    cargo
+}
+
+/// They are compiled as everybody compiles, since neither a sanitizer nor coverage matters here.
+fn lint_fuzz_targets(project: &Project) -> Command {
+    let mut cargo = project.cargo("clippy");
+    cargo
+        .args(["--all-targets", "--locked", "--manifest-path"])
+        .arg(project.fuzz_package().join("Cargo.toml"))
+        // Most of what they need has been compiled there.
+        .arg("--target-dir")
+        .arg(project.target_dir())
+        .args(["--", "-D", "warnings"]);
     cargo
 }
 

@@ -83,7 +83,7 @@ impl Toolchain {
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// A command that runs a program of this toolchain.
+    /// A command that runs a program of this toolchain, or one that runs such programs.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         command(&self.version, program)
     }

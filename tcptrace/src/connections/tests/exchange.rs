@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::invariants::Invariants;
+pub(super) use super::invariants::conn;
 pub(super) use crate::tcp::TcpState as State;
 use crate::{
     connections::{
@@ -21,6 +23,7 @@ pub(super) const HERE: u32 = 1;
 /// Events between ports of 127.0.0.1, a nanosecond apart. A socket is known by its own port.
 pub(super) struct Exchange {
     connections: Connections,
+    invariants: Invariants,
     placed: Vec<Placed>,
     now: u64,
     netns: u32,
@@ -36,6 +39,7 @@ impl Exchange {
     pub(super) fn new() -> Self {
         Self {
             connections: Connections::new(HERE),
+            invariants: Invariants::default(),
             placed: Vec::new(),
             now: 1_000_000_000,
             netns: HERE,
@@ -138,7 +142,11 @@ impl Exchange {
 
     /// Lets the time that has passed show, as a timer does.
     pub(super) fn timeout(&mut self) {
-        self.connections.handle_timeout(BootTime(self.now), &mut |placed| self.placed.push(placed));
+        let Self { connections, invariants, placed, .. } = self;
+        connections.handle_timeout(BootTime(self.now), &mut |one| {
+            invariants.came_out(&one);
+            placed.push(one);
+        });
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
@@ -150,7 +158,12 @@ impl Exchange {
     }
 
     pub(super) fn event(&mut self, event: &Event) {
-        self.connections.handle_event(event, &mut |placed| self.placed.push(placed));
+        let Self { connections, invariants, placed, .. } = self;
+        invariants.put_in(event);
+        connections.handle_event(event, &mut |one| {
+            invariants.came_out(&one);
+            placed.push(one);
+        });
         self.now += 1;
     }
 
@@ -279,7 +292,12 @@ impl Exchange {
 
     /// Everything, records too.
     pub(super) fn finish_all(&mut self) -> Vec<Placed> {
-        self.connections.finish(BootTime(self.now), &mut |placed| self.placed.push(placed));
+        let Self { connections, invariants, placed, .. } = self;
+        connections.finish(BootTime(self.now), &mut |one| {
+            invariants.came_out(&one);
+            placed.push(one);
+        });
+        invariants.finished(connections.totals());
         std::mem::take(&mut self.placed)
     }
 
@@ -327,19 +345,6 @@ fn process(pid: u32) -> Process {
 
 pub(super) fn end(port: u16) -> Endpoint {
     Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port }
-}
-
-pub(super) fn conn(placed: &Placed) -> Option<u64> {
-    match placed {
-        Placed::State(state) => state.conn,
-        Placed::Segment(segment) => Some(segment.conn),
-        Placed::Icmp(icmp) => Some(icmp.conn),
-        Placed::Hint(hint) => hint.conn,
-        Placed::Handshake(record) => Some(record.conn),
-        Placed::Close(record) => Some(record.conn),
-        Placed::Owner(owner) => Some(owner.conn),
-        Placed::Listener(_) | Placed::Loss(_) => None,
-    }
 }
 
 pub(super) fn states(placed: &[Placed]) -> Vec<PlacedState> {

@@ -210,3 +210,14 @@ fn a_half_closed_socket_that_is_closed_with_data_unread_resets() {
     assert_eq!(cause(Proof { linger: true, ..Proof::default() }, false), ResetCause::Linger);
     assert_ne!(cause(unread, true), ResetCause::UnreadData, "the other's FIN ends such a socket without a reset");
 }
+
+#[test]
+fn where_nothing_tells_the_roles_the_reset_is_that_of_an_end_all_the_same() {
+    let mut exchange = Exchange::new();
+    exchange.with_error(104).full_state(42, 0, SERVER, FinWait1, Close);
+    let (_, close) = whole(&mut exchange);
+    let reset = close.reset.expect("a reset");
+    let by = if reset.by == Role::Client { &close.client } else { &close.server };
+    assert_eq!((close.kind, by.port), (CloseKind::Reset, Some(SERVER)));
+    assert_eq!(close.initiator, Some(reset.by));
+}

@@ -1,0 +1,166 @@
+//! `cargo xtask fuzz`: inputs that nobody has thought of, made by libFuzzer.
+
+use std::{
+    collections::BTreeSet,
+    env::consts::ARCH,
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, builder::PossibleValuesParser};
+
+use crate::{process, project::Project};
+
+/// The targets, and how long their inputs may be in bytes: what a few records, a header, a small file and a few hundred
+/// events take.
+const TARGETS: [(&str, u32); 4] = [("record", 2048), ("options", 64), ("capture", 4096), ("correlator", 4096)];
+
+/// How long one input may take, in seconds, before that is a finding.
+const TIMEOUT: u32 = 10;
+
+/// How much memory may be in use, in MiB, before that is a finding.
+const MEMORY: u32 = 2048;
+
+/// Let libFuzzer look for inputs that a fuzz target fails with (what it finds: target/fuzz/artifacts)
+///
+/// It begins with the inputs in tcptrace/fuzz/corpus and with those that earlier runs have added to target/fuzz/corpus.
+#[derive(Args)]
+pub(crate) struct Fuzz {
+    /// Which targets; all of them where none is named
+    #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(TARGETS.map(|(name, _)| name)))]
+    targets: Vec<String>,
+
+    /// For how many seconds each; 0 takes the inputs that are there, and no others
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+
+    /// Run one target with one input, for example with one that it has failed with
+    #[arg(long, value_name = "FILE", requires = "targets")]
+    input: Option<PathBuf>,
+}
+
+impl Fuzz {
+    /// Builds all targets at once and runs one after the other, until one fails.
+    pub(crate) fn execute(self) -> Result<()> {
+        let project = Project::set_up()?;
+        let fuzzer = Fuzzer::new(&project);
+        fuzzer.build(&project)?;
+        let wanted =
+            |(name, _): &&(&str, u32)| self.targets.is_empty() || self.targets.iter().any(|target| target == name);
+        for &(target, longest) in TARGETS.iter().filter(wanted) {
+            match &self.input {
+                Some(input) => process::run(fuzzer.target(target).arg(input))?,
+                None => fuzzer.run(target, longest, self.seconds)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where things are.
+struct Fuzzer {
+    /// The package with the targets.
+    package: PathBuf,
+    /// What is built, found and kept. It lies in the target folder, where tcptrace's build script looks for its linker.
+    folder: PathBuf,
+    triple: String,
+}
+
+impl Fuzzer {
+    fn new(project: &Project) -> Self {
+        Self {
+            package: project.fuzz_package(),
+            folder: project.target_dir().join("fuzz"),
+            triple: format!("{ARCH}-unknown-linux-gnu"),
+        }
+    }
+
+    /// Builds the targets, with AddressSanitizer.
+    fn build(&self, project: &Project) -> Result<()> {
+        let mut build = project.command(&project.tool("cargo-fuzz")?);
+        build
+            .args(["build", "--target", &self.triple, "--fuzz-dir"])
+            .arg(&self.package)
+            .arg("--target-dir")
+            .arg(&self.folder)
+            // A stable compiler has what cargo-fuzz asks for, and takes it only when told so.
+            .env("RUSTC_BOOTSTRAP", "1");
+        process::run(&mut build)
+    }
+
+    /// A command that runs a target.
+    fn target(&self, name: &str) -> Command {
+        let mut target = Command::new(self.folder.join(&self.triple).join("release").join(name));
+        target.arg(format!("-timeout={TIMEOUT}")).arg(format!("-rss_limit_mb={MEMORY}"));
+        target
+    }
+
+    /// Runs a target for so many seconds.
+    fn run(&self, name: &str, longest: u32, seconds: u32) -> Result<()> {
+        let folder = |kind: &str| {
+            let folder = self.folder.join(kind).join(name);
+            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            Ok::<_, anyhow::Error>(folder)
+        };
+        let (finds, artifacts) = (folder("corpus")?, folder("artifacts")?);
+        let before = files(&artifacts)?;
+        let mut target = self.target(name);
+        target.arg(format!("-max_len={longest}")).arg("-print_final_stats=1");
+        // It would take 0 seconds to mean without end.
+        target.arg(if seconds == 0 { "-runs=0".to_owned() } else { format!("-max_total_time={seconds}") });
+        // What it adds goes to the first folder. The prefix is one of names: what ends in a slash is a folder.
+        target.arg(format!("-artifact_prefix={}/", artifacts.display()));
+        target.arg(&finds).arg(self.package.join("corpus").join(name));
+        eprintln!("xtask: {}", process::command_line(&target));
+        let failed = process::run(&mut target);
+        // An input that only took long is written there as well.
+        match (failed, files(&artifacts)?.difference(&before).find(|file| !is_slow(file))) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(file)) => bail!(
+                "{name} fails with {file}: `cargo xtask fuzz {name} --input {file}` runs it again",
+                file = file.display()
+            ),
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+/// The files in a folder.
+fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+    let paths = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
+    paths().with_context(|| format!("cannot read {}", folder.display()))
+}
+
+/// Whether libFuzzer has kept this input for nothing but its time.
+fn is_slow(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"slow-unit-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_here_and_has_a_corpus() -> Result<()> {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tcptrace/fuzz");
+        let programs: BTreeSet<_> = files(&package.join("fuzz_targets"))?;
+        let named = TARGETS.map(|(name, _)| package.join("fuzz_targets").join(name).with_extension("rs"));
+        assert_eq!(programs, BTreeSet::from(named));
+        for (name, longest) in TARGETS {
+            let corpus = files(&package.join("corpus").join(name))?;
+            assert!(!corpus.is_empty(), "{name}");
+            for file in corpus {
+                assert!(fs::metadata(&file)?.len() <= longest.into(), "{}", file.display());
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_only_took_long_is_no_finding() {
+        assert!(is_slow(Path::new("artifacts/record/slow-unit-0123")));
+        assert!(!is_slow(Path::new("slow-unit-0/timeout-0123")));
+    }
+}
