@@ -31,6 +31,10 @@ const GATHER: Duration = Duration::from_millis(5);
 /// Records found at one look that are load: until a look finds none, the kernel need not wake anybody for more.
 const LOAD: u64 = 64;
 
+/// Nanoseconds that pass at the most before a record lies in the ring, but where its processor is taken away meanwhile. Deadlines
+/// run that much later: in a recording they come behind all that happened before them.
+const SETTLED: u64 = 1_000_000;
+
 /// How often the kernel's counters and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -129,7 +133,7 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, service: &mut Service,
     let mut next_look = None;
     loop {
         let deadline = trace.pipeline.poll_timeout().map(|deadline| {
-            Instant::now() + Duration::from_nanos(deadline.since(trace.pipeline.describer.clock.now()))
+            Instant::now() + Duration::from_nanos(deadline.plus(SETTLED).since(trace.pipeline.describer.clock.now()))
         });
         tokio::select! {
             biased;
@@ -225,7 +229,7 @@ fn pass_time(trace: &mut Trace) {
     let more = ring.drain(BATCH, |record| pipeline.take(record));
     // Where even more lies there, its own times will do.
     if !more {
-        pipeline.handle_timeout(now);
+        pipeline.handle_timeout(now.minus(SETTLED));
     }
     pipeline.flush();
 }

@@ -28,6 +28,11 @@ impl BootTime {
     pub fn plus(self, nanoseconds: u64) -> Self {
         Self(self.0.saturating_add(nanoseconds))
     }
+
+    /// `nanoseconds` before this time.
+    pub fn minus(self, nanoseconds: u64) -> Self {
+        Self(self.0.saturating_sub(nanoseconds))
+    }
 }
 
 /// A kernel socket as a number that can be compared for as long as the socket lives. It is never shown: what users see is

@@ -160,7 +160,7 @@ fn every_task_is_one_of_xtask() {
         .skip(1)
         .filter_map(|behind| behind.split(|character: char| !character.is_ascii_lowercase()).next())
         .collect();
-    for task in ["run", "install", "test", "vm", "check", "build", "bench", "dist"] {
+    for task in ["run", "install", "test", "vm", "check", "build", "bench", "dist", "fuzz"] {
         assert!(tasks.contains(task), "{task} is not mentioned");
     }
     for task in tasks {

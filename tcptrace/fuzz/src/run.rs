@@ -73,6 +73,7 @@ impl Run {
             interfaces: Vec::new(),
             segments: SegmentChoice::All,
             filter: String::new(),
+            began_ns: netns.map(|_| at.0),
         };
         self.written.entry(&Entry::Start(start));
         self
