@@ -231,13 +231,19 @@ impl Output {
         (GivenUp { stdout: 0, file: given_up + file.write(start) }, Some(reopening))
     }
 
-    /// Whether there is nobody left to write for, as [`Self::ended`] would say.
+    /// Whether there is nobody left to write for: stdout's reader has gone, or nothing more can be written anywhere. A file
+    /// that has failed is the end where stdout is /dev/null, as that of a service.
     pub fn is_over(&self) -> bool {
-        self.stdout.sink.end().is_some_and(|end| self.leaves_nobody(&end))
+        let file = self.file.as_ref().map(|file| file.sink.end().is_some());
+        match self.stdout.sink.end() {
+            Some(End::Closed) => true,
+            Some(End::Failed(_)) => file != Some(false),
+            None => file == Some(true) && self.stdout.sink.discards(),
+        }
     }
 
-    /// Waits until a destination ends by itself; true when there is nobody left to write for: stdout's reader has gone, or
-    /// stdout has failed and there is no file. An error is told once and remembered for the exit status.
+    /// Waits until a destination ends by itself; the same as [`Self::is_over`] then. An error is told once and remembered for
+    /// the exit status.
     pub async fn ended(&mut self) -> bool {
         let file = async {
             match &mut self.file {
@@ -245,17 +251,12 @@ impl Output {
                 None => std::future::pending().await,
             }
         };
-        let (end, stdout) = tokio::select! {
-            end = self.stdout.sink.ended() => (end, true),
-            end = file => (end, false),
+        let end = tokio::select! {
+            end = self.stdout.sink.ended() => end,
+            end = file => end,
         };
         self.failed |= tell(&end);
-        stdout && self.leaves_nobody(&end)
-    }
-
-    /// Whether this end of stdout ends it all.
-    fn leaves_nobody(&self, end: &End) -> bool {
-        matches!(end, End::Closed) || self.file.is_none()
+        self.is_over()
     }
 
     /// Writes what is left, waiting no longer than `deadline` in all. False when something could not be written.

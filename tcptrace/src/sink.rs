@@ -17,6 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rustix::fs::{FileType, fstat, major, minor};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
@@ -110,6 +111,7 @@ pub struct Sink {
     /// Never sent on: it is disconnected when the thread ends.
     running: mpsc::Receiver<()>,
     thread: Option<JoinHandle<()>>,
+    discards: bool,
 }
 
 impl Sink {
@@ -144,6 +146,7 @@ impl Sink {
     }
 
     fn start(thread: &str, target: Target, fd: OwnedFd, budget: usize) -> Result<Self, SinkError> {
+        let discards = is_null(&fd);
         let queue = Arc::new(Queue::new(budget).map_err(SinkError::Start)?);
         let (ended, end) = watch::channel(None);
         let (alive, running) = mpsc::channel();
@@ -153,7 +156,7 @@ impl Sink {
             writer.run();
         };
         let thread = thread::Builder::new().name(thread.to_owned()).spawn(run).map_err(SinkError::Start)?;
-        Ok(Self { queue, end, running, thread: Some(thread) })
+        Ok(Self { queue, end, running, thread: Some(thread), discards })
     }
 
     /// Hands over `bytes`, which are written in order and, but for the file's or pipe's own limits, in one piece. Never
@@ -170,6 +173,11 @@ impl Sink {
     /// Empty memory of what has been written, to be used again.
     pub fn spare(&self) -> Option<Vec<u8>> {
         self.queue.spare()
+    }
+
+    /// Whether what is written goes nowhere: it is /dev/null.
+    pub fn discards(&self) -> bool {
+        self.discards
     }
 
     /// Why the sink has ended by itself, if it has.
@@ -220,6 +228,14 @@ impl Sink {
             (None, bytes) => Finish::GivenUp { bytes },
         }
     }
+}
+
+/// Whether this is the device that forgets everything: 1:3 on every Linux (Documentation/admin-guide/devices.txt).
+fn is_null(fd: &OwnedFd) -> bool {
+    fstat(fd).is_ok_and(|status| {
+        FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice
+            && (major(status.st_rdev), minor(status.st_rdev)) == (1, 3)
+    })
 }
 
 impl Drop for Sink {

@@ -4,12 +4,12 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, binary, eventually, is_type, number, wait_tracing};
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, eventually, is_type, number, wait_tracing};
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -49,8 +49,8 @@ fn a_file_is_written_beside_text_on_stdout() {
     let path = folder.path().join("trace.jsonl");
     let mut command = Command::new(binary());
     command.args(["-o", "events", "-p", "4312", "-c", "1", "-w"]).arg(&path);
-    let mut process = netns.start(command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()));
-    let log = tcptrace_tests::Lines::read(process.stderr(), |line| line);
+    let mut process = netns.start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let log = Lines::read(process.stderr(), |line| line);
     wait_tracing(&log);
     ends.repeat(1);
     assert!(process.wait(LIMIT).success());
@@ -115,16 +115,22 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     assert_eq!(mode & 0o7777, 0o600);
 }
 
+/// The tracer on a disk of 4 KiB, its current folder, that only it sees: every step becomes the next, so the process id stays the
+/// same.
+fn on_a_small_disk(folder: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    command.arg("mount -t tmpfs -o size=4096 tmpfs \"$0\" && cd \"$0\" && exec \"$@\"").arg(folder).arg(binary());
+    command
+}
+
 #[test]
 fn a_full_disk_is_said_once_while_stdout_goes_on_and_the_exit_status_is_1() {
     let netns = Netns::new();
     let ends = loopback(&netns, 4314);
     let folder = tempfile::tempdir().expect("a folder");
-    // A disk of 4 KiB that only this process sees: every step becomes the next, so the process id stays the same.
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
-    command.arg("mount -t tmpfs -o size=4096 tmpfs \"$0\" && cd \"$0\" && exec \"$@\"");
-    command.arg(folder.path()).arg(binary()).args(["--json", "-p", "4314", "-w", "trace.jsonl"]);
+    let mut command = on_a_small_disk(folder.path());
+    command.arg("--json").args(["-p", "4314", "-w", "trace.jsonl"]);
     let tracer = Tracer::start_command(&netns, &mut command);
     ends.repeat(20);
     tracer.wait_until("all of twenty connections", |records| {
@@ -138,4 +144,23 @@ fn a_full_disk_is_said_once_while_stdout_goes_on_and_the_exit_status_is_1() {
     let said = trace.log.iter().filter(|line| line.contains("trace.jsonl")).count();
     let why = trace.log.iter().filter(|line| line.to_lowercase().contains("no space")).count();
     assert_eq!((said, why), (1, 1), "{:#?}", trace.log);
+}
+
+#[test]
+fn a_full_disk_ends_it_where_nobody_reads_stdout() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4316);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = on_a_small_disk(folder.path());
+    command.args(["-p", "4316", "-w", "trace.jsonl"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = netns.start(&mut command);
+    let log = Lines::read(process.stderr(), |line| line);
+    wait_tracing(&log);
+    ends.repeat(20);
+    assert_eq!(process.wait(LIMIT).code(), Some(1));
+    let log = log.finish();
+    assert!(
+        log.iter().any(|line| line.contains("trace.jsonl") && line.to_lowercase().contains("no space")),
+        "{log:#?}"
+    );
 }

@@ -228,7 +228,7 @@ fn what_is_no_plain_file_is_refused() {
     rustix::fs::mknodat(
         rustix::fs::CWD,
         folder.path("fifo"),
-        rustix::fs::FileType::Fifo,
+        FileType::Fifo,
         rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
         0,
     )
