@@ -55,7 +55,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
         "FILES",
         &[
             "/etc/default/tcptrace: with which options the service runs.",
-            "/var/log/tcptrace: what the service has written, a file for each run. tcptrace -r shows it.",
+            "/var/log/tcptrace: what the service has written, a file for each run. Root can read it with tcptrace -r.",
         ],
     ),
     ("SEE ALSO", &["ss(8), tcpdump(8), tc(8), systemctl(1), logrotate(8), capabilities(7), tcp(7)"]),

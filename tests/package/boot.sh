@@ -6,9 +6,16 @@ cd "$1"
 mkdir upper work root
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 cd root
+if ! [ -d var/lib/dpkg/info ] || ! [ -d usr/bin ]; then
+	echo 'the package is tested in a copy of the root file system, and /usr or /var is not in it' >&2
+	exit 1
+fi
 cp "$2" package.deb
 
 mount -t proc proc proc
+# What is set there is often the whole host's.
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs tmpfs run

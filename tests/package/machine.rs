@@ -1,14 +1,14 @@
 //! A system like this one, with a service manager of its own, that lasts as long as its test.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
 use tcptrace_tests::{Netns, Process, eventually, output};
 use tempfile::TempDir;
+
+use crate::control_group::ControlGroup;
 
 const BOOT: &str = include_str!("boot.sh");
 
@@ -19,9 +19,10 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Machine {
     pub(crate) netns: Netns,
     /// systemd, as this system knows it.
-    init: u32,
-    parent: Option<Process>,
-    cgroup: PathBuf,
+    init: String,
+    // Dropped in this order: the processes, what they are in, their files.
+    _parent: Process,
+    _group: ControlGroup,
     _folder: TempDir,
 }
 
@@ -33,26 +34,24 @@ impl Machine {
             std::env::var_os("TCPTRACE_DEB").expect("TCPTRACE_DEB names the package: run `cargo xtask dist --check`");
         let netns = Netns::new();
         let folder = TempDir::new().expect("a folder can be made");
-        let cgroup = cgroups().join(netns.name());
-        fs::create_dir(&cgroup).expect("root may make control groups");
+        let group = ControlGroup::new(netns.name());
 
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&cgroup);
+        // All of it ends with the thread that starts this, also where the test is interrupted: each program becomes the next, and
+        // the first process of a namespace takes the others with it.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "nsenter", &format!("--net=/run/netns/{}", netns.name())]);
+        command.args(["sh", "-c", r#"echo $$ >"$0" && exec "$@""#]).arg(group.processes());
         command.args(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup"]);
         command.args(["bash", "-c", BOOT, "boot"]).arg(folder.path()).arg(package).stdin(Stdio::null());
-        let parent = netns.start(&mut command);
-        let init = || {
-            let found =
-                Command::new("pgrep").args(["--parent", &parent.id().to_string(), "--exact", "systemd"]).output();
-            String::from_utf8_lossy(&found.expect("pgrep is installed").stdout).trim().parse().ok()
-        };
-        let mut found = None;
+        let parent = Process::spawn(&mut command);
+        let mut init = String::new();
         eventually("systemd runs", LIMIT, || {
-            found = init();
-            found.is_some()
+            let mut find = Command::new("pgrep");
+            let found = find.args(["--parent", &parent.id().to_string(), "--exact", "systemd"]).output();
+            init = String::from_utf8_lossy(&found.expect("pgrep is installed").stdout).trim().to_owned();
+            !init.is_empty()
         });
-        let init = found.expect("it was there just now");
-        let machine = Self { netns, init, parent: Some(parent), cgroup, _folder: folder };
+        let machine = Self { netns, init, _parent: parent, _group: group, _folder: folder };
         eventually("systemd is ready", LIMIT, || machine.try_run("systemctl is-active test.target").status.success());
         machine
     }
@@ -78,32 +77,8 @@ impl Machine {
     /// A shell command in it, as root.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.init.to_string(), "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net"]);
+        command.args(["--target", &self.init, "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net"]);
         command.args(["sh", "-c", line]).stdin(Stdio::null());
         command
     }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // With its first process all of it ends, which takes the kernel a moment.
-        self.parent = None;
-        for _ in 0..1000 {
-            let _ = Command::new("find")
-                .arg(&self.cgroup)
-                .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"])
-                .output();
-            if !self.cgroup.exists() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-/// Where this system has its control groups, of the version that systemd needs.
-fn cgroups() -> PathBuf {
-    let mounted = output(Command::new("findmnt").args(["--noheadings", "--output", "TARGET", "--types", "cgroup2"]));
-    let first = mounted.lines().next().expect("control groups of version 2 are mounted");
-    Path::new(first.trim()).to_owned()
 }

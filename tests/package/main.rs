@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask dist --check` builds the package and runs these tests.
 
+mod control_group;
 mod machine;
 mod service;
 mod users;

@@ -57,8 +57,16 @@ fn wait_closes(machine: &Machine, file: &str, count: usize) {
 #[track_caller]
 fn wait_restarted(machine: &Machine) {
     eventually("the service runs again", LIMIT, || {
-        property(machine, "NRestarts") == "1" && property(machine, "ActiveState") == "active"
+        property(machine, "NRestarts") != "0" && property(machine, "ActiveState") == "active"
     });
+}
+
+/// Has settings of the service, by these lines, instead of the package's.
+fn override_settings(machine: &Machine, lines: &str) {
+    let folder = "/etc/systemd/system/tcptrace.service.d";
+    machine.run(&format!(
+        "mkdir {folder} && printf '[Service]\n{lines}\n' >{folder}/test.conf && systemctl daemon-reload"
+    ));
 }
 
 #[test]
@@ -145,6 +153,7 @@ fn logrotate_takes_the_file_away_and_nothing_is_lost() {
 #[test]
 fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
     let machine = installed(4985);
+    override_settings(&machine, "RestartSec=0");
     let ends = loopback(&machine, 4985);
     machine.run("systemctl start tcptrace");
     let files = recordings(&machine);
@@ -182,11 +191,65 @@ fn a_wrong_option_is_told_once_and_not_tried_again() {
 #[test]
 fn a_run_that_hangs_is_ended_and_followed_by_another() {
     let machine = installed(4987);
-    // Instead of the thirty seconds that it has.
-    machine.run("mkdir /etc/systemd/system/tcptrace.service.d");
-    machine.run("printf '[Service]\nWatchdogSec=2\n' >/etc/systemd/system/tcptrace.service.d/soon.conf");
-    machine.run("systemctl daemon-reload && systemctl start tcptrace");
+    override_settings(&machine, "WatchdogSec=2\nRestartSec=0");
+    machine.run("systemctl start tcptrace");
+    let first = property(&machine, "MainPID");
     machine.run("systemctl kill --signal=STOP tcptrace");
     wait_restarted(&machine);
+    assert_ne!(property(&machine, "MainPID"), first);
+    assert!(recordings(&machine).len() > 1);
+}
+
+#[test]
+fn a_full_disk_is_waited_for() {
+    let machine = installed(4988);
+    override_settings(&machine, "RestartSec=0");
+    machine.run("mount -t tmpfs -o size=4096,uid=$(id -u tcptrace),mode=750 tmpfs /var/log/tcptrace");
+    let ends = loopback(&machine, 4988);
+    machine.run("systemctl start tcptrace");
+    ends.repeat(20);
+    eventually("a run that had no room has ended", LIMIT, || property(&machine, "NRestarts") != "0");
+    machine.run("mount -o remount,size=1M /var/log/tcptrace");
+    wait_restarted(&machine);
+    // Some run of those that began before there was room may still have to end.
+    eventually("a connection is recorded", LIMIT, || {
+        ends.close_in_four(ends.open());
+        let files = recordings(&machine);
+        let newest = files.last().expect("a recording");
+        machine.run(&format!("cat /var/log/tcptrace/{newest}")).contains(r#""type":"close""#)
+    });
+    assert_eq!(machine.run("find /var/log/tcptrace -empty"), "", "who wrote nothing leaves nothing");
+}
+
+#[test]
+fn it_works_where_the_kernel_does_not_describe_its_types() {
+    let machine = installed(4989);
+    options(&machine, "-p 4989 --no-btf");
+    let ends = loopback(&machine, 4989);
+    machine.run("systemctl start tcptrace");
+    ends.close_in_four(ends.open());
+    machine.run("systemctl stop tcptrace");
+    let files = recordings(&machine);
+    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    assert!(records(&machine, file).iter().any(|record| is_type(record, "close")));
+}
+
+#[test]
+fn what_grows_large_is_taken_away_within_a_minute() {
+    let machine = installed(4990);
+    let active = |unit| machine.try_run(&format!("systemctl is-active {unit}")).status.success();
+    assert!(!active("tcptrace-rotate.timer"));
+    machine.run("systemctl start tcptrace");
+    assert!(active("tcptrace-rotate.timer"));
+    let files = recordings(&machine);
+    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    // What the timer starts each time.
+    machine.run("systemctl start tcptrace-rotate.service");
+    assert_eq!(recordings(&machine), files, "it is not large");
+    machine.run("sed --in-place 's/maxsize 100M/maxsize 100/' /etc/logrotate.d/tcptrace");
+    machine.run("systemctl start tcptrace-rotate.service");
+    eventually("a new file", LIMIT, || recordings(&machine).contains(file));
     assert_eq!(recordings(&machine).len(), 2);
+    machine.run("systemctl stop tcptrace");
+    assert!(!active("tcptrace-rotate.timer"));
 }

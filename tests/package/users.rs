@@ -31,6 +31,17 @@ fn a_member_of_the_group_traces_without_being_root_and_a_stranger_cannot() {
 }
 
 #[test]
+fn a_program_that_everybody_may_run_gets_no_capabilities() {
+    let machine = Machine::boot();
+    machine.install();
+    assert!(machine.run("getcap /usr/bin/tcptrace").contains("cap_bpf"));
+    // An administrator who wants everybody to read captures.
+    machine.run("dpkg-statoverride --add --update root tcptrace 0755 /usr/bin/tcptrace");
+    machine.install();
+    assert_eq!(machine.run("stat --format '%a' /usr/bin/tcptrace && getcap /usr/bin/tcptrace"), "755\n");
+}
+
+#[test]
 fn manual_and_completions_know_every_option() {
     let machine = Machine::boot();
     machine.install();

@@ -29,6 +29,7 @@ pub(crate) fn make(project: &Project) -> Result<Dist> {
     let built = binary.parent().context("cargo builds in a folder")?;
     // Where cargo-deb looks for what the manifest says is in `target/release`.
     let share = built.join("share");
+    remove(&share).with_context(|| format!("cannot remove {}", share.display()))?;
     let mut cargo = project.cargo("run");
     cargo.args(["--quiet", "--package", "tcptrace", "--example", "manual", "--locked", "--"]).arg(&share);
     process::run(&mut cargo)?;
@@ -66,15 +67,18 @@ fn archive(project: &Project, binary: &Path, share: &Path, folder: &Path) -> Res
 
 /// Copies what belongs into the archive.
 fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> {
-    if to.exists() {
-        fs::remove_dir_all(to)?;
-    }
+    remove(to)?;
     copy_files(share, to)?;
     fs::copy(binary, to.join("tcptrace"))?;
     for text in TEXTS {
         fs::copy(root.join(text), to.join(text))?;
     }
     Ok(())
+}
+
+/// Removes what an earlier run has left.
+fn remove(folder: &Path) -> io::Result<()> {
+    if folder.exists() { fs::remove_dir_all(folder) } else { Ok(()) }
 }
 
 /// Copies a folder with its folders.

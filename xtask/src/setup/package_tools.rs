@@ -6,14 +6,16 @@ use super::apt::{self, Tool};
 use crate::process;
 
 /// The tests install the package by dpkg alone, so that all it depends on has to be there.
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 9] = [
     Tool { program: "adduser", package: "adduser" },
     Tool { program: "ip", package: "iproute2" },
     Tool { program: "logrotate", package: "logrotate" },
-    Tool { program: "pkill", package: "procps" },
+    Tool { program: "mount", package: "mount" },
+    Tool { program: "pgrep", package: "procps" },
     Tool { program: "runuser", package: "util-linux" },
     Tool { program: "setcap", package: "libcap2-bin" },
     Tool { program: "systemctl", package: "systemd" },
+    Tool { program: "useradd", package: "passwd" },
 ];
 
 /// Installs what is missing.
