@@ -1,6 +1,6 @@
 //! The tools that have to be there before anything is built or tested, one file for each.
 
-mod apt;
+pub(crate) mod apt;
 pub(crate) mod bpf_linker;
 pub(crate) mod cargo_tool;
 pub(crate) mod machine_tools;

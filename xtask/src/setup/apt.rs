@@ -6,6 +6,9 @@ use anyhow::{Result, bail};
 
 use crate::{process, root};
 
+/// Apt's option to try again where a server does not answer.
+pub(crate) const RETRIES: &str = "-oAcquire::Retries=3";
+
 /// A program, and the Debian package that has it.
 #[derive(Clone, Copy)]
 pub(crate) struct Tool {
@@ -53,6 +56,6 @@ fn install(packages: &[&str]) -> Result<()> {
 fn apt_get(arguments: &[&str]) -> Result<()> {
     // env(1) and not this process's environment, which sudo would not hand on.
     let mut command = root::command("env")?;
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments).stdout(io::stderr());
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", RETRIES]).args(arguments).stdout(io::stderr());
     process::run(&mut command)
 }

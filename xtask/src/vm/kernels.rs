@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{process, setup::machine_tools::KEYRING};
+use crate::{
+    process,
+    setup::{apt::RETRIES, machine_tools::KEYRING},
+};
 
 /// A kernel that can be asked for.
 pub(crate) struct Kernel {
@@ -113,7 +116,8 @@ impl Apt {
             .current_dir(&self.folder)
             .args([place("Etc::sourcelist", "sources.list"), "-oDir::Etc::sourceparts=-".to_owned()])
             .args([place("State::lists", "lists"), place("State::status", "status"), place("Cache", "cache")])
-            .args(["-oAcquire::Languages=none", "-oAPT::Sandbox::User=root", "-oAPT::Architecture=amd64"]);
+            .args(["-oAcquire::Languages=none", "-oAPT::Sandbox::User=root", "-oAPT::Architecture=amd64"])
+            .arg(RETRIES);
         process::output(arguments(&mut command))
     }
 }
