@@ -85,7 +85,7 @@ pub struct StateRecord {
     pub header: RecordHeader,
     /// Inode number of the network namespace; 0 when it is not known.
     pub netns: u32,
-    /// `sk_err`, 0 for none, [`NO_ERROR_KNOWN`].
+    /// `sk_err`, 0 for none; [`NO_ERROR_KNOWN`] where the namespace is not known either.
     pub error: u32,
     /// Thread group of the task in whose context the change ran, 0 when that says nothing about the socket's owner.
     pub pid: u32,

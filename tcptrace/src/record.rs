@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
     Address, DIRECTION_IN, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT,
-    KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_ERROR_KNOWN, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD,
-    RecordHeader, SegmentRecord, StateRecord,
+    KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader,
+    SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
@@ -88,7 +88,8 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
         new: tcp_state(record.header.b)?,
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
         remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
-        error: (record.error != NO_ERROR_KNOWN).then_some(record.error),
+        // Both are known, or neither: without BTF the kernel program reads no socket.
+        error: (record.netns != 0).then_some(record.error),
         proof: Proof {
             linger: record.proof & PROOF_LINGER != 0,
             unread: record.proof & PROOF_UNREAD != 0,

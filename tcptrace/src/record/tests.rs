@@ -1,7 +1,7 @@
 //! Records as the kernel programs lay them out, and bytes they would never write.
 
 use proptest::prelude::*;
-use tcptrace_ebpf::{DIRECTION_OUT, FAMILY_V4, FAMILY_V6};
+use tcptrace_ebpf::{DIRECTION_OUT, FAMILY_V4, FAMILY_V6, NO_ERROR_KNOWN};
 
 use super::*;
 use crate::{reset_reason::ResetReason, tcp::TcpFlags};
@@ -137,11 +137,14 @@ fn a_reason_that_has_no_name_keeps_its_number() {
 
 #[test]
 fn without_btf_error_and_namespace_are_unknown() {
-    let record = StateRecord { netns: 0, error: NO_ERROR_KNOWN, ..close_record() };
-    let Ok(Decoded { event: Event::State(change), .. }) = decode_record(record.as_bytes()) else {
-        panic!("no state change")
-    };
-    assert_eq!((change.error, change.netns), (None, None));
+    // In a recording nothing but the namespace tells that the error is not known.
+    for error in [NO_ERROR_KNOWN, 0, 104] {
+        let record = StateRecord { netns: 0, error, ..close_record() };
+        let Ok(Decoded { event: Event::State(change), .. }) = decode_record(record.as_bytes()) else {
+            panic!("no state change")
+        };
+        assert_eq!((change.error, change.netns), (None, None));
+    }
 }
 
 #[test]
