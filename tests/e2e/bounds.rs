@@ -2,14 +2,14 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tcptrace_tests::{
-    Connection, Ends, LIMIT, Lines, Netns, RawSender, SYN, Tracer, Veth, binary, memory, number, tcp_packet, text,
-    wait_tracing,
+    Connection, Ends, LIMIT, Netns, RawSender, SYN, Tracer, Veth, binary, memory, number, start_unread, tcp_packet,
+    text,
 };
 
 /// The most connections that are remembered, and SYNs from addresses that nobody has.
@@ -41,9 +41,7 @@ fn memory_stays_flat_over_two_million_connections() {
     let mut command = Command::new(binary());
     // A small ring, which has been full once after the first connections.
     command.args(["--json", "--ring-buffer", "1MiB"]);
-    let mut tracer = netns.start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
-    let log = Lines::read(tracer.stderr(), |line| line);
-    wait_tracing(&log);
+    let (mut tracer, log) = start_unread(&netns, &mut command);
     let (mut connections, mut first) = (0, None);
     while connections < MANY {
         connections += churn(&netns, 4);

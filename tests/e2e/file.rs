@@ -4,12 +4,12 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, eventually, is_type, number, wait_tracing};
+use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, binary, eventually, is_type, number, start_unread};
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -49,9 +49,7 @@ fn a_file_is_written_beside_text_on_stdout() {
     let path = folder.path().join("trace.jsonl");
     let mut command = Command::new(binary());
     command.args(["-o", "events", "-p", "4312", "-c", "1", "-w"]).arg(&path);
-    let mut process = netns.start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
-    let log = Lines::read(process.stderr(), |line| line);
-    wait_tracing(&log);
+    let (mut process, _log) = start_unread(&netns, &mut command);
     ends.repeat(1);
     assert!(process.wait(LIMIT).success());
     let records = records(&path);
@@ -152,10 +150,8 @@ fn a_full_disk_ends_it_where_nobody_reads_stdout() {
     let ends = loopback(&netns, 4316);
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = on_a_small_disk(folder.path());
-    command.args(["-p", "4316", "-w", "trace.jsonl"]).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut process = netns.start(&mut command);
-    let log = Lines::read(process.stderr(), |line| line);
-    wait_tracing(&log);
+    command.args(["-p", "4316", "-w", "trace.jsonl"]);
+    let (mut process, log) = start_unread(&netns, &mut command);
     ends.repeat(20);
     assert_eq!(process.wait(LIMIT).code(), Some(1));
     let log = log.finish();

@@ -54,7 +54,7 @@ pub use self::{
     tap::Tap,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
-    tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin, wait_tracing},
+    tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin, start_unread, wait_tracing},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},

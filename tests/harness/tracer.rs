@@ -60,6 +60,15 @@ pub fn wait_tracing(log: &Lines<String>) {
     log.wait_until("a line that begins with `tcptrace: tracing`", LIMIT, tracing);
 }
 
+/// Starts a command line that becomes a tracer whose stdout is /dev/null; returns it with its stderr as soon as it traces.
+#[track_caller]
+pub fn start_unread(netns: &Netns, command: &mut Command) -> (Process, Lines<String>) {
+    let mut process = netns.start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let log = Lines::read(process.stderr(), |line| line);
+    wait_tracing(&log);
+    (process, log)
+}
+
 impl Tracer {
     /// Starts `tcptrace --json` with these arguments inside `netns`; returns as soon as everything is attached.
     #[track_caller]

@@ -34,6 +34,14 @@ fn recordings(machine: &Machine) -> Vec<String> {
     machine.run("ls -tr /var/log/tcptrace").lines().map(str::to_owned).collect()
 }
 
+/// The recording, where there is one and no other.
+#[track_caller]
+fn only_recording(machine: &Machine) -> String {
+    let [file] =
+        <[String; 1]>::try_from(recordings(machine)).unwrap_or_else(|files| panic!("one recording: {files:?}"));
+    file
+}
+
 /// The records in a recording.
 #[track_caller]
 fn records(machine: &Machine, file: &str) -> Vec<Value> {
@@ -80,8 +88,7 @@ fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     machine.run("systemctl stop tcptrace");
     assert_eq!(property(&machine, "Result"), "success");
 
-    let files = recordings(&machine);
-    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    let file = &only_recording(&machine);
     let attributes = machine.run(&format!("stat --format '%U:%G %a' /var/log/tcptrace /var/log/tcptrace/{file}"));
     assert_eq!(attributes, "tcptrace:tcptrace 750\ntcptrace:tcptrace 600\n");
     let recorded = records(&machine, file);
@@ -123,8 +130,7 @@ fn logrotate_takes_the_file_away_and_nothing_is_lost() {
     let machine = installed(4984);
     let ends = loopback(&machine, 4984);
     machine.run("systemctl start tcptrace");
-    let files = recordings(&machine);
-    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    let file = &only_recording(&machine);
     ends.close_in_four(ends.open());
     wait_closes(&machine, file, 1);
 
@@ -156,8 +162,7 @@ fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
     override_settings(&machine, "RestartSec=0");
     let ends = loopback(&machine, 4985);
     machine.run("systemctl start tcptrace");
-    let files = recordings(&machine);
-    let [first] = files.as_slice() else { panic!("one recording: {files:?}") };
+    let first = &only_recording(&machine);
     ends.close_in_four(ends.open());
     wait_closes(&machine, first, 1);
     machine.run("systemctl kill --signal=KILL tcptrace");
@@ -229,8 +234,7 @@ fn it_works_where_the_kernel_does_not_describe_its_types() {
     machine.run("systemctl start tcptrace");
     ends.close_in_four(ends.open());
     machine.run("systemctl stop tcptrace");
-    let files = recordings(&machine);
-    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    let file = &only_recording(&machine);
     assert!(records(&machine, file).iter().any(|record| is_type(record, "close")));
 }
 
@@ -241,11 +245,10 @@ fn what_grows_large_is_taken_away_within_a_minute() {
     assert!(!active("tcptrace-rotate.timer"));
     machine.run("systemctl start tcptrace");
     assert!(active("tcptrace-rotate.timer"));
-    let files = recordings(&machine);
-    let [file] = files.as_slice() else { panic!("one recording: {files:?}") };
+    let file = &only_recording(&machine);
     // What the timer starts each time.
     machine.run("systemctl start tcptrace-rotate.service");
-    assert_eq!(recordings(&machine), files, "it is not large");
+    assert_eq!(recordings(&machine), [file.as_str()], "it is not large");
     machine.run("sed --in-place 's/maxsize 100M/maxsize 100/' /etc/logrotate.d/tcptrace");
     machine.run("systemctl start tcptrace-rotate.service");
     eventually("a new file", LIMIT, || recordings(&machine).contains(file));

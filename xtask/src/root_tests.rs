@@ -1,10 +1,6 @@
 //! Tests that run as root, while cargo itself, and so all that it writes, stays the user's.
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    process::Command,
-};
+use std::{env, ffi::OsStr, process::Command};
 
 use anyhow::Result;
 
@@ -45,31 +41,9 @@ fn runner(
     format!("target.'cfg(all())'.runner={}", serde_json::Value::from_iter(words))
 }
 
-/// Whether these arguments of `cargo test` name packages; cargo would ignore them beside `--workspace`.
-pub(crate) fn selects_packages(args: &[OsString]) -> bool {
-    args.iter()
-        .take_while(|arg| *arg != "--")
-        .map(|arg| arg.as_encoded_bytes())
-        .any(|arg| arg.starts_with(b"-p") || arg.starts_with(b"--package"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn args(words: &[&str]) -> Vec<OsString> {
-        words.iter().map(OsString::from).collect()
-    }
-
-    #[test]
-    fn packages_replace_the_workspace() {
-        assert!(selects_packages(&args(&["--package", "tcptrace"])));
-        assert!(selects_packages(&args(&["--package=tcptrace", "handshake"])));
-        assert!(selects_packages(&args(&["-p", "tcptrace"])));
-        assert!(selects_packages(&args(&["-ptcptrace"])));
-        assert!(!selects_packages(&args(&[])));
-        assert!(!selects_packages(&args(&["handshake", "--", "-p"])));
-    }
 
     #[test]
     fn the_runner_hands_on_what_tests_read() {

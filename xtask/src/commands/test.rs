@@ -8,7 +8,7 @@ use clap::Args;
 use crate::{
     process,
     project::{Profile, Project},
-    root_tests::{self, selects_packages},
+    root_tests,
     setup::test_tools,
 };
 
@@ -37,5 +37,32 @@ impl Test {
             cargo.arg("--workspace");
         }
         process::run(cargo.args(&self.args))
+    }
+}
+
+/// Whether these arguments of `cargo test` name packages; cargo would ignore them beside `--workspace`.
+fn selects_packages(args: &[OsString]) -> bool {
+    args.iter()
+        .take_while(|arg| *arg != "--")
+        .map(|arg| arg.as_encoded_bytes())
+        .any(|arg| arg.starts_with(b"-p") || arg.starts_with(b"--package"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn packages_replace_the_workspace() {
+        assert!(selects_packages(&args(&["--package", "tcptrace"])));
+        assert!(selects_packages(&args(&["--package=tcptrace", "handshake"])));
+        assert!(selects_packages(&args(&["-p", "tcptrace"])));
+        assert!(selects_packages(&args(&["-ptcptrace"])));
+        assert!(!selects_packages(&args(&[])));
+        assert!(!selects_packages(&args(&["handshake", "--", "-p"])));
     }
 }
