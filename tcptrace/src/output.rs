@@ -7,11 +7,13 @@ use log::error;
 
 use crate::{
     cli::{COLUMNS, Emit, Options, Output as Form},
-    connections::Placed,
-    entry::Entry,
-    event::BootTime,
-    render::{Drawing, Events, Json, Render, Timeline},
     sink::{BUDGET, End, Finish, Offer, Reopening, Sink, SinkError},
+};
+use tcptrace_core::{
+    correlate::Placed,
+    event::BootTime,
+    output_record::Entry,
+    render::{Drawing, Events, Json, Render, Timeline},
 };
 
 /// Bytes gathered before they are handed on, unless the ring runs empty first.

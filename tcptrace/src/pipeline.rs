@@ -5,16 +5,19 @@ use std::num::NonZeroU32;
 use log::error;
 
 use crate::{
-    connections::{Connections, Placed, Totals, Unanswered, Unowned},
-    describe::Describer,
-    entry::{EndEntry, Entry, SegmentChoice, StartEntry},
-    event::{BootTime, Event, HintName, Loss, LossSource},
-    kernel_threads::KernelThreads,
-    loss::LossLedger,
+    host_clock,
     output::{GivenUp, Output},
-    record,
-    reset_reason::ResetReasons,
+    procfs::kernel_threads::KernelThreads,
     sink::Reopening,
+};
+use tcptrace_core::{
+    correlate::{Connections, Placed, Totals, Unanswered, Unowned},
+    decode::ring,
+    describe::Describer,
+    event::{BootTime, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
+    filter::SegmentChoice,
+    loss_ledger::LossLedger,
+    output_record::{EndEntry, Entry, StartEntry},
     tcp::TcpState,
 };
 
@@ -91,7 +94,7 @@ impl Pipeline {
     /// Takes a record from the ring.
     pub fn take(&mut self, bytes: &[u8]) {
         self.events += 1;
-        let mut decoded = match record::decode(bytes, &self.reset_reasons) {
+        let mut decoded = match ring::decode(bytes, &self.reset_reasons) {
             Ok(decoded) => decoded,
             Err(error) => {
                 if !self.undecodable {
@@ -254,7 +257,7 @@ impl Pipeline {
         if !self.output.has_losses_to_tell() {
             return;
         }
-        let at = self.describer.clock.now();
+        let at = host_clock::now();
         let describer = &mut self.describer;
         self.output.tell_losses(|count| describer.entry(Placed::Loss(Loss { at, source, count, total })));
     }

@@ -4,12 +4,12 @@
 mod traffic;
 
 use allocation_counter::measure;
-use tcptrace::{
-    connections::Connections,
+use tcptrace_core::{
+    correlate::Connections,
+    decode::ring,
     describe::Describer,
-    record,
+    event::reset_reason::ResetReasons,
     render::{Json, Render as _},
-    reset_reason::ResetReasons,
 };
 
 use self::traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic};
@@ -39,7 +39,7 @@ impl Path {
     fn take(&mut self, records: &Records) {
         let Self { reasons, connections, describer, out } = self;
         for bytes in records.iter() {
-            let decoded = record::decode(bytes, reasons).expect("a record of this build");
+            let decoded = ring::decode(bytes, reasons).expect("a record of this build");
             connections.handle_event(&decoded.event, &mut |placed| {
                 Json.render(&describer.entry(placed), out);
             });

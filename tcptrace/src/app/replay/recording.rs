@@ -6,16 +6,16 @@ use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{Progress, Replay};
-use crate::{
-    cli::Options,
-    connections::NO_NAMESPACE,
+use crate::{cli::Options, output::Output, pipeline::Pipeline};
+use tcptrace_core::{
+    SCHEMA,
+    correlate::NO_NAMESPACE,
+    decode::recording::{Counters, Moment, Record, Recorded, Recording, Start},
     describe::Describer,
-    entry::{SCHEMA, SegmentChoice, StartEntry},
     event::Event,
     filter::Filter,
-    output::Output,
-    pipeline::Pipeline,
-    recording::{Counters, Moment, Record, Recorded, Recording, Start},
+    filter::SegmentChoice,
+    output_record::StartEntry,
 };
 
 /// Reads a recording to its end.
