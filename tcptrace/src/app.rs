@@ -21,7 +21,7 @@ use self::{
     trace::Trace,
 };
 use crate::{cli::Options, host_clock, interfaces::InterfaceChange, pipeline::Pipeline, privileges, sink::Reopening};
-use tcptrace_core::output_record::Entry;
+use tcptrace_core::output_record::OutputRecord;
 
 /// Records taken between two looks at everything else.
 const BATCH: usize = 4096;
@@ -258,7 +258,7 @@ fn read_counters(trace: &mut Trace) {
 
 /// A new file begins with what is traced, as the first one did.
 fn reopen(trace: &mut Trace) -> Option<Reopening> {
-    let start = Entry::Start(trace.start_entry());
+    let start = OutputRecord::Start(trace.start_entry());
     let reopening = trace.pipeline.reopen_file(&start);
     trace.pipeline.flush();
     reopening

@@ -5,7 +5,7 @@ mod traffic;
 
 use allocation_counter::measure;
 use tcptrace_core::{
-    correlate::Connections,
+    correlate::Correlator,
     decode::ring,
     describe::Describer,
     event::reset_reason::ResetReasons,
@@ -17,7 +17,7 @@ use self::traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic};
 /// From the bytes of the ring to those of JSON.
 struct Path {
     reasons: ResetReasons,
-    connections: Connections,
+    connections: Correlator,
     describer: Describer,
     out: Vec<u8>,
 }
@@ -27,7 +27,7 @@ impl Path {
     fn warm(traffic: &mut Traffic) -> Self {
         let mut describer = Describer::default();
         describer.name_interface(1, "lo");
-        let (reasons, connections) = (ResetReasons::default(), Connections::new(NETNS));
+        let (reasons, connections) = (ResetReasons::default(), Correlator::new(NETNS));
         let mut path = Self { reasons, connections, describer, out: Vec::with_capacity(1 << 20) };
         path.take(&traffic.listen());
         while traffic.connections() < 4 * CONCURRENT {

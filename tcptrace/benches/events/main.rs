@@ -23,7 +23,7 @@ use tcptrace::{
     sink::{BUDGET, Sink},
 };
 use tcptrace_core::{
-    correlate::{Connections, NO_NAMESPACE},
+    correlate::{Correlator, NO_NAMESPACE},
     decode::{
         capture::{self, Capture},
         ring,
@@ -33,10 +33,10 @@ use tcptrace_core::{
     tcp::TcpFlags,
 };
 
-/// Connections after which as many ended ones are remembered as ever.
+/// Correlator after which as many ended ones are remembered as ever.
 const WARM: u64 = (1 << 16) + CONCURRENT;
 
-/// Connections of the capture.
+/// Correlator of the capture.
 const CAPTURED: u64 = 5_000;
 
 fn decode(criterion: &mut Criterion<ProcessorTime>) {
@@ -50,7 +50,7 @@ fn decode(criterion: &mut Criterion<ProcessorTime>) {
 
 fn correlate(criterion: &mut Criterion<ProcessorTime>) {
     let reasons = ResetReasons::default();
-    let mut connections = Connections::new(NETNS);
+    let mut connections = Correlator::new(NETNS);
     measure(criterion, "decode, correlate", |records| {
         for record in records.iter() {
             let decoded = ring::decode(record, &reasons).expect("a record of this build");

@@ -15,7 +15,7 @@
 //! - `room` says what goes when too much would have to be remembered, `deadlines` what has to be looked at when.
 //!
 //! What is said of a connection depends on the order in which events are placed and on their times alone, not on when
-//! [`Connections::handle_timeout`] is called between them: so a recording of what was placed says the same again.
+//! [`Correlator::handle_timeout`] is called between them: so a recording of what was placed says the same again.
 
 mod dedup;
 mod ingest;
@@ -26,7 +26,7 @@ mod verdict;
 
 pub use self::{
     ingest::{accept_queue::Unanswered, owner::Unowned},
-    output::{Placed, PlacedHint, PlacedIcmp, PlacedOwner, PlacedSegment, PlacedState, Totals},
+    output::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState, Totals},
 };
 
 use std::num::NonZeroU32;
@@ -45,7 +45,7 @@ pub const NO_NAMESPACE: u32 = 0;
 
 /// The connections of a host.
 #[derive(Debug)]
-pub struct Connections {
+pub struct Correlator {
     /// The namespace whose segments are seen.
     netns: u32,
     /// None where the events have been in order before.
@@ -61,7 +61,7 @@ pub struct Connections {
     queues: Queues,
 }
 
-impl Connections {
+impl Correlator {
     /// Nothing seen yet. Segments, and sockets whose namespace is not known, belong to `netns`.
     pub fn new(netns: u32) -> Self {
         Self { waiting: Some(Waiting::default()), copies: Some(Copies::default()), ..Self::recorded(netns) }
@@ -88,7 +88,7 @@ impl Connections {
     }
 
     /// Takes an event; hands on whatever is complete now, in the order in which it came.
-    pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Placed)) {
+    pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
         if self.waiting.as_mut().is_some_and(|waiting| waiting.take(event)) {
             // A processor that is held up writes its record long after its time: what waits is not given up by the times of
             // others, but when `handle_timeout` says that nothing more lies in the ring, or when too much waits.
@@ -102,7 +102,7 @@ impl Connections {
     /// Lets go what has waited long enough by `now`, and forgets what ended long ago. Everything that happened before `now` has
     /// to have come: an event that is older all the same finds deadlines past that a replay, which has nothing but the
     /// events, puts behind it.
-    pub fn handle_timeout(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+    pub fn handle_timeout(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         self.let_go(now, emit);
         // What still waits may have happened before: time passes when it is placed.
         if self.waiting_until().is_none() {
@@ -117,7 +117,7 @@ impl Connections {
 
     /// No more events will come, and it is `now`: lets go everything that waits, and writes what is unfinished as
     /// unfinished.
-    pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+    pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         self.let_go(BootTime(u64::MAX), emit);
         self.pass_time(now, emit);
         for at in self.table.unfinished() {
@@ -139,21 +139,21 @@ impl Connections {
     }
 
     /// Places what has waited long enough by `now`, or need not wait any more.
-    fn let_go(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+    fn let_go(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         while let Some(event) = self.waiting.as_mut().and_then(|waiting| waiting.next(now)) {
             self.place(&event, emit);
         }
     }
 
     /// Deadlines up to `now`, each as if somebody had looked just then.
-    fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+    fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         while let Some((due, at)) = self.table.next_due(now) {
             self.settle(at, due, emit);
         }
         self.table.expire(now);
     }
 
-    fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Placed)) {
+    fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
         // What a slow reader of the output has missed is noticed at another time than what is seen just then.
         let output = matches!(event, Event::Loss(Loss { source: LossSource::Output, .. }));
         if !output {
@@ -166,19 +166,19 @@ impl Connections {
                 if let Some(at) = at {
                     self.introduce(at, emit);
                 }
-                emit(Placed::State(placed));
+                emit(Correlated::State(placed));
                 at
             }
             Event::Segment(segment) => self.place_segment(segment).map(|(placed, at)| {
                 self.introduce(at, emit);
-                emit(Placed::Segment(placed));
+                emit(Correlated::Segment(placed));
                 at
             }),
             Event::Icmp(error) if self.copies.as_mut().is_some_and(|copies| copies.icmp_is_copy(error)) => None,
             Event::Icmp(error) => {
                 let (conn, at) = self.place_quoted(error);
                 self.introduce(at, emit);
-                emit(Placed::Icmp(PlacedIcmp { error: *error, conn }));
+                emit(Correlated::Icmp(CorrelatedIcmp { error: *error, conn }));
                 Some(at)
             }
             Event::Owner(owner) => self.place_owner(owner, emit),
@@ -188,13 +188,13 @@ impl Connections {
             }
             Event::Hint(hint) => {
                 let (placed, at) = self.place_hint(hint);
-                emit(Placed::Hint(placed));
+                emit(Correlated::Hint(placed));
                 at
             }
             Event::Loss(loss) => {
                 // It has been seen here all the same, but is in no recording.
                 self.table.gaps += u64::from(!output || self.waiting.is_none());
-                emit(Placed::Loss(*loss));
+                emit(Correlated::Loss(*loss));
                 None
             }
         };
@@ -204,7 +204,7 @@ impl Connections {
     }
 
     /// Writes the records of a connection that are complete by now, and says when to look again.
-    fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Placed)) {
+    fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         self.write_handshake(at, now, false, emit);
         let mut next = self.table.get(at).and_then(|conn| handshake::deadline(conn).or_else(|| close::deadline(conn)));
         // A handshake that is due has been written above, so this is the close's.
@@ -215,7 +215,7 @@ impl Connections {
         self.table.schedule(at, next);
     }
 
-    fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
+    fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
         let (gaps, here) = (self.table.gaps, self.netns);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(opened) = handshake::decide(conn, now, over) else { return };
@@ -226,21 +226,21 @@ impl Connections {
         if !last && here != NO_NAMESPACE {
             conn.forget_opening();
         }
-        emit(Placed::Handshake(Box::new(record)));
+        emit(Correlated::Handshake(Box::new(record)));
         if last {
             self.table.end(at, now);
         }
     }
 
-    fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Placed)) {
+    fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
         let (gaps, here) = (self.table.gaps, self.netns);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;
-            emit(Placed::Handshake(Box::new(assemble::handshake(conn, None, gaps, here))));
+            emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, here))));
         }
-        emit(Placed::Close(Box::new(assemble::close(conn, &closing, gaps, here))));
+        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here))));
         self.table.end(at, now);
     }
 }

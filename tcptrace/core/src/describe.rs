@@ -5,11 +5,11 @@ use std::rc::Rc;
 use foldhash::HashMap;
 
 use crate::{
-    correlate::{Placed, PlacedHint, PlacedIcmp, PlacedOwner, PlacedSegment, PlacedState},
+    correlate::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState},
     event::{BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
-        CloseEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, SegmentEntry,
-        Stamp, StateEntry,
+        CloseOutput, EndpointOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord, OwnerOutput,
+        SegmentOutput, Stamp, StateOutput,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -56,24 +56,26 @@ impl Describer {
     }
 
     /// The entry of an event.
-    pub fn entry(&mut self, placed: Placed) -> Entry {
+    pub fn entry(&mut self, placed: Correlated) -> OutputRecord {
         match placed {
-            Placed::State(placed) => Entry::State(self.state(&placed)),
-            Placed::Segment(placed) => Entry::Segment(self.segment(&placed)),
-            Placed::Icmp(placed) => Entry::Icmp(self.icmp(&placed)),
-            Placed::Owner(placed) => Entry::Owner(self.owner(&placed)),
-            Placed::Listener(owner) => Entry::Owner(self.listener(&owner)),
-            Placed::Hint(placed) => Entry::Hint(self.hint(&placed)),
-            Placed::Loss(loss) => Entry::Lost(self.lost(&loss)),
-            Placed::Handshake(record) => Entry::Handshake(HandshakeEntry { stamp: self.stamp(record.at), record }),
-            Placed::Close(record) => Entry::Close(CloseEntry { stamp: self.stamp(record.at), record }),
+            Correlated::State(placed) => OutputRecord::State(self.state(&placed)),
+            Correlated::Segment(placed) => OutputRecord::Segment(self.segment(&placed)),
+            Correlated::Icmp(placed) => OutputRecord::Icmp(self.icmp(&placed)),
+            Correlated::Owner(placed) => OutputRecord::Owner(self.owner(&placed)),
+            Correlated::Listener(owner) => OutputRecord::Owner(self.listener(&owner)),
+            Correlated::Hint(placed) => OutputRecord::Hint(self.hint(&placed)),
+            Correlated::Loss(loss) => OutputRecord::Lost(self.lost(&loss)),
+            Correlated::Handshake(record) => {
+                OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), record })
+            }
+            Correlated::Close(record) => OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), record }),
         }
     }
 
-    fn state(&self, placed: &PlacedState) -> StateEntry {
+    fn state(&self, placed: &CorrelatedState) -> StateOutput {
         let change = &placed.change;
         let listener = placed.conn.is_none();
-        StateEntry {
+        StateOutput {
             stamp: self.stamp(change.at),
             conn: placed.conn,
             netns: change.netns,
@@ -93,10 +95,10 @@ impl Describer {
         }
     }
 
-    fn segment(&mut self, placed: &PlacedSegment) -> SegmentEntry {
+    fn segment(&mut self, placed: &CorrelatedSegment) -> SegmentOutput {
         let segment = &placed.segment;
         let header = &segment.header;
-        SegmentEntry {
+        SegmentOutput {
             stamp: self.stamp(segment.at),
             conn: placed.conn,
             interface: self.interface(segment.ifindex),
@@ -118,9 +120,9 @@ impl Describer {
         }
     }
 
-    fn icmp(&mut self, placed: &PlacedIcmp) -> IcmpEntry {
+    fn icmp(&mut self, placed: &CorrelatedIcmp) -> IcmpOutput {
         let error = &placed.error;
-        IcmpEntry {
+        IcmpOutput {
             stamp: self.stamp(error.at),
             conn: placed.conn,
             interface: self.interface(error.ifindex),
@@ -135,9 +137,9 @@ impl Describer {
         }
     }
 
-    fn owner(&self, placed: &PlacedOwner) -> OwnerEntry {
+    fn owner(&self, placed: &CorrelatedOwner) -> OwnerOutput {
         let owner = &placed.owner;
-        OwnerEntry {
+        OwnerOutput {
             stamp: self.stamp(owner.at),
             conn: Some(placed.conn),
             socket: placed.socket,
@@ -151,8 +153,8 @@ impl Describer {
         }
     }
 
-    fn listener(&self, owner: &ListenerOwner) -> OwnerEntry {
-        OwnerEntry {
+    fn listener(&self, owner: &ListenerOwner) -> OwnerOutput {
+        OwnerOutput {
             stamp: self.stamp(owner.at),
             conn: None,
             socket: None,
@@ -166,9 +168,9 @@ impl Describer {
         }
     }
 
-    fn hint(&self, placed: &PlacedHint) -> HintEntry {
+    fn hint(&self, placed: &CorrelatedHint) -> HintOutput {
         let hint = &placed.hint;
-        HintEntry {
+        HintOutput {
             stamp: self.stamp(hint.at),
             conn: placed.conn,
             netns: hint.netns,
@@ -183,8 +185,8 @@ impl Describer {
         }
     }
 
-    fn lost(&self, loss: &Loss) -> LostEntry {
-        LostEntry { stamp: self.stamp(loss.at), source: loss.source, count: loss.count, total: loss.total }
+    fn lost(&self, loss: &Loss) -> LostOutput {
+        LostOutput { stamp: self.stamp(loss.at), source: loss.source, count: loss.count, total: loss.total }
     }
 
     /// An interface's name. One that nobody has told of has its number for a name.
@@ -199,11 +201,11 @@ impl Describer {
 }
 
 /// An end as a socket has it: port 0 is one not chosen yet.
-fn socket_end(end: Endpoint) -> EndpointEntry {
-    EndpointEntry { addr: end.addr, port: (end.port != 0).then_some(end.port) }
+fn socket_end(end: Endpoint) -> EndpointOutput {
+    EndpointOutput { addr: end.addr, port: (end.port != 0).then_some(end.port) }
 }
 
 /// An end as a header has it: port 0 is what was seen.
-fn wire_end(end: Endpoint) -> EndpointEntry {
-    EndpointEntry { addr: end.addr, port: Some(end.port) }
+fn wire_end(end: Endpoint) -> EndpointOutput {
+    EndpointOutput { addr: end.addr, port: Some(end.port) }
 }

@@ -23,27 +23,27 @@ use crate::{
 /// One line of output.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Entry {
+pub enum OutputRecord {
     /// Tracing begins.
-    Start(StartEntry),
+    Start(StartOutput),
     /// A socket changed its state.
-    State(StateEntry),
+    State(StateOutput),
     /// A segment passed an interface.
-    Segment(SegmentEntry),
+    Segment(SegmentOutput),
     /// An ICMP error that quotes a segment passed an interface.
-    Icmp(IcmpEntry),
+    Icmp(IcmpOutput),
     /// Who holds a socket that nobody was seen to open.
-    Owner(OwnerEntry),
+    Owner(OwnerOutput),
     /// The kernel said something by the way of a segment it sent or did not answer.
-    Hint(HintEntry),
+    Hint(HintOutput),
     /// Something was lost here.
-    Lost(LostEntry),
+    Lost(LostOutput),
     /// What came of a handshake.
-    Handshake(HandshakeEntry),
+    Handshake(HandshakeOutput),
     /// How a connection ended.
-    Close(CloseEntry),
+    Close(CloseOutput),
     /// Tracing ended.
-    End(EndEntry),
+    End(EndOutput),
 }
 
 /// When an entry's event happened.
@@ -57,7 +57,7 @@ pub struct Stamp {
 
 /// What is traced, by what.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct StartEntry {
+pub struct StartOutput {
     /// When tracing began.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -84,7 +84,7 @@ pub struct StartEntry {
 
 /// An endpoint as JSON shows it.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
-pub struct EndpointEntry {
+pub struct EndpointOutput {
     /// Address.
     pub addr: IpAddr,
     /// Port; null where the kernel had not chosen it.
@@ -93,7 +93,7 @@ pub struct EndpointEntry {
 
 /// A socket changed its state.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct StateEntry {
+pub struct StateOutput {
     /// When.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -112,9 +112,9 @@ pub struct StateEntry {
     /// The state it enters.
     pub new: TcpState,
     /// Its own end.
-    pub local: EndpointEntry,
+    pub local: EndpointOutput,
     /// The other end; null for listeners.
-    pub remote: Option<EndpointEntry>,
+    pub remote: Option<EndpointOutput>,
     /// Which end of the connection the socket is; null for listeners and where nothing tells.
     pub role: Option<Role>,
     /// The socket's pending error by its errno name.
@@ -134,7 +134,7 @@ pub struct StateEntry {
 
 /// A segment passed an interface.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct SegmentEntry {
+pub struct SegmentOutput {
     /// When.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -150,9 +150,9 @@ pub struct SegmentEntry {
     #[schemars(with = "Option<u64>")]
     pub socket: Option<Option<u64>>,
     /// Source.
-    pub src: EndpointEntry,
+    pub src: EndpointOutput,
     /// Destination.
-    pub dst: EndpointEntry,
+    pub dst: EndpointOutput,
     /// Flags in tcpdump's letters and order; `none` for no flag.
     pub flags: TcpFlags,
     /// Sequence number.
@@ -183,7 +183,7 @@ pub struct SegmentEntry {
 
 /// An ICMP error that quotes a segment passed an interface.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct IcmpEntry {
+pub struct IcmpOutput {
     /// When.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -202,16 +202,16 @@ pub struct IcmpEntry {
     /// Code.
     pub icmp_code: u8,
     /// Source of the quoted segment.
-    pub src: EndpointEntry,
+    pub src: EndpointOutput,
     /// Destination of the quoted segment.
-    pub dst: EndpointEntry,
+    pub dst: EndpointOutput,
     /// Sequence number of the quoted segment.
     pub seq: u32,
 }
 
 /// Who holds a socket, where no state change of it tells: it was there before, or it was accepted.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct OwnerEntry {
+pub struct OwnerOutput {
     /// When it was found out.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -220,9 +220,9 @@ pub struct OwnerEntry {
     /// The socket's number, as in `state`; null where it has not changed its state yet, and for listeners.
     pub socket: Option<u64>,
     /// Its own end.
-    pub local: EndpointEntry,
+    pub local: EndpointOutput,
     /// The other end; null for listeners.
-    pub remote: Option<EndpointEntry>,
+    pub remote: Option<EndpointOutput>,
     /// How many sockets listen there, where it is more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sockets: Option<u32>,
@@ -240,7 +240,7 @@ pub struct OwnerEntry {
 
 /// What the kernel said by the way of a segment it sent, or of one that it did not answer.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct HintEntry {
+pub struct HintOutput {
     /// When.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -257,9 +257,9 @@ pub struct HintEntry {
     /// The state of what it was sent on behalf of; null where there is nothing.
     pub state: Option<TcpState>,
     /// The sender; whoever did not answer.
-    pub local: EndpointEntry,
+    pub local: EndpointOutput,
     /// To whom it was sent; who waits for an answer.
-    pub remote: EndpointEntry,
+    pub remote: EndpointOutput,
     /// Whether that is a listener whose accept queue was full; only then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub queue_full: bool,
@@ -271,7 +271,7 @@ pub struct HintEntry {
 
 /// Something was lost here.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct LostEntry {
+pub struct LostOutput {
     /// When it was noticed.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -285,7 +285,7 @@ pub struct LostEntry {
 
 /// What came of a handshake.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct HandshakeEntry {
+pub struct HandshakeOutput {
     /// When the last event that it includes happened.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -296,7 +296,7 @@ pub struct HandshakeEntry {
 
 /// How a connection ended.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct CloseEntry {
+pub struct CloseOutput {
     /// When the last event that it includes happened.
     #[serde(flatten)]
     pub stamp: Stamp,
@@ -307,15 +307,15 @@ pub struct CloseEntry {
 
 /// What was seen in all.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct EndEntry {
+pub struct EndOutput {
     /// When tracing ended.
     #[serde(flatten)]
     pub stamp: Stamp,
-    /// Connections numbered.
+    /// Correlator numbered.
     pub connections: u64,
     /// Of these, still open.
     pub open: u64,
-    /// Connections forgotten because the table was full.
+    /// Correlator forgotten because the table was full.
     pub evicted: u64,
     /// Events taken from the ring.
     pub events: u64,

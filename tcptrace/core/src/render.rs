@@ -15,12 +15,12 @@ pub use events::Events;
 pub use json::Json;
 pub use ladder::{Drawing, Timeline};
 
-use crate::{event::BootTime, output_record::Entry};
+use crate::{event::BootTime, output_record::OutputRecord};
 
 /// A kind of output.
 pub trait Render {
     /// Appends what `entry` looks like to `out`, whole lines. What does not stand for itself may wait for other entries.
-    fn render(&mut self, entry: &Entry, out: &mut Vec<u8>);
+    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>);
 
     /// When [`Self::handle_timeout`] should be called at the latest, on the clock of the entries' `boot_ns`; `time` of
     /// entries without.

@@ -261,7 +261,7 @@ pub struct Each<T> {
 
 /// A state that an end was in.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
-pub struct Stay {
+pub struct StateTime {
     /// The state.
     pub state: TcpState,
     /// How long; null for the last one, and where it had begun before anything was seen.
@@ -304,7 +304,7 @@ pub struct Close {
     /// Control segments sent again.
     pub retransmissions: Each<Option<u32>>,
     /// The states of each end whose socket is here.
-    pub states: Each<Vec<Stay>>,
+    pub states: Each<Vec<StateTime>>,
     /// Whether something is missing.
     pub incomplete: bool,
     /// What is missing.

@@ -15,7 +15,7 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Connections asked for at a time. Others will still be there a second later, or are not worth it.
+/// Correlator asked for at a time. Others will still be there a second later, or are not worth it.
 const MOST: usize = 1024;
 
 /// After something has begun to listen, all sockets are listed so many times: a server may start its workers a moment later.
@@ -67,7 +67,7 @@ impl OwnerSearch {
             likely.extend(unowned.likely);
         }
         if !ends.is_empty() {
-            scanner.request(Request::Connections { ends, likely });
+            scanner.request(Request::Correlator { ends, likely });
         }
         let unanswered = std::iter::from_fn(|| pipeline.poll_unanswered());
         let ends: Vec<_> = unanswered.map(|Unanswered { local, remote }| Ends { local, remote }).collect();

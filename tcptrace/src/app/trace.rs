@@ -21,7 +21,7 @@ use crate::{
     privileges::{Duty, as_caller, reduce},
     procfs::kernel_threads::KernelThreads,
 };
-use tcptrace_core::{SCHEMA, describe::Describer, event::BootTime, output_record::StartEntry, text::Escaped};
+use tcptrace_core::{SCHEMA, describe::Describer, event::BootTime, output_record::StartOutput, text::Escaped};
 
 /// A trace that runs.
 #[derive(Debug)]
@@ -177,9 +177,9 @@ impl Trace {
     }
 
     /// What is traced, from now on.
-    pub(super) fn start_entry(&self) -> StartEntry {
+    pub(super) fn start_entry(&self) -> StartOutput {
         let host = uname();
-        StartEntry {
+        StartOutput {
             stamp: self.pipeline.describer.stamp(host_clock::now()),
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),

@@ -27,7 +27,7 @@ impl Scan {
                 let sockets = self.diag.everything()?;
                 self.with_owners(began, sockets, &BTreeSet::new())
             }
-            Job::Connections { ends, likely } => {
+            Job::Correlator { ends, likely } => {
                 let found = ends.iter().filter_map(|ends| self.diag.find(ends).transpose());
                 let sockets = found.collect::<Result<_, _>>()?;
                 self.with_owners(began, sockets, likely)

@@ -30,7 +30,7 @@ pub enum Request {
     /// connected is left out: it belongs to nobody, or nothing has happened to it yet.
     Everything,
     /// The sockets of these connections.
-    Connections {
+    Correlator {
         /// Which.
         ends: Vec<Ends>,
         /// Processes that probably hold them: the listener's. When these hold them all, no other process is looked at,
@@ -51,7 +51,7 @@ pub(super) enum Job {
     /// Find all sockets.
     Everything,
     /// Find these.
-    Connections {
+    Correlator {
         /// Which.
         ends: HashSet<Ends>,
         /// Who probably holds them.
@@ -79,7 +79,7 @@ pub(super) struct Agenda {
     job: Job,
     /// When the next scan for these may begin.
     earliest: BootTime,
-    /// Connections whose listeners are asked for, no more than [`MOST_SOCKETS`].
+    /// Correlator whose listeners are asked for, no more than [`MOST_SOCKETS`].
     listeners: HashSet<Ends>,
     /// When listeners may be asked for again.
     listeners_earliest: BootTime,
@@ -90,7 +90,7 @@ impl Agenda {
     pub(super) fn add(&mut self, request: Request) {
         match request {
             Request::Everything => self.job = Job::Everything,
-            Request::Connections { ends, likely } => self.add_connections(ends, likely),
+            Request::Correlator { ends, likely } => self.add_connections(ends, likely),
             Request::Listeners(ends) => {
                 let room = MOST_SOCKETS - self.listeners.len().min(MOST_SOCKETS);
                 self.listeners.extend(ends.into_iter().take(room));
@@ -100,19 +100,18 @@ impl Agenda {
 
     fn add_connections(&mut self, more: Vec<Ends>, probably: Vec<u32>) {
         match &mut self.job {
-            Job::Connections { ends, likely } => {
+            Job::Correlator { ends, likely } => {
                 ends.extend(more);
                 likely.extend(probably);
             }
             Job::Nothing => {
-                self.job =
-                    Job::Connections { ends: more.into_iter().collect(), likely: probably.into_iter().collect() };
+                self.job = Job::Correlator { ends: more.into_iter().collect(), likely: probably.into_iter().collect() };
             }
             Job::Everything | Job::Listeners(_) => return,
         }
         match &self.job {
-            Job::Connections { ends, .. } if ends.is_empty() => self.job = Job::Nothing,
-            Job::Connections { ends, .. } if ends.len() > MOST_SOCKETS => self.job = Job::Everything,
+            Job::Correlator { ends, .. } if ends.is_empty() => self.job = Job::Nothing,
+            Job::Correlator { ends, .. } if ends.len() > MOST_SOCKETS => self.job = Job::Everything,
             _ => {}
         }
     }
@@ -135,7 +134,7 @@ impl Agenda {
     pub(super) fn scanned(&mut self, job: &Job, began: BootTime, ended: BootTime) {
         let earliest = match job {
             Job::Listeners(_) => &mut self.listeners_earliest,
-            Job::Nothing | Job::Everything | Job::Connections { .. } => &mut self.earliest,
+            Job::Nothing | Job::Everything | Job::Correlator { .. } => &mut self.earliest,
         };
         *earliest = ended.plus(ended.since(began).saturating_mul(PAUSE));
     }
@@ -153,11 +152,11 @@ mod tests {
     }
 
     fn request(ports: impl IntoIterator<Item = u16>, likely: &[u32]) -> Request {
-        Request::Connections { ends: ports.into_iter().map(ends).collect(), likely: likely.to_vec() }
+        Request::Correlator { ends: ports.into_iter().map(ends).collect(), likely: likely.to_vec() }
     }
 
     fn job(ports: &[u16], likely: &[u32]) -> Next {
-        Next::Scan(Job::Connections {
+        Next::Scan(Job::Correlator {
             ends: ports.iter().copied().map(ends).collect(),
             likely: likely.iter().copied().collect(),
         })
@@ -231,7 +230,7 @@ mod tests {
         let mut agenda = Agenda::default();
         agenda.add(request(1..=1024, &[]));
         agenda.add(request(1..=1024, &[]));
-        assert!(matches!(agenda.next(START), Next::Scan(Job::Connections { ends, .. }) if ends.len() == MOST_SOCKETS));
+        assert!(matches!(agenda.next(START), Next::Scan(Job::Correlator { ends, .. }) if ends.len() == MOST_SOCKETS));
         agenda.add(request(1..=1024, &[]));
         agenda.add(request([1025], &[]));
         assert_eq!(agenda.next(START), Next::Scan(Job::Everything));

@@ -60,7 +60,7 @@ fn ends_of(stream: &TcpStream) -> Ends {
 }
 
 fn connections(ends: &[Ends], likely: &[u32]) -> Job {
-    Job::Connections { ends: ends.iter().copied().collect(), likely: likely.iter().copied().collect() }
+    Job::Correlator { ends: ends.iter().copied().collect(), likely: likely.iter().copied().collect() }
 }
 
 fn scan(job: &Job) -> Snapshot {
@@ -298,8 +298,8 @@ async fn the_scanner_answers_each_request_and_ends_when_it_is_dropped() {
     scanner.request(Request::Everything);
     let snapshot = tokio::time::timeout(deadline, scanner.next()).await.unwrap();
     assert!(socket(&snapshot, listening(&connection.listener)).is_some());
-    scanner.request(Request::Connections { ends: vec![connection.client()], likely: vec![me()] });
-    scanner.request(Request::Connections { ends: vec![connection.server()], likely: vec![] });
+    scanner.request(Request::Correlator { ends: vec![connection.client()], likely: vec![me()] });
+    scanner.request(Request::Correlator { ends: vec![connection.server()], likely: vec![] });
     let mut found = Vec::new();
     while found.len() < 2 {
         found.extend(tokio::time::timeout(deadline, scanner.next()).await.unwrap().sockets);

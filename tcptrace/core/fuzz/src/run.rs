@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde_json::Value;
 use tcptrace_core::{
     SCHEMA,
-    correlate::{Connections, NO_NAMESPACE, Placed},
+    correlate::{Correlated, Correlator, NO_NAMESPACE},
     decode::{
         capture::{self, Capture},
         recording::{Moment, Record, Recorded, Recording},
@@ -13,7 +13,7 @@ use tcptrace_core::{
     describe::Describer,
     event::{BootTime, Event},
     filter::SegmentChoice,
-    output_record::{EndEntry, Entry, StartEntry},
+    output_record::{EndOutput, OutputRecord, StartOutput},
     render::{Drawing, Events, Json, Render, Timeline},
     text::is_unsafe,
 };
@@ -32,7 +32,7 @@ const DEADLINES: u64 = 16;
 
 /// A correlator, and the renderers behind it.
 pub(crate) struct Run {
-    connections: Connections,
+    connections: Correlator,
     describer: Describer,
     most: NonZeroU32,
     invariants: Invariants,
@@ -44,15 +44,15 @@ pub(crate) struct Run {
 impl Run {
     /// Of the events of a host.
     pub(crate) fn live(most: NonZeroU32) -> Self {
-        Self::new(Connections::new(HERE), Describer::of_recording(), most).begun(BootTime(0), Some(HERE))
+        Self::new(Correlator::new(HERE), Describer::of_recording(), most).begun(BootTime(0), Some(HERE))
     }
 
     /// Of the events of a capture.
     pub(crate) fn of_capture(most: NonZeroU32) -> Self {
-        Self::new(Connections::new(NO_NAMESPACE), Describer::of_capture(), most).begun(BootTime(0), None)
+        Self::new(Correlator::new(NO_NAMESPACE), Describer::of_capture(), most).begun(BootTime(0), None)
     }
 
-    fn new(connections: Connections, describer: Describer, most: NonZeroU32) -> Self {
+    fn new(connections: Correlator, describer: Describer, most: NonZeroU32) -> Self {
         let mut run = Self {
             connections,
             describer,
@@ -67,7 +67,7 @@ impl Run {
 
     /// Writes the first entry.
     fn begun(mut self, at: BootTime, netns: Option<u32>) -> Self {
-        let start = StartEntry {
+        let start = StartOutput {
             stamp: self.describer.stamp(at),
             schema: SCHEMA,
             version: "fuzz",
@@ -79,12 +79,12 @@ impl Run {
             filter: String::new(),
             began_ns: netns.map(|_| at.0),
         };
-        self.written.entry(&Entry::Start(start));
+        self.written.entry(&OutputRecord::Start(start));
         self
     }
 
     /// The correlator, to be asked.
-    pub(crate) fn connections(&mut self) -> &mut Connections {
+    pub(crate) fn connections(&mut self) -> &mut Correlator {
         &mut self.connections
     }
 
@@ -129,7 +129,7 @@ impl Run {
         self.step(|connections, emit| connections.finish(now, emit));
         let totals = self.connections.totals();
         self.invariants.finished(totals);
-        self.written.entry(&Entry::End(EndEntry {
+        self.written.entry(&OutputRecord::End(EndOutput {
             stamp: self.describer.stamp(now),
             connections: totals.numbered,
             open: totals.open(),
@@ -141,7 +141,7 @@ impl Run {
         self.written.json
     }
 
-    fn step(&mut self, step: impl FnOnce(&mut Connections, &mut dyn FnMut(Placed))) {
+    fn step(&mut self, step: impl FnOnce(&mut Correlator, &mut dyn FnMut(Correlated))) {
         let Self { connections, describer, invariants, written, .. } = self;
         step(connections, &mut |placed| {
             invariants.came_out(&placed);
@@ -169,7 +169,7 @@ impl Default for Written {
 }
 
 impl Written {
-    fn entry(&mut self, entry: &Entry) {
+    fn entry(&mut self, entry: &OutputRecord) {
         let line = rendered(|out| Json.render(entry, out));
         let value: Value = serde_json::from_str(&line).expect("a line of JSON");
         assert!(value.get("type").is_some_and(Value::is_string), "{line}");
@@ -228,7 +228,7 @@ pub(crate) fn replay(
                 if let Some(run) = before.take() {
                     done(run.finish(last));
                 }
-                let connections = Connections::recorded(start.netns.unwrap_or(NO_NAMESPACE));
+                let connections = Correlator::recorded(start.netns.unwrap_or(NO_NAMESPACE));
                 let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
                 let mut begun = Run::new(connections, describer, most);
                 begun.note(start.moment);

@@ -7,19 +7,19 @@ use crate::{
 
 /// An event in its place.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Placed {
+pub enum Correlated {
     /// A state change.
-    State(PlacedState),
+    State(CorrelatedState),
     /// A segment, the first of its copies.
-    Segment(PlacedSegment),
+    Segment(CorrelatedSegment),
     /// An ICMP error.
-    Icmp(PlacedIcmp),
+    Icmp(CorrelatedIcmp),
     /// Who holds a connection's socket.
-    Owner(PlacedOwner),
+    Owner(CorrelatedOwner),
     /// Who holds a listener.
     Listener(ListenerOwner),
     /// What the kernel said about a segment it sent, or did not answer.
-    Hint(PlacedHint),
+    Hint(CorrelatedHint),
     /// A gap.
     Loss(Loss),
     /// What came of a connection's handshake.
@@ -30,7 +30,7 @@ pub enum Placed {
 
 /// A state change in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlacedState {
+pub struct CorrelatedState {
     /// The change; a port that is still 0 was never learnt.
     pub change: StateChange,
     /// The connection; none for listeners.
@@ -47,7 +47,7 @@ pub struct PlacedState {
 
 /// A segment in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlacedSegment {
+pub struct CorrelatedSegment {
     /// The segment.
     pub segment: Segment,
     /// The connection.
@@ -66,7 +66,7 @@ pub struct PlacedSegment {
 
 /// An ICMP error in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlacedIcmp {
+pub struct CorrelatedIcmp {
     /// The error.
     pub error: IcmpError,
     /// The connection of the segment it quotes.
@@ -75,7 +75,7 @@ pub struct PlacedIcmp {
 
 /// Who holds a socket, in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlacedOwner {
+pub struct CorrelatedOwner {
     /// The socket's ends and its owner.
     pub owner: SocketOwner,
     /// The connection.
@@ -86,7 +86,7 @@ pub struct PlacedOwner {
 
 /// A hint in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlacedHint {
+pub struct CorrelatedHint {
     /// The hint.
     pub hint: Hint,
     /// The connection, if one is known that it can belong to.

@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::Entry;
+use super::OutputRecord;
 use crate::SCHEMA;
 
 /// The JSON Schema (draft 2020-12) that each line of JSON output obeys.
@@ -12,7 +12,7 @@ use crate::SCHEMA;
 pub fn json_schema() -> Value {
     // What is written, not what could be read: a field that is always written is required, null or not.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<Entry>();
+    let mut schema = generator.into_root_schema_for::<OutputRecord>();
     schema.insert("title".into(), format!("tcptrace JSON lines, schema {SCHEMA}").into());
     schema.to_value()
 }
@@ -35,7 +35,7 @@ mod tests {
         jsonschema::draft202012::options().should_validate_formats(true).build(&json_schema()).unwrap()
     }
 
-    fn line(entry: &Entry) -> Value {
+    fn line(entry: &OutputRecord) -> Value {
         let mut out = Vec::new();
         Json.render(entry, &mut out);
         serde_json::from_slice(&out).unwrap()
@@ -59,11 +59,11 @@ mod tests {
                 let mut line = whole.clone();
                 line.as_object_mut().unwrap().remove(key);
                 let optional = match entry {
-                    Entry::Segment(_) => &["note", "segments", "urgent", "socket"][..],
+                    OutputRecord::Segment(_) => &["note", "segments", "urgent", "socket"][..],
                     _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces"],
                 };
-                let optional =
-                    optional.contains(&key.as_str()) && !matches!(entry, Entry::Handshake(_) | Entry::Close(_));
+                let optional = optional.contains(&key.as_str())
+                    && !matches!(entry, OutputRecord::Handshake(_) | OutputRecord::Close(_));
                 assert_eq!(validator.is_valid(&line), optional, "without {key}: {line}");
                 let mut line = whole.clone();
                 line[key] = json!({"not": "this"});
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn values_nobody_writes_are_invalid() {
         let validator = validator();
-        let state = line(&Entry::State(samples::state()));
+        let state = line(&OutputRecord::State(samples::state()));
         for (key, value) in [
             ("type", json!("socket")),
             ("time", json!("2026-11-20 10:31:06")),
@@ -90,7 +90,7 @@ mod tests {
             line[key] = value;
             assert!(!validator.is_valid(&line), "{line}");
         }
-        let mut segment = line(&Entry::Segment(samples::segment()));
+        let mut segment = line(&OutputRecord::Segment(samples::segment()));
         for flags in ["", "SF", "x", "none."] {
             segment["flags"] = json!(flags);
             assert!(!validator.is_valid(&segment), "{segment}");
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn hints_have_the_names_and_the_values_that_are_known() {
         let validator = validator();
-        let hint = line(&Entry::Hint(samples::hint()));
+        let hint = line(&OutputRecord::Hint(samples::hint()));
         for (key, value, valid) in [
             ("name", json!("tcp_receive_reset"), false),
             ("value", json!("tcp_state"), true),
@@ -129,7 +129,7 @@ mod tests {
         #[test]
         fn any_line_is_valid(segment in samples::any_segment(), state in samples::any_state()) {
             thread_local!(static VALIDATOR: Validator = validator());
-            for entry in [Entry::Segment(segment), Entry::State(state)] {
+            for entry in [OutputRecord::Segment(segment), OutputRecord::State(state)] {
                 let line = line(&entry);
                 prop_assert!(VALIDATOR.with(|validator| validator.is_valid(&line)), "{}", line);
             }

@@ -8,7 +8,7 @@ use anstyle::Style;
 
 use super::{Render, line_writer::Line, palette};
 use crate::{
-    output_record::{EndpointEntry, Entry, Stamp},
+    output_record::{EndpointOutput, OutputRecord, Stamp},
     text::{Escaped, LocalTime},
 };
 
@@ -31,21 +31,21 @@ impl Events {
 }
 
 impl Render for Events {
-    fn render(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>) {
         let line = &mut Line::new(out);
         match entry {
-            Entry::Start(start) => self.start(start, line),
-            Entry::State(state) => self.state(state, line),
-            Entry::Segment(segment) => self.segment(segment, line),
-            Entry::Icmp(icmp) => self.icmp(icmp, line),
-            Entry::Owner(owner) => self.owner(owner, line),
-            Entry::Hint(hint) => self.hint(hint, line),
-            Entry::Lost(lost) => self.lost(lost, line),
-            Entry::Handshake(handshake) => {
+            OutputRecord::Start(start) => self.start(start, line),
+            OutputRecord::State(state) => self.state(state, line),
+            OutputRecord::Segment(segment) => self.segment(segment, line),
+            OutputRecord::Icmp(icmp) => self.icmp(icmp, line),
+            OutputRecord::Owner(owner) => self.owner(owner, line),
+            OutputRecord::Hint(hint) => self.hint(hint, line),
+            OutputRecord::Lost(lost) => self.lost(lost, line),
+            OutputRecord::Handshake(handshake) => {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
             }
-            Entry::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
-            Entry::End(end) => self.end(end, line),
+            OutputRecord::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
+            OutputRecord::End(end) => self.end(end, line),
         }
         line.raw("\n");
     }
@@ -98,7 +98,7 @@ impl Events {
 
 impl Line<'_> {
     /// tcpdump's way to write an endpoint: the port behind one more dot.
-    fn dotted(&mut self, EndpointEntry { addr, port }: &EndpointEntry) -> &mut Self {
+    fn dotted(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {
         self.address(*addr).raw(".");
         match *port {
             Some(port) => self.number(port),

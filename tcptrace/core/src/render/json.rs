@@ -8,21 +8,21 @@ use serde::Serialize;
 
 use self::escape::Escape;
 use super::{Render, line_writer::Line};
-use crate::output_record::Entry;
+use crate::output_record::OutputRecord;
 
 /// Renders entries as JSON lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
 impl Render for Json {
-    fn render(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>) {
         let mut line = Line::new(out);
         match entry {
-            Entry::Segment(segment) => fast::segment(segment, &mut line),
-            Entry::State(state) => fast::state(state, &mut line),
-            Entry::Owner(owner) => fast::owner(owner, &mut line),
-            Entry::Handshake(record) => records::handshake(record, &mut line),
-            Entry::Close(record) => records::close(record, &mut line),
+            OutputRecord::Segment(segment) => fast::segment(segment, &mut line),
+            OutputRecord::State(state) => fast::state(state, &mut line),
+            OutputRecord::Owner(owner) => fast::owner(owner, &mut line),
+            OutputRecord::Handshake(record) => records::handshake(record, &mut line),
+            OutputRecord::Close(record) => records::close(record, &mut line),
             _ => by_serde(entry, line.out()),
         }
         line.raw("\n");

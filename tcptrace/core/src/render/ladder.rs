@@ -49,7 +49,7 @@ use self::{
 use super::{Events, Render};
 use crate::{
     event::{BootTime, Role},
-    output_record::{CloseEntry, EndpointEntry, Entry, HandshakeEntry},
+    output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord},
     verdict::{CloseEnd, CloseKind, HandshakeEnd, Outcome},
 };
 
@@ -97,9 +97,9 @@ impl Timeline {
 }
 
 impl Render for Timeline {
-    fn render(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>) {
         match entry {
-            Entry::State(state) => {
+            OutputRecord::State(state) => {
                 self.handle_timeout(at(&state.stamp), out);
                 match (state.conn, state.remote) {
                     (Some(conn), Some(remote)) => {
@@ -109,23 +109,23 @@ impl Render for Timeline {
                     _ => self.line(out, |this, out| single_lines::listener(state, this.drawing, out)),
                 }
             }
-            Entry::Segment(segment) => {
+            OutputRecord::Segment(segment) => {
                 self.handle_timeout(at(&segment.stamp), out);
                 let new = || Track::of_segment(segment);
                 self.event(segment.conn, entry, new, |track| track.segment(segment), out);
             }
-            Entry::Icmp(icmp) => {
+            OutputRecord::Icmp(icmp) => {
                 self.handle_timeout(at(&icmp.stamp), out);
                 self.event(icmp.conn, entry, || Track::of_icmp(icmp), |track| track.icmp(icmp), out);
             }
-            Entry::Hint(hint) => {
+            OutputRecord::Hint(hint) => {
                 self.handle_timeout(at(&hint.stamp), out);
                 // One that comes behind the last record says nothing that the record does not.
                 if let Some(conn) = hint.conn {
                     self.table.change(conn, |track| track.hint(hint));
                 }
             }
-            Entry::Owner(owner) => {
+            OutputRecord::Owner(owner) => {
                 // A listener's process shows with the connections it accepts.
                 if let (Some(conn), Some(remote)) = (owner.conn, owner.remote) {
                     let mut track =
@@ -134,10 +134,12 @@ impl Render for Timeline {
                     self.keep(track, out);
                 }
             }
-            Entry::Handshake(record) => self.handshake(record, out),
-            Entry::Close(record) => self.close(record, out),
-            Entry::Start(_) | Entry::Lost(_) => self.line(out, |this, out| this.events.render(entry, out)),
-            Entry::End(_) => {
+            OutputRecord::Handshake(record) => self.handshake(record, out),
+            OutputRecord::Close(record) => self.close(record, out),
+            OutputRecord::Start(_) | OutputRecord::Lost(_) => {
+                self.line(out, |this, out| this.events.render(entry, out))
+            }
+            OutputRecord::End(_) => {
                 self.show_all(out);
                 self.line(out, |this, out| this.events.render(entry, out));
             }
@@ -163,7 +165,7 @@ impl Timeline {
     fn event(
         &mut self,
         conn: u64,
-        entry: &Entry,
+        entry: &OutputRecord,
         new: impl Fn() -> Track,
         add: impl Fn(&mut Track),
         out: &mut Vec<u8>,
@@ -186,9 +188,9 @@ impl Timeline {
         self.keep(track, out);
     }
 
-    fn handshake(&mut self, entry: &HandshakeEntry, out: &mut Vec<u8>) {
+    fn handshake(&mut self, entry: &HandshakeOutput, out: &mut Vec<u8>) {
         let record = &entry.record;
-        let end = |end: &HandshakeEnd| EndpointEntry { addr: end.addr, port: end.port };
+        let end = |end: &HandshakeEnd| EndpointOutput { addr: end.addr, port: end.port };
         let (client, server) = (end(&record.client), end(&record.server));
         let mut track = self
             .table
@@ -219,9 +221,9 @@ impl Timeline {
         }
     }
 
-    fn close(&mut self, entry: &CloseEntry, out: &mut Vec<u8>) {
+    fn close(&mut self, entry: &CloseOutput, out: &mut Vec<u8>) {
         let record = &entry.record;
-        let end = |end: &CloseEnd| EndpointEntry { addr: end.addr, port: end.port };
+        let end = |end: &CloseEnd| EndpointOutput { addr: end.addr, port: end.port };
         let (client, server) = (end(&record.client), end(&record.server));
         let mut track = self
             .table

@@ -12,14 +12,14 @@ use crate::{
     },
     filter::SegmentChoice,
     output_record::{
-        CloseEntry, EndEntry, EndpointEntry, Entry, HandshakeEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry,
-        SegmentEntry, Stamp, StartEntry, StateEntry,
+        CloseOutput, EndOutput, EndpointOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
+        OwnerOutput, SegmentOutput, Stamp, StartOutput, StateOutput,
     },
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
     verdict::{
         Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
-        OpeningRetransmissions, Outcome, Reset, ResetCause, Stay, TimeWait, WaitingFor,
+        OpeningRetransmissions, Outcome, Reset, ResetCause, StateTime, TimeWait, WaitingFor,
     },
 };
 
@@ -39,12 +39,12 @@ pub(crate) fn comm(name: &str) -> Comm {
     Comm(bytes)
 }
 
-pub(crate) fn endpoint(addr: impl Into<IpAddr>, port: impl Into<Option<u16>>) -> EndpointEntry {
-    EndpointEntry { addr: addr.into(), port: port.into() }
+pub(crate) fn endpoint(addr: impl Into<IpAddr>, port: impl Into<Option<u16>>) -> EndpointOutput {
+    EndpointOutput { addr: addr.into(), port: port.into() }
 }
 
-pub(crate) fn start() -> StartEntry {
-    StartEntry {
+pub(crate) fn start() -> StartOutput {
+    StartOutput {
         stamp: stamp(),
         schema: SCHEMA,
         version: "0.1.0",
@@ -58,8 +58,8 @@ pub(crate) fn start() -> StartEntry {
     }
 }
 
-pub(crate) fn state() -> StateEntry {
-    StateEntry {
+pub(crate) fn state() -> StateOutput {
+    StateOutput {
         stamp: stamp(),
         conn: Some(1),
         netns: Some(4_026_531_840),
@@ -79,8 +79,8 @@ pub(crate) fn state() -> StateEntry {
     }
 }
 
-pub(crate) fn listener() -> StateEntry {
-    StateEntry {
+pub(crate) fn listener() -> StateOutput {
+    StateOutput {
         conn: None,
         old: TcpState::Close,
         new: TcpState::Listen,
@@ -96,8 +96,8 @@ pub(crate) fn listener() -> StateEntry {
 }
 
 /// A socket that sends a reset, with every field there is.
-pub(crate) fn abort() -> StateEntry {
-    StateEntry {
+pub(crate) fn abort() -> StateOutput {
+    StateOutput {
         old: TcpState::Established,
         new: TcpState::Close,
         error: Some(Errno(104)),
@@ -106,8 +106,8 @@ pub(crate) fn abort() -> StateEntry {
     }
 }
 
-pub(crate) fn segment() -> SegmentEntry {
-    SegmentEntry {
+pub(crate) fn segment() -> SegmentOutput {
+    SegmentOutput {
         stamp: stamp(),
         conn: 1,
         interface: "lo".into(),
@@ -130,8 +130,8 @@ pub(crate) fn segment() -> SegmentEntry {
 }
 
 /// A segment of an established connection.
-pub(crate) fn data_segment() -> SegmentEntry {
-    SegmentEntry {
+pub(crate) fn data_segment() -> SegmentOutput {
+    SegmentOutput {
         flags: TcpFlags::PSH | TcpFlags::ACK,
         seq: 2_927_179_379,
         ack: Some(1_721_825_044),
@@ -147,8 +147,8 @@ pub(crate) fn data_segment() -> SegmentEntry {
     }
 }
 
-pub(crate) fn icmp() -> IcmpEntry {
-    IcmpEntry {
+pub(crate) fn icmp() -> IcmpOutput {
+    IcmpOutput {
         stamp: stamp(),
         conn: 3,
         interface: "eth0".into(),
@@ -163,8 +163,8 @@ pub(crate) fn icmp() -> IcmpEntry {
     }
 }
 
-pub(crate) fn owner() -> OwnerEntry {
-    OwnerEntry {
+pub(crate) fn owner() -> OwnerOutput {
+    OwnerOutput {
         stamp: stamp(),
         conn: Some(3),
         socket: Some(4),
@@ -179,8 +179,8 @@ pub(crate) fn owner() -> OwnerEntry {
 }
 
 /// With everything that may be null or missing.
-pub(crate) fn hint() -> HintEntry {
-    HintEntry {
+pub(crate) fn hint() -> HintOutput {
+    HintOutput {
         stamp: stamp(),
         conn: Some(3),
         netns: Some(4_026_531_840),
@@ -195,16 +195,16 @@ pub(crate) fn hint() -> HintEntry {
     }
 }
 
-pub(crate) fn lost() -> LostEntry {
-    LostEntry { stamp: stamp(), source: LossSource::State, count: 12, total: 45 }
+pub(crate) fn lost() -> LostOutput {
+    LostOutput { stamp: stamp(), source: LossSource::State, count: 12, total: 45 }
 }
 
-pub(crate) fn end() -> EndEntry {
-    EndEntry { stamp: stamp(), connections: 12, open: 3, evicted: 2, events: 1024, lost: 45 }
+pub(crate) fn end() -> EndOutput {
+    EndOutput { stamp: stamp(), connections: 12, open: 3, evicted: 2, events: 1024, lost: 45 }
 }
 
 /// A connection that was set up, with everything that may be null not null.
-pub(crate) fn handshake() -> HandshakeEntry {
+pub(crate) fn handshake() -> HandshakeOutput {
     let end = |port, isn| HandshakeEnd {
         addr: IpAddr::from([10, 0, 0, 1]),
         port: Some(port),
@@ -233,13 +233,13 @@ pub(crate) fn handshake() -> HandshakeEntry {
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
     };
-    HandshakeEntry { stamp: stamp(), record: Box::new(record) }
+    HandshakeOutput { stamp: stamp(), record: Box::new(record) }
 }
 
 /// A connection that was torn down, with everything that may be null not null.
-pub(crate) fn close() -> CloseEntry {
+pub(crate) fn close() -> CloseOutput {
     let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
-    let stay = |state, ns| Stay { state, ns, inferred: false };
+    let stay = |state, ns| StateTime { state, ns, inferred: false };
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
         at: BootTime(1),
@@ -261,25 +261,25 @@ pub(crate) fn close() -> CloseEntry {
         missing: Vec::new(),
         summary: "closed by the server".to_owned(),
     };
-    CloseEntry { stamp: stamp(), record: Box::new(record) }
+    CloseOutput { stamp: stamp(), record: Box::new(record) }
 }
 
 /// One of every type.
-pub(crate) fn all() -> Vec<Entry> {
+pub(crate) fn all() -> Vec<OutputRecord> {
     vec![
-        Entry::Start(start()),
-        Entry::State(state()),
-        Entry::State(listener()),
-        Entry::State(abort()),
-        Entry::Segment(segment()),
-        Entry::Segment(data_segment()),
-        Entry::Icmp(icmp()),
-        Entry::Owner(owner()),
-        Entry::Hint(hint()),
-        Entry::Lost(lost()),
-        Entry::Handshake(handshake()),
-        Entry::Close(close()),
-        Entry::End(end()),
+        OutputRecord::Start(start()),
+        OutputRecord::State(state()),
+        OutputRecord::State(listener()),
+        OutputRecord::State(abort()),
+        OutputRecord::Segment(segment()),
+        OutputRecord::Segment(data_segment()),
+        OutputRecord::Icmp(icmp()),
+        OutputRecord::Owner(owner()),
+        OutputRecord::Hint(hint()),
+        OutputRecord::Lost(lost()),
+        OutputRecord::Handshake(handshake()),
+        OutputRecord::Close(close()),
+        OutputRecord::End(end()),
     ]
 }
 
@@ -287,8 +287,8 @@ pub(crate) fn any_address() -> impl Strategy<Value = IpAddr> {
     prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)]
 }
 
-fn any_endpoint() -> impl Strategy<Value = EndpointEntry> {
-    (any_address(), any::<Option<u16>>()).prop_map(|(addr, port)| EndpointEntry { addr, port })
+fn any_endpoint() -> impl Strategy<Value = EndpointOutput> {
+    (any_address(), any::<Option<u16>>()).prop_map(|(addr, port)| EndpointOutput { addr, port })
 }
 
 pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
@@ -296,7 +296,7 @@ pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
 }
 
 /// Any segment, the contradictory ones included.
-pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
+pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
     let whose = any::<(u64, Option<Option<u64>>, String)>();
     let place =
         (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])), of(select(SegmentNote::ALL.to_vec())));
@@ -306,7 +306,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
         let (stamp, (conn, socket, interface), direction, note) = place;
         let (src, dst, flags, numbers, options) = header;
         let (seq, ack, rel_seq, rel_ack, window, urgent, length, segments) = numbers;
-        SegmentEntry {
+        SegmentOutput {
             stamp,
             conn,
             interface: Rc::from(interface),
@@ -330,7 +330,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentEntry> {
 }
 
 /// Any change of state.
-pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
+pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     let state = || select(TcpState::ALL.to_vec());
     let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
@@ -341,7 +341,7 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
         let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
         let (role, evidence, (error, pid, tid, comm, old_state_ns)) = rest;
         let (error, comm) = (error.map(Errno), comm.map(Comm));
-        StateEntry {
+        StateOutput {
             stamp,
             conn,
             netns,
@@ -363,11 +363,11 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateEntry> {
 }
 
 /// Any owner.
-pub(crate) fn any_owner() -> impl Strategy<Value = OwnerEntry> {
+pub(crate) fn any_owner() -> impl Strategy<Value = OwnerOutput> {
     let numbers = any::<(Option<u64>, Option<u64>, Option<u32>, Option<u64>, Option<u32>, Option<[u8; 16]>)>();
     let source = select(vec![OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener]);
     (any_stamp(), numbers, any_endpoint(), of(any_endpoint()), source).prop_map(|entry| {
         let (stamp, (conn, socket, sockets, asked_ns, pid, comm), local, remote, source) = entry;
-        OwnerEntry { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm: comm.map(Comm), source }
+        OwnerOutput { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm: comm.map(Comm), source }
     })
 }

@@ -18,7 +18,7 @@ use tcptrace_core::{
     decode::capture::{Counters, Frames},
     describe::Describer,
     event::BootTime,
-    output_record::StartEntry,
+    output_record::StartOutput,
 };
 
 /// Reads a capture to its end.
@@ -71,7 +71,7 @@ pub(super) fn replay<R: Read>(
 
 impl Replay<'_> {
     fn start(&mut self, at: BootTime) {
-        let start = StartEntry {
+        let start = StartOutput {
             stamp: self.pipeline.describer.stamp(at),
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),

@@ -15,7 +15,7 @@ use tcptrace_core::{
     event::Event,
     filter::Filter,
     filter::SegmentChoice,
-    output_record::StartEntry,
+    output_record::StartOutput,
 };
 
 /// Reads a recording to its end.
@@ -102,7 +102,7 @@ impl Replay<'_> {
         self.note(start.moment);
         let wanted = SegmentChoice::from(self.options.segments);
         self.pipeline.control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
-        let start = StartEntry {
+        let start = StartOutput {
             stamp: self.pipeline.describer.stamp(start.moment.at),
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::{
     correlate::{
-        Connections,
+        Correlator,
         table::connection::{Connection, Key, Place},
     },
     event::{Direction, Endpoint, Hint, Segment},
@@ -27,13 +27,13 @@ pub struct Unanswered {
     pub remote: Endpoint,
 }
 
-/// Connections whose listeners are to be asked for, each once.
+/// Correlator whose listeners are to be asked for, each once.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Queues {
     unanswered: VecDeque<Place>,
 }
 
-impl Connections {
+impl Correlator {
     /// The next connection whose SYN has been sent again without an answer, once for each time. Nothing unless
     /// [`Self::want_owners`] has been called.
     pub fn poll_unanswered(&mut self) -> Option<Unanswered> {

@@ -3,15 +3,15 @@
 use super::accept_queue;
 use crate::{
     correlate::{
-        Connections, PlacedHint,
+        CorrelatedHint, Correlator,
         table::{connection::Key, endpoint::ResetHint},
     },
     event::{Hint, HintName},
 };
 
-impl Connections {
+impl Correlator {
     /// Finds the hint's connection; none is begun by a hint.
-    pub(in crate::correlate) fn place_hint(&mut self, hint: &Hint) -> (PlacedHint, Option<u32>) {
+    pub(in crate::correlate) fn place_hint(&mut self, hint: &Hint) -> (CorrelatedHint, Option<u32>) {
         let netns = hint.netns.unwrap_or(self.netns);
         let (key, from) = Key::new(netns, hint.local, hint.remote);
         let socket = hint.socket.and_then(|socket| self.table.sockets.get(socket)).copied();
@@ -31,6 +31,9 @@ impl Connections {
             }
         }
         let conn = found.and_then(|(at, _)| Some(self.table.get(at)?.number));
-        (PlacedHint { hint: *hint, conn, socket: socket.map(|socket| socket.number.get()) }, found.map(|(at, _)| at))
+        (
+            CorrelatedHint { hint: *hint, conn, socket: socket.map(|socket| socket.number.get()) },
+            found.map(|(at, _)| at),
+        )
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     correlate::{
-        Connections, Placed, PlacedOwner,
+        Correlated, CorrelatedOwner, Correlator,
         table::connection::{Connection, Key, Place, Side},
     },
     event::{BootTime, Endpoint, ListenerOwner, OwnerSource, Process, Role, SocketOwner},
@@ -57,7 +57,7 @@ impl Owners {
     }
 }
 
-impl Connections {
+impl Correlator {
     /// From now on [`Self::poll_unowned`] and [`Self::poll_unanswered`] are called.
     pub fn want_owners(&mut self) {
         self.owners.wanted = true;
@@ -84,9 +84,13 @@ impl Connections {
     }
 
     /// The kernel has told who holds a listener.
-    pub(in crate::correlate) fn place_listener_owner(&mut self, owner: &ListenerOwner, emit: &mut dyn FnMut(Placed)) {
+    pub(in crate::correlate) fn place_listener_owner(
+        &mut self,
+        owner: &ListenerOwner,
+        emit: &mut dyn FnMut(Correlated),
+    ) {
         if self.listeners.learn(self.netns, owner) {
-            emit(Placed::Listener(*owner));
+            emit(Correlated::Listener(*owner));
         }
     }
 
@@ -94,7 +98,7 @@ impl Connections {
     pub(in crate::correlate) fn place_owner(
         &mut self,
         owner: &SocketOwner,
-        emit: &mut dyn FnMut(Placed),
+        emit: &mut dyn FnMut(Correlated),
     ) -> Option<u32> {
         let (key, side) = Key::new(self.netns, owner.local, owner.remote);
         let known = self.table.find(&key);
@@ -107,7 +111,7 @@ impl Connections {
     }
 
     /// Something of a connection is about to show: what is known of who holds its sockets shows before that.
-    pub(in crate::correlate) fn introduce(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
+    pub(in crate::correlate) fn introduce(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get_mut(at) else { return };
         if !std::mem::replace(&mut conn.shown, true) && !self.owners.early.is_empty() {
             self.adopt_early(at, emit);
@@ -116,7 +120,7 @@ impl Connections {
     }
 
     /// The connection shows for the first time: who holds its sockets may have been told before.
-    fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
+    fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get_mut(at).filter(|conn| conn.netns().is_none_or(|netns| netns == self.netns))
         else {
             return;
@@ -133,7 +137,7 @@ impl Connections {
     }
 
     /// Whoever listens stands for whoever accepts the connection.
-    fn stand_in(&mut self, at: u32, emit: &mut dyn FnMut(Placed)) {
+    fn stand_in(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get_mut(at).filter(|conn| !conn.introduced && conn.client.is_some()) else {
             return;
         };
@@ -156,7 +160,7 @@ impl Connections {
 }
 
 /// Takes down who holds an end's socket, and says so where it is news.
-fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Placed)) {
+fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Correlated)) {
     let end = conn.end_mut(side);
     match owner.source {
         OwnerSource::Listener => end.holder = owner.process,
@@ -171,7 +175,7 @@ fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn 
         }
     }
     let (at, socket) = (owner.at.max(conn.last), conn.end(side).socket.map(NonZeroU64::get));
-    emit(Placed::Owner(PlacedOwner { owner: SocketOwner { at, ..*owner }, conn: conn.number, socket }));
+    emit(Correlated::Owner(CorrelatedOwner { owner: SocketOwner { at, ..*owner }, conn: conn.number, socket }));
 }
 
 fn pid(process: Process) -> u32 {

@@ -3,7 +3,7 @@
 use super::keep_alive;
 use crate::{
     correlate::{
-        Connections, NO_NAMESPACE, PlacedSegment,
+        CorrelatedSegment, Correlator, NO_NAMESPACE,
         table::{
             connection::{Connection, Icmp, Key, Side},
             listeners::Listeners,
@@ -19,9 +19,9 @@ const FAR: u32 = 1 << 28;
 /// Segments each way that are shown after a FIN.
 const AFTER_FIN: u8 = 8;
 
-impl Connections {
+impl Correlator {
     /// Finds the segment's connection or begins one; none for a copy.
-    pub(in crate::correlate) fn place_segment(&mut self, segment: &Segment) -> Option<(PlacedSegment, u32)> {
+    pub(in crate::correlate) fn place_segment(&mut self, segment: &Segment) -> Option<(CorrelatedSegment, u32)> {
         if self.copies.as_mut().is_some_and(|copies| copies.is_copy(segment)) {
             self.watch_syn(segment);
             return None;
@@ -43,7 +43,7 @@ impl Connections {
             conn.mirror();
         }
         let answers = !answered && conn.end(from).sent_synack;
-        let placed = PlacedSegment {
+        let placed = CorrelatedSegment {
             segment: *segment,
             conn: conn.number,
             socket,

@@ -3,7 +3,7 @@
 use super::segment::guess_server;
 use crate::{
     correlate::{
-        Connections, PlacedState,
+        CorrelatedState, Correlator,
         table::{
             connection::{Connection, Key, Side},
             sockets::Socket,
@@ -28,9 +28,9 @@ fn is_twin(conn: &Connection, side: Side, change: &StateChange) -> bool {
     (change.old, change.new) == (Listen, SynRecv) && end.open_sockets == 1 && young && !conn.ended
 }
 
-impl Connections {
+impl Correlator {
     /// Finds the change's connection or begins one.
-    pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (PlacedState, Option<u32>) {
+    pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (CorrelatedState, Option<u32>) {
         let netns = change.netns.unwrap_or(self.netns);
         if change.new == Listen || (change.old == Listen && change.new == Close) {
             return (self.place_listener(change, netns), None);
@@ -57,7 +57,7 @@ impl Connections {
         } else {
             self.table.sockets.change(socket, change.at);
         }
-        (PlacedState { change: *change, conn, socket: socket.number.get(), role, replaces, old_state_ns }, Some(at))
+        (CorrelatedState { change: *change, conn, socket: socket.number.get(), role, replaces, old_state_ns }, Some(at))
     }
 
     /// The port of a connection that was begun without one may show now.
@@ -112,7 +112,7 @@ impl Connections {
     }
 
     /// A listener opens or closes: no connection.
-    fn place_listener(&mut self, change: &StateChange, netns: u32) -> PlacedState {
+    fn place_listener(&mut self, change: &StateChange, netns: u32) -> CorrelatedState {
         let (socket, replaces) = self.socket_of(change);
         let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.new == Listen {
@@ -122,7 +122,7 @@ impl Connections {
             self.table.sockets.remove(change.socket);
             self.listeners.close(netns, change.local, change.at);
         }
-        PlacedState { change: *change, conn: None, socket: socket.number.get(), role: None, replaces, old_state_ns }
+        CorrelatedState { change: *change, conn: None, socket: socket.number.get(), role: None, replaces, old_state_ns }
     }
 
     /// The connection of a socket that has none yet, and which end it is.

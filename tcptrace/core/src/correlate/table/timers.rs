@@ -11,12 +11,12 @@ const FEW: usize = 1024;
 /// A heap of times. What is not meant any more stays in it until it comes up, or until half of it is like that.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Deadlines {
-    heap: BinaryHeap<Reverse<Entry>>,
+    heap: BinaryHeap<Reverse<OutputRecord>>,
     meant: usize,
 }
 
 /// A time, and what is to be looked at then.
-type Entry = (BootTime, u32, u32);
+type OutputRecord = (BootTime, u32, u32);
 
 impl Deadlines {
     /// `place` has to be looked at when `due`.

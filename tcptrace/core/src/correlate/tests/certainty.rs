@@ -28,7 +28,7 @@ struct Verdict {
 }
 
 fn verdict(close: &Close) -> Verdict {
-    let names = |stays: &[crate::verdict::Stay]| stays.iter().map(|stay| stay.state).collect();
+    let names = |stays: &[crate::verdict::StateTime]| stays.iter().map(|stay| stay.state).collect();
     Verdict {
         kind: close.kind,
         initiator: close.initiator,

@@ -7,7 +7,7 @@ pub(in crate::correlate) use super::invariants::conn;
 pub(in crate::correlate) use crate::tcp::TcpState as State;
 use crate::{
     correlate::{
-        Connections, NO_NAMESPACE, Placed, PlacedSegment, PlacedState, Totals,
+        Correlated, CorrelatedSegment, CorrelatedState, Correlator, NO_NAMESPACE, Totals,
         table::{connection::Key, endpoint::ResetHint},
     },
     event::{
@@ -23,9 +23,9 @@ pub(in crate::correlate) const HERE: u32 = 1;
 
 /// Events between ports of 127.0.0.1, a nanosecond apart. A socket is known by its own port.
 pub(in crate::correlate) struct Exchange {
-    connections: Connections,
+    connections: Correlator,
     invariants: Invariants,
-    placed: Vec<Placed>,
+    placed: Vec<Correlated>,
     now: u64,
     netns: u32,
     ifindex: u32,
@@ -39,7 +39,7 @@ pub(in crate::correlate) struct Exchange {
 impl Exchange {
     pub(in crate::correlate) fn new() -> Self {
         Self {
-            connections: Connections::new(HERE),
+            connections: Correlator::new(HERE),
             invariants: Invariants::default(),
             placed: Vec::new(),
             now: 1_000_000_000,
@@ -55,7 +55,7 @@ impl Exchange {
 
     /// The events of a capture.
     pub(in crate::correlate) fn of_capture() -> Self {
-        Self { connections: Connections::new(NO_NAMESPACE), ..Self::new() }
+        Self { connections: Correlator::new(NO_NAMESPACE), ..Self::new() }
     }
 
     /// The kernel tells who holds a connection's socket.
@@ -85,7 +85,7 @@ impl Exchange {
         self.event(&Event::Listener(ListenerOwner { at, asked, local: end(port), sockets, process }));
     }
 
-    pub(in crate::correlate) fn connections(&mut self) -> &mut Connections {
+    pub(in crate::correlate) fn connections(&mut self) -> &mut Correlator {
         &mut self.connections
     }
 
@@ -302,12 +302,12 @@ impl Exchange {
     }
 
     /// Every event that has been placed, after the last one.
-    pub(in crate::correlate) fn finish(&mut self) -> Vec<Placed> {
+    pub(in crate::correlate) fn finish(&mut self) -> Vec<Correlated> {
         events(self.finish_all())
     }
 
     /// Everything, records too.
-    pub(in crate::correlate) fn finish_all(&mut self) -> Vec<Placed> {
+    pub(in crate::correlate) fn finish_all(&mut self) -> Vec<Correlated> {
         let Self { connections, invariants, placed, .. } = self;
         connections.finish(BootTime(self.now), &mut |one| {
             invariants.came_out(&one);
@@ -322,8 +322,8 @@ impl Exchange {
         let (mut handshakes, mut closes) = (Vec::new(), Vec::new());
         for placed in self.finish_all() {
             match placed {
-                Placed::Handshake(record) => handshakes.push(*record),
-                Placed::Close(record) => closes.push(*record),
+                Correlated::Handshake(record) => handshakes.push(*record),
+                Correlated::Close(record) => closes.push(*record),
                 _ => {}
             }
         }
@@ -331,7 +331,7 @@ impl Exchange {
     }
 
     /// What has been placed so far.
-    pub(in crate::correlate) fn placed(&self) -> &[Placed] {
+    pub(in crate::correlate) fn placed(&self) -> &[Correlated] {
         &self.placed
     }
 
@@ -348,9 +348,12 @@ impl Exchange {
 }
 
 /// What has been placed of what was put in.
-pub(in crate::correlate) fn events(mut placed: Vec<Placed>) -> Vec<Placed> {
+pub(in crate::correlate) fn events(mut placed: Vec<Correlated>) -> Vec<Correlated> {
     placed.retain(|placed| {
-        !matches!(placed, Placed::Handshake(_) | Placed::Close(_) | Placed::Owner(_) | Placed::Listener(_))
+        !matches!(
+            placed,
+            Correlated::Handshake(_) | Correlated::Close(_) | Correlated::Owner(_) | Correlated::Listener(_)
+        )
     });
     placed
 }
@@ -363,12 +366,12 @@ pub(in crate::correlate) fn end(port: u16) -> Endpoint {
     Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port }
 }
 
-pub(in crate::correlate) fn states(placed: &[Placed]) -> Vec<PlacedState> {
-    let state = |placed: &Placed| if let Placed::State(state) = placed { Some(*state) } else { None };
+pub(in crate::correlate) fn states(placed: &[Correlated]) -> Vec<CorrelatedState> {
+    let state = |placed: &Correlated| if let Correlated::State(state) = placed { Some(*state) } else { None };
     placed.iter().filter_map(state).collect()
 }
 
-pub(in crate::correlate) fn segments(placed: &[Placed]) -> Vec<PlacedSegment> {
-    let segment = |placed: &Placed| if let Placed::Segment(segment) = placed { Some(*segment) } else { None };
+pub(in crate::correlate) fn segments(placed: &[Correlated]) -> Vec<CorrelatedSegment> {
+    let segment = |placed: &Correlated| if let Correlated::Segment(segment) = placed { Some(*segment) } else { None };
     placed.iter().filter_map(segment).collect()
 }

@@ -5,7 +5,7 @@ use super::{
     exchange::{self, Exchange, State::*},
 };
 use crate::{
-    correlate::{Placed, PlacedHint, Totals, table::endpoint::ResetHint},
+    correlate::{Correlated, CorrelatedHint, Totals, table::endpoint::ResetHint},
     event::{BootTime, Event, Hint, HintName, SocketKey, reset_reason::ResetReason},
     tcp::TcpFlags,
 };
@@ -28,8 +28,8 @@ pub(in crate::correlate) fn reset(from: u16, to: u16) -> Hint {
     }
 }
 
-fn hints(placed: &[Placed]) -> Vec<PlacedHint> {
-    let hint = |placed: &Placed| if let Placed::Hint(hint) = placed { Some(*hint) } else { None };
+fn hints(placed: &[Correlated]) -> Vec<CorrelatedHint> {
+    let hint = |placed: &Correlated| if let Correlated::Hint(hint) = placed { Some(*hint) } else { None };
     placed.iter().filter_map(hint).collect()
 }
 
@@ -99,6 +99,6 @@ fn it_waits_behind_what_waits() {
     assert!(exchange.placed().is_empty());
     exchange.full_state(42, CLIENT, SERVER, SynSent, Close);
     let placed = exchange::events(exchange.placed().to_vec());
-    assert!(matches!(placed[..], [Placed::State(_), Placed::Hint(_), Placed::State(_)]), "{placed:?}");
+    assert!(matches!(placed[..], [Correlated::State(_), Correlated::Hint(_), Correlated::State(_)]), "{placed:?}");
     assert!(placed.iter().all(|placed| exchange::conn(placed) == Some(1)), "{placed:?}");
 }

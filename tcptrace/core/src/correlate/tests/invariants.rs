@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
-    correlate::{Placed, Totals},
+    correlate::{Correlated, Totals},
     event::{Event, StateChange},
     verdict::{CloseKind, HandshakeKind, Outcome},
 };
@@ -16,9 +16,9 @@ pub(crate) struct Invariants {
     awaited: VecDeque<Event>,
     /// The highest number given to a connection.
     numbered: u64,
-    /// Connections that are owed a close.
+    /// Correlator that are owed a close.
     open: BTreeSet<u64>,
-    /// Connections whose last record was written.
+    /// Correlator whose last record was written.
     over: BTreeSet<u64>,
     /// The handshake of this one was not seen, and its close stands behind it.
     unseen: Option<u64>,
@@ -34,12 +34,12 @@ impl Invariants {
     }
 
     /// This came out next.
-    pub(crate) fn came_out(&mut self, placed: &Placed) {
+    pub(crate) fn came_out(&mut self, placed: &Correlated) {
         self.check_order(placed);
         self.check_number(placed);
         let unseen = self.unseen.take();
         match placed {
-            Placed::Handshake(record) => {
+            Correlated::Handshake(record) => {
                 let known = self.open.contains(&record.conn) || self.over.contains(&record.conn);
                 assert!(!known, "a second handshake: {record:?}");
                 assert_eq!(unseen, None, "between a handshake that was not seen and its close: {record:?}");
@@ -50,7 +50,7 @@ impl Invariants {
                 assert!(!record.summary.contains('\n'), "{record:?}");
                 self.unseen = record.outcome.is_none().then_some(record.conn);
             }
-            Placed::Close(record) => {
+            Correlated::Close(record) => {
                 assert!(self.open.remove(&record.conn), "a close without its handshake: {record:?}");
                 assert!(self.over.insert(record.conn), "a second close: {record:?}");
                 assert!(
@@ -77,8 +77,11 @@ impl Invariants {
     }
 
     /// What comes out is what was put in, in the same order; segments and ICMP errors may be left out.
-    fn check_order(&mut self, placed: &Placed) {
-        if matches!(placed, Placed::Owner(_) | Placed::Listener(_) | Placed::Handshake(_) | Placed::Close(_)) {
+    fn check_order(&mut self, placed: &Correlated) {
+        if matches!(
+            placed,
+            Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Handshake(_) | Correlated::Close(_)
+        ) {
             return;
         }
         while let Some(event) = self.awaited.pop_front() {
@@ -91,7 +94,7 @@ impl Invariants {
     }
 
     /// Numbers are given from 1 on, in the order in which they show.
-    fn check_number(&mut self, placed: &Placed) {
+    fn check_number(&mut self, placed: &Correlated) {
         let Some(conn) = conn(placed) else { return };
         assert!((1..=self.numbered + 1).contains(&conn), "behind number {}: {placed:?}", self.numbered);
         self.numbered = self.numbered.max(conn);
@@ -104,30 +107,30 @@ fn may_be_copy(event: &Event) -> bool {
 }
 
 /// Whether this is the event in its place. Of a state change, the ends may have been learnt since.
-fn is(placed: &Placed, event: &Event) -> bool {
+fn is(placed: &Correlated, event: &Event) -> bool {
     match (placed, event) {
-        (Placed::State(placed), Event::State(change)) => {
+        (Correlated::State(placed), Event::State(change)) => {
             let filled_in = StateChange { local: placed.change.local, remote: placed.change.remote, ..*change };
             placed.change == filled_in
         }
-        (Placed::Segment(placed), Event::Segment(segment)) => placed.segment == *segment,
-        (Placed::Icmp(placed), Event::Icmp(error)) => placed.error == *error,
-        (Placed::Hint(placed), Event::Hint(hint)) => placed.hint == *hint,
-        (Placed::Loss(placed), Event::Loss(loss)) => placed == loss,
+        (Correlated::Segment(placed), Event::Segment(segment)) => placed.segment == *segment,
+        (Correlated::Icmp(placed), Event::Icmp(error)) => placed.error == *error,
+        (Correlated::Hint(placed), Event::Hint(hint)) => placed.hint == *hint,
+        (Correlated::Loss(placed), Event::Loss(loss)) => placed == loss,
         _ => false,
     }
 }
 
 /// The connection, if it has any.
-pub(crate) fn conn(placed: &Placed) -> Option<u64> {
+pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
     match placed {
-        Placed::State(state) => state.conn,
-        Placed::Segment(segment) => Some(segment.conn),
-        Placed::Icmp(icmp) => Some(icmp.conn),
-        Placed::Hint(hint) => hint.conn,
-        Placed::Handshake(record) => Some(record.conn),
-        Placed::Close(record) => Some(record.conn),
-        Placed::Owner(owner) => Some(owner.conn),
-        Placed::Listener(_) | Placed::Loss(_) => None,
+        Correlated::State(state) => state.conn,
+        Correlated::Segment(segment) => Some(segment.conn),
+        Correlated::Icmp(icmp) => Some(icmp.conn),
+        Correlated::Hint(hint) => hint.conn,
+        Correlated::Handshake(record) => Some(record.conn),
+        Correlated::Close(record) => Some(record.conn),
+        Correlated::Owner(owner) => Some(owner.conn),
+        Correlated::Listener(_) | Correlated::Loss(_) => None,
     }
 }

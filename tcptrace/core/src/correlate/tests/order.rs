@@ -5,7 +5,7 @@ use super::{
     exchange::{self, Exchange, State::*},
 };
 use crate::{
-    correlate::Placed,
+    correlate::Correlated,
     event::{Role, SocketKey},
     tcp::TcpFlags,
 };
@@ -14,7 +14,7 @@ const SOCKET: u64 = 42;
 const WAIT: u64 = 50_000_000;
 
 /// Local and remote port of each state change, in order.
-fn ports(placed: &[Placed]) -> Vec<(u16, u16)> {
+fn ports(placed: &[Correlated]) -> Vec<(u16, u16)> {
     exchange::states(placed).iter().map(|state| (state.change.local.port, state.change.remote.port)).collect()
 }
 
@@ -27,7 +27,7 @@ fn the_syn_tells_the_port_of_its_socket() {
     let placed = exchange.placed().to_vec();
     assert_eq!(ports(&placed), [(CLIENT, SERVER)]);
     assert_eq!(placed.iter().map(exchange::conn).collect::<Vec<_>>(), [Some(1), Some(1)]);
-    assert!(matches!(placed[..], [Placed::State(_), Placed::Segment(_)]), "the order holds");
+    assert!(matches!(placed[..], [Correlated::State(_), Correlated::Segment(_)]), "the order holds");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{
     exchange::{self, Exchange, State::*},
 };
 use crate::{
-    correlate::{Placed, PlacedOwner},
+    correlate::{Correlated, CorrelatedOwner},
     event::{BootTime, Comm, OwnerSource, Role},
     tcp::TcpFlags,
     verdict::{Close, Handshake},
@@ -13,20 +13,20 @@ use crate::{
 
 const SECOND: u64 = 1_000_000_000;
 
-fn owners(placed: &[Placed]) -> Vec<PlacedOwner> {
-    placed.iter().filter_map(|placed| if let Placed::Owner(owner) = placed { Some(*owner) } else { None }).collect()
+fn owners(placed: &[Correlated]) -> Vec<CorrelatedOwner> {
+    placed.iter().filter_map(|placed| if let Correlated::Owner(owner) = placed { Some(*owner) } else { None }).collect()
 }
 
 /// Process numbers of the client and of the server in the handshake, then in the close.
-fn pids(placed: &[Placed]) -> [Option<u32>; 4] {
+fn pids(placed: &[Correlated]) -> [Option<u32>; 4] {
     let mut pids = [None; 4];
     for placed in placed {
         match placed {
-            Placed::Handshake(record) => {
+            Correlated::Handshake(record) => {
                 let Handshake { client, server, .. } = &**record;
                 [pids[0], pids[1]] = [client.pid, server.pid];
             }
-            Placed::Close(record) => {
+            Correlated::Close(record) => {
                 let Close { client, server, .. } = &**record;
                 [pids[2], pids[3]] = [client.pid, server.pid];
             }
@@ -45,9 +45,9 @@ fn the_process_that_listens_stands_in_for_the_one_that_accepts() {
     assert_eq!(pids(&placed), [None, Some(7), None, Some(7)]);
     let [owner] = owners(&placed)[..] else { panic!("one owner: {placed:?}") };
     assert_eq!((owner.conn, owner.owner.source), (1, OwnerSource::Listener));
-    let at = |wanted: fn(&Placed) -> bool| placed.iter().position(wanted);
-    let told = at(|placed| matches!(placed, Placed::Owner(_)));
-    let shown = at(|placed| matches!(placed, Placed::Segment(segment) if segment.segment.src.port == SERVER));
+    let at = |wanted: fn(&Correlated) -> bool| placed.iter().position(wanted);
+    let told = at(|placed| matches!(placed, Correlated::Owner(_)));
+    let shown = at(|placed| matches!(placed, Correlated::Segment(segment) if segment.segment.src.port == SERVER));
     assert_eq!(told.map(|told| told + 1), shown, "before the first that shows the server to be here");
 }
 
@@ -60,7 +60,7 @@ fn a_listener_that_several_processes_hold_stands_for_nobody() {
     let placed = exchange.finish_all();
     assert_eq!(pids(&placed), [None; 4]);
     assert_eq!(owners(&placed), []);
-    let told = placed.iter().filter(|placed| matches!(placed, Placed::Listener(owner) if owner.process.is_none()));
+    let told = placed.iter().filter(|placed| matches!(placed, Correlated::Listener(owner) if owner.process.is_none()));
     assert_eq!(told.count(), 1, "a recording of it says the same");
 }
 
@@ -83,7 +83,7 @@ fn a_listener_that_was_there_when_the_kernel_was_asked_does_not_outlive_its_end(
     exchange.listeners_owner(SERVER, 1, SECOND, Some(9));
     exchange.segment(SERVER, CLIENT, TcpFlags::PSH, 30, Some(40), 5);
     let placed = exchange.finish();
-    let [.., Placed::Segment(_)] = placed[..] else { panic!("{placed:?}") };
+    let [.., Correlated::Segment(_)] = placed[..] else { panic!("{placed:?}") };
     let mut roles = Exchange::new();
     roles.by(9).listener(SERVER, Close, Listen);
     for exchange in [&mut exchange, &mut roles] {
@@ -154,7 +154,7 @@ fn a_process_that_is_known_already_keeps_the_name_of_its_thread() {
     let placed = exchange.finish_all();
     assert_eq!(owners(&placed), []);
     let comm = placed.iter().find_map(|placed| match placed {
-        Placed::Handshake(record) => record.client.comm,
+        Correlated::Handshake(record) => record.client.comm,
         _ => None,
     });
     assert_eq!(comm, Some(Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0")));
@@ -175,7 +175,7 @@ fn a_listener_is_known_by_its_thread_even_where_the_kernel_was_asked_first() {
     exchange.local_connection(CLIENT, SERVER);
     let placed = exchange.finish_all();
     let comm = placed.iter().find_map(|placed| match placed {
-        Placed::Handshake(record) => record.server.comm,
+        Correlated::Handshake(record) => record.server.comm,
         _ => None,
     });
     assert_eq!(comm, Some(named));

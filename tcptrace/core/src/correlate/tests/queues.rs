@@ -6,7 +6,7 @@ use super::{
     hints::reset,
 };
 use crate::{
-    correlate::{Placed, Unanswered},
+    correlate::{Correlated, Unanswered},
     event::{AcceptQueue, BootTime, Direction, Event, Hint, HintName, Segment, SocketKey},
     tcp::TcpFlags,
     verdict::Outcome,
@@ -85,7 +85,7 @@ fn the_listener_of_another_host_is_not_asked_for() {
 
     let mut exchange = Exchange::new();
     knock(&mut exchange, 1);
-    let Some(Placed::Segment(placed)) = exchange.placed().last().cloned() else { panic!("a segment") };
+    let Some(Correlated::Segment(placed)) = exchange.placed().last().cloned() else { panic!("a segment") };
     let pass = |exchange: &mut Exchange, ifindex, direction| {
         let at = BootTime(exchange.now());
         exchange.event(&Event::Segment(Segment { at, ifindex, direction: Some(direction), ..placed.segment }));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     SCHEMA,
-    correlate::{Connections, Placed},
+    correlate::{Correlated, Correlator},
     decode::{
         capture::{self, Capture},
         recording::{Record, Recording},
@@ -18,7 +18,7 @@ use crate::{
     describe::Describer,
     event::{AcceptQueue, BootTime, Event, Hint, HintName, Loss, LossSource, Proof, SocketKey},
     filter::SegmentChoice,
-    output_record::{EndEntry, Entry, StartEntry},
+    output_record::{EndOutput, OutputRecord, StartOutput},
     render::{Json, Render as _},
     tcp::TcpFlags,
     text::WallTime,
@@ -34,8 +34,8 @@ fn describer() -> Describer {
 }
 
 /// JSON lines, whole.
-fn lines(describer: &mut Describer, placed: &[Placed], now: BootTime) -> String {
-    let start = StartEntry {
+fn lines(describer: &mut Describer, placed: &[Correlated], now: BootTime) -> String {
+    let start = StartOutput {
         stamp: describer.stamp(BootTime(1)),
         schema: SCHEMA,
         version: "1",
@@ -48,10 +48,10 @@ fn lines(describer: &mut Describer, placed: &[Placed], now: BootTime) -> String 
         began_ns: Some(1),
     };
     let stamp = describer.stamp(now);
-    let end = EndEntry { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
+    let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
     let entries: Vec<_> = placed.iter().map(|placed| describer.entry(placed.clone())).collect();
     let mut out = Vec::new();
-    for entry in [Entry::Start(start)].iter().chain(&entries).chain(&[Entry::End(end)]) {
+    for entry in [OutputRecord::Start(start)].iter().chain(&entries).chain(&[OutputRecord::End(end)]) {
         Json.render(entry, &mut out);
     }
     String::from_utf8(out).expect("JSON is UTF-8")
@@ -62,7 +62,7 @@ fn again(text: &str) -> String {
     let Ok(Capture::Json(input)) = capture::open(text.as_bytes()) else { panic!("these are JSON lines: {text}") };
     let mut recording = Recording::new(input);
     let mut describer = Describer::of_recording();
-    let mut connections = Connections::recorded(0);
+    let mut connections = Correlator::recorded(0);
     let (mut placed, mut named, mut end) = (Vec::new(), 0, BootTime(0));
     while let Some(record) = recording.next() {
         for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
@@ -71,7 +71,7 @@ fn again(text: &str) -> String {
         }
         match record.unwrap_or_else(|error| panic!("{error}: {text}")) {
             Record::Start(start) => {
-                connections = Connections::recorded(start.netns.expect("it was written"));
+                connections = Correlator::recorded(start.netns.expect("it was written"));
                 describer.clock.note(start.moment.at, start.moment.wall);
             }
             Record::Event(recorded) => {

@@ -5,22 +5,22 @@ use crate::{
     correlate::table::connection::{Connection, Side},
     event::BootTime,
     tcp::TcpState::{self, Closing, FinWait2, TimeWait},
-    verdict::Stay,
+    verdict::StateTime,
 };
 
 /// The states of an end, as the protocol has them. Without a kernel they are inferred; with one, an end whose socket is not
 /// here has none.
-pub(in crate::correlate) fn of(conn: &Connection, side: Side, kernel: bool) -> Vec<Stay> {
+pub(in crate::correlate) fn of(conn: &Connection, side: Side, kernel: bool) -> Vec<StateTime> {
     if kernel { stays(seen(conn, side), false) } else { stays(inferred_states::states(conn, side).into_iter(), true) }
 }
 
 /// How long each lasted, given when it was entered.
-fn stays(entered: impl Iterator<Item = (TcpState, BootTime)>, inferred: bool) -> Vec<Stay> {
+fn stays(entered: impl Iterator<Item = (TcpState, BootTime)>, inferred: bool) -> Vec<StateTime> {
     let mut entered = entered.peekable();
     let mut stays = Vec::with_capacity(entered.size_hint().1.unwrap_or_default());
     while let Some((state, since)) = entered.next() {
         let until = entered.peek().filter(|_| since != BootTime(0));
-        stays.push(Stay { state, ns: until.map(|(_, until)| until.since(since)), inferred });
+        stays.push(StateTime { state, ns: until.map(|(_, until)| until.since(since)), inferred });
     }
     stays
 }

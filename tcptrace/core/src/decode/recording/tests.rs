@@ -6,14 +6,14 @@ use super::{error::RecordingError, lines::LONGEST, *};
 use crate::{
     decode::capture::{self, Capture},
     event::{Direction, Proof},
-    output_record::{Entry, SegmentEntry, StateEntry},
+    output_record::{OutputRecord, SegmentOutput, StateOutput},
     render::{Json, Render as _, samples},
     tcp::TcpState,
     text::Errno,
 };
 
 /// The lines of these entries.
-fn lines(entries: &[Entry]) -> String {
+fn lines(entries: &[OutputRecord]) -> String {
     let mut out = Vec::new();
     for entry in entries {
         Json.render(entry, &mut out);
@@ -45,7 +45,7 @@ fn refused(text: &str) -> (usize, String) {
 }
 
 fn start() -> String {
-    lines(&[Entry::Start(samples::start())])
+    lines(&[OutputRecord::Start(samples::start())])
 }
 
 #[test]
@@ -67,13 +67,14 @@ fn one_of_every_type() {
 
 #[test]
 fn nothing_that_decides_is_left_out() {
-    let state = StateEntry {
+    let state = StateOutput {
         error: Some(Errno(104)),
         evidence: Proof { linger: true, unread: true, unaccepted: false },
         new: TcpState::Close,
         ..samples::state()
     };
-    let (records, ..) = read(start() + &lines(&[Entry::State(state), Entry::Segment(samples::data_segment())]));
+    let (records, ..) =
+        read(start() + &lines(&[OutputRecord::State(state), OutputRecord::Segment(samples::data_segment())]));
     let [_, Record::Event(Recorded { event: Event::State(state), .. }), Record::Event(segment)] = &records[..] else {
         panic!("{records:?}")
     };
@@ -87,8 +88,9 @@ fn nothing_that_decides_is_left_out() {
 
 #[test]
 fn no_error_and_an_unknown_one_are_told_apart_by_the_namespace() {
-    let (records, ..) =
-        read(start() + &lines(&[samples::state(), StateEntry { netns: None, ..samples::state() }].map(Entry::State)));
+    let (records, ..) = read(
+        start() + &lines(&[samples::state(), StateOutput { netns: None, ..samples::state() }].map(OutputRecord::State)),
+    );
     let errors: Vec<_> = records
         .iter()
         .filter_map(|record| match record {
@@ -101,7 +103,7 @@ fn no_error_and_an_unknown_one_are_told_apart_by_the_namespace() {
 
 #[test]
 fn a_segment_without_a_socket_and_one_whose_socket_has_no_number() {
-    let socket = |socket| Entry::Segment(SegmentEntry { socket, ..samples::segment() });
+    let socket = |socket| OutputRecord::Segment(SegmentOutput { socket, ..samples::segment() });
     let (records, ..) = read(start() + &lines(&[socket(None), socket(Some(None)), socket(Some(Some(9)))]));
     let sockets: Vec<_> = records
         .iter()
@@ -117,7 +119,7 @@ fn a_segment_without_a_socket_and_one_whose_socket_has_no_number() {
 fn types_and_fields_of_the_future_are_passed_over() {
     let text = start()
         + "{\"type\":\"rumour\",\"conn\":1,\"pid\":[7]}\n\n{\"new\":1, \"type\" : \"guess\"}\r\n"
-        + &lines(&[Entry::End(samples::end())]).replace("\"type\"", "\"added\":{\"a\":[1]},\"type\"");
+        + &lines(&[OutputRecord::End(samples::end())]).replace("\"type\"", "\"added\":{\"a\":[1]},\"type\"");
     let (records, error, counters) = read(text);
     assert!(error.is_none(), "{error:?}");
     assert_eq!((records.len(), counters.unknown, counters.lines), (2, 2, 5));
@@ -126,7 +128,7 @@ fn types_and_fields_of_the_future_are_passed_over() {
 #[test]
 fn what_is_wrong_is_said_with_its_line() {
     for (text, before, says) in [
-        (lines(&[Entry::State(samples::state())]), 0, "line 1 is no start record"),
+        (lines(&[OutputRecord::State(samples::state())]), 0, "line 1 is no start record"),
         ("{}\n".to_owned(), 0, "line 1 is malformed at byte 2: missing field `type`"),
         ("\n{\"type\":7}\n".to_owned(), 0, "line 2 is malformed at byte 9: invalid type: integer `7`"),
         (
@@ -140,17 +142,19 @@ fn what_is_wrong_is_said_with_its_line() {
         (start() + "{\"type\":\"state\"}\n", 1, "line 2 is malformed at byte 16: missing field `time`"),
         (start() + "{\"type\":\"close\",\"conn\":}\n", 1, "line 2 is malformed at byte 24: expected value"),
         (
-            start() + &lines(&[Entry::State(samples::state())]).replace("SYN_SENT", "ASLEEP"),
+            start() + &lines(&[OutputRecord::State(samples::state())]).replace("SYN_SENT", "ASLEEP"),
             1,
             "invalid value: string \"ASLEEP\", expected the state of a socket",
         ),
         (
-            start() + &lines(&[Entry::State(samples::state())]).replace("\"boot_ns\":9876543210", "\"boot_ns\":null"),
+            start()
+                + &lines(&[OutputRecord::State(samples::state())])
+                    .replace("\"boot_ns\":9876543210", "\"boot_ns\":null"),
             1,
             "boot_ns is null, but not in the start record",
         ),
         (
-            start() + &lines(&[Entry::End(samples::end()), Entry::State(samples::state())]),
+            start() + &lines(&[OutputRecord::End(samples::end()), OutputRecord::State(samples::state())]),
             2,
             "line 3 is malformed at byte 1: it comes behind the end record",
         ),
@@ -165,7 +169,7 @@ fn what_is_wrong_is_said_with_its_line() {
 
 #[test]
 fn an_unfinished_line_is_cut_off_and_a_line_without_a_newline_is_not() {
-    let text = start() + &lines(&[Entry::Segment(samples::segment())]);
+    let text = start() + &lines(&[OutputRecord::Segment(samples::segment())]);
     let (records, error, _) = read(text.trim_end());
     assert!(error.is_none() && records.len() == 2, "{error:?}");
     let (records, message) = refused(&text[..text.len() - 2]);
@@ -175,17 +179,17 @@ fn an_unfinished_line_is_cut_off_and_a_line_without_a_newline_is_not() {
 
 #[test]
 fn another_start_goes_on_where_it_is_the_same_host_later() {
-    let later = |change: fn(&mut crate::output_record::StartEntry)| {
+    let later = |change: fn(&mut crate::output_record::StartOutput)| {
         let mut start = samples::start();
         change(&mut start);
-        Entry::Start(start)
+        OutputRecord::Start(start)
     };
-    let goes_on = |between: &[Entry], second: Entry| {
+    let goes_on = |between: &[OutputRecord], second: OutputRecord| {
         let (records, error, _) = read(start() + &lines(between) + &lines(&[second]));
         assert!(error.is_none(), "{error:?}");
         matches!(records.last(), Some(Record::Start(start)) if start.goes_on)
     };
-    let state = Entry::State(samples::state());
+    let state = OutputRecord::State(samples::state());
     let one = std::slice::from_ref;
     assert!(goes_on(one(&state), later(|_| {})));
     assert!(goes_on(one(&state), later(|start| start.stamp.boot_ns = Some(u64::MAX))));
@@ -195,7 +199,7 @@ fn another_start_goes_on_where_it_is_the_same_host_later() {
     assert!(!goes_on(one(&state), later(|start| start.netns = Some(7))));
     // A run that was killed has no end.
     assert!(!goes_on(one(&state), later(|start| start.began_ns = Some(1_001))));
-    assert!(!goes_on(&[state, Entry::End(samples::end())], later(|_| {})));
+    assert!(!goes_on(&[state, OutputRecord::End(samples::end())], later(|_| {})));
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn what_is_much_older_is_counted_unless_it_waited_in_the_kernel() {
     let at = |boot_ns, new| {
         let mut state = samples::state();
         state.stamp.boot_ns = Some(boot_ns);
-        Entry::State(StateEntry { new, ..state })
+        OutputRecord::State(StateOutput { new, ..state })
     };
     let count = |older| read(start() + &lines(&[at(20_000_000_000, TcpState::CloseWait), older])).2.backwards;
     assert_eq!(count(at(19_999_000_000, TcpState::LastAck)), 0);
@@ -248,9 +252,9 @@ proptest! {
 
     #[test]
     fn any_line_is_read(segment in samples::any_segment(), state in samples::any_state()) {
-        let mut entries = [Entry::Segment(segment), Entry::State(state)];
+        let mut entries = [OutputRecord::Segment(segment), OutputRecord::State(state)];
         for entry in &mut entries {
-            let (Entry::Segment(SegmentEntry { stamp, .. }) | Entry::State(StateEntry { stamp, .. })) = entry else {
+            let (OutputRecord::Segment(SegmentOutput { stamp, .. }) | OutputRecord::State(StateOutput { stamp, .. })) = entry else {
                 continue;
             };
             stamp.boot_ns = Some(stamp.boot_ns.unwrap_or(0));

@@ -3,15 +3,15 @@
 use super::Events;
 use crate::{
     event::{AcceptQueue, LossSource, OwnerSource},
-    output_record::{EndEntry, HintEntry, IcmpEntry, LostEntry, OwnerEntry, Stamp, StartEntry},
+    output_record::{EndOutput, HintOutput, IcmpOutput, LostOutput, OwnerOutput, Stamp, StartOutput},
     render::{line_writer::Line, palette},
     text::Escaped,
 };
 
 impl Events {
-    pub(super) fn start(&self, entry: &StartEntry, line: &mut Line<'_>) {
+    pub(super) fn start(&self, entry: &StartOutput, line: &mut Line<'_>) {
         // The schema is JSON's, the rest for whoever reads it back.
-        let StartEntry {
+        let StartOutput {
             stamp,
             schema: _,
             version,
@@ -40,8 +40,9 @@ impl Events {
         }
     }
 
-    pub(super) fn icmp(&self, entry: &IcmpEntry, line: &mut Line<'_>) {
-        let IcmpEntry { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst, seq: _ } = entry;
+    pub(super) fn icmp(&self, entry: &IcmpOutput, line: &mut Line<'_>) {
+        let IcmpOutput { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst, seq: _ } =
+            entry;
         self.time(stamp, line);
         self.conn(*conn, line);
         self.passed(interface, *direction, line);
@@ -53,10 +54,10 @@ impl Events {
     }
 
     /// Who holds a socket.
-    pub(super) fn owner(&self, entry: &OwnerEntry, line: &mut Line<'_>) {
+    pub(super) fn owner(&self, entry: &OwnerOutput, line: &mut Line<'_>) {
         // The ends tell sockets apart for people.
         // When the kernel was asked is for whoever reads it back.
-        let OwnerEntry { stamp, conn, socket: _, local, remote, sockets, asked_ns: _, pid, comm, source } = entry;
+        let OwnerOutput { stamp, conn, socket: _, local, remote, sockets, asked_ns: _, pid, comm, source } = entry;
         self.time(stamp, line);
         self.conn_if_any(*conn, line);
         line.raw("owner     ").dotted(local);
@@ -80,9 +81,9 @@ impl Events {
         line.raw(")");
     }
 
-    pub(super) fn hint(&self, entry: &HintEntry, line: &mut Line<'_>) {
+    pub(super) fn hint(&self, entry: &HintOutput, line: &mut Line<'_>) {
         // As with states, what keeps namespaces and sockets apart is left out.
-        let HintEntry { stamp, conn, netns: _, socket: _, name, value, state, local, remote, queue_full, queue } =
+        let HintOutput { stamp, conn, netns: _, socket: _, name, value, state, local, remote, queue_full, queue } =
             entry;
         self.time(stamp, line);
         self.conn_if_any(*conn, line);
@@ -110,8 +111,8 @@ impl Events {
         line.raw("== ").raw(palette::sentence(summary, self.unicode).as_ref());
     }
 
-    pub(super) fn lost(&self, entry: &LostEntry, line: &mut Line<'_>) {
-        let LostEntry { stamp, source, count, total } = entry;
+    pub(super) fn lost(&self, entry: &LostOutput, line: &mut Line<'_>) {
+        let LostOutput { stamp, source, count, total } = entry;
         self.time(stamp, line);
         line.raw("-- ");
         self.look(palette::TROUBLE, line, |line| {
@@ -129,8 +130,8 @@ impl Events {
         line.raw(" (").long_number(*total).raw(" in all)");
     }
 
-    pub(super) fn end(&self, entry: &EndEntry, line: &mut Line<'_>) {
-        let EndEntry { stamp, connections, open, evicted, events, lost } = entry;
+    pub(super) fn end(&self, entry: &EndOutput, line: &mut Line<'_>) {
+        let EndOutput { stamp, connections, open, evicted, events, lost } = entry;
         self.time(stamp, line);
         line.raw("-- end: ")
             .long_number(*connections)

@@ -3,15 +3,15 @@
 use super::Events;
 use crate::{
     event::{Direction, SegmentNote},
-    output_record::SegmentEntry,
+    output_record::SegmentOutput,
     render::{line_writer::Line, palette},
     tcp::{Notation, SeqNumber, TcpFlags},
 };
 
 impl Events {
-    pub(super) fn segment(&self, entry: &SegmentEntry, line: &mut Line<'_>) {
+    pub(super) fn segment(&self, entry: &SegmentOutput, line: &mut Line<'_>) {
         // Taken apart, so that a new field does not compile before it is shown or left out on purpose.
-        let SegmentEntry {
+        let SegmentOutput {
             stamp,
             conn,
             interface,

@@ -3,14 +3,14 @@
 use super::Events;
 use crate::{
     event::Role,
-    output_record::StateEntry,
+    output_record::StateOutput,
     render::{line_writer::Line, palette},
     text::HumanDuration,
 };
 
 impl Events {
-    pub(super) fn state(&self, entry: &StateEntry, line: &mut Line<'_>) {
-        let StateEntry {
+    pub(super) fn state(&self, entry: &StateOutput, line: &mut Line<'_>) {
+        let StateOutput {
             stamp,
             conn,
             // Nearly always the same number.

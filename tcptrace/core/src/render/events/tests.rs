@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     event::SegmentNote,
-    output_record::{HintEntry, SegmentEntry, StartEntry, StateEntry},
+    output_record::{HintOutput, SegmentOutput, StartOutput, StateOutput},
     render::samples,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, is_unsafe},
@@ -17,25 +17,25 @@ use crate::{
 
 const PLAIN: Events = Events { color: false, absolute_seq: false, unicode: true };
 
-fn line(mut events: Events, entry: Entry) -> String {
+fn line(mut events: Events, entry: OutputRecord) -> String {
     let mut out = Vec::new();
     events.render(&entry, &mut out);
     String::from_utf8(out).unwrap()
 }
 
 /// The line behind its time, which depends on the time zone.
-fn behind_time(events: Events, entry: Entry) -> String {
+fn behind_time(events: Events, entry: OutputRecord) -> String {
     let line = line(events, entry);
     let time = LocalTime(samples::stamp().time).to_string();
     line.strip_prefix(&time).and_then(|line| line.strip_prefix(' ')).expect(&line).trim_end().to_owned()
 }
 
-fn segment(events: Events, segment: SegmentEntry) -> String {
-    behind_time(events, Entry::Segment(segment))
+fn segment(events: Events, segment: SegmentOutput) -> String {
+    behind_time(events, OutputRecord::Segment(segment))
 }
 
-fn state(state: StateEntry) -> String {
-    behind_time(PLAIN, Entry::State(state))
+fn state(state: StateOutput) -> String {
+    behind_time(PLAIN, OutputRecord::State(state))
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_syn_is_absolute() {
         "#1 lo out  IP 127.0.0.1.39870 > 127.0.0.1.9502: Flags [S], seq 2927179378, win 32792, options [mss \
          16396,sackOK,TS val 255474104 ecr 0,nop,wscale 3], length 0"
     );
-    let syn_ack = SegmentEntry {
+    let syn_ack = SegmentOutput {
         flags: TcpFlags::SYN | TcpFlags::ACK,
         ack: Some(2_927_179_379),
         rel_ack: Some(1),
@@ -61,7 +61,7 @@ fn a_syn_is_absolute() {
 
 #[test]
 fn data_is_relative_unless_asked_for() {
-    let data = SegmentEntry { note: None, ..samples::data_segment() };
+    let data = SegmentOutput { note: None, ..samples::data_segment() };
     assert_eq!(
         segment(PLAIN, data.clone()),
         "#1 lo out  IP 127.0.0.1.39870 > 127.0.0.1.9502: Flags [P.], seq 1:14481, ack 1, win 4099, urg 5, length 14480 (10 \
@@ -76,9 +76,9 @@ fn data_is_relative_unless_asked_for() {
 
 #[test]
 fn what_is_known_of_a_segment_besides_stands_behind_it() {
-    let ack = SegmentEntry { length: 0, segments: None, ..samples::data_segment() };
+    let ack = SegmentOutput { length: 0, segments: None, ..samples::data_segment() };
     let behind = |note| {
-        let text = segment(PLAIN, SegmentEntry { note, ..ack.clone() });
+        let text = segment(PLAIN, SegmentOutput { note, ..ack.clone() });
         text.split_once(", length 0").expect("a length").1.to_owned()
     };
     assert_eq!(behind(Some(SegmentNote::KeepAlive)), " (keep-alive probe)");
@@ -88,7 +88,7 @@ fn what_is_known_of_a_segment_besides_stands_behind_it() {
 
 #[test]
 fn an_ack_shows_no_sequence_number_and_its_sacks_are_relative() {
-    let ack = SegmentEntry {
+    let ack = SegmentOutput {
         flags: TcpFlags::ACK,
         length: 0,
         segments: None,
@@ -107,7 +107,7 @@ fn an_ack_shows_no_sequence_number_and_its_sacks_are_relative() {
 
 #[test]
 fn a_reset_without_ack_is_absolute() {
-    let reset = SegmentEntry {
+    let reset = SegmentOutput {
         flags: TcpFlags::RST,
         ack: None,
         rel_ack: None,
@@ -123,7 +123,7 @@ fn version_6_and_an_unknown_direction() {
     let localhost = IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]);
     let (src, dst) = (samples::endpoint(localhost, 39870), samples::endpoint(localhost, None));
     let text =
-        segment(PLAIN, SegmentEntry { src, dst, direction: None, interface: "any".into(), ..samples::segment() });
+        segment(PLAIN, SegmentOutput { src, dst, direction: None, interface: "any".into(), ..samples::segment() });
     assert!(text.starts_with("#1 any ?    IP6 ::1.39870 > ::1.?: Flags [S]"), "{text}");
 }
 
@@ -134,7 +134,7 @@ fn states_tell_who_and_how_long() {
         "#1 state     127.0.0.1.39870 > 127.0.0.1.9502: SYN_SENT → ESTABLISHED  client curl[6980]  (0.031 ms in \
          SYN_SENT)"
     );
-    let refused = StateEntry {
+    let refused = StateOutput {
         new: TcpState::Close,
         error: Some(Errno(111)),
         pid: None,
@@ -146,7 +146,7 @@ fn states_tell_who_and_how_long() {
         state(refused),
         "#1 state     127.0.0.1.39870 > 127.0.0.1.9502: SYN_SENT → CLOSE  ECONNREFUSED  client  (0.031 ms in SYN_SENT)"
     );
-    let threaded = StateEntry {
+    let threaded = StateOutput {
         tid: Some(6982),
         role: None,
         old_state_ns: None,
@@ -154,14 +154,14 @@ fn states_tell_who_and_how_long() {
         ..samples::state()
     };
     assert_eq!(state(threaded), "#1 state     127.0.0.1.? > 127.0.0.1.9502: SYN_SENT → ESTABLISHED  curl[6980/6982]");
-    let abort = StateEntry { pid: None, tid: None, comm: None, old_state_ns: None, ..samples::abort() };
+    let abort = StateOutput { pid: None, tid: None, comm: None, old_state_ns: None, ..samples::abort() };
     assert_eq!(
         state(abort),
         "#1 state     127.0.0.1.39870 > 127.0.0.1.9502: ESTABLISHED → CLOSE  ECONNRESET  evidence: linger, unread, unaccepted  \
          client"
     );
     assert_eq!(state(samples::listener()), "- listener  0.0.0.0.80: CLOSE → LISTEN  nginx[12]");
-    let ascii = behind_time(Events { unicode: false, ..PLAIN }, Entry::State(samples::listener()));
+    let ascii = behind_time(Events { unicode: false, ..PLAIN }, OutputRecord::State(samples::listener()));
     assert_eq!(ascii, "- listener  0.0.0.0.80: CLOSE -> LISTEN  nginx[12]");
 }
 
@@ -169,15 +169,20 @@ fn states_tell_who_and_how_long() {
 fn the_other_lines() {
     for (entry, text) in [
         (
-            Entry::Start(samples::start()),
+            OutputRecord::Start(samples::start()),
             "-- tracing on eth0, lo; filter: port 80; tcptrace 0.1.0 on web7, Linux 6.18.5",
         ),
         (
-            Entry::Start(StartEntry { kernel: None, interfaces: vec![], filter: String::new(), ..samples::start() }),
+            OutputRecord::Start(StartOutput {
+                kernel: None,
+                interfaces: vec![],
+                filter: String::new(),
+                ..samples::start()
+            }),
             "-- reading; tcptrace 0.1.0 on web7",
         ),
         (
-            Entry::Start(StartEntry {
+            OutputRecord::Start(StartOutput {
                 kernel: None,
                 interfaces: vec!["x.pcap".to_owned()],
                 filter: String::new(),
@@ -186,19 +191,19 @@ fn the_other_lines() {
             "-- reading x.pcap; tcptrace 0.1.0 on web7",
         ),
         (
-            Entry::Icmp(samples::icmp()),
+            OutputRecord::Icmp(samples::icmp()),
             "#3 eth0 in   IP 10.0.0.254: ICMP host unreachable (type 3, code 1) about 10.0.0.1.54762 > 10.0.0.2.9999",
         ),
         (
-            Entry::Owner(samples::owner()),
+            OutputRecord::Owner(samples::owner()),
             "#3 owner     10.0.0.2.9999 > 10.0.0.1.54762: server[801]  (it holds the socket)",
         ),
         (
-            Entry::Hint(samples::hint()),
+            OutputRecord::Hint(samples::hint()),
             "#3 hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset: invalid_syn: 129 of 128  in LISTEN, its accept queue full",
         ),
         (
-            Entry::Hint(HintEntry {
+            OutputRecord::Hint(HintOutput {
                 conn: None,
                 value: None,
                 state: None,
@@ -208,8 +213,11 @@ fn the_other_lines() {
             }),
             "- hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset",
         ),
-        (Entry::Lost(samples::lost()), "-- lost 12 state records (45 in all)"),
-        (Entry::End(samples::end()), "-- end: 12 connections, 3 still open, 2 forgotten; 1024 events, 45 records lost"),
+        (OutputRecord::Lost(samples::lost()), "-- lost 12 state records (45 in all)"),
+        (
+            OutputRecord::End(samples::end()),
+            "-- end: 12 connections, 3 still open, 2 forgotten; 1024 events, 45 records lost",
+        ),
     ] {
         assert_eq!(behind_time(PLAIN, entry), text);
     }
@@ -217,9 +225,9 @@ fn the_other_lines() {
 
 #[test]
 fn names_from_outside_are_escaped() {
-    let text = segment(PLAIN, SegmentEntry { interface: "lo\u{1b}[31m\\".into(), ..samples::segment() });
+    let text = segment(PLAIN, SegmentOutput { interface: "lo\u{1b}[31m\\".into(), ..samples::segment() });
     assert!(text.starts_with(r"#1 lo\x1b[31m\\ out  IP "), "{text}");
-    let text = state(StateEntry { comm: Some(samples::comm("a\nb")), ..samples::state() });
+    let text = state(StateOutput { comm: Some(samples::comm("a\nb")), ..samples::state() });
     assert!(text.contains(r"client a\x0ab[6980]"), "{text}");
 }
 
@@ -231,14 +239,14 @@ fn colours_are_sequences_around_the_same_text() {
         assert!(text.contains("\u{1b}["), "{text}");
         assert_eq!(without_sgr(&text), line(PLAIN, entry));
     }
-    let reset = SegmentEntry { flags: TcpFlags::RST, ..samples::segment() };
+    let reset = SegmentOutput { flags: TcpFlags::RST, ..samples::segment() };
     assert!(segment_colours(reset).contains("[\u{1b}[31mR\u{1b}[0m]"));
     assert!(segment_colours(samples::segment()).contains("[\u{1b}[32mS\u{1b}[0m]"));
     assert!(segment_colours(samples::data_segment()).contains("[P.]"));
 }
 
-fn segment_colours(entry: SegmentEntry) -> String {
-    line(Events { color: true, ..PLAIN }, Entry::Segment(entry))
+fn segment_colours(entry: SegmentOutput) -> String {
+    line(Events { color: true, ..PLAIN }, OutputRecord::Segment(entry))
 }
 
 /// Takes out sequences that set colours, and nothing else.
@@ -253,7 +261,7 @@ fn without_sgr(text: &str) -> String {
 proptest! {
     #[test]
     fn a_line_is_one_line_and_acts_on_nothing(segment in samples::any_segment(), state in samples::any_state()) {
-        for entry in [Entry::Segment(segment), Entry::State(state)] {
+        for entry in [OutputRecord::Segment(segment), OutputRecord::State(state)] {
             let text = line(PLAIN, entry.clone());
             prop_assert!(text.ends_with('\n'));
             prop_assert!(!text.trim_end_matches('\n').chars().any(is_unsafe), "{:?}", text);

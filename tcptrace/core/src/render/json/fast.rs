@@ -8,15 +8,15 @@ use super::{
 };
 use crate::{
     event::{Comm, Direction, Role},
-    output_record::{EndpointEntry, OwnerEntry, SegmentEntry, Stamp, StateEntry},
+    output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     render::line_writer::Line,
     tcp::{TcpOption, TcpOptions, Timestamp},
 };
 
 /// Writes a segment.
-pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
+pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     // Taken apart, so that a new field does not compile before it is written.
-    let SegmentEntry {
+    let SegmentOutput {
         stamp,
         conn,
         interface,
@@ -69,8 +69,8 @@ pub(super) fn segment(entry: &SegmentEntry, line: &mut Line<'_>) {
 }
 
 /// Writes a change of state.
-pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
-    let StateEntry {
+pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
+    let StateOutput {
         stamp,
         conn,
         netns,
@@ -114,8 +114,8 @@ pub(super) fn state(entry: &StateEntry, line: &mut Line<'_>) {
 }
 
 /// Writes who owns a socket.
-pub(super) fn owner(entry: &OwnerEntry, line: &mut Line<'_>) {
-    let OwnerEntry { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm, source } = entry;
+pub(super) fn owner(entry: &OwnerOutput, line: &mut Line<'_>) {
+    let OwnerOutput { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm, source } = entry;
     line.raw(r#"{"type":"owner""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number_or_null(*conn);
     line.raw(r#","socket":"#).long_number_or_null(*socket);
@@ -138,11 +138,11 @@ impl Line<'_> {
         self.raw(r#"","boot_ns":"#).long_number_or_null(*boot_ns)
     }
 
-    fn endpoint(&mut self, EndpointEntry { addr, port }: &EndpointEntry) -> &mut Self {
+    fn endpoint(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {
         self.raw(r#"{"addr":""#).address(*addr).raw(r#"","port":"#).number_or_null(*port).raw("}")
     }
 
-    fn endpoint_or_null(&mut self, endpoint: &Option<EndpointEntry>) -> &mut Self {
+    fn endpoint_or_null(&mut self, endpoint: &Option<EndpointOutput>) -> &mut Self {
         match endpoint {
             Some(endpoint) => self.endpoint(endpoint),
             None => self.raw("null"),

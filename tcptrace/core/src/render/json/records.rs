@@ -1,13 +1,15 @@
 //! The records of a connection, written without serde as the events are.
 
 use crate::{
-    output_record::{CloseEntry, HandshakeEntry},
+    output_record::{CloseOutput, HandshakeOutput},
     render::line_writer::Line,
-    verdict::{Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Reset, Stay},
+    verdict::{
+        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Reset, StateTime,
+    },
 };
 
 /// Writes what came of a handshake.
-pub(super) fn handshake(HandshakeEntry { stamp, record }: &HandshakeEntry, line: &mut Line<'_>) {
+pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, line: &mut Line<'_>) {
     // Taken apart, so that a new field does not compile before it is written.
     let Handshake {
         at: _,
@@ -51,7 +53,7 @@ pub(super) fn handshake(HandshakeEntry { stamp, record }: &HandshakeEntry, line:
 }
 
 /// Writes how a connection ended.
-pub(super) fn close(CloseEntry { stamp, record }: &CloseEntry, line: &mut Line<'_>) {
+pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line<'_>) {
     let Close {
         at: _,
         conn,
@@ -120,9 +122,9 @@ impl Line<'_> {
         self.raw(r#","comm":"#).comm_or_null(*comm).raw("}")
     }
 
-    fn stays(&mut self, stays: &[Stay]) -> &mut Self {
+    fn stays(&mut self, stays: &[StateTime]) -> &mut Self {
         self.raw("[");
-        for (index, Stay { state, ns, inferred }) in stays.iter().enumerate() {
+        for (index, StateTime { state, ns, inferred }) in stays.iter().enumerate() {
             self.raw(if index == 0 { r#"{"state":""# } else { r#",{"state":""# }).raw(state.name());
             self.raw(r#"","ns":"#).long_number_or_null(*ns);
             self.raw(if *inferred { r#","inferred":true}"# } else { "}" });
@@ -157,16 +159,16 @@ mod tests {
     use super::Line;
     use crate::{
         event::{Comm, OwnerSource},
-        output_record::Entry,
+        output_record::OutputRecord,
         render::{Json, Render as _, json::by_serde, samples},
         tcp::{OptionBytes, TcpOptions, TcpState},
         verdict::{
             Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
-            OpeningRetransmissions, Outcome, ResetCause, Stay, TimeWait, WaitingFor,
+            OpeningRetransmissions, Outcome, ResetCause, StateTime, TimeWait, WaitingFor,
         },
     };
 
-    fn hold_to_serde(entry: &Entry) -> Result<(), TestCaseError> {
+    fn hold_to_serde(entry: &OutputRecord) -> Result<(), TestCaseError> {
         let (mut line, mut expected) = (Vec::new(), Vec::new());
         Json.render(entry, &mut line);
         by_serde(entry, &mut expected);
@@ -188,9 +190,9 @@ mod tests {
         any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, .. }| CloseEnd { addr, port, pid, comm })
     }
 
-    fn any_stays() -> impl Strategy<Value = Vec<Stay>> {
+    fn any_stays() -> impl Strategy<Value = Vec<StateTime>> {
         let stay = (select(TcpState::ALL.to_vec()), any::<(Option<u64>, bool)>());
-        vec(stay.prop_map(|(state, (ns, inferred))| Stay { state, ns, inferred }), 0..4)
+        vec(stay.prop_map(|(state, (ns, inferred))| StateTime { state, ns, inferred }), 0..4)
     }
 
     #[test]
@@ -245,7 +247,7 @@ mod tests {
                 ..*entry.record
             };
             entry.stamp = stamp;
-            hold_to_serde(&Entry::Handshake(entry))?;
+            hold_to_serde(&OutputRecord::Handshake(entry))?;
         }
 
         #[test]
@@ -283,7 +285,7 @@ mod tests {
                 ..*entry.record
             };
             entry.stamp = stamp;
-            hold_to_serde(&Entry::Close(entry))?;
+            hold_to_serde(&OutputRecord::Close(entry))?;
         }
     }
 }

@@ -3,14 +3,14 @@
 use super::{heading::endpoint, open_block::other, waiting::name};
 use crate::{
     event::Role,
-    output_record::EndpointEntry,
+    output_record::EndpointOutput,
     verdict::{Close, CloseKind, Handshake, Missing, Outcome, ResetCause, WaitingFor},
 };
 
 /// For a handshake that failed, or that is known only in part.
 /// `reset_by` is who sent a reset, `full_queue` whether the accept queue of the server's listener is full.
 pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>, full_queue: bool) -> Option<String> {
-    let server = endpoint(&EndpointEntry { addr: record.server.addr, port: record.server.port });
+    let server = endpoint(&EndpointOutput { addr: record.server.addr, port: record.server.port });
     let address = record.server.addr;
     let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
     let left = record.retransmissions.syn.is_some();

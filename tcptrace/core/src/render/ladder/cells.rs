@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::{HintName, Role, SegmentNote},
-    output_record::{HintEntry, IcmpEntry, SegmentEntry, StateEntry},
+    output_record::{HintOutput, IcmpOutput, SegmentOutput, StateOutput},
     render::palette,
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption, TcpState},
     text::{AddressText, HumanDuration},
@@ -94,7 +94,7 @@ impl Wording<'_> {
         Cells::Dots { side: Some(Role::Client), words: Styled::new(Style::new().dimmed(), words) }
     }
 
-    fn state(&self, entry: &StateEntry, goes_on: Option<TcpState>) -> Cells {
+    fn state(&self, entry: &StateOutput, goes_on: Option<TcpState>) -> Cells {
         let side = self.track.role_of(&entry.local);
         let mut change = Styled::default();
         if entry.old == entry.new {
@@ -107,7 +107,7 @@ impl Wording<'_> {
         Cells::State { side, change, notes: self.notes(entry, side, goes_on) }
     }
 
-    fn hint(&self, entry: &HintEntry) -> Cells {
+    fn hint(&self, entry: &HintOutput) -> Cells {
         let mut change = Styled::default();
         if entry.name == HintName::SendReset {
             change.plain("resets: ");
@@ -123,7 +123,7 @@ impl Wording<'_> {
         Cells::State { side: self.track.role_of(&entry.local), change, notes: Vec::new() }
     }
 
-    fn notes(&self, entry: &StateEntry, side: Role, goes_on: Option<TcpState>) -> Vec<Note> {
+    fn notes(&self, entry: &StateOutput, side: Role, goes_on: Option<TcpState>) -> Vec<Note> {
         let quiet = Style::new().dimmed();
         let note = |style, text: String| Note { whole: Styled::new(style, text), short: None };
         let named = match side {
@@ -147,7 +147,7 @@ impl Wording<'_> {
         notes
     }
 
-    fn segment(&self, entry: &SegmentEntry, again: bool) -> Arrow {
+    fn segment(&self, entry: &SegmentOutput, again: bool) -> Arrow {
         let flags = entry.flags;
         let syn = flags.contains(TcpFlags::SYN);
         let relative = !self.drawing.absolute_seq && !syn;
@@ -196,7 +196,7 @@ impl Wording<'_> {
         Arrow { from, from_between: false, style, label: flag_words(flags), more, number, details }
     }
 
-    fn icmp(&self, entry: &IcmpEntry) -> Arrow {
+    fn icmp(&self, entry: &IcmpOutput) -> Arrow {
         let from = self.track.role_of(&entry.dst);
         let between = entry.from != entry.dst.addr;
         let mut details = Styled::default();

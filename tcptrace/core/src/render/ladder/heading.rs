@@ -11,7 +11,7 @@ use super::{
     progress::Process,
     styled_text::{Styled, columns},
 };
-use crate::{event::Role, output_record::EndpointEntry, render::palette, text::AddressText, verdict::Each};
+use crate::{event::Role, output_record::EndpointOutput, render::palette, text::AddressText, verdict::Each};
 
 /// How far lines behind the first are indented.
 const INDENT: usize = 3;
@@ -81,7 +81,7 @@ fn end(track: &Track, role: Role, process: Option<Process>, words: &mut Styled) 
 }
 
 /// An endpoint, IPv6 in brackets.
-pub(super) fn endpoint(EndpointEntry { addr, port }: &EndpointEntry) -> String {
+pub(super) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput) -> String {
     let address = AddressText::new(*addr);
     let address = String::from_utf8_lossy(address.as_bytes());
     let (before, behind) = if addr.is_ipv6() { ("[", "]:") } else { ("", ":") };

@@ -6,7 +6,7 @@ use super::{glyphs::Drawing, waiting::name};
 use crate::{
     event::Role,
     text::HumanDuration,
-    verdict::{Close, Stay},
+    verdict::{Close, StateTime},
 };
 
 /// A line for each end whose states were inferred.
@@ -18,7 +18,7 @@ pub(super) fn inferred(record: &Close, drawing: Drawing) -> Vec<String> {
         .collect()
 }
 
-fn line(role: Role, stays: &[Stay], drawing: Drawing) -> String {
+fn line(role: Role, stays: &[StateTime], drawing: Drawing) -> String {
     let mut text = format!("{}, inferred:", name(role));
     for (index, stay) in stays.iter().enumerate() {
         if index > 0 {

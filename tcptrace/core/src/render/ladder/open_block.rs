@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     event::{BootTime, HintName, OwnerSource, Role, SegmentNote},
-    output_record::{EndpointEntry, HintEntry, IcmpEntry, OwnerEntry, SegmentEntry, Stamp, StateEntry},
+    output_record::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     tcp::{
         TcpFlags,
         TcpState::{self, Close, CloseWait, Closing, FinWait2, Listen, NewSynRecv, SynRecv, SynSent},
@@ -56,7 +56,13 @@ pub(super) struct Track {
 
 impl Track {
     /// Nothing seen yet.
-    pub(super) fn new(conn: u64, began: BootTime, phase: Phase, client: EndpointEntry, server: EndpointEntry) -> Self {
+    pub(super) fn new(
+        conn: u64,
+        began: BootTime,
+        phase: Phase,
+        client: EndpointOutput,
+        server: EndpointOutput,
+    ) -> Self {
         let parties = Each { client: Party::new(client), server: Party::new(server) };
         Self {
             conn,
@@ -74,7 +80,7 @@ impl Track {
     }
 
     /// A connection that shows itself by a change of state.
-    pub(super) fn of_state(entry: &StateEntry, remote: EndpointEntry, conn: u64) -> Self {
+    pub(super) fn of_state(entry: &StateOutput, remote: EndpointOutput, conn: u64) -> Self {
         let opening = matches!(entry.old, Close | Listen | SynSent | SynRecv | NewSynRecv)
             || matches!(entry.new, SynSent | SynRecv);
         let server = entry.role == Some(Role::Server) || entry.old == Listen;
@@ -83,7 +89,7 @@ impl Track {
     }
 
     /// A connection that shows itself by a segment.
-    pub(super) fn of_segment(entry: &SegmentEntry) -> Self {
+    pub(super) fn of_segment(entry: &SegmentOutput) -> Self {
         let syn = entry.flags.contains(TcpFlags::SYN);
         let answer = syn && entry.flags.contains(TcpFlags::ACK);
         let (client, server) = if answer { (entry.dst, entry.src) } else { (entry.src, entry.dst) };
@@ -91,19 +97,19 @@ impl Track {
     }
 
     /// A connection that shows itself by an ICMP error.
-    pub(super) fn of_icmp(entry: &IcmpEntry) -> Self {
+    pub(super) fn of_icmp(entry: &IcmpOutput) -> Self {
         Self::new(entry.conn, at(&entry.stamp), Phase::Open, entry.src, entry.dst)
     }
 
     /// A connection of which nothing is known but who holds it.
-    pub(super) fn of_owner(entry: &OwnerEntry, remote: EndpointEntry, conn: u64) -> Self {
+    pub(super) fn of_owner(entry: &OwnerOutput, remote: EndpointOutput, conn: u64) -> Self {
         let server = entry.source == OwnerSource::Listener;
         let (client, server) = if server { (remote, entry.local) } else { (entry.local, remote) };
         Self { without_events: true, ..Self::new(conn, at(&entry.stamp), Phase::Open, client, server) }
     }
 
     /// Takes a change of state.
-    pub(super) fn state(&mut self, entry: &StateEntry, remote: EndpointEntry) {
+    pub(super) fn state(&mut self, entry: &StateOutput, remote: EndpointOutput) {
         if let Some(role) = entry.role
             && !self.certain
         {
@@ -120,7 +126,7 @@ impl Track {
     }
 
     /// Takes a segment.
-    pub(super) fn segment(&mut self, entry: &SegmentEntry) {
+    pub(super) fn segment(&mut self, entry: &SegmentOutput) {
         let role = self.role_of(&entry.src);
         self.party_mut(role).send(entry);
         self.party_mut(other(role)).receive(entry);
@@ -132,13 +138,13 @@ impl Track {
     }
 
     /// Takes an ICMP error.
-    pub(super) fn icmp(&mut self, entry: &IcmpEntry) {
+    pub(super) fn icmp(&mut self, entry: &IcmpOutput) {
         self.row(Row::Icmp(entry.clone()), false);
     }
 
     /// Takes what the kernel said about a reset, or about a SYN that is not answered. That a SYN,ACK is sent again its arrow
     /// shows.
-    pub(super) fn hint(&mut self, entry: &HintEntry) {
+    pub(super) fn hint(&mut self, entry: &HintOutput) {
         match entry.name {
             HintName::SendReset if entry.value.is_some() || entry.queue_full => {
                 self.row(Row::Hint(entry.clone()), true);
@@ -149,7 +155,7 @@ impl Track {
     }
 
     /// That a queue has become full is worth to be shown again, since it may take minutes until the client gives up.
-    fn queue(&mut self, entry: &HintEntry) {
+    fn queue(&mut self, entry: &HintOutput) {
         let role = self.role_of(&entry.local);
         let full = entry.queue.filter(|queue| queue.is_full());
         let before = std::mem::replace(&mut self.party_mut(role).full_queue, full);
@@ -160,7 +166,7 @@ impl Track {
     }
 
     /// Somebody holds an end's socket. Whoever opened it is named all the same.
-    pub(super) fn owner(&mut self, entry: &OwnerEntry) {
+    pub(super) fn owner(&mut self, entry: &OwnerOutput) {
         let role = self.role_of(&entry.local);
         let party = self.party_mut(role);
         party.process = party.process.or(Process::known(entry.pid, entry.comm));
@@ -188,7 +194,7 @@ impl Track {
     }
 
     /// The kernel puts something smaller into the place of a socket that nobody has open any more: its state goes on.
-    fn goes_on(&self, entry: &StateEntry, role: Role) -> Option<TcpState> {
+    fn goes_on(&self, entry: &StateOutput, role: Role) -> Option<TcpState> {
         let peer = self.party(other(role));
         let aborted = peer.rst || self.party(role).rst || entry.error.is_some();
         match (entry.old, entry.new) {
@@ -199,7 +205,7 @@ impl Track {
     }
 
     /// Which ends they are is known for certain.
-    pub(super) fn learn(&mut self, client: EndpointEntry, server: EndpointEntry) {
+    pub(super) fn learn(&mut self, client: EndpointOutput, server: EndpointOutput) {
         if self.parties.client.at != client && self.parties.server.at == client {
             std::mem::swap(&mut self.parties.client, &mut self.parties.server);
         }
@@ -209,7 +215,7 @@ impl Track {
     }
 
     /// Which end this is. A port that was never learnt can be any.
-    pub(super) fn role_of(&self, end: &EndpointEntry) -> Role {
+    pub(super) fn role_of(&self, end: &EndpointOutput) -> Role {
         let same = |party: &Party| {
             party.at.addr == end.addr && (party.at.port == end.port || party.at.port.is_none() || end.port.is_none())
         };

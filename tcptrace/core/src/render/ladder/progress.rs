@@ -2,7 +2,7 @@
 
 use crate::{
     event::{AcceptQueue, Comm},
-    output_record::{EndpointEntry, SegmentEntry, StateEntry},
+    output_record::{EndpointOutput, SegmentOutput, StateOutput},
     tcp::{
         SeqNumber, TcpFlags,
         TcpState::{self, Close, CloseWait, Closing, FinWait1, FinWait2, LastAck},
@@ -26,7 +26,7 @@ impl Process {
 /// One end of a connection.
 #[derive(Debug)]
 pub(super) struct Party {
-    pub(super) at: EndpointEntry,
+    pub(super) at: EndpointOutput,
     pub(super) process: Option<Process>,
     /// The state of its socket, where that is on this host.
     pub(super) state: Option<TcpState>,
@@ -48,7 +48,7 @@ pub(super) struct Party {
 }
 
 impl Party {
-    pub(super) fn new(at: EndpointEntry) -> Self {
+    pub(super) fn new(at: EndpointOutput) -> Self {
         Self {
             at,
             process: None,
@@ -67,7 +67,7 @@ impl Party {
     }
 
     /// It has sent a segment.
-    pub(super) fn send(&mut self, entry: &SegmentEntry) {
+    pub(super) fn send(&mut self, entry: &SegmentOutput) {
         let flags = entry.flags;
         match (flags.contains(TcpFlags::SYN), flags.contains(TcpFlags::ACK)) {
             (true, true) => self.synacks += 1,
@@ -82,14 +82,14 @@ impl Party {
     }
 
     /// The other end has sent a segment.
-    pub(super) fn receive(&mut self, entry: &SegmentEntry) {
+    pub(super) fn receive(&mut self, entry: &SegmentOutput) {
         if let (Some(end), Some(ack)) = (self.fin_end, entry.rel_ack) {
             self.fin_acked |= SeqNumber(ack).distance_from(SeqNumber(end)) < 1 << 31;
         }
     }
 
     /// Its socket has changed its state.
-    pub(super) fn change(&mut self, entry: &StateEntry) {
+    pub(super) fn change(&mut self, entry: &StateOutput) {
         self.state = Some(entry.new);
         self.gone = entry.new == Close && entry.old != FinWait2;
         // Who closes is said in its row; the end belongs to who opened it.
@@ -103,18 +103,18 @@ impl Party {
 }
 
 /// The number behind the last one that the segment takes, relative to the ISN.
-fn end_of(entry: &SegmentEntry) -> u32 {
+fn end_of(entry: &SegmentOutput) -> u32 {
     entry.rel_seq.wrapping_add(takes(entry))
 }
 
 /// How many sequence numbers it takes.
-fn takes(entry: &SegmentEntry) -> u32 {
+fn takes(entry: &SegmentOutput) -> u32 {
     let flag = |flag| u32::from(entry.flags.contains(flag));
     entry.length.wrapping_add(flag(TcpFlags::SYN)).wrapping_add(flag(TcpFlags::FIN))
 }
 
 /// Whether one segment carries something that the other, of the same end, has carried before.
-pub(super) fn overlap(entry: &SegmentEntry, before: &SegmentEntry) -> bool {
+pub(super) fn overlap(entry: &SegmentOutput, before: &SegmentOutput) -> bool {
     let within = |start: u32, from: u32, length: u32| start.wrapping_sub(from) < length;
     let (taken, taken_before) = (takes(entry), takes(before));
     taken > 0
@@ -132,8 +132,8 @@ mod tests {
     use super::*;
     use crate::render::samples;
 
-    fn segment(flags: TcpFlags, rel_seq: u32, length: u32) -> SegmentEntry {
-        SegmentEntry { flags, rel_seq, length, ..samples::segment() }
+    fn segment(flags: TcpFlags, rel_seq: u32, length: u32) -> SegmentOutput {
+        SegmentOutput { flags, rel_seq, length, ..samples::segment() }
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let mut party = Party::new(samples::segment().src);
         party.send(&segment(TcpFlags::FIN | TcpFlags::ACK, 1, 255));
         for (ack, acked) in [(256, false), (257, true)] {
-            party.receive(&SegmentEntry { rel_ack: Some(ack), ..samples::data_segment() });
+            party.receive(&SegmentOutput { rel_ack: Some(ack), ..samples::data_segment() });
             assert_eq!(party.fin_acked, acked);
         }
     }

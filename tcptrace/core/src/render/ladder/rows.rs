@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    output_record::{HintEntry, IcmpEntry, SegmentEntry, Stamp, StateEntry},
+    output_record::{HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput},
     tcp::TcpState,
 };
 
@@ -18,20 +18,20 @@ const LAST: usize = 28;
 pub(super) enum Row {
     /// A socket changed its state.
     State {
-        entry: StateEntry,
+        entry: StateOutput,
         /// The socket is gone, but the kernel stays in this state without it.
         goes_on: Option<TcpState>,
     },
     /// A segment passed.
     Segment {
-        entry: SegmentEntry,
+        entry: SegmentOutput,
         /// It carries what has been sent before.
         again: bool,
     },
     /// An ICMP error passed.
-    Icmp(IcmpEntry),
+    Icmp(IcmpOutput),
     /// The kernel said why it sends a reset.
-    Hint(HintEntry),
+    Hint(HintOutput),
 }
 
 impl Row {
@@ -103,7 +103,7 @@ mod tests {
     fn the_first_and_the_last_are_kept_and_the_others_counted() {
         let mut rows = Rows::default();
         for seq in 0..1_000 {
-            let entry = SegmentEntry { seq, ..samples::data_segment() };
+            let entry = SegmentOutput { seq, ..samples::data_segment() };
             rows.push(Row::Segment { entry, again: false });
         }
         let seq = |row: &Row| if let Row::Segment { entry, .. } = row { entry.seq } else { u32::MAX };

@@ -11,7 +11,7 @@ use super::{
     styled_text::Styled,
 };
 use crate::{
-    output_record::{Entry, Stamp, StateEntry},
+    output_record::{OutputRecord, Stamp, StateOutput},
     render::palette,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 const QUIET: Style = Style::new().dimmed();
 
 /// A listener's change of state; the old one is always the other of the two.
-pub(super) fn listener(entry: &StateEntry, drawing: Drawing, out: &mut Vec<u8>) {
+pub(super) fn listener(entry: &StateOutput, drawing: Drawing, out: &mut Vec<u8>) {
     let mut line = begun(&entry.stamp);
     line.push(QUIET, format!("listener {} {}", endpoint(&entry.local), entry.new));
     if let Some(process) = Process::known(entry.pid, entry.comm) {
@@ -29,13 +29,13 @@ pub(super) fn listener(entry: &StateEntry, drawing: Drawing, out: &mut Vec<u8>) 
 }
 
 /// Something of a connection whose last record has been printed.
-pub(super) fn late(conn: u64, entry: &Entry, drawing: Drawing, out: &mut Vec<u8>) {
+pub(super) fn late(conn: u64, entry: &OutputRecord, drawing: Drawing, out: &mut Vec<u8>) {
     let arrow = drawing.symbols().arrow;
     let (stamp, text) = match entry {
-        Entry::State(state) => {
+        OutputRecord::State(state) => {
             (&state.stamp, format!("{} {} {arrow} {}", endpoint(&state.local), state.old, state.new))
         }
-        Entry::Segment(segment) => {
+        OutputRecord::Segment(segment) => {
             let (from, to, flags) = (endpoint(&segment.src), endpoint(&segment.dst), flag_words(segment.flags));
             let length = if segment.length > 0 { format!(" {} B", segment.length) } else { String::new() };
             let (seq, ack) =
@@ -43,7 +43,7 @@ pub(super) fn late(conn: u64, entry: &Entry, drawing: Drawing, out: &mut Vec<u8>
             let ack = ack.map_or_else(String::new, |ack| format!(" ack {ack}"));
             (&segment.stamp, format!("{flags}{length} seq {seq}{ack} {from} {arrow} {to}"))
         }
-        Entry::Icmp(icmp) => {
+        OutputRecord::Icmp(icmp) => {
             let about = format!("{} {arrow} {}", endpoint(&icmp.src), endpoint(&icmp.dst));
             (&icmp.stamp, format!("ICMP {} from {} about {about}", icmp.kind, icmp.from))
         }

@@ -122,7 +122,7 @@ pub(super) fn name(role: Role) -> &'static str {
 mod tests {
     use super::*;
     use crate::{
-        output_record::{SegmentEntry, StateEntry},
+        output_record::{SegmentOutput, StateOutput},
         render::samples,
         tcp::{
             TcpFlags,
@@ -137,23 +137,23 @@ mod tests {
 
     /// A connection of whose client this is all that was seen.
     fn opening() -> Track {
-        let entry = StateEntry { old: Close, new: SynSent, ..samples::state() };
+        let entry = StateOutput { old: Close, new: SynSent, ..samples::state() };
         let mut track = Track::of_state(&entry, samples::segment().dst, 1);
         track.state(&entry, samples::segment().dst);
         track
     }
 
     fn send(track: &mut Track, from: Role, flags: TcpFlags, rel_seq: u32, rel_ack: Option<u32>) {
-        let SegmentEntry { src, dst, .. } = samples::segment();
+        let SegmentOutput { src, dst, .. } = samples::segment();
         let (src, dst) = if from == Role::Client { (src, dst) } else { (dst, src) };
         let flags = if rel_ack.is_some() { flags | ACK } else { flags };
-        track.segment(&SegmentEntry { src, dst, flags, rel_seq, rel_ack, ..samples::segment() });
+        track.segment(&SegmentOutput { src, dst, flags, rel_seq, rel_ack, ..samples::segment() });
     }
 
     fn change(track: &mut Track, of: Role, old: TcpState, new: TcpState) {
-        let SegmentEntry { src, dst, .. } = samples::segment();
+        let SegmentOutput { src, dst, .. } = samples::segment();
         let (local, remote) = if of == Role::Client { (src, dst) } else { (dst, src) };
-        let entry = StateEntry { old, new, local, remote: Some(remote), role: Some(of), ..samples::state() };
+        let entry = StateOutput { old, new, local, remote: Some(remote), role: Some(of), ..samples::state() };
         track.state(&entry, remote);
     }
 

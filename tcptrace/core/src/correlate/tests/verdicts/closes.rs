@@ -18,7 +18,7 @@ fn both_sockets_here_and_four_segments() {
     assert_eq!((close.kind, close.initiator), (CloseKind::FourSegment, Some(Role::Client)));
     assert_eq!((close.bytes, close.time_wait), (bytes(7, 18), Some(TimeWait::Client)));
     assert_eq!((close.half_closed_bytes, close.reset, close.incomplete), (Some(0), None, false));
-    let states = |side: &[crate::verdict::Stay]| side.iter().map(|stay| stay.state).collect::<Vec<_>>();
+    let states = |side: &[crate::verdict::StateTime]| side.iter().map(|stay| stay.state).collect::<Vec<_>>();
     assert_eq!(states(&close.states.client), [SynSent, Established, FinWait1, FinWait2, TimeWait]);
     assert_eq!(states(&close.states.server), [SynRecv, Established, CloseWait, LastAck, Close]);
 }

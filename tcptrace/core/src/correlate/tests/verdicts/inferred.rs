@@ -1,7 +1,7 @@
 //! The states that follow from the segments of a capture.
 
 use super::*;
-use crate::{tcp::TcpState, verdict::Stay};
+use crate::{tcp::TcpState, verdict::StateTime};
 
 /// The states of both ends and the nanoseconds in each, of an exchange whose segments are a microsecond apart.
 fn states(play: impl FnOnce(&mut dyn FnMut(bool, TcpFlags, u32, u32))) -> [Vec<(TcpState, Option<u64>)>; 2] {
@@ -21,7 +21,7 @@ fn states(play: impl FnOnce(&mut dyn FnMut(bool, TcpFlags, u32, u32))) -> [Vec<(
         exchange.pass(999);
     });
     let (_, close) = whole(&mut exchange);
-    let told = |stays: &[Stay]| {
+    let told = |stays: &[StateTime]| {
         assert!(stays.iter().all(|stay| stay.inferred));
         stays.iter().map(|stay| (stay.state, stay.ns)).collect()
     };

@@ -1,7 +1,7 @@
-//! Connections of which only a part can be seen from here.
+//! Correlator of which only a part can be seen from here.
 
 use super::*;
-use crate::correlate::Placed;
+use crate::correlate::Correlated;
 
 /// The segments of a connection that both ends' kernels sent from sockets of this host.
 fn segments_with_sockets(exchange: &mut Exchange) {
@@ -93,7 +93,7 @@ fn the_states_of_both_ends_are_waited_for_where_no_segment_tells_of_them() {
     change(CLIENT, SERVER, SynSent, Established);
     change(SERVER, CLIENT, Listen, SynRecv);
     change(SERVER, CLIENT, SynRecv, Established);
-    let handshakes = exchange.placed().iter().position(|placed| matches!(placed, Placed::Handshake(_)));
+    let handshakes = exchange.placed().iter().position(|placed| matches!(placed, Correlated::Handshake(_)));
     assert_eq!(handshakes, Some(4), "behind the last state");
 }
 
@@ -104,7 +104,7 @@ fn states_that_a_filter_keeps_back_are_not_waited_for_long() {
     exchange.state(CLIENT, SERVER, SynSent, Established);
     exchange.pass(SECOND);
     exchange.timeout();
-    assert!(exchange.placed().iter().any(|placed| matches!(placed, Placed::Handshake(_))));
+    assert!(exchange.placed().iter().any(|placed| matches!(placed, Correlated::Handshake(_))));
 }
 
 #[test]

@@ -30,7 +30,7 @@ const LEFT_OUT: [(&str, &str); 13] = [
 ];
 
 /// The fields of the entry's JSON with their values; options, whose text is their own affair, are one field.
-fn fields(entry: &Entry) -> Vec<(String, Value)> {
+fn fields(entry: &OutputRecord) -> Vec<(String, Value)> {
     let mut line = Vec::new();
     Json.render(entry, &mut line);
     let object: Value = serde_json::from_slice(&line).unwrap();
@@ -47,7 +47,7 @@ fn fields(entry: &Entry) -> Vec<(String, Value)> {
 }
 
 /// The entry in both ways to show sequence numbers.
-fn text(entry: &Entry) -> String {
+fn text(entry: &OutputRecord) -> String {
     let mut out = Vec::new();
     for absolute_seq in [false, true] {
         Events::new(false, absolute_seq, true).render(entry, &mut out);
@@ -56,7 +56,7 @@ fn text(entry: &Entry) -> String {
 }
 
 /// Makes each change to `base` in turn, and looks at what it changes in the JSON and in the text.
-fn check<E: Clone>(name: &str, base: &E, wrap: fn(E) -> Entry, changes: &[fn(&mut E)]) {
+fn check<E: Clone>(name: &str, base: &E, wrap: fn(E) -> OutputRecord, changes: &[fn(&mut E)]) {
     let before = wrap(base.clone());
     let (fields_before, text_before) = (fields(&before), text(&before));
     let mut missing: BTreeSet<String> = fields_before.iter().map(|(field, _)| field.clone()).collect();
@@ -86,10 +86,10 @@ fn is_left_out(name: &str, field: &str) -> bool {
 fn every_field_of_every_entry_is_shown() {
     for entry in samples::all() {
         match entry {
-            Entry::Start(entry) => check(
+            OutputRecord::Start(entry) => check(
                 "start",
                 &entry,
-                Entry::Start,
+                OutputRecord::Start,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -104,16 +104,16 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.began_ns = Some(1_001),
                 ],
             ),
-            Entry::State(entry) if entry.remote.is_none() => {
-                assert!(text(&Entry::State(entry)).contains(" - listener  "));
+            OutputRecord::State(entry) if entry.remote.is_none() => {
+                assert!(text(&OutputRecord::State(entry)).contains(" - listener  "));
             }
-            Entry::State(entry) if entry.evidence.is_empty() => {
-                assert!(!text(&Entry::State(entry)).contains("evidence"));
+            OutputRecord::State(entry) if entry.evidence.is_empty() => {
+                assert!(!text(&OutputRecord::State(entry)).contains("evidence"));
             }
-            Entry::State(entry) => check(
+            OutputRecord::State(entry) => check(
                 "state",
                 &entry,
-                Entry::State,
+                OutputRecord::State,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -137,13 +137,13 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.old_state_ns = None,
                 ],
             ),
-            Entry::Segment(entry) if entry.length == 0 => {
-                assert!(text(&Entry::Segment(entry)).contains("length 0"));
+            OutputRecord::Segment(entry) if entry.length == 0 => {
+                assert!(text(&OutputRecord::Segment(entry)).contains("length 0"));
             }
-            Entry::Segment(entry) => check(
+            OutputRecord::Segment(entry) => check(
                 "segment",
                 &entry,
-                Entry::Segment,
+                OutputRecord::Segment,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -168,10 +168,10 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.options = TcpOptions(OptionBytes::new(&samples::SYN_OPTIONS)),
                 ],
             ),
-            Entry::Icmp(entry) => check(
+            OutputRecord::Icmp(entry) => check(
                 "icmp",
                 &entry,
-                Entry::Icmp,
+                OutputRecord::Icmp,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -189,10 +189,10 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.seq += 1,
                 ],
             ),
-            Entry::Owner(entry) => check(
+            OutputRecord::Owner(entry) => check(
                 "owner",
                 &entry,
-                Entry::Owner,
+                OutputRecord::Owner,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -207,10 +207,10 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.source = OwnerSource::Listener,
                 ],
             ),
-            Entry::Hint(entry) => check(
+            OutputRecord::Hint(entry) => check(
                 "hint",
                 &entry,
-                Entry::Hint,
+                OutputRecord::Hint,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -229,10 +229,10 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.queue = Some(AcceptQueue { length: 129, limit: 1 }),
                 ],
             ),
-            Entry::Lost(entry) => check(
+            OutputRecord::Lost(entry) => check(
                 "lost",
                 &entry,
-                Entry::Lost,
+                OutputRecord::Lost,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -242,11 +242,11 @@ fn every_field_of_every_entry_is_shown() {
                 ],
             ),
             // Their sentences are made of the fields and have tests of their own.
-            Entry::Handshake(_) | Entry::Close(_) => {}
-            Entry::End(entry) => check(
+            OutputRecord::Handshake(_) | OutputRecord::Close(_) => {}
+            OutputRecord::End(entry) => check(
                 "end",
                 &entry,
-                Entry::End,
+                OutputRecord::End,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
@@ -279,7 +279,7 @@ fn every_option_is_shown() {
         .iter()
         .map(|bytes| {
             let options = TcpOptions(OptionBytes::new(bytes));
-            text(&Entry::Segment(crate::output_record::SegmentEntry { options, ..samples::segment() }))
+            text(&OutputRecord::Segment(crate::output_record::SegmentOutput { options, ..samples::segment() }))
         })
         .collect();
     assert_eq!(texts.len(), options.len());

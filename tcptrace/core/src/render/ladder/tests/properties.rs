@@ -6,45 +6,45 @@ use unicode_width::UnicodeWidthChar as _;
 use super::*;
 use crate::{
     event::Role,
-    output_record::{IcmpEntry, SegmentEntry, Stamp, StateEntry},
+    output_record::{IcmpOutput, SegmentOutput, Stamp, StateOutput},
     render::samples,
     text::{WallTime, is_unsafe},
 };
 
 /// Anything about one of a few connections, so that they come to something.
-fn any_entry() -> impl Strategy<Value = Entry> {
+fn any_entry() -> impl Strategy<Value = OutputRecord> {
     let conn = 1..5u64;
     prop_oneof![
-        4 => (samples::any_segment(), conn.clone()).prop_map(|(entry, conn)| Entry::Segment(SegmentEntry { conn, ..entry })),
+        4 => (samples::any_segment(), conn.clone()).prop_map(|(entry, conn)| OutputRecord::Segment(SegmentOutput { conn, ..entry })),
         4 => (samples::any_state(), conn.clone()).prop_map(|(entry, conn)| {
             let conn = entry.conn.map(|_| conn);
-            Entry::State(StateEntry { conn, ..entry })
+            OutputRecord::State(StateOutput { conn, ..entry })
         }),
-        1 => conn.clone().prop_map(|conn| Entry::Icmp(IcmpEntry { conn, ..samples::icmp() })),
-        1 => Just(Entry::Lost(samples::lost())),
+        1 => conn.clone().prop_map(|conn| OutputRecord::Icmp(IcmpOutput { conn, ..samples::icmp() })),
+        1 => Just(OutputRecord::Lost(samples::lost())),
         1 => (conn.clone(), any::<bool>()).prop_map(|(conn, established)| {
             let mut entry = samples::handshake();
             entry.record.conn = conn;
             if established {
                 entry.record.outcome = Some(Outcome::Established);
             }
-            Entry::Handshake(entry)
+            OutputRecord::Handshake(entry)
         }),
         1 => conn.prop_map(|conn| {
             let mut entry = samples::close();
             entry.record.conn = conn;
-            Entry::Close(entry)
+            OutputRecord::Close(entry)
         }),
     ]
 }
 
-fn drawn(entries: &[Entry], drawing: Drawing, width: usize) -> String {
+fn drawn(entries: &[OutputRecord], drawing: Drawing, width: usize) -> String {
     let mut timeline = Timeline::new(drawing, move || width);
     let mut out = Vec::new();
     for entry in entries {
         timeline.render(entry, &mut out);
     }
-    timeline.render(&Entry::End(samples::end()), &mut out);
+    timeline.render(&OutputRecord::End(samples::end()), &mut out);
     assert_eq!(timeline.poll_timeout(), None, "nothing is left");
     String::from_utf8(out).unwrap()
 }
@@ -83,10 +83,10 @@ proptest! {
             let seq = u32::try_from(conn).unwrap() * 1_000_003;
             let client = samples::endpoint([10, 0, 0, 1], u16::try_from(conn).unwrap());
             let flags = crate::tcp::TcpFlags(flags & 0x1f | 0x2);
-            let entry = SegmentEntry { stamp, conn, src: client, seq, flags, ..samples::segment() };
-            timeline.render(&Entry::Segment(entry), &mut out);
+            let entry = SegmentOutput { stamp, conn, src: client, seq, flags, ..samples::segment() };
+            timeline.render(&OutputRecord::Segment(entry), &mut out);
         }
-        timeline.render(&Entry::End(samples::end()), &mut out);
+        timeline.render(&OutputRecord::End(samples::end()), &mut out);
         let text = String::from_utf8(out).unwrap();
         for block in text.split("\n\n").filter(|block| block.starts_with('#')) {
             let conn: u32 = block[1..].split(' ').next().unwrap().parse().unwrap();
@@ -111,7 +111,7 @@ proptest! {
 fn a_port_that_was_never_learnt_is_that_of_whoever_has_the_address() {
     let remote = samples::endpoint([10, 0, 0, 2], 80);
     let local = samples::endpoint([10, 0, 0, 1], None);
-    let state = StateEntry { local, remote: Some(remote), ..samples::state() };
+    let state = StateOutput { local, remote: Some(remote), ..samples::state() };
     let mut track = Track::of_state(&state, remote, 1);
     track.state(&state, remote);
     assert_eq!(track.role_of(&samples::endpoint([10, 0, 0, 1], 40000)), Role::Client);

@@ -3,13 +3,13 @@
 use std::{cell::Cell, net::IpAddr, rc::Rc};
 
 use crate::{
-    correlate::{Connections, Placed},
+    correlate::{Correlated, Correlator},
     describe::Describer,
     event::{
         AcceptQueue, BootTime, Direction, Endpoint, Event, Hint, HintName, IcmpError, Proof, Role, Segment, SocketKey,
         StateChange, Task,
     },
-    output_record::{EndEntry, Entry},
+    output_record::{EndOutput, OutputRecord},
     render::{Drawing, Render, Timeline, samples},
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
     text::{LocalTime, WallTime},
@@ -25,7 +25,7 @@ const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 102, 128, 7, 0, 0, 0, 0
 
 /// An exchange between a client and a server, drawn while it goes on. Times are in microseconds since it began.
 pub(super) struct Script {
-    connections: Connections,
+    connections: Correlator,
     describer: Describer,
     timeline: Timeline,
     pub(super) width: Rc<Cell<usize>>,
@@ -47,7 +47,7 @@ impl Script {
         let mut describer = Describer::of_capture();
         describer.name_interface(1, "lo");
         Self {
-            connections: Connections::new(NETNS),
+            connections: Correlator::new(NETNS),
             describer,
             timeline: Timeline::new(drawing, move || shared.get()),
             width,
@@ -242,7 +242,7 @@ impl Script {
         self.timeline.poll_timeout().map(|at| at.since(BootTime(BEGAN)) / 1_000)
     }
 
-    fn pass(&mut self, step: impl FnOnce(&mut Connections, &mut dyn FnMut(Placed))) -> &mut Self {
+    fn pass(&mut self, step: impl FnOnce(&mut Correlator, &mut dyn FnMut(Correlated))) -> &mut Self {
         let Self { connections, describer, timeline, out, times, .. } = self;
         step(connections, &mut |placed| {
             let entry = describer.entry(placed);
@@ -257,8 +257,8 @@ impl Script {
         let now = BootTime(self.boot().0);
         self.pass(|connections, emit| connections.finish(now, emit));
         let stamp = self.describer.stamp(self.boot());
-        let end = EndEntry { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
-        self.timeline.render(&Entry::End(end), &mut self.out);
+        let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
+        self.timeline.render(&OutputRecord::End(end), &mut self.out);
         let text = self.text();
         let end = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
         text[..end].trim_end().to_owned() + "\n"
@@ -274,11 +274,11 @@ impl Script {
     }
 }
 
-fn stamp(entry: &Entry) -> Option<WallTime> {
+fn stamp(entry: &OutputRecord) -> Option<WallTime> {
     match entry {
-        Entry::State(entry) => Some(entry.stamp.time),
-        Entry::Segment(entry) => Some(entry.stamp.time),
-        Entry::Icmp(entry) => Some(entry.stamp.time),
+        OutputRecord::State(entry) => Some(entry.stamp.time),
+        OutputRecord::Segment(entry) => Some(entry.stamp.time),
+        OutputRecord::Icmp(entry) => Some(entry.stamp.time),
         _ => None,
     }
 }
