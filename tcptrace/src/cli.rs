@@ -109,8 +109,8 @@ pub struct Cli {
 
     /// Which records go to stdout as JSON [default: all]
     ///
-    /// Any of state, segment, handshake and close with commas between them; hints come with states, ICMP errors with
-    /// segments. It changes nothing else: neither --write, nor the numbers of connections, nor any count.
+    /// Any of state, segment, handshake, close and stalled with commas between them; hints come with states, ICMP
+    /// errors with segments, evicted connections with stalled ones. It changes nothing else: neither --write, nor the numbers of connections, nor any count.
     #[arg(long, value_name = "LIST", help_heading = "Output")]
     pub emit: Option<Emit>,
 

@@ -11,9 +11,8 @@ use crate::{
 };
 use tcptrace_core::{
     correlate::Correlated,
-    event::BootTime,
     output_record::OutputRecord,
-    render::{Drawing, Events, Json, Render, Timeline},
+    render::{Drawing, Events, Json, Ladder, Render},
 };
 
 /// Bytes gathered before they are handed on, unless the ring runs empty first.
@@ -146,7 +145,7 @@ impl Output {
                 let drawing =
                     Drawing { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode };
                 let columns = options.columns;
-                (Box::new(Timeline::new(drawing, move || columns.unwrap_or_else(terminal_columns).into())), Emit::ALL)
+                (Box::new(Ladder::new(drawing, move || columns.unwrap_or_else(terminal_columns).into())), Emit::ALL)
             }
             Form::Events => (
                 Box::new(Events { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode }),
@@ -171,18 +170,6 @@ impl Output {
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Box::new(Json), emit, sink) };
         Self { stdout, file: None, failed: false }
-    }
-
-    /// When [`Self::handle_timeout`] should be called at the latest.
-    pub fn poll_timeout(&self) -> Option<BootTime> {
-        [Some(&self.stdout), self.file.as_ref()].into_iter().flatten().filter_map(|to| to.render.poll_timeout()).min()
-    }
-
-    /// Writes what has waited long enough by `now`.
-    pub fn handle_timeout(&mut self, now: BootTime) {
-        for to in [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten() {
-            to.render.handle_timeout(now, &mut to.gathered);
-        }
     }
 
     /// Whether there is a file.
@@ -313,6 +300,7 @@ fn kind(entry: &OutputRecord) -> Emit {
         OutputRecord::Segment(_) | OutputRecord::Icmp(_) => Emit::SEGMENT,
         OutputRecord::Handshake(_) => Emit::HANDSHAKE,
         OutputRecord::Close(_) => Emit::CLOSE,
+        OutputRecord::Stalled(_) | OutputRecord::Evicted(_) => Emit::STALLED,
         OutputRecord::Start(_) | OutputRecord::Lost(_) | OutputRecord::End(_) => Emit::NONE,
     }
 }
@@ -324,6 +312,7 @@ fn kind_of_placed(placed: &Correlated) -> Emit {
         Correlated::Segment(_) | Correlated::Icmp(_) => Emit::SEGMENT,
         Correlated::Handshake(_) => Emit::HANDSHAKE,
         Correlated::Close(_) => Emit::CLOSE,
+        Correlated::Stalled(_) | Correlated::Evicted(_) => Emit::STALLED,
         Correlated::Loss(_) => Emit::NONE,
     }
 }

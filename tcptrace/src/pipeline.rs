@@ -148,13 +148,12 @@ impl Pipeline {
 
     /// When [`Self::handle_timeout`] should be called at the latest.
     pub fn poll_timeout(&self) -> Option<BootTime> {
-        [self.connections.poll_timeout(), self.output.poll_timeout()].into_iter().flatten().min()
+        self.connections.poll_timeout()
     }
 
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: BootTime) {
         self.pass(|connections, emit| connections.handle_timeout(now, emit));
-        self.output.handle_timeout(now);
     }
 
     /// Hands on what has been written.

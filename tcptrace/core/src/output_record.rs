@@ -17,7 +17,7 @@ use crate::{
     filter::SegmentChoice,
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
-    verdict::{Close, Handshake},
+    verdict::{Close, Handshake, Stalled},
 };
 
 /// One line of output.
@@ -42,6 +42,10 @@ pub enum OutputRecord {
     Handshake(HandshakeOutput),
     /// How a connection ended.
     Close(CloseOutput),
+    /// A connection that is being opened or closed does not get on.
+    Stalled(StalledOutput),
+    /// A connection was forgotten before it ended, since there is room for no more.
+    Evicted(EvictedOutput),
     /// Tracing ended.
     End(EndOutput),
 }
@@ -130,6 +134,13 @@ pub struct StateOutput {
     pub comm: Option<Comm>,
     /// Nanoseconds spent in the old state; null where its beginning was not seen.
     pub old_state_ns: Option<u64>,
+    /// Nanoseconds since the connection's first event; null for listeners.
+    pub since_start_ns: Option<u64>,
+    /// The state in which the kernel stays without the socket, which it has replaced by something smaller; else null.
+    pub continues_as: Option<TcpState>,
+    /// It came behind the connection's last record; only then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// A segment passed an interface.
@@ -172,11 +183,18 @@ pub struct SegmentOutput {
     pub length: u32,
     /// How many segments the buffer stands for, when more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub segments: Option<u16>,
+    pub gso_segments: Option<u16>,
     /// What the segments before tell of this one; only where that is something.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SegmentNote")]
     pub note: Option<SegmentNote>,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// Whether it carries sequence numbers that its sender was seen to send before.
+    pub retransmission: bool,
+    /// It came behind the connection's last record; only then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// TCP options.
     pub options: TcpOptions,
 }
@@ -207,6 +225,11 @@ pub struct IcmpOutput {
     pub dst: EndpointOutput,
     /// Sequence number of the quoted segment.
     pub seq: u32,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// It came behind the connection's last record; only then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// Who holds a socket, where no state change of it tells: it was there before, or it was accepted.
@@ -267,6 +290,11 @@ pub struct HintOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AcceptQueue")]
     pub queue: Option<AcceptQueue>,
+    /// Nanoseconds since the connection's first event; null without a connection.
+    pub since_start_ns: Option<u64>,
+    /// It came behind the connection's last record; only then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// Something was lost here.
@@ -303,6 +331,29 @@ pub struct CloseOutput {
     /// The record.
     #[serde(flatten)]
     pub record: Box<Close>,
+}
+
+/// A connection that is being opened or closed does not get on.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct StalledOutput {
+    /// When that is told.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// When the awaited step began to be awaited.
+    pub since: WallTime,
+    /// The record.
+    #[serde(flatten)]
+    pub record: Box<Stalled>,
+}
+
+/// A connection was forgotten before it ended, since there is room for no more: nothing more comes under its number.
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+pub struct EvictedOutput {
+    /// When.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The connection.
+    pub conn: u64,
 }
 
 /// What was seen in all.

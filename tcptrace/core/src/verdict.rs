@@ -1,13 +1,16 @@
 //! What became of a connection: one record for its handshake, one for its close. The fields are the JSON fields.
 
+mod stalled;
+
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use strum::IntoStaticStr;
 
+pub use self::stalled::{Awaited, Stalled, Turn};
 use crate::{
-    event::{BootTime, Comm},
+    event::{AcceptQueue, BootTime, Comm},
     tcp::{TcpOptions, TcpState},
 };
 
@@ -143,6 +146,8 @@ pub struct Handshake {
     pub reset: Option<Reset>,
     /// Segments sent again.
     pub retransmissions: OpeningRetransmissions,
+    /// The accept queue of the server's listener, where it was full when the kernel was asked last and no SYN,ACK came.
+    pub accept_queue: Option<AcceptQueue>,
     /// Whether something is missing.
     pub incomplete: bool,
     /// What is missing.

@@ -22,11 +22,18 @@ impl Emit {
     pub const HANDSHAKE: Self = Self(1 << 2);
     /// Closes.
     pub const CLOSE: Self = Self(1 << 3);
+    /// Handshakes and closes that do not get on, and connections that are forgotten before they end.
+    pub const STALLED: Self = Self(1 << 4);
     /// All of these.
-    pub const ALL: Self = Self(0b1111);
+    pub const ALL: Self = Self(0b1_1111);
 
-    const NAMES: [(&str, Self); 4] =
-        [("state", Self::STATE), ("segment", Self::SEGMENT), ("handshake", Self::HANDSHAKE), ("close", Self::CLOSE)];
+    const NAMES: [(&str, Self); 5] = [
+        ("state", Self::STATE),
+        ("segment", Self::SEGMENT),
+        ("handshake", Self::HANDSHAKE),
+        ("close", Self::CLOSE),
+        ("stalled", Self::STALLED),
+    ];
 
     /// Whether everything in `other` is in this set.
     pub fn contains(self, other: Self) -> bool {
@@ -42,7 +49,7 @@ impl Default for Emit {
 
 /// A name that is not in the list of record types.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("'{}' is no type of record: give any of state,segment,handshake,close", .0.escape_debug())]
+#[error("'{}' is no type of record: give any of state,segment,handshake,close,stalled", .0.escape_debug())]
 pub struct EmitError(String);
 
 /// Reads a list of names, `handshake,close`. Spaces around names do not count.
@@ -87,8 +94,8 @@ mod tests {
 
     #[test]
     fn the_default_is_everything() {
-        assert_eq!(Emit::default().to_string(), "state,segment,handshake,close");
-        assert_eq!("state,segment,handshake,close".parse(), Ok(Emit::ALL));
+        assert_eq!(Emit::default().to_string(), "state,segment,handshake,close,stalled");
+        assert_eq!("state,segment,handshake,close,stalled".parse(), Ok(Emit::ALL));
     }
 
     #[test]

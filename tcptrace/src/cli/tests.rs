@@ -158,7 +158,10 @@ fn a_bad_value_gets_a_sentence_with_the_right_form() {
              and ':', such as eth0"
                 .to_owned(),
         ),
-        (["--emit", "state,fin"], "'fin' is no type of record: give any of state,segment,handshake,close".to_owned()),
+        (
+            ["--emit", "state,fin"],
+            "'fin' is no type of record: give any of state,segment,handshake,close,stalled".to_owned(),
+        ),
         (
             ["--write", "-"],
             "'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name".to_owned(),

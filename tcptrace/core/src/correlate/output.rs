@@ -1,8 +1,9 @@
 //! What comes out of the correlator: events in their place, and the records they add up to.
 
 use crate::{
-    event::{Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
-    verdict::{Close, Handshake},
+    event::{BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
+    tcp::TcpState,
+    verdict::{Close, Handshake, Stalled},
 };
 
 /// An event in its place.
@@ -26,6 +27,10 @@ pub enum Correlated {
     Handshake(Box<Handshake>),
     /// How a connection ended.
     Close(Box<Close>),
+    /// A connection that is being opened or closed does not get on.
+    Stalled(Box<Stalled>),
+    /// A connection was forgotten before it ended, to make room for another.
+    Evicted(Evicted),
 }
 
 /// A state change in its place.
@@ -43,6 +48,12 @@ pub struct CorrelatedState {
     pub replaces: Option<u64>,
     /// Nanoseconds spent in the old state, where its beginning was seen.
     pub old_state_ns: Option<u64>,
+    /// Nanoseconds since the connection's first event; none for listeners.
+    pub since_start_ns: Option<u64>,
+    /// The socket is gone, but the kernel stays in this state without it.
+    pub continues_as: Option<TcpState>,
+    /// The connection's last record was written before.
+    pub late: bool,
 }
 
 /// A segment in its place.
@@ -62,6 +73,12 @@ pub struct CorrelatedSegment {
     pub control: bool,
     /// What the segments before tell of it.
     pub note: Option<SegmentNote>,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// It carries sequence numbers that its sender was seen to send before.
+    pub retransmission: bool,
+    /// The connection's last record was written before.
+    pub late: bool,
 }
 
 /// An ICMP error in its place.
@@ -71,6 +88,10 @@ pub struct CorrelatedIcmp {
     pub error: IcmpError,
     /// The connection of the segment it quotes.
     pub conn: u64,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// The connection's last record was written before.
+    pub late: bool,
 }
 
 /// Who holds a socket, in its place.
@@ -93,6 +114,19 @@ pub struct CorrelatedHint {
     pub conn: Option<u64>,
     /// The number of its socket, if that is known.
     pub socket: Option<u64>,
+    /// Nanoseconds since the connection's first event; none without a connection.
+    pub since_start_ns: Option<u64>,
+    /// The connection's last record was written before.
+    pub late: bool,
+}
+
+/// A connection that was forgotten before it ended, since there is room for no more: nothing more comes under its number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Evicted {
+    /// When.
+    pub at: BootTime,
+    /// The connection.
+    pub conn: u64,
 }
 
 /// Counts of connections.

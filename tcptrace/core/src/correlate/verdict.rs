@@ -4,6 +4,7 @@ pub(in crate::correlate) mod assemble;
 pub(in crate::correlate) mod close;
 pub(in crate::correlate) mod handshake;
 mod inferred_states;
+pub(in crate::correlate) mod progress;
 mod reset;
 pub(crate) mod sentence;
 mod state_times;

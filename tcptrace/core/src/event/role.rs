@@ -12,3 +12,21 @@ pub enum Role {
     /// The other end.
     Server,
 }
+
+impl Role {
+    /// The word for it, in text as in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+
+    /// The end at the other side of the connection.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}

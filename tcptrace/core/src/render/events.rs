@@ -45,6 +45,10 @@ impl Render for Events {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
             }
             OutputRecord::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
+            OutputRecord::Stalled(stalled) => {
+                self.stalled(&stalled.stamp, stalled.record.conn, &stalled.record.summary, line);
+            }
+            OutputRecord::Evicted(evicted) => self.evicted(evicted, line),
             OutputRecord::End(end) => self.end(end, line),
         }
         line.raw("\n");
@@ -104,6 +108,11 @@ impl Line<'_> {
             Some(port) => self.number(port),
             None => self.raw("?"),
         }
+    }
+
+    /// Something that is only said where it is so.
+    fn late_mark(&mut self, late: bool) -> &mut Self {
+        self.raw(if late { " (late)" } else { "" })
     }
 
     /// Text from outside.

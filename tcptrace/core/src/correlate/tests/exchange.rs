@@ -352,7 +352,12 @@ pub(in crate::correlate) fn events(mut placed: Vec<Correlated>) -> Vec<Correlate
     placed.retain(|placed| {
         !matches!(
             placed,
-            Correlated::Handshake(_) | Correlated::Close(_) | Correlated::Owner(_) | Correlated::Listener(_)
+            Correlated::Handshake(_)
+                | Correlated::Close(_)
+                | Correlated::Stalled(_)
+                | Correlated::Evicted(_)
+                | Correlated::Owner(_)
+                | Correlated::Listener(_)
         )
     });
     placed

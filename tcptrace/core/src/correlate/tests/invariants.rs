@@ -61,6 +61,15 @@ impl Invariants {
                 assert!(record.kind != CloseKind::Reset || record.reset.is_some(), "{record:?}");
                 assert!(!record.summary.contains('\n'), "{record:?}");
             }
+            Correlated::Stalled(record) => {
+                assert!(!self.over.contains(&record.conn), "it is over: {record:?}");
+                assert_eq!(unseen, None, "between a handshake that was not seen and its close: {record:?}");
+                assert!(record.since <= record.at && !record.summary.contains('\n'), "{record:?}");
+            }
+            Correlated::Evicted(evicted) => {
+                assert!(!self.over.contains(&evicted.conn), "it is over: {evicted:?}");
+                self.open.remove(&evicted.conn);
+            }
             _ => assert_eq!(unseen, None, "between a handshake that was not seen and its close: {placed:?}"),
         }
     }
@@ -80,7 +89,12 @@ impl Invariants {
     fn check_order(&mut self, placed: &Correlated) {
         if matches!(
             placed,
-            Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Handshake(_) | Correlated::Close(_)
+            Correlated::Owner(_)
+                | Correlated::Listener(_)
+                | Correlated::Handshake(_)
+                | Correlated::Close(_)
+                | Correlated::Stalled(_)
+                | Correlated::Evicted(_)
         ) {
             return;
         }
@@ -130,6 +144,8 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Hint(hint) => hint.conn,
         Correlated::Handshake(record) => Some(record.conn),
         Correlated::Close(record) => Some(record.conn),
+        Correlated::Stalled(record) => Some(record.conn),
+        Correlated::Evicted(evicted) => Some(evicted.conn),
         Correlated::Owner(owner) => Some(owner.conn),
         Correlated::Listener(_) | Correlated::Loss(_) => None,
     }

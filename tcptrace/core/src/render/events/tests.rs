@@ -76,7 +76,7 @@ fn data_is_relative_unless_asked_for() {
 
 #[test]
 fn what_is_known_of_a_segment_besides_stands_behind_it() {
-    let ack = SegmentOutput { length: 0, segments: None, ..samples::data_segment() };
+    let ack = SegmentOutput { length: 0, gso_segments: None, ..samples::data_segment() };
     let behind = |note| {
         let text = segment(PLAIN, SegmentOutput { note, ..ack.clone() });
         text.split_once(", length 0").expect("a length").1.to_owned()
@@ -91,7 +91,7 @@ fn an_ack_shows_no_sequence_number_and_its_sacks_are_relative() {
     let ack = SegmentOutput {
         flags: TcpFlags::ACK,
         length: 0,
-        segments: None,
+        gso_segments: None,
         note: None,
         options: TcpOptions(OptionBytes::new(&[1, 1, 5, 10, 0x66, 0xa0, 0xdc, 0xe6, 0x66, 0xa0, 0xdc, 0xea])),
         ..samples::data_segment()
@@ -112,7 +112,7 @@ fn a_reset_without_ack_is_absolute() {
         ack: None,
         rel_ack: None,
         length: 0,
-        segments: None,
+        gso_segments: None,
         ..samples::data_segment()
     };
     assert!(segment(PLAIN, reset).contains("Flags [R], seq 2927179379, win"));

@@ -7,7 +7,7 @@ use super::{
     cells::{flag_words, process_text},
     glyphs::Drawing,
     heading::endpoint,
-    progress::Process,
+    open_block::Process,
     styled_text::Styled,
 };
 use crate::{

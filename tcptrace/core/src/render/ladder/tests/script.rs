@@ -10,7 +10,7 @@ use crate::{
         StateChange, Task,
     },
     output_record::{EndOutput, OutputRecord},
-    render::{Drawing, Render, Timeline, samples},
+    render::{Drawing, Ladder, Render, samples},
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
     text::{LocalTime, WallTime},
 };
@@ -27,7 +27,7 @@ const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 102, 128, 7, 0, 0, 0, 0
 pub(super) struct Script {
     connections: Correlator,
     describer: Describer,
-    timeline: Timeline,
+    ladder: Ladder,
     pub(super) width: Rc<Cell<usize>>,
     pub(super) out: Vec<u8>,
     now: u64,
@@ -49,7 +49,7 @@ impl Script {
         Self {
             connections: Correlator::new(NETNS),
             describer,
-            timeline: Timeline::new(drawing, move || shared.get()),
+            ladder: Ladder::new(drawing, move || shared.get()),
             width,
             out: Vec::new(),
             now: 0,
@@ -233,21 +233,20 @@ impl Script {
         self.now = microseconds;
         let now = self.boot();
         self.pass(|connections, emit| connections.handle_timeout(now, emit));
-        self.timeline.handle_timeout(now, &mut self.out);
         self
     }
 
-    /// When the renderer wants to be called, in microseconds.
+    /// When a block is drawn that shows something unfinished, in microseconds.
     pub(super) fn deadline(&self) -> Option<u64> {
-        self.timeline.poll_timeout().map(|at| at.since(BootTime(BEGAN)) / 1_000)
+        self.connections.next_stall().map(|at| at.since(BootTime(BEGAN)) / 1_000)
     }
 
     fn pass(&mut self, step: impl FnOnce(&mut Correlator, &mut dyn FnMut(Correlated))) -> &mut Self {
-        let Self { connections, describer, timeline, out, times, .. } = self;
+        let Self { connections, describer, ladder, out, times, .. } = self;
         step(connections, &mut |placed| {
             let entry = describer.entry(placed);
             times.extend(stamp(&entry));
-            timeline.render(&entry, out);
+            ladder.render(&entry, out);
         });
         self
     }
@@ -258,7 +257,7 @@ impl Script {
         self.pass(|connections, emit| connections.finish(now, emit));
         let stamp = self.describer.stamp(self.boot());
         let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
-        self.timeline.render(&OutputRecord::End(end), &mut self.out);
+        self.ladder.render(&OutputRecord::End(end), &mut self.out);
         let text = self.text();
         let end = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
         text[..end].trim_end().to_owned() + "\n"
