@@ -1,22 +1,22 @@
 //! The command lines in the documents can be typed.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
-use pulldown_cmark::{Event, Options, Parser};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use tcptrace_tests::binary;
 
 use super::{documents, options, options_there, read, root, section};
 
-/// Pieces of code in a document: what stands between backquotes, and each line of its blocks of commands.
+/// The code in a document: what stands between backquotes, and its blocks.
 fn codes(text: &str) -> Vec<String> {
     let mut codes = Vec::new();
-    let mut fenced = false;
+    let mut block: Option<String> = None;
     for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
-        match event {
-            Event::Start(pulldown_cmark::Tag::CodeBlock(_)) => fenced = true,
-            Event::End(pulldown_cmark::TagEnd::CodeBlock) => fenced = false,
-            Event::Code(code) => codes.push(code.into_string()),
-            Event::Text(text) if fenced => codes.extend(text.lines().map(str::to_owned)),
+        match (event, &mut block) {
+            (Event::Start(Tag::CodeBlock(_)), _) => block = Some(String::new()),
+            (Event::Text(text), Some(block)) => block.push_str(&text),
+            (Event::End(TagEnd::CodeBlock), _) => codes.extend(block.take()),
+            (Event::Code(code), _) => codes.push(code.into_string()),
             _ => {}
         }
     }
@@ -25,7 +25,7 @@ fn codes(text: &str) -> Vec<String> {
 
 /// The parts of a pipeline that run the program, without what stands before its name.
 fn calls(code: &str) -> impl Iterator<Item = &str> {
-    code.split(['|', ';']).filter_map(|part| {
+    code.split(['|', ';', '\n']).filter_map(|part| {
         let part = part.trim().trim_start_matches("$ ").trim_start_matches("ssh host ").trim_start_matches("sudo ");
         part.strip_prefix("tcptrace ")
     })
@@ -54,32 +54,36 @@ fn every_option_in_a_command_line_exists() {
 fn every_command_in_the_readme_is_understood() {
     let section = section("README.md", "I want to know …");
     let commands = codes(&section).into_iter().filter(|code| calls(code).next().is_some());
-    let mut run = 0;
-    for command in commands {
-        // Reads a recording in place of tracing, and in place of the files and hosts that are named.
-        let script = r#"
-            ssh() { shift; "$@"; }
-            sudo() { "$@"; }
-            tcptrace() {
-                case " $* " in
-                *" doctor "*) "$PROGRAM" doctor > /dev/null || true ;;
-                *" -r - "*) "$PROGRAM" "$@" ;;
-                *" -r "*) shift 2; "$PROGRAM" -r "$RECORDING" "$@" ;;
-                *) "$PROGRAM" -r "$RECORDING" "$@" ;;
-                esac
-            }
-        "#;
-        let folder = tempfile::tempdir().expect("a folder");
-        let output = Command::new("bash")
-            .args(["-e", "-o", "pipefail", "-c", &format!("{script}\n{command}")])
-            .env("PROGRAM", binary())
-            .env("RECORDING", root().join("docs/reset.jsonl"))
-            .current_dir(folder.path())
-            .output()
-            .expect("bash can be started");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {stderr}");
-        run += 1;
+    let printed: Vec<_> = commands.map(|command| print(&command)).collect();
+    assert!(printed.len() > 10, "only {}", printed.len());
+    for said in ["reset by the server: it closed with data unread", r#"["server","curl","python3"]"#] {
+        assert!(printed.iter().any(|text| text.contains(said)), "{said}: {printed:?}");
     }
-    assert!(run > 12, "only {run}");
+}
+
+/// Runs a command line with a recording in place of this host, and of the files and hosts that are named. Returns what it prints.
+#[track_caller]
+fn print(command: &str) -> String {
+    let script = r#"
+        ssh() { shift; "$@"; }
+        sudo() { "$@"; }
+        tcptrace() {
+            case " $* " in
+            *" -r - "*) "$PROGRAM" "$@" ;;
+            *" -r "*) shift 2; "$PROGRAM" -r "$RECORDING" "$@" ;;
+            " doctor ") "$PROGRAM" doctor --help ;;
+            *) "$PROGRAM" -r "$RECORDING" "$@" ;;
+            esac
+        }
+    "#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let Output { status, stdout, stderr } = Command::new("bash")
+        .args(["-e", "-o", "pipefail", "-c", &format!("{script}\n{command}")])
+        .env("PROGRAM", binary())
+        .env("RECORDING", root().join("docs/reset.jsonl"))
+        .current_dir(folder.path())
+        .output()
+        .expect("bash can be started");
+    assert!(status.success(), "{command}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).expect("UTF-8")
 }
