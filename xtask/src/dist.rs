@@ -12,15 +12,8 @@ use anyhow::{Context as _, Result};
 use crate::{process, project::Project};
 
 /// Files packed in the archive besides what cargo builds.
-const TEXTS: [&str; 7] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "LICENSE-APACHE",
-    "LICENSE-MIT",
-];
+const TEXTS: [&str; 7] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
 /// Folders of documents packed in the archive, so that the links between them work there.
 const DOCUMENTS: [&str; 2] = ["docs", "findings"];
