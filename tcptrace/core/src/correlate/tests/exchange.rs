@@ -154,6 +154,11 @@ impl Exchange {
         self.connections.poll_timeout().map(|BootTime(at)| at)
     }
 
+    /// Whether the events are those of a capture.
+    pub(in crate::correlate) fn is_capture(&self) -> bool {
+        self.connections.netns == NO_NAMESPACE
+    }
+
     pub(in crate::correlate) fn now(&self) -> u64 {
         self.now
     }
