@@ -24,7 +24,7 @@ use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_t
 /// is told only where there is proof.
 fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     json!({
-        "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "waiting_for": null,
+        "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
             "addr": client, "port": SOME, "isn": SOME, "pid": std::process::id(), "comm": "tt-client", "options": SOME,
         },

@@ -39,6 +39,7 @@ fn a_full_accept_queue_answers_no_syn() {
     let full = but(
         timed_out(second.handshake),
         json!({
+            "accept_queue": { "length": 1, "limit": 0 },
             "summary": [format!("timed out after {syns} SYNs, "), "; the server's accept queue is full (1 of 0)"],
         }),
     );

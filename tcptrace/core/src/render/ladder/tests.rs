@@ -1,5 +1,6 @@
 //! Ladders of exchanges that go through the correlator, as people see them.
 
+mod bounds;
 mod deadlines;
 mod exchanges;
 mod pictures;

@@ -1,6 +1,6 @@
 //! A way to write exchanges down, and to see them drawn.
 
-use std::{cell::Cell, net::IpAddr, rc::Rc};
+use std::{cell::Cell, net::IpAddr, num::NonZeroU32, rc::Rc};
 
 use crate::{
     correlate::{Correlated, Correlator},
@@ -27,7 +27,7 @@ const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 102, 128, 7, 0, 0, 0, 0
 pub(super) struct Script {
     connections: Correlator,
     describer: Describer,
-    ladder: Ladder,
+    pub(super) ladder: Ladder,
     pub(super) width: Rc<Cell<usize>>,
     pub(super) out: Vec<u8>,
     now: u64,
@@ -74,6 +74,11 @@ impl Script {
     pub(super) fn here(&mut self, ends: &[Role]) -> &mut Self {
         self.here = ends.to_vec();
         self
+    }
+
+    /// No more connections than this are remembered.
+    pub(super) fn limit(&mut self, most: u32) {
+        self.connections.limit(NonZeroU32::new(most).expect("some"));
     }
 
     /// The next event happens then.
