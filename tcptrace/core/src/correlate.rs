@@ -39,7 +39,7 @@ use self::{
     ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
     reorder::Waiting,
     table::{Table, listeners::Listeners},
-    verdict::{assemble, close, handshake, progress},
+    verdict::{assemble, close, handshake, progress, stalled},
 };
 use crate::event::{BootTime, Event, Loss, LossSource};
 
@@ -239,7 +239,7 @@ impl Correlator {
         if progress::due(conn).is_some_and(|due| now.is_none_or(|now| due <= now)) {
             conn.stalls = conn.stalls.saturating_add(1);
             let at = now.unwrap_or(conn.last);
-            emit(Correlated::Stalled(Box::new(progress::stalled(conn, at, gaps, here))));
+            emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, here))));
         }
     }
 

@@ -7,4 +7,5 @@ mod inferred_states;
 pub(in crate::correlate) mod progress;
 mod reset;
 pub(crate) mod sentence;
+pub(in crate::correlate) mod stalled;
 mod state_times;

@@ -122,7 +122,7 @@ impl Render for Ladder {
             OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
             OutputRecord::Evicted(evicted) => drop(self.blocks.take(evicted.conn)),
             OutputRecord::Start(_) | OutputRecord::Lost(_) => {
-                self.line(out, |this, out| this.events.render(record, out))
+                self.line(out, |this, out| this.events.render(record, out));
             }
             OutputRecord::End(_) => {
                 self.blocks.clear();
