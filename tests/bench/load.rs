@@ -5,10 +5,10 @@ use std::{path::PathBuf, process::Command};
 use serde_json::Value;
 use tcptrace_tests::Netns;
 
-/// What load is made.
+/// The kind of load.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Load {
-    /// Correlator opened and closed flat out, on all processors.
+    /// Connections opened and closed flat out, on all processors.
     Correlator,
     /// One byte to and fro, on one processor.
     PingPong,
@@ -17,7 +17,7 @@ pub(crate) enum Load {
 /// How much there was in one run.
 #[derive(Clone, Copy)]
 pub(crate) struct Done {
-    /// Correlator, or round trips.
+    /// Connections, or round trips.
     pub(crate) count: u64,
     /// On so many processors, which were busy with nothing else.
     pub(crate) processors: f64,

@@ -19,12 +19,12 @@ const SYNS: u32 = 100_000;
 /// What a tracer that remembers so few may need: the program, a ring buffer of 32 MiB mapped twice, and some room.
 const ENOUGH_KIB: u64 = 112 << 10;
 
-/// Correlator that come and go, and how much more memory the tracer may have after them than when the first tenth of them
+/// Connections that come and go, and how much more memory the tracer may have after them than when the first tenth of them
 /// had filled what it remembers of ended ones, in KiB.
 const MANY: u64 = 2_000_000;
 const FLAT_KIB: u64 = 16 << 10;
 
-/// What [`memory`] calls the most that a process has had.
+/// The name by which [`memory`] finds the largest memory use of a process.
 const PEAK: &str = "VmHWM";
 
 /// Has the load open and close connections for this long; how many there were.

@@ -1,4 +1,4 @@
-//! What was recorded live says the same again, byte by byte.
+//! Reading a live recording reproduces its output byte for byte.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tcptrace_tests::{
     Connection, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end, send, text,
 };
 
-/// What is read from a recording, as it is written.
+/// The output of reading a recording.
 fn replay(path: &Path, arguments: &[&str]) -> String {
     output(Command::new(binary()).arg("-r").arg(path).arg("--json").args(arguments))
 }
@@ -41,7 +41,7 @@ fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// Correlator that end in every way that can be had at will, on three ports from `port` on; the last one is left open by
+/// Connections that end in every way that can be had at will, on three ports from `port` on; the last one is left open by
 /// one of its ends.
 fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
     let ends = loopback(netns, port);

@@ -11,7 +11,7 @@ use tcptrace_tests::{ACK, FIN, SYN, tcp_packet};
 
 const PUSH: u8 = 0x08;
 
-/// Correlator that are open at the same time: their segments are mixed.
+/// Connections that are open at the same time: their segments are mixed.
 const AT_ONCE: u64 = 64;
 
 /// Between two segments of the file.
@@ -93,7 +93,7 @@ fn packet(number: u64, step: u32, &(by_client, flags, seq, ack, payload): &Segme
     tcp_packet(from, to, flags, (isns.0.wrapping_add(seq), ack), &options(flags, step), payload)
 }
 
-/// What Linux sends: in a SYN everything, afterwards timestamps alone.
+/// The options as Linux sends them: all of them in a SYN, timestamps only afterwards.
 fn options(flags: u8, clock: u32) -> Vec<u8> {
     let [value, echo] = [1000 + clock, 1000 + clock.saturating_sub(1)].map(u32::to_be_bytes);
     let timestamp = [value, echo].concat();

@@ -1,4 +1,4 @@
-//! Correlator that are opened and closed flat out.
+//! Opens and closes connections as fast as possible.
 
 use std::{
     io::Read as _,
