@@ -9,7 +9,7 @@ use tcptrace_tests::Netns;
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Load {
     /// Connections opened and closed flat out, on all processors.
-    Correlator,
+    Connections,
     /// One byte to and fro, on one processor.
     PingPong,
 }
@@ -29,7 +29,7 @@ impl Load {
     pub(crate) fn run(self, netns: &Netns, seconds: f64, placement: &str) -> Done {
         let seconds = seconds.to_string();
         let arguments = match self {
-            Self::Correlator => vec!["connections", &seconds, placement],
+            Self::Connections => vec!["connections", &seconds, placement],
             Self::PingPong => vec!["ping-pong", &seconds],
         };
         let said = netns.output(Command::new(program()).args(arguments));
