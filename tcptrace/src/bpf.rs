@@ -17,5 +17,5 @@ pub use kernel::{
 };
 pub use maps::{loss_counters::LossCounters, pending_states::Pending, ring::Ring};
 pub use object::{LoadSettings, Object};
-pub use program_log::Messages;
+pub use program_log::ProgramLog;
 pub use tc::attach::{AttachMode, Attachments};

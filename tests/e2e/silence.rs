@@ -8,7 +8,7 @@ use std::{
 use rustix::process::Signal;
 use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Screen, binary, eventually};
 
-/// What the line begins with.
+/// The beginning of the line.
 const NOTHING: &str = "tcptrace: nothing yet: ";
 
 fn loopback(netns: &Netns, port: u16) -> Ends {

@@ -21,7 +21,7 @@ use super::{
         tracepoint_format::{self, CATEGORY, NAME},
     },
     maps::{filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring},
-    program_log::Messages,
+    program_log::ProgramLog,
 };
 use tcptrace_core::{event::reset_reason::ResetReasons, filter::Filter};
 
@@ -190,8 +190,8 @@ impl Object {
     }
 
     /// The programs' own messages, for `-v`.
-    pub fn messages(&mut self) -> Option<Messages> {
-        Messages::of(&mut self.ebpf)
+    pub fn messages(&mut self) -> Option<ProgramLog> {
+        ProgramLog::of(&mut self.ebpf)
     }
 }
 

@@ -77,6 +77,10 @@ pub(super) fn phase(conn: &Connection) -> Option<(Phase, BootTime)> {
 /// When the first thing was seen that ends a connection.
 fn close_began(conn: &Connection) -> Option<BootTime> {
     let of = |end: &End| {
+        // Asked for each event: most ends that neither have a socket here nor are closing are done with at once.
+        if !end.had_socket && !end.has_detail() {
+            return None;
+        }
         let by_state = end.states().find(|&(state, at)| is_closing(state) && at != BootTime(0)).map(|(_, at)| at);
         let fin = end.fin().map(|fin| fin.sent.first);
         let rst = end.rst().filter(|rst| rst.seen).map(|rst| rst.at);
