@@ -20,7 +20,7 @@ use self::{
     setup::Trace,
     signals::{Signal, Signals},
 };
-use crate::{bpf::InterfaceChange, cli::Options, entry::Entry, pipeline::Pipeline, privileges, sink::Reopening};
+use crate::{bpf::InterfaceChange, cli::{Options, Verbosity}, entry::Entry, pipeline::Pipeline, privileges, sink::Reopening};
 
 /// Records taken between two looks at everything else.
 const BATCH: usize = 4096;
@@ -87,7 +87,7 @@ async fn trace(options: &Options) -> Result<ExitCode> {
         Err(error) => Err(error),
     };
     service.stopping();
-    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, interfaces, .. } = trace;
+    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, .. } = trace;
 
     // First nothing new may come, then everything that has come is shown.
     attachments.detach(interfaces.netlink()).await;
@@ -96,6 +96,7 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     let ending = ending?;
     while ring.drain(BATCH, |record| pipeline.take(record)) {}
     pipeline.count_losses(&losses.read()?, pipeline.describer.clock.now());
+    let skipped = skips.read();
     drop(object);
     let now = pipeline.describer.clock.now();
     pipeline.end(now);
@@ -105,6 +106,12 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     if ending == Ending::Asked {
         let seconds = began.elapsed().as_secs_f64();
         eprintln!("tcptrace: {counts}; traced for {seconds:.1} s");
+        if options.verbosity >= Verbosity::Verbose {
+            match skipped {
+                Ok(skipped) => eprintln!("tcptrace: skipped: {skipped}"),
+                Err(error) => eprintln!("tcptrace: the counters of what was skipped cannot be read: {error}"),
+            }
+        }
     }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

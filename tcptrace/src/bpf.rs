@@ -1,5 +1,5 @@
-//! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, counting what they
-//! lost. Nothing here knows what a connection is.
+//! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, reading what they lost and
+//! skipped. Nothing here knows what a connection is.
 
 mod attach;
 mod btf;
@@ -18,11 +18,12 @@ mod private_tracefs;
 mod program_info;
 mod readiness;
 mod ring;
+mod skip_counters;
 mod survey;
 mod tracepoint;
 
 pub use attach::{AttachMode, Attachments};
-pub use error::LoadError;
+pub use error::{LoadError, with_causes};
 pub use hints::Hints;
 pub use interfaces::{Interface, InterfaceChange, Interfaces};
 pub use loss::LossCounters;
@@ -31,4 +32,5 @@ pub use object::{LoadSettings, Object};
 pub use pending::Pending;
 pub use program_info::ProgramInfo;
 pub use ring::Ring;
+pub use skip_counters::{SkipCounters, Skipped};
 pub use survey::{Survey, has_tcx};

@@ -11,7 +11,7 @@ use super::{owners::OwnerSearch, silence::Passed};
 use crate::{
     bpf::{
         AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Messages, Object, Pending,
-        Ring, leftovers,
+        Ring, SkipCounters, Skipped, leftovers, with_causes,
     },
     cli::{Attach, Options, Segments, Verbosity},
     describe::Describer,
@@ -34,6 +34,7 @@ pub(super) struct Trace {
     pub(super) hints: Hints,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
+    pub(super) skips: SkipCounters,
     pub(super) pending: Pending,
     pub(super) interfaces: Interfaces,
     pub(super) messages: Option<Messages>,
@@ -87,6 +88,7 @@ impl Trace {
         let messages = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
         let kernel_threads = (!object.btf).then(KernelThreads::default);
         let losses = object.take_loss_counters()?;
+        let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
         // Last, since it empties a file that may be there: only when nothing else can go wrong.
@@ -103,6 +105,7 @@ impl Trace {
             hints: Hints::default(),
             ring,
             losses,
+            skips,
             pending,
             interfaces,
             messages,
@@ -158,12 +161,12 @@ impl Trace {
         if !self.wanted.is_empty()
             && let Err(error) = self.object.add_interface(interface.index)
         {
-            warn!("{error}");
+            warn!("{}", with_causes(&error));
         }
         if self.segments != Segments::None
             && let Err(error) = self.attachments.attach(&mut self.object, self.interfaces.netlink(), interface).await
         {
-            warn!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes()));
+            warn!("segments on {} are not seen: {}", Escaped(interface.name.as_bytes()), with_causes(&error));
         }
     }
 
@@ -174,7 +177,10 @@ impl Trace {
         let name = Escaped(name.as_bytes());
         match hung {
             Ok(()) => warn!("{name} lost its clsact filters; attached again, what passed meanwhile was not seen"),
-            Err(error) => warn!("{name} lost its clsact filters, segments on it are not seen any more: {error}"),
+            Err(error) => warn!(
+                "{name} lost its clsact filters, segments on it are not seen any more: {}",
+                with_causes(&error)
+            ),
         }
     }
 
@@ -210,10 +216,17 @@ impl Trace {
         match self.interfaces.list().await {
             Ok(interfaces) => {
                 let passed = Passed::of(&interfaces).since(&self.passed);
-                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}");
+                let skipped = self.skipped().map(|skipped| format!("; skipped: {skipped}")).unwrap_or_default();
+                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}{skipped}");
             }
             Err(error) => debug!("nothing yet: {scope}; interfaces cannot be asked for their packets: {error}"),
         }
+    }
+
+    /// What the programs have skipped so far; none where that is nothing, or cannot be read.
+    pub(super) fn skipped(&self) -> Option<Skipped> {
+        let skipped = self.skips.read().inspect_err(|error| debug!("the counters of what was skipped: {error}"));
+        skipped.ok().filter(|skipped| !skipped.is_empty())
     }
 
     /// Begins the output, and tells whoever waits for it that everything is attached.

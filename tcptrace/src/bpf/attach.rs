@@ -18,7 +18,7 @@ use tcptrace_ebpf::names;
 
 use super::{
     clsact::Clsact,
-    error::{LoadError, missing, refusal},
+    error::{LoadError, missing, refusal, with_causes},
     interfaces::Interface,
     object::Object,
     owner::{FilterName, Owner},
@@ -115,7 +115,7 @@ impl Attachments {
             AttachMode::Clsact => None,
             AttachMode::Tcx => Some(link(object, interface.index, sides)?),
             AttachMode::Auto => link(object, interface.index, sides)
-                .inspect_err(|error| debug!("no TCX on {}: {error}", interface.name))
+                .inspect_err(|error| debug!("no TCX on {}: {}", interface.name, with_causes(error)))
                 .ok(),
         };
         let way = match tcx {

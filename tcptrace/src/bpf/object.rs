@@ -4,7 +4,7 @@ use std::{hash::BuildHasher as _, io};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
@@ -13,7 +13,7 @@ use zerocopy::IntoBytes as _;
 
 use super::{
     btf::{BtfError, KernelTypes},
-    error::{LoadError, missing, refusal},
+    error::{LoadError, missing, refusal, with_causes},
     filters::match_bits,
     hints,
     loss::LossCounters,
@@ -22,6 +22,7 @@ use super::{
     private_tracefs::with_tracefs,
     program_info::ProgramInfo,
     ring::Ring,
+    skip_counters::SkipCounters,
     tracepoint::{self, CATEGORY, NAME},
 };
 use crate::{filter::Filter, reset_reason::ResetReasons};
@@ -93,7 +94,7 @@ impl Object {
         };
         let mut hints = hints::Available::default();
         let no_btf = if settings.use_btf {
-            use_types(&mut config, &mut hints).err().map(|error| error.to_string())
+            use_types(&mut config, &mut hints).err().map(|error| with_causes(&error))
         } else {
             Some("BTF is not wanted".to_owned())
         };
@@ -180,6 +181,16 @@ impl Object {
         Ok(LossCounters::new(lost))
     }
 
+    /// Takes the counters of what was skipped.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn take_skip_counters(&mut self) -> Result<SkipCounters, LoadError> {
+        let unusable = |cause| LoadError::Map { map: names::SKIPPED, cause };
+        let map = self.ebpf.take_map(names::SKIPPED).ok_or_else(|| unusable(missing()))?;
+        PerCpuArray::try_from(map).map(SkipCounters::new).map_err(|e| unusable(io::Error::other(e)))
+    }
+
     /// Takes the map of what waits for its port or its peer.
     ///
     /// # Errors
@@ -201,8 +212,9 @@ fn use_types(config: &mut Config, hints: &mut hints::Available) -> Result<(), Bt
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
     let (available, layout) = hints::Available::of(&types);
-    *hints = available;
+    config.tells_reset_reason = u32::from(available.tells_reset_reason);
     config.hints = layout.unwrap_or(config.hints);
+    *hints = available;
     Ok(())
 }
 
@@ -225,7 +237,7 @@ fn open(settings: &LoadSettings<'_>, config: &Config) -> Result<Ebpf, LoadError>
         .map_max_entries(names::PENDING, pending)
         .map_max_entries(names::WATCHED, watched)
         .load(OBJECT)
-        .map_err(LoadError::Object)
+        .map_err(|error| LoadError::Object(refusal(&error)))
 }
 
 /// The layout of the tracepoint's record.

@@ -16,6 +16,7 @@ use crate::{
     app::setup::own_netns,
     bpf::{
         AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Object, ProgramInfo, Ring,
+        SkipCounters, Skipped,
     },
     event::{Event, StateChange},
     filter::Filter,
@@ -45,6 +46,8 @@ pub(super) struct Seen {
     pub(super) states: usize,
     /// Records that were lost meanwhile, and runs that the kernel skipped.
     pub(super) lost: u64,
+    /// What the programs skipped meanwhile: other traffic of loopback too, which a filter cannot exclude.
+    pub(super) skipped: Skipped,
     /// The first end's FIN has been acknowledged.
     pub(super) half_closed: bool,
     /// Whether the kernel compiles programs to machine code, where it tells.
@@ -107,8 +110,8 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
         verbose: false,
     })?;
     let mut attachments = Attachments::load(&mut object, AttachMode::Auto)?;
-    let (ring, losses) = (object.take_ring()?, object.take_loss_counters()?);
-    let trial = Trial { seen: Seen::default(), ring, losses, address, netns };
+    let (ring, losses, skips) = (object.take_ring()?, object.take_loss_counters()?, object.take_skip_counters()?);
+    let trial = Trial { seen: Seen::default(), ring, losses, skips, address, netns };
     let seen = trial.run(&mut object, &mut attachments, &interfaces, loopback, listener).await;
     // Whatever came of it.
     attachments.detach(interfaces.netlink()).await;
@@ -119,6 +122,7 @@ struct Trial {
     seen: Seen,
     ring: Ring,
     losses: LossCounters,
+    skips: SkipCounters,
     /// Of the listener.
     address: SocketAddr,
     netns: u32,
@@ -151,6 +155,7 @@ impl Trial {
         drop(server);
         self.watch(Seen::everything).await?;
         self.seen.lost = self.losses.read()?.iter().map(|(_, count)| count).sum();
+        self.seen.skipped = self.skips.read()?;
         Ok(self.seen)
     }
 
