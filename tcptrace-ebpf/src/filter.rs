@@ -3,8 +3,8 @@
 //! What the filter lists is asked through [`Lists`]: in the kernel it lies in maps, in the tests in memory.
 
 use crate::{
-    Address, DIRECTION_IN, FAMILY_V4, FAMILY_V6, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS,
-    MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
+    Address, DIRECTION_IN, FAMILY_V4, FAMILY_V6, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES,
+    MATCH_LOCAL_PORTS, MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
     headers::Ip,
 };
 
@@ -91,13 +91,7 @@ fn port(lists: &impl Lists, list: u32, end: End<'_>) -> Match {
 
 /// Decides for a segment. `two_ends` is loopback, where source and destination are both local.
 #[inline(always)]
-fn segment(
-    lists: &impl Lists,
-    family: u8,
-    local: (&Address, u16),
-    remote: (&Address, u16),
-    two_ends: bool,
-) -> bool {
+fn segment(lists: &impl Lists, family: u8, local: (&Address, u16), remote: (&Address, u16), two_ends: bool) -> bool {
     if lists.matches() & !MATCH_INTERFACES == 0 {
         return true;
     }
@@ -127,7 +121,8 @@ fn listed(lists: &impl Lists, list: u32, port: u16) -> bool {
 
 #[inline(always)]
 fn family_matches(lists: &impl Lists, family: u8) -> bool {
-    !(filtered(lists, MATCH_FAMILY_V4) && family != FAMILY_V4 || filtered(lists, MATCH_FAMILY_V6) && family != FAMILY_V6)
+    !(filtered(lists, MATCH_FAMILY_V4) && family != FAMILY_V4
+        || filtered(lists, MATCH_FAMILY_V6) && family != FAMILY_V6)
 }
 
 #[inline(always)]

@@ -164,5 +164,6 @@ fn matches(sent: &Sent, netns: u32) -> bool {
     let local = End { addr: &sent.local_addr, port: sent.local_port, known: true };
     let remote = End { addr: &sent.remote_addr, port: sent.remote_port, known: true };
     filter::ends(&FilterMaps, sent.family, local, remote, false) == Match::Yes
-        && (!filter::filtered(&FilterMaps, MATCH_INTERFACES) || (netns == setting!(netns) && FilterMaps.has_interface(sent.interface)))
+        && (!filter::filtered(&FilterMaps, MATCH_INTERFACES)
+            || (netns == setting!(netns) && FilterMaps.has_interface(sent.interface)))
 }

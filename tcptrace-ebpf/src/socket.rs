@@ -42,9 +42,8 @@ impl Head {
     #[inline(always)]
     pub(crate) fn read(socket: u64, place: &mut MaybeUninit<Self>) -> Result<&Self, Skip> {
         // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
-        let result = unsafe {
-            bpf_probe_read_kernel(place.as_mut_ptr().cast(), size_of::<Self>() as u32, socket as *const _)
-        };
+        let result =
+            unsafe { bpf_probe_read_kernel(place.as_mut_ptr().cast(), size_of::<Self>() as u32, socket as *const _) };
         // SAFETY: filled by the helper.
         if result == 0 { Ok(unsafe { place.assume_init_ref() }) } else { Err(Skip::Unreadable) }
     }

@@ -2,10 +2,7 @@
 //! program decide.
 
 use aya_ebpf::{
-    EbpfContext,
-    bindings::TC_ACT_UNSPEC,
-    helpers::generated::bpf_ktime_get_boot_ns,
-    macros::classifier,
+    EbpfContext, bindings::TC_ACT_UNSPEC, helpers::generated::bpf_ktime_get_boot_ns, macros::classifier,
     programs::TcContext,
 };
 use tcptrace_ebpf::{

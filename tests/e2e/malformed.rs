@@ -78,7 +78,8 @@ fn a_data_offset_shorter_than_the_header_is_no_segment_and_counted() {
     for (v6, port) in [(false, 4374), (true, 4377)] {
         let (left, right) = (Netns::new(), Netns::new());
         let veth = Veth::between(&left, &right, 0);
-        let (from, to) = if v6 { (veth.left_v6(5374), veth.right_v6(port)) } else { (veth.left_v4(5374), veth.right_v4(port)) };
+        let (from, to) =
+            if v6 { (veth.left_v6(5374), veth.right_v6(port)) } else { (veth.left_v4(5374), veth.right_v4(port)) };
         let tracer = Tracer::start(&right, &["-v", "-p", &format!("{port},4378"), "--segments", "all"]);
         let sender = RawSender::new(&left);
         for words in 0..5 {

@@ -168,9 +168,7 @@ fn a_child_without_its_peer_is_decided_later() {
 
 #[test]
 fn a_listener_has_no_remote_end() {
-    let listens = |lists: &Memory, local: &Address| {
-        ends(lists, FAMILY_V4, known(local, 80), unknown(&v4(0)), true)
-    };
+    let listens = |lists: &Memory, local: &Address| ends(lists, FAMILY_V4, known(local, 80), unknown(&v4(0)), true);
     let remote = Memory { matches: MATCH_REMOTE_PORTS, ports: [vec![], vec![], vec![80]], ..Memory::default() };
     assert_eq!(listens(&remote, &v4(1)), Match::No);
     let either = Memory { matches: MATCH_PORTS, ports: [vec![80], vec![], vec![]], ..Memory::default() };

@@ -33,11 +33,7 @@ pub fn headers(frame: &impl Linear) -> Option<(Ip, TcpHeader)> {
             let total = u32::from(u16::from_be(frame.half::<{ IP + 2 }>()));
             let fragment = u16::from_be(frame.half::<{ IP + 6 }>()) & 0x1fff;
             // BIG TCP says that the datagram's length is 0.
-            if frame.byte::<IP>() != 0x45
-                || frame.byte::<{ IP + 9 }>() != IPPROTO_TCP
-                || fragment != 0
-                || total == 0
-            {
+            if frame.byte::<IP>() != 0x45 || frame.byte::<{ IP + 9 }>() != IPPROTO_TCP || fragment != 0 || total == 0 {
                 return None;
             }
             let ip = Ip {

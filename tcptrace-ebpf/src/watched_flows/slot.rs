@@ -74,8 +74,6 @@ impl Bucket {
     pub const EMPTY: Self = Self { slots: [Slot { tag: 0, acks: [0; 2], armed: 0, wanted: [0; 2] }; SLOTS] };
 }
 
-
-
 /// A slot of a bucket.
 ///
 /// # Safety

@@ -12,20 +12,21 @@ use tcptrace_ebpf::{Config, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout,
 use zerocopy::IntoBytes as _;
 
 use super::{
-    btf::{BtfError, KernelTypes},
     error::{LoadError, missing, refusal, with_causes},
-    filters::match_bits,
-    hints,
-    loss::LossCounters,
-    messages::Messages,
-    pending::Pending,
-    private_tracefs::with_tracefs,
-    program_info::ProgramInfo,
-    ring::Ring,
-    skip_counters::SkipCounters,
-    tracepoint::{self, CATEGORY, NAME},
+    hint_programs,
+    kernel::{
+        btf::{BtfError, KernelTypes},
+        program_info::ProgramInfo,
+        tracefs::with_tracefs,
+        tracepoint_format::{self, CATEGORY, NAME},
+    },
+    maps::{
+        filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring,
+        skip_counters::SkipCounters,
+    },
+    program_log::Messages,
 };
-use crate::{filter::Filter, reset_reason::ResetReasons};
+use tcptrace_core::{event::reset_reason::ResetReasons, filter::Filter};
 
 /// The kernel programs, as the build script compiled them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tcptrace-bpf"));
@@ -59,7 +60,7 @@ pub struct Object {
     /// Whether sockets are read at offsets from BTF, or only the tracepoint's own fields are known.
     pub btf: bool,
     /// Which hints there can be.
-    pub(super) hints: hints::Available,
+    pub(super) hints: hint_programs::Available,
     ring_bytes: u32,
     /// Dropping it detaches.
     states: Option<States>,
@@ -92,7 +93,7 @@ impl Object {
             seed: std::hash::RandomState::new().hash_one(OBJECT.len()),
             ..Config::EMPTY
         };
-        let mut hints = hints::Available::default();
+        let mut hints = hint_programs::Available::default();
         let no_btf = if settings.use_btf {
             use_types(&mut config, &mut hints).err().map(|error| with_causes(&error))
         } else {
@@ -188,7 +189,8 @@ impl Object {
     pub fn take_skip_counters(&mut self) -> Result<SkipCounters, LoadError> {
         let unusable = |cause| LoadError::Map { map: names::SKIPPED, cause };
         let map = self.ebpf.take_map(names::SKIPPED).ok_or_else(|| unusable(missing()))?;
-        PerCpuArray::try_from(map).map(SkipCounters::new).map_err(|e| unusable(io::Error::other(e)))
+        let map = PerCpuArray::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
+        SkipCounters::new(map).map_err(unusable)
     }
 
     /// Takes the map of what waits for its port or its peer.
@@ -208,10 +210,10 @@ impl Object {
 }
 
 /// Takes from the kernel's own types what the programs need to know.
-fn use_types(config: &mut Config, hints: &mut hints::Available) -> Result<(), BtfError> {
+fn use_types(config: &mut Config, hints: &mut hint_programs::Available) -> Result<(), BtfError> {
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
-    let (available, layout) = hints::Available::of(&types);
+    let (available, layout) = hint_programs::Available::of(&types);
     config.tells_reset_reason = u32::from(available.tells_reset_reason);
     config.hints = layout.unwrap_or(config.hints);
     *hints = available;
@@ -248,7 +250,7 @@ fn read_format(no_btf: &str) -> Result<TracepointLayout, LoadError> {
         std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
     });
     let text = text.map_err(|error| no_states(format!("tracefs cannot be mounted: {error}")))?.map_err(no_states)?;
-    tracepoint::layout(&text).map_err(|error| no_states(error.to_string()))
+    tracepoint_format::layout(&text).map_err(|error| no_states(error.to_string()))
 }
 
 #[cfg(test)]
