@@ -20,6 +20,7 @@
 mod dedup;
 mod ingest;
 mod output;
+mod receiver;
 mod reorder;
 mod table;
 mod verdict;
@@ -59,6 +60,10 @@ pub struct Correlator {
     listeners: Listeners,
     owners: Owners,
     queues: Queues,
+    /// State changes that must have been missed, as the next one of the same socket showed.
+    state_gaps: u64,
+    /// State changes that the kernel programs could not hand over.
+    lost_states: u64,
 }
 
 impl Correlator {
@@ -79,6 +84,8 @@ impl Correlator {
             listeners: Listeners::default(),
             owners: Owners::default(),
             queues: Queues::default(),
+            state_gaps: 0,
+            lost_states: 0,
         }
     }
 
@@ -128,6 +135,11 @@ impl Correlator {
         }
     }
 
+    /// State changes that must have been missed: each shows where the next change of its socket comes.
+    pub fn state_gaps(&self) -> u64 {
+        self.state_gaps
+    }
+
     /// How many connections there have been.
     pub fn totals(&self) -> Totals {
         self.table.totals()
@@ -162,7 +174,13 @@ impl Correlator {
         }
         let touched = match event {
             Event::State(change) => {
+                let known = self.state_gaps;
                 let (placed, at) = self.place_state(change);
+                // A recording has the loss itself.
+                if self.state_gaps > known && self.waiting.is_some() {
+                    let (count, total) = (self.state_gaps - known, self.lost_states + self.state_gaps);
+                    emit(Correlated::Loss(Loss { at: change.at, source: LossSource::State, count, total }));
+                }
                 if let Some(at) = at {
                     self.introduce(at, emit);
                 }
@@ -194,7 +212,12 @@ impl Correlator {
             Event::Loss(loss) => {
                 // It has been seen here all the same, but is in no recording.
                 self.table.gaps += u64::from(!output || self.waiting.is_none());
-                emit(Correlated::Loss(*loss));
+                let mut loss = *loss;
+                if loss.source == LossSource::State && self.waiting.is_some() {
+                    self.lost_states = loss.total;
+                    loss.total += self.state_gaps;
+                }
+                emit(Correlated::Loss(loss));
                 None
             }
         };

@@ -51,9 +51,13 @@ impl Waiting {
         if *incomplete && now < event.at().plus(LONGEST) {
             return None;
         }
-        let (event, incomplete) = self.queue.pop_front()?;
-        if incomplete && let Event::State(change) = &event {
+        let (mut event, incomplete) = self.queue.pop_front()?;
+        if incomplete && let Event::State(change) = &mut event {
             self.incomplete.remove(&change.socket);
+            if change.new == TcpState::SynSent {
+                // It may be the port of an attempt before.
+                change.local.port = 0;
+            }
         }
         self.front += 1;
         Some(event)
@@ -100,6 +104,8 @@ impl Waiting {
 fn is_incomplete(event: &Event) -> bool {
     let Event::State(StateChange { old, new, local, remote, .. }) = event else { return false };
     match (old, new) {
+        // A socket that connects again still has the port of the attempt before (inet_sport of tcp_v4_connect).
+        (TcpState::Close, TcpState::SynSent) => true,
         (_, TcpState::SynSent) => local.port == 0,
         (TcpState::Listen, TcpState::SynRecv) => remote.port == 0,
         _ => false,

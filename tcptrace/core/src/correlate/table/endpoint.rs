@@ -8,9 +8,9 @@ use std::num::NonZeroU64;
 
 use smallvec::SmallVec;
 
-pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetHint, Rst, Sent};
+pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
 use crate::{
-    event::{BootTime, Process},
+    event::{BootTime, Process, Segment},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -25,6 +25,8 @@ struct Detail {
     odd_rst: Option<Rst>,
     closed: Option<Closed>,
     reset_hint: Option<ResetHint>,
+    /// A segment that acknowledges more than was seen to be sent, up to this offset.
+    claim: Option<Box<(Segment, u64)>>,
     closer: Option<Process>,
     /// The states entered after the first two.
     states: SmallVec<[(TcpState, BootTime); 5]>,
@@ -37,6 +39,8 @@ pub(in crate::correlate) struct End {
     pub(in crate::correlate) sent: u64,
     /// How far behind `sent` the other end's acknowledgements are.
     unacked: u32,
+    /// How far behind what it has acknowledged the other end has offered room.
+    room: u32,
     isn: SeqNumber,
     /// When it entered its first two states.
     entered: [BootTime; 2],
@@ -48,6 +52,10 @@ pub(in crate::correlate) struct End {
     /// The first two states its socket has entered.
     states: [Option<TcpState>; 2],
     has_isn: bool,
+    /// How far its windows are shifted (RFC 7323 §2), as its SYN said.
+    window_shift: u8,
+    /// The other end has offered room.
+    has_room: bool,
     /// Its ISN is no guess.
     pub(in crate::correlate) isn_known: bool,
     /// It has sent a SYN without ACK.
@@ -117,6 +125,11 @@ impl End {
         self.detail.as_ref()?.rst
     }
 
+    /// Its first reset within the window that has not the number expected.
+    pub(in crate::correlate) fn pending_rst(&self) -> Option<Rst> {
+        self.detail.as_ref()?.odd_rst.filter(|rst| rst.in_window)
+    }
+
     /// How its socket ended.
     pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
         self.detail.as_ref()?.closed
@@ -147,10 +160,10 @@ impl End {
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
             (detail.syn, detail.synack, detail.options) = (None, None, None);
-            let Detail { syn: _, synack: _, options: _, fin, rst, odd_rst, closed, reset_hint, closer, states } =
+            let Detail { syn: _, synack: _, options: _, fin, rst, odd_rst, closed, reset_hint, claim, closer, states } =
                 &**detail;
             let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && closed.is_none();
-            if nothing && reset_hint.is_none() && closer.is_none() && states.is_empty() {
+            if nothing && reset_hint.is_none() && claim.is_none() && closer.is_none() && states.is_empty() {
                 self.detail = None;
             }
         }
@@ -171,8 +184,16 @@ impl End {
         self.sent.saturating_sub(u64::from(self.unacked))
     }
 
+    /// The offset behind the last number that the other end has offered room for, where it has offered any.
+    pub(in crate::correlate) fn offered(&self) -> Option<u64> {
+        self.has_room.then(|| self.acked() + u64::from(self.room))
+    }
+
     /// Sets how far it has sent and how far that has been acknowledged.
     fn reach(&mut self, sent: u64, acked: u64) {
+        // What is acknowledged takes up room that had been offered.
+        let taken = u32::try_from(acked.saturating_sub(self.acked())).unwrap_or(u32::MAX);
+        self.room = self.room.saturating_sub(taken);
         self.sent = sent;
         // More than 2^32 bytes cannot be on their way: numbers could not tell them apart (RFC 9293 §3.4).
         self.unacked = u32::try_from(sent.saturating_sub(acked)).unwrap_or(u32::MAX);

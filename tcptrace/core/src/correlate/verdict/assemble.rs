@@ -144,7 +144,8 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen) || conn.ends.iter().any(unseen_reset) {
         missing.push(Missing::Fin);
     }
-    let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect();
+    let unended = |end: &End| end.open_sockets > 0 && kind != CloseKind::Unfinished;
+    let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect() || unended(end);
     if conn.ends.iter().any(without_states) {
         missing.push(Missing::States);
     }
@@ -157,7 +158,7 @@ fn unseen_reset(end: &End) -> bool {
 }
 
 fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {
-    if gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
+    if conn.lost_states || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
         missing.push(Missing::Lost);
     }
     missing
