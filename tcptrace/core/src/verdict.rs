@@ -47,7 +47,7 @@ pub enum Outcome {
     Cancelled,
     /// connect() found no free local port.
     NoPort,
-    /// Nothing came for 64 s, or until tracing ended.
+    /// Nothing came for 65 s, or until tracing ended.
     Unanswered,
 }
 

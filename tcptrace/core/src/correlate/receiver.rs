@@ -72,7 +72,8 @@ pub(in crate::correlate) fn judge(conn: &Connection, from: Side, segment: &Segme
     let ack = view.ack(header);
     // RFC 9293 §3.10.7: in every state a reset is looked at before the SYN.
     if header.has(TcpFlags::RST) {
-        return Accepted { reset: view.reset(header, ack), ack: view.ack_of_reset(ack), ..Accepted::NOTHING };
+        let reset = view.reset(header, ack);
+        return Accepted { reset, ack: ack_of_reset(reset, ack), ..Accepted::NOTHING };
     }
     if header.has(TcpFlags::SYN) {
         return view.syn(segment, ack);
@@ -148,15 +149,6 @@ impl View<'_> {
             return Ack::Refused;
         }
         if self.full { Ack::Ahead(offset.unsigned_abs()) } else { valid }
-    }
-
-    /// RFC 9293 §3.10.7.3: in SYN_SENT the acknowledgement proves that the reset answers the SYN. Elsewhere it is not looked at;
-    /// one that is right tells all the same how far the receiver's data had come.
-    fn ack_of_reset(&self, ack: Ack) -> Ack {
-        match ack {
-            Ack::Ahead(_) => Ack::Refused,
-            known => known,
-        }
     }
 
     fn reset(&self, header: &TcpHeader, ack: Ack) -> Reset {
@@ -239,6 +231,16 @@ impl View<'_> {
             Some(offered) if self.full => to_signed(offered).max(sent),
             _ => sent + HIDDEN,
         }
+    }
+}
+
+/// How much a reset acknowledges: beyond SYN_SENT its receiver does not look (RFC 9293 §3.10.7.4), but the socket that sends it
+/// says how far the other end's data had come.
+fn ack_of_reset(reset: Reset, ack: Ack) -> Ack {
+    match (reset, ack) {
+        (Reset::Exact, Ack::Ahead(offset)) => Ack::Valid(offset),
+        (Reset::Exact, ack) => ack,
+        _ => Ack::Refused,
     }
 }
 

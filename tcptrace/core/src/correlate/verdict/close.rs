@@ -234,7 +234,8 @@ fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> 
     let before = |fin: &Fin| seen.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
     let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
     // Where segments are not watched, a state tells that a FIN was to be sent.
-    let by_state = by_states(conn).filter(|_| !conn.has_segments);
+    let seen = |side: &Side| conn.end(*side).entered(FinWait1).is_some_and(|at| at != BootTime(0));
+    let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
     by_fin.or(by_state).or(Some(side))
 }
 

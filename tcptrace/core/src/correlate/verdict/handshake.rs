@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// After the last SYN or SYN,ACK, nothing more is expected for so long, in nanoseconds: Linux sends its last SYN of seven after
-/// 1 + 2 + 4 + … + 32 s and waits another 64 s (tcp_syn_retries).
-const UNANSWERED: u64 = 64_000_000_000;
+/// 1 + 2 + 4 + … + 32 s and waits another 64 s (tcp_syn_retries); then its socket says that it gives up.
+const UNANSWERED: u64 = 65_000_000_000;
 
 /// How long the ACK of an established connection may come after the state, in nanoseconds: it may wait for data.
 const ACK_LATE: u64 = 1_000_000_000;

@@ -143,7 +143,8 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
         // The kernel gives the same reason where TCP_LINGER2 is negative; the error is there only where data came.
         ResetReason::TcpAbortOnData => {
             let by_data = own.closed().is_some_and(|closed| closed.error == Some(ECONNRESET));
-            (late || by_data).then_some(ResetCause::DataAfterClose)
+            let answers_data = own.rst().is_some_and(|rst| rst.context.answers) && conn.end(side.other()).data_seen;
+            (late || by_data || answers_data).then_some(ResetCause::DataAfterClose)
         }
         ResetReason::NoSocket | ResetReason::TcpTimewaitSocket if late => Some(ResetCause::DataAfterClose),
         ResetReason::NoSocket if met_by_late_fin(conn, side) => Some(ResetCause::LateFin),
