@@ -1,13 +1,13 @@
 //! The live trace: the only place where tasks, signals and time meet.
 
 pub mod doctor;
-mod owners;
+mod no_traffic_notice;
+mod owner_lookup;
 mod priority;
 mod replay;
-mod service;
-mod setup;
+mod service_manager;
 mod signals;
-mod silence;
+mod trace;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -16,11 +16,12 @@ use log::{debug, warn};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use self::{
-    service::Service,
-    setup::Trace,
+    service_manager::Service,
     signals::{Signal, Signals},
+    trace::Trace,
 };
-use crate::{bpf::InterfaceChange, cli::Options, entry::Entry, pipeline::Pipeline, privileges, sink::Reopening};
+use crate::{cli::Options, host_clock, interfaces::InterfaceChange, pipeline::Pipeline, privileges, sink::Reopening};
+use tcptrace_core::output_record::OutputRecord;
 
 /// Records taken between two looks at everything else.
 const BATCH: usize = 4096;
@@ -95,9 +96,9 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     drop(hints);
     let ending = ending?;
     while ring.drain(BATCH, |record| pipeline.take(record)) {}
-    pipeline.count_losses(&losses.read()?, pipeline.describer.clock.now());
+    pipeline.count_losses(&losses.read()?, host_clock::now());
     drop(object);
-    let now = pipeline.describer.clock.now();
+    let now = host_clock::now();
     pipeline.end(now);
 
     let counts = counts(&pipeline);
@@ -118,7 +119,7 @@ fn counts(pipeline: &Pipeline) -> String {
 }
 
 fn status(trace: &Trace) -> String {
-    service::status(&trace.scope(), &counts(&trace.pipeline))
+    service_manager::status(&trace.scope(), &counts(&trace.pipeline))
 }
 
 /// Shows what comes until it is time to end.
@@ -132,9 +133,10 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, service: &mut Service,
     // While records keep coming, the ring is looked at again soon, instead of waiting for a wake-up.
     let mut next_look = None;
     loop {
-        let deadline = trace.pipeline.poll_timeout().map(|deadline| {
-            Instant::now() + Duration::from_nanos(deadline.plus(SETTLED).since(trace.pipeline.describer.clock.now()))
-        });
+        let deadline = trace
+            .pipeline
+            .poll_timeout()
+            .map(|deadline| Instant::now() + Duration::from_nanos(deadline.plus(SETTLED).since(host_clock::now())));
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
@@ -158,7 +160,7 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, service: &mut Service,
             snapshot = trace.owners.next() => {
                 // What lies in the ring has happened before.
                 pass_time(trace);
-                let now = trace.pipeline.describer.clock.now();
+                let now = host_clock::now();
                 let Trace { owners, pipeline, .. } = trace;
                 owners.take(&snapshot, pipeline, now);
             }
@@ -224,7 +226,7 @@ fn drain(trace: &mut Trace) -> Option<Instant> {
 
 /// Deadlines run on event time: what lies in the ring has happened before now.
 fn pass_time(trace: &mut Trace) {
-    let now = trace.pipeline.describer.clock.now();
+    let now = host_clock::now();
     let Trace { ring, pipeline, .. } = trace;
     let more = ring.drain(BATCH, |record| pipeline.take(record));
     // Where even more lies there, its own times will do.
@@ -235,11 +237,11 @@ fn pass_time(trace: &mut Trace) {
 }
 
 fn read_counters(trace: &mut Trace) {
-    trace.pipeline.describer.clock.resample();
+    host_clock::compare(&mut trace.pipeline.describer.clock);
     // Read first: what was lost by then belongs behind what lies in the ring.
     let totals = trace.losses.read();
     pass_time(trace);
-    let now = trace.pipeline.describer.clock.now();
+    let now = host_clock::now();
     match totals {
         Ok(totals) => {
             trace.pipeline.count_losses(&totals, now);
@@ -256,7 +258,7 @@ fn read_counters(trace: &mut Trace) {
 
 /// A new file begins with what is traced, as the first one did.
 fn reopen(trace: &mut Trace) -> Option<Reopening> {
-    let start = Entry::Start(trace.start_entry());
+    let start = OutputRecord::Start(trace.start_entry());
     let reopening = trace.pipeline.reopen_file(&start);
     trace.pipeline.flush();
     reopening

@@ -1,34 +1,21 @@
 //! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, counting what they
 //! lost. Nothing here knows what a connection is.
 
-mod attach;
-mod btf;
-mod clsact;
 mod error;
-mod filters;
-mod hints;
-mod interfaces;
-pub mod leftovers;
-mod loss;
-mod messages;
+mod hint_programs;
+pub mod kernel;
+pub mod maps;
 mod object;
-mod owner;
-mod pending;
-mod private_tracefs;
-mod program_info;
-mod readiness;
-mod ring;
-mod survey;
-mod tracepoint;
+mod program_log;
+pub mod tc;
 
-pub use attach::{AttachMode, Attachments};
 pub use error::LoadError;
-pub use hints::Hints;
-pub use interfaces::{Interface, InterfaceChange, Interfaces};
-pub use loss::LossCounters;
-pub use messages::Messages;
+pub use hint_programs::Hints;
+pub use kernel::{
+    features::{Survey, has_tcx},
+    program_info::ProgramInfo,
+};
+pub use maps::{loss_counters::LossCounters, pending_states::Pending, ring::Ring};
 pub use object::{LoadSettings, Object};
-pub use pending::Pending;
-pub use program_info::ProgramInfo;
-pub use ring::Ring;
-pub use survey::{Survey, has_tcx};
+pub use program_log::Messages;
+pub use tc::attach::{AttachMode, Attachments};

@@ -1,6 +1,6 @@
 //! The command line: what can be written on it and what its help says. [`Options`] is what comes of it.
 //!
-//! This module and [`crate::filter`] use nothing else of the crate, so that the man page and the completions can be
+//! This module and [`tcptrace_core::filter`] use nothing else of the crate, so that the man page and the completions can be
 //! made from them alone.
 
 mod emit;
@@ -29,7 +29,7 @@ pub use self::{
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, Output, Segments},
 };
-use crate::filter::{HostSet, PortSet};
+use tcptrace_core::filter::{HostSet, PortSet};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,8 +6,8 @@ use log::LevelFilter;
 use tcptrace::{
     app,
     cli::{Cli, Command, Surroundings, Verbosity},
-    schema,
 };
+use tcptrace_core::output_record;
 
 fn main() -> ExitCode {
     let cli = Cli::from_env();
@@ -33,7 +33,7 @@ fn exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
 
 /// Somebody who stops reading in the middle has seen enough.
 fn print_schema() -> ExitCode {
-    match std::io::stdout().write_all(schema::json_schema_text().as_bytes()) {
+    match std::io::stdout().write_all(output_record::json_schema_text().as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             eprintln!("tcptrace: the schema cannot be written to stdout: {error}");
             ExitCode::FAILURE

@@ -7,11 +7,13 @@ use log::error;
 
 use crate::{
     cli::{COLUMNS, Emit, Options, Output as Form},
-    connections::Placed,
-    entry::Entry,
-    event::BootTime,
-    render::{Drawing, Events, Json, Render, Timeline},
     sink::{BUDGET, End, Finish, Offer, Reopening, Sink, SinkError},
+};
+use tcptrace_core::{
+    correlate::Correlated,
+    event::BootTime,
+    output_record::OutputRecord,
+    render::{Drawing, Events, Json, Render, Timeline},
 };
 
 /// Bytes gathered before they are handed on, unless the ring runs empty first.
@@ -52,7 +54,7 @@ impl Destination {
     }
 
     /// Returns how many entries had to be given up.
-    fn write(&mut self, entry: &Entry) -> u64 {
+    fn write(&mut self, entry: &OutputRecord) -> u64 {
         if !self.emit.contains(kind(entry)) {
             return 0;
         }
@@ -89,7 +91,7 @@ impl Destination {
 
     /// Writes a report of what was given up here and has not been told yet, which `report` makes of the number. It is no
     /// entry that could be missed itself: if it is given up, the next one tells the same.
-    fn tell_losses(&mut self, report: impl FnOnce(u64) -> Entry) {
+    fn tell_losses(&mut self, report: impl FnOnce(u64) -> OutputRecord) {
         if self.untold > 0 {
             let entry = report(self.untold);
             self.telling += std::mem::take(&mut self.untold);
@@ -189,22 +191,22 @@ impl Output {
     }
 
     /// Whether [`Self::write`] would write the entry of this.
-    pub fn wants(&self, placed: &Placed) -> bool {
+    pub fn wants(&self, placed: &Correlated) -> bool {
         self.has_file() || self.stdout.emit.contains(kind_of_placed(placed))
     }
 
     /// Writes an entry everywhere. What is given up may be older entries.
-    pub fn write(&mut self, entry: &Entry) -> GivenUp {
+    pub fn write(&mut self, entry: &OutputRecord) -> GivenUp {
         GivenUp { stdout: self.stdout.write(entry), ..self.write_file(entry) }
     }
 
     /// Writes an entry to stdout alone.
-    pub fn write_stdout(&mut self, entry: &Entry) -> GivenUp {
+    pub fn write_stdout(&mut self, entry: &OutputRecord) -> GivenUp {
         GivenUp { stdout: self.stdout.write(entry), file: 0 }
     }
 
     /// Writes an entry to the file alone.
-    pub fn write_file(&mut self, entry: &Entry) -> GivenUp {
+    pub fn write_file(&mut self, entry: &OutputRecord) -> GivenUp {
         GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(entry)) }
     }
 
@@ -214,7 +216,7 @@ impl Output {
     }
 
     /// Writes to each destination what it has lost and does not know yet; `report` makes an entry of the number.
-    pub fn tell_losses(&mut self, mut report: impl FnMut(u64) -> Entry) {
+    pub fn tell_losses(&mut self, mut report: impl FnMut(u64) -> OutputRecord) {
         [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten().for_each(|to| to.tell_losses(&mut report));
     }
 
@@ -224,7 +226,7 @@ impl Output {
     }
 
     /// Opens the file again, if there is one, which begins with `start`.
-    pub fn reopen_file(&mut self, start: &Entry) -> (GivenUp, Option<Reopening>) {
+    pub fn reopen_file(&mut self, start: &OutputRecord) -> (GivenUp, Option<Reopening>) {
         let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
         let reopening = file.sink.reopen();
@@ -305,23 +307,23 @@ fn tell(end: &End) -> bool {
 
 /// What `--emit` has to name for this to be written: it chooses among the types that make up the bulk, and what frames them
 /// always comes.
-fn kind(entry: &Entry) -> Emit {
+fn kind(entry: &OutputRecord) -> Emit {
     match entry {
-        Entry::State(_) | Entry::Owner(_) | Entry::Hint(_) => Emit::STATE,
-        Entry::Segment(_) | Entry::Icmp(_) => Emit::SEGMENT,
-        Entry::Handshake(_) => Emit::HANDSHAKE,
-        Entry::Close(_) => Emit::CLOSE,
-        Entry::Start(_) | Entry::Lost(_) | Entry::End(_) => Emit::NONE,
+        OutputRecord::State(_) | OutputRecord::Owner(_) | OutputRecord::Hint(_) => Emit::STATE,
+        OutputRecord::Segment(_) | OutputRecord::Icmp(_) => Emit::SEGMENT,
+        OutputRecord::Handshake(_) => Emit::HANDSHAKE,
+        OutputRecord::Close(_) => Emit::CLOSE,
+        OutputRecord::Start(_) | OutputRecord::Lost(_) | OutputRecord::End(_) => Emit::NONE,
     }
 }
 
 /// The same before it is described.
-fn kind_of_placed(placed: &Placed) -> Emit {
+fn kind_of_placed(placed: &Correlated) -> Emit {
     match placed {
-        Placed::State(_) | Placed::Owner(_) | Placed::Listener(_) | Placed::Hint(_) => Emit::STATE,
-        Placed::Segment(_) | Placed::Icmp(_) => Emit::SEGMENT,
-        Placed::Handshake(_) => Emit::HANDSHAKE,
-        Placed::Close(_) => Emit::CLOSE,
-        Placed::Loss(_) => Emit::NONE,
+        Correlated::State(_) | Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Hint(_) => Emit::STATE,
+        Correlated::Segment(_) | Correlated::Icmp(_) => Emit::SEGMENT,
+        Correlated::Handshake(_) => Emit::HANDSHAKE,
+        Correlated::Close(_) => Emit::CLOSE,
+        Correlated::Loss(_) => Emit::NONE,
     }
 }

@@ -5,16 +5,19 @@ use std::num::NonZeroU32;
 use log::error;
 
 use crate::{
-    connections::{Connections, Placed, Totals, Unanswered, Unowned},
-    describe::Describer,
-    entry::{EndEntry, Entry, SegmentChoice, StartEntry},
-    event::{BootTime, Event, HintName, Loss, LossSource},
-    kernel_threads::KernelThreads,
-    loss::LossLedger,
+    host_clock,
     output::{GivenUp, Output},
-    record,
-    reset_reason::ResetReasons,
+    procfs::kernel_threads::KernelThreads,
     sink::Reopening,
+};
+use tcptrace_core::{
+    correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
+    decode::ring,
+    describe::Describer,
+    event::{BootTime, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
+    filter::SegmentChoice,
+    loss_ledger::LossLedger,
+    output_record::{EndOutput, OutputRecord, StartOutput},
     tcp::TcpState,
 };
 
@@ -27,7 +30,7 @@ pub struct Pipeline {
     pub output: Output,
     /// What the numbers of reasons mean that this kernel gives for resets.
     pub reset_reasons: ResetReasons,
-    connections: Connections,
+    connections: Correlator,
     max_connections: NonZeroU32,
     ledger: LossLedger,
     /// Where the kernel programs cannot tell kernel threads, they are told here.
@@ -44,25 +47,25 @@ pub struct Pipeline {
 impl Pipeline {
     /// An empty pipeline. `netns` is the namespace whose segments are seen.
     pub fn new(netns: u32, describer: Describer, output: Output, kernel_threads: Option<KernelThreads>) -> Self {
-        Self::with(Connections::new(netns), describer, output, kernel_threads)
+        Self::with(Correlator::new(netns), describer, output, kernel_threads)
     }
 
     /// An empty pipeline for events that have been through one before.
     pub fn recorded(netns: u32, describer: Describer, output: Output) -> Self {
-        Self::with(Connections::recorded(netns), describer, output, None)
+        Self::with(Correlator::recorded(netns), describer, output, None)
     }
 
     /// Forgets everything: another run begins, with events that have been through a pipeline before.
     pub fn begin_again(&mut self, netns: u32, describer: Describer) {
         self.describer = describer;
-        self.connections = Connections::recorded(netns);
+        self.connections = Correlator::recorded(netns);
         self.connections.limit(self.max_connections);
         self.ledger = LossLedger::default();
         self.events = 0;
     }
 
     fn with(
-        connections: Connections,
+        connections: Correlator,
         describer: Describer,
         output: Output,
         kernel_threads: Option<KernelThreads>,
@@ -91,7 +94,7 @@ impl Pipeline {
     /// Takes a record from the ring.
     pub fn take(&mut self, bytes: &[u8]) {
         self.events += 1;
-        let mut decoded = match record::decode(bytes, &self.reset_reasons) {
+        let mut decoded = match ring::decode(bytes, &self.reset_reasons) {
             Ok(decoded) => decoded,
             Err(error) => {
                 if !self.undecodable {
@@ -161,24 +164,24 @@ impl Pipeline {
     }
 
     /// Writes an entry of the tracer's own.
-    pub fn write(&mut self, entry: &Entry) {
+    pub fn write(&mut self, entry: &OutputRecord) {
         let given_up = self.output.write(entry);
         self.give_up(given_up);
     }
 
     /// Writes the first entry.
-    pub fn start(&mut self, start: StartEntry) {
+    pub fn start(&mut self, start: StartOutput) {
         if !self.control_only {
-            return self.write(&Entry::Start(start));
+            return self.write(&OutputRecord::Start(start));
         }
-        let all = StartEntry { segments: SegmentChoice::All, ..start.clone() };
-        let mut given_up = self.output.write_stdout(&Entry::Start(start));
-        given_up += self.output.write_file(&Entry::Start(all));
+        let all = StartOutput { segments: SegmentChoice::All, ..start.clone() };
+        let mut given_up = self.output.write_stdout(&OutputRecord::Start(start));
+        given_up += self.output.write_file(&OutputRecord::Start(all));
         self.give_up(given_up);
     }
 
     /// Opens the file of `--write` again, if there is one.
-    pub fn reopen_file(&mut self, start: &Entry) -> Option<Reopening> {
+    pub fn reopen_file(&mut self, start: &OutputRecord) -> Option<Reopening> {
         let (given_up, reopening) = self.output.reopen_file(start);
         self.give_up(given_up);
         reopening
@@ -213,7 +216,7 @@ impl Pipeline {
         self.pass(|connections, emit| connections.finish(now, emit));
         let totals = self.totals();
         let (events, lost) = self.counts();
-        let end = EndEntry {
+        let end = EndOutput {
             stamp: self.describer.stamp(now),
             connections: totals.numbered,
             open: totals.open(),
@@ -221,7 +224,7 @@ impl Pipeline {
             events,
             lost,
         };
-        self.write(&Entry::End(end));
+        self.write(&OutputRecord::End(end));
     }
 
     fn handle(&mut self, event: &Event) {
@@ -230,12 +233,12 @@ impl Pipeline {
 
     fn pass<F>(&mut self, step: F)
     where
-        F: FnOnce(&mut Connections, &mut dyn FnMut(Placed)),
+        F: FnOnce(&mut Correlator, &mut dyn FnMut(Correlated)),
     {
         let Self { connections, describer, output, control_only, .. } = self;
         let mut given_up = GivenUp::default();
         step(connections, &mut |placed| {
-            let hidden = *control_only && matches!(&placed, Placed::Segment(segment) if !segment.control);
+            let hidden = *control_only && matches!(&placed, Correlated::Segment(segment) if !segment.control);
             if !hidden {
                 if output.wants(&placed) {
                     given_up += output.write(&describer.entry(placed));
@@ -254,8 +257,8 @@ impl Pipeline {
         if !self.output.has_losses_to_tell() {
             return;
         }
-        let at = self.describer.clock.now();
+        let at = host_clock::now();
         let describer = &mut self.describer;
-        self.output.tell_losses(|count| describer.entry(Placed::Loss(Loss { at, source, count, total })));
+        self.output.tell_losses(|count| describer.entry(Correlated::Loss(Loss { at, source, count, total })));
     }
 }

@@ -7,7 +7,7 @@ use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 use rustix::{process::geteuid, system::uname};
 use thiserror::Error;
 
-use crate::text::Escaped;
+use tcptrace_core::text::Escaped;
 
 /// The oldest kernel that the programs are made for.
 pub const OLDEST_KERNEL: KernelRelease = KernelRelease { major: 5, minor: 10 };

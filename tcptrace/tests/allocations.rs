@@ -4,12 +4,12 @@
 mod traffic;
 
 use allocation_counter::measure;
-use tcptrace::{
-    connections::Connections,
+use tcptrace_core::{
+    correlate::Correlator,
+    decode::ring,
     describe::Describer,
-    record,
+    event::reset_reason::ResetReasons,
     render::{Json, Render as _},
-    reset_reason::ResetReasons,
 };
 
 use self::traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic};
@@ -17,7 +17,7 @@ use self::traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic};
 /// From the bytes of the ring to those of JSON.
 struct Path {
     reasons: ResetReasons,
-    connections: Connections,
+    connections: Correlator,
     describer: Describer,
     out: Vec<u8>,
 }
@@ -27,7 +27,7 @@ impl Path {
     fn warm(traffic: &mut Traffic) -> Self {
         let mut describer = Describer::default();
         describer.name_interface(1, "lo");
-        let (reasons, connections) = (ResetReasons::default(), Connections::new(NETNS));
+        let (reasons, connections) = (ResetReasons::default(), Correlator::new(NETNS));
         let mut path = Self { reasons, connections, describer, out: Vec::with_capacity(1 << 20) };
         path.take(&traffic.listen());
         while traffic.connections() < 4 * CONCURRENT {
@@ -39,7 +39,7 @@ impl Path {
     fn take(&mut self, records: &Records) {
         let Self { reasons, connections, describer, out } = self;
         for bytes in records.iter() {
-            let decoded = record::decode(bytes, reasons).expect("a record of this build");
+            let decoded = ring::decode(bytes, reasons).expect("a record of this build");
             connections.handle_event(&decoded.event, &mut |placed| {
                 Json.render(&describer.entry(placed), out);
             });

@@ -1,4 +1,4 @@
-//! Connections that are opened and closed flat out.
+//! Correlator that are opened and closed flat out.
 
 use std::{
     io::Read as _,

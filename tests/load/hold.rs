@@ -1,4 +1,4 @@
-//! Connections that are open, and stay so.
+//! Correlator that are open, and stay so.
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -96,7 +96,7 @@ impl Project {
 
     /// The package with the fuzz targets, which is a workspace of its own.
     pub(crate) fn fuzz_package(&self) -> PathBuf {
-        self.root().join("tcptrace").join("fuzz")
+        self.root().join("tcptrace/core/fuzz")
     }
 
     /// Where cargo builds.

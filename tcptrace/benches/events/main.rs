@@ -11,47 +11,49 @@ mod traffic;
 
 use std::{fs::File, hint::black_box, os::fd::OwnedFd, time::Duration};
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use tcptrace::{
-    capture::{self, Capture},
-    cli::Emit,
-    connections::{Connections, NO_NAMESPACE},
-    describe::Describer,
-    event::{BootTime, Event},
-    output::Output,
-    pipeline::Pipeline,
-    record,
-    reset_reason::ResetReasons,
-    sink::{BUDGET, Sink},
-    tcp::TcpFlags,
-};
-
 use self::{
     processor_time::ProcessorTime,
     traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic},
 };
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tcptrace::{
+    cli::Emit,
+    output::Output,
+    pipeline::Pipeline,
+    sink::{BUDGET, Sink},
+};
+use tcptrace_core::{
+    correlate::{Correlator, NO_NAMESPACE},
+    decode::{
+        capture::{self, Capture},
+        ring,
+    },
+    describe::Describer,
+    event::{BootTime, Event, reset_reason::ResetReasons},
+    tcp::TcpFlags,
+};
 
-/// Connections after which as many ended ones are remembered as ever.
+/// Correlator after which as many ended ones are remembered as ever.
 const WARM: u64 = (1 << 16) + CONCURRENT;
 
-/// Connections of the capture.
+/// Correlator of the capture.
 const CAPTURED: u64 = 5_000;
 
 fn decode(criterion: &mut Criterion<ProcessorTime>) {
     let reasons = ResetReasons::default();
     measure(criterion, "decode", |records| {
         for record in records.iter() {
-            let _ = black_box(&record::decode(record, &reasons));
+            let _ = black_box(&ring::decode(record, &reasons));
         }
     });
 }
 
 fn correlate(criterion: &mut Criterion<ProcessorTime>) {
     let reasons = ResetReasons::default();
-    let mut connections = Connections::new(NETNS);
+    let mut connections = Correlator::new(NETNS);
     measure(criterion, "decode, correlate", |records| {
         for record in records.iter() {
-            let decoded = record::decode(record, &reasons).expect("a record of this build");
+            let decoded = ring::decode(record, &reasons).expect("a record of this build");
             connections.handle_event(&decoded.event, &mut |placed| _ = black_box(&placed));
         }
     });
@@ -135,7 +137,7 @@ fn pcap_file() -> (Vec<u8>, u64) {
     for _ in 0..CAPTURED / CONCURRENT {
         for records in traffic.with_data(1) {
             for record in records.iter() {
-                let decoded = record::decode(record, &reasons).expect("a record of this build");
+                let decoded = ring::decode(record, &reasons).expect("a record of this build");
                 if let Event::Segment(segment) = decoded.event {
                     segments += 1;
                     push_frame(&mut file, &segment);
@@ -146,7 +148,7 @@ fn pcap_file() -> (Vec<u8>, u64) {
     (file, segments)
 }
 
-fn push_frame(file: &mut Vec<u8>, segment: &tcptrace::event::Segment) {
+fn push_frame(file: &mut Vec<u8>, segment: &tcptrace_core::event::Segment) {
     let header = &segment.header;
     let options = header.options.as_slice();
     let length = 40 + options.len() as u32 + segment.length;

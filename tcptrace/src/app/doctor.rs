@@ -15,10 +15,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use self::report::{Report, Verdict};
-use crate::{
-    bpf::{Interfaces, leftovers},
-    preflight,
-};
+use crate::{bpf::tc::stale_filters, interfaces::Interfaces, preflight};
 
 /// What is left on interfaces.
 const LEFTOVERS: &str = "leftovers";
@@ -57,7 +54,7 @@ fn examine(clean: bool) -> Result<Report> {
 async fn clean_up(report: &mut Report) -> Result<()> {
     let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
     let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
-    let cleaned = leftovers::clean(interfaces.netlink(), &present).await;
+    let cleaned = stale_filters::clean(interfaces.netlink(), &present).await;
     if let Some(removed) = cleaned.removed_text() {
         report.add(Verdict::Ok, LEFTOVERS, format!("removed {removed}"));
     } else if cleaned.failed.is_empty() {

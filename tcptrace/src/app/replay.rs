@@ -1,9 +1,9 @@
 //! Reading what was captured or recorded: the same records as live, without a kernel.
 
 mod capture;
+mod event_filter;
 mod progress;
 mod recording;
-mod selection;
 
 use std::{
     fs::{File, Metadata},
@@ -20,11 +20,13 @@ use anyhow::{Context as _, Result, bail};
 use self::progress::Progress;
 use super::FLUSH;
 use crate::{
-    capture::Capture,
     cli::{Options, Verbosity},
-    event::{BootTime, Event},
     pipeline::Pipeline,
     privileges::{Duty, reduce, reduce_to_opening},
+};
+use tcptrace_core::{
+    decode::capture::Capture,
+    event::{BootTime, Event},
     text::Escaped,
 };
 
@@ -50,9 +52,11 @@ pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
     let _context = runtime.enter();
     let Source { name, file, size } = source;
     let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet);
-    match crate::capture::open(file).with_context(|| name.clone())? {
+    match tcptrace_core::decode::capture::open(file).with_context(|| name.clone())? {
         Capture::Frames(frames) => capture::replay(*frames, name, options, progress),
-        Capture::Json(input) => recording::replay(crate::recording::Recording::new(input), name, options, progress),
+        Capture::Json(input) => {
+            recording::replay(tcptrace_core::decode::recording::Recording::new(input), name, options, progress)
+        }
     }
 }
 
@@ -100,7 +104,7 @@ struct Replay<'a> {
     pipeline: Pipeline,
     /// The first event of this run, and the latest.
     times: Option<(BootTime, BootTime)>,
-    /// Connections that ended in runs before this one.
+    /// Correlator that ended in runs before this one.
     ended: u64,
     events: u64,
 }
@@ -123,7 +127,7 @@ impl<'a> Replay<'a> {
             return ControlFlow::Break(());
         }
         self.times = Some((first, last));
-        if selection::is_chosen(event, interface, self.options) {
+        if event_filter::is_chosen(event, interface, self.options) {
             self.pipeline.replay(event);
         }
         self.events += 1;

@@ -12,19 +12,18 @@ use tcptrace_ebpf::{Config, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout,
 use zerocopy::IntoBytes as _;
 
 use super::{
-    btf::{BtfError, KernelTypes},
     error::{LoadError, missing, refusal},
-    filters::match_bits,
-    hints,
-    loss::LossCounters,
-    messages::Messages,
-    pending::Pending,
-    private_tracefs::with_tracefs,
-    program_info::ProgramInfo,
-    ring::Ring,
-    tracepoint::{self, CATEGORY, NAME},
+    hint_programs,
+    kernel::{
+        btf::{BtfError, KernelTypes},
+        program_info::ProgramInfo,
+        tracefs::with_tracefs,
+        tracepoint_format::{self, CATEGORY, NAME},
+    },
+    maps::{filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring},
+    program_log::Messages,
 };
-use crate::{filter::Filter, reset_reason::ResetReasons};
+use tcptrace_core::{event::reset_reason::ResetReasons, filter::Filter};
 
 /// The kernel programs, as the build script compiled them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tcptrace-bpf"));
@@ -58,7 +57,7 @@ pub struct Object {
     /// Whether sockets are read at offsets from BTF, or only the tracepoint's own fields are known.
     pub btf: bool,
     /// Which hints there can be.
-    pub(super) hints: hints::Available,
+    pub(super) hints: hint_programs::Available,
     ring_bytes: u32,
     /// Dropping it detaches.
     states: Option<States>,
@@ -91,7 +90,7 @@ impl Object {
             seed: std::hash::RandomState::new().hash_one(OBJECT.len()),
             ..Config::EMPTY
         };
-        let mut hints = hints::Available::default();
+        let mut hints = hint_programs::Available::default();
         let no_btf = if settings.use_btf {
             use_types(&mut config, &mut hints).err().map(|error| error.to_string())
         } else {
@@ -197,10 +196,10 @@ impl Object {
 }
 
 /// Takes from the kernel's own types what the programs need to know.
-fn use_types(config: &mut Config, hints: &mut hints::Available) -> Result<(), BtfError> {
+fn use_types(config: &mut Config, hints: &mut hint_programs::Available) -> Result<(), BtfError> {
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
-    let (available, layout) = hints::Available::of(&types);
+    let (available, layout) = hint_programs::Available::of(&types);
     *hints = available;
     config.hints = layout.unwrap_or(config.hints);
     Ok(())
@@ -236,7 +235,7 @@ fn read_format(no_btf: &str) -> Result<TracepointLayout, LoadError> {
         std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
     });
     let text = text.map_err(|error| no_states(format!("tracefs cannot be mounted: {error}")))?.map_err(no_states)?;
-    tracepoint::layout(&text).map_err(|error| no_states(error.to_string()))
+    tracepoint_format::layout(&text).map_err(|error| no_states(error.to_string()))
 }
 
 #[cfg(test)]

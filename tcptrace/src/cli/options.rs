@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{Attach, Cli, Color, Emit, Output, Segments};
-use crate::filter::{Family, Filter, HostSet, PortSet};
+use tcptrace_core::{
+    event::Family,
+    filter::{Filter, HostSet, PortSet, SegmentChoice},
+};
 
 /// How much to say on stderr.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -66,6 +69,16 @@ impl Surroundings {
                 let columns = set("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
                 columns.filter(|&columns| columns > 0).unwrap_or(COLUMNS)
             }),
+        }
+    }
+}
+
+impl From<Segments> for SegmentChoice {
+    fn from(segments: Segments) -> Self {
+        match segments {
+            Segments::None => Self::None,
+            Segments::Control => Self::Control,
+            Segments::All => Self::All,
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::ffi::OsStr;
 
 use super::*;
-use crate::filter::{Family, Filter};
+use tcptrace_core::{event::Family, filter::Filter};
 
 fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
     Cli::from_args(["tcptrace"].iter().chain(args))

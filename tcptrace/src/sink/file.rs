@@ -16,7 +16,7 @@ use rustix::{
 };
 use thiserror::Error;
 
-use crate::text::Escaped;
+use tcptrace_core::text::Escaped;
 
 /// Why a file cannot be opened for writing. Paths are escaped.
 #[derive(Debug, Error)]

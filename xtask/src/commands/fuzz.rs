@@ -25,7 +25,7 @@ const MEMORY: u32 = 2048;
 
 /// Let libFuzzer look for inputs that a fuzz target fails with (what it finds: target/fuzz/artifacts)
 ///
-/// It begins with the inputs in tcptrace/fuzz/corpus and with those that earlier runs have added to target/fuzz/corpus.
+/// It begins with the inputs in tcptrace/core/fuzz/corpus and with those that earlier runs have added to target/fuzz/corpus.
 #[derive(Args)]
 pub(crate) struct Fuzz {
     /// Which targets; all of them where none is named
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_target_is_here_and_has_a_corpus() -> Result<()> {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tcptrace/fuzz");
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tcptrace/core/fuzz");
         let programs: BTreeSet<_> = files(&package.join("fuzz_targets"))?;
         let named = TARGETS.map(|(name, _)| package.join("fuzz_targets").join(name).with_extension("rs"));
         assert_eq!(programs, BTreeSet::from(named));

@@ -105,6 +105,8 @@ pub struct Endpoint {
     pub rto_at: Option<u64>,
     tries: u32,
     recovering: bool,
+    /// When it has last answered a segment without data that it did not accept.
+    challenged_at: Option<u64>,
     /// When a delayed acknowledgement is due.
     pub ack_at: Option<u64>,
 }
@@ -140,6 +142,7 @@ impl Endpoint {
             rto_at: None,
             tries: 0,
             recovering: false,
+            challenged_at: None,
             ack_at: None,
         }
     }

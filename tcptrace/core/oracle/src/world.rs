@@ -60,6 +60,9 @@ pub struct History {
     pub forgot: [bool; 2],
 }
 
+/// No exchange has as many events.
+const MOST: usize = 5_000;
+
 #[derive(Clone, Copy, Debug)]
 enum Due {
     Act(Side, Act),
@@ -104,6 +107,7 @@ impl History {
         let until = world.history.plan.stop.unwrap_or(HORIZON);
         while let Some(Reverse((at, _, index))) = world.queue.pop().filter(|Reverse((at, ..))| *at <= until) {
             world.now = at;
+            assert!(world.history.log.len() < MOST, "seed {}: the ends never stop", world.history.plan.seed);
             world.happen(world.due[index]);
         }
         let mut history = world.history;

@@ -138,8 +138,22 @@ fn every_verdict_is_expected_somewhere_and_most_are_certain() {
         }
     }
     let words = [
-        "established", "refused", "reset", "timed_out", "cancelled", "unanswered", "simultaneous", "three_segment",
-        "four_segment", "unfinished", "both", "client", "server", "linger", "unread_data", "data_after_close",
+        "established",
+        "refused",
+        "reset",
+        "timed_out",
+        "cancelled",
+        "unanswered",
+        "simultaneous",
+        "three_segment",
+        "four_segment",
+        "unfinished",
+        "both",
+        "client",
+        "server",
+        "linger",
+        "unread_data",
+        "data_after_close",
     ];
     for word in words {
         assert!(seen.get(word).is_some_and(|&count| count >= 20), "{word}: {seen:?}");

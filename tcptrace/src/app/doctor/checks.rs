@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     bpf::{Survey, has_tcx},
-    clock::Clock,
-    owners,
+    host_clock,
     preflight::{self, KernelRelease},
-    text::Escaped,
+    socket_owners,
 };
+use tcptrace_core::text::Escaped;
 
 /// What the kernel keeps even from root.
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
@@ -192,7 +192,7 @@ pub(super) fn programs(report: &mut Report, seen: Option<&Seen>) {
 
 /// Whether owners of sockets can be found.
 pub(super) fn processes(report: &mut Report) {
-    match owners::snapshot(Clock::new().now()) {
+    match socket_owners::snapshot(host_clock::now()) {
         Ok(snapshot) if snapshot.lacks_owners() => report.add(
             Limited,
             "processes",

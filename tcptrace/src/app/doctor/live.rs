@@ -13,14 +13,14 @@ use tokio::{
 };
 
 use crate::{
-    app::setup::own_netns,
-    bpf::{
-        AttachMode, Attachments, Hints, Interface, Interfaces, LoadSettings, LossCounters, Object, ProgramInfo, Ring,
-    },
-    event::{Event, StateChange},
+    app::trace::own_netns,
+    bpf::{AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, ProgramInfo, Ring},
+    interfaces::{Interface, Interfaces},
+};
+use tcptrace_core::{
+    decode::ring,
+    event::{Event, StateChange, reset_reason::ResetReasons},
     filter::Filter,
-    record,
-    reset_reason::ResetReasons,
     tcp::TcpState,
 };
 
@@ -62,7 +62,7 @@ impl Seen {
     fn take(&mut self, bytes: &[u8], port: u16, netns: u32) {
         let of_netns = |change: &StateChange| change.netns.is_none_or(|of| of == netns);
         let listens = |change: &StateChange| change.old == TcpState::Close && change.new == TcpState::Listen;
-        match record::decode(bytes, &ResetReasons::default()).map(|decoded| decoded.event) {
+        match ring::decode(bytes, &ResetReasons::default()).map(|decoded| decoded.event) {
             Ok(Event::Segment(segment)) if [segment.src.port, segment.dst.port].contains(&port) => self.segments += 1,
             Ok(Event::State(change))
                 if [change.local.port, change.remote.port].contains(&port)

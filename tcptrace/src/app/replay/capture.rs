@@ -8,14 +8,17 @@ use rustix::system::uname;
 
 use super::{Progress, Replay};
 use crate::{
-    capture::{Counters, Frames},
     cli::{Options, Segments},
-    connections::NO_NAMESPACE,
-    describe::Describer,
-    entry::{SCHEMA, StartEntry},
-    event::BootTime,
     output::Output,
     pipeline::Pipeline,
+};
+use tcptrace_core::{
+    SCHEMA,
+    correlate::NO_NAMESPACE,
+    decode::capture::{Counters, Frames},
+    describe::Describer,
+    event::BootTime,
+    output_record::StartOutput,
 };
 
 /// Reads a capture to its end.
@@ -68,7 +71,7 @@ pub(super) fn replay<R: Read>(
 
 impl Replay<'_> {
     fn start(&mut self, at: BootTime) {
-        let start = StartEntry {
+        let start = StartOutput {
             stamp: self.pipeline.describer.stamp(at),
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),

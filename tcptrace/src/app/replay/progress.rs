@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{clock::Clock, event::BootTime};
+use tcptrace_core::event::BootTime;
+
+use crate::host_clock;
 
 /// A read that takes less is not worth a word, in nanoseconds.
 const SOON: u64 = 1_000_000_000;
@@ -22,7 +24,6 @@ pub(super) struct Progress {
     name: String,
     /// Bytes in all, where that is known.
     size: Option<u64>,
-    clock: Clock,
     began: BootTime,
     records: u32,
     stage: Stage,
@@ -42,10 +43,9 @@ impl Progress {
     /// Nothing is shown unless it is `wanted` and stderr is a terminal, nor where the output itself runs over a terminal.
     pub(super) fn new(name: &str, size: Option<u64>, wanted: bool) -> Self {
         let watched = wanted && io::stderr().is_terminal() && !io::stdout().is_terminal();
-        let clock = Clock::recorded();
-        let began = clock.now();
+        let began = host_clock::now();
         let stage = if watched { Stage::Early } else { Stage::Silent };
-        Self { name: name.to_owned(), size, clock, began, records: 0, stage }
+        Self { name: name.to_owned(), size, began, records: 0, stage }
     }
 
     /// So many bytes have been read.
@@ -54,7 +54,7 @@ impl Progress {
         if !self.records.is_multiple_of(LOOK) || matches!(self.stage, Stage::Silent) {
             return;
         }
-        if matches!(self.stage, Stage::Early) && self.clock.now().since(self.began) > SOON {
+        if matches!(self.stage, Stage::Early) && host_clock::now().since(self.began) > SOON {
             self.stage = Stage::Shown(self.line());
         }
         if let Stage::Shown(line) = &self.stage {

@@ -6,16 +6,16 @@ use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{Progress, Replay};
-use crate::{
-    cli::Options,
-    connections::NO_NAMESPACE,
+use crate::{cli::Options, output::Output, pipeline::Pipeline};
+use tcptrace_core::{
+    SCHEMA,
+    correlate::NO_NAMESPACE,
+    decode::recording::{Counters, Moment, Record, Recorded, Recording, Start},
     describe::Describer,
-    entry::{SCHEMA, SegmentChoice, StartEntry},
     event::Event,
     filter::Filter,
-    output::Output,
-    pipeline::Pipeline,
-    recording::{Counters, Moment, Record, Recorded, Recording, Start},
+    filter::SegmentChoice,
+    output_record::StartOutput,
 };
 
 /// Reads a recording to its end.
@@ -102,7 +102,7 @@ impl Replay<'_> {
         self.note(start.moment);
         let wanted = SegmentChoice::from(self.options.segments);
         self.pipeline.control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
-        let start = StartEntry {
+        let start = StartOutput {
             stamp: self.pipeline.describer.stamp(start.moment.at),
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),

@@ -1,4 +1,4 @@
-//! Connections on both sides of an address translation: two of them, and the second names the first.
+//! Correlator on both sides of an address translation: two of them, and the second names the first.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -125,7 +125,7 @@ impl Endpoint {
         }
         if self.is_old(arrived) || !self.in_window(arrived) {
             if !arrived.has(RST) {
-                self.send_ack(out);
+                self.challenge(arrived, out);
             }
             return accepted;
         }
@@ -135,12 +135,12 @@ impl Endpoint {
                 let error = if self.state == State::CloseWait { Errno::EPIPE } else { Errno::ECONNRESET };
                 self.enter(State::Close, error, None, false, out);
             } else {
-                self.send_ack(out);
+                self.challenge(arrived, out);
             }
             return accepted;
         }
         if arrived.has(SYN) {
-            self.send_ack(out);
+            self.challenge(arrived, out);
             return accepted;
         }
         if !arrived.has(ACK) {
@@ -200,7 +200,7 @@ impl Endpoint {
         }
         // RFC 5961 §5.2
         if !within(self.snd_una.wrapping_sub(self.max_snd_wnd), arrived.ack, self.snd_nxt) {
-            self.send_ack(out);
+            self.challenge(arrived, out);
             return false;
         }
         self.snd_wnd = u32::from(arrived.window) << self.setup.scale.filter(|_| self.scaled).unwrap_or(0);
@@ -312,7 +312,7 @@ impl Endpoint {
         let mut accepted = Accepted::default();
         if self.is_old(arrived) || !self.in_window(arrived) {
             if !arrived.has(RST) {
-                self.send_ack(out);
+                self.challenge(arrived, out);
             }
             return accepted;
         }
@@ -324,7 +324,7 @@ impl Endpoint {
             return accepted;
         }
         if arrived.has(SYN) || self.state == State::TimeWait {
-            self.send_ack(out);
+            self.challenge(arrived, out);
             return accepted;
         }
         if !arrived.has(ACK) || arrived.space() == 0 {

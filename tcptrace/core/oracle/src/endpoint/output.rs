@@ -12,6 +12,9 @@ const MILLISECOND: u64 = 1_000_000;
 const RTO: u64 = 200 * MILLISECOND;
 const SYN_RTO: u64 = 1_000 * MILLISECOND;
 
+/// net.ipv4.tcp_invalid_ratelimit
+const CHALLENGE_EVERY: u64 = 500 * MILLISECOND;
+
 /// What the timestamps option shows at this time.
 pub(crate) fn clock(now: u64) -> u32 {
     (now / MILLISECOND) as u32 + 1_000_000
@@ -63,7 +66,20 @@ impl Endpoint {
         self.send(SYN | ack, self.iss, 0, out);
     }
 
-    /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`, a challenge ACK too (RFC 5961 §3.2).
+    /// A challenge ACK (RFC 5961 §3.2). Segments without data get no more than one in a while: two ends that do not accept
+    /// each other's acknowledgements would never stop (RFC 5961 §7, tcp_oow_rate_limited of net/ipv4/tcp_input.c).
+    pub(super) fn challenge(&mut self, arrived: &Segment, out: &mut Effects) {
+        let limited = arrived.len == 0 && !arrived.has(SYN);
+        if limited && self.challenged_at.is_some_and(|at| out.now < at + CHALLENGE_EVERY) {
+            return;
+        }
+        if limited {
+            self.challenged_at = Some(out.now);
+        }
+        self.send_ack(out);
+    }
+
+    /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`
     pub(super) fn send_ack(&mut self, out: &mut Effects) {
         let seq = self.snd_nxt;
         self.send(ACK, seq, 0, out);
@@ -81,9 +97,8 @@ impl Endpoint {
     /// tcp_send_active_reset of net/ipv4/tcp_output.c
     pub(super) fn send_active_reset(&mut self, out: &mut Effects) {
         let segment = self.segment(RST | ACK, self.snd_nxt, 0, out.now);
-        let (sender, generation, side) = (self.sender(), self.generation, self.side);
+        let (sender, generation) = (self.sender(), self.generation);
         out.push(Effect::Send { segment, sender, generation, ends_own: true });
-        let _ = side;
     }
 
     /// `<SEQ=SEG.ACK><CTL=RST>`, or `<SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>` (RFC 9293 §3.10.7.1).

@@ -110,6 +110,9 @@ impl Walk {
             let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
             which[side as usize] = true;
         }
+        if segment.has(FIN) && self.fin[side as usize].is_none() {
+            self.fin[side as usize] = Some(self.first_fin(history, index, order));
+        }
         if segment.has(RST) {
             self.reset(history, sent, order);
         }
@@ -135,9 +138,6 @@ impl Walk {
             raise(&mut self.claimed[side as usize], end);
         } else if sent.ends_own && segment.has(ACK) {
             raise(&mut self.claimed[side as usize], segment.seq.wrapping_sub(isns[side as usize]));
-        }
-        if segment.has(FIN) && self.fin[side as usize].is_none() {
-            self.fin[side as usize] = Some(self.first_fin(history, index, order));
         }
     }
 

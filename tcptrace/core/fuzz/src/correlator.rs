@@ -1,0 +1,218 @@
+//! Events in any order, at any time.
+
+use std::num::NonZeroU32;
+
+use tcptrace_core::{
+    decode::recording::Moment,
+    event::{
+        AcceptQueue, BootTime, Comm, Event, Hint, HintName, IcmpError, ListenerOwner, Loss, LossSource, OwnerSource,
+        Process, Segment, SocketOwner, StateChange, Task, reset_reason::ResetReason,
+    },
+    tcp::{SeqNumber, TcpFlags, TcpHeader, TcpState},
+    text::WallTime,
+};
+
+use crate::{
+    program::{self, Look, Program, Step, Vantage},
+    run::{self, Run},
+};
+
+/// When the first thing happens.
+const BEGIN: u64 = 1_000_000_000;
+
+/// Lets it all happen, one thing a nanosecond, and holds a replay of what was written to the same words.
+pub fn check(program: &Program) {
+    let most = NonZeroU32::new(program.most.into()).unwrap_or(NonZeroU32::MAX);
+    let mut host = Host::new(program.vantage, most);
+    for step in &program.steps {
+        host.step(step);
+    }
+    let json = host.run.finish(BootTime(host.now));
+    assert_eq!(json, run::again(&json, most), "recorded, it says something else");
+}
+
+/// What the tracer looks at.
+struct Host {
+    vantage: Vantage,
+    run: Run,
+    now: u64,
+    /// When somebody looked last: whatever happened before has come by then.
+    looked: u64,
+    /// By how much the next event is late, in nanoseconds.
+    late: u64,
+    lost: u64,
+}
+
+impl Host {
+    fn new(vantage: Vantage, most: NonZeroU32) -> Self {
+        let mut run = if vantage == Vantage::Capture { Run::of_capture(most) } else { Run::live(most) };
+        if vantage == Vantage::Owners {
+            run.connections().want_owners();
+        }
+        if vantage != Vantage::Capture {
+            run.note(Moment { at: BootTime(0), wall: WallTime(1_700_000_000_000_000_000) });
+        }
+        Self { vantage, run, now: BEGIN, looked: 0, late: 0, lost: 0 }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Pass { amount, unit, look } => self.pass(u64::from(amount) * unit.nanoseconds(), look),
+            Step::Late(microseconds) => self.late = u64::from(microseconds) * 1_000,
+            _ => {
+                let late = std::mem::take(&mut self.late);
+                let at = BootTime(self.now.saturating_sub(late).max(self.looked));
+                if let Some(event) = self.happens(step, at) {
+                    self.run.event(&event);
+                }
+                self.now += 1;
+            }
+        }
+    }
+
+    fn pass(&mut self, nanoseconds: u64, look: Look) {
+        self.now += nanoseconds;
+        let now = BootTime(self.now);
+        match look {
+            Look::Never => return,
+            Look::Late => self.run.look(now),
+            Look::InTime => self.run.look_in_time(now),
+        }
+        self.looked = self.now;
+        if self.vantage == Vantage::Owners {
+            let connections = self.run.connections();
+            while connections.poll_unowned(now).is_some() || connections.poll_unanswered().is_some() {}
+        }
+    }
+
+    /// The event of a step, unless it does not show from here.
+    fn happens(&mut self, step: &Step, at: BootTime) -> Option<Event> {
+        let capture = self.vantage == Vantage::Capture;
+        Some(match *step {
+            Step::Segment { .. } => Event::Segment(self.segment(step, at)?),
+            Step::Icmp { ends, seq, kind, code } => {
+                let [src, dst] = ends.endpoints();
+                let (ifindex, direction) = program::interface(code >> 4);
+                let (icmp_type, icmp_code, seq) = (kind, code & 0x0f, seq.number());
+                Event::Icmp(IcmpError { at, ifindex, direction, from: dst.addr, icmp_type, icmp_code, src, dst, seq })
+            }
+            _ if capture => return None,
+            Step::State { .. } => Event::State(self.state(step, at)?),
+            Step::Hint { .. } => Event::Hint(self.hint(step, at)?),
+            // As the tracer tells it: only who is the only one holds a socket.
+            Step::Owner { ends, bits } => {
+                let [local, remote] = ends.endpoints();
+                let (asked, process, source) = (asked(at, bits), Some(process(bits)?), OwnerSource::SockDiag);
+                Event::Owner(SocketOwner { at, asked, early: false, local, remote, process, source })
+            }
+            Step::Listener { ends, bits } => {
+                let [local, _] = ends.endpoints();
+                let sockets = u32::from(bits >> 3 & 3) + 1;
+                Event::Listener(ListenerOwner { at, asked: asked(at, bits), local, sockets, process: process(bits) })
+            }
+            Step::Loss { bits } => {
+                let sources = [LossSource::State, LossSource::Segment, LossSource::Recursion];
+                let (source, count) = (sources[usize::from(bits) % 3], u64::from(bits >> 2) + 1);
+                self.lost += count;
+                Event::Loss(Loss { at, source, count, total: self.lost })
+            }
+            Step::Pass { .. } | Step::Late(_) => return None,
+        })
+    }
+
+    fn state(&self, step: &Step, at: BootTime) -> Option<StateChange> {
+        let Step::State { socket, ends, states: [old, new], error, bits } = *step else { return None };
+        let [local, remote] = ends.endpoints();
+        let btf = self.vantage != Vantage::WithoutBtf;
+        let errors = [0, 103, 104, 110, 111, 113, 101, 32];
+        Some(StateChange {
+            at,
+            socket: socket.key(),
+            netns: btf.then_some(if bits & 0x30 == 0x30 { 2 } else { 1 }),
+            old: old.state(),
+            new: new.state(),
+            local,
+            remote,
+            error: btf.then_some(errors[usize::from(error) % errors.len()]),
+            proof: program::proof(bits),
+            task: (bits & 8 != 0).then_some(Task { pid: bits.into(), tid: bits.into(), comm: comm(bits) }),
+        })
+    }
+
+    fn segment(&self, step: &Step, at: BootTime) -> Option<Segment> {
+        let Step::Segment { socket, ends, flags, numbers: [seq, ack], length, interface, options } = *step else {
+            return None;
+        };
+        let [src, dst] = ends.endpoints();
+        let (ifindex, direction) = program::interface(interface);
+        let (flags, options) = (program::flags(flags), program::options(options));
+        Some(Segment {
+            at,
+            socket: socket.filter(|_| self.vantage != Vantage::Capture).map(program::Socket::key),
+            ifindex,
+            direction,
+            src,
+            dst,
+            header: TcpHeader {
+                src_port: src.port,
+                dst_port: dst.port,
+                seq: SeqNumber(seq.number()),
+                ack: SeqNumber(if flags.contains(TcpFlags::ACK) { ack.number() } else { 0 }),
+                data_offset: 20 + options.as_slice().len() as u8,
+                flags,
+                window: u16::from(length) << 4,
+                urgent: 0,
+                options,
+            },
+            length: program::length(length),
+            segments: u16::from(interface >> 4).max(1),
+        })
+    }
+
+    fn hint(&self, step: &Step, at: BootTime) -> Option<Hint> {
+        let Step::Hint { socket, ends, state, bits } = *step else { return None };
+        let [local, remote] = ends.endpoints();
+        let hint = Hint {
+            at,
+            socket: socket.map(program::Socket::key),
+            netns: (self.vantage != Vantage::WithoutBtf).then_some(1),
+            local,
+            remote,
+            name: HintName::SendReset,
+            reason: None,
+            state: state.map(program::State::state),
+            queue_full: bits & 0x80 != 0,
+            queue: None,
+        };
+        let reasons =
+            [ResetReason::NoSocket, ResetReason::NotSpecified, ResetReason::Other(77), ResetReason::TcpOldAck];
+        Some(match bits & 3 {
+            0 | 1 => Hint { reason: reasons.get(usize::from(bits >> 2 & 7)).copied(), ..hint },
+            2 => Hint { name: HintName::RetransmitSynack, ..hint },
+            // Found out, not seen: of nothing but a listener.
+            _ => {
+                let queue = AcceptQueue { length: u32::from(bits >> 2 & 7), limit: 3 };
+                let (queue_full, state) = (queue.is_full(), Some(TcpState::Listen));
+                let (name, queue) = (HintName::AcceptQueue, Some(queue));
+                Hint { name, socket: None, netns: None, state, queue_full, queue, ..hint }
+            }
+        })
+    }
+}
+
+/// When the kernel was asked.
+fn asked(at: BootTime, bits: u8) -> BootTime {
+    BootTime(at.0.saturating_sub(u64::from(bits >> 5) * 10))
+}
+
+/// One of a few processes, or several.
+fn process(bits: u8) -> Option<Process> {
+    let number = bits & 7;
+    (number != 0).then_some(Process { pid: number.into(), comm: comm(number) })
+}
+
+fn comm(bits: u8) -> Comm {
+    // Not every name is text.
+    let name: &[u8; 16] = if bits & 1 == 0 { b"server\0\0\0\0\0\0\0\0\0\0" } else { b"\x1b[31m\xff\"\\\n work\0\0" };
+    Comm(*name)
+}

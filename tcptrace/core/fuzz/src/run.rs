@@ -1,0 +1,260 @@
+//! From events to every kind of output, as the tracer does it, and what has to hold on the way.
+
+use std::num::NonZeroU32;
+
+use serde_json::Value;
+use tcptrace_core::{
+    SCHEMA,
+    correlate::{Correlated, Correlator, NO_NAMESPACE},
+    decode::{
+        capture::{self, Capture},
+        recording::{Moment, Record, Recorded, Recording},
+    },
+    describe::Describer,
+    event::{BootTime, Event},
+    filter::SegmentChoice,
+    output_record::{EndOutput, OutputRecord, StartOutput},
+    render::{Drawing, Events, Json, Render, Timeline},
+    text::is_unsafe,
+};
+
+use crate::invariants::Invariants;
+
+/// The namespace whose segments are seen live.
+const HERE: u32 = 1;
+
+/// Columns of the ladders.
+const WIDTH: usize = 100;
+
+/// How many deadlines an event may leave behind, those included that are not meant any more: of its connection's handshake
+/// and close, and of what it has pushed out.
+const DEADLINES: u64 = 16;
+
+/// A correlator, and the renderers behind it.
+pub(crate) struct Run {
+    connections: Correlator,
+    describer: Describer,
+    most: NonZeroU32,
+    invariants: Invariants,
+    /// How many were put in.
+    events: u64,
+    written: Written,
+}
+
+impl Run {
+    /// Of the events of a host.
+    pub(crate) fn live(most: NonZeroU32) -> Self {
+        Self::new(Correlator::new(HERE), Describer::of_recording(), most).begun(BootTime(0), Some(HERE))
+    }
+
+    /// Of the events of a capture.
+    pub(crate) fn of_capture(most: NonZeroU32) -> Self {
+        Self::new(Correlator::new(NO_NAMESPACE), Describer::of_capture(), most).begun(BootTime(0), None)
+    }
+
+    fn new(connections: Correlator, describer: Describer, most: NonZeroU32) -> Self {
+        let mut run = Self {
+            connections,
+            describer,
+            most,
+            invariants: Invariants::default(),
+            events: 0,
+            written: Written::default(),
+        };
+        run.connections.limit(most);
+        run
+    }
+
+    /// Writes the first entry.
+    fn begun(mut self, at: BootTime, netns: Option<u32>) -> Self {
+        let start = StartOutput {
+            stamp: self.describer.stamp(at),
+            schema: SCHEMA,
+            version: "fuzz",
+            hostname: "fuzz".to_owned(),
+            kernel: netns.map(|_| "6.18".to_owned()),
+            netns,
+            interfaces: Vec::new(),
+            segments: SegmentChoice::All,
+            filter: String::new(),
+            began_ns: netns.map(|_| at.0),
+        };
+        self.written.entry(&OutputRecord::Start(start));
+        self
+    }
+
+    /// The correlator, to be asked.
+    pub(crate) fn connections(&mut self) -> &mut Correlator {
+        &mut self.connections
+    }
+
+    /// An interface has a name.
+    pub(crate) fn name_interface(&mut self, index: u32, name: &str) {
+        self.describer.name_interface(index, name);
+    }
+
+    /// The clocks showed this.
+    pub(crate) fn note(&mut self, moment: Moment) {
+        self.describer.clock.note(moment.at, moment.wall);
+    }
+
+    /// Something happens.
+    pub(crate) fn event(&mut self, event: &Event) {
+        self.events += 1;
+        self.invariants.put_in(event);
+        self.step(|connections, emit| connections.handle_event(event, emit));
+        assert!(self.connections.totals().open() <= self.most.get().into(), "more is remembered than may be");
+    }
+
+    /// Somebody looks what has waited long enough by `now`.
+    pub(crate) fn look(&mut self, now: BootTime) {
+        self.step(|connections, emit| connections.handle_timeout(now, emit));
+        let due = self.connections.poll_timeout();
+        assert!(due.is_none_or(|due| due > now), "{due:?} is due at {now:?} and was not done");
+        self.written.look(now);
+    }
+
+    /// The same at every deadline up to `now`.
+    pub(crate) fn look_in_time(&mut self, now: BootTime) {
+        let mut left = DEADLINES * (1 + self.events);
+        while let Some(due) = self.connections.poll_timeout().filter(|&due| due <= now) {
+            left = left.checked_sub(1).expect("deadlines without end");
+            self.look(due);
+        }
+        self.look(now);
+    }
+
+    /// Nothing more happens. Returns the JSON lines.
+    pub(crate) fn finish(mut self, now: BootTime) -> String {
+        self.step(|connections, emit| connections.finish(now, emit));
+        let totals = self.connections.totals();
+        self.invariants.finished(totals);
+        self.written.entry(&OutputRecord::End(EndOutput {
+            stamp: self.describer.stamp(now),
+            connections: totals.numbered,
+            open: totals.open(),
+            evicted: totals.evicted,
+            events: 0,
+            lost: 0,
+        }));
+        assert_eq!(self.written.timeline.poll_timeout(), None, "the ladders hold something back");
+        self.written.json
+    }
+
+    fn step(&mut self, step: impl FnOnce(&mut Correlator, &mut dyn FnMut(Correlated))) {
+        let Self { connections, describer, invariants, written, .. } = self;
+        step(connections, &mut |placed| {
+            invariants.came_out(&placed);
+            written.entry(&describer.entry(placed));
+        });
+    }
+}
+
+/// What the renderers made.
+struct Written {
+    json: String,
+    timeline: Timeline,
+    events: Events,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        let drawing = Drawing { color: false, absolute_seq: false, unicode: true };
+        Self {
+            json: String::new(),
+            timeline: Timeline::new(drawing, || WIDTH),
+            events: Events::new(false, false, true),
+        }
+    }
+}
+
+impl Written {
+    fn entry(&mut self, entry: &OutputRecord) {
+        let line = rendered(|out| Json.render(entry, out));
+        let value: Value = serde_json::from_str(&line).expect("a line of JSON");
+        assert!(value.get("type").is_some_and(Value::is_string), "{line}");
+        self.json += &line;
+        let line = rendered(|out| self.events.render(entry, out));
+        assert_eq!(line.lines().count(), 1, "{line}");
+        rendered(|out| self.timeline.render(entry, out));
+    }
+
+    fn look(&mut self, now: BootTime) {
+        rendered(|out| self.timeline.handle_timeout(now, out));
+        let due = self.timeline.poll_timeout();
+        assert!(due.is_none_or(|due| due > now), "a ladder is due at {due:?}, and not drawn at {now:?}");
+    }
+}
+
+/// Whole lines of text that nothing in a terminal acts on.
+fn rendered(render: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    render(&mut out);
+    let text = String::from_utf8(out).expect("text");
+    assert!(text.is_empty() || text.ends_with('\n'), "half a line: {text:?}");
+    assert!(!text.lines().any(|line| line.contains(is_unsafe)), "{text:?}");
+    text
+}
+
+/// What a recording says once more; `most` is as it was when it was made.
+pub(crate) fn again(recording: &str, most: NonZeroU32) -> String {
+    let Ok(Capture::Json(input)) = capture::open(recording.as_bytes()) else { panic!("no recording: {recording}") };
+    let mut said = Vec::new();
+    replay(Recording::new(input), most, |json| said.push(json)).expect("what was written can be read");
+    let [said] = said.try_into().expect("one run");
+    said
+}
+
+/// Reads a recording as `-r` does, and hands on the JSON lines of each run in it.
+pub(crate) fn replay(
+    mut recording: Recording<&[u8]>,
+    most: NonZeroU32,
+    mut done: impl FnMut(String),
+) -> Result<(), tcptrace_core::decode::recording::RecordingError> {
+    let (mut run, mut named, mut last): (Option<Run>, _, _) = (None, 0, BootTime(0));
+    let mut outcome = Ok(());
+    while let Some(record) = recording.next() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                assert!(!error.to_string().contains('\n'), "{error}");
+                outcome = Err(error);
+                break;
+            }
+        };
+        match (record, &mut run) {
+            (Record::Start(start), Some(run)) if start.goes_on => run.note(start.moment),
+            (Record::Start(start), before) => {
+                if let Some(run) = before.take() {
+                    done(run.finish(last));
+                }
+                let connections = Correlator::recorded(start.netns.unwrap_or(NO_NAMESPACE));
+                let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
+                let mut begun = Run::new(connections, describer, most);
+                begun.note(start.moment);
+                (run, named, last) = (Some(begun.begun(start.moment.at, start.netns)), 0, BootTime(0));
+            }
+            (Record::Event(Recorded { event, wall }), Some(run)) => {
+                for (index, name) in (1..).zip(recording.interfaces()).skip(named) {
+                    run.name_interface(index, name);
+                    named += 1;
+                }
+                run.note(Moment { at: event.at(), wall });
+                run.event(&event);
+                last = last.max(event.at());
+            }
+            (Record::End(moment), ended) => {
+                if let Some(mut run) = ended.take() {
+                    run.note(moment);
+                    done(run.finish(moment.at));
+                }
+            }
+            (Record::Event(_), None) => {}
+        }
+    }
+    if let Some(run) = run {
+        done(run.finish(last));
+    }
+    assert!(recording.next().is_none(), "nothing comes behind the end");
+    outcome
+}

@@ -1,0 +1,249 @@
+//! Which connection an event belongs to.
+//!
+//! Sans-IO: events and time in, the same events in their place out; no clock, no sockets, no tokio.
+//!
+//! A connection is a network namespace, a four-tuple and a generation: the same four-tuple is used again, and a SYN with
+//! a new ISN begins a new generation. Both sockets of a connection whose two ends are on this host, and both directions
+//! of its segments, share one number. Events go through
+//!
+//! - `waiting`: state changes that do not know their port or peer yet wait, and everything behind them, for 50 ms at
+//!   the most;
+//! - `copies`: the same segment seen on another interface is dropped (what was recorded has been through these two);
+//! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known; `hints` only
+//!   finds it;
+//! - `connection`: what is remembered of it;
+//! - `room` says what goes when too much would have to be remembered, `deadlines` what has to be looked at when.
+//!
+//! What is said of a connection depends on the order in which events are placed and on their times alone, not on when
+//! [`Correlator::handle_timeout`] is called between them: so a recording of what was placed says the same again.
+
+mod dedup;
+mod ingest;
+mod output;
+mod reorder;
+mod table;
+mod verdict;
+
+pub use self::{
+    ingest::{accept_queue::Unanswered, owner::Unowned},
+    output::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState, Totals},
+};
+
+use std::num::NonZeroU32;
+
+use self::{
+    dedup::Copies,
+    ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
+    reorder::Waiting,
+    table::{Table, listeners::Listeners},
+    verdict::{assemble, close, handshake},
+};
+use crate::event::{BootTime, Event, Loss, LossSource};
+
+/// The namespace of what comes from a capture, which tells none.
+pub const NO_NAMESPACE: u32 = 0;
+
+/// The connections of a host.
+#[derive(Debug)]
+pub struct Correlator {
+    /// The namespace whose segments are seen.
+    netns: u32,
+    /// None where the events have been in order before.
+    waiting: Option<Waiting>,
+    /// None where copies have been dropped before.
+    copies: Option<Copies>,
+    translations: Translations,
+    table: Table,
+    /// The time of the last event.
+    now: BootTime,
+    listeners: Listeners,
+    owners: Owners,
+    queues: Queues,
+}
+
+impl Correlator {
+    /// Nothing seen yet. Segments, and sockets whose namespace is not known, belong to `netns`.
+    pub fn new(netns: u32) -> Self {
+        Self { waiting: Some(Waiting::default()), copies: Some(Copies::default()), ..Self::recorded(netns) }
+    }
+
+    /// The same for events that have been placed before: order, ports and copies were decided then.
+    pub fn recorded(netns: u32) -> Self {
+        Self {
+            netns,
+            waiting: None,
+            copies: None,
+            translations: Translations::default(),
+            table: Table::default(),
+            now: BootTime::default(),
+            listeners: Listeners::default(),
+            owners: Owners::default(),
+            queues: Queues::default(),
+        }
+    }
+
+    /// Remembers no more than this many connections.
+    pub fn limit(&mut self, most: NonZeroU32) {
+        self.table.limit(most);
+    }
+
+    /// Takes an event; hands on whatever is complete now, in the order in which it came.
+    pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
+        if self.waiting.as_mut().is_some_and(|waiting| waiting.take(event)) {
+            // A processor that is held up writes its record long after its time: what waits is not given up by the times of
+            // others, but when `handle_timeout` says that nothing more lies in the ring, or when too much waits.
+            let long = self.waiting.as_ref().is_some_and(Waiting::is_long);
+            self.let_go(if long { event.at() } else { BootTime(0) }, emit);
+        } else {
+            self.place(event, emit);
+        }
+    }
+
+    /// Lets go what has waited long enough by `now`, and forgets what ended long ago. Everything that happened before `now` has
+    /// to have come: an event that is older all the same finds deadlines past that a replay, which has nothing but the
+    /// events, puts behind it.
+    pub fn handle_timeout(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        self.let_go(now, emit);
+        // What still waits may have happened before: time passes when it is placed.
+        if self.waiting_until().is_none() {
+            self.pass_time(now, emit);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] should be called at the latest.
+    pub fn poll_timeout(&self) -> Option<BootTime> {
+        self.waiting_until().or_else(|| self.table.due())
+    }
+
+    /// No more events will come, and it is `now`: lets go everything that waits, and writes what is unfinished as
+    /// unfinished.
+    pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        self.let_go(BootTime(u64::MAX), emit);
+        self.pass_time(now, emit);
+        for at in self.table.unfinished() {
+            self.write_handshake(at, self.now, true, emit);
+            if self.table.get(at).is_some_and(|conn| !conn.ended) {
+                self.write_close(at, self.now, true, emit);
+            }
+        }
+    }
+
+    /// How many connections there have been.
+    pub fn totals(&self) -> Totals {
+        self.table.totals()
+    }
+
+    /// When the first of what waits has waited long enough.
+    fn waiting_until(&self) -> Option<BootTime> {
+        self.waiting.as_ref().and_then(Waiting::deadline)
+    }
+
+    /// Places what has waited long enough by `now`, or need not wait any more.
+    fn let_go(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        while let Some(event) = self.waiting.as_mut().and_then(|waiting| waiting.next(now)) {
+            self.place(&event, emit);
+        }
+    }
+
+    /// Deadlines up to `now`, each as if somebody had looked just then.
+    fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        while let Some((due, at)) = self.table.next_due(now) {
+            self.settle(at, due, emit);
+        }
+        self.table.expire(now);
+    }
+
+    fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
+        // What a slow reader of the output has missed is noticed at another time than what is seen just then.
+        let output = matches!(event, Event::Loss(Loss { source: LossSource::Output, .. }));
+        if !output {
+            self.now = event.at();
+            self.pass_time(self.now, emit);
+        }
+        let touched = match event {
+            Event::State(change) => {
+                let (placed, at) = self.place_state(change);
+                if let Some(at) = at {
+                    self.introduce(at, emit);
+                }
+                emit(Correlated::State(placed));
+                at
+            }
+            Event::Segment(segment) => self.place_segment(segment).map(|(placed, at)| {
+                self.introduce(at, emit);
+                emit(Correlated::Segment(placed));
+                at
+            }),
+            Event::Icmp(error) if self.copies.as_mut().is_some_and(|copies| copies.icmp_is_copy(error)) => None,
+            Event::Icmp(error) => {
+                let (conn, at) = self.place_quoted(error);
+                self.introduce(at, emit);
+                emit(Correlated::Icmp(CorrelatedIcmp { error: *error, conn }));
+                Some(at)
+            }
+            Event::Owner(owner) => self.place_owner(owner, emit),
+            Event::Listener(owner) => {
+                self.place_listener_owner(owner, emit);
+                None
+            }
+            Event::Hint(hint) => {
+                let (placed, at) = self.place_hint(hint);
+                emit(Correlated::Hint(placed));
+                at
+            }
+            Event::Loss(loss) => {
+                // It has been seen here all the same, but is in no recording.
+                self.table.gaps += u64::from(!output || self.waiting.is_none());
+                emit(Correlated::Loss(*loss));
+                None
+            }
+        };
+        if let Some(at) = touched {
+            self.settle(at, self.now, emit);
+        }
+    }
+
+    /// Writes the records of a connection that are complete by now, and says when to look again.
+    fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        self.write_handshake(at, now, false, emit);
+        let mut next = self.table.get(at).and_then(|conn| handshake::deadline(conn).or_else(|| close::deadline(conn)));
+        // A handshake that is due has been written above, so this is the close's.
+        if next.is_some_and(|due| due <= now) {
+            self.write_close(at, now, false, emit);
+            next = None;
+        }
+        self.table.schedule(at, next);
+    }
+
+    fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
+        let (gaps, here) = (self.table.gaps, self.netns);
+        let Some(conn) = self.table.get_mut(at) else { return };
+        let Some(opened) = handshake::decide(conn, now, over) else { return };
+        let record = assemble::handshake(conn, Some(opened), gaps, here);
+        conn.opened = true;
+        let last = assemble::is_last(&record);
+        // From a capture, what the ends were in is told by when they sent what.
+        if !last && here != NO_NAMESPACE {
+            conn.forget_opening();
+        }
+        emit(Correlated::Handshake(Box::new(record)));
+        if last {
+            self.table.end(at, now);
+        }
+    }
+
+    fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
+        let (gaps, here) = (self.table.gaps, self.netns);
+        let Some(conn) = self.table.get_mut(at) else { return };
+        let Some(closing) = close::decide(conn, over) else { return };
+        if conn.mid_life && !conn.opened {
+            conn.opened = true;
+            emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, here))));
+        }
+        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here))));
+        self.table.end(at, now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Finding the connection of each kind of event, and telling it.
+
+pub(in crate::correlate) mod accept_queue;
+mod hint;
+pub(in crate::correlate) mod keep_alive;
+pub(in crate::correlate) mod nat;
+pub(in crate::correlate) mod owner;
+mod segment;
+mod state_change;

@@ -1,0 +1,45 @@
+//! Keep-alive probes (RFC 9293 §3.8.4): an idle end sends the number before its next one, with one byte or none, so that the
+//! other end has to answer that it expects another.
+
+use crate::{
+    correlate::table::connection::{Connection, Side},
+    event::{Segment, SegmentNote},
+    tcp::{SeqNumber, TcpFlags},
+};
+
+/// Whether the segment, which has not been taken down yet, is one of these.
+pub(in crate::correlate) fn note(conn: &mut Connection, from: Side, segment: &Segment) -> Option<SegmentNote> {
+    let Segment { header, length, .. } = segment;
+    let (own, other) = (conn.end(from), conn.end(from.other()));
+    let plain = header.has(TcpFlags::ACK)
+        && !header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
+        && !conn.is_self_connect();
+    // An end that has data to send and no room for it at the other end asks in the same way whether there is some now.
+    let probes =
+        plain && *length <= 1 && !other.no_room && is_idle(conn, from) && own.next() == Some(after(header.seq));
+    let answers =
+        plain && *length == 0 && other.probed && own.next() == Some(header.seq) && other.next() == Some(header.ack);
+    conn.end_mut(from.other()).probed = false;
+    let own = conn.end_mut(from);
+    own.probed = probes;
+    if !header.has(TcpFlags::RST) {
+        own.no_room = header.window == 0;
+    }
+    match (probes, answers) {
+        (true, _) => Some(SegmentNote::KeepAlive),
+        (false, true) => Some(SegmentNote::KeepAliveAnswer),
+        (false, false) => None,
+    }
+}
+
+/// Whether an end of an established connection has nothing under way: what it sends again is none of its data.
+fn is_idle(conn: &Connection, side: Side) -> bool {
+    let own = conn.end(side);
+    let established = conn.ack_at().is_some() || conn.mid_life;
+    let over = own.fin().is_some() || conn.ends.iter().any(|end| end.rst().is_some());
+    established && !over && own.acked() == own.sent
+}
+
+fn after(number: SeqNumber) -> SeqNumber {
+    number.add(1)
+}

@@ -1,0 +1,53 @@
+//! The two connections that one is before and after an address translation: other ends, the same sequence numbers.
+
+use crate::correlate::table::{
+    Table,
+    connection::{Connection, Place},
+};
+
+/// Handshakes remembered. Both sides of a translation are seen within what it takes to pass a host.
+const SLOTS: usize = 1024;
+
+/// The handshakes that have been answered lately, by the ISNs of both ends.
+#[derive(Debug)]
+pub(in crate::correlate) struct Translations {
+    slots: Box<[Option<(Isns, Place, u64)>]>,
+}
+
+/// Of the client and of the server.
+type Isns = (u32, u32);
+
+impl Default for Translations {
+    fn default() -> Self {
+        Self { slots: vec![None; SLOTS].into_boxed_slice() }
+    }
+}
+
+impl Translations {
+    /// The connection at `at` has been answered: whichever of it and its other side has been numbered later names the other.
+    pub(in crate::correlate) fn note(&mut self, table: &mut Table, at: u32) {
+        let Some((conn, place)) = table.get(at).zip(table.place(at)) else { return };
+        let number = conn.number;
+        let Some(isns) = isns(conn) else { return };
+        // Both are random; a remainder is below the length.
+        let index = (isns.0 ^ isns.1) as usize % SLOTS;
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match *slot {
+            Some((known, other, other_number)) if known == isns && other_number != number => {
+                let (first, second) = if other_number < number { (other_number, place) } else { (number, other) };
+                if let Some(at) = table.resolve(second)
+                    && let Some(conn) = table.get_mut(at)
+                {
+                    conn.rare_mut().translated = Some(first);
+                }
+            }
+            _ => *slot = Some((isns, place, number)),
+        }
+    }
+}
+
+fn isns(conn: &Connection) -> Option<Isns> {
+    let (client, server) = conn.roles();
+    let known = client.isn_known && server.isn_known;
+    Some((client.isn().filter(|_| known)?.0, server.isn()?.0))
+}

@@ -1,0 +1,187 @@
+//! Placing state changes.
+
+use super::segment::guess_server;
+use crate::{
+    correlate::{
+        CorrelatedState, Correlator,
+        table::{
+            connection::{Connection, Key, Side},
+            sockets::Socket,
+        },
+        verdict::handshake,
+    },
+    event::{Process, Role, SocketKey, StateChange},
+    tcp::TcpState::{Close, Established, Listen, SynRecv, SynSent},
+};
+
+/// How long after the last event of an ended connection a socket's own end may still come, in nanoseconds.
+const LATE: u64 = 1_000_000_000;
+
+/// How long after the first child of a handshake another processor may make a second one of it, in nanoseconds.
+const TWIN: u64 = 1_000_000_000;
+
+/// Whether the socket is a second child of a handshake: two processors may each make one of the ACK and of data that follows
+/// at once; one of the two is closed again.
+fn is_twin(conn: &Connection, side: Side, change: &StateChange) -> bool {
+    let end = conn.end(side);
+    let young = end.entered(SynRecv).is_some_and(|at| change.at.since(at) < TWIN);
+    (change.old, change.new) == (Listen, SynRecv) && end.open_sockets == 1 && young && !conn.ended
+}
+
+impl Correlator {
+    /// Finds the change's connection or begins one.
+    pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (CorrelatedState, Option<u32>) {
+        let netns = change.netns.unwrap_or(self.netns);
+        if change.new == Listen || (change.old == Listen && change.new == Close) {
+            return (self.place_listener(change, netns), None);
+        }
+        let (mut socket, replaces) = self.socket_of(change);
+        let at = match socket.conn().and_then(|place| self.table.resolve(place)) {
+            Some(at) => {
+                self.learn_port(at, change, netns, &mut socket);
+                at
+            }
+            None => {
+                let (at, side) = self.connect(change, netns);
+                socket.join(self.table.place(at), side);
+                at
+            }
+        };
+        let (conn, role) = self.note(change, at, &socket);
+        let old_state_ns = socket.since().map(|since| change.at.since(since));
+        if change.old == SynRecv && change.new == Established {
+            self.owners.accepted(change.at, socket.conn(), socket.side());
+        }
+        if change.new == Close {
+            self.table.sockets.remove(change.socket);
+        } else {
+            self.table.sockets.change(socket, change.at);
+        }
+        (CorrelatedState { change: *change, conn, socket: socket.number.get(), role, replaces, old_state_ns }, Some(at))
+    }
+
+    /// The port of a connection that was begun without one may show now.
+    fn learn_port(&mut self, at: u32, change: &StateChange, netns: u32, socket: &mut Socket) {
+        if change.local.port != 0 && self.table.get(at).is_some_and(|conn| conn.key.is_none()) {
+            let (key, side) = Key::new(netns, change.local, change.remote);
+            self.bind_late(at, key, side, change.socket);
+            socket.join(socket.conn(), side);
+        }
+    }
+
+    /// The four-tuple of a connection that was begun without one is known now; `socket` is its end at `side`, which had
+    /// been taken for the first.
+    pub(in crate::correlate) fn bind_late(&mut self, at: u32, key: Key, side: Side, socket: SocketKey) {
+        self.table.bind(at, key);
+        if side == Side::Second
+            && let Some(conn) = self.table.get_mut(at)
+        {
+            conn.ends.reverse();
+            conn.client = conn.client.map(Side::other);
+        }
+        // Its place in memory may have become another's.
+        let place = self.table.place(at);
+        if let Some(socket) = self.table.sockets.get_mut(socket).filter(|socket| socket.conn() == place) {
+            socket.join(place, side);
+        }
+    }
+
+    /// The socket as it was before the change: a new life begins where it was closed, or a listener's child. With it the
+    /// number of the one whose address it has got, where that was not seen to close.
+    fn socket_of(&mut self, change: &StateChange) -> (Socket, Option<u64>) {
+        let born = change.old == Close || (change.old == Listen && change.new == SynRecv);
+        match self.table.sockets.get(change.socket) {
+            Some(known) if !born => (*known, None),
+            Some(known) => {
+                let gone = *known;
+                self.abandon(&gone);
+                (self.table.sockets.add(change.socket), Some(gone.number.get()))
+            }
+            None => (self.table.sockets.add(change.socket), None),
+        }
+    }
+
+    /// The socket's address has become another's: its own end was not seen.
+    fn abandon(&mut self, socket: &Socket) {
+        if let Some(at) = socket.conn().and_then(|place| self.table.resolve(place))
+            && let Some(conn) = self.table.get_mut(at)
+        {
+            let open = &mut conn.end_mut(socket.side()).open_sockets;
+            *open = open.saturating_sub(1);
+        }
+    }
+
+    /// A listener opens or closes: no connection.
+    fn place_listener(&mut self, change: &StateChange, netns: u32) -> CorrelatedState {
+        let (socket, replaces) = self.socket_of(change);
+        let old_state_ns = socket.since().map(|since| change.at.since(since));
+        if change.new == Listen {
+            self.listeners.open(netns, change.local, change.at, change.task.map(Process::from));
+            self.table.sockets.change(socket, change.at);
+        } else {
+            self.table.sockets.remove(change.socket);
+            self.listeners.close(netns, change.local, change.at);
+        }
+        CorrelatedState { change: *change, conn: None, socket: socket.number.get(), role: None, replaces, old_state_ns }
+    }
+
+    /// The connection of a socket that has none yet, and which end it is.
+    fn connect(&mut self, change: &StateChange, netns: u32) -> (u32, Side) {
+        if change.local.port == 0 {
+            // The port was never learnt: a connection all the same, found again by its socket.
+            let at = self.table.begin(None, change.at);
+            self.table.loosen(at, [change.local, change.remote], change.socket);
+            return (at, Side::First);
+        }
+        let (key, side) = Key::new(netns, change.local, change.remote);
+        let known = self.table.find(&key).filter(|&at| self.has_room(at, side, change));
+        (known.unwrap_or_else(|| self.table.begin(Some(key), change.at)), side)
+    }
+
+    /// Whether the socket can be this end of that generation.
+    fn has_room(&self, at: u32, side: Side, change: &StateChange) -> bool {
+        let Some(conn) = self.table.get(at) else { return false };
+        let taken = conn.end(side).had_socket && !conn.is_self_connect() && !is_twin(conn, side, change);
+        // A socket that was there before may end after the other end has ended the connection.
+        let late = !matches!(change.old, Close | Listen) && change.at.since(conn.last) < LATE;
+        if taken || (conn.ended && !late) {
+            return false;
+        }
+        // Whoever opens actively belongs to a handshake that has only begun: the other end's, or one whose SYN was shown
+        // first.
+        change.new != SynSent || !conn.answered
+    }
+
+    /// Takes down what the change shows: the connection's number and the socket's role.
+    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> (Option<u64>, Option<Role>) {
+        let side = socket.side();
+        let Some(conn) = self.table.get_mut(at) else { return (None, None) };
+        conn.learn_netns(change.netns);
+        conn.last = change.at;
+        match (change.old, change.new) {
+            (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),
+            (Listen, SynRecv) => {
+                conn.client = Some(side.other());
+                conn.client_guessed = false;
+            }
+            (_, Established) => conn.answered = true,
+            (SynSent | SynRecv | Close, _) => {}
+            _ => {
+                // In mid-life already when it was first seen.
+                conn.mid_life |= !conn.answered;
+                conn.answered = true;
+            }
+        }
+        if conn.client.is_none()
+            && let Some(key) = conn.key
+        {
+            guess_server(conn, &self.listeners, &key);
+        }
+        conn.end_mut(side).socket = Some(socket.number);
+        conn.end_mut(side).change(change);
+        if change.new == Close && change.error.is_some_and(handshake::is_by_reset) {
+            conn.end_mut(side.other()).reset_accepted(change.at);
+        }
+        (Some(conn.number), conn.role(side))
+    }
+}

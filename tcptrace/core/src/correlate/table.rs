@@ -1,0 +1,304 @@
+//! The connections that are remembered, and how they are found.
+
+pub(in crate::correlate) mod connection;
+pub(in crate::correlate) mod endpoint;
+mod eviction;
+pub(in crate::correlate) mod listeners;
+pub(in crate::correlate) mod sockets;
+mod timers;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    hash::BuildHasher as _,
+    net::IpAddr,
+    num::NonZeroU32,
+};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use slab::Slab;
+
+use self::{
+    connection::{Connection, Key, NEVER, Place},
+    eviction::Room,
+    sockets::Sockets,
+    timers::Deadlines,
+};
+use super::Totals;
+use crate::event::{BootTime, Endpoint, SocketKey};
+
+/// How long an ended connection is remembered for segments that come late, in nanoseconds: tcp_fin_timeout.
+const LATE: u64 = 60_000_000_000;
+
+/// How many ended connections are remembered at the most.
+const MOST_ENDED: usize = 1 << 16;
+
+/// What is known of a connection whose local port is not: the local address, the remote end and the connection's number.
+type Loose = (IpAddr, IpAddr, u16, u64);
+
+/// Everything that is remembered. Correlator lie in a slab; the index holds places in it, not copies of the keys.
+#[derive(Debug, Default)]
+pub(in crate::correlate) struct Table {
+    hasher: RandomState,
+    connections: Slab<Connection>,
+    by_key: HashTable<u32>,
+    loose: BTreeMap<Loose, (u32, SocketKey)>,
+    /// The sockets that live.
+    pub(in crate::correlate) sockets: Sockets,
+    ended: VecDeque<(BootTime, Place)>,
+    due: Deadlines,
+    pub(in crate::correlate) room: Room,
+    /// Gaps so far.
+    pub(in crate::correlate) gaps: u64,
+    totals: Totals,
+}
+
+impl Table {
+    pub(in crate::correlate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Sets how many connections are remembered at the most.
+    pub(in crate::correlate) fn limit(&mut self, most: NonZeroU32) {
+        self.room.limit(most);
+    }
+
+    /// How many connections are remembered.
+    pub(in crate::correlate) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// All connections that are remembered.
+    pub(in crate::correlate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        self.connections.iter().map(|(at, conn)| (at as u32, conn))
+    }
+
+    /// The newest generation of a four-tuple.
+    pub(in crate::correlate) fn find(&self, key: &Key) -> Option<u32> {
+        let same = |&at: &u32| self.connections.get(at as usize).is_some_and(|conn| conn.key.as_ref() == Some(key));
+        self.by_key.find(self.hasher.hash_one(key), same).copied()
+    }
+
+    pub(in crate::correlate) fn get(&self, at: u32) -> Option<&Connection> {
+        self.connections.get(at as usize)
+    }
+
+    pub(in crate::correlate) fn get_mut(&mut self, at: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(at as usize)
+    }
+
+    /// The generation before one, if it is remembered.
+    pub(in crate::correlate) fn previous(&self, at: u32) -> Option<u32> {
+        let conn = self.get(at)?;
+        // Whatever has come to lie there since then began later.
+        let before = self.get(conn.previous).filter(|before| before.key == conn.key && before.number < conn.number);
+        before.map(|_| conn.previous)
+    }
+
+    /// Where the connection is, if it is remembered.
+    pub(in crate::correlate) fn resolve(&self, place: Place) -> Option<u32> {
+        (tag(self.get(place.at)?.number) == place.tag).then_some(place.at)
+    }
+
+    /// The place of a connection that is remembered.
+    pub(in crate::correlate) fn place(&self, at: u32) -> Option<Place> {
+        Some(Place { at, tag: tag(self.get(at)?.number) })
+    }
+
+    /// The connection of a socket that lives.
+    pub(in crate::correlate) fn conn_of_socket(&self, key: SocketKey) -> Option<u32> {
+        self.resolve(self.sockets.get(key)?.conn()?)
+    }
+
+    /// Begins a connection: the newest generation of its four-tuple from now on.
+    pub(in crate::correlate) fn begin(&mut self, key: Option<Key>, at: BootTime) -> u32 {
+        self.make_room(at);
+        self.totals.numbered += 1;
+        let number = self.totals.numbered;
+        let place = self.connections.insert(Connection::new(number, at, self.gaps)) as u32;
+        self.room.admit(Place { at: place, tag: tag(number) });
+        if let Some(key) = key {
+            self.bind(place, key);
+        }
+        place
+    }
+
+    /// The port of a connection between these ends is not known, but its socket is.
+    pub(in crate::correlate) fn loosen(&mut self, at: u32, [local, remote]: [Endpoint; 2], socket: SocketKey) {
+        if let Some(conn) = self.connections.get_mut(at as usize) {
+            conn.rare_mut().loose = Some([local, remote]);
+            self.loose.insert((local.addr, remote.addr, remote.port, conn.number), (at, socket));
+        }
+    }
+
+    /// The only connection between these ends whose port is not known, and its socket; none where there are several.
+    pub(in crate::correlate) fn only_loose(&self, local: IpAddr, remote: Endpoint) -> Option<(u32, SocketKey)> {
+        let of = |number| (local, remote.addr, remote.port, number);
+        let mut found = self.loose.range(of(0)..=of(u64::MAX)).map(|(_, &found)| found);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The port of a connection is known now, or will never be.
+    fn fasten(&mut self, at: u32) {
+        if let Some(conn) = self.connections.get(at as usize)
+            && let Some([local, remote]) = conn.loose()
+        {
+            self.loose.remove(&(local.addr, remote.addr, remote.port, conn.number));
+        }
+    }
+
+    /// The four-tuple of a connection is known now.
+    pub(in crate::correlate) fn bind(&mut self, at: u32, key: Key) {
+        self.fasten(at);
+        let before = self.find(&key);
+        let hash = self.hasher.hash_one(key);
+        if let Some(before) = before
+            && let Ok(entry) = self.by_key.find_entry(hash, |&found| found == before)
+        {
+            entry.remove();
+        }
+        if let Some(conn) = self.get_mut(at) {
+            conn.key = Some(key);
+            conn.previous = before.unwrap_or(u32::MAX);
+        }
+        let (hasher, connections) = (&self.hasher, &self.connections);
+        self.by_key.insert_unique(hash, at, |&at| hash_of(hasher, connections, at));
+    }
+
+    /// The last record of a connection has been written.
+    pub(in crate::correlate) fn end(&mut self, at: u32, now: BootTime) {
+        self.fasten(at);
+        if let Some(conn) = self.connections.get_mut(at as usize)
+            && !conn.ended
+        {
+            conn.ended = true;
+            self.totals.ended += 1;
+            self.room.promote(conn);
+            self.ended.push_back((now, Place { at, tag: tag(conn.number) }));
+        }
+        // Here too, since a flood may leave no time for anything else.
+        self.expire(now);
+    }
+
+    /// Something about a connection has changed: it has to be looked at when `due`.
+    pub(in crate::correlate) fn schedule(&mut self, at: u32, due: Option<BootTime>) {
+        let Some(conn) = self.connections.get_mut(at as usize) else { return };
+        if conn.unproven && eviction::is_proven(conn) {
+            self.room.promote(conn);
+        }
+        match due {
+            // A later time needs no entry of its own: the earlier one will find it.
+            Some(due) if due < conn.queued => {
+                if conn.queued != NEVER {
+                    self.due.revoke();
+                }
+                conn.queued = due;
+                self.due.add(due, Place { at, tag: tag(conn.number) });
+            }
+            None if conn.queued != NEVER => {
+                conn.queued = NEVER;
+                self.due.revoke();
+            }
+            _ => return,
+        }
+        if self.due.is_littered() {
+            let connections = &self.connections;
+            self.due.clean(|due, place| {
+                let conn = connections.get(place.at as usize);
+                conn.is_some_and(|conn| tag(conn.number) == place.tag && conn.queued == due)
+            });
+        }
+    }
+
+    /// The next connection that has to be looked at by `now`, and when it had to be.
+    pub(in crate::correlate) fn next_due(&mut self, now: BootTime) -> Option<(BootTime, u32)> {
+        loop {
+            let (due, place) = self.due.pop(now)?;
+            if let Some(conn) = self.connections.get_mut(place.at as usize)
+                && tag(conn.number) == place.tag
+                && conn.queued == due
+            {
+                conn.queued = NEVER;
+                self.due.revoke();
+                return Some((due, place.at));
+            }
+        }
+    }
+
+    /// How many times are remembered at which something has to be looked at.
+    #[cfg(test)]
+    pub(in crate::correlate) fn deadlines(&self) -> usize {
+        self.due.len()
+    }
+
+    /// When the next connection has to be looked at.
+    pub(in crate::correlate) fn due(&self) -> Option<BootTime> {
+        self.due.first()
+    }
+
+    /// All connections of which there may be something to tell at the end, oldest first: no handshake is told twice, and no
+    /// close that has not begun.
+    pub(in crate::correlate) fn unfinished(&self) -> Vec<u32> {
+        let told = |conn: &Connection| {
+            let quiet = conn.ends.iter().all(|end| !end.has_detail());
+            conn.ended || (quiet && (conn.opened || conn.mid_life))
+        };
+        let unfinished = self.connections.iter().filter(|(_, conn)| !told(conn));
+        let mut all: Vec<_> = unfinished.map(|(at, conn)| (conn.number, at as u32)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, at)| at).collect()
+    }
+
+    /// Forgets connections that ended long ago.
+    pub(in crate::correlate) fn expire(&mut self, now: BootTime) {
+        while let Some(&(since, place)) = self.ended.front() {
+            if self.ended.len() <= MOST_ENDED && now.since(since) < LATE {
+                break;
+            }
+            self.ended.pop_front();
+            if let Some(at) = self.resolve(place) {
+                self.forget(at);
+            }
+        }
+    }
+
+    /// The connection that ended longest ago.
+    pub(in crate::correlate) fn longest_ended(&mut self) -> Option<u32> {
+        loop {
+            let (_, place) = self.ended.pop_front()?;
+            if let Some(at) = self.resolve(place) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Forgets a connection, ended or not, because there is no room for it.
+    pub(in crate::correlate) fn evict(&mut self, at: u32) {
+        self.totals.evicted += u64::from(self.get(at).is_some_and(|conn| !conn.ended));
+        self.fasten(at);
+        self.forget(at);
+    }
+
+    fn forget(&mut self, at: u32) {
+        let Some(mut conn) = self.connections.try_remove(at as usize) else { return };
+        self.room.promote(&mut conn);
+        if conn.queued != NEVER {
+            self.due.revoke();
+        }
+        if let Some(key) = conn.key
+            && let Ok(entry) = self.by_key.find_entry(self.hasher.hash_one(key), |&found| found == at)
+        {
+            entry.remove();
+        }
+    }
+}
+
+/// What tells a connection from others that lie, or will lie, at its place.
+fn tag(number: u64) -> u32 {
+    // Truncation is meant: nothing is remembered for 2^32 connections.
+    number as u32
+}
+
+fn hash_of(hasher: &RandomState, connections: &Slab<Connection>, at: u32) -> u64 {
+    connections.get(at as usize).and_then(|conn| conn.key).map_or(0, |key| hasher.hash_one(key))
+}

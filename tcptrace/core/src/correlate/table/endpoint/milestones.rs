@@ -1,0 +1,82 @@
+//! What an end does that counts: its SYNs, its FIN, its reset, the end of its socket.
+
+use crate::{
+    event::{BootTime, Proof, reset_reason::ResetReason},
+    tcp::TcpState,
+};
+
+/// The segments of one kind that an end has sent.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Sent {
+    pub(in crate::correlate) first: BootTime,
+    pub(in crate::correlate) last: BootTime,
+    pub(in crate::correlate) count: u32,
+}
+
+impl Sent {
+    /// The first of the kind.
+    pub(in crate::correlate) fn once(at: BootTime) -> Self {
+        Self { first: at, last: at, count: 1 }
+    }
+
+    /// One more of the kind.
+    pub(in crate::correlate) fn note_again(&mut self, at: BootTime) {
+        self.last = at;
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// How many were sent again.
+    pub(in crate::correlate) fn again(self) -> u32 {
+        self.count.saturating_sub(1)
+    }
+}
+
+/// A FIN, as it was first sent.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Fin {
+    pub(in crate::correlate) sent: Sent,
+    /// The offset from the ISN of the number after it.
+    pub(in crate::correlate) end: u64,
+    /// It acknowledges the other end's FIN.
+    pub(in crate::correlate) acks_other: bool,
+    /// An earlier segment of this end did.
+    pub(in crate::correlate) acked_before: bool,
+    /// The offset that the other end had reached.
+    pub(in crate::correlate) other_sent: u64,
+    pub(in crate::correlate) acked: Option<BootTime>,
+}
+
+/// A reset, as it was first sent.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::correlate) struct Rst {
+    pub(in crate::correlate) at: BootTime,
+    /// It acknowledges something, as the reset of a socket does that is there.
+    pub(in crate::correlate) has_ack: bool,
+    /// The offset of its number from the ISN.
+    pub(in crate::correlate) offset: u64,
+    /// It has been seen, and not only what it did.
+    pub(in crate::correlate) seen: bool,
+}
+
+/// How a socket ended.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Closed {
+    pub(in crate::correlate) at: BootTime,
+    /// The state it left.
+    pub(in crate::correlate) from: TcpState,
+    /// `sk_err`, where known.
+    pub(in crate::correlate) error: Option<u32>,
+    /// Whether a process closed it.
+    pub(in crate::correlate) by_process: bool,
+    /// What the socket was like.
+    pub(in crate::correlate) proof: Proof,
+}
+
+/// What the kernel said about a reset.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::correlate) struct ResetHint {
+    /// Why, where the kernel tells.
+    pub(in crate::correlate) reason: Option<ResetReason>,
+    /// It was sent on behalf of a listener whose accept queue was full.
+    pub(in crate::correlate) queue_full: bool,
+}

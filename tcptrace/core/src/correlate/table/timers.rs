@@ -1,0 +1,85 @@
+//! When which connection has to be looked at.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use super::connection::Place;
+use crate::event::BootTime;
+
+/// Entries that are worth no cleaning.
+const FEW: usize = 1024;
+
+/// A heap of times. What is not meant any more stays in it until it comes up, or until half of it is like that.
+#[derive(Debug, Default)]
+pub(in crate::correlate) struct Deadlines {
+    heap: BinaryHeap<Reverse<OutputRecord>>,
+    meant: usize,
+}
+
+/// A time, and what is to be looked at then.
+type OutputRecord = (BootTime, u32, u32);
+
+impl Deadlines {
+    /// `place` has to be looked at when `due`.
+    pub(in crate::correlate) fn add(&mut self, due: BootTime, place: Place) {
+        self.heap.push(Reverse((due, place.at, place.tag)));
+        self.meant += 1;
+    }
+
+    /// One that had been added is not meant any more.
+    pub(in crate::correlate) fn revoke(&mut self) {
+        self.meant = self.meant.saturating_sub(1);
+    }
+
+    /// The first one that is due by `now`, meant or not.
+    pub(in crate::correlate) fn pop(&mut self, now: BootTime) -> Option<(BootTime, Place)> {
+        let &Reverse((due, at, tag)) = self.heap.peek().filter(|Reverse((due, ..))| *due <= now)?;
+        self.heap.pop();
+        Some((due, Place { at, tag }))
+    }
+
+    /// The time of the first one.
+    pub(in crate::correlate) fn first(&self) -> Option<BootTime> {
+        self.heap.peek().map(|&Reverse((due, ..))| due)
+    }
+
+    /// How many times it holds, meant or not.
+    #[cfg(test)]
+    pub(in crate::correlate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether it holds far more than is meant, and [`Self::clean`] would make it smaller.
+    pub(in crate::correlate) fn is_littered(&self) -> bool {
+        self.heap.len() > FEW + 2 * self.meant
+    }
+
+    /// Drops what is not meant any more.
+    pub(in crate::correlate) fn clean(&mut self, mut is_meant: impl FnMut(BootTime, Place) -> bool) {
+        self.heap.retain(|&Reverse((due, at, tag))| is_meant(due, Place { at, tag }));
+        self.heap.shrink_to(2 * self.heap.len());
+        self.meant = self.heap.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_revoked_does_not_gather() {
+        let mut deadlines = Deadlines::default();
+        for number in 0..100_000_u32 {
+            deadlines.add(BootTime(u64::from(number)), Place { at: number, tag: number });
+            if number % 100 != 0 {
+                deadlines.revoke();
+            }
+            if deadlines.is_littered() {
+                deadlines.clean(|_, place| place.at % 100 == 0);
+            }
+            assert!(deadlines.heap.len() <= FEW + 2 * 1001);
+        }
+        let due: Vec<_> = std::iter::from_fn(|| deadlines.pop(BootTime(100_000))).collect();
+        let kept: Vec<_> = due.iter().map(|(_, place)| place.at).filter(|at| at % 100 == 0).collect();
+        assert_eq!(kept, (0..1000).map(|number| number * 100).collect::<Vec<u32>>());
+    }
+}

@@ -1,0 +1,104 @@
+//! What the kernel says by the way of segments it sends: it finds its connection and begins none.
+
+use super::{
+    CLIENT, HERE, SERVER,
+    exchange::{self, Exchange, State::*},
+};
+use crate::{
+    correlate::{Correlated, CorrelatedHint, Totals, table::endpoint::ResetHint},
+    event::{BootTime, Event, Hint, HintName, SocketKey, reset_reason::ResetReason},
+    tcp::TcpFlags,
+};
+
+const LISTENER: u64 = SERVER as u64;
+
+/// A reset that `from` sends for no socket.
+pub(in crate::correlate) fn reset(from: u16, to: u16) -> Hint {
+    Hint {
+        at: BootTime(1_000_000_000),
+        socket: None,
+        netns: Some(HERE),
+        local: exchange::end(from),
+        remote: exchange::end(to),
+        name: HintName::SendReset,
+        reason: Some(ResetReason::NoSocket),
+        state: None,
+        queue_full: false,
+        queue: None,
+    }
+}
+
+fn hints(placed: &[Correlated]) -> Vec<CorrelatedHint> {
+    let hint = |placed: &Correlated| if let Correlated::Hint(hint) = placed { Some(*hint) } else { None };
+    placed.iter().filter_map(hint).collect()
+}
+
+#[test]
+fn without_a_socket_it_belongs_to_the_newest_connection_of_its_ends() {
+    let mut exchange = Exchange::new();
+    exchange.local_connection(CLIENT, SERVER);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
+    exchange.event(&Event::Hint(reset(SERVER, CLIENT)));
+    let [hint] = hints(exchange.placed())[..] else { panic!("one hint") };
+    assert_eq!((hint.conn, hint.socket), (Some(2), None));
+    let said = ResetHint { reason: Some(ResetReason::NoSocket), queue_full: false };
+    assert_eq!(exchange.reset_hint(SERVER, CLIENT), Some(said));
+    assert_eq!(exchange.reset_hint(CLIENT, SERVER), None, "the sender's");
+}
+
+#[test]
+fn its_socket_tells_its_connection_and_its_end() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(42, CLIENT, SERVER, Close, SynSent);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    // After address translation: the segment that was answered shows other ends.
+    let hint = Hint { socket: Some(SocketKey(42)), state: Some(SynSent), ..reset(7777, 8888) };
+    exchange.event(&Event::Hint(hint));
+    let [hint] = hints(exchange.placed())[..] else { panic!("one hint") };
+    assert_eq!((hint.conn, hint.socket), (Some(1), Some(1)));
+    assert!(exchange.reset_hint(CLIENT, SERVER).is_some());
+}
+
+#[test]
+fn on_behalf_of_a_listener_its_ends_tell_the_connection() {
+    let mut exchange = Exchange::new();
+    exchange.listener(SERVER, Close, Listen);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
+    let listens = Hint { socket: Some(SocketKey(LISTENER)), state: Some(Listen), ..reset(SERVER, CLIENT) };
+    exchange.event(&Event::Hint(Hint { name: HintName::RetransmitSynack, reason: None, ..listens }));
+    assert_eq!(exchange.reset_hint(SERVER, CLIENT), None, "a SYN,ACK is no reset");
+    exchange.event(&Event::Hint(Hint { queue_full: true, reason: None, ..listens }));
+    exchange.event(&Event::Hint(listens));
+    for hint in hints(exchange.placed()) {
+        assert_eq!((hint.conn, hint.socket), (Some(1), Some(1)));
+    }
+    let first = ResetHint { reason: None, queue_full: true };
+    assert_eq!(exchange.reset_hint(SERVER, CLIENT), Some(first), "what came first stays");
+}
+
+#[test]
+fn a_hint_begins_no_connection_and_ends_none() {
+    let mut exchange = Exchange::new();
+    exchange.event(&Event::Hint(reset(SERVER, CLIENT)));
+    exchange.event(&Event::Hint(Hint { netns: None, ..reset(SERVER, CLIENT) }));
+    assert!(hints(exchange.placed()).iter().all(|hint| hint.conn.is_none()));
+    assert_eq!(exchange.totals(), Totals::default());
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
+    exchange.event(&Event::Hint(Hint { netns: Some(77), ..reset(SERVER, CLIENT) }));
+    exchange.event(&Event::Hint(Hint { netns: None, ..reset(SERVER, CLIENT) }));
+    let conns: Vec<_> = hints(exchange.placed()).iter().map(|hint| hint.conn).collect();
+    assert_eq!(conns, [None, None, None, Some(1)], "another namespace is another connection");
+    assert_eq!(exchange.totals(), Totals { numbered: 1, ended: 0, evicted: 0 });
+}
+
+#[test]
+fn it_waits_behind_what_waits() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(42, 0, SERVER, Close, SynSent);
+    exchange.event(&Event::Hint(reset(SERVER, CLIENT)));
+    assert!(exchange.placed().is_empty());
+    exchange.full_state(42, CLIENT, SERVER, SynSent, Close);
+    let placed = exchange::events(exchange.placed().to_vec());
+    assert!(matches!(placed[..], [Correlated::State(_), Correlated::Hint(_), Correlated::State(_)]), "{placed:?}");
+    assert!(placed.iter().all(|placed| exchange::conn(placed) == Some(1)), "{placed:?}");
+}

@@ -1,0 +1,136 @@
+//! What holds of everything that the correlator hands on, whatever was put in. The fuzz targets hold it to the same, so this
+//! file is compiled into them too, and names nothing but what is public.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::{
+    correlate::{Correlated, Totals},
+    event::{Event, StateChange},
+    verdict::{CloseKind, HandshakeKind, Outcome},
+};
+
+/// Looks at what goes in and what comes out.
+#[derive(Debug, Default)]
+pub(crate) struct Invariants {
+    /// What was put in and did not come out yet.
+    awaited: VecDeque<Event>,
+    /// The highest number given to a connection.
+    numbered: u64,
+    /// Correlator that are owed a close.
+    open: BTreeSet<u64>,
+    /// Correlator whose last record was written.
+    over: BTreeSet<u64>,
+    /// The handshake of this one was not seen, and its close stands behind it.
+    unseen: Option<u64>,
+}
+
+impl Invariants {
+    /// This is put in next.
+    pub(crate) fn put_in(&mut self, event: &Event) {
+        // Who holds a socket is told when it is of use, if ever.
+        if !matches!(event, Event::Owner(_) | Event::Listener(_)) {
+            self.awaited.push_back(*event);
+        }
+    }
+
+    /// This came out next.
+    pub(crate) fn came_out(&mut self, placed: &Correlated) {
+        self.check_order(placed);
+        self.check_number(placed);
+        let unseen = self.unseen.take();
+        match placed {
+            Correlated::Handshake(record) => {
+                let known = self.open.contains(&record.conn) || self.over.contains(&record.conn);
+                assert!(!known, "a second handshake: {record:?}");
+                assert_eq!(unseen, None, "between a handshake that was not seen and its close: {record:?}");
+                let goes_on = record.outcome.is_none_or(|outcome| outcome == Outcome::Established);
+                if goes_on { &mut self.open } else { &mut self.over }.insert(record.conn);
+                assert_eq!(record.outcome.is_none(), record.kind == HandshakeKind::Unseen);
+                assert_eq!(record.incomplete, !record.missing.is_empty());
+                assert!(!record.summary.contains('\n'), "{record:?}");
+                self.unseen = record.outcome.is_none().then_some(record.conn);
+            }
+            Correlated::Close(record) => {
+                assert!(self.open.remove(&record.conn), "a close without its handshake: {record:?}");
+                assert!(self.over.insert(record.conn), "a second close: {record:?}");
+                assert!(
+                    unseen.is_none_or(|conn| conn == record.conn),
+                    "instead of the close of {unseen:?}: {record:?}"
+                );
+                assert_eq!(record.incomplete, !record.missing.is_empty());
+                assert!(record.kind != CloseKind::Reset || record.reset.is_some(), "{record:?}");
+                assert!(!record.summary.contains('\n'), "{record:?}");
+            }
+            _ => assert_eq!(unseen, None, "between a handshake that was not seen and its close: {placed:?}"),
+        }
+    }
+
+    /// Nothing more is put in, and everything came out.
+    pub(crate) fn finished(&self, totals: Totals) {
+        let lost = self.awaited.iter().find(|event| !may_be_copy(event));
+        assert_eq!(lost, None, "it never came out");
+        assert_eq!(self.unseen, None, "no close follows");
+        assert_eq!(self.numbered, totals.numbered, "every number given is shown, none is shown besides");
+        assert_eq!(self.over.len() as u64, totals.ended, "what ended has its last record");
+        assert!(totals.ended + totals.evicted <= totals.numbered, "{totals:?}");
+        assert!(self.open.len() as u64 <= totals.open() + totals.evicted, "{totals:?}");
+    }
+
+    /// What comes out is what was put in, in the same order; segments and ICMP errors may be left out.
+    fn check_order(&mut self, placed: &Correlated) {
+        if matches!(
+            placed,
+            Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Handshake(_) | Correlated::Close(_)
+        ) {
+            return;
+        }
+        while let Some(event) = self.awaited.pop_front() {
+            if is(placed, &event) {
+                return;
+            }
+            assert!(may_be_copy(&event), "{event:?} is left out or comes too late, behind {placed:?}");
+        }
+        panic!("nobody put it in, or it was here before: {placed:?}");
+    }
+
+    /// Numbers are given from 1 on, in the order in which they show.
+    fn check_number(&mut self, placed: &Correlated) {
+        let Some(conn) = conn(placed) else { return };
+        assert!((1..=self.numbered + 1).contains(&conn), "behind number {}: {placed:?}", self.numbered);
+        self.numbered = self.numbered.max(conn);
+    }
+}
+
+/// Whether it may be left out, as the same that was seen elsewhere.
+fn may_be_copy(event: &Event) -> bool {
+    matches!(event, Event::Segment(_) | Event::Icmp(_))
+}
+
+/// Whether this is the event in its place. Of a state change, the ends may have been learnt since.
+fn is(placed: &Correlated, event: &Event) -> bool {
+    match (placed, event) {
+        (Correlated::State(placed), Event::State(change)) => {
+            let filled_in = StateChange { local: placed.change.local, remote: placed.change.remote, ..*change };
+            placed.change == filled_in
+        }
+        (Correlated::Segment(placed), Event::Segment(segment)) => placed.segment == *segment,
+        (Correlated::Icmp(placed), Event::Icmp(error)) => placed.error == *error,
+        (Correlated::Hint(placed), Event::Hint(hint)) => placed.hint == *hint,
+        (Correlated::Loss(placed), Event::Loss(loss)) => placed == loss,
+        _ => false,
+    }
+}
+
+/// The connection, if it has any.
+pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
+    match placed {
+        Correlated::State(state) => state.conn,
+        Correlated::Segment(segment) => Some(segment.conn),
+        Correlated::Icmp(icmp) => Some(icmp.conn),
+        Correlated::Hint(hint) => hint.conn,
+        Correlated::Handshake(record) => Some(record.conn),
+        Correlated::Close(record) => Some(record.conn),
+        Correlated::Owner(owner) => Some(owner.conn),
+        Correlated::Listener(_) | Correlated::Loss(_) => None,
+    }
+}

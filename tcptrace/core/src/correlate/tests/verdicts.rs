@@ -1,0 +1,76 @@
+//! What is said of whole exchanges.
+
+mod closes;
+mod handshakes;
+mod inferred;
+mod resets;
+mod vantage;
+
+use super::{
+    CLIENT, SERVER,
+    exchange::{Exchange, State::*},
+};
+use crate::{
+    event::{Loss, LossSource, Proof, Role},
+    tcp::TcpFlags,
+    verdict::{
+        Bytes, Close, CloseKind, Handshake, HandshakeKind, Missing, OpeningRetransmissions, Outcome, Reset, ResetCause,
+        TimeWait, WaitingFor,
+    },
+};
+
+const SYN: TcpFlags = TcpFlags::SYN;
+const FIN: TcpFlags = TcpFlags::FIN;
+const RST: TcpFlags = TcpFlags::RST;
+const ACK: TcpFlags = TcpFlags::ACK;
+const SECOND: u64 = 1_000_000_000;
+
+/// ISNs of the exchanges below.
+const C: u32 = 1_000;
+const S: u32 = 900_000;
+
+fn only<T>(mut records: Vec<T>) -> T {
+    assert_eq!(records.len(), 1, "exactly one record");
+    records.remove(0)
+}
+
+/// The one handshake, which is the connection's last record.
+fn failed(exchange: &mut Exchange) -> Handshake {
+    let (handshakes, closes) = exchange.records();
+    assert_eq!(closes, []);
+    only(handshakes)
+}
+
+/// The one handshake and the one close.
+fn whole(exchange: &mut Exchange) -> (Handshake, Close) {
+    let (handshakes, closes) = exchange.records();
+    (only(handshakes), only(closes))
+}
+
+/// SYN; SYN,ACK; ACK as a capture shows them.
+fn opened() -> Exchange {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.pass(10_000);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.pass(20_000);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange
+}
+
+fn bytes(client_to_server: u64, server_to_client: u64) -> Bytes {
+    Bytes { client_to_server: Some(client_to_server), server_to_client: Some(server_to_client) }
+}
+
+/// A connection whose sockets are both here, established.
+fn established() -> Exchange {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange
+}

@@ -1,0 +1,9 @@
+//! Verdicts: decided from what the table knows of a connection, and nothing else.
+
+pub(in crate::correlate) mod assemble;
+pub(in crate::correlate) mod close;
+pub(in crate::correlate) mod handshake;
+mod inferred_states;
+mod reset;
+pub(crate) mod sentence;
+mod state_times;

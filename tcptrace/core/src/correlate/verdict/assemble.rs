@@ -1,0 +1,214 @@
+//! The records of a connection, from what is known of it and what was decided.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{
+    close::Closing,
+    handshake::{self, Opened},
+    reset,
+    sentence::{self, CloseFacts, CommonFacts, HandshakeFacts, NoSegments},
+    state_times,
+};
+use crate::{
+    correlate::{
+        NO_NAMESPACE,
+        table::{
+            connection::{Connection, Side},
+            endpoint::{End, Sent},
+        },
+    },
+    event::BootTime,
+    tcp::{TcpOptions, TcpState},
+    verdict::{
+        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+        OpeningRetransmissions, Outcome,
+    },
+};
+
+/// The handshake that has been decided, or, for none, one that was never seen.
+pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, here: u32) -> Handshake {
+    let side = conn.client_side();
+    let (client, server) = conn.roles();
+    let kind = handshake::kind(conn);
+    let synack = server.synack().map(|sent| sent.first);
+    // In a simultaneous open the client need not wait for it: its own SYN,ACK acknowledges the other's SYN.
+    let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
+    let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
+    let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened)));
+    let mut handshake = Handshake {
+        at: conn.last,
+        conn: conn.number,
+        netns: conn.netns(),
+        kind,
+        outcome: opened.map(|opened| opened.outcome),
+        by_icmp: opened.is_some_and(|opened| opened.by_icmp),
+        waiting_for: opened.and_then(|opened| opened.waiting_for),
+        client: handshake_end(conn, side),
+        server: handshake_end(conn, side.other()),
+        role_inferred: conn.client_guessed || conn.client.is_none(),
+        syn_to_synack_ns: after(client.syn().map(|sent| sent.first), synack),
+        synack_to_ack_ns: after(synack, ack),
+        connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
+        reset: opened
+            .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
+            .and_then(|_| reset::told(conn)),
+        retransmissions: OpeningRetransmissions {
+            syn: client.syn().map(Sent::again),
+            synack: server.synack().map(Sent::again),
+        },
+        incomplete: !missing.is_empty(),
+        missing,
+        summary: String::new(),
+    };
+    let mut facts = HandshakeFacts {
+        syns: client.syn().map_or(0, |sent| sent.count),
+        icmp: conn.icmp().map(|icmp| icmp.kind),
+        full_queue: conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack),
+        lasted: conn.last.since(conn.first),
+        common: common_facts(conn, here),
+    };
+    let silent = opened.is_some_and(|opened| opened.is_without_answer()) && handshake::never_left(conn, side);
+    if let Some(why @ NoSegments::NotWatched) = &mut facts.common.no_segments
+        && silent
+    {
+        *why = NoSegments::NeverLeft;
+    }
+    handshake.summary = sentence::handshake(&handshake, &facts);
+    handshake
+}
+
+/// `here` is the namespace whose segments are seen.
+fn common_facts(conn: &Connection, here: u32) -> CommonFacts {
+    let elsewhere = conn.netns().is_some_and(|netns| netns != here);
+    let why = if elsewhere { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
+    CommonFacts {
+        no_segments: (!conn.has_segments).then_some(why),
+        translated: conn.rare().and_then(|rare| rare.translated),
+    }
+}
+
+fn unseen() -> Vec<Missing> {
+    vec![Missing::Syn, Missing::Synack, Missing::Ack]
+}
+
+/// The close that has been decided.
+pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) -> Close {
+    let side = conn.client_side();
+    let (client, server) = conn.roles();
+    let missing = with_loss(conn, gaps, missing(conn, closing.kind));
+    let kernel = here != NO_NAMESPACE;
+    let shows_all = conn.shows_all || !kernel;
+    let initiator = closing.initiator.map(|side| conn.shown_role(side));
+    let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
+    let mut close = Close {
+        at: conn.last,
+        conn: conn.number,
+        netns: conn.netns(),
+        kind: closing.kind,
+        initiator,
+        client: close_end(conn, side),
+        server: close_end(conn, side.other()),
+        half_close_ns: fins.map(|(first, second)| second.sent.first.since(first.sent.first)),
+        half_closed_bytes: fins.map(|(first, second)| (second.end - 1).saturating_sub(first.other_sent)),
+        bytes: Bytes {
+            client_to_server: bytes(client, server, shows_all),
+            server_to_client: bytes(server, client, shows_all),
+        },
+        duration_ns: conn.began().map(|began| conn.last.since(began)),
+        time_wait: closing.time_wait,
+        reset: closing.reset,
+        retransmissions: Each { client: again(client), server: again(server) },
+        states: Each {
+            client: state_times::of(conn, side, kernel),
+            server: state_times::of(conn, side.other(), kernel),
+        },
+        incomplete: !missing.is_empty(),
+        missing,
+        summary: String::new(),
+    };
+    let reset = reset::first(conn).map(|(side, _)| side);
+    let facts = CloseFacts {
+        late_bytes: reset.and_then(|side| reset::late_bytes(conn, side)),
+        other_closed: reset.is_some_and(|side| conn.end(side.other()).fin().is_some()),
+        common: common_facts(conn, here),
+    };
+    close.summary = sentence::close(&close, &facts);
+    close
+}
+
+/// What of the close was not seen.
+fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
+    let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
+    if !conn.has_segments {
+        missing.push(Missing::Interface);
+    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen) || conn.ends.iter().any(unseen_reset) {
+        missing.push(Missing::Fin);
+    }
+    let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect();
+    if conn.ends.iter().any(without_states) {
+        missing.push(Missing::States);
+    }
+    missing.sort_unstable();
+    missing
+}
+
+fn unseen_reset(end: &End) -> bool {
+    end.rst().is_some_and(|rst| !rst.seen)
+}
+
+fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {
+    if gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
+        missing.push(Missing::Lost);
+    }
+    missing
+}
+
+/// Payload: what was sent, less the SYN and the FIN. Where not all segments are shown, a FIN or a reset tells how far it had
+/// got, the end's own by its number or the other's by what it acknowledges. Where states alone tell that there was a FIN,
+/// nobody knows whether the number behind the last one counts it.
+fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
+    let fin = u64::from(end.fin().is_some_and(|fin| end.sent >= fin.end));
+    let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
+    let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
+    let by_states = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
+    let known = end.isn_known && (end.fin().is_some() || !by_states);
+    (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
+}
+
+/// FINs sent again.
+fn again(end: &End) -> Option<u32> {
+    end.fin().map(|fin| fin.sent.again())
+}
+
+fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
+    let end = conn.end(side);
+    let (addr, port) = address(conn, side);
+    let process = end.holder;
+    HandshakeEnd {
+        addr,
+        port,
+        isn: end.isn().filter(|_| end.isn_known).map(|isn| isn.0),
+        pid: process.map(|process| process.pid),
+        comm: process.map(|process| process.comm),
+        options: end.options().map(TcpOptions),
+    }
+}
+
+fn close_end(conn: &Connection, side: Side) -> CloseEnd {
+    let end = conn.end(side);
+    let (addr, port) = address(conn, side);
+    let process = end.closer().or(end.holder);
+    CloseEnd { addr, port, pid: process.map(|process| process.pid), comm: process.map(|process| process.comm) }
+}
+
+/// Address and port; the port may never have been learnt.
+fn address(conn: &Connection, side: Side) -> (IpAddr, Option<u16>) {
+    let endpoint = conn.endpoint(side);
+    let addr = endpoint.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |endpoint| endpoint.addr);
+    (addr, endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0 || conn.key.is_some()))
+}
+
+/// Whether this is the last record of the connection.
+pub(in crate::correlate) fn is_last(handshake: &Handshake) -> bool {
+    handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established)
+}

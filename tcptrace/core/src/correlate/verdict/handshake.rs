@@ -1,0 +1,231 @@
+//! What came of a handshake: decided from what is known of the connection, and nothing else.
+
+use crate::{
+    correlate::table::{
+        connection::{Connection, Side},
+        endpoint::{Closed, End, Sent},
+    },
+    event::BootTime,
+    tcp::TcpState::{Established, SynRecv, SynSent},
+    verdict::{HandshakeKind, Missing, Outcome, WaitingFor},
+};
+
+/// After the last SYN or SYN,ACK, nothing more is expected for so long: what Linux waits after its last SYN of six (1 + 2 +
+/// 4 + … s), in nanoseconds.
+const UNANSWERED: u64 = 63_000_000_000;
+
+/// How long the ACK of an established connection may come after the state, in nanoseconds: it may wait for data.
+const ACK_LATE: u64 = 1_000_000_000;
+
+// include/uapi/asm-generic/errno.h, the same on all architectures that Rust and this program run on.
+pub(in crate::correlate) const ECONNABORTED: u32 = 103;
+const EPIPE: u32 = 32;
+const ECONNRESET: u32 = 104;
+pub(in crate::correlate) const ETIMEDOUT: u32 = 110;
+const ECONNREFUSED: u32 = 111;
+const EHOSTUNREACH: u32 = 113;
+const ENETUNREACH: u32 = 101;
+
+/// Whether a socket has this error because a reset came (tcp_reset of net/ipv4/tcp_input.c), and nothing else.
+pub(in crate::correlate) fn is_by_reset(error: u32) -> bool {
+    matches!(error, EPIPE | ECONNRESET)
+}
+
+/// A handshake decided.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::correlate) struct Opened {
+    pub(in crate::correlate) outcome: Outcome,
+    pub(in crate::correlate) by_icmp: bool,
+    pub(in crate::correlate) waiting_for: Option<WaitingFor>,
+}
+
+impl Opened {
+    fn plain(outcome: Outcome) -> Self {
+        Self { outcome, by_icmp: false, waiting_for: None }
+    }
+
+    /// Whether the other end said nothing, as far as is known.
+    pub(in crate::correlate) fn is_without_answer(&self) -> bool {
+        use Outcome::{Cancelled, TimedOut, Unanswered, Unreachable};
+        matches!(self.outcome, Cancelled | TimedOut | Unanswered | Unreachable)
+    }
+}
+
+/// Decides as soon as the outcome is known; at the latest when nothing more is expected, or when `over`.
+pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool) -> Option<Opened> {
+    if conn.mid_life || conn.opened {
+        return None;
+    }
+    let (client, server) = conn.roles();
+    let failed = failed_here(conn, client).or_else(|| failed_here(conn, server));
+    if let Some(opened) = failed.or_else(|| refused_elsewhere(conn)) {
+        return Some(opened);
+    }
+    if established(conn, now, over) {
+        return Some(Opened::plain(Outcome::Established));
+    }
+    (over || deadline(conn).is_some_and(|deadline| now >= deadline)).then(|| unanswered(conn))
+}
+
+/// When it has to be decided at the latest.
+pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
+    if conn.mid_life || conn.opened {
+        return None;
+    }
+    if let Some(at) = reached(conn) {
+        return Some(at.plus(ACK_LATE));
+    }
+    let [first, second] = &conn.ends;
+    let last = |sent: Option<Sent>| sent.map(|sent| sent.last);
+    let sent = last(first.syn()).max(last(first.synack())).max(last(second.syn())).max(last(second.synack()));
+    Some(sent.unwrap_or(conn.first).plus(UNANSWERED))
+}
+
+/// A socket here gave up before it was established.
+fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
+    let closed = end.closed().filter(|closed| matches!(closed.from, SynSent | SynRecv))?;
+    let rst = conn.ends.iter().any(|end| end.rst().is_some());
+    let answered = conn.ends.iter().any(|end| end.sent_synack);
+    let by_reset = if answered { Outcome::Reset } else { Outcome::Refused };
+    Some(match closed.error {
+        Some(ECONNREFUSED) if rst || conn.icmp().is_none() => Opened::plain(Outcome::Refused),
+        Some(ECONNREFUSED) => Opened { by_icmp: true, ..Opened::plain(Outcome::Refused) },
+        Some(EHOSTUNREACH | ENETUNREACH) => Opened::plain(Outcome::Unreachable),
+        Some(ETIMEDOUT) => Opened::plain(Outcome::TimedOut),
+        Some(ECONNRESET) => Opened::plain(Outcome::Reset),
+        _ if rst => Opened::plain(by_reset),
+        // An ICMP error that comes during a connect() that does not block changes no state: the close() that follows only
+        // looks like a change of mind.
+        _ => match conn.icmp() {
+            Some(icmp) if icmp.refuses => Opened { by_icmp: true, ..Opened::plain(Outcome::Refused) },
+            Some(_) => Opened::plain(Outcome::Unreachable),
+            None => gave_up(conn, closed),
+        },
+    })
+}
+
+/// The socket closed, and nothing outside made it.
+fn gave_up(conn: &Connection, closed: Closed) -> Opened {
+    match closed.error {
+        Some(_) => Opened::plain(Outcome::Cancelled),
+        // Without its error, an application that closes and a kernel that gives up look alike.
+        None => unanswered(conn),
+    }
+}
+
+/// A reset that no socket here has to confirm.
+fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
+    let (client, server) = conn.roles();
+    if client.had_socket || server.had_socket {
+        return reset_of_half(conn);
+    }
+    match (client.rst(), server.rst()) {
+        (None, None) => None,
+        (None, Some(_)) if !server.sent_synack => Some(Opened::plain(Outcome::Refused)),
+        _ if conn.ack_at().is_some() => None,
+        _ => Some(Opened::plain(Outcome::Reset)),
+    }
+}
+
+/// The client's socket is established, but the server never made one of its SYN,ACK and resets.
+fn reset_of_half(conn: &Connection) -> Option<Opened> {
+    let (client, server) = conn.roles();
+    let half = client.had_socket && client.open_sockets == 0 && client.rst().or(server.rst()).is_some();
+    (half && server.here && !server.had_socket).then(|| Opened::plain(Outcome::Reset))
+}
+
+/// When the last of the ends that are here reached ESTABLISHED; none while one has not, or none is here.
+fn reached(conn: &Connection) -> Option<BootTime> {
+    let here = |end: &&End| end.here && !conn.is_self_connect() || end.had_socket;
+    let mut reached = None;
+    for side in [Side::First, Side::Second] {
+        let end = conn.end(side);
+        if here(&end) {
+            reached = reached.max(Some(established_at(end).or_else(|| established_by_segments(conn, side))?));
+        }
+    }
+    reached
+}
+
+/// When an end was established whose states do not come, as far as segments show: a filter may keep them back, and after an
+/// address translation they belong to another connection. The client shows it by its ACK, which may belong to another one
+/// too, and either end by sending or acknowledging more than a SYN.
+fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let by_ack = side == conn.client_side() && conn.ack_at().is_some();
+    let proven = by_ack || own.sent > 1 || other.acked() > 1;
+    (proven && !own.had_socket).then(|| conn.ack_at().unwrap_or(conn.first))
+}
+
+/// When a socket was established: it may have gone on to another state in the same moment.
+fn established_at(end: &End) -> Option<BootTime> {
+    end.entered(Established)
+}
+
+fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
+    match reached(conn) {
+        Some(at) => {
+            let nothing_more = !conn.has_segments && !awaits_other_end(conn);
+            conn.ack_at().is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
+        }
+        None => !conn.ends.iter().any(|end| end.here || end.had_socket) && conn.ack_at().is_some(),
+    }
+}
+
+/// Whether both ends are on this host and the states of one have not come yet. Segments show that too where there are any.
+fn awaits_other_end(conn: &Connection) -> bool {
+    let local = conn.key.is_some_and(|key| {
+        let [first, second] = key.ends.map(|end| end.addr);
+        first == second || first.is_loopback()
+    });
+    local && !conn.is_self_connect() && conn.ends.iter().any(|end| !end.had_socket)
+}
+
+fn unanswered(conn: &Connection) -> Opened {
+    if let Some(icmp) = conn.icmp() {
+        let outcome = if icmp.refuses { Outcome::Refused } else { Outcome::Unreachable };
+        return Opened { by_icmp: icmp.refuses, ..Opened::plain(outcome) };
+    }
+    let answered = conn.ends.iter().any(|end| end.sent_synack);
+    let waiting_for = Some(if answered { WaitingFor::Ack } else { WaitingFor::SynAck });
+    Opened { waiting_for, ..Opened::plain(Outcome::Unanswered) }
+}
+
+/// How it was set up, as far as it was.
+pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
+    let (client, server) = conn.roles();
+    if conn.mid_life {
+        HandshakeKind::Unseen
+    } else if (client.sent_syn && server.sent_syn) || client.entered(SynRecv).is_some() {
+        HandshakeKind::Simultaneous
+    } else if conn.fast_open {
+        HandshakeKind::FastOpen
+    } else {
+        HandshakeKind::ThreeWay
+    }
+}
+
+/// What of an ordinary handshake was not seen, given how it went.
+pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
+    if !conn.has_segments {
+        return vec![Missing::Interface];
+    }
+    let (client, server) = conn.roles();
+    let established = opened.outcome == Outcome::Established;
+    let simultaneous = client.sent_syn && server.sent_syn;
+    let answered = established || opened.waiting_for == Some(WaitingFor::Ack);
+    let side = conn.client_side();
+    let wanted = [
+        (!client.sent_syn && !never_left(conn, side), Missing::Syn),
+        (answered && !server.sent_synack && !simultaneous, Missing::Synack),
+        (established && conn.ack_at().is_none() && !simultaneous, Missing::Ack),
+    ];
+    wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
+}
+
+/// The client's socket is here, and yet no segment of it was seen, nor any answer: its SYN did not get as far as an interface.
+pub(in crate::correlate) fn never_left(conn: &Connection, client: Side) -> bool {
+    let (client, server) = (conn.end(client), conn.end(client.other()));
+    let answered = server.sent_synack || server.rst().is_some();
+    client.had_socket && !client.sent_syn && !answered
+}

@@ -1,0 +1,83 @@
+//! The states of an end whose socket nobody saw, as RFC 9293 §3.3.2 has them follow from the segments. A segment is taken to
+//! arrive when it was captured.
+
+use crate::{
+    correlate::table::{
+        connection::{Connection, Side},
+        endpoint::{End, Fin, Sent},
+    },
+    event::BootTime,
+    tcp::TcpState::{
+        self, Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent, TimeWait,
+    },
+};
+
+/// The states an end has been in and when it entered them; time 0 for what had begun before anything was seen.
+pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)> {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let mut entered = Vec::new();
+    if conn.mid_life {
+        entered.push((Established, BootTime(0)));
+    } else {
+        opening(conn, side, &mut entered);
+    }
+    match (own.fin(), other.fin()) {
+        (Some(fin), theirs) if !fin.acks_other => active(fin, theirs, &mut entered),
+        (Some(fin), Some(theirs)) => {
+            // What its FIN acknowledges it had received before.
+            entered.push((CloseWait, theirs.sent.first));
+            entered.push((LastAck, fin.sent.first));
+            entered.extend(fin.acked.map(|at| (Close, at)));
+        }
+        (None, Some(theirs)) => entered.push((CloseWait, theirs.sent.first)),
+        (_, None) => {}
+    }
+    let over = matches!(entered.last(), Some((TimeWait | Close, _)));
+    if let Some(rst) = own.rst().max(other.rst())
+        && !over
+    {
+        entered.push((Close, rst.at));
+    }
+    in_order(entered)
+}
+
+fn opening(conn: &Connection, side: Side, entered: &mut Vec<(TcpState, BootTime)>) {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let first = |sent: Option<Sent>| sent.map(|sent| sent.first);
+    let answer = |end: &End| first(end.synack());
+    if let (Some(syn), Some(theirs)) = (first(own.syn()), first(other.syn())) {
+        // RFC 9293 §3.5, figure 7.
+        entered.extend([(SynSent, syn), (SynRecv, theirs.max(syn))]);
+        entered.extend(conn.ack_at().or(answer(other)).map(|at| (Established, at)));
+    } else if conn.client_side() == side {
+        entered.extend(first(own.syn()).map(|at| (SynSent, at)));
+        entered.extend(answer(other).map(|at| (Established, at)));
+    } else {
+        entered.extend(first(other.syn()).or(answer(own)).map(|at| (SynRecv, at)));
+        entered.extend(conn.ack_at().map(|at| (Established, at)));
+    }
+}
+
+/// An end that closed before it knew that the other one does too.
+fn active(fin: Fin, theirs: Option<Fin>, entered: &mut Vec<(TcpState, BootTime)>) {
+    entered.push((FinWait1, fin.sent.first));
+    match (fin.acked, theirs) {
+        (Some(acked), Some(theirs)) if theirs.acks_other || theirs.sent.first > acked => {
+            entered.extend([(FinWait2, acked), (TimeWait, theirs.sent.first.max(acked))]);
+        }
+        (Some(acked), Some(theirs)) => entered.extend([(Closing, theirs.sent.first), (TimeWait, acked)]),
+        (Some(acked), None) => entered.push((FinWait2, acked)),
+        (None, Some(theirs)) => entered.push((Closing, theirs.sent.first)),
+        (None, None) => {}
+    }
+}
+
+/// Captures put what two interfaces saw next to each other: no state may end before it began.
+fn in_order(mut entered: Vec<(TcpState, BootTime)>) -> Vec<(TcpState, BootTime)> {
+    let mut latest = BootTime(0);
+    for (_, at) in &mut entered {
+        latest = latest.max(*at);
+        *at = latest;
+    }
+    entered
+}

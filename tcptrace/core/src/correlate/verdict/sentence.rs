@@ -1,0 +1,303 @@
+//! One sentence for each record: what happened, who began it, and what to look at where it went wrong.
+
+use std::fmt::Write as _;
+
+use crate::{
+    event::{AcceptQueue, Role},
+    text::HumanDuration,
+    verdict::{Close, CloseKind, Handshake, HandshakeKind, Missing, Outcome, ResetCause, TimeWait, WaitingFor},
+};
+
+/// What a handshake's sentence needs besides the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandshakeFacts {
+    /// SYNs that were seen.
+    pub(crate) syns: u32,
+    /// What an ICMP error said about the SYN.
+    pub(crate) icmp: Option<&'static str>,
+    /// The accept queue of the server's listener, where it was full when the kernel was asked last and no SYN,ACK came.
+    pub(crate) full_queue: Option<AcceptQueue>,
+    /// From the first event to the last, in nanoseconds.
+    pub(crate) lasted: u64,
+    /// What both records' sentences need.
+    pub(crate) common: CommonFacts,
+}
+
+/// What the sentences of both records need besides the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommonFacts {
+    /// Why no segment was seen, where none was.
+    pub(crate) no_segments: Option<NoSegments>,
+    /// The connection that this one is on the other side of an address translation.
+    pub(crate) translated: Option<u64>,
+}
+
+/// Why no segment of a connection was seen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NoSegments {
+    /// Its interfaces are in another network namespace.
+    OtherNamespace,
+    /// They passed no interface that is watched.
+    NotWatched,
+    /// There was nothing but a SYN to be sent, and it was not seen to leave.
+    NeverLeft,
+}
+
+/// What a close's sentence needs besides the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CloseFacts {
+    /// Payload that came for the end that sent the reset after it had closed.
+    pub(crate) late_bytes: Option<u64>,
+    /// The other end closed too.
+    pub(crate) other_closed: bool,
+    /// What both records' sentences need.
+    pub(crate) common: CommonFacts,
+}
+
+/// Bytes of most sentences.
+const USUAL: usize = 128;
+
+/// The sentence of a handshake.
+pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
+    let mut text = String::with_capacity(USUAL);
+    text.push_str(match record.kind {
+        HandshakeKind::ThreeWay => "three-way handshake",
+        HandshakeKind::Simultaneous => "simultaneous open",
+        HandshakeKind::FastOpen => "TCP Fast Open handshake",
+        HandshakeKind::Unseen => "handshake not seen",
+    });
+    if let Some(outcome) = record.outcome {
+        text.push_str(", ");
+        push_outcome(&mut text, record, outcome, facts);
+    }
+    let again = record.retransmissions.syn.unwrap_or(0);
+    if again > 0 && record.outcome == Some(Outcome::Established) {
+        push(&mut text, format_args!("; the SYN was sent {} times", again + 1));
+    }
+    let again = record.retransmissions.synack.unwrap_or(0);
+    if again > 0 {
+        push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
+    }
+    push_common(&mut text, &facts.common);
+    push_missing(&mut text, &record.missing);
+    text
+}
+
+fn push_common(text: &mut String, facts: &CommonFacts) {
+    text.push_str(match facts.no_segments {
+        Some(NoSegments::OtherNamespace) => "; no segments: other network namespace",
+        Some(NoSegments::NotWatched) => "; no segments: they passed no interface that is watched",
+        Some(NoSegments::NeverLeft) => "; no SYN was seen to leave this host",
+        None => "",
+    });
+    if let Some(number) = facts.translated {
+        push(text, format_args!("; the same as #{number}, on the other side of an address translation"));
+    }
+}
+
+fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) {
+    let lasted = HumanDuration(facts.lasted);
+    match outcome {
+        Outcome::Established => {
+            text.push_str("established");
+            let round = record.syn_to_synack_ns.zip(record.synack_to_ack_ns).map(|(there, back)| there + back);
+            if let Some(time) = round.or(record.connect_ns) {
+                push(text, format_args!(" in {}", HumanDuration(time)));
+            }
+        }
+        Outcome::Refused => match (record.by_icmp, facts.icmp) {
+            (true, Some(said)) => push(text, format_args!("refused by ICMP: {said}")),
+            _ => text.push_str(match record.reset.map(|reset| reset.cause) {
+                Some(ResetCause::NoListener) => "refused: nobody listens there",
+                None => "refused: by a reset or an ICMP error, which was not seen",
+                _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so",
+            }),
+        },
+        Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
+            Some((Role::Client, _)) => {
+                text.push_str("reset by the client before it was complete, as health checks and scans do");
+            }
+            Some((Role::Server, cause)) => {
+                push(text, format_args!("reset by the server before it was complete{}", cause_words(cause)));
+            }
+            None => text.push_str("reset before it was complete"),
+        },
+        Outcome::Unreachable => {
+            push(text, format_args!("unreachable: {}", facts.icmp.unwrap_or("no way to the other end")));
+        }
+        Outcome::TimedOut => {
+            text.push_str("timed out");
+            push_syns(text, "after", facts);
+            push(text, format_args!(", {lasted} without an answer"));
+            push_queue(text, facts);
+        }
+        Outcome::Cancelled => {
+            push(text, format_args!("cancelled by the client's application after {lasted}"));
+            push_syns(text, "and", facts);
+            text.push_str(" without an answer");
+            push_queue(text, facts);
+        }
+        Outcome::Unanswered => {
+            text.push_str(match record.waiting_for {
+                Some(WaitingFor::Ack) => "unanswered: waiting for the client's ACK",
+                Some(WaitingFor::SynAck) | None => "unanswered: waiting for the server's SYN,ACK",
+            });
+            push_syns(text, "after", facts);
+            push_queue(text, facts);
+        }
+    }
+}
+
+/// How many SYNs there were, joined by a word.
+fn push_syns(text: &mut String, joined: &str, facts: &HandshakeFacts) {
+    match facts.syns {
+        0 => {}
+        1 => push(text, format_args!(" {joined} one SYN")),
+        syns => push(text, format_args!(" {joined} {syns} SYNs")),
+    }
+}
+
+/// Why the server does not answer.
+fn push_queue(text: &mut String, facts: &HandshakeFacts) {
+    if let Some(AcceptQueue { length, limit }) = facts.full_queue {
+        push(text, format_args!("; the server's accept queue is full ({length} of {limit})"));
+    }
+}
+
+/// The sentence of a close.
+pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
+    let mut text = String::with_capacity(USUAL);
+    push_how(&mut text, record, facts);
+    let arrows = [(record.bytes.client_to_server, "→"), (record.bytes.server_to_client, "←")];
+    let counts = arrows.iter().filter_map(|&(count, arrow)| Some((count?, arrow)));
+    for ((count, arrow), separator) in counts.zip(["; ", ", "]) {
+        push(&mut text, format_args!("{separator}{count} B {arrow}"));
+    }
+    if let Some(time) = record.duration_ns {
+        push(&mut text, format_args!("; lasted {}", HumanDuration(time)));
+    }
+    match record.time_wait {
+        Some(TimeWait::Client) => text.push_str("; the client holds TIME_WAIT for 60 s"),
+        Some(TimeWait::Server) => text.push_str("; the server holds TIME_WAIT for 60 s"),
+        Some(TimeWait::Both) => text.push_str("; both hold TIME_WAIT for 60 s"),
+        None => {}
+    }
+    let late = record.reset.filter(|_| record.time_wait.is_some());
+    if let Some(reset) = late {
+        push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
+    }
+    push_common(&mut text, &facts.common);
+    push_missing(&mut text, &record.missing);
+    text
+}
+
+fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
+    let by = match record.initiator {
+        Some(Role::Client) => " by the client",
+        Some(Role::Server) => " by the server",
+        None => "",
+    };
+    let (begin, end) = match record.kind {
+        CloseKind::Simultaneous => return text.push_str("closed by both ends at once"),
+        CloseKind::ThreeSegment => ("closed", ", three segments"),
+        CloseKind::FourSegment => ("closed", ", four segments"),
+        CloseKind::Orderly => ("closed", ", as the states show; the FINs were not seen"),
+        CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
+        CloseKind::Unseen => ("closed", "; how it ended was not seen"),
+        CloseKind::TimedOut => {
+            return match (record.initiator, record.reset.map(|reset| reset.cause)) {
+                (Some(role), _) => push(text, format_args!("timed out after the {} had closed", name(role))),
+                (None, Some(cause @ ResetCause::Keepalive)) => {
+                    push(text, format_args!("timed out{}", cause_words(cause)));
+                }
+                (None, _) => text.push_str("timed out: the other end did not answer any more"),
+            };
+        }
+        CloseKind::Unfinished => {
+            text.push_str("unfinished: ");
+            if let Some(role) = record.initiator {
+                push(text, format_args!("the {} has closed its side; ", name(role)));
+            }
+            return text.push_str("tracing stopped first");
+        }
+        CloseKind::Reset => {
+            text.push_str("reset");
+            if let Some(reset) = record.reset {
+                push(text, format_args!(" by the {}", name(reset.by)));
+                push_cause(text, reset.cause, facts);
+            }
+            return;
+        }
+    };
+    [begin, by, end].into_iter().for_each(|part| text.push_str(part));
+}
+
+/// Lengths of a TLS close_notify: 1.3, and 1.2 with AES-GCM, ChaCha20 or CBC and SHA-1 (RFC 5246 §6.2.3, RFC 8446 §5.2).
+const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
+
+/// Why it was reset; data for a closed socket need not be a failure.
+fn push_cause(text: &mut String, cause: ResetCause, facts: &CloseFacts) {
+    match facts.late_bytes.filter(|_| cause == ResetCause::DataAfterClose) {
+        Some(bytes) if facts.other_closed && bytes <= 64 => push(
+            text,
+            format_args!(
+                ": the other end still sent {bytes} B while it closed too, as TLS does with close_notify: harmless"
+            ),
+        ),
+        Some(bytes) if CLOSE_NOTIFY.contains(&bytes) => push(
+            text,
+            format_args!(
+                ": the other end sent {bytes} B to a socket that was closed already: harmless if that was TLS's \
+                 close_notify, whose length it is; further writes fail with EPIPE"
+            ),
+        ),
+        _ => text.push_str(cause_words(cause)),
+    }
+}
+
+fn cause_words(cause: ResetCause) -> &'static str {
+    match cause {
+        ResetCause::Linger => ": it closed with SO_LINGER 0",
+        ResetCause::UnreadData => ": it closed with data unread",
+        ResetCause::DataAfterClose => {
+            ": the other end wrote to a socket that was closed already, and further writes fail with EPIPE"
+        }
+        ResetCause::NoListener => ": nobody listens there",
+        ResetCause::ListenerClosed => ": its listener closed before it was accepted",
+        ResetCause::Overflow => ": the accept queue is full",
+        ResetCause::NoConnection => ": it knows no such connection",
+        ResetCause::Killed => ": its socket was destroyed from outside",
+        ResetCause::Keepalive => ": keep-alive probes were not answered",
+        ResetCause::Unknown => "",
+    }
+}
+
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Client => "client",
+        Role::Server => "server",
+    }
+}
+
+fn push_missing(text: &mut String, missing: &[Missing]) {
+    for (index, missing) in missing.iter().enumerate() {
+        text.push_str(if index == 0 { " (incomplete, not seen: " } else { ", " });
+        text.push_str(match missing {
+            Missing::Syn => "SYN",
+            Missing::Synack => "SYN,ACK",
+            Missing::Ack => "ACK",
+            Missing::Fin => "FIN or RST",
+            Missing::States => "states",
+            Missing::Interface => "segments",
+            Missing::Lost => "lost events",
+        });
+    }
+    if !missing.is_empty() {
+        text.push(')');
+    }
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = text.write_fmt(arguments);
+}

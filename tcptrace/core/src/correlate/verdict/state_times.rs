@@ -1,0 +1,41 @@
+//! How long each end stayed in which state.
+
+use super::inferred_states;
+use crate::{
+    correlate::table::connection::{Connection, Side},
+    event::BootTime,
+    tcp::TcpState::{self, Closing, FinWait2, TimeWait},
+    verdict::StateTime,
+};
+
+/// The states of an end, as the protocol has them. Without a kernel they are inferred; with one, an end whose socket is not
+/// here has none.
+pub(in crate::correlate) fn of(conn: &Connection, side: Side, kernel: bool) -> Vec<StateTime> {
+    if kernel { stays(seen(conn, side), false) } else { stays(inferred_states::states(conn, side).into_iter(), true) }
+}
+
+/// How long each lasted, given when it was entered.
+fn stays(entered: impl Iterator<Item = (TcpState, BootTime)>, inferred: bool) -> Vec<StateTime> {
+    let mut entered = entered.peekable();
+    let mut stays = Vec::with_capacity(entered.size_hint().1.unwrap_or_default());
+    while let Some((state, since)) = entered.next() {
+        let until = entered.peek().filter(|_| since != BootTime(0));
+        stays.push(StateTime { state, ns: until.map(|(_, until)| until.since(since)), inferred });
+    }
+    stays
+}
+
+/// The kernel replaces sockets in FIN_WAIT2 and CLOSING by something smaller, and calls that CLOSE: FIN_WAIT2 goes on until the
+/// other end's FIN comes, and then comes TIME_WAIT.
+fn seen(conn: &Connection, side: Side) -> impl Iterator<Item = (TcpState, BootTime)> {
+    let end = conn.end(side);
+    let replaced = end.closed().filter(|closed| closed.error.is_none_or(|error| error == 0));
+    let fin = conn.end(side.other()).fin();
+    let (replaced, time_wait) = match replaced.map(|closed| (closed.from, closed.at)) {
+        Some((FinWait2, at)) => (true, fin.map(|fin| fin.sent.first.max(at))),
+        Some((Closing, at)) => (true, Some(at)),
+        _ => (false, None),
+    };
+    let entered = end.states().count();
+    end.states().take(entered - usize::from(replaced && entered > 0)).chain(time_wait.map(|at| (TimeWait, at)))
+}

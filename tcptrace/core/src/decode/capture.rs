@@ -1,0 +1,164 @@
+//! Reading captures: pcap and pcapng files to the events that the kernel programs would have made of the same frames.
+//!
+//! ```text
+//! IO       input       bytes, from a file or a pipe, a window at a time
+//! ─────────────────────────────────────────────────────────────────────
+//! pure     sniff       which format it is, or what it looks like instead
+//!          pcap        records → frames
+//!          pcapng      blocks → interfaces, frames
+//!          link        what the link layer says: where the IP header is, which way the frame passed
+//!          ip          addresses, protocol, length
+//!          transport   TCP segments and ICMP errors → Event
+//!          decoder     all of these in order, and what is counted
+//! ```
+//!
+//! [`crate::event::BootTime`] is not the time since a boot in these events, which no capture knows: it counts nanoseconds
+//! since 1970 in UTC, so that differences mean the same as live.
+
+mod bytes;
+mod counters;
+mod decoder;
+mod error;
+mod interfaces;
+mod ip;
+mod link;
+mod link_type;
+mod pcap;
+mod pcapng;
+mod sniff;
+#[cfg(test)]
+mod tests;
+mod time;
+mod transport;
+
+use std::io::Read;
+
+pub use self::{
+    counters::{Counters, Skipped},
+    decoder::Framed,
+    error::CaptureError,
+    interfaces::Interface,
+    link_type::LinkType,
+    sniff::LooksLike,
+};
+use self::{
+    decoder::{Decoder, Step},
+    pcap::Pcap,
+    pcapng::PcapNg,
+    sniff::Format,
+};
+pub use super::input::Input;
+
+/// What can be read.
+#[derive(Debug)]
+pub enum Capture<R> {
+    /// A pcap or pcapng file.
+    Frames(Box<Frames<R>>),
+    /// JSON lines, from their first byte on. They are recognised here and read elsewhere.
+    Json(Input<R>),
+}
+
+/// Finds out what `reader` holds. It is read as far as is needed, so a pipe will do, and it needs no buffer of its own.
+///
+/// # Errors
+/// When it cannot be read, is no capture, or one whose frames are of no use.
+pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
+    let mut input = Input::new(reader);
+    let format = loop {
+        let ended = input.ended();
+        match sniff::format(input.window(), ended).map_err(CaptureError::NotACapture)? {
+            Some(format) => break format,
+            None => input.fill(input.window().len() + 1).map_err(CaptureError::Io)?,
+        };
+    };
+    let decoder = match format {
+        Format::Json => return Ok(Capture::Json(input)),
+        Format::PcapNg => Decoder::pcapng(PcapNg::default()),
+        Format::Pcap => {
+            if !input.fill(Pcap::HEADER).map_err(CaptureError::Io)? {
+                return Err(CaptureError::Truncated { frames: 0, bytes: 0 });
+            }
+            let (pcap, link_type) = Pcap::open(input.window()).map_err(|fault| fault.after(0, 0))?;
+            input.advance(Pcap::HEADER);
+            Decoder::pcap(pcap, link_type).map_err(|fault| fault.after(0, 0))?
+        }
+    };
+    Ok(Capture::Frames(Box::new(Frames { input, decoder, finished: false })))
+}
+
+/// The segments and ICMP errors of a capture, in the order of the file.
+///
+/// An error is the last item: all that was complete before it has been delivered.
+#[derive(Debug)]
+pub struct Frames<R> {
+    input: Input<R>,
+    decoder: Decoder,
+    finished: bool,
+}
+
+impl<R> Frames<R> {
+    /// The interfaces met so far. [`Framed::interface`] is an index here; none is ever taken away.
+    pub fn interfaces(&self) -> &[Interface] {
+        self.decoder.interfaces()
+    }
+
+    /// Whether the next frame has to be waited for, as far as is known.
+    pub fn is_dry(&self) -> bool {
+        self.input.window().is_empty()
+    }
+
+    /// What has been read so far, and how much of it was of no use.
+    pub fn counters(&self) -> Counters {
+        Counters { bytes: self.input.taken(), ..self.decoder.counters() }
+    }
+}
+
+impl<R: Read> Frames<R> {
+    fn next_event(&mut self) -> Result<Option<Framed>, CaptureError> {
+        loop {
+            let window = self.input.window();
+            match self.decoder.step(window).map_err(|fault| fault.after(self.frames(), self.input.taken()))? {
+                Step::Framed { used, framed } => {
+                    self.input.advance(used);
+                    return Ok(Some(framed));
+                }
+                Step::Skip(count) => {
+                    if !self.input.skip(count).map_err(CaptureError::Io)? {
+                        return Err(self.truncated());
+                    }
+                }
+                Step::Need(count) => {
+                    if self.input.fill(count).map_err(CaptureError::Io)? {
+                        continue;
+                    }
+                    if !self.input.window().is_empty() {
+                        return Err(self.truncated());
+                    }
+                    let end = self.decoder.finish();
+                    return end.map(|()| None).map_err(|fault| fault.after(self.frames(), self.input.taken()));
+                }
+            }
+        }
+    }
+
+    fn frames(&self) -> u64 {
+        self.decoder.counters().frames
+    }
+
+    fn truncated(&self) -> CaptureError {
+        CaptureError::Truncated { frames: self.frames(), bytes: self.input.taken() }
+    }
+}
+
+impl<R: Read> Iterator for Frames<R> {
+    type Item = Result<Framed, CaptureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.finished {
+            return None;
+        }
+        let item = self.next_event().transpose();
+        self.finished = !matches!(item, Some(Ok(_)));
+        item
+    }
+}

@@ -1,0 +1,183 @@
+//! Containers: times, interfaces, directions and byte orders.
+
+use super::{build::*, *};
+use crate::decode::capture::bytes::Order;
+
+const ORDERS: [Order; 2] = [Order::Little, Order::Big];
+
+#[test]
+fn pcap_of_both_orders_and_both_units() {
+    for order in ORDERS {
+        for (magic, time) in [(MICROSECONDS, 123_456_000), (NANOSECONDS, 123_456)] {
+            let mut file = Writer::pcap(order, magic, 1);
+            file.record((1_700_000_000, 123_456), &frame(), 0);
+            let reading = read(file.bytes.as_slice());
+            let segment = reading.segment();
+            assert_eq!(segment.at.0, 1_700_000_000_000_000_000 + time, "{order:?} {magic:x}");
+            assert_eq!((segment.src.port, segment.dst.port), (49152, 80));
+            assert_eq!((segment.ifindex, reading.framed[0].interface), (1, 0));
+            assert_eq!(reading.framed[0].direction, None);
+            assert_eq!(reading.names(), ["ethernet"]);
+            let bytes = file.bytes.len() as u64;
+            assert_eq!(reading.counters, Counters { bytes, frames: 1, segments: 1, ..Counters::default() });
+            assert!(reading.error.is_none());
+        }
+    }
+}
+
+#[test]
+fn pcap_with_longer_records() {
+    let mut file = Writer::pcap(Order::Little, MODIFIED, 1);
+    let frame = frame();
+    for second in 1..3 {
+        file.u32(second).u32(0).u32(frame.len() as u32).u32(frame.len() as u32).u32(0).u32(0).raw(&frame);
+    }
+    assert_eq!(read(file.bytes.as_slice()).times(), [1_000_000_000, 2_000_000_000]);
+}
+
+#[test]
+fn pcap_whose_link_type_tells_of_checksums() {
+    assert_eq!(read(one(0x2400_0001, &frame()).as_slice()).framed.len(), 1);
+}
+
+#[test]
+fn pcap_without_frames_is_a_capture() {
+    let file = Writer::pcap(Order::Little, MICROSECONDS, 1);
+    let reading = read(file.bytes.as_slice());
+    assert!(reading.error.is_none() && reading.framed.is_empty());
+    assert_eq!(reading.counters.bytes, 24);
+}
+
+#[test]
+fn pcapng_with_sections_of_both_orders() {
+    for order in ORDERS {
+        let file = rich(order);
+        let reading = read(file.as_slice());
+        assert!(reading.error.is_none(), "{:?}", reading.error);
+        let directions: Vec<_> = reading.framed.iter().map(|framed| framed.direction).collect();
+        assert_eq!(directions, [Some(Direction::In), Some(Direction::Out), None, Some(Direction::Out)]);
+        assert_eq!(reading.times(), [1_000_000_000_005, 7_000, 7_000, 9_000]);
+        let interfaces: Vec<_> = reading.framed.iter().map(|framed| framed.interface).collect();
+        assert_eq!(interfaces, [0, 3, 0, 4]);
+        assert_eq!(reading.names(), ["eth0", "link type 147", "linux-cooked", "ifindex 3", "raw-ip"]);
+        let skipped = Skipped { not_ip: 1, link_type: 1, ..Skipped::default() };
+        assert_eq!(
+            reading.counters,
+            Counters {
+                bytes: file.len() as u64,
+                frames: 6,
+                segments: 4,
+                skipped,
+                backwards: 2,
+                untimed: 1,
+                lost: 3,
+                ..Counters::default()
+            }
+        );
+        for framed in &reading.framed {
+            let Event::Segment(segment) = framed.event else { panic!("{framed:?}") };
+            assert_eq!(segment.ifindex, framed.interface + 1);
+            assert_eq!(segment.direction, framed.direction);
+        }
+    }
+}
+
+#[test]
+fn pcapng_directions() {
+    for order in ORDERS {
+        let mut file = Writer::pcapng(order);
+        file.plain_interface(1);
+        for flags in [None, Some(0), Some(1), Some(2), Some(3), Some(0xfff0_0001)] {
+            file.enhanced(0, 1, &frame(), flags).old(0, 1, &frame(), flags);
+        }
+        let reading = read(file.bytes.as_slice());
+        let (inbound, outbound) = (Some(Direction::In), Some(Direction::Out));
+        let expected = [None, None, inbound, outbound, None, inbound].into_iter().flat_map(|each| [each, each]);
+        assert!(reading.framed.iter().map(|framed| framed.direction).eq(expected), "{:?}", reading.framed);
+    }
+}
+
+#[test]
+fn pcapng_times() {
+    for order in ORDERS {
+        let mut file = Writer::pcapng(order);
+        for (resolution, offset) in [(3, 0), (9, -5), (0x80 | 10, 7), (6, 0)] {
+            file.interface(1, |options| {
+                options.option(9, &[resolution]).option_u64(14, i64::cast_unsigned(offset)).u32(0);
+            });
+        }
+        file.enhanced(0, 1_500, &frame(), None).enhanced(1, 6_000_000_001, &frame(), None);
+        file.enhanced(2, 2_048, &frame(), None).enhanced(3, 1 << 33, &frame(), None);
+        let reading = read(file.bytes.as_slice());
+        assert_eq!(reading.times(), [1_500_000_000, 1_000_000_001, 9_000_000_000, (1 << 33) * 1_000]);
+        assert_eq!(reading.counters.backwards, 1);
+    }
+}
+
+#[test]
+fn pcapng_simple_blocks_end_at_the_snap_length() {
+    let mut file = Writer::pcapng(Order::Little);
+    file.block(1, |body| {
+        body.u16(1).u16(0).u32(54);
+    });
+    let frame = frame();
+    // The third byte of padding would make a different option of the last one.
+    file.simple(frame.len() as u32, &frame[..54]);
+    let reading = read(file.bytes.as_slice());
+    assert_eq!(reading.segment().header.options.as_slice(), &[] as &[u8]);
+    assert_eq!(reading.segment().length, 0);
+    assert_eq!((reading.counters.untimed, reading.times()[0]), (1, 0));
+}
+
+#[test]
+fn pcapng_statistics_count_once() {
+    let mut file = Writer::pcapng(Order::Big);
+    file.plain_interface(1);
+    for lost in [3, 8, 8] {
+        file.block(5, |body| {
+            body.u32(0).u32(0).u32(0).option_u64(5, lost).u32(0);
+        });
+    }
+    file.block(5, |body| {
+        body.u32(9).u32(0).u32(0).option_u64(5, 1_000).u32(0);
+    });
+    assert_eq!(read(file.bytes.as_slice()).counters.lost, 8);
+}
+
+#[test]
+fn frames_of_nowhere_are_counted() {
+    let mut file = Writer::pcapng(Order::Little);
+    file.plain_interface(1).enhanced(1, 1, &frame(), None).enhanced(0, 1, &frame(), None);
+    file.section(Order::Little).enhanced(0, 1, &frame(), None).simple(60, &frame());
+    let reading = read(file.bytes.as_slice());
+    assert_eq!((reading.counters.segments, reading.counters.skipped.interface), (1, 3));
+}
+
+#[test]
+fn a_file_without_a_usable_interface_is_an_error_at_its_end() {
+    let mut file = Writer::pcapng(Order::Little);
+    file.plain_interface(147).plain_interface(220).enhanced(1, 1, &frame(), None);
+    let reading = read(file.bytes.as_slice());
+    assert!(matches!(reading.error, Some(CaptureError::LinkType(LinkType(147)))), "{reading:?}");
+    assert!(reading.message().starts_with("the capture has link type 147, which is not supported"));
+    assert_eq!(reading.counters.skipped.link_type, 1);
+
+    // Nothing was missed of it, or something could be read.
+    let file = &mut Writer::pcapng(Order::Little);
+    assert!(read(file.plain_interface(147).bytes.as_slice()).error.is_none());
+    file.enhanced(0, 1, &frame(), None).plain_interface(1);
+    assert!(read(file.bytes.as_slice()).error.is_none());
+}
+
+#[test]
+fn names_are_bounded() {
+    let mut file = Writer::pcapng(Order::Little);
+    for name in [&[b'x'; 1_000][..], b"", b"caf\xc3\xa9", b"\xff\n"] {
+        file.interface(1, |options| {
+            options.option(2, name).u32(0);
+        });
+    }
+    let reading = read(file.bytes.as_slice());
+    assert_eq!(reading.names()[0].len(), 256);
+    assert_eq!(reading.names()[1..], ["ethernet", "café", "\u{fffd}\n"]);
+}

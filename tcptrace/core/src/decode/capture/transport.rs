@@ -1,0 +1,78 @@
+//! TCP segments, and ICMP errors that quote one, to events.
+
+use super::ip::{ICMP, ICMPV6, Ip, Reason, TCP};
+use crate::{
+    event::{BootTime, Direction, Endpoint, Event, Family, IcmpError, Segment},
+    tcp::TcpHeader,
+};
+
+/// When and where a frame was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) at: BootTime,
+    pub(super) ifindex: u32,
+    pub(super) direction: Option<Direction>,
+}
+
+/// The event of a datagram, `bytes` of which were captured and which had `original`.
+pub(super) fn event(family: Family, bytes: &[u8], original: u32, place: Place) -> Result<Event, Reason> {
+    let ip = Ip::read(family, bytes, original)?;
+    let transport = || bytes.get(ip.transport..).ok_or(Reason::Ends);
+    match (ip.protocol, family) {
+        (TCP, _) => segment(&ip, transport()?, place).map(Event::Segment),
+        (ICMP, Family::V4) | (ICMPV6, Family::V6) => icmp(family, &ip, transport()?, place).map(Event::Icmp),
+        _ => Err(Reason::NotTcp),
+    }
+}
+
+fn segment(ip: &Ip, bytes: &[u8], place: Place) -> Result<Segment, Reason> {
+    // Of options that are cut short, those that are there are kept.
+    let header = TcpHeader::parse(bytes).ok_or(Reason::Ends)?;
+    let header_len = u32::try_from(header.header_len()).unwrap_or(u32::MAX);
+    Ok(Segment {
+        at: place.at,
+        socket: None,
+        ifindex: place.ifindex,
+        direction: place.direction,
+        src: Endpoint { addr: ip.src, port: header.src_port },
+        dst: Endpoint { addr: ip.dst, port: header.dst_port },
+        header,
+        length: ip.payload.saturating_sub(header_len),
+        // A capture does not tell how many segments a long one will become, or was.
+        segments: 1,
+    })
+}
+
+fn icmp(family: Family, outer: &Ip, bytes: &[u8], place: Place) -> Result<IcmpError, Reason> {
+    let (&[icmp_type, icmp_code, ..], quoted) = bytes.split_first_chunk::<8>().ok_or(Reason::Ends)?;
+    let is_error = match family {
+        // RFC 792: destination unreachable, source quench, time exceeded, parameter problem.
+        Family::V4 => matches!(icmp_type, 3 | 4 | 11 | 12),
+        // RFC 4443 §2.1: errors are below 128.
+        Family::V6 => icmp_type < 128,
+    };
+    if !is_error {
+        return Err(Reason::NotTcp);
+    }
+    let inner = Ip::read(family, quoted, 0).map_err(|reason| match reason {
+        Reason::Ends => Reason::Ends,
+        _ => Reason::NotTcp,
+    })?;
+    if inner.protocol != TCP {
+        return Err(Reason::NotTcp);
+    }
+    // RFC 792 promises eight bytes of what it quotes: ports and sequence number.
+    let segment = quoted.get(inner.transport..).ok_or(Reason::Ends)?;
+    let &[s0, s1, d0, d1, q0, q1, q2, q3] = segment.first_chunk().ok_or(Reason::Ends)?;
+    Ok(IcmpError {
+        at: place.at,
+        ifindex: place.ifindex,
+        direction: place.direction,
+        from: outer.src,
+        icmp_type,
+        icmp_code,
+        src: Endpoint { addr: inner.src, port: u16::from_be_bytes([s0, s1]) },
+        dst: Endpoint { addr: inner.dst, port: u16::from_be_bytes([d0, d1]) },
+        seq: u32::from_be_bytes([q0, q1, q2, q3]),
+    })
+}

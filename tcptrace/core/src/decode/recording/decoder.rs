@@ -1,0 +1,327 @@
+//! From a line to what it says.
+
+use std::{borrow::Cow, collections::HashMap, net::IpAddr};
+
+use foldhash::fast::RandomState;
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{Counters, Moment, Record, Recorded, Start, error::Fault, fields};
+use crate::{
+    SCHEMA,
+    event::{
+        BootTime, Comm, Endpoint, Event, Hint, IcmpError, ListenerOwner, Loss, OwnerSource, Process, Segment,
+        SocketKey, SocketOwner, StateChange, Task,
+    },
+    filter::SegmentChoice,
+    tcp::{SeqNumber, TcpHeader, TcpState},
+    text::WallTime,
+};
+
+/// The most interfaces of one file, and the longest name in bytes: no file can fill the memory with them.
+const MOST: usize = 1 << 16;
+const NAME: usize = 1024;
+
+/// Records that are older than one before them by no more than this, in nanoseconds, are as processors write them.
+const LATE: u64 = 1_000_000_000;
+
+/// The socket of a segment that has no number. Numbers count from 1.
+const UNNUMBERED: SocketKey = SocketKey(u64::MAX);
+
+/// What lines before tell of those that follow.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    /// The last `start`; none before the first.
+    start: Option<Start>,
+    /// An `end` came behind it.
+    ended: bool,
+    /// The latest time behind it.
+    latest: BootTime,
+    /// The highest number of a connection: they count from 1 in the order in which connections show.
+    newest: u64,
+    interfaces: Vec<String>,
+    numbers: HashMap<String, u32, RandomState>,
+    /// Sockets that got another's place in memory, which live the kernel's numbers tell.
+    replacing: HashMap<u64, SocketKey, RandomState>,
+    counters: Counters,
+}
+
+impl Decoder {
+    pub(super) fn interfaces(&self) -> &[String] {
+        &self.interfaces
+    }
+
+    /// What is counted here.
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What a line says; none where it says nothing that is needed.
+    pub(super) fn decode(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
+        let kind = kind(line)?;
+        if kind != "start" && self.start.is_none() {
+            return Err(Fault::NoStart);
+        }
+        if kind != "start" && self.ended {
+            return Err(Fault::Nonsense("it comes behind the end record of its recording"));
+        }
+        let (moment, event) = match &*kind {
+            "start" => return self.start(line).map(|start| Some(Record::Start(start))),
+            "state" => self.state(&read(line)?)?,
+            "segment" => self.segment(&read(line)?)?,
+            "icmp" => self.icmp(&read(line)?)?,
+            "hint" => self.hint(&read(line)?)?,
+            "owner" => match self.owner(&read(line)?)? {
+                Some(told) => told,
+                None => return Ok(None),
+            },
+            "lost" => self.lost(&read(line)?)?,
+            "end" => {
+                let fields::Ended { time, boot_ns } = read(line)?;
+                self.ended = true;
+                return self.moment(time, boot_ns).map(|moment| Some(Record::End(moment)));
+            }
+            kind => {
+                let is_verdict = matches!(kind, "handshake" | "close");
+                self.counters.verdicts += u64::from(is_verdict);
+                self.counters.unknown += u64::from(!is_verdict);
+                let IgnoredAny = read(line)?;
+                return Ok(None);
+            }
+        };
+        self.counters.events += 1;
+        self.watch_order(&event);
+        Ok(Some(Record::Event(Recorded { event, wall: moment.wall })))
+    }
+
+    fn start(&mut self, line: &[u8]) -> Result<Start, Fault> {
+        let fields::Schema { schema } = read(line)?;
+        if schema != u64::from(SCHEMA) {
+            return Err(Fault::Schema(schema));
+        }
+        let fields: fields::Start = read(line)?;
+        let capture = fields.boot_ns.is_none();
+        let at = BootTime(fields.boot_ns.unwrap_or_else(|| since_1970(fields.time)));
+        let goes_on = self.start.as_ref().is_some_and(|before| {
+            (&before.hostname, before.netns, before.capture, before.began_ns)
+                == (&fields.hostname, fields.netns, capture, fields.began_ns)
+                && !self.ended
+                && at.plus(LATE) >= self.latest
+        });
+        if !goes_on {
+            self.latest = at;
+            self.ended = false;
+            self.newest = 0;
+            self.replacing.clear();
+        }
+        let start = Start {
+            moment: Moment { at, wall: fields.time },
+            goes_on,
+            capture,
+            hostname: fields.hostname,
+            kernel: fields.kernel,
+            netns: fields.netns,
+            interfaces: fields.interfaces,
+            segments: fields.segments.unwrap_or(SegmentChoice::Control),
+            filter: fields.filter,
+            began_ns: fields.began_ns,
+        };
+        self.start = Some(start.clone());
+        Ok(start)
+    }
+
+    fn state(&mut self, fields: &fields::State) -> Result<(Moment, Event), Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        self.newest = self.newest.max(fields.conn.unwrap_or(0));
+        let local = Endpoint::from(fields.local);
+        let nobody = Endpoint { addr: unspecified(local.addr), port: 0 };
+        let task = match (fields.pid, fields.tid, fields.comm) {
+            (Some(pid), Some(tid), Some(comm)) => Some(Task { pid, tid, comm }),
+            _ => None,
+        };
+        let change = StateChange {
+            at: moment.at,
+            socket: self.socket(fields.socket, fields.replaces),
+            netns: fields.netns,
+            old: fields.old,
+            new: fields.new,
+            local,
+            remote: fields.remote.map_or(nobody, Endpoint::from),
+            // No error and one that is not known both are null; where the namespace is known, so is the error.
+            error: fields.error.map(|error| error.0).or(fields.netns.map(|_| 0)),
+            proof: fields.evidence,
+            task,
+        };
+        if change.new == TcpState::Close {
+            self.replacing.remove(&fields.socket);
+        }
+        Ok((moment, Event::State(change)))
+    }
+
+    fn segment(&mut self, fields: &fields::Segment<'_>) -> Result<(Moment, Event), Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        self.newest = self.newest.max(fields.conn.unwrap_or(0));
+        let (src, dst) = (Endpoint::from(fields.src), Endpoint::from(fields.dst));
+        let options = fields.options.0;
+        let header = TcpHeader {
+            src_port: src.port,
+            dst_port: dst.port,
+            seq: SeqNumber(fields.seq),
+            ack: SeqNumber(fields.ack.unwrap_or(0)),
+            data_offset: 20 + options.as_slice().len().next_multiple_of(4) as u8,
+            flags: fields.flags,
+            window: fields.window,
+            urgent: fields.urgent.unwrap_or(0),
+            options,
+        };
+        let segment = Segment {
+            at: moment.at,
+            socket: fields.socket.map(|number| number.map_or(UNNUMBERED, |number| self.socket(number, None))),
+            ifindex: self.interface(&fields.interface)?,
+            direction: fields.direction,
+            src,
+            dst,
+            header,
+            length: fields.length,
+            segments: fields.segments.unwrap_or(1),
+        };
+        Ok((moment, Event::Segment(segment)))
+    }
+
+    fn icmp(&mut self, fields: &fields::Icmp<'_>) -> Result<(Moment, Event), Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        self.newest = self.newest.max(fields.conn.unwrap_or(0));
+        let error = IcmpError {
+            at: moment.at,
+            ifindex: self.interface(&fields.interface)?,
+            direction: fields.direction,
+            from: fields.from.to_canonical(),
+            icmp_type: fields.icmp_type,
+            icmp_code: fields.icmp_code,
+            src: fields.src.into(),
+            dst: fields.dst.into(),
+            seq: fields.seq,
+        };
+        Ok((moment, Event::Icmp(error)))
+    }
+
+    fn hint(&mut self, fields: &fields::Hint) -> Result<(Moment, Event), Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        let hint = Hint {
+            at: moment.at,
+            socket: fields.socket.map(|number| self.socket(number, None)),
+            netns: fields.netns,
+            local: fields.local.into(),
+            remote: fields.remote.into(),
+            name: fields.name,
+            reason: fields.value,
+            state: fields.state,
+            queue_full: fields.queue_full,
+            queue: fields.queue,
+        };
+        Ok((moment, Event::Hint(hint)))
+    }
+
+    /// None where it follows from others.
+    fn owner(&self, fields: &fields::Owner) -> Result<Option<(Moment, Event)>, Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        let process = fields.pid.map(|pid| Process { pid, comm: fields.comm.unwrap_or(Comm([0; 16])) });
+        let (at, local, source) = (moment.at, fields.local.into(), fields.source);
+        let event = match fields.remote {
+            _ if source != OwnerSource::SockDiag => return Ok(None),
+            None => {
+                let asked = BootTime(at.0.saturating_sub(fields.asked_ns.unwrap_or(0)));
+                Event::Listener(ListenerOwner { at, asked, local, sockets: fields.sockets.unwrap_or(1), process })
+            }
+            Some(remote) => {
+                let (remote, early) = (remote.into(), fields.conn.is_some_and(|conn| conn > self.newest));
+                Event::Owner(SocketOwner { at, asked: at, early, local, remote, process, source })
+            }
+        };
+        Ok(Some((moment, event)))
+    }
+
+    fn lost(&self, fields: &fields::Lost) -> Result<(Moment, Event), Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        let &fields::Lost { source, count, total, .. } = fields;
+        Ok((moment, Event::Loss(Loss { at: moment.at, source, count, total })))
+    }
+
+    /// When something happened, by the clock that its `start` has.
+    fn moment(&self, wall: WallTime, boot_ns: Option<u64>) -> Result<Moment, Fault> {
+        let at = match (boot_ns, self.start.as_ref().is_some_and(|start| start.capture)) {
+            (Some(at), false) => at,
+            (None, true) => since_1970(wall),
+            (None, false) => return Err(Fault::Nonsense("boot_ns is null, but not in the start record")),
+            (Some(_), true) => return Err(Fault::Nonsense("boot_ns is a number, but null in the start record")),
+        };
+        Ok(Moment { at: BootTime(at), wall })
+    }
+
+    /// The key of a socket, which is its number, or, as live, that of the socket whose place it took.
+    fn socket(&mut self, number: u64, replaces: Option<u64>) -> SocketKey {
+        let known = |numbers: &HashMap<_, _, _>, number| numbers.get(&number).copied().unwrap_or(SocketKey(number));
+        if let Some(before) = replaces {
+            let key = known(&self.replacing, before);
+            self.replacing.remove(&before);
+            self.replacing.insert(number, key);
+            return key;
+        }
+        known(&self.replacing, number)
+    }
+
+    /// The number of an interface.
+    fn interface(&mut self, name: &str) -> Result<u32, Fault> {
+        let name = name.get(..name.floor_char_boundary(NAME)).unwrap_or(name);
+        if let Some(&number) = self.numbers.get(name) {
+            return Ok(number);
+        }
+        if self.interfaces.len() >= MOST {
+            return Err(Fault::Nonsense("it names more interfaces than any host has"));
+        }
+        self.interfaces.push(name.to_owned());
+        let number = self.interfaces.len() as u32;
+        self.numbers.insert(name.to_owned(), number);
+        Ok(number)
+    }
+
+    /// What waited for its port in the kernel may be old.
+    fn watch_order(&mut self, event: &Event) {
+        let waited =
+            matches!(event, Event::State(change) if matches!(change.new, TcpState::SynSent | TcpState::SynRecv));
+        self.counters.backwards += u64::from(!waited && event.at().plus(LATE) < self.latest);
+        self.latest = self.latest.max(event.at());
+    }
+}
+
+/// The type of a record, which comes first in lines that nobody has rewritten.
+fn kind(line: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    let first = line.strip_prefix(br#"{"type":""#).and_then(|rest| {
+        let end = rest.iter().position(|&byte| byte == b'"')?;
+        str::from_utf8(rest.get(..end)?).ok().filter(|kind| !kind.contains('\\'))
+    });
+    match first {
+        Some(kind) => Ok(Cow::Borrowed(kind)),
+        None if line.trim_ascii_start().starts_with(b"{") => {
+            let fields::Typed { kind } = read(line)?;
+            Ok(kind)
+        }
+        None => Err(Fault::Nonsense("it is no JSON object")),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, Fault> {
+    Ok(serde_json::from_slice(line)?)
+}
+
+/// What lies before 1970 is 1970.
+fn since_1970(wall: WallTime) -> u64 {
+    u64::try_from(wall.0).unwrap_or(0)
+}
+
+/// No address, of the same family.
+fn unspecified(addr: IpAddr) -> IpAddr {
+    match addr {
+        IpAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+    }
+}

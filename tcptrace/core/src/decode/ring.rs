@@ -1,0 +1,167 @@
+//! From the bytes of the ring buffer to events.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use tcptrace_ebpf::{
+    Address, DIRECTION_IN, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT,
+    KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader,
+    SegmentRecord, StateRecord,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
+
+use crate::{
+    event::{
+        BootTime, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment, SocketKey,
+        StateChange, Task, reset_reason::ResetReasons,
+    },
+    tcp::{TcpHeader, TcpState},
+};
+
+/// Why a record could not be understood. It was not written by the programs this was built with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than its kind.
+    #[error("a record of kind {kind} has {have} bytes instead of {need}")]
+    Short {
+        /// `RecordHeader::kind`, 0 when even that is missing.
+        kind: u8,
+        /// Bytes there are.
+        have: usize,
+        /// Bytes there should be.
+        need: usize,
+    },
+    /// No such kind.
+    #[error("a record is of the unknown kind {0}")]
+    Kind(u8),
+    /// No such state.
+    #[error("a record tells of the unknown socket state {0}")]
+    State(u8),
+    /// No such hint.
+    #[error("a record is of the unknown hint {0}")]
+    Hint(u8),
+    /// No TCP header in a segment record.
+    #[error("a segment record holds no TCP header")]
+    Header,
+}
+
+/// A record understood.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decoded {
+    /// What it tells.
+    pub event: Event,
+    /// Whose loss count it carries.
+    pub source: LossSource,
+    /// That count, modulo 2^32.
+    pub lost: u32,
+}
+
+/// Reads one record; `reasons` are those of the kernel that wrote it.
+///
+/// # Errors
+/// When it is not what the kernel programs write.
+pub fn decode(bytes: &[u8], reasons: &ResetReasons) -> Result<Decoded, DecodeError> {
+    let header: RecordHeader = read(bytes, 0)?;
+    let (event, source) = match header.kind {
+        KIND_STATE => (Event::State(state(&read(bytes, header.kind)?)?), LossSource::State),
+        KIND_SEGMENT => (Event::Segment(segment(&read(bytes, header.kind)?)?), LossSource::Segment),
+        KIND_ICMP => (Event::Icmp(icmp(&read(bytes, header.kind)?)), LossSource::Segment),
+        KIND_HINT => (Event::Hint(hint(&read(bytes, header.kind)?, reasons)?), LossSource::State),
+        kind => return Err(DecodeError::Kind(kind)),
+    };
+    Ok(Decoded { event, source, lost: header.lost })
+}
+
+fn read<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], kind: u8) -> Result<T, DecodeError> {
+    let short = DecodeError::Short { kind, have: bytes.len(), need: size_of::<T>() };
+    T::read_from_prefix(bytes).map(|(record, _rest)| record).map_err(|_| short)
+}
+
+fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
+    let mut comm = [0; 16];
+    comm.copy_from_slice(record.comm.as_bytes());
+    Ok(StateChange {
+        at: BootTime(record.header.boot_ns),
+        socket: SocketKey(record.header.socket),
+        netns: (record.netns != 0).then_some(record.netns),
+        old: tcp_state(record.header.a)?,
+        new: tcp_state(record.header.b)?,
+        local: Endpoint { addr: address(record.local_addr), port: record.local_port },
+        remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
+        // Both are known, or neither: without BTF the kernel program reads no socket.
+        error: (record.netns != 0).then_some(record.error),
+        proof: Proof {
+            linger: record.proof & PROOF_LINGER != 0,
+            unread: record.proof & PROOF_UNREAD != 0,
+            unaccepted: record.proof & PROOF_UNACCEPTED != 0,
+        },
+        task: (record.pid != 0).then_some(Task { pid: record.pid, tid: record.tid, comm: Comm(comm) }),
+    })
+}
+
+fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {
+    let captured = usize::from(record.header.b);
+    let header = record.tcp.get(..captured).and_then(TcpHeader::parse).ok_or(DecodeError::Header)?;
+    let header_len = u32::try_from(header.header_len()).unwrap_or(u32::MAX);
+    Ok(Segment {
+        at: BootTime(record.header.boot_ns),
+        socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
+        ifindex: record.ifindex,
+        direction: Some(direction(record.header.a)),
+        src: Endpoint { addr: address(record.src), port: header.src_port },
+        dst: Endpoint { addr: address(record.dst), port: header.dst_port },
+        header,
+        length: record.ip_payload.saturating_sub(header_len),
+        segments: record.gso_segs.max(1),
+    })
+}
+
+fn icmp(record: &IcmpRecord) -> IcmpError {
+    IcmpError {
+        at: BootTime(record.header.boot_ns),
+        ifindex: record.ifindex,
+        direction: Some(direction(record.header.a)),
+        from: address(record.from),
+        icmp_type: record.icmp_type,
+        icmp_code: record.icmp_code,
+        src: Endpoint { addr: address(record.src), port: record.src_port },
+        dst: Endpoint { addr: address(record.dst), port: record.dst_port },
+        seq: record.seq,
+    }
+}
+
+fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError> {
+    Ok(Hint {
+        at: BootTime(record.header.boot_ns),
+        socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
+        netns: (record.netns != 0).then_some(record.netns),
+        local: Endpoint { addr: address(record.local_addr), port: record.local_port },
+        remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
+        name: match record.header.a {
+            HINT_SEND_RESET => HintName::SendReset,
+            HINT_RETRANSMIT_SYNACK => HintName::RetransmitSynack,
+            other => return Err(DecodeError::Hint(other)),
+        },
+        reason: (record.reason != NO_REASON).then(|| reasons.get(record.reason)),
+        state: if record.header.b == 0 { None } else { Some(tcp_state(record.header.b)?) },
+        queue_full: record.flags & HINT_QUEUE_FULL != 0,
+        queue: None,
+    })
+}
+
+fn tcp_state(number: u8) -> Result<TcpState, DecodeError> {
+    TcpState::from_kernel(number).ok_or(DecodeError::State(number))
+}
+
+fn direction(number: u8) -> Direction {
+    if number == DIRECTION_IN { Direction::In } else { Direction::Out }
+}
+
+/// IPv4-mapped is IPv4; the unspecified address of an IPv6 listener stays `::`.
+fn address(words: Address) -> IpAddr {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(words.as_bytes());
+    Ipv6Addr::from(bytes).to_canonical()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Records as the kernel programs lay them out, and bytes they would never write.
+
+use proptest::prelude::*;
+use tcptrace_ebpf::{DIRECTION_OUT, FAMILY_V4, FAMILY_V6, NO_ERROR_KNOWN};
+
+use super::*;
+use crate::{event::reset_reason::ResetReason, tcp::TcpFlags};
+
+fn decode_record(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    decode(bytes, &ResetReasons::of_kernel([("SK_RST_REASON_NO_SOCKET", 1)]))
+}
+
+fn words(addr: &str) -> Address {
+    let addr: IpAddr = addr.parse().expect("an address");
+    let octets = match addr {
+        IpAddr::V4(addr) => addr.to_ipv6_mapped().octets(),
+        IpAddr::V6(addr) => addr.octets(),
+    };
+    Address::read_from_bytes(&octets).expect("16 bytes")
+}
+
+fn header(kind: u8, a: u8, b: u8) -> RecordHeader {
+    RecordHeader { boot_ns: 5_000_000_001, socket: 0xffff_8881_0000_4242, lost: 7, kind, family: FAMILY_V4, a, b }
+}
+
+fn syn_record() -> SegmentRecord {
+    let mut tcp = [0; 60];
+    let bytes = [
+        0xd5, 0xea, 0x27, 0x0f, 0xb1, 0x43, 0x1b, 0x78, 0, 0, 0, 0, 0x60, 0x02, 0xff, 0xd7, 0, 0, 0, 0, 2, 4, 0xff,
+        0xd7,
+    ];
+    tcp[..bytes.len()].copy_from_slice(&bytes);
+    SegmentRecord {
+        header: header(KIND_SEGMENT, DIRECTION_OUT, 24),
+        src: words("127.0.0.1"),
+        dst: words("127.0.0.1"),
+        ifindex: 1,
+        ip_payload: 24,
+        gso_segs: 0,
+        pad: 0,
+        tcp,
+    }
+}
+
+fn close_record() -> StateRecord {
+    StateRecord {
+        header: RecordHeader { family: FAMILY_V6, ..header(KIND_STATE, 2, 7) },
+        netns: 4_026_531_840,
+        error: 111,
+        pid: 0,
+        tid: 0,
+        local_port: 43210,
+        remote_port: 9999,
+        proof: 0,
+        comm: [0; 2],
+        local_addr: words("2001:db8::1"),
+        remote_addr: words("2001:db8::2"),
+    }
+}
+
+fn hint_record() -> HintRecord {
+    HintRecord {
+        header: header(KIND_HINT, HINT_SEND_RESET, 10),
+        netns: 4_026_531_840,
+        reason: 1,
+        local_port: 9999,
+        remote_port: 43210,
+        flags: HINT_QUEUE_FULL,
+        local_addr: words("127.0.0.1"),
+        remote_addr: words("127.0.0.2"),
+    }
+}
+
+#[test]
+fn a_segment_record_becomes_a_segment() {
+    let decoded = decode_record(syn_record().as_bytes()).expect("a good record");
+    assert_eq!((decoded.source, decoded.lost), (LossSource::Segment, 7));
+    let Event::Segment(segment) = decoded.event else { panic!("no segment: {decoded:?}") };
+    assert_eq!(segment.at, BootTime(5_000_000_001));
+    assert_eq!((segment.src.port, segment.dst.port), (54762, 9999));
+    assert_eq!(segment.src.addr, "127.0.0.1".parse::<IpAddr>().expect("an address"));
+    assert_eq!((segment.header.seq.0, segment.header.flags), (2_973_965_176, TcpFlags::SYN));
+    assert_eq!((segment.length, segment.segments, segment.direction), (0, 1, Some(Direction::Out)));
+}
+
+#[test]
+fn a_state_record_becomes_a_state_change() {
+    let decoded = decode_record(close_record().as_bytes()).expect("a good record");
+    let Event::State(change) = decoded.event else { panic!("no state change: {decoded:?}") };
+    assert_eq!((change.old, change.new), (TcpState::SynSent, TcpState::Close));
+    assert_eq!((change.error, change.task, change.netns), (Some(111), None, Some(4_026_531_840)));
+    assert_eq!((change.local.port, change.remote.port), (43210, 9999));
+    assert_eq!(change.remote.addr, "2001:db8::2".parse::<IpAddr>().expect("an address"));
+}
+
+#[test]
+fn the_proof_is_what_its_bits_say() {
+    for (bits, words) in [
+        (0, [].as_slice()),
+        (PROOF_LINGER, &["linger"]),
+        (PROOF_UNREAD | PROOF_UNACCEPTED, &["unread", "unaccepted"]),
+        (u32::MAX, &["linger", "unread", "unaccepted"]),
+    ] {
+        let decoded = decode_record(StateRecord { proof: bits, ..close_record() }.as_bytes());
+        let Ok(Decoded { event: Event::State(change), .. }) = decoded else { panic!("no state change") };
+        assert_eq!(change.proof.words().collect::<Vec<_>>(), words);
+    }
+}
+
+#[test]
+fn a_hint_record_becomes_a_hint() {
+    let decoded = decode_record(hint_record().as_bytes()).expect("a good record");
+    assert_eq!((decoded.source, decoded.lost), (LossSource::State, 7));
+    let Event::Hint(hint) = decoded.event else { panic!("no hint: {decoded:?}") };
+    assert_eq!((hint.name, hint.reason), (HintName::SendReset, Some(ResetReason::NoSocket)));
+    assert_eq!((hint.state, hint.queue_full, hint.netns), (Some(TcpState::Listen), true, Some(4_026_531_840)));
+    assert_eq!((hint.socket, hint.at), (Some(SocketKey(0xffff_8881_0000_4242)), BootTime(5_000_000_001)));
+    assert_eq!((hint.local.port, hint.remote.port), (9999, 43210));
+    assert_eq!(hint.remote.addr, "127.0.0.2".parse::<IpAddr>().expect("an address"));
+}
+
+#[test]
+fn a_hint_of_an_older_kernel_and_without_a_socket_says_less() {
+    let header = RecordHeader { socket: 0, ..header(KIND_HINT, HINT_RETRANSMIT_SYNACK, 0) };
+    let record = HintRecord { header, netns: 0, reason: NO_REASON, flags: 0, ..hint_record() };
+    let Ok(Decoded { event: Event::Hint(hint), .. }) = decode_record(record.as_bytes()) else { panic!("no hint") };
+    assert_eq!((hint.name, hint.reason, hint.state), (HintName::RetransmitSynack, None, None));
+    assert_eq!((hint.socket, hint.netns, hint.queue_full), (None, None, false));
+}
+
+#[test]
+fn a_reason_that_has_no_name_keeps_its_number() {
+    let record = HintRecord { reason: 99, ..hint_record() };
+    let Ok(Decoded { event: Event::Hint(hint), .. }) = decode_record(record.as_bytes()) else { panic!("no hint") };
+    assert_eq!(hint.reason, Some(ResetReason::Other(99)));
+}
+
+#[test]
+fn without_btf_error_and_namespace_are_unknown() {
+    // In a recording nothing but the namespace tells that the error is not known.
+    for error in [NO_ERROR_KNOWN, 0, 104] {
+        let record = StateRecord { netns: 0, error, ..close_record() };
+        let Ok(Decoded { event: Event::State(change), .. }) = decode_record(record.as_bytes()) else {
+            panic!("no state change")
+        };
+        assert_eq!((change.error, change.netns), (None, None));
+    }
+}
+
+#[test]
+fn the_task_keeps_its_name() {
+    let comm: [u64; 2] = FromBytes::read_from_bytes(b"nginx: worker\0\0\0".as_slice()).expect("16 bytes");
+    let record = StateRecord { pid: 12, tid: 13, comm, ..close_record() };
+    let Ok(Decoded { event: Event::State(change), .. }) = decode_record(record.as_bytes()) else {
+        panic!("no state change")
+    };
+    let task = change.task.expect("a task");
+    assert_eq!((task.pid, task.tid, task.comm.bytes()), (12, 13, b"nginx: worker".as_slice()));
+}
+
+#[test]
+fn ipv4_mapped_is_ipv4_and_the_unspecified_address_stays() {
+    assert_eq!(address(words("10.1.2.3")), "10.1.2.3".parse::<IpAddr>().expect("an address"));
+    assert_eq!(address(words("::")), "::".parse::<IpAddr>().expect("an address"));
+}
+
+#[test]
+fn a_cut_record_is_an_error_that_says_so() {
+    let bytes = close_record();
+    let short = decode_record(&bytes.as_bytes()[..40]);
+    assert_eq!(short, Err(DecodeError::Short { kind: KIND_STATE, have: 40, need: size_of::<StateRecord>() }));
+    assert_eq!(decode_record(&[]), Err(DecodeError::Short { kind: 0, have: 0, need: size_of::<RecordHeader>() }));
+}
+
+#[test]
+fn unknown_kinds_and_states_are_errors() {
+    let mut record = close_record();
+    record.header.b = 77;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::State(77)));
+    record.header.kind = 9;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Kind(9)));
+}
+
+#[test]
+fn unknown_hints_and_their_states_are_errors() {
+    let mut record = hint_record();
+    record.header.b = 77;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::State(77)));
+    record.header.a = 2;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(2)));
+}
+
+#[test]
+fn a_segment_without_a_whole_header_is_an_error() {
+    let mut record = syn_record();
+    record.header.b = 19;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Header));
+    record.header.b = 61;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Header));
+}
+
+proptest! {
+    #[test]
+    fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0..6_u8) {
+        let _any_answer = decode_record(&bytes);
+        let mut typed = bytes;
+        if let Some(byte) = typed.get_mut(20) {
+            *byte = kind;
+        }
+        let _any_answer = decode_record(&typed);
+    }
+}

@@ -1,0 +1,211 @@
+//! From placed events to entries: wall-clock times, interface names, the words of ICMP.
+
+use std::rc::Rc;
+
+use foldhash::HashMap;
+
+use crate::{
+    correlate::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState},
+    event::{BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
+    output_record::{
+        CloseOutput, EndpointOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord, OwnerOutput,
+        SegmentOutput, Stamp, StateOutput,
+    },
+    tcp::{TcpFlags, TcpOptions, TcpState},
+    text::{Errno, WallTime},
+    wall_clock::WallClock,
+};
+
+/// What it takes to describe an event.
+#[derive(Debug, Default)]
+pub struct Describer {
+    /// Wall-clock times.
+    pub clock: WallClock,
+    /// The events come from a capture: their times are wall-clock times already.
+    capture: bool,
+    interfaces: HashMap<u32, Rc<str>>,
+}
+
+impl Describer {
+    /// For live events: `clock` knows how the host's clocks differ.
+    pub fn live(clock: WallClock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
+    /// For events from a capture, whose times are nanoseconds since 1970.
+    pub fn of_capture() -> Self {
+        Self { capture: true, ..Self::default() }
+    }
+
+    /// For events that were recorded: [`WallClock::note`] has to say when each of them was.
+    pub fn of_recording() -> Self {
+        Self::default()
+    }
+
+    /// An interface's name is known, or has changed.
+    pub fn name_interface(&mut self, index: u32, name: &str) {
+        self.interfaces.insert(index, name.into());
+    }
+
+    /// When something happened.
+    pub fn stamp(&self, at: BootTime) -> Stamp {
+        if self.capture {
+            return Stamp { time: WallTime(i64::try_from(at.0).unwrap_or(i64::MAX)), boot_ns: None };
+        }
+        Stamp { time: self.clock.wall(at), boot_ns: Some(at.0) }
+    }
+
+    /// The entry of an event.
+    pub fn entry(&mut self, placed: Correlated) -> OutputRecord {
+        match placed {
+            Correlated::State(placed) => OutputRecord::State(self.state(&placed)),
+            Correlated::Segment(placed) => OutputRecord::Segment(self.segment(&placed)),
+            Correlated::Icmp(placed) => OutputRecord::Icmp(self.icmp(&placed)),
+            Correlated::Owner(placed) => OutputRecord::Owner(self.owner(&placed)),
+            Correlated::Listener(owner) => OutputRecord::Owner(self.listener(&owner)),
+            Correlated::Hint(placed) => OutputRecord::Hint(self.hint(&placed)),
+            Correlated::Loss(loss) => OutputRecord::Lost(self.lost(&loss)),
+            Correlated::Handshake(record) => {
+                OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), record })
+            }
+            Correlated::Close(record) => OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), record }),
+        }
+    }
+
+    fn state(&self, placed: &CorrelatedState) -> StateOutput {
+        let change = &placed.change;
+        let listener = placed.conn.is_none();
+        StateOutput {
+            stamp: self.stamp(change.at),
+            conn: placed.conn,
+            netns: change.netns,
+            socket: placed.socket,
+            replaces: placed.replaces,
+            old: change.old,
+            new: change.new,
+            local: socket_end(change.local),
+            remote: (!listener).then(|| socket_end(change.remote)),
+            role: placed.role,
+            error: change.error.filter(|_| change.new == TcpState::Close).filter(|&error| error != 0).map(Errno),
+            evidence: change.proof,
+            pid: change.task.map(|task| task.pid),
+            tid: change.task.map(|task| task.tid),
+            comm: change.task.map(|task| task.comm),
+            old_state_ns: placed.old_state_ns,
+        }
+    }
+
+    fn segment(&mut self, placed: &CorrelatedSegment) -> SegmentOutput {
+        let segment = &placed.segment;
+        let header = &segment.header;
+        SegmentOutput {
+            stamp: self.stamp(segment.at),
+            conn: placed.conn,
+            interface: self.interface(segment.ifindex),
+            direction: segment.direction,
+            socket: segment.socket.map(|_| placed.socket),
+            src: wire_end(segment.src),
+            dst: wire_end(segment.dst),
+            flags: header.flags,
+            seq: header.seq.0,
+            ack: header.has(TcpFlags::ACK).then_some(header.ack.0),
+            rel_seq: placed.rel_seq,
+            rel_ack: placed.rel_ack,
+            window: header.window,
+            urgent: header.has(TcpFlags::URG).then_some(header.urgent),
+            length: segment.length,
+            segments: (segment.segments > 1).then_some(segment.segments),
+            note: placed.note,
+            options: TcpOptions::from(header),
+        }
+    }
+
+    fn icmp(&mut self, placed: &CorrelatedIcmp) -> IcmpOutput {
+        let error = &placed.error;
+        IcmpOutput {
+            stamp: self.stamp(error.at),
+            conn: placed.conn,
+            interface: self.interface(error.ifindex),
+            direction: error.direction,
+            from: error.from,
+            kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
+            icmp_type: error.icmp_type,
+            icmp_code: error.icmp_code,
+            src: wire_end(error.src),
+            dst: wire_end(error.dst),
+            seq: error.seq,
+        }
+    }
+
+    fn owner(&self, placed: &CorrelatedOwner) -> OwnerOutput {
+        let owner = &placed.owner;
+        OwnerOutput {
+            stamp: self.stamp(owner.at),
+            conn: Some(placed.conn),
+            socket: placed.socket,
+            local: socket_end(owner.local),
+            remote: Some(socket_end(owner.remote)),
+            sockets: None,
+            asked_ns: None,
+            pid: owner.process.map(|process| process.pid),
+            comm: owner.process.map(|process| process.comm),
+            source: owner.source,
+        }
+    }
+
+    fn listener(&self, owner: &ListenerOwner) -> OwnerOutput {
+        OwnerOutput {
+            stamp: self.stamp(owner.at),
+            conn: None,
+            socket: None,
+            local: socket_end(owner.local),
+            remote: None,
+            sockets: (owner.sockets > 1).then_some(owner.sockets),
+            asked_ns: Some(owner.at.since(owner.asked)),
+            pid: owner.process.map(|process| process.pid),
+            comm: owner.process.map(|process| process.comm),
+            source: OwnerSource::SockDiag,
+        }
+    }
+
+    fn hint(&self, placed: &CorrelatedHint) -> HintOutput {
+        let hint = &placed.hint;
+        HintOutput {
+            stamp: self.stamp(hint.at),
+            conn: placed.conn,
+            netns: hint.netns,
+            socket: placed.socket,
+            name: hint.name,
+            value: hint.reason,
+            state: hint.state,
+            local: wire_end(hint.local),
+            remote: wire_end(hint.remote),
+            queue_full: hint.queue_full,
+            queue: hint.queue,
+        }
+    }
+
+    fn lost(&self, loss: &Loss) -> LostOutput {
+        LostOutput { stamp: self.stamp(loss.at), source: loss.source, count: loss.count, total: loss.total }
+    }
+
+    /// An interface's name. One that nobody has told of has its number for a name.
+    fn interface(&mut self, index: u32) -> Rc<str> {
+        if let Some(name) = self.interfaces.get(&index) {
+            return Rc::clone(name);
+        }
+        let name: Rc<str> = format!("if{index}").into();
+        self.interfaces.insert(index, Rc::clone(&name));
+        name
+    }
+}
+
+/// An end as a socket has it: port 0 is one not chosen yet.
+fn socket_end(end: Endpoint) -> EndpointOutput {
+    EndpointOutput { addr: end.addr, port: (end.port != 0).then_some(end.port) }
+}
+
+/// An end as a header has it: port 0 is what was seen.
+fn wire_end(end: Endpoint) -> EndpointOutput {
+    EndpointOutput { addr: end.addr, port: Some(end.port) }
+}

@@ -1,0 +1,59 @@
+//! What the kernel says by the way.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BootTime, Endpoint, SocketKey, reset_reason::ResetReason};
+use crate::tcp::TcpState;
+
+/// Where a hint comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum HintName {
+    /// `tcp:tcp_send_reset`
+    SendReset,
+    /// `tcp:tcp_retransmit_synack`
+    RetransmitSynack,
+    /// No tracepoint: the kernel was asked for a listener, since a SYN to it had been sent again without an answer.
+    AcceptQueue,
+}
+
+/// Correlator that wait for their listener to accept them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AcceptQueue {
+    /// How many there are (`sk_ack_backlog`).
+    pub length: u32,
+    /// The listener's backlog (`sk_max_ack_backlog`): the argument of listen(), but no more than `net.core.somaxconn`.
+    pub limit: u32,
+}
+
+impl AcceptQueue {
+    /// Whether there is no room for another (`sk_acceptq_is_full`): there may be one more than the limit says.
+    pub fn is_full(self) -> bool {
+        self.length > self.limit
+    }
+}
+
+/// What the kernel says by the way of a segment that it sends, or of one that it does not answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hint {
+    /// When.
+    pub at: BootTime,
+    /// The socket on whose behalf it is sent, where there is one: a listener too, but no request and nothing in TIME_WAIT.
+    pub socket: Option<SocketKey>,
+    /// Inode number of the network namespace, where known.
+    pub netns: Option<u32>,
+    /// The sender; whoever does not answer.
+    pub local: Endpoint,
+    /// To whom it is sent; who waits for an answer.
+    pub remote: Endpoint,
+    /// What is sent, or was found.
+    pub name: HintName,
+    /// Why a reset is sent, where the kernel tells (6.10 and later).
+    pub reason: Option<ResetReason>,
+    /// The state of what it is sent on behalf of, where there is anything.
+    pub state: Option<TcpState>,
+    /// That is a listener whose accept queue is full.
+    pub queue_full: bool,
+    /// The listener's accept queue, where the kernel was asked for it.
+    pub queue: Option<AcceptQueue>,
+}

@@ -1,0 +1,28 @@
+//! What only the segments before a segment tell of it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What the segments before tell of one whose header alone does not.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentNote {
+    /// A keep-alive probe.
+    KeepAlive,
+    /// The answer to one: the other end is there.
+    KeepAliveAnswer,
+}
+
+impl SegmentNote {
+    /// Both.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 2] = [Self::KeepAlive, Self::KeepAliveAnswer];
+
+    /// The word for it in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::KeepAlive => "keep_alive",
+            Self::KeepAliveAnswer => "keep_alive_answer",
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What to trace: the filters of the command line as values. The kernel programs apply them (see `bpf`), this module
+//! says what they mean, in words for the `start` record and as a pure function for reading recorded traffic.
+
+mod hosts;
+mod ports;
+mod segment_choice;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt::{self, Display, Formatter},
+    net::IpAddr,
+};
+
+use crate::event::Family;
+
+pub use self::{
+    hosts::{HostKey, HostSet, HostSetError},
+    ports::{PortSet, PortSetError},
+    segment_choice::SegmentChoice,
+};
+
+/// What is known about which of two ends is the local one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ends {
+    /// The first end is this host's, the second is remote.
+    LocalIsFirst,
+    /// Each end may be the local one: on loopback both are, in a capture nothing tells.
+    Either,
+}
+
+/// Which connections to trace. Every part that is there has to hold; the default, with no part, holds for everything.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Filter {
+    /// Ports of which at least one end has one.
+    pub ports: Option<PortSet>,
+    /// Ports of which the local end has one.
+    pub local_ports: Option<PortSet>,
+    /// Ports of which the remote end has one.
+    pub remote_ports: Option<PortSet>,
+    /// Addresses of which at least one end has one.
+    pub hosts: Option<HostSet>,
+    /// The only family.
+    pub family: Option<Family>,
+    /// Names of the only interfaces; empty for every interface.
+    pub interfaces: Vec<String>,
+}
+
+impl Filter {
+    /// Whether a connection between `first` and `second` passes everything but [`Filter::interfaces`], which is not a
+    /// question of its ends.
+    ///
+    /// With [`Ends::Either`] the local and the remote port filter may hold either way round, but both the same way.
+    pub fn matches(&self, first: (IpAddr, u16), second: (IpAddr, u16), ends: Ends) -> bool {
+        let has_family = |addr| self.family.is_none_or(|family| Family::of(addr) == family);
+        let oriented = |local: u16, remote: u16| has(&self.local_ports, local) && has(&self.remote_ports, remote);
+
+        (has(&self.ports, first.1) || has(&self.ports, second.1))
+            && (oriented(first.1, second.1) || ends == Ends::Either && oriented(second.1, first.1))
+            && self.hosts.as_ref().is_none_or(|hosts| hosts.contains(first.0) || hosts.contains(second.0))
+            && has_family(first.0)
+            && has_family(second.0)
+    }
+}
+
+fn has(ports: &Option<PortSet>, port: u16) -> bool {
+    ports.as_ref().is_none_or(|ports| ports.contains(port))
+}
+
+/// The filter in words, such as `port 80,443 and host 10.0.0.0/8 and IPv4`; empty without any.
+impl Display for Filter {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        words.extend(self.ports.iter().map(|ports| format!("port {ports}")));
+        words.extend(self.local_ports.iter().map(|ports| format!("local port {ports}")));
+        words.extend(self.remote_ports.iter().map(|ports| format!("remote port {ports}")));
+        words.extend(self.hosts.iter().map(|hosts| format!("host {hosts}")));
+        words.extend(self.family.map(|family| family.to_string()));
+        if !self.interfaces.is_empty() {
+            words.push(format!("interface {}", self.interfaces.join(",")));
+        }
+        f.write_str(&words.join(" and "))
+    }
+}

@@ -1,0 +1,33 @@
+//! How entries become bytes.
+//!
+//! Every renderer gets the same entries, and what they show is an entry's fields: text and JSON cannot disagree.
+//! Renderers ask no clock and know nothing of where their bytes go.
+
+mod events;
+mod json;
+mod ladder;
+mod line_writer;
+mod palette;
+#[cfg(test)]
+pub(crate) mod samples;
+
+pub use events::Events;
+pub use json::Json;
+pub use ladder::{Drawing, Timeline};
+
+use crate::{event::BootTime, output_record::OutputRecord};
+
+/// A kind of output.
+pub trait Render {
+    /// Appends what `entry` looks like to `out`, whole lines. What does not stand for itself may wait for other entries.
+    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>);
+
+    /// When [`Self::handle_timeout`] should be called at the latest, on the clock of the entries' `boot_ns`; `time` of
+    /// entries without.
+    fn poll_timeout(&self) -> Option<BootTime> {
+        None
+    }
+
+    /// Appends what has waited long enough by `now`. Entries let time pass, too.
+    fn handle_timeout(&mut self, _now: BootTime, _out: &mut Vec<u8>) {}
+}

@@ -1,0 +1,120 @@
+//! A line of text for each event as it happens; segments in tcpdump's notation.
+
+mod lines;
+mod segment;
+mod state;
+
+use anstyle::Style;
+
+use super::{Render, line_writer::Line, palette};
+use crate::{
+    output_record::{EndpointOutput, OutputRecord, Stamp},
+    text::{Escaped, LocalTime},
+};
+
+/// Renders entries as lines for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Events {
+    /// Whether to set colours.
+    pub color: bool,
+    /// Whether sequence numbers are the header's own after the handshake too.
+    pub absolute_seq: bool,
+    /// Whether the reader's terminal shows more than ASCII.
+    pub unicode: bool,
+}
+
+impl Events {
+    /// A renderer of lines; the arguments are as the fields.
+    pub const fn new(color: bool, absolute_seq: bool, unicode: bool) -> Self {
+        Self { color, absolute_seq, unicode }
+    }
+}
+
+impl Render for Events {
+    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>) {
+        let line = &mut Line::new(out);
+        match entry {
+            OutputRecord::Start(start) => self.start(start, line),
+            OutputRecord::State(state) => self.state(state, line),
+            OutputRecord::Segment(segment) => self.segment(segment, line),
+            OutputRecord::Icmp(icmp) => self.icmp(icmp, line),
+            OutputRecord::Owner(owner) => self.owner(owner, line),
+            OutputRecord::Hint(hint) => self.hint(hint, line),
+            OutputRecord::Lost(lost) => self.lost(lost, line),
+            OutputRecord::Handshake(handshake) => {
+                self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
+            }
+            OutputRecord::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
+            OutputRecord::End(end) => self.end(end, line),
+        }
+        line.raw("\n");
+    }
+}
+
+impl Events {
+    /// What every line begins with.
+    fn time(&self, stamp: &Stamp, line: &mut Line<'_>) {
+        self.look(palette::TIME, line, |line| line.raw(LocalTime(stamp.time).text()));
+        line.raw(" ");
+    }
+
+    /// What lines of a connection go on with.
+    fn conn(&self, conn: u64, line: &mut Line<'_>) {
+        self.look(palette::of_conn(conn), line, |line| line.raw("#").long_number(conn));
+        line.raw(" ");
+    }
+
+    /// What they go on with where there may be none.
+    fn conn_if_any(&self, conn: Option<u64>, line: &mut Line<'_>) {
+        match conn {
+            Some(conn) => self.conn(conn, line),
+            None => {
+                line.raw("- ");
+            }
+        }
+    }
+
+    fn arrow(&self) -> &'static str {
+        if self.unicode { " → " } else { " -> " }
+    }
+
+    /// Writes something in the look it should have, if looks are wanted.
+    fn look<'a, 'b>(
+        &self,
+        style: Style,
+        line: &'a mut Line<'b>,
+        write: impl for<'c> FnOnce(&'c mut Line<'b>) -> &'c mut Line<'b>,
+    ) -> &'a mut Line<'b> {
+        if self.color {
+            line.display(style.render());
+            write(line);
+            line.display(style.render_reset())
+        } else {
+            write(line);
+            line
+        }
+    }
+}
+
+impl Line<'_> {
+    /// tcpdump's way to write an endpoint: the port behind one more dot.
+    fn dotted(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {
+        self.address(*addr).raw(".");
+        match *port {
+            Some(port) => self.number(port),
+            None => self.raw("?"),
+        }
+    }
+
+    /// Text from outside.
+    fn escaped(&mut self, text: &str) -> &mut Self {
+        if text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\') {
+            self.raw(text)
+        } else {
+            self.display(Escaped(text.as_bytes()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

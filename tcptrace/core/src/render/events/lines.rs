@@ -1,0 +1,144 @@
+//! The lines there are few of: ICMP errors, hints, losses, beginning and end.
+
+use super::Events;
+use crate::{
+    event::{AcceptQueue, LossSource, OwnerSource},
+    output_record::{EndOutput, HintOutput, IcmpOutput, LostOutput, OwnerOutput, Stamp, StartOutput},
+    render::{line_writer::Line, palette},
+    text::Escaped,
+};
+
+impl Events {
+    pub(super) fn start(&self, entry: &StartOutput, line: &mut Line<'_>) {
+        // The schema is JSON's, the rest for whoever reads it back.
+        let StartOutput {
+            stamp,
+            schema: _,
+            version,
+            hostname,
+            kernel,
+            netns: _,
+            interfaces,
+            segments: _,
+            filter,
+            began_ns: _,
+        } = entry;
+        self.time(stamp, line);
+        // A capture tells no kernel, and its only interface is its file.
+        let captured = kernel.is_none();
+        line.raw(if captured { "-- reading" } else { "-- tracing" });
+        for (index, interface) in interfaces.iter().enumerate() {
+            let first = if captured { " " } else { " on " };
+            line.raw(if index == 0 { first } else { ", " }).escaped(interface);
+        }
+        if !filter.is_empty() {
+            line.raw("; filter: ").escaped(filter);
+        }
+        line.raw("; tcptrace ").raw(version).raw(" on ").escaped(hostname);
+        if let Some(kernel) = kernel {
+            line.raw(", Linux ").escaped(kernel);
+        }
+    }
+
+    pub(super) fn icmp(&self, entry: &IcmpOutput, line: &mut Line<'_>) {
+        let IcmpOutput { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst, seq: _ } =
+            entry;
+        self.time(stamp, line);
+        self.conn(*conn, line);
+        self.passed(interface, *direction, line);
+        let (ip, icmp) = if from.is_ipv4() { ("IP ", ": ICMP ") } else { ("IP6 ", ": ICMP6 ") };
+        line.raw(ip).address(*from).raw(icmp);
+        self.look(palette::TROUBLE, line, |line| line.raw(kind));
+        line.raw(" (type ").number(*icmp_type).raw(", code ").number(*icmp_code).raw(") about ");
+        line.dotted(src).raw(" > ").dotted(dst);
+    }
+
+    /// Who holds a socket.
+    pub(super) fn owner(&self, entry: &OwnerOutput, line: &mut Line<'_>) {
+        // The ends tell sockets apart for people.
+        // When the kernel was asked is for whoever reads it back.
+        let OwnerOutput { stamp, conn, socket: _, local, remote, sockets, asked_ns: _, pid, comm, source } = entry;
+        self.time(stamp, line);
+        self.conn_if_any(*conn, line);
+        line.raw("owner     ").dotted(local);
+        if let Some(remote) = remote {
+            line.raw(" > ").dotted(remote);
+        }
+        line.raw(": ");
+        match (pid, comm) {
+            (Some(pid), Some(comm)) => line.display(Escaped(comm.bytes())).raw("[").number(*pid).raw("]"),
+            (Some(pid), None) => line.raw("[").number(*pid).raw("]"),
+            (None, _) => line.raw("no single process"),
+        };
+        line.raw("  (").raw(match source {
+            OwnerSource::Event => "it changed the socket's state",
+            OwnerSource::SockDiag => "it holds the socket",
+            OwnerSource::Listener => "it holds the listener",
+        });
+        if let Some(sockets) = sockets {
+            line.raw(", ").number(*sockets).raw(" sockets listen");
+        }
+        line.raw(")");
+    }
+
+    pub(super) fn hint(&self, entry: &HintOutput, line: &mut Line<'_>) {
+        // As with states, what keeps namespaces and sockets apart is left out.
+        let HintOutput { stamp, conn, netns: _, socket: _, name, value, state, local, remote, queue_full, queue } =
+            entry;
+        self.time(stamp, line);
+        self.conn_if_any(*conn, line);
+        line.raw("hint      ").dotted(local).raw(" > ").dotted(remote).raw(": ").raw(name.word());
+        if let Some(value) = value {
+            line.raw(": ");
+            self.look(palette::TROUBLE, line, |line| line.display(value));
+        }
+        if let Some(AcceptQueue { length, limit }) = queue {
+            line.raw(": ").number(*length).raw(" of ").number(*limit);
+        }
+        if let Some(state) = state {
+            line.raw("  in ");
+            self.look(palette::STATE, line, |line| line.raw(state.name()));
+        }
+        if *queue_full {
+            line.raw(", its accept queue full");
+        }
+    }
+
+    /// A record's sentence; the events it sums up stand above.
+    pub(super) fn verdict(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
+        self.time(stamp, line);
+        self.conn(conn, line);
+        line.raw("== ").raw(palette::sentence(summary, self.unicode).as_ref());
+    }
+
+    pub(super) fn lost(&self, entry: &LostOutput, line: &mut Line<'_>) {
+        let LostOutput { stamp, source, count, total } = entry;
+        self.time(stamp, line);
+        line.raw("-- ");
+        self.look(palette::TROUBLE, line, |line| {
+            line.raw("lost ").long_number(*count).raw(" ").raw(match (source, *count) {
+                (LossSource::State, 1) => "state record",
+                (LossSource::State, _) => "state records",
+                (LossSource::Segment, 1) => "segment record",
+                (LossSource::Segment, _) => "segment records",
+                (LossSource::Recursion, 1) => "state record that the kernel skipped",
+                (LossSource::Recursion, _) => "state records that the kernel skipped",
+                (LossSource::Output, 1) => "line of output",
+                (LossSource::Output, _) => "lines of output",
+            })
+        });
+        line.raw(" (").long_number(*total).raw(" in all)");
+    }
+
+    pub(super) fn end(&self, entry: &EndOutput, line: &mut Line<'_>) {
+        let EndOutput { stamp, connections, open, evicted, events, lost } = entry;
+        self.time(stamp, line);
+        line.raw("-- end: ")
+            .long_number(*connections)
+            .raw(if *connections == 1 { " connection, " } else { " connections, " })
+            .long_number(*open)
+            .raw(" still open, ");
+        line.long_number(*evicted).raw(" forgotten; ").long_number(*events).raw(" events, ");
+        line.long_number(*lost).raw(" records lost");
+    }
+}

@@ -1,0 +1,89 @@
+//! Segments, by the rules and in the words of tcpdump 4.99, behind the connection and the interface.
+
+use super::Events;
+use crate::{
+    event::{Direction, SegmentNote},
+    output_record::SegmentOutput,
+    render::{line_writer::Line, palette},
+    tcp::{Notation, SeqNumber, TcpFlags},
+};
+
+impl Events {
+    pub(super) fn segment(&self, entry: &SegmentOutput, line: &mut Line<'_>) {
+        // Taken apart, so that a new field does not compile before it is shown or left out on purpose.
+        let SegmentOutput {
+            stamp,
+            conn,
+            interface,
+            direction,
+            // The ends tell sockets apart.
+            socket: _,
+            src,
+            dst,
+            flags,
+            seq,
+            ack,
+            rel_seq,
+            rel_ack,
+            window,
+            urgent,
+            length,
+            segments,
+            note,
+            options,
+        } = entry;
+        // As in tcpdump, a SYN shows the number that others are relative to; so does a segment without ACK, which may
+        // answer nothing that was seen.
+        let isn_of_other = match (*ack, *rel_ack) {
+            (Some(ack), Some(rel_ack)) if !self.absolute_seq => Some(SeqNumber(ack.wrapping_sub(rel_ack))),
+            _ => None,
+        };
+        let relative = isn_of_other.is_some() && !flags.contains(TcpFlags::SYN);
+        let (seq, ack) = if relative { (*rel_seq, *rel_ack) } else { (*seq, *ack) };
+
+        self.time(stamp, line);
+        self.conn(*conn, line);
+        self.passed(interface, *direction, line);
+        line.raw(if src.addr.is_ipv4() { "IP " } else { "IP6 " });
+        line.dotted(src).raw(" > ").dotted(dst).raw(": Flags [");
+        self.look(palette::of_flags(*flags), line, |line| line.raw(flags.letters()));
+        line.raw("]");
+        let has_seq = flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
+        if *length > 0 || has_seq {
+            line.raw(", seq ").number(seq);
+        }
+        if *length > 0 {
+            line.raw(":").number(seq.wrapping_add(*length));
+        }
+        if let Some(ack) = ack {
+            line.raw(", ack ").number(ack);
+        }
+        line.raw(", win ").number(*window);
+        if let Some(urgent) = *urgent {
+            line.raw(", urg ").number(urgent);
+        }
+        if options.0.iter().next().is_some() {
+            let notation = Notation { options, relative_to: isn_of_other };
+            line.raw(", options [").display(notation).raw("]");
+        }
+        line.raw(", length ").number(*length);
+        if let Some(segments) = *segments {
+            line.raw(" (").number(segments).raw(" segments)");
+        }
+        if let Some(note) = note {
+            line.raw(match note {
+                SegmentNote::KeepAlive => " (keep-alive probe)",
+                SegmentNote::KeepAliveAnswer => " (answers the keep-alive probe)",
+            });
+        }
+    }
+
+    /// Where something passed, and which way.
+    pub(super) fn passed(&self, interface: &str, direction: Option<Direction>, line: &mut Line<'_>) {
+        line.escaped(interface).raw(match direction {
+            Some(Direction::In) => " in   ",
+            Some(Direction::Out) => " out  ",
+            None => " ?    ",
+        });
+    }
+}

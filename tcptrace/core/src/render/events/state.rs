@@ -1,0 +1,75 @@
+//! Changes of state: who is where now, who did it, and how long it took.
+
+use super::Events;
+use crate::{
+    event::Role,
+    output_record::StateOutput,
+    render::{line_writer::Line, palette},
+    text::HumanDuration,
+};
+
+impl Events {
+    pub(super) fn state(&self, entry: &StateOutput, line: &mut Line<'_>) {
+        let StateOutput {
+            stamp,
+            conn,
+            // Nearly always the same number.
+            netns: _,
+            // The ends and the order tell sockets apart.
+            socket: _,
+            replaces: _,
+            old,
+            new,
+            local,
+            remote,
+            role,
+            error,
+            evidence,
+            pid,
+            tid,
+            comm,
+            old_state_ns,
+        } = entry;
+
+        self.time(stamp, line);
+        self.conn_if_any(*conn, line);
+        match remote {
+            Some(remote) => line.raw("state     ").dotted(local).raw(" > ").dotted(remote),
+            None => line.raw("listener  ").dotted(local),
+        };
+        line.raw(": ");
+        self.look(palette::STATE, line, |line| line.raw(old.name()));
+        line.raw(self.arrow());
+        self.look(palette::STATE, line, |line| line.raw(new.name()));
+
+        if let Some(error) = error {
+            line.raw("  ");
+            self.look(palette::TROUBLE, line, |line| line.display(error));
+        }
+        for (index, word) in evidence.words().enumerate() {
+            line.raw(if index == 0 { "  evidence: " } else { ", " }).raw(word);
+        }
+        match role {
+            Some(Role::Client) => line.raw("  client"),
+            Some(Role::Server) => line.raw("  server"),
+            None => line,
+        };
+        if comm.is_some() || pid.is_some() || tid.is_some() {
+            line.raw(if role.is_some() { " " } else { "  " });
+            if let Some(comm) = comm {
+                line.display(comm);
+            }
+            if let Some(pid) = *pid {
+                line.raw("[").number(pid);
+                // A thread with a number of its own is named beside its process.
+                if let Some(tid) = tid.filter(|&tid| tid != pid) {
+                    line.raw("/").number(tid);
+                }
+                line.raw("]");
+            }
+        }
+        if let Some(nanoseconds) = *old_state_ns {
+            line.raw("  (").display(HumanDuration(nanoseconds)).raw(" in ").raw(old.name()).raw(")");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! JSON lines: an object per line, its fields as [`crate::output_record`] has them.
+
+mod escape;
+mod fast;
+mod records;
+
+use serde::Serialize;
+
+use self::escape::Escape;
+use super::{Render, line_writer::Line};
+use crate::output_record::OutputRecord;
+
+/// Renders entries as JSON lines.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json;
+
+impl Render for Json {
+    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>) {
+        let mut line = Line::new(out);
+        match entry {
+            OutputRecord::Segment(segment) => fast::segment(segment, &mut line),
+            OutputRecord::State(state) => fast::state(state, &mut line),
+            OutputRecord::Owner(owner) => fast::owner(owner, &mut line),
+            OutputRecord::Handshake(record) => records::handshake(record, &mut line),
+            OutputRecord::Close(record) => records::close(record, &mut line),
+            _ => by_serde(entry, line.out()),
+        }
+        line.raw("\n");
+    }
+}
+
+/// Appends any value by way of serde.
+fn by_serde<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    let before = out.len();
+    if let Err(error) = value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Escape)) {
+        // Memory takes everything and the entries refuse nothing, but half an object would spoil the line.
+        log::error!("an entry has no JSON: {error}");
+        out.truncate(before);
+        out.extend_from_slice(b"null");
+    }
+}
+
+#[cfg(test)]
+mod tests;

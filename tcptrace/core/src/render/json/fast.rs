@@ -1,0 +1,250 @@
+//! The entries of which there are most, written without serde, which takes three times as long.
+//!
+//! What they have to look like is what serde makes of them: a test holds these to it for any value.
+
+use super::{
+    by_serde,
+    escape::{is_plain, is_plain_ascii},
+};
+use crate::{
+    event::{Comm, Direction, Role},
+    output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
+    render::line_writer::Line,
+    tcp::{TcpOption, TcpOptions, Timestamp},
+};
+
+/// Writes a segment.
+pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
+    // Taken apart, so that a new field does not compile before it is written.
+    let SegmentOutput {
+        stamp,
+        conn,
+        interface,
+        direction,
+        socket,
+        src,
+        dst,
+        flags,
+        seq,
+        ack,
+        rel_seq,
+        rel_ack,
+        window,
+        urgent,
+        length,
+        segments,
+        note,
+        options,
+    } = entry;
+    line.raw(r#"{"type":"segment""#).stamp(stamp);
+    line.raw(r#","conn":"#).long_number(*conn);
+    line.raw(r#","interface":"#).string(interface);
+    line.raw(match direction {
+        Some(Direction::In) => r#","direction":"in""#,
+        Some(Direction::Out) => r#","direction":"out""#,
+        None => r#","direction":null"#,
+    });
+    if let Some(socket) = *socket {
+        line.raw(r#","socket":"#).long_number_or_null(socket);
+    }
+    line.raw(r#","src":"#).endpoint(src);
+    line.raw(r#","dst":"#).endpoint(dst);
+    line.raw(r#","flags":""#).raw(flags.letters()).raw("\"");
+    line.raw(r#","seq":"#).number(*seq);
+    line.raw(r#","ack":"#).number_or_null(*ack);
+    line.raw(r#","rel_seq":"#).number(*rel_seq);
+    line.raw(r#","rel_ack":"#).number_or_null(*rel_ack);
+    line.raw(r#","window":"#).number(*window);
+    if let Some(urgent) = *urgent {
+        line.raw(r#","urgent":"#).number(urgent);
+    }
+    line.raw(r#","length":"#).number(*length);
+    if let Some(segments) = *segments {
+        line.raw(r#","segments":"#).number(segments);
+    }
+    if let Some(note) = note {
+        line.raw(r#","note":""#).raw(note.word()).raw("\"");
+    }
+    line.raw(r#","options":"#).options(options).raw("}");
+}
+
+/// Writes a change of state.
+pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
+    let StateOutput {
+        stamp,
+        conn,
+        netns,
+        socket,
+        replaces,
+        old,
+        new,
+        local,
+        remote,
+        role,
+        error,
+        evidence,
+        pid,
+        tid,
+        comm,
+        old_state_ns,
+    } = entry;
+    line.raw(r#"{"type":"state""#).stamp(stamp);
+    line.raw(r#","conn":"#).long_number_or_null(*conn);
+    line.raw(r#","netns":"#).number_or_null(*netns);
+    line.raw(r#","socket":"#).long_number(*socket);
+    if let Some(replaces) = *replaces {
+        line.raw(r#","replaces":"#).long_number(replaces);
+    }
+    line.raw(r#","old":""#).raw(old.name()).raw("\"");
+    line.raw(r#","new":""#).raw(new.name()).raw("\"");
+    line.raw(r#","local":"#).endpoint(local);
+    line.raw(r#","remote":"#).endpoint_or_null(remote);
+    line.raw(r#","role":"#).role_or_null(*role);
+    match error {
+        Some(error) => line.raw(r#","error":""#).display(error).raw("\""),
+        None => line.raw(r#","error":null"#),
+    };
+    if !evidence.is_empty() {
+        by_serde(evidence, line.raw(r#","evidence":"#).out());
+    }
+    line.raw(r#","pid":"#).number_or_null(*pid);
+    line.raw(r#","tid":"#).number_or_null(*tid);
+    line.raw(r#","comm":"#).comm_or_null(*comm);
+    line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns).raw("}");
+}
+
+/// Writes who owns a socket.
+pub(super) fn owner(entry: &OwnerOutput, line: &mut Line<'_>) {
+    let OwnerOutput { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm, source } = entry;
+    line.raw(r#"{"type":"owner""#).stamp(stamp);
+    line.raw(r#","conn":"#).long_number_or_null(*conn);
+    line.raw(r#","socket":"#).long_number_or_null(*socket);
+    line.raw(r#","local":"#).endpoint(local);
+    line.raw(r#","remote":"#).endpoint_or_null(remote);
+    if let Some(sockets) = *sockets {
+        line.raw(r#","sockets":"#).number(sockets);
+    }
+    if let Some(asked_ns) = *asked_ns {
+        line.raw(r#","asked_ns":"#).long_number(asked_ns);
+    }
+    line.raw(r#","pid":"#).number_or_null(*pid);
+    line.raw(r#","comm":"#).comm_or_null(*comm);
+    line.raw(r#","source":"#).word(*source).raw("}");
+}
+
+impl Line<'_> {
+    pub(super) fn stamp(&mut self, Stamp { time, boot_ns }: &Stamp) -> &mut Self {
+        self.raw(r#","time":""#).time(*time);
+        self.raw(r#"","boot_ns":"#).long_number_or_null(*boot_ns)
+    }
+
+    fn endpoint(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {
+        self.raw(r#"{"addr":""#).address(*addr).raw(r#"","port":"#).number_or_null(*port).raw("}")
+    }
+
+    fn endpoint_or_null(&mut self, endpoint: &Option<EndpointOutput>) -> &mut Self {
+        match endpoint {
+            Some(endpoint) => self.endpoint(endpoint),
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn role_or_null(&mut self, role: Option<Role>) -> &mut Self {
+        self.raw(match role {
+            Some(Role::Client) => r#""client""#,
+            Some(Role::Server) => r#""server""#,
+            None => "null",
+        })
+    }
+
+    /// One of a fixed set of words, which need no escapes.
+    #[inline]
+    pub(super) fn word(&mut self, word: impl Into<&'static str>) -> &mut Self {
+        self.raw("\"").raw(word.into()).raw("\"")
+    }
+
+    #[inline]
+    pub(super) fn word_or_null(&mut self, word: Option<impl Into<&'static str>>) -> &mut Self {
+        match word {
+            Some(word) => self.word(word),
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn options(&mut self, options: &TcpOptions) -> &mut Self {
+        let Some(Common { mss, window_scale, sack_permitted, timestamp }) = Common::of(options) else {
+            by_serde(options, self.out());
+            return self;
+        };
+        self.raw(r#"{"mss":"#).number_or_null(mss);
+        self.raw(r#","window_scale":"#).number_or_null(window_scale);
+        self.raw(r#","sack_permitted":"#).truth(sack_permitted);
+        match timestamp {
+            Some(Timestamp { value, echo }) => {
+                self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}}")
+            }
+            None => self.raw(r#","timestamp":null}"#),
+        }
+    }
+
+    pub(super) fn string(&mut self, text: &str) -> &mut Self {
+        if is_plain(text.as_bytes()) {
+            return self.raw("\"").raw(text).raw("\"");
+        }
+        by_serde(text, self.out());
+        self
+    }
+
+    pub(super) fn comm_or_null(&mut self, comm: Option<Comm>) -> &mut Self {
+        match comm {
+            Some(comm) if is_plain_ascii(comm.bytes()) => self.raw("\"").raw(comm.bytes()).raw("\""),
+            Some(comm) => self.string(&String::from_utf8_lossy(comm.bytes())),
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn truth(&mut self, truth: bool) -> &mut Self {
+        self.raw(if truth { "true" } else { "false" })
+    }
+
+    pub(super) fn number_or_null(&mut self, number: Option<impl Into<u32>>) -> &mut Self {
+        match number {
+            Some(number) => self.number(number),
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn long_number_or_null(&mut self, number: Option<u64>) -> &mut Self {
+        match number {
+            Some(number) => self.long_number(number),
+            None => self.raw("null"),
+        }
+    }
+}
+
+/// The options that nearly every segment makes do with.
+#[derive(Default)]
+struct Common {
+    mss: Option<u16>,
+    window_scale: Option<u8>,
+    sack_permitted: bool,
+    timestamp: Option<Timestamp>,
+}
+
+impl Common {
+    /// Nothing where there are others.
+    fn of(options: &TcpOptions) -> Option<Self> {
+        let mut common = Self::default();
+        for option in &options.0 {
+            match option {
+                TcpOption::Eol | TcpOption::Nop => {}
+                TcpOption::Mss(mss) => common.mss = Some(mss),
+                TcpOption::WindowScale(shift) => common.window_scale = Some(shift),
+                TcpOption::SackPermitted => common.sack_permitted = true,
+                TcpOption::Timestamp(timestamp) => common.timestamp = Some(timestamp),
+                _ => return None,
+            }
+        }
+        Some(common)
+    }
+}

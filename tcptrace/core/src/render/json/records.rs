@@ -1,0 +1,291 @@
+//! The records of a connection, written without serde as the events are.
+
+use crate::{
+    output_record::{CloseOutput, HandshakeOutput},
+    render::line_writer::Line,
+    verdict::{
+        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Reset, StateTime,
+    },
+};
+
+/// Writes what came of a handshake.
+pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, line: &mut Line<'_>) {
+    // Taken apart, so that a new field does not compile before it is written.
+    let Handshake {
+        at: _,
+        conn,
+        netns,
+        kind,
+        outcome,
+        by_icmp,
+        waiting_for,
+        client,
+        server,
+        role_inferred,
+        syn_to_synack_ns,
+        synack_to_ack_ns,
+        connect_ns,
+        reset,
+        retransmissions: OpeningRetransmissions { syn, synack },
+        incomplete,
+        missing,
+        summary,
+    } = &**record;
+    line.raw(r#"{"type":"handshake""#).stamp(stamp);
+    line.raw(r#","conn":"#).long_number(*conn);
+    line.raw(r#","netns":"#).number_or_null(*netns);
+    line.raw(r#","kind":"#).word(*kind);
+    line.raw(r#","outcome":"#).word_or_null(*outcome);
+    line.raw(r#","by_icmp":"#).truth(*by_icmp);
+    line.raw(r#","waiting_for":"#).word_or_null(*waiting_for);
+    line.raw(r#","client":"#).handshake_end(client);
+    line.raw(r#","server":"#).handshake_end(server);
+    line.raw(r#","role_inferred":"#).truth(*role_inferred);
+    line.raw(r#","syn_to_synack_ns":"#).long_number_or_null(*syn_to_synack_ns);
+    line.raw(r#","synack_to_ack_ns":"#).long_number_or_null(*synack_to_ack_ns);
+    line.raw(r#","connect_ns":"#).long_number_or_null(*connect_ns);
+    line.raw(r#","reset":"#).reset_or_null(*reset);
+    line.raw(r#","retransmissions":{"syn":"#).number_or_null(*syn);
+    line.raw(r#","synack":"#).number_or_null(*synack);
+    line.raw(r#"},"incomplete":"#).truth(*incomplete);
+    line.raw(r#","missing":"#).missing(missing);
+    line.raw(r#","summary":"#).string(summary).raw("}");
+}
+
+/// Writes how a connection ended.
+pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line<'_>) {
+    let Close {
+        at: _,
+        conn,
+        netns,
+        kind,
+        initiator,
+        client,
+        server,
+        half_close_ns,
+        half_closed_bytes,
+        bytes: Bytes { client_to_server, server_to_client },
+        duration_ns,
+        time_wait,
+        reset,
+        retransmissions,
+        states,
+        incomplete,
+        missing,
+        summary,
+    } = &**record;
+    line.raw(r#"{"type":"close""#).stamp(stamp);
+    line.raw(r#","conn":"#).long_number(*conn);
+    line.raw(r#","netns":"#).number_or_null(*netns);
+    line.raw(r#","kind":"#).word(*kind);
+    line.raw(r#","initiator":"#).role_or_null(*initiator);
+    line.raw(r#","client":"#).close_end(client);
+    line.raw(r#","server":"#).close_end(server);
+    line.raw(r#","half_close_ns":"#).long_number_or_null(*half_close_ns);
+    line.raw(r#","half_closed_bytes":"#).long_number_or_null(*half_closed_bytes);
+    line.raw(r#","bytes":{"client_to_server":"#).long_number_or_null(*client_to_server);
+    line.raw(r#","server_to_client":"#).long_number_or_null(*server_to_client);
+    line.raw(r#"},"duration_ns":"#).long_number_or_null(*duration_ns);
+    line.raw(r#","time_wait":"#).word_or_null(*time_wait);
+    line.raw(r#","reset":"#).reset_or_null(*reset);
+    let Each { client, server } = retransmissions;
+    line.raw(r#","retransmissions":{"client":"#).number_or_null(*client);
+    line.raw(r#","server":"#).number_or_null(*server);
+    let Each { client, server } = states;
+    line.raw(r#"},"states":{"client":"#).stays(client);
+    line.raw(r#","server":"#).stays(server);
+    line.raw(r#"},"incomplete":"#).truth(*incomplete);
+    line.raw(r#","missing":"#).missing(missing);
+    line.raw(r#","summary":"#).string(summary).raw("}");
+}
+
+impl Line<'_> {
+    fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
+        let HandshakeEnd { addr, port, isn, pid, comm, options } = end;
+        self.raw(r#"{"addr":""#).address(*addr);
+        self.raw(r#"","port":"#).number_or_null(*port);
+        self.raw(r#","isn":"#).number_or_null(*isn);
+        self.raw(r#","pid":"#).number_or_null(*pid);
+        self.raw(r#","comm":"#).comm_or_null(*comm);
+        self.raw(r#","options":"#);
+        match options {
+            Some(options) => self.options(options),
+            None => self.raw("null"),
+        };
+        self.raw("}")
+    }
+
+    fn close_end(&mut self, CloseEnd { addr, port, pid, comm }: &CloseEnd) -> &mut Self {
+        self.raw(r#"{"addr":""#).address(*addr);
+        self.raw(r#"","port":"#).number_or_null(*port);
+        self.raw(r#","pid":"#).number_or_null(*pid);
+        self.raw(r#","comm":"#).comm_or_null(*comm).raw("}")
+    }
+
+    fn stays(&mut self, stays: &[StateTime]) -> &mut Self {
+        self.raw("[");
+        for (index, StateTime { state, ns, inferred }) in stays.iter().enumerate() {
+            self.raw(if index == 0 { r#"{"state":""# } else { r#",{"state":""# }).raw(state.name());
+            self.raw(r#"","ns":"#).long_number_or_null(*ns);
+            self.raw(if *inferred { r#","inferred":true}"# } else { "}" });
+        }
+        self.raw("]")
+    }
+
+    fn reset_or_null(&mut self, reset: Option<Reset>) -> &mut Self {
+        match reset {
+            Some(Reset { by, cause }) => {
+                self.raw(r#"{"by":"#).role_or_null(Some(by)).raw(r#","cause":"#).word(cause).raw("}")
+            }
+            None => self.raw("null"),
+        }
+    }
+
+    fn missing(&mut self, missing: &[Missing]) -> &mut Self {
+        self.raw("[");
+        for (index, &what) in missing.iter().enumerate() {
+            self.raw(if index == 0 { "" } else { "," }).word(what);
+        }
+        self.raw("]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, option::of, prelude::*, sample::select};
+    use serde::Serialize;
+    use strum::IntoEnumIterator;
+
+    use super::Line;
+    use crate::{
+        event::{Comm, OwnerSource},
+        output_record::OutputRecord,
+        render::{Json, Render as _, json::by_serde, samples},
+        tcp::{OptionBytes, TcpOptions, TcpState},
+        verdict::{
+            Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+            OpeningRetransmissions, Outcome, ResetCause, StateTime, TimeWait, WaitingFor,
+        },
+    };
+
+    fn hold_to_serde(entry: &OutputRecord) -> Result<(), TestCaseError> {
+        let (mut line, mut expected) = (Vec::new(), Vec::new());
+        Json.render(entry, &mut line);
+        by_serde(entry, &mut expected);
+        expected.push(b'\n');
+        prop_assert_eq!(String::from_utf8(line), String::from_utf8(expected));
+        Ok(())
+    }
+
+    fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
+        let rest = any::<(Option<u16>, Option<u32>, Option<u32>, Option<[u8; 16]>)>();
+        (samples::any_address(), rest, of(vec(any::<u8>(), 0..=40))).prop_map(|(addr, rest, options)| {
+            let (port, isn, pid, comm) = rest;
+            let options = options.map(|bytes| TcpOptions(OptionBytes::new(&bytes)));
+            HandshakeEnd { addr, port, isn, pid, comm: comm.map(Comm), options }
+        })
+    }
+
+    fn any_close_end() -> impl Strategy<Value = CloseEnd> {
+        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, .. }| CloseEnd { addr, port, pid, comm })
+    }
+
+    fn any_stays() -> impl Strategy<Value = Vec<StateTime>> {
+        let stay = (select(TcpState::ALL.to_vec()), any::<(Option<u64>, bool)>());
+        vec(stay.prop_map(|(state, (ns, inferred))| StateTime { state, ns, inferred }), 0..4)
+    }
+
+    #[test]
+    fn every_word_is_as_serde_writes_it() {
+        fn hold<T: IntoEnumIterator + Into<&'static str> + Serialize>() {
+            for value in T::iter() {
+                let (mut out, mut expected) = (Vec::new(), Vec::new());
+                by_serde(&value, &mut expected);
+                Line::new(&mut out).word(value);
+                assert_eq!(String::from_utf8(out), String::from_utf8(expected));
+            }
+        }
+        hold::<HandshakeKind>();
+        hold::<Outcome>();
+        hold::<WaitingFor>();
+        hold::<Missing>();
+        hold::<CloseKind>();
+        hold::<ResetCause>();
+        hold::<TimeWait>();
+        hold::<OwnerSource>();
+    }
+
+    proptest! {
+        #[test]
+        fn any_handshake_is_as_serde_writes_it(
+            stamp in samples::any_stamp(),
+            client in any_handshake_end(),
+            server in any_handshake_end(),
+            numbers: (u64, Option<u32>, Option<u64>, Option<u64>, Option<u64>, Option<u32>, Option<u32>),
+            truths: [bool; 5],
+            summary: String,
+        ) {
+            let mut entry = samples::handshake();
+            let (conn, netns, syn_to_synack_ns, synack_to_ack_ns, connect_ns, syn, synack) = numbers;
+            let [by_icmp, role_inferred, incomplete, known, reset] = truths;
+            *entry.record = Handshake {
+                conn,
+                netns,
+                outcome: entry.record.outcome.filter(|_| known),
+                by_icmp,
+                waiting_for: entry.record.waiting_for.filter(|_| known),
+                client,
+                server,
+                role_inferred,
+                syn_to_synack_ns,
+                synack_to_ack_ns,
+                connect_ns,
+                reset: entry.record.reset.filter(|_| reset),
+                retransmissions: OpeningRetransmissions { syn, synack },
+                incomplete,
+                summary,
+                ..*entry.record
+            };
+            entry.stamp = stamp;
+            hold_to_serde(&OutputRecord::Handshake(entry))?;
+        }
+
+        #[test]
+        fn any_close_is_as_serde_writes_it(
+            stamp in samples::any_stamp(),
+            ends in (any_close_end(), any_close_end()),
+            kind in select(vec![CloseKind::Simultaneous, CloseKind::TimedOut, CloseKind::Unseen]),
+            numbers: (u64, Option<u32>, [Option<u64>; 5], [Option<u32>; 2]),
+            stays in (any_stays(), any_stays()),
+            truths: [bool; 4],
+            summary: String,
+        ) {
+            let mut entry = samples::close();
+            let (conn, netns, long, [client, server]) = numbers;
+            let [half_close_ns, half_closed_bytes, client_to_server, server_to_client, duration_ns] = long;
+            let [incomplete, known, held, reset] = truths;
+            *entry.record = Close {
+                conn,
+                netns,
+                kind,
+                initiator: entry.record.initiator.filter(|_| known),
+                client: ends.0,
+                server: ends.1,
+                half_close_ns,
+                half_closed_bytes,
+                bytes: Bytes { client_to_server, server_to_client },
+                duration_ns,
+                time_wait: entry.record.time_wait.filter(|_| held),
+                reset: entry.record.reset.filter(|_| reset),
+                retransmissions: Each { client, server },
+                states: Each { client: stays.0, server: stays.1 },
+                incomplete,
+                missing: if incomplete { vec![Missing::Fin, Missing::States] } else { Vec::new() },
+                summary,
+                ..*entry.record
+            };
+            entry.stamp = stamp;
+            hold_to_serde(&OutputRecord::Close(entry))?;
+        }
+    }
+}

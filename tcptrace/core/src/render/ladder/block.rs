@@ -1,0 +1,157 @@
+//! A phase of a connection as a block: heading, ladder, and what to look at.
+
+use std::fmt;
+
+use anstyle::Style;
+
+use super::{
+    cells::{Cells, PENDING, Wording},
+    columns::Columns,
+    glyphs::Drawing,
+    heading::{self, Sentence},
+    open_block::{Track, at},
+    progress::Process,
+    row_layout::Ladder,
+    rows::Row,
+    styled_text::{Styled, columns},
+    waiting::name,
+};
+use crate::{
+    event::{BootTime, Role},
+    output_record::Stamp,
+    render::palette,
+    text::LocalTime,
+    verdict::Each,
+};
+
+/// Bytes of most times: `+123.456 ms`.
+const USUAL_TIME: usize = 12;
+
+/// Pieces of most lines.
+const USUAL_PIECES: usize = 12;
+
+/// A block to draw.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    pub(super) track: &'a Track,
+    pub(super) processes: Each<Option<Process>>,
+    pub(super) sentences: Vec<Sentence<'a>>,
+    /// It is not finished, and maybe it is somebody's turn.
+    pub(super) unfinished: Option<Option<Role>>,
+    /// The states that no row shows, a line for each end.
+    pub(super) stays: Vec<String>,
+    pub(super) advice: Option<String>,
+}
+
+impl Block<'_> {
+    /// Appends the block to `out`.
+    pub(super) fn write(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
+        for line in heading::lines(self.track, &self.processes, &self.sentences, drawing, width) {
+            line.write_line(drawing.color, out);
+        }
+        self.ladder(drawing, width, out);
+        for stays in &self.stays {
+            for line in heading::paragraph(Style::new().dimmed(), stays, drawing, width) {
+                line.write_line(drawing.color, out);
+            }
+        }
+        if let Some(advice) = &self.advice {
+            for line in heading::paragraph(Style::new(), &format!("look at: {advice}"), drawing, width) {
+                line.write_line(drawing.color, out);
+            }
+        }
+    }
+
+    fn ladder(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
+        let rows = &self.track.rows;
+        let Some(first) = rows.iter().next() else { return };
+        let unit = Unit::of(self.track);
+        let wording = Wording { drawing, track: self.track, processes: &self.processes };
+        let (beginning, left_out, end) = rows.parts();
+        let mut times = Styled::with_room(rows.len() * USUAL_TIME, rows.len() + 2);
+        let mut cells = Vec::with_capacity(rows.len() + 2);
+        let mut add = |row: Option<&Row>, cell| {
+            match row {
+                Some(row) => times.apart(palette::TIME, unit.of_row(row, self.track)),
+                None => times.apart(palette::TIME, ""),
+            }
+            cells.push(cell);
+        };
+        for row in beginning {
+            add(Some(row), wording.row(row));
+        }
+        if left_out.count > 0 {
+            add(None, wording.left_out(left_out));
+        }
+        for row in end {
+            add(Some(row), wording.row(row));
+        }
+        if let Some(turn) = self.unfinished {
+            add(None, self.turn(turn, drawing));
+        }
+
+        let longest_time = times.pieces().map(|(_, time)| columns(time)).max().unwrap_or(0);
+        let columns = Columns::for_rows(&cells, longest_time, width, drawing);
+        let ladder = Ladder { columns, symbols: drawing.symbols() };
+        let mut line = Styled::with_room(2 * width, USUAL_PIECES);
+        ladder.caption(&clock(first.stamp()), &mut line);
+        line.write_line(drawing.color, out);
+        for ((_, time), cells) in times.pieces().zip(&cells) {
+            line.clear();
+            ladder.row(time, cells, &mut line);
+            line.write_line(drawing.color, out);
+        }
+    }
+
+    fn turn(&self, turn: Option<Role>, drawing: Drawing) -> Cells {
+        let words = match turn {
+            Some(role) => format!("the {}'s turn", name(role)),
+            None => drawing.symbols().more.to_owned(),
+        };
+        Cells::Dots { side: turn, words: Styled::new(PENDING, words) }
+    }
+}
+
+/// The wall-clock time as people look for it, down to the millisecond: `12:06:49.679`.
+pub(super) fn clock(stamp: &Stamp) -> String {
+    let mut text = LocalTime(stamp.time).to_string();
+    text.truncate("12:06:49.679".len());
+    text
+}
+
+/// The unit of a block's times; all have digits down to the microsecond.
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Milliseconds,
+    Seconds,
+}
+
+impl Unit {
+    /// The one that suits the last of the times.
+    fn of(track: &Track) -> Self {
+        let latest = track.rows.iter().map(|row| at(row.stamp())).max().unwrap_or(BootTime(0));
+        if latest.since(track.began) < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
+    }
+
+    /// When a row's event happened.
+    fn of_row(self, row: &Row, track: &Track) -> RelativeTime {
+        RelativeTime { unit: self, micros: at(row.stamp()).since(track.began) / 1_000 }
+    }
+}
+
+/// A time since the connection's first event.
+#[derive(Clone, Copy, Debug)]
+struct RelativeTime {
+    unit: Unit,
+    micros: u64,
+}
+
+impl fmt::Display for RelativeTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.micros;
+        match self.unit {
+            Unit::Milliseconds => write!(f, "+{}.{:03} ms", micros / 1_000, micros % 1_000),
+            Unit::Seconds => write!(f, "+{}.{:06} s", micros / 1_000_000, micros % 1_000_000),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What the cells of a row say, in the order of importance: the layout decides how much of it is shown.
+
+use std::borrow::Cow;
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    glyphs::Drawing,
+    open_block::Track,
+    progress::Process,
+    rows::{LeftOut, Row},
+    styled_text::Styled,
+};
+use crate::{
+    event::{HintName, Role, SegmentNote},
+    output_record::{HintOutput, IcmpOutput, SegmentOutput, StateOutput},
+    render::palette,
+    tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption, TcpState},
+    text::{AddressText, HumanDuration},
+    verdict::Each,
+};
+
+/// What a row shows.
+#[derive(Debug)]
+pub(super) enum Cells {
+    /// A socket changed its state.
+    State {
+        side: Role,
+        change: Styled,
+        /// Beside it, towards the other end.
+        notes: Vec<Note>,
+    },
+    /// Something passed from one end to the other.
+    Arrow(Arrow),
+    /// Lifelines that are interrupted.
+    Dots { side: Option<Role>, words: Styled },
+}
+
+/// Something about a change of state.
+#[derive(Debug)]
+pub(super) struct Note {
+    pub(super) whole: Styled,
+    /// The same in less room.
+    pub(super) short: Option<Styled>,
+}
+
+/// A segment or an ICMP error.
+#[derive(Debug)]
+pub(super) struct Arrow {
+    pub(super) from: Role,
+    /// It came from somewhere between the ends.
+    pub(super) from_between: bool,
+    pub(super) style: Style,
+    /// What it is.
+    pub(super) label: Cow<'static, str>,
+    /// What else is on the arrow where there is room, and beside it where there is not.
+    pub(super) more: Vec<String>,
+    /// The same, but only in blocks that have room for it on every arrow.
+    pub(super) number: Option<String>,
+    /// What is beside it, each in a piece of its own.
+    pub(super) details: Styled,
+}
+
+/// What makes cells of rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wording<'a> {
+    pub(super) drawing: Drawing,
+    pub(super) track: &'a Track,
+    /// The processes that the heading names.
+    pub(super) processes: &'a Each<Option<Process>>,
+}
+
+impl Wording<'_> {
+    /// The cells of an event.
+    pub(super) fn row(&self, row: &Row) -> Cells {
+        match row {
+            Row::State { entry, goes_on } => self.state(entry, *goes_on),
+            Row::Segment { entry, again } => Cells::Arrow(self.segment(entry, *again)),
+            Row::Icmp(entry) => Cells::Arrow(self.icmp(entry)),
+            Row::Hint(entry) => self.hint(entry),
+        }
+    }
+
+    /// The cells of what is left out.
+    pub(super) fn left_out(&self, left_out: LeftOut) -> Cells {
+        let more = self.drawing.symbols().more;
+        let what = match (left_out.count, left_out.segments == left_out.count) {
+            (1, true) => "segment",
+            (_, true) => "segments",
+            (1, false) => "event",
+            (_, false) => "events",
+        };
+        let words = format!("{more} {} {what} more {more}", left_out.count);
+        Cells::Dots { side: Some(Role::Client), words: Styled::new(Style::new().dimmed(), words) }
+    }
+
+    fn state(&self, entry: &StateOutput, goes_on: Option<TcpState>) -> Cells {
+        let side = self.track.role_of(&entry.local);
+        let mut change = Styled::default();
+        if entry.old == entry.new {
+            // The kernel traces close() after shutdown() as a change that is none.
+            change.plain("close() in ").push(palette::STATE, entry.new.name());
+        } else {
+            change.push(palette::STATE, entry.old.name()).plain(" ").plain(self.drawing.symbols().arrow).plain(" ");
+            change.push(palette::STATE, entry.new.name());
+        }
+        Cells::State { side, change, notes: self.notes(entry, side, goes_on) }
+    }
+
+    fn hint(&self, entry: &HintOutput) -> Cells {
+        let mut change = Styled::default();
+        if entry.name == HintName::SendReset {
+            change.plain("resets: ");
+        }
+        match entry.value {
+            _ if entry.name == HintName::AcceptQueue && !entry.queue_full => {
+                change.plain("accept queue not full any more")
+            }
+            _ if entry.queue_full => change.push(palette::TROUBLE, "accept queue full"),
+            Some(reason) => change.push(palette::TROUBLE, reason.to_string()),
+            None => &mut change,
+        };
+        Cells::State { side: self.track.role_of(&entry.local), change, notes: Vec::new() }
+    }
+
+    fn notes(&self, entry: &StateOutput, side: Role, goes_on: Option<TcpState>) -> Vec<Note> {
+        let quiet = Style::new().dimmed();
+        let note = |style, text: String| Note { whole: Styled::new(style, text), short: None };
+        let named = match side {
+            Role::Client => self.processes.client,
+            Role::Server => self.processes.server,
+        };
+        let process = Process::known(entry.pid, entry.comm).filter(|process| Some(*process) != named);
+
+        let mut notes = Vec::new();
+        notes.extend(entry.error.map(|error| note(palette::TROUBLE, error.to_string())));
+        notes.extend(process.map(|process| note(Style::new(), format!("by {}", process_text(&process, entry.tid)))));
+        notes.extend(goes_on.map(|state| Note {
+            whole: Styled::new(quiet, format!("goes on as {state}")),
+            short: Some(Styled::new(quiet, format!("as {state}"))),
+        }));
+        notes.extend(entry.old_state_ns.map(HumanDuration).map(|time| Note {
+            whole: Styled::new(quiet, format!("{time} in {}", entry.old)),
+            // The state's name stands beside it anyway.
+            short: Some(Styled::new(quiet, time.to_string())),
+        }));
+        notes
+    }
+
+    fn segment(&self, entry: &SegmentOutput, again: bool) -> Arrow {
+        let flags = entry.flags;
+        let syn = flags.contains(TcpFlags::SYN);
+        let relative = !self.drawing.absolute_seq && !syn;
+        let (seq, ack) = if relative { (entry.rel_seq, entry.rel_ack) } else { (entry.seq, entry.ack) };
+
+        let mut more = Vec::new();
+        more.extend(again.then(|| "again".to_owned()));
+        more.extend(entry.note.map(|note| match note {
+            SegmentNote::KeepAlive => "keep-alive probe".to_owned(),
+            SegmentNote::KeepAliveAnswer => "answers it".to_owned(),
+        }));
+        more.extend((entry.length > 0).then(|| format!("{} B", entry.length)));
+        let number = if entry.length > 0 {
+            Some(format!("seq {seq}:{}", seq.wrapping_add(entry.length)))
+        } else if flags.contains(TcpFlags::RST) && entry.seq == 0 {
+            // RFC 9293 §3.5.2: a reset that answers a segment without ACK has no number of its own.
+            Some("seq 0".to_owned())
+        } else {
+            flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST).then(|| format!("seq {seq}"))
+        };
+
+        let mut details = Styled::with_room(USUAL_DETAILS.0, USUAL_DETAILS.1);
+        if let Some(ack) = ack {
+            details.apart(Style::new(), format_args!("ack {ack}"));
+        }
+        if let Some(segments) = entry.segments {
+            details.apart(Style::new(), format_args!("in {segments} segments"));
+        }
+        if let Some(urgent) = entry.urgent {
+            details.apart(Style::new(), format_args!("urg {urgent}"));
+        }
+        details.apart(Style::new(), format_args!("win {}", entry.window));
+        let isn_of_other = entry.ack.zip(entry.rel_ack).map(|(ack, rel_ack)| SeqNumber(ack.wrapping_sub(rel_ack)));
+        let relative_to = isn_of_other.filter(|_| relative);
+        for option in &entry.options.0 {
+            match option {
+                TcpOption::Nop | TcpOption::Eol => {}
+                // The clocks are for programs; that there are any is agreed upon by the SYNs.
+                TcpOption::Timestamp(_) if syn => details.apart(Style::new(), "ts"),
+                TcpOption::Timestamp(_) => {}
+                option => details.apart(Style::new(), OptionNotation { option, relative_to }),
+            }
+        }
+        let from = self.track.role_of(&entry.src);
+        let style = if again { palette::of_flags(flags).bold() } else { palette::of_flags(flags) };
+        Arrow { from, from_between: false, style, label: flag_words(flags), more, number, details }
+    }
+
+    fn icmp(&self, entry: &IcmpOutput) -> Arrow {
+        let from = self.track.role_of(&entry.dst);
+        let between = entry.from != entry.dst.addr;
+        let mut details = Styled::default();
+        if between {
+            let address = AddressText::new(entry.from);
+            details.apart(Style::new(), format_args!("from {}", String::from_utf8_lossy(address.as_bytes())));
+        }
+        let numbers = format_args!("(type {}, code {})", entry.icmp_type, entry.icmp_code);
+        details.apart(Style::new().dimmed(), numbers);
+        Arrow {
+            from,
+            from_between: between,
+            style: palette::TROUBLE,
+            label: "ICMP".into(),
+            more: Vec::new(),
+            number: Some(entry.kind.to_owned()),
+            details,
+        }
+    }
+}
+
+/// The heading's way to write a process, with the thread where that has a number of its own.
+pub(super) fn process_text(process: &Process, tid: Option<u32>) -> String {
+    let mut text = process.comm.map(|comm| comm.to_string()).unwrap_or_default();
+    if let Some(pid) = process.pid {
+        text += &match tid.filter(|&tid| tid != pid) {
+            Some(tid) => format!("[{pid}/{tid}]"),
+            None => format!("[{pid}]"),
+        };
+    }
+    text
+}
+
+/// Flags by their names.
+pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
+    const WORDS: [(TcpFlags, &str); 9] = [
+        (TcpFlags::SYN, "SYN"),
+        (TcpFlags::FIN, "FIN"),
+        (TcpFlags::RST, "RST"),
+        (TcpFlags::PSH, "PSH"),
+        (TcpFlags::ACK, "ACK"),
+        (TcpFlags::URG, "URG"),
+        (TcpFlags::ECE, "ECE"),
+        (TcpFlags::CWR, "CWR"),
+        (TcpFlags::AE, "AE"),
+    ];
+    let mut words = WORDS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|&(_, word)| word);
+    let Some(first) = words.next() else { return "no flags".into() };
+    words.fold(first.into(), |text, word| text + "," + word)
+}
+
+/// Bytes and pieces of what is beside most arrows: `ack 721203977 win 65483 mss 65495 sackOK ts wscale 10`.
+const USUAL_DETAILS: (usize, usize) = (64, 8);
+
+/// The look of what is still to come.
+pub(super) const PENDING: Style = AnsiColor::Yellow.on_default();

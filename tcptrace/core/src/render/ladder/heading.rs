@@ -1,0 +1,120 @@
+//! What stands above a block: who, and in a sentence what became of it. It may take several lines.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+use anstyle::Style;
+
+use super::{
+    cells::process_text,
+    glyphs::Drawing,
+    open_block::Track,
+    progress::Process,
+    styled_text::{Styled, columns},
+};
+use crate::{event::Role, output_record::EndpointOutput, render::palette, text::AddressText, verdict::Each};
+
+/// How far lines behind the first are indented.
+const INDENT: usize = 3;
+
+/// Pieces of most headings.
+const USUAL_PIECES: usize = 6;
+
+/// A sentence and its look.
+#[derive(Clone, Debug)]
+pub(super) struct Sentence<'a> {
+    pub(super) style: Style,
+    pub(super) text: Cow<'a, str>,
+}
+
+/// The lines of a heading.
+pub(super) fn lines(
+    track: &Track,
+    processes: &Each<Option<Process>>,
+    sentences: &[Sentence<'_>],
+    drawing: Drawing,
+    width: usize,
+) -> Vec<Styled> {
+    let (mut first, mut second) = (Styled::default(), Styled::default());
+    first.apart(palette::of_conn(track.conn), format_args!("#{}", track.conn));
+    end(track, Role::Client, processes.client, &mut first);
+    second.apart(Style::new(), drawing.symbols().arrow);
+    end(track, Role::Server, processes.server, &mut second);
+
+    let words = first.pieces().chain(second.pieces());
+    let whole = first.width() + second.width() + words.clone().skip(1).count();
+    let mut lines = if whole <= width {
+        flow(words, 0, width, drawing)
+    } else {
+        let mut lines = flow(first.pieces(), 0, width, drawing);
+        lines.extend(flow(second.pieces(), INDENT, width, drawing));
+        lines
+    };
+    for (index, sentence) in sentences.iter().enumerate() {
+        let text = palette::sentence(&sentence.text, drawing.unicode);
+        if let ([line], 0) = (lines.as_mut_slice(), index)
+            && line.width() + INDENT + text.chars().count() <= width
+        {
+            line.pad_to(line.width() + INDENT).push(sentence.style, &text);
+        } else {
+            lines.extend(paragraph(sentence.style, &text, drawing, width));
+        }
+    }
+    lines
+}
+
+/// Text that is broken between words, but not inside of commands, indented.
+pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
+    let mut in_command = false;
+    let words = text.split(|character| {
+        in_command ^= character == '`';
+        character == ' ' && !in_command
+    });
+    flow(words.map(|word| (style, word)), INDENT, width, drawing)
+}
+
+/// An end: its address, which is shown in full, and who is behind it.
+fn end(track: &Track, role: Role, process: Option<Process>, words: &mut Styled) {
+    words.apart(Style::new(), endpoint(&track.party(role).at));
+    if let Some(process) = process {
+        words.apart(Style::new().bold(), process_text(&process, None));
+    }
+}
+
+/// An endpoint, IPv6 in brackets.
+pub(super) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput) -> String {
+    let address = AddressText::new(*addr);
+    let address = String::from_utf8_lossy(address.as_bytes());
+    let (before, behind) = if addr.is_ipv6() { ("[", "]:") } else { ("", ":") };
+    let mut text = [before, &address, behind].concat();
+    // Writing to memory does not fail.
+    let _ = match port {
+        Some(port) => write!(text, "{port}"),
+        None => text.write_str("?"),
+    };
+    text
+}
+
+/// Words in lines. The first line is indented by `indent`, the ones behind it by at least [`INDENT`].
+fn flow<'a>(
+    words: impl Iterator<Item = (Style, &'a str)>,
+    indent: usize,
+    width: usize,
+    drawing: Drawing,
+) -> Vec<Styled> {
+    let mut lines: Vec<Styled> = Vec::new();
+    for (style, word) in words {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + columns(word) <= width => {
+                line.word(style, word);
+            }
+            last => {
+                let mut line = Styled::with_room(width, USUAL_PIECES);
+                line.pad_to(if last.is_none() { indent } else { indent.max(INDENT) });
+                let room = width.saturating_sub(line.width());
+                line.append(&Styled::new(style, word).clipped(room, drawing.symbols().more));
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}

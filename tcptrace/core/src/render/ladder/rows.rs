@@ -1,0 +1,116 @@
+//! The events of a phase until it is drawn: the first and the last of them, so that no connection takes much memory.
+
+use std::collections::VecDeque;
+
+use crate::{
+    output_record::{HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput},
+    tcp::TcpState,
+};
+
+/// How many are kept from the beginning.
+const FIRST: usize = 12;
+
+/// How many are kept from the end: more than a close has.
+const LAST: usize = 28;
+
+/// One event.
+#[derive(Clone, Debug)]
+pub(super) enum Row {
+    /// A socket changed its state.
+    State {
+        entry: StateOutput,
+        /// The socket is gone, but the kernel stays in this state without it.
+        goes_on: Option<TcpState>,
+    },
+    /// A segment passed.
+    Segment {
+        entry: SegmentOutput,
+        /// It carries what has been sent before.
+        again: bool,
+    },
+    /// An ICMP error passed.
+    Icmp(IcmpOutput),
+    /// The kernel said why it sends a reset.
+    Hint(HintOutput),
+}
+
+impl Row {
+    /// When it happened.
+    pub(super) fn stamp(&self) -> &Stamp {
+        match self {
+            Self::State { entry, .. } => &entry.stamp,
+            Self::Segment { entry, .. } => &entry.stamp,
+            Self::Icmp(entry) => &entry.stamp,
+            Self::Hint(entry) => &entry.stamp,
+        }
+    }
+}
+
+/// The events of one phase of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    first: Vec<Row>,
+    last: VecDeque<Row>,
+    left_out: LeftOut,
+}
+
+/// What stood between the first and the last events.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct LeftOut {
+    /// How many.
+    pub(super) count: u64,
+    /// Of these, segments.
+    pub(super) segments: u64,
+}
+
+impl Rows {
+    pub(super) fn push(&mut self, row: Row) {
+        if self.first.len() < FIRST {
+            self.first.push(row);
+            return;
+        }
+        self.last.push_back(row);
+        if self.last.len() > LAST
+            && let Some(row) = self.last.pop_front()
+        {
+            self.left_out.count += 1;
+            self.left_out.segments += u64::from(matches!(row, Row::Segment { .. }));
+        }
+    }
+
+    /// The first ones, what is left out behind them, and the last ones.
+    pub(super) fn parts(&self) -> (&[Row], LeftOut, impl Iterator<Item = &Row>) {
+        (&self.first, self.left_out, self.last.iter())
+    }
+
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.first.len() + self.last.len()
+    }
+
+    /// All that are kept.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.first.iter().chain(&self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn the_first_and_the_last_are_kept_and_the_others_counted() {
+        let mut rows = Rows::default();
+        for seq in 0..1_000 {
+            let entry = SegmentOutput { seq, ..samples::data_segment() };
+            rows.push(Row::Segment { entry, again: false });
+        }
+        let seq = |row: &Row| if let Row::Segment { entry, .. } = row { entry.seq } else { u32::MAX };
+        let (first, left_out, last) = rows.parts();
+        assert_eq!(first.iter().map(seq).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
+        assert_eq!(left_out, LeftOut { count: 960, segments: 960 });
+        assert_eq!(last.map(seq).collect::<Vec<_>>(), (972..1_000).collect::<Vec<_>>());
+        assert_eq!(rows.iter().count(), 40);
+    }
+}

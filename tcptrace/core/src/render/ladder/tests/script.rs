@@ -1,0 +1,284 @@
+//! A way to write exchanges down, and to see them drawn.
+
+use std::{cell::Cell, net::IpAddr, rc::Rc};
+
+use crate::{
+    correlate::{Correlated, Correlator},
+    describe::Describer,
+    event::{
+        AcceptQueue, BootTime, Direction, Endpoint, Event, Hint, HintName, IcmpError, Proof, Role, Segment, SocketKey,
+        StateChange, Task,
+    },
+    output_record::{EndOutput, OutputRecord},
+    render::{Drawing, Render, Timeline, samples},
+    tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
+    text::{LocalTime, WallTime},
+};
+
+const NETNS: u32 = 1;
+
+/// When every exchange begins, in nanoseconds since 1970: 2023-11-14T22:13:20Z.
+const BEGAN: u64 = 1_700_000_000_000_000_000;
+
+/// The client's options: `mss 1460,sackOK,TS val 6717463 ecr 0,nop,wscale 5`.
+const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 102, 128, 7, 0, 0, 0, 0, 1, 3, 3, 5];
+
+/// An exchange between a client and a server, drawn while it goes on. Times are in microseconds since it began.
+pub(super) struct Script {
+    connections: Correlator,
+    describer: Describer,
+    timeline: Timeline,
+    pub(super) width: Rc<Cell<usize>>,
+    pub(super) out: Vec<u8>,
+    now: u64,
+    client: Endpoint,
+    server: Endpoint,
+    task: Option<Task>,
+    error: u32,
+    proof: Proof,
+    here: Vec<Role>,
+    times: Vec<WallTime>,
+}
+
+impl Script {
+    pub(super) fn new(drawing: Drawing, width: usize) -> Self {
+        let width = Rc::new(Cell::new(width));
+        let shared = Rc::clone(&width);
+        let mut describer = Describer::of_capture();
+        describer.name_interface(1, "lo");
+        Self {
+            connections: Correlator::new(NETNS),
+            describer,
+            timeline: Timeline::new(drawing, move || shared.get()),
+            width,
+            out: Vec::new(),
+            now: 0,
+            client: Endpoint { addr: IpAddr::from([10, 0, 0, 1]), port: 54762 },
+            server: Endpoint { addr: IpAddr::from([10, 0, 0, 2]), port: 9999 },
+            task: None,
+            error: 0,
+            proof: Proof::default(),
+            here: Vec::new(),
+            times: Vec::new(),
+        }
+    }
+
+    /// The next events are between these.
+    pub(super) fn between(&mut self, client: (impl Into<IpAddr>, u16), server: (impl Into<IpAddr>, u16)) -> &mut Self {
+        self.client = Endpoint { addr: client.0.into(), port: client.1 };
+        self.server = Endpoint { addr: server.0.into(), port: server.1 };
+        self
+    }
+
+    /// These ends are on this host: their segments tell their sockets.
+    pub(super) fn here(&mut self, ends: &[Role]) -> &mut Self {
+        self.here = ends.to_vec();
+        self
+    }
+
+    /// The next event happens then.
+    pub(super) fn at(&mut self, microseconds: u64) -> &mut Self {
+        self.now = microseconds;
+        self
+    }
+
+    /// The next change is made by this process.
+    pub(super) fn by(&mut self, name: &str, pid: u32) -> &mut Self {
+        self.task = Some(Task { pid, tid: pid, comm: samples::comm(name) });
+        self
+    }
+
+    /// The next change finds this error in the socket.
+    pub(super) fn error(&mut self, error: u32) -> &mut Self {
+        self.error = error;
+        self
+    }
+
+    /// The next change finds the socket like this.
+    pub(super) fn proof(&mut self, proof: Proof) -> &mut Self {
+        self.proof = proof;
+        self
+    }
+
+    fn boot(&self) -> BootTime {
+        BootTime(BEGAN + self.now * 1_000)
+    }
+
+    fn socket(&self, role: Role) -> SocketKey {
+        SocketKey(u64::from(self.client.port) << 1 | u64::from(role == Role::Server))
+    }
+
+    fn ends(&self, role: Role) -> (Endpoint, Endpoint) {
+        match role {
+            Role::Client => (self.client, self.server),
+            Role::Server => (self.server, self.client),
+        }
+    }
+
+    /// A change of the socket at one end.
+    pub(super) fn state(&mut self, role: Role, old: TcpState, new: TcpState) -> &mut Self {
+        let (local, remote) = self.ends(role);
+        let socket = self.socket(role);
+        let change = StateChange {
+            at: self.boot(),
+            socket,
+            netns: Some(NETNS),
+            old,
+            new,
+            local,
+            remote,
+            error: Some(std::mem::take(&mut self.error)),
+            proof: std::mem::take(&mut self.proof),
+            task: self.task.take(),
+        };
+        self.event(&Event::State(change))
+    }
+
+    /// The server listens, or stops to.
+    pub(super) fn listener(&mut self, old: TcpState, new: TcpState) -> &mut Self {
+        let change = StateChange {
+            at: self.boot(),
+            socket: SocketKey(0),
+            netns: Some(NETNS),
+            old,
+            new,
+            local: self.server,
+            remote: Endpoint { addr: IpAddr::from([0, 0, 0, 0]), port: 0 },
+            error: Some(0),
+            proof: Proof::default(),
+            task: self.task.take(),
+        };
+        self.event(&Event::State(change))
+    }
+
+    /// A segment from one end.
+    pub(super) fn segment(
+        &mut self,
+        from: Role,
+        flags: TcpFlags,
+        seq: u32,
+        ack: Option<u32>,
+        length: u32,
+    ) -> &mut Self {
+        let (src, dst) = self.ends(from);
+        let options = if flags.contains(TcpFlags::SYN) { OptionBytes::new(&OPTIONS) } else { OptionBytes::EMPTY };
+        let header = TcpHeader {
+            src_port: src.port,
+            dst_port: dst.port,
+            seq: SeqNumber(seq),
+            ack: SeqNumber(ack.unwrap_or(0)),
+            data_offset: if flags.contains(TcpFlags::SYN) { 40 } else { 20 },
+            flags: if ack.is_some() { flags | TcpFlags::ACK } else { flags },
+            window: 5840,
+            urgent: 0,
+            options,
+        };
+        let other = if from == Role::Client { Role::Server } else { Role::Client };
+        // What sends a SYN,ACK is smaller than a socket and has a number of its own.
+        let synack = header.has(TcpFlags::SYN) && header.has(TcpFlags::ACK);
+        let socket = if synack { SocketKey(u64::MAX) } else { self.socket(from) };
+        let segment = Segment {
+            at: self.boot(),
+            socket: self.here.contains(&from).then_some(socket),
+            ifindex: 1,
+            direction: Some(if self.here == [other] { Direction::In } else { Direction::Out }),
+            src,
+            dst,
+            header,
+            length,
+            segments: 1,
+        };
+        self.event(&Event::Segment(segment))
+    }
+
+    /// The kernel is asked how full the accept queue of the server's listener is.
+    pub(super) fn queue(&mut self, length: u32, limit: u32) -> &mut Self {
+        let queue = AcceptQueue { length, limit };
+        self.event(&Event::Hint(Hint {
+            at: self.boot(),
+            socket: None,
+            netns: None,
+            local: self.server,
+            remote: self.client,
+            name: HintName::AcceptQueue,
+            reason: None,
+            state: Some(TcpState::Listen),
+            queue_full: queue.is_full(),
+            queue: Some(queue),
+        }))
+    }
+
+    /// An ICMP error about the client's SYN.
+    pub(super) fn icmp(&mut self, from: [u8; 4], code: u8, seq: u32) -> &mut Self {
+        let error = IcmpError {
+            at: self.boot(),
+            ifindex: 1,
+            direction: Some(Direction::In),
+            from: from.into(),
+            icmp_type: 3,
+            icmp_code: code,
+            src: self.client,
+            dst: self.server,
+            seq,
+        };
+        self.event(&Event::Icmp(error))
+    }
+
+    pub(super) fn event(&mut self, event: &Event) -> &mut Self {
+        self.pass(|connections, emit| connections.handle_event(event, emit))
+    }
+
+    /// Lets the time until then pass, as a timer does.
+    pub(super) fn wait_until(&mut self, microseconds: u64) -> &mut Self {
+        self.now = microseconds;
+        let now = self.boot();
+        self.pass(|connections, emit| connections.handle_timeout(now, emit));
+        self.timeline.handle_timeout(now, &mut self.out);
+        self
+    }
+
+    /// When the renderer wants to be called, in microseconds.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.timeline.poll_timeout().map(|at| at.since(BootTime(BEGAN)) / 1_000)
+    }
+
+    fn pass(&mut self, step: impl FnOnce(&mut Correlator, &mut dyn FnMut(Correlated))) -> &mut Self {
+        let Self { connections, describer, timeline, out, times, .. } = self;
+        step(connections, &mut |placed| {
+            let entry = describer.entry(placed);
+            times.extend(stamp(&entry));
+            timeline.render(&entry, out);
+        });
+        self
+    }
+
+    /// Everything, after the last event; without the line that ends every trace.
+    pub(super) fn finish(&mut self) -> String {
+        let now = BootTime(self.boot().0);
+        self.pass(|connections, emit| connections.finish(now, emit));
+        let stamp = self.describer.stamp(self.boot());
+        let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
+        self.timeline.render(&OutputRecord::End(end), &mut self.out);
+        let text = self.text();
+        let end = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
+        text[..end].trim_end().to_owned() + "\n"
+    }
+
+    /// What has been printed so far, as in a time zone where midnight is that of UTC.
+    pub(super) fn text(&self) -> String {
+        let text = String::from_utf8(self.out.clone()).unwrap();
+        self.times.iter().fold(text, |text, &time| {
+            let (local, utc) = (LocalTime(time).to_string(), time.to_string());
+            text.replace(&local[..12], &utc[11..23])
+        })
+    }
+}
+
+fn stamp(entry: &OutputRecord) -> Option<WallTime> {
+    match entry {
+        OutputRecord::State(entry) => Some(entry.stamp.time),
+        OutputRecord::Segment(entry) => Some(entry.stamp.time),
+        OutputRecord::Icmp(entry) => Some(entry.stamp.time),
+        _ => None,
+    }
+}

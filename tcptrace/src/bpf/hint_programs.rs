@@ -1,0 +1,94 @@
+//! The programs of hints. A kernel may lack the tracepoints, their description or an argument: then there are fewer hints,
+//! and everything else works as it would.
+
+use aya::programs::{RawTracePoint, raw_trace_point::RawTracePointLink};
+use log::info;
+use tcptrace_ebpf::{HintLayout, names};
+
+use super::{
+    error::refusal,
+    kernel::{
+        btf::{BtfError, KernelTypes},
+        program_info::ProgramInfo,
+    },
+    object::Object,
+};
+use tcptrace_core::event::reset_reason::ResetReasons;
+
+/// The tracepoints, as the kernel names them.
+const SEND_RESET: &str = "tcp_send_reset";
+const RETRANSMIT_SYNACK: &str = "tcp_retransmit_synack";
+
+/// Which hints this kernel can give, and what they need.
+#[derive(Debug, Default)]
+pub(super) struct Available {
+    /// Programs with their tracepoints.
+    pub(super) programs: Vec<(&'static str, &'static str)>,
+    /// What the numbers of reasons mean.
+    pub(super) reasons: ResetReasons,
+}
+
+impl Available {
+    /// Asks the kernel's types.
+    pub(super) fn of(types: &KernelTypes) -> (Self, Option<HintLayout>) {
+        let expected = |tracepoint, arguments: &[&str]| {
+            let found = types.arguments(tracepoint)?;
+            let fits = found.iter().map(String::as_str).take(arguments.len()).eq(arguments.iter().copied());
+            if fits { Ok(found) } else { Err(BtfError::Arguments(tracepoint)) }
+        };
+        let reset = told(expected(SEND_RESET, &["sock", "sk_buff"]));
+        let synack = told(expected(RETRANSMIT_SYNACK, &["sock", "request_sock"]));
+        let reason = reset.as_ref().and_then(|arguments| arguments.get(2)).filter(|name| *name == "sk_rst_reason");
+        let Some(layout) = told(types.hint_layout(reason.is_some())) else { return (Self::default(), None) };
+        let mut reasons = ResetReasons::default();
+        if let Some(name) = reason {
+            let members = types.enumerators(name);
+            reasons = ResetReasons::of_kernel(members.iter().map(|(name, number)| (name.as_str(), *number)));
+        }
+        let reset = reset.map(|_| (names::SEND_RESET, SEND_RESET));
+        let synack = synack.map(|_| (names::RETRANSMIT_SYNACK, RETRANSMIT_SYNACK));
+        (Self { programs: reset.into_iter().chain(synack).collect(), reasons }, Some(layout))
+    }
+}
+
+/// What was found; why not otherwise is for the log.
+fn told<T>(found: Result<T, BtfError>) -> Option<T> {
+    found.inspect_err(|error| info!("hints are left out: {error}")).ok()
+}
+
+/// The programs that are attached: dropping them detaches.
+#[derive(Default)]
+pub struct Hints {
+    #[expect(dead_code, reason = "links are held for what dropping them does")]
+    links: Vec<RawTracePointLink>,
+}
+
+impl std::fmt::Debug for Hints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hints").finish_non_exhaustive()
+    }
+}
+
+impl Hints {
+    /// Loads and attaches what this kernel takes. Returns the programs too, as [`Object::attach_states`] does.
+    pub fn attach(object: &mut Object) -> (Self, Vec<ProgramInfo>) {
+        let (mut links, mut files) = (Vec::new(), Vec::new());
+        for (name, tracepoint) in object.hints.programs.clone() {
+            if let Some((link, file)) = attach(object, name, tracepoint) {
+                links.push(link);
+                files.extend(file);
+            }
+        }
+        (Self { links }, files)
+    }
+}
+
+/// What the kernel refuses is left out, and told in the log.
+fn attach(object: &mut Object, name: &str, tracepoint: &str) -> Option<(RawTracePointLink, Option<ProgramInfo>)> {
+    let refused = |error: &dyn std::error::Error| info!("the kernel refused the program {name}: {}", refusal(error));
+    let program: &mut RawTracePoint = object.ebpf.program_mut(name)?.try_into().inspect_err(|e| refused(e)).ok()?;
+    program.load().inspect_err(|e| refused(e)).ok()?;
+    let id = program.attach(tracepoint).inspect_err(|e| refused(e)).ok()?;
+    let link = program.take_link(id).inspect_err(|e| refused(e)).ok()?;
+    Some((link, ProgramInfo::of(program.fd())))
+}

@@ -1,0 +1,58 @@
+//! What can be asked of this kernel without loading anything.
+
+use std::{error::Error, io};
+
+use aya::programs::{SchedClassifier, TcAttachType};
+
+use super::{btf::KernelTypes, tracepoint_format};
+use crate::bpf::hint_programs::Available;
+use tcptrace_core::event::reset_reason::ResetReasons;
+
+/// What the kernel's type information promises.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Survey {
+    /// Whether the tracepoint of state changes is among them.
+    pub states: bool,
+    /// The tracepoints that give hints, by their names.
+    pub hints: Vec<&'static str>,
+    /// Whether they tell why a reset is sent.
+    pub reasons: bool,
+}
+
+impl Survey {
+    /// Reads the types.
+    ///
+    /// # Errors
+    /// Why sockets cannot be read by their help.
+    pub fn of_types() -> io::Result<Self> {
+        let types = KernelTypes::read().map_err(io::Error::other)?;
+        types.socket_layout().map_err(io::Error::other)?;
+        let (available, _) = Available::of(&types);
+        let hints = available.programs.iter().map(|&(_, tracepoint)| tracepoint).collect();
+        Ok(Self {
+            states: types.arguments(tracepoint_format::NAME).is_ok(),
+            hints,
+            reasons: available.reasons != ResetReasons::default(),
+        })
+    }
+}
+
+/// Whether programs can be attached to interfaces as TCX links; none where this process may not ask.
+pub fn has_tcx() -> Option<bool> {
+    match SchedClassifier::query_tcx(c"lo", TcAttachType::Ingress) {
+        Ok(_) => Some(true),
+        Err(error) if says_not_permitted(&error) => None,
+        Err(_) => Some(false),
+    }
+}
+
+fn says_not_permitted(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

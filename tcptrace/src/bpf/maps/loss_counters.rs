@@ -1,0 +1,50 @@
+//! What the kernel programs could not hand over.
+
+use std::io;
+
+use aya::maps::{Array, MapData};
+use tcptrace_ebpf::{LOST_SEGMENT, LOST_STATE};
+
+use crate::bpf::kernel::program_info::ProgramInfo;
+use tcptrace_core::event::LossSource;
+
+/// Reads the kernel's counters of lost records and skipped runs.
+pub struct LossCounters {
+    lost: Array<MapData, u64>,
+    /// The programs that see sockets, of which the kernel tells how often it skipped them.
+    programs: Vec<ProgramInfo>,
+}
+
+impl std::fmt::Debug for LossCounters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LossCounters").finish_non_exhaustive()
+    }
+}
+
+impl LossCounters {
+    pub(in crate::bpf) fn new(lost: Array<MapData, u64>) -> Self {
+        Self { lost, programs: Vec::new() }
+    }
+
+    /// Counts the skipped runs of these programs too.
+    pub fn watch(&mut self, programs: impl IntoIterator<Item = ProgramInfo>) {
+        self.programs.extend(programs);
+    }
+
+    /// What each source has lost since the programs were loaded.
+    ///
+    /// # Errors
+    /// When the kernel does not let the counters be read.
+    pub fn read(&self) -> io::Result<[(LossSource, u64); 3]> {
+        Ok([
+            (LossSource::State, self.lost.get(&LOST_STATE, 0).map_err(io::Error::other)?),
+            (LossSource::Segment, self.lost.get(&LOST_SEGMENT, 0).map_err(io::Error::other)?),
+            (LossSource::Recursion, self.skipped()?),
+        ])
+    }
+
+    /// 0 for what this kernel does not count.
+    fn skipped(&self) -> io::Result<u64> {
+        self.programs.iter().map(|program| Ok(program.skipped_runs()?.unwrap_or(0))).sum()
+    }
+}

@@ -1,0 +1,82 @@
+//! Draining the ring buffer, and being woken for it.
+
+use std::io;
+
+use aya::maps::{Array, MapData, RingBuf};
+use log::debug;
+
+use super::readiness::Readiness;
+
+/// The consumer's end of the ring buffer that all kernel programs write to.
+pub struct Ring {
+    ring: RingBuf<MapData>,
+    readiness: Readiness,
+    /// Where the kernel programs read whether they have to wake this end.
+    awake: Array<MapData, u32>,
+    said_awake: bool,
+    size: u32,
+}
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ring").finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// Takes over a ring of `size` bytes, and the map that tells the kernel programs whether to wake its reader.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(in crate::bpf) fn new(ring: RingBuf<MapData>, awake: Array<MapData, u32>, size: u32) -> io::Result<Self> {
+        let readiness = Readiness::of(&ring)?;
+        Ok(Self { ring, readiness, awake, said_awake: false, size })
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Waits until there is something to drain; to be asked only after [`Self::drain`] found the ring empty and
+    /// [`Self::rest`] agreed.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be waited for.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.readiness.wait().await
+    }
+
+    /// Hands up to `most` records to `take`; false when the ring was empty before that.
+    pub fn drain(&mut self, most: usize, mut take: impl FnMut(&[u8])) -> bool {
+        for _ in 0..most {
+            let Some(record) = self.ring.next() else { return false };
+            take(&record);
+        }
+        true
+    }
+
+    /// Says that the ring will be looked at again soon: nobody needs to wake this end.
+    pub fn stay_awake(&mut self) {
+        if !self.said_awake {
+            self.said_awake = self.say(1).is_ok();
+        }
+    }
+
+    /// Asks to be woken from now on. True when that was so already; otherwise a program may have read the opposite just
+    /// before, and its record shows at another look a little later.
+    pub fn rest(&mut self) -> bool {
+        let rested = !self.said_awake;
+        if !rested {
+            self.said_awake = self.say(0).is_err();
+        }
+        rested
+    }
+
+    fn say(&mut self, awake: u32) -> io::Result<()> {
+        self.awake.set(0, &awake, 0).map_err(|error| {
+            debug!("the kernel programs cannot be told whether to wake the reader: {error}");
+            io::Error::other(error)
+        })
+    }
+}

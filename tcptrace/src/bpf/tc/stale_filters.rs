@@ -1,0 +1,102 @@
+//! What tracers left behind that were killed: clsact filters, and the qdiscs made for them. TCX links leave nothing.
+//!
+//! Filters carry their owner's number and start in their names, so that those of another program, of a tracer that runs,
+//! and of one in another PID namespace, which cannot be asked about, stay.
+
+use std::{
+    fmt::{self, Display, Formatter},
+    io,
+};
+
+use futures_util::TryStreamExt as _;
+use rtnetlink::Handle;
+
+use super::{
+    clsact::{self, Clsact, Swept},
+    filter_name::Owner,
+};
+use crate::interfaces::Interface;
+use tcptrace_core::text::Escaped;
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Cleaned {
+    /// What was removed, by interface.
+    pub removed: Vec<Removed>,
+    /// Where something may be left, with what the kernel said. Names are escaped.
+    pub failed: Vec<(String, io::Error)>,
+}
+
+impl Cleaned {
+    /// What was removed, in words; none where nothing was.
+    pub fn removed_text(&self) -> Option<String> {
+        let removed: Vec<String> = self.removed.iter().map(ToString::to_string).collect();
+        (!removed.is_empty()).then(|| removed.join("; "))
+    }
+}
+
+/// What was removed from one interface.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Removed {
+    /// Its name, escaped.
+    pub interface: String,
+    /// How many filters.
+    pub filters: usize,
+    /// Whether the clsact qdisc was removed too: a tcptrace had made it, and nobody else's filter was on it.
+    pub qdisc: bool,
+}
+
+impl Display for Removed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plural = if self.filters == 1 { "" } else { "s" };
+        write!(f, "{} filter{plural} on {}", self.filters, self.interface)?;
+        if self.qdisc { f.write_str(" and its clsact qdisc") } else { Ok(()) }
+    }
+}
+
+/// Removes exactly the leftovers of tracers that have ended, from these interfaces of this network namespace. Takes
+/// CAP_NET_ADMIN where there are any.
+pub async fn clean(netlink: &Handle, interfaces: &[Interface]) -> Cleaned {
+    let mut cleaned = Cleaned::default();
+    let with_qdisc = match with_qdisc(netlink).await {
+        Ok(with_qdisc) => with_qdisc,
+        Err(error) => {
+            cleaned.failed.push(("all interfaces".to_owned(), error));
+            return cleaned;
+        }
+    };
+    for interface in interfaces.iter().filter(|interface| with_qdisc.contains(&interface.index)) {
+        let name = Escaped(interface.name.as_bytes()).to_string();
+        match Clsact::of(netlink, interface.index).sweep(false, Owner::has_ended).await {
+            Ok(Swept { filters: 0, .. }) => {}
+            Ok(Swept { filters, qdisc }) => cleaned.removed.push(Removed { interface: name, filters, qdisc }),
+            Err(error) => cleaned.failed.push((name, error)),
+        }
+    }
+    cleaned
+}
+
+/// The indices of the interfaces with a clsact qdisc.
+async fn with_qdisc(netlink: &Handle) -> io::Result<Vec<u32>> {
+    let qdiscs = netlink.qdisc().get().execute();
+    let indices = qdiscs.try_filter_map(|qdisc| async move {
+        let is_clsact = clsact::is_in_place(&qdisc) && clsact::kind(&qdisc).as_deref() == Some(clsact::KIND);
+        Ok(u32::try_from(qdisc.header.index).ok().filter(|_| is_clsact))
+    });
+    indices.try_collect().await.map_err(clsact::cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_was_removed() {
+        let removed = |filters, qdisc| Removed { interface: "eth0".to_owned(), filters, qdisc };
+        assert_eq!(removed(1, false).to_string(), "1 filter on eth0");
+        assert_eq!(removed(2, true).to_string(), "2 filters on eth0 and its clsact qdisc");
+        assert_eq!(Cleaned::default().removed_text(), None);
+        let cleaned = Cleaned { removed: vec![removed(1, false), removed(2, false)], failed: Vec::new() };
+        assert_eq!(cleaned.removed_text().as_deref(), Some("1 filter on eth0; 2 filters on eth0"));
+    }
+}

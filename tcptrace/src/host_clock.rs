@@ -1,0 +1,75 @@
+//! The host's clocks: the only place that asks what time it is.
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use tcptrace_core::{
+    event::BootTime,
+    wall_clock::{ClockSample, WallClock},
+};
+
+/// `CLOCK_BOOTTIME`, which the kernel programs stamp events with.
+pub fn now() -> BootTime {
+    BootTime(u64::try_from(nanoseconds(clock_gettime(ClockId::Boottime))).unwrap_or(0))
+}
+
+/// A wall clock that knows how this host's clocks differ now.
+pub fn wall_clock() -> WallClock {
+    let mut clock = WallClock::default();
+    compare(&mut clock);
+    clock
+}
+
+/// Compares the host's clocks again: the wall clock may have been set meanwhile.
+pub fn compare(clock: &mut WallClock) {
+    let best = best_sample_of(5);
+    clock.learn(now(), best);
+}
+
+/// Of a few readings, the one taken in the shortest time is the most precise.
+fn best_sample_of(count: u8) -> ClockSample {
+    (1..count).map(|_| sample()).fold(sample(), ClockSample::min)
+}
+
+fn sample() -> ClockSample {
+    let before = nanoseconds(clock_gettime(ClockId::Boottime));
+    let wall = nanoseconds(clock_gettime(ClockId::Realtime));
+    let after = nanoseconds(clock_gettime(ClockId::Boottime));
+    ClockSample { error: after - before, ahead: wall - before - (after - before) / 2 }
+}
+
+fn nanoseconds(time: Timespec) -> i64 {
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use tcptrace_core::text::WallTime;
+
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_time_of_now_is_now() {
+        let clock = wall_clock();
+        let before = nanoseconds(clock_gettime(ClockId::Realtime));
+        let WallTime(shown) = clock.wall(now());
+        let after = nanoseconds(clock_gettime(ClockId::Realtime));
+        let error = 1_000_000;
+        assert!((before - error..=after + error).contains(&shown), "{before} {shown} {after}");
+    }
+
+    #[test]
+    fn time_goes_on() {
+        let first = now();
+        assert!(now() >= first);
+    }
+
+    #[test]
+    fn the_same_moment_has_the_same_time_however_often_the_clocks_are_compared() {
+        let mut clock = wall_clock();
+        let at = now();
+        let wall = clock.wall(at);
+        for _ in 0..100 {
+            compare(&mut clock);
+            assert_eq!(clock.wall(at), wall);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Telling kernel threads from processes where the kernel programs cannot, since they know no offsets.
+
+use std::collections::HashMap;
+
+use tcptrace_ebpf::PF_KTHREAD;
+
+use super::stat::ProcessStat;
+use tcptrace_core::event::Task;
+
+/// What is known of processes already. Kernel threads live long, so their numbers are seldom used again.
+#[derive(Debug, Default)]
+pub struct KernelThreads(HashMap<u32, ()>);
+
+impl KernelThreads {
+    /// Whether the task is a kernel thread's. One that has ended meanwhile is judged by its name.
+    pub fn contains(&mut self, task: &Task) -> bool {
+        if self.0.contains_key(&task.pid) {
+            return true;
+        }
+        let kernel = match ProcessStat::of(task.pid) {
+            Some(stat) => stat.flags & u64::from(PF_KTHREAD) != 0,
+            None => task.comm.bytes().starts_with(b"kworker/"),
+        };
+        if kernel {
+            self.0.insert(task.pid, ());
+        }
+        kernel
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcptrace_core::event::Comm;
+
+    #[test]
+    fn this_process_is_no_kernel_thread_and_kthreadd_is_one() {
+        let task = |pid| Task { pid, tid: pid, comm: Comm([0; 16]) };
+        let mut threads = KernelThreads::default();
+        assert!(!threads.contains(&task(std::process::id())));
+        assert!(threads.contains(&task(2)));
+    }
+}

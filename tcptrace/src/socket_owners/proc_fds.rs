@@ -1,0 +1,179 @@
+//! Which processes hold which sockets, from `/proc/PID/fd`.
+//!
+//! Every descriptor of every process may have to be looked at, so this is written for speed: no path is walked twice, and
+//! nothing is allocated for what nobody asked for.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ffi::CStr,
+    mem::MaybeUninit,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+};
+
+use log::debug;
+use rustix::{
+    fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, readlinkat_raw, seek},
+    io::{self, Errno, read},
+    path::DecInt,
+};
+
+use super::{Owner, OwnersError};
+use tcptrace_core::event::Comm;
+
+/// Room for names in a directory.
+const BUFFER: usize = 1 << 15;
+
+/// `/proc`, opened once.
+pub(super) struct Proc {
+    root: OwnedFd,
+    buffer: Box<[MaybeUninit<u8>]>,
+    /// It was logged that a process cannot be looked at: the next time it will be the same.
+    told: bool,
+}
+
+/// Who holds the sockets that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    /// Owners by inode number, in the order in which they were found.
+    pub(super) by_inode: HashMap<u32, Vec<Owner>>,
+    /// A process may be among them that does not show its descriptors, or itself, to this one.
+    pub(super) hidden: bool,
+}
+
+impl Proc {
+    /// Opens `/proc`.
+    pub(super) fn open() -> Result<Self, OwnersError> {
+        let root = directory(CWD, c"/proc").map_err(|error| OwnersError::Proc(error.into()))?;
+        Ok(Self { root, buffer: Box::new_uninit_slice(BUFFER), told: false })
+    }
+
+    /// Finds out who holds the sockets with these inode numbers. The processes in `likely` are looked at first, and no
+    /// others unless some socket is left that none of them holds.
+    pub(super) fn holders(
+        &mut self,
+        inodes: impl IntoIterator<Item = u32>,
+        likely: &BTreeSet<u32>,
+    ) -> Result<Holders, OwnersError> {
+        let by_inode = inodes.into_iter().map(|inode| (inode, Vec::new())).collect();
+        let mut holders = Holders { by_inode, hidden: false };
+        for &pid in likely {
+            self.look_at(pid, &mut holders);
+        }
+        if holders.by_inode.values().any(Vec::is_empty) {
+            let pids = self.processes().map_err(|error| OwnersError::Proc(error.into()))?;
+            // Where others are hidden (hidepid), the first of all is among them.
+            holders.hidden |= !pids.contains(&1);
+            for pid in pids.into_iter().filter(|pid| !likely.contains(pid)) {
+                self.look_at(pid, &mut holders);
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Processes without their threads, and kernel threads.
+    fn processes(&mut self) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        seek(&self.root, SeekFrom::Start(0))?;
+        let mut entries = RawDir::new(&self.root, &mut self.buffer);
+        while let Some(entry) = entries.next() {
+            // Much else than processes is here.
+            pids.extend(number(entry?.file_name().to_bytes()));
+        }
+        Ok(pids)
+    }
+
+    fn look_at(&mut self, pid: u32, holders: &mut Holders) {
+        match self.add_descriptors(pid, holders) {
+            // It has ended.
+            Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {}
+            Err(error) => {
+                if !self.told {
+                    debug!("the descriptors of process {pid} cannot be read, and maybe those of others: {error}");
+                    self.told = true;
+                }
+                holders.hidden = true;
+            }
+        }
+    }
+
+    /// Kernel threads take this for processes without any descriptor.
+    fn add_descriptors(&mut self, pid: u32, holders: &mut Holders) -> io::Result<()> {
+        // Held, it stays the same process, even if another gets its number.
+        let process = openat(&self.root, DecInt::new(pid), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let descriptors = directory(process.as_fd(), c"fd")?;
+        let mut owner = None;
+        let mut entries = RawDir::new(&descriptors, &mut self.buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let mut link = [MaybeUninit::uninit(); 32];
+            let target = match readlinkat_raw(&descriptors, entry.file_name(), &mut link) {
+                Ok((target, _)) => target,
+                // Closed meanwhile; or no link at all: this folder and the one above.
+                Err(Errno::NOENT | Errno::INVAL) => continue,
+                Err(error) => return Err(error),
+            };
+            let Some(owners) = socket_inode(target).and_then(|inode| holders.by_inode.get_mut(&inode)) else {
+                continue;
+            };
+            let owner = match owner {
+                Some(owner) => owner,
+                None => *owner.insert(Owner { pid, comm: comm(&process)? }),
+            };
+            // One process may hold a socket by several descriptors.
+            if owners.last() != Some(&owner) {
+                owners.push(owner);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn directory(at: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The name of a process's main thread.
+fn comm(process: &OwnedFd) -> io::Result<Comm> {
+    let file = openat(process, c"comm", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut comm = [0; 16];
+    // The kernel puts a line feed behind the name, which may contain others, and gives everything at once.
+    let length = read(&file, &mut comm)?;
+    if let Some(end) = length.checked_sub(1).and_then(|last| comm.get_mut(last)) {
+        *end = 0;
+    }
+    Ok(Comm(comm))
+}
+
+/// The number in `socket:[N]`, what the link of a socket's descriptor reads like.
+fn socket_inode(target: &[u8]) -> Option<u32> {
+    number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+}
+
+/// A number in decimal digits alone.
+fn number(digits: &[u8]) -> Option<u32> {
+    let text = str::from_utf8(digits).ok()?;
+    if text.starts_with('+') { None } else { text.parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inode_number_of_a_socket_is_read_and_nothing_else() {
+        assert_eq!(socket_inode(b"socket:[4294967295]"), Some(u32::MAX));
+        assert_eq!(socket_inode(b"socket:[1]"), Some(1));
+        for other in [
+            "socket:[4294967296]",
+            "socket:[]",
+            "socket:[+1]",
+            "socket:[-1]",
+            "socket:[1",
+            "pipe:[1]",
+            "/tmp/socket:[1]",
+            "",
+        ] {
+            assert_eq!(socket_inode(other.as_bytes()), None, "{other}");
+        }
+    }
+}

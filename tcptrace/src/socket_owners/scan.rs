@@ -1,0 +1,63 @@
+//! One scan: the kernel's sockets, and the processes that hold them.
+
+use std::collections::BTreeSet;
+
+use super::{
+    OwnedSocket, OwnersError, Snapshot, proc_fds::Proc, scan_schedule::Job, sock_diag::Diag, sock_diag_reply::Socket,
+};
+use tcptrace_core::event::BootTime;
+
+/// What a scan needs, opened once.
+pub(super) struct Scan {
+    diag: Diag,
+    proc: Proc,
+}
+
+impl Scan {
+    /// Opens it.
+    pub(super) fn open() -> Result<Self, OwnersError> {
+        Ok(Self { diag: Diag::open()?, proc: Proc::open()? })
+    }
+
+    /// Finds what the job asks for.
+    pub(super) fn run(&mut self, job: &Job, began: BootTime) -> Result<Snapshot, OwnersError> {
+        match job {
+            Job::Nothing => self.with_owners(began, Vec::new(), &BTreeSet::new()),
+            Job::Everything => {
+                let sockets = self.diag.everything()?;
+                self.with_owners(began, sockets, &BTreeSet::new())
+            }
+            Job::Correlator { ends, likely } => {
+                let found = ends.iter().filter_map(|ends| self.diag.find(ends).transpose());
+                let sockets = found.collect::<Result<_, _>>()?;
+                self.with_owners(began, sockets, likely)
+            }
+            Job::Listeners(ends) => {
+                let found = ends.iter().filter_map(|ends| {
+                    let listener = self.diag.find_listener(ends).transpose()?;
+                    Some(listener.map(|listener| (*ends, listener)))
+                });
+                let listeners = found.collect::<Result<_, _>>()?;
+                Ok(Snapshot { began, sockets: Vec::new(), listeners, hidden: false })
+            }
+        }
+    }
+
+    fn with_owners(
+        &mut self,
+        began: BootTime,
+        sockets: Vec<Socket>,
+        likely: &BTreeSet<u32>,
+    ) -> Result<Snapshot, OwnersError> {
+        let inodes = sockets.iter().filter_map(|socket| socket.inode);
+        let mut holders = self.proc.holders(inodes, likely)?;
+        let with_owners = |socket: Socket| {
+            let owners = socket.inode.and_then(|inode| holders.by_inode.remove(&inode));
+            let mut owners = owners.unwrap_or_default();
+            owners.sort_unstable_by_key(|owner| owner.pid);
+            OwnedSocket { socket, owners }
+        };
+        let sockets = sockets.into_iter().map(with_owners).collect();
+        Ok(Snapshot { began, sockets, listeners: Vec::new(), hidden: holders.hidden })
+    }
+}
