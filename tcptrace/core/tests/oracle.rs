@@ -17,7 +17,7 @@ use tcptrace_oracle::{
     truth::truth,
     vantage::Vantage,
     verdict::{Compared, Disagreement},
-    world::History,
+    world::{Happening, History},
 };
 
 /// What was found.
@@ -49,7 +49,14 @@ impl Findings {
         let found = right.differences(&told, &mut self.compared);
         self.wrong += u64::from(!found.is_empty());
         let Some(first) = found.into_iter().next() else { return };
-        let place = if vantage.is_live() { "live" } else { "capture" };
+        let forged = history.log.iter().any(|(_, what)| matches!(what, Happening::Forged(_)));
+        let one_way = matches!(vantage, Vantage::OneWay(_));
+        let place = match (vantage.is_live(), one_way) {
+            (true, _) => "live",
+            (_, true) => "one way",
+            _ => "capture",
+        };
+        let place = format!("{}, {place}", if forged { "forged" } else { "genuine" });
         let kind = match first.field {
             "owner" | "connections" => format!("{place}: {}", first.field),
             "bytes.client_to_server" | "bytes.server_to_client" => format!("{place}: bytes"),

@@ -113,13 +113,15 @@ pub struct Effects {
     pub now: u64,
     /// How long an acknowledgement may wait, in nanoseconds.
     pub ack_delay: u64,
-    all: Vec<Effect>,
+    /// Which connection of the four-tuple the segment belongs to that is being answered.
+    pub answering: Option<usize>,
+    pub(crate) all: Vec<Effect>,
 }
 
 impl Effects {
     /// Nothing yet, at this time.
     pub fn new(now: u64, ack_delay: u64) -> Self {
-        Self { now, ack_delay, all: Vec::new() }
+        Self { now, ack_delay, answering: None, all: Vec::new() }
     }
 
     /// Adds one.

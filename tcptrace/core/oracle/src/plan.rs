@@ -145,7 +145,8 @@ impl Plan {
         }
         if random.percent(60) {
             for _ in 0..random.between(1, 4) {
-                let at = self.acts[0].0 + random.below(500) * MILLISECOND + random.below(MILLISECOND);
+                let lately = if random.percent(70) { 120 } else { 500 };
+                let at = self.acts[0].0 + random.below(lately) * MILLISECOND + random.below(MILLISECOND);
                 self.forgeries.push((at, random.pick(&Side::BOTH), Forgery::any(random)));
             }
         }

@@ -7,6 +7,7 @@ mod walk;
 use self::walk::Walk;
 use crate::{
     effect::Effect,
+    segment::Side,
     vantage::{Seen, Vantage},
     verdict::Truth,
     world::History,
@@ -25,9 +26,10 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
         owners.push(shown.iter().position(|&known| known == generation));
     }
     let connections = shown.iter().map(|&generation| {
-        let walk = Walk::of(history, vantage, &view, generation);
+        let walk = Walk::of(history, &view, generation);
         let opening = opening::expect(&walk, vantage);
-        close::expect(history, &walk, vantage, opening)
+        let expected = close::expect(history, &walk, vantage, opening);
+        if walk.opener == Some(Side::Server) { expected.swapped() } else { expected }
     });
     Truth { connections: connections.collect(), owners }
 }

@@ -11,6 +11,16 @@ pub enum Expect<T> {
     Any,
 }
 
+impl<T> Expect<T> {
+    fn map(self, f: impl Fn(T) -> T) -> Self {
+        match self {
+            Self::Is(right) => Self::Is(f(right)),
+            Self::OneOf(right) => Self::OneOf(right.into_iter().map(f).collect()),
+            Self::Any => Self::Any,
+        }
+    }
+}
+
 impl<T: PartialEq> Expect<T> {
     /// Whether `told` is right; `None` where it is not compared.
     fn allows(&self, told: &T) -> Option<bool> {
@@ -66,6 +76,28 @@ pub struct Expected {
     pub time_wait: Expect<Option<&'static str>>,
     /// close.bytes
     pub bytes: [Expect<Option<u64>>; 2],
+}
+
+impl Expected {
+    /// The same where the ends have each other's role.
+    pub(crate) fn swapped(self) -> Self {
+        let swap = |right: Expect<Option<&'static str>>| {
+            right.map(|word| match word {
+                Some("client") => Some("server"),
+                Some("server") => Some("client"),
+                other => other,
+            })
+        };
+        let [up, down] = self.bytes;
+        Self {
+            refused_by: swap(self.refused_by),
+            initiator: swap(self.initiator),
+            reset_by: swap(self.reset_by),
+            time_wait: swap(self.time_wait),
+            bytes: [down, up],
+            ..self
+        }
+    }
 }
 
 /// A field of which something else is said than has to be.

@@ -24,6 +24,8 @@ pub struct Sent {
     pub generation: usize,
     /// With this reset its sender ended its own connection.
     pub ends_own: bool,
+    /// It met an end of its own connection.
+    pub met: bool,
     /// How often it arrived.
     pub arrivals: u32,
     /// What of it was taken.
@@ -228,7 +230,15 @@ impl World {
     fn send(&mut self, segment: Segment, sender: Sender, generation: usize, ends_own: bool) {
         let index = self.history.sent.len();
         let (arrivals, accepted) = (0, Accepted::default());
-        self.history.sent.push(Sent { segment, sender: Some(sender), generation, ends_own, arrivals, accepted });
+        self.history.sent.push(Sent {
+            segment,
+            sender: Some(sender),
+            generation,
+            ends_own,
+            met: false,
+            arrivals,
+            accepted,
+        });
         self.history.log.push((self.now, Happening::Sent(index)));
         let network = self.history.plan.network;
         if network.silent_from.is_some_and(|from| self.now >= from) {
@@ -261,9 +271,10 @@ impl World {
     fn take_in(&mut self, index: usize) {
         let Sent { segment, generation, .. } = self.history.sent[index];
         let side = segment.from.other();
-        let mut out = self.effects(side);
+        let mut out = Effects { answering: Some(generation), ..self.effects(side) };
         let reused = self.reuses(side, &segment, generation);
         let host = &mut self.hosts[side as usize];
+        let met = host.end.as_ref().is_some_and(|end| end.generation == generation);
         let accepted = match host.end.as_mut().filter(|_| !reused) {
             Some(end) => end.arrive(&segment, &mut out),
             None if self.history.plan.listening && side == Side::Server => {
@@ -283,6 +294,7 @@ impl World {
         };
         let sent = &mut self.history.sent[index];
         sent.arrivals += 1;
+        sent.met |= met;
         sent.accepted.rst |= accepted.rst;
         sent.accepted.fin |= accepted.fin;
         sent.accepted.ack |= accepted.ack;
@@ -306,7 +318,15 @@ impl World {
         let Some(segment) = forgery.make(end, &mut self.random) else { return };
         let index = self.history.sent.len();
         let (arrivals, accepted) = (0, Accepted::default());
-        self.history.sent.push(Sent { segment, sender: None, generation, ends_own: false, arrivals, accepted });
+        self.history.sent.push(Sent {
+            segment,
+            sender: None,
+            generation,
+            ends_own: false,
+            met: false,
+            arrivals,
+            accepted,
+        });
         self.history.log.push((self.now, Happening::Forged(index)));
         self.take_in(index);
     }
@@ -322,7 +342,7 @@ impl World {
         let Some(end) = &self.hosts[old.segment.from.other() as usize].end else { return };
         let opening = end.state == State::SynSent && !old.segment.has(SYN);
         let fits = (end.synchronised() || opening) && !end.mini && end.generation > old.generation;
-        if fits && old.sender.is_some() {
+        if fits && old.sender.is_some() && old.arrivals > 0 {
             self.history.log.push((self.now, Happening::Passed(of as usize)));
             self.arrive(of as usize);
         }

@@ -104,7 +104,9 @@ impl Endpoint {
     /// `<SEQ=SEG.ACK><CTL=RST>`, or `<SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>` (RFC 9293 §3.10.7.1).
     pub(super) fn refuse(&self, arrived: &Segment, cause: Cause, ends_own: bool, out: &mut Effects) {
         let socket = (!self.mini && !self.request && cause != Cause::AbortOnData).then_some(self.socket);
-        send_reset(arrived, self.generation, socket, cause, ends_own, out);
+        // The answer to an old duplicate is part of the old connection.
+        let generation = out.answering.unwrap_or(self.generation);
+        send_reset(arrived, generation, socket, cause, ends_own, out);
     }
 
     /// Sends what may be sent of what is written, and the FIN behind it.

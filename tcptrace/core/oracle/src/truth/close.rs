@@ -53,7 +53,6 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     expected.initiator = initiator(walk, &expected.kind, reset);
     match expected.kind {
         Is(Some("reset")) => {
-            let reset = reset.filter(|_| true);
             expected.reset_by = reset.map_or(Any, |reset| Is(Some(reset.by.word())));
             expected.cause = reset.map_or(Any, |reset| cause(vantage, reset));
             expected.time_wait = Is(None);
@@ -71,8 +70,8 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
 /// A reset before both FINs were acknowledged.
 fn of_reset(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
     let open = Side::BOTH.into_iter().any(|side| vantage.has_states(side) && walk.closed[side as usize].is_none());
-    // The other end has not accepted it, and has been asked again; or tracing stopped before.
-    if reset.unconfirmed && (open || walk.resets.iter().flatten().count() < 2) && !vantage.has_states(reset.by) {
+    // The other end has not accepted it, and whatever follows is its own affair; who has the states knows better.
+    if reset.unconfirmed && !vantage.has_states(reset.by) {
         return Any;
     }
     if open { Any } else { Is(Some("reset")) }
@@ -137,7 +136,9 @@ fn cause(vantage: Vantage, reset: Reset) -> Expect<Word> {
     match reset.cause {
         Some(Cause::Linger) => Is(Some("linger")),
         Some(Cause::Unread) => Is(Some("unread_data")),
-        Some(Cause::AbortOnData | Cause::TimeWaitSocket) => Is(Some("data_after_close")),
+        Some(Cause::AbortOnData) => Is(Some("data_after_close")),
+        // A FIN behind a gap meets the same end as data does.
+        Some(Cause::TimeWaitSocket) => OneOf(vec![Some("data_after_close"), Some("late_fin"), Some("unknown")]),
         _ => Any,
     }
 }
@@ -180,6 +181,12 @@ fn bytes(history: &History, walk: &Walk, vantage: Vantage) -> [Expect<Option<u64
             })
         };
         let count = |end: u32| u64::from(end.saturating_sub(1 + u32::from(is_fin_end(end))));
+        // A number after the FIN shows, and the FIN does not: it may as well be a byte.
+        if let Some(end) = walk.claimed[side as usize].filter(|&end| is_fin_end(end))
+            && walk.fin[side as usize].is_none()
+        {
+            return OneOf(vec![Some(count(end)), Some(count(end) + 1)]);
+        }
         match (walk.sent[side as usize], walk.claimed[side as usize]) {
             (Some(sent), Some(claimed)) if sent == claimed => Is(Some(count(sent))),
             (Some(sent), Some(claimed)) => OneOf(vec![Some(count(sent)), Some(count(claimed))]),

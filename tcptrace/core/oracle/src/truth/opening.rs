@@ -20,6 +20,8 @@ pub(super) struct Opening {
 
 pub(super) fn expect(walk: &Walk, vantage: Vantage) -> Opening {
     let (outcome, by) = match vantage {
+        // The connection itself does not show.
+        _ if !walk.genuine => (Any, None),
         Vantage::Both => of_both(walk),
         Vantage::Host(side) => of_host(walk, side),
         Vantage::OneWay(side) => of_one_way(walk, side),
@@ -28,6 +30,7 @@ pub(super) fn expect(walk: &Walk, vantage: Vantage) -> Opening {
     let crossed = walk.syn == [true; 2];
     let kind = match vantage {
         Vantage::OneWay(_) => Any,
+        _ if !walk.genuine => Any,
         _ if crossed => Is(Some("simultaneous")),
         // Of a crossed open, a SYN may not show.
         _ if walk.synack[Side::Client as usize] => Any,

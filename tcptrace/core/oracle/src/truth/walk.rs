@@ -6,7 +6,7 @@ use crate::{
     endpoint::State,
     segment::{ACK, FIN, RST, SYN, Side, before},
     truth::generation_of,
-    vantage::{Seen, Vantage},
+    vantage::Seen,
     world::{History, Sent},
 };
 
@@ -63,36 +63,39 @@ pub(super) struct Walk {
     /// The highest number shown to be sent, from the ISN; and the same with what was refused.
     pub(super) sent: [Option<u32>; 2],
     pub(super) claimed: [Option<u32>; 2],
-    pub(super) spoke: [bool; 2],
-    pub(super) last_at: u64,
+    /// The end whose SYN, or SYN_SENT, shows first: of two that cross, it is the client.
+    pub(super) opener: Option<Side>,
+    /// Something shows that is not forged.
+    pub(super) genuine: bool,
     /// The last change of state, segment or FIN's acknowledgement that a close may have to wait for.
     pub(super) acked_at: u64,
 }
 
 impl Walk {
-    pub(super) fn of(history: &History, vantage: Vantage, view: &[(u64, Seen)], generation: usize) -> Self {
+    pub(super) fn of(history: &History, view: &[(u64, Seen)], generation: usize) -> Self {
         let mut walk = Self { generation, ..Self::default() };
-        let _ = vantage;
         for (order, (at, seen)) in view.iter().enumerate() {
             if generation_of(history, seen) != generation {
                 continue;
             }
-            walk.last_at = *at;
             match *seen {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
                 }
                 Seen::Segment(..) => {}
-                Seen::Kernel(effect) => walk.kernel(&effect, order),
+                Seen::Kernel(effect) => walk.kernel(&effect),
             }
         }
         walk
     }
 
-    fn kernel(&mut self, effect: &Effect, order: usize) {
+    fn kernel(&mut self, effect: &Effect) {
+        self.genuine = true;
         if let Effect::State { side, old, new, error, .. } = *effect {
-            let _ = order;
             self.established[side as usize] |= new == State::Established;
+            if new == State::SynSent {
+                self.opener.get_or_insert(side);
+            }
             if new == State::Close {
                 self.closed[side as usize] = Some(Closed { from: old, error });
             }
@@ -105,10 +108,13 @@ impl Walk {
         let (side, other) = (segment.from, segment.from.other());
         let isns = history.plan.isns[self.generation];
         let ack = segment.has(ACK).then(|| segment.ack.wrapping_sub(isns[other as usize]));
-        self.spoke[side as usize] |= !segment.has(RST);
+        self.genuine = true;
         if segment.has(SYN) {
             let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
             which[side as usize] = true;
+            if !segment.has(ACK) {
+                self.opener.get_or_insert(side);
+            }
         }
         if segment.has(FIN) && self.fin[side as usize].is_none() {
             self.fin[side as usize] = Some(self.first_fin(history, index, order));
@@ -185,7 +191,7 @@ impl Walk {
             return;
         }
         let late = self.fin_acked.iter().all(Option::is_some);
-        let unconfirmed = sent.ends_own && !sent.accepted.rst;
+        let unconfirmed = sent.ends_own && sent.met && !sent.accepted.rst;
         let cause = cause(history, sent);
         self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, late });
     }
