@@ -103,7 +103,9 @@ fn of_segments(walk: &Walk) -> (Expect<Word>, Option<Side>) {
         // The reset has overtaken what completes the handshake.
         (Some(_), Some(_)) => (Any, None),
         (None, Some(reset)) if server_answered => (Is(Some("reset")), Some(reset.by)),
-        (None, Some(reset)) if walk.syn == [true, false] => (Is(Some("refused")), Some(reset.by)),
+        (None, Some(reset)) if walk.syn == [true, false] && reset.by == Side::Server => {
+            (Is(Some("refused")), Some(reset.by))
+        }
         (None, Some(_)) => (Any, None),
         (None, None) => (Is(Some("unanswered")), None),
     }
