@@ -17,7 +17,7 @@ pub enum HintName {
     AcceptQueue,
 }
 
-/// Correlator that wait for their listener to accept them.
+/// Connections that wait for their listener to accept them.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct AcceptQueue {
     /// How many there are (`sk_ack_backlog`).
