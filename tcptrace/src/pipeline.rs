@@ -50,6 +50,13 @@ impl Pipeline {
         Self::with(Correlator::new(netns), describer, output, kernel_threads)
     }
 
+    /// An empty pipeline for the frames of a capture, of which all come.
+    pub fn of_capture(netns: u32, describer: Describer, output: Output) -> Self {
+        let mut connections = Correlator::new(netns);
+        connections.expect_all_segments();
+        Self::with(connections, describer, output, None)
+    }
+
     /// An empty pipeline for events that have been through one before.
     pub fn recorded(netns: u32, describer: Describer, output: Output) -> Self {
         Self::with(Correlator::recorded(netns), describer, output, None)
@@ -83,6 +90,11 @@ impl Pipeline {
             events: 0,
             undecodable: false,
         }
+    }
+
+    /// Every segment of every connection comes.
+    pub fn expect_all_segments(&mut self) {
+        self.connections.expect_all_segments();
     }
 
     /// Remembers no more than this many connections.
@@ -194,7 +206,7 @@ impl Pipeline {
 
     /// Events taken from the ring, and records lost.
     pub fn counts(&self) -> (u64, u64) {
-        (self.events, self.ledger.total())
+        (self.events, self.ledger.total() + self.connections.state_gaps())
     }
 
     /// Takes an event of a capture or a recording.

@@ -62,8 +62,10 @@ pub struct Correlator {
     queues: Queues,
     /// State changes that must have been missed, as the next one of the same socket showed.
     state_gaps: u64,
-    /// State changes that the kernel programs could not hand over.
-    lost_states: u64,
+    /// The connection of which the last one was.
+    gap_in: u64,
+    /// Every segment of every connection comes, and not only those that open and close them.
+    all_segments: bool,
 }
 
 impl Correlator {
@@ -85,8 +87,15 @@ impl Correlator {
             owners: Owners::default(),
             queues: Queues::default(),
             state_gaps: 0,
-            lost_states: 0,
+            gap_in: 0,
+            all_segments: false,
         }
+    }
+
+    /// Every segment comes, as from a capture, and not only those that the kernel programs choose: what has not been seen is not
+    /// taken to have been sent.
+    pub fn expect_all_segments(&mut self) {
+        self.all_segments = true;
     }
 
     /// Remembers no more than this many connections.
@@ -176,10 +185,10 @@ impl Correlator {
             Event::State(change) => {
                 let known = self.state_gaps;
                 let (placed, at) = self.place_state(change);
-                // A recording has the loss itself.
-                if self.state_gaps > known && self.waiting.is_some() {
-                    let (count, total) = (self.state_gaps - known, self.lost_states + self.state_gaps);
-                    emit(Correlated::Loss(Loss { at: change.at, source: LossSource::State, count, total }));
+                if self.state_gaps > known {
+                    let (count, total) = (self.state_gaps - known, self.state_gaps);
+                    let loss = Loss { at: change.at, source: LossSource::State, count, total };
+                    emit(Correlated::StateGap(loss, self.gap_in));
                 }
                 if let Some(at) = at {
                     self.introduce(at, emit);
@@ -212,12 +221,7 @@ impl Correlator {
             Event::Loss(loss) => {
                 // It has been seen here all the same, but is in no recording.
                 self.table.gaps += u64::from(!output || self.waiting.is_none());
-                let mut loss = *loss;
-                if loss.source == LossSource::State && self.waiting.is_some() {
-                    self.lost_states = loss.total;
-                    loss.total += self.state_gaps;
-                }
-                emit(Correlated::Loss(loss));
+                emit(Correlated::Loss(*loss));
                 None
             }
         };
@@ -256,14 +260,14 @@ impl Correlator {
     }
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, here) = (self.table.gaps, self.netns);
+        let (gaps, here, all) = (self.table.gaps, self.netns, self.all_segments);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;
             emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, here))));
         }
-        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here))));
+        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here, all))));
         self.table.end(at, now);
     }
 }

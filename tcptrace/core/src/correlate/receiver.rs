@@ -11,7 +11,7 @@ use super::table::{
 };
 use crate::{
     event::Segment,
-    tcp::{SeqNumber, TcpFlags, TcpHeader},
+    tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
 };
 
 /// How far ahead of what was seen numbers may be where data is not recorded: the kernel programs record a segment whenever
@@ -182,7 +182,8 @@ impl View<'_> {
         // Only what was sent can be acknowledged; RFC 9293 §3.10.7.3 has such a SYN,ACK answered by a reset.
         let valid = !answers || matches!(ack, Ack::Valid(_));
         // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2).
-        let known = !self.own.syn_seen() || self.own.isn() == Some(header.seq) || !self.conn.opened;
+        let cookie = answers && self.conn.ack_at().is_none();
+        let known = !self.own.syn_seen() || self.own.isn() == Some(header.seq) || cookie;
         let syn = valid && known;
         let ack = if syn { ack } else { Ack::Refused };
         Accepted { syn, ack, payload: syn.then_some(segment.length), ..Accepted::NOTHING }
@@ -191,7 +192,7 @@ impl View<'_> {
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {
         let header = &segment.header;
         // RFC 9293 §3.10.7.4: without ACK it is dropped.
-        if ack == Ack::Refused || self.receiver_in_syn_sent() {
+        if ack == Ack::Refused || self.receiver_in_syn_sent() || self.is_over() || self.is_old_duplicate(header) {
             return Accepted::NOTHING;
         }
         let flagged = header.has(TcpFlags::FIN);
@@ -213,6 +214,17 @@ impl View<'_> {
         let payload = length.min((last - start).max(0));
         let fin = flagged && self.accepts_fin(end, right);
         Accepted { ack, payload: Some(u32::try_from(payload).unwrap_or(0)), fin, ..Accepted::NOTHING }
+    }
+
+    /// A reset has been accepted: neither end knows the connection any more.
+    fn is_over(&self) -> bool {
+        self.full && [self.own, self.other].into_iter().any(|end| end.rst().is_some_and(|rst| rst.seen))
+    }
+
+    /// Whether its timestamp is older than the last one (RFC 7323 §5, PAWS).
+    fn is_old_duplicate(&self, header: &TcpHeader) -> bool {
+        let older = |recent: u32, value: u32| value.wrapping_sub(recent).cast_signed() < 0;
+        self.full && self.own.ts_recent().zip(timestamp(header)).is_some_and(|(recent, value)| older(recent, value))
     }
 
     /// Whether a FIN whose number ends at this offset can be the sender's: it is the last of all its numbers.
@@ -252,6 +264,11 @@ pub(in crate::correlate) fn signed_offset(end: &End, number: SeqNumber) -> Optio
 
 pub(in crate::correlate) fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {
     header.has(TcpFlags::ACK).then_some(header.ack)
+}
+
+/// TSval of the timestamps option (RFC 7323 §3.2).
+pub(in crate::correlate) fn timestamp(header: &TcpHeader) -> Option<u32> {
+    TcpOptions(header.options).timestamp().map(|timestamp| timestamp.value)
 }
 
 fn to_signed(offset: u64) -> i64 {

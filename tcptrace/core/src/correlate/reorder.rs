@@ -54,9 +54,7 @@ impl Waiting {
             return false;
         }
         self.complete(event);
-        if incomplete
-            && let Event::State(change) = event
-        {
+        if incomplete && let Event::State(change) = event {
             let number = self.front + self.queue.len() as u64;
             self.incomplete.insert(change.socket, number);
         }

@@ -30,6 +30,7 @@ const START: u64 = 1_000_000_000;
 pub(crate) fn correlate(history: &History, vantage: Vantage) -> Verdict {
     let netns = if vantage.is_live() { HERE } else { NO_NAMESPACE };
     let mut correlator = if history.plan.seed % 16 == 0 { Correlator::new(netns) } else { Correlator::recorded(netns) };
+    correlator.expect_all_segments();
     let mut verdict = Verdict::default();
     let mut take = |placed: Correlated| record(&mut verdict, &placed);
     // The clocks of some captures stand still from one segment to the next.

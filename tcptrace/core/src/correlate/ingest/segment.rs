@@ -4,10 +4,10 @@ use super::keep_alive;
 use crate::{
     correlate::{
         CorrelatedSegment, Correlator, NO_NAMESPACE,
-        receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset},
+        receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Icmp, Key, Side},
-            endpoint::{End, ResetContext},
+            endpoint::{End, ResetContext, StraySyn},
             listeners::Listeners,
         },
     },
@@ -32,14 +32,13 @@ impl Correlator {
         let (key, from) = Key::new(self.netns, segment.src, segment.dst);
         let at = self.connection_of(segment, &key, from);
         self.guess_roles(at, &key, from, &segment.header);
-        let netns = self.netns;
+        let (netns, full) = (self.netns, self.all_segments);
         let conn = self.table.get_mut(at)?;
         conn.learn_netns((netns != NO_NAMESPACE).then_some(netns));
         conn.last = segment.at;
         conn.has_segments = true;
         let answered = conn.end(from).sent_synack;
         let note = keep_alive::note(conn, from, segment);
-        let full = netns == NO_NAMESPACE;
         let control = learn(conn, from, segment, full);
         conn.shows_all |= !control;
         if key.is_self_connect() {
@@ -115,7 +114,7 @@ impl Correlator {
                     self.bind_late(conn, *key, from, socket);
                     return conn;
                 }
-                _ if segment.header.has(TcpFlags::SYN) => translated = self.table.get(conn).map(|conn| conn.number),
+                _ if opens(&segment.header) => translated = self.table.get(conn).map(|conn| conn.number),
                 _ => {}
             }
         }
@@ -134,12 +133,75 @@ impl Correlator {
             return at;
         };
         let header = &segment.header;
-        if header.has(TcpFlags::SYN) {
-            let fits = self.table.get(newest).is_some_and(|conn| syn_belongs(conn, from, header));
-            if fits { newest } else { self.begin(segment, key, from) }
+        if let Some(stray) = self.answered_stray(newest, from, header) {
+            return self.begin_with(&stray, key, from.other());
+        }
+        if opens(header) {
+            self.generation_of_syn(newest, segment, key, from)
         } else {
             self.nearest_generation(newest, from, header)
         }
+    }
+
+    /// The generation that a SYN belongs to, or begins.
+    fn generation_of_syn(&mut self, newest: u32, segment: &Segment, key: &Key, from: Side) -> u32 {
+        let header = &segment.header;
+        let Some(conn) = self.table.get_mut(newest) else { return newest };
+        if syn_belongs(conn, from, header) {
+            return newest;
+        }
+        let again = |conn: &Connection| {
+            let own = conn.end(from);
+            own.syn_seen() && own.isn_known && own.isn() == Some(header.seq)
+        };
+        if is_open(conn, from) {
+            if ack_of(header).is_some() {
+                return newest;
+            }
+            // Whoever knows the connection answers by a challenge ACK (RFC 5961 §4.2); what comes then decides.
+            let stray = conn.end(from).stray_syn().filter(|stray| stray.segment.header.seq == header.seq);
+            let gone = conn.ends.iter().any(|end| end.rst().is_some());
+            if stray.is_none() || !gone {
+                let previous = self.table.previous(newest).filter(|&at| self.table.get(at).is_some_and(again));
+                if let Some(previous) = previous {
+                    return previous;
+                }
+                if let Some(conn) = self.table.get_mut(newest) {
+                    conn.end_mut(from).note_stray_syn(segment);
+                }
+                return newest;
+            }
+        }
+        // One that was sent before, to a connection that has ended since.
+        let stray = self.table.get_mut(newest).and_then(|conn| conn.end_mut(from).take_stray_syn());
+        match stray.filter(|stray| stray.segment.header.seq == header.seq && ack_of(header).is_none()) {
+            Some(stray) => self.begin_with(&stray, key, from),
+            None => self.begin(segment, key, from),
+        }
+    }
+
+    /// The SYN that the segment answers, where it came while another connection was open.
+    fn answered_stray(&mut self, newest: u32, from: Side, header: &TcpHeader) -> Option<StraySyn> {
+        let ack = ack_of(header).filter(|_| header.flags.intersects(TcpFlags::SYN | TcpFlags::RST))?;
+        let client = self.table.get_mut(newest)?.end_mut(from.other());
+        let stray = client.stray_syn()?;
+        let sent = stray.segment.length + 1;
+        let answers = (1..=sent).contains(&ack.distance_from(stray.segment.header.seq));
+        if answers { client.take_stray_syn() } else { None }
+    }
+
+    /// Begins the generation of a SYN that came before.
+    fn begin_with(&mut self, stray: &StraySyn, key: &Key, client: Side) -> u32 {
+        let (at, full) = (self.begin(&stray.segment, key, client), self.all_segments);
+        let (netns, now) = (self.netns, self.now);
+        if let Some(conn) = self.table.get_mut(at) {
+            conn.learn_netns((netns != NO_NAMESPACE).then_some(netns));
+            conn.has_segments = true;
+            learn(conn, client, &stray.segment, full);
+            conn.end_mut(client).count_syns(stray.sent);
+            conn.last = now;
+        }
+        at
     }
 
     fn begin(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
@@ -206,16 +268,31 @@ fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
         return true;
     }
     let ack = ack_of(header);
-    // Before there is a SYN,ACK, only a reset that acknowledges the SYN can be an answer to it (RFC 9293 §3.10.7.3).
+    // Before there is a SYN,ACK, only a reset that acknowledges the SYN can be an answer to it (RFC 9293 §3.10.7.3). Where the
+    // SYN,ACK was not seen, its sender goes on behind the SYN.
     if !conn.answered && (own.sent_syn != other.sent_syn) {
         let answers =
             |ack| signed_offset(other, ack).is_some_and(|offset| offset >= 1 && offset.unsigned_abs() <= other.sent);
-        return other.sent_syn && header.has(TcpFlags::RST) && ack.is_some_and(answers);
+        let reset = header.has(TcpFlags::RST);
+        let goes_on = own.sent_syn && !reset && own.next() == Some(header.seq);
+        return ack.is_some_and(|ack| other.sent_syn && reset && answers(ack) || goes_on);
     }
     // Nothing of a generation has a number below its ISN, or acknowledges the other's ISN.
     let behind =
         |end: &End, number, least| !end.isn_known || signed_offset(end, number).is_none_or(|offset| offset >= least);
     behind(own, header.seq, 0) && ack.is_none_or(|ack| behind(other, ack, 1))
+}
+
+/// Whether a segment asks for a connection: a reset with SYN does not (RFC 9293 §3.10.7.2).
+fn opens(header: &TcpHeader) -> bool {
+    header.has(TcpFlags::SYN) && !header.has(TcpFlags::RST)
+}
+
+/// Whether both ends know the connection, as far as was seen, so that they accept no SYN. Who has never seen the other end
+/// speak cannot tell.
+fn is_open(conn: &Connection, from: Side) -> bool {
+    let closed = conn.ends.iter().all(|end| end.fin().is_some());
+    conn.answered && !conn.ended && !closed && conn.end(from.other()).spoke && !(conn.mid_life && !conn.end(from).spoke)
 }
 
 /// Whether a segment with SYN belongs to this generation.
@@ -247,6 +324,13 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bo
         conn.end_mut(from).claim(*segment, offset);
     } else {
         take(conn, from, segment, &accepted);
+        if full
+            && accepted.payload.is_some()
+            && let Some(value) = timestamp(header)
+            && conn.end(from).is_in_order(header.seq)
+        {
+            conn.end_mut(from).note_timestamp(value);
+        }
     }
     // SYN and FIN are sent by the end itself whenever a socket stands behind them: resets and the like are the stack's.
     let own = conn.end_mut(from);
@@ -330,8 +414,9 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
     if let Some((claim, offset)) = conn.end(from.other()).claimed() {
         // The end itself goes on behind the number: it has sent what was not seen.
         let start = signed_offset(conn.end(from), header.seq);
-        let proven =
-            !header.has(TcpFlags::RST) && start.is_some_and(|start| start >= 0 && start.unsigned_abs() >= offset);
+        let beyond = |start: i64| start >= 0 && start.unsigned_abs() >= offset;
+        let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
+        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { exact(start) } else { beyond(start) });
         conn.end_mut(from.other()).settle_claim();
         if proven {
             confirm(conn, from.other(), &claim, full);

@@ -113,6 +113,7 @@ impl Correlator {
             let open = &mut conn.end_mut(socket.side()).open_sockets;
             *open = open.saturating_sub(1);
             conn.lost_states = true;
+            self.gap_in = conn.number;
             self.state_gaps += 1;
         }
     }
@@ -206,6 +207,9 @@ impl Correlator {
             conn.accept_reset(side.other(), change.at);
         }
         self.state_gaps += u64::from(gap);
+        if gap {
+            self.gap_in = conn.number;
+        }
         (Some(conn.number), conn.role(side))
     }
 }

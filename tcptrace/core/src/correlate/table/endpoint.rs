@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 
 use smallvec::SmallVec;
 
-pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
+pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent, StraySyn};
 use crate::{
     event::{BootTime, Process, Segment},
     tcp::{OptionBytes, SeqNumber, TcpState},
@@ -22,11 +22,16 @@ struct Detail {
     options: Option<OptionBytes>,
     fin: Option<Fin>,
     rst: Option<Rst>,
+    /// Its last reset that the other end does not accept by its number.
     odd_rst: Option<Rst>,
+    /// TSval of the last segment that the other end has got in order (RFC 7323 §4.3, TS.Recent), where all segments come.
+    ts_recent: Option<u32>,
     closed: Option<Closed>,
     reset_hint: Option<ResetHint>,
     /// A segment that acknowledges more than was seen to be sent, up to this offset.
     claim: Option<Box<(Segment, u64)>>,
+    /// A SYN that met the connection while it was open.
+    stray_syn: Option<Box<StraySyn>>,
     closer: Option<Process>,
     /// The states entered after the first two.
     states: SmallVec<[(TcpState, BootTime); 5]>,
@@ -125,11 +130,6 @@ impl End {
         self.detail.as_ref()?.rst
     }
 
-    /// Its first reset within the window that has not the number expected.
-    pub(in crate::correlate) fn pending_rst(&self) -> Option<Rst> {
-        self.detail.as_ref()?.odd_rst.filter(|rst| rst.in_window)
-    }
-
     /// How its socket ended.
     pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
         self.detail.as_ref()?.closed
@@ -160,10 +160,30 @@ impl End {
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
             (detail.syn, detail.synack, detail.options) = (None, None, None);
-            let Detail { syn: _, synack: _, options: _, fin, rst, odd_rst, closed, reset_hint, claim, closer, states } =
-                &**detail;
+            let Detail {
+                syn: _,
+                synack: _,
+                options: _,
+                fin,
+                rst,
+                odd_rst,
+                closed,
+                reset_hint,
+                claim,
+                stray_syn,
+                ts_recent,
+                closer,
+                states,
+            } = &**detail;
             let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && closed.is_none();
-            if nothing && reset_hint.is_none() && claim.is_none() && closer.is_none() && states.is_empty() {
+            if nothing
+                && reset_hint.is_none()
+                && claim.is_none()
+                && stray_syn.is_none()
+                && ts_recent.is_none()
+                && closer.is_none()
+                && states.is_empty()
+            {
                 self.detail = None;
             }
         }
@@ -201,6 +221,11 @@ impl End {
 
     fn send_up_to(&mut self, offset: u64) {
         self.reach(self.sent.max(offset), self.acked());
+    }
+
+    /// Whether the other end has acknowledged everything before this number (RFC 7323 §4.3: SEG.SEQ <= Last.ACK.sent).
+    pub(in crate::correlate) fn is_in_order(&self, number: SeqNumber) -> bool {
+        self.isn().is_some_and(|isn| !number.after(isn.add(self.acked() as u32)))
     }
 
     /// The number that comes next.
@@ -251,6 +276,6 @@ mod tests {
     #[test]
     fn an_open_connection_is_small() {
         // With two sockets of 32 bytes, and places in the two indices, a million need less than 400 MB.
-        assert!(size_of::<Connection>() <= 296, "{} {}", size_of::<Connection>(), size_of::<End>());
+        assert!(size_of::<Connection>() <= 312, "{} {}", size_of::<Connection>(), size_of::<End>());
     }
 }

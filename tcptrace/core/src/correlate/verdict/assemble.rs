@@ -91,13 +91,13 @@ fn unseen() -> Vec<Missing> {
     vec![Missing::Syn, Missing::Synack, Missing::Ack]
 }
 
-/// The close that has been decided.
-pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) -> Close {
+/// The close that has been decided; `all`: every segment comes.
+pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32, all: bool) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
     let kernel = here != NO_NAMESPACE;
-    let shows_all = conn.shows_all || !kernel;
+    let shows_all = conn.shows_all || all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {

@@ -54,9 +54,6 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     if let Some(rst) = rst {
         return Some(rst.max(closed.unwrap_or_default()).plus(LATE));
     }
-    if let Some(quiet) = quiet_since(conn) {
-        return Some(quiet.plus(reset::QUIET));
-    }
     let half = [(first, second), (second, first)]
         .into_iter()
         .find_map(|(end, other)| Some((end.closed().filter(|closed| closed.from == FinWait2)?, other.fin())));
@@ -213,18 +210,7 @@ fn refused_by_states(conn: &Connection, side: Side) -> bool {
 fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
     let closed = conn.ends.iter().any(|end| end.closed().is_some());
-    reset::first(conn).filter(|_| closed || !had_socket).or_else(|| {
-        // RFC 5961 has it challenged; a receiver that does not accept it is not silent.
-        let side = [Side::First, Side::Second].into_iter().find(|&side| conn.end(side).pending_rst().is_some())?;
-        quiet_since(conn).filter(|at| conn.last.since(*at) == 0).map(|at| (side, at))
-    })
-}
-
-/// A reset that only an older receiver accepts came last of all: since when it is quiet. Where a socket is here, that says.
-fn quiet_since(conn: &Connection) -> Option<BootTime> {
-    let sockets = conn.ends.iter().any(|end| end.had_socket || end.here);
-    let pending = conn.ends.iter().filter_map(End::pending_rst).map(|rst| rst.at).max();
-    pending.filter(|&at| !sockets && at == conn.last && conn.ends.iter().all(|end| end.rst().is_none()))
+    reset::first(conn).filter(|_| closed || !had_socket)
 }
 
 /// Who began: the sender of the first FIN, if there was one before the reset.

@@ -15,10 +15,6 @@ use crate::{
 /// (tcp_close of net/ipv4/tcp.c).
 const RESET_FOLLOWS: u64 = 50_000_000;
 
-/// How long after a RST that only an older receiver accepts (RFC 5961 §3.2) nothing may follow, for it to have ended the
-/// connection, in nanoseconds.
-pub(super) const QUIET: u64 = 1_000_000_000;
-
 /// The first reset that counts, who sent it, and when.
 pub(in crate::correlate) fn first(conn: &Connection) -> Option<(Side, BootTime)> {
     let resets = SIDES.into_iter().filter_map(|side| Some((side, conn.end(side).rst()?)));

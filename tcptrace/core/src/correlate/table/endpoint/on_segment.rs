@@ -1,6 +1,6 @@
 //! What the segments of an end that the other end accepts, and the other's acknowledgements of them, tell of it.
 
-use super::{End, Fin, ResetContext, Rst, Sent};
+use super::{End, Fin, ResetContext, Rst, Sent, StraySyn};
 use crate::{
     correlate::receiver::{Accepted, Reset},
     event::{BootTime, Segment},
@@ -9,6 +9,9 @@ use crate::{
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const MOST_SHIFT: u8 = 14;
+
+/// A reset that ends a socket is handled within this time, in nanoseconds, after it was seen.
+const JUST_BEFORE: u64 = 50_000_000;
 
 impl End {
     /// A segment of its own; `acks_fin`: it acknowledges the other end's FIN, which has got as far as `other_sent`.
@@ -52,8 +55,7 @@ impl End {
     /// Its number is the one behind all that has been sent: no payload, no FIN.
     fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, context: ResetContext) {
         let has_ack = header.has(TcpFlags::ACK);
-        let in_window = reset != Reset::Refused;
-        let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, in_window, context };
+        let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, context };
         if reset == Reset::Exact {
             self.spoke = true;
             let known = &mut self.detail_mut().rst;
@@ -65,16 +67,17 @@ impl End {
                 self.reach(1, 0);
             }
         } else {
-            self.detail_mut().odd_rst.get_or_insert(rst);
+            self.detail_mut().odd_rst = Some(rst);
         }
     }
 
     /// A reset of it has been accepted, as the other end's socket or its own kernel says, whether it was seen and whatever its
     /// number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
-        let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, in_window: true, context };
+        let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, context };
         let detail = self.detail_mut();
-        detail.rst = detail.rst.or(detail.odd_rst).or(Some(unseen));
+        let just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
+        detail.rst = detail.rst.or(just_before).or(Some(unseen));
     }
 
     /// The other end's socket has an error as if this end had reset it, but it was the other end that reset.
@@ -143,6 +146,39 @@ impl End {
         if let Some(detail) = &mut self.detail {
             detail.claim = None;
         }
+    }
+
+    /// A SYN on the four-tuple of the open connection, which the other end did not accept.
+    pub(in crate::correlate) fn stray_syn(&self) -> Option<StraySyn> {
+        self.detail.as_ref()?.stray_syn.as_deref().copied()
+    }
+
+    /// Takes down such a SYN.
+    pub(in crate::correlate) fn note_stray_syn(&mut self, segment: &Segment) {
+        match &mut self.detail_mut().stray_syn {
+            Some(known) if known.segment.header.seq == segment.header.seq => known.sent.note_again(segment.at),
+            other => *other = Some(Box::new(StraySyn { segment: *segment, sent: Sent::once(segment.at) })),
+        }
+    }
+
+    /// It begins a generation of its own.
+    pub(in crate::correlate) fn take_stray_syn(&mut self) -> Option<StraySyn> {
+        self.detail.as_mut()?.stray_syn.take().map(|stray| *stray)
+    }
+
+    /// Its SYN has been sent as often as this.
+    pub(in crate::correlate) fn count_syns(&mut self, sent: Sent) {
+        self.detail_mut().syn = Some(sent);
+    }
+
+    /// TS.Recent of the other end (RFC 7323 §4.3).
+    pub(in crate::correlate) fn ts_recent(&self) -> Option<u32> {
+        self.detail.as_ref()?.ts_recent
+    }
+
+    /// The other end has got this TSval in order.
+    pub(in crate::correlate) fn note_timestamp(&mut self, value: u32) {
+        self.detail_mut().ts_recent = Some(value);
     }
 
     /// The other end has room up to `window` bytes behind what it has acknowledged; a window is scaled but in a SYN (RFC 7323

@@ -113,7 +113,7 @@ fn errors_of_the_socket_tell_what_the_wire_does_not() {
 fn a_syn_that_nobody_answers_is_told_after_65_s() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
-    exchange.pass(62 * SECOND);
+    exchange.pass(64 * SECOND);
     exchange.timeout();
     assert_eq!(exchange.totals().ended, 0);
     exchange.pass(SECOND);

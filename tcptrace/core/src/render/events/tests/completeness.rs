@@ -237,6 +237,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
                     |entry| entry.source = LossSource::Output,
+                    |entry| entry.conn = Some(7),
                     |entry| entry.count = 13,
                     |entry| entry.total = 46,
                 ],
