@@ -216,9 +216,11 @@ impl View<'_> {
         Accepted { ack, payload: Some(u32::try_from(payload).unwrap_or(0)), fin, ..Accepted::NOTHING }
     }
 
-    /// A reset has been accepted: neither end knows the connection any more.
+    /// A reset has been accepted for certain: neither end knows the connection any more.
     fn is_over(&self) -> bool {
-        self.full && [self.own, self.other].into_iter().any(|end| end.rst().is_some_and(|rst| rst.seen))
+        let certain = |end: &End| end.rst().is_some_and(|rst| rst.seen && rst.context.certain);
+        let open = self.own.open_sockets + self.other.open_sockets > 0;
+        self.full && !open && (certain(self.own) || certain(self.other))
     }
 
     /// Whether its timestamp is older than the last one (RFC 7323 §5, PAWS).

@@ -7,7 +7,7 @@ use crate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Icmp, Key, Side},
-            endpoint::{End, ResetContext, StraySyn},
+            endpoint::{End, ResetContext},
             listeners::Listeners,
         },
     },
@@ -17,6 +17,9 @@ use crate::{
 
 /// Segments whose numbers lie further than this from a connection's fit another generation better, if there is one.
 const FAR: u32 = 1 << 28;
+
+/// More generations of a four-tuple are not looked through.
+const GENERATIONS: usize = 8;
 
 /// Segments each way that are shown after a FIN.
 const AFTER_FIN: u8 = 8;
@@ -133,9 +136,6 @@ impl Correlator {
             return at;
         };
         let header = &segment.header;
-        if let Some(stray) = self.answered_stray(newest, from, header) {
-            return self.begin_with(&stray, key, from.other());
-        }
         if opens(header) {
             self.generation_of_syn(newest, segment, key, from)
         } else {
@@ -143,65 +143,35 @@ impl Correlator {
         }
     }
 
-    /// The generation that a SYN belongs to, or begins.
+    /// The generation that a SYN belongs to, or begins. Whether the other end accepts it shows later: until then nothing but
+    /// its answer belongs to the new one.
     fn generation_of_syn(&mut self, newest: u32, segment: &Segment, key: &Key, from: Side) -> u32 {
         let header = &segment.header;
-        let Some(conn) = self.table.get_mut(newest) else { return newest };
+        let Some(conn) = self.table.get(newest) else { return newest };
         if syn_belongs(conn, from, header) {
             return newest;
         }
-        let again = |conn: &Connection| {
-            let own = conn.end(from);
-            own.syn_seen() && own.isn_known && own.isn() == Some(header.seq)
+        // One that was sent to a generation before, and comes late.
+        let known = |conn: &Connection| match ack_of(header) {
+            Some(ack) => answers_syn(conn, from, ack),
+            None => {
+                conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq) && !conn.end(from).sent_synack
+            }
         };
-        if is_open(conn, from) {
-            if ack_of(header).is_some() {
-                return newest;
-            }
-            // Whoever knows the connection answers by a challenge ACK (RFC 5961 §4.2); what comes then decides.
-            let stray = conn.end(from).stray_syn().filter(|stray| stray.segment.header.seq == header.seq);
-            let gone = conn.ends.iter().any(|end| end.rst().is_some());
-            if stray.is_none() || !gone {
-                let previous = self.table.previous(newest).filter(|&at| self.table.get(at).is_some_and(again));
-                if let Some(previous) = previous {
-                    return previous;
-                }
-                if let Some(conn) = self.table.get_mut(newest) {
-                    conn.end_mut(from).note_stray_syn(segment);
-                }
-                return newest;
-            }
+        let late = self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));
+        if let Some(late) = late {
+            return late;
         }
-        // One that was sent before, to a connection that has ended since.
-        let stray = self.table.get_mut(newest).and_then(|conn| conn.end_mut(from).take_stray_syn());
-        match stray.filter(|stray| stray.segment.header.seq == header.seq && ack_of(header).is_none()) {
-            Some(stray) => self.begin_with(&stray, key, from),
-            None => self.begin(segment, key, from),
+        // A SYN,ACK without a SYN opens nothing where both ends know a connection.
+        if ack_of(header).is_some() && is_open(conn, from) {
+            return newest;
         }
+        self.begin(segment, key, from)
     }
 
-    /// The SYN that the segment answers, where it came while another connection was open.
-    fn answered_stray(&mut self, newest: u32, from: Side, header: &TcpHeader) -> Option<StraySyn> {
-        let ack = ack_of(header).filter(|_| header.flags.intersects(TcpFlags::SYN | TcpFlags::RST))?;
-        let client = self.table.get_mut(newest)?.end_mut(from.other());
-        let stray = client.stray_syn()?;
-        let sent = stray.segment.length + 1;
-        let answers = (1..=sent).contains(&ack.distance_from(stray.segment.header.seq));
-        if answers { client.take_stray_syn() } else { None }
-    }
-
-    /// Begins the generation of a SYN that came before.
-    fn begin_with(&mut self, stray: &StraySyn, key: &Key, client: Side) -> u32 {
-        let (at, full) = (self.begin(&stray.segment, key, client), self.all_segments);
-        let (netns, now) = (self.netns, self.now);
-        if let Some(conn) = self.table.get_mut(at) {
-            conn.learn_netns((netns != NO_NAMESPACE).then_some(netns));
-            conn.has_segments = true;
-            learn(conn, client, &stray.segment, full);
-            conn.end_mut(client).count_syns(stray.sent);
-            conn.last = now;
-        }
-        at
+    /// The generations of a four-tuple that are remembered, newest first.
+    fn generations(&self, newest: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(newest), |&at| self.table.previous(at)).take(GENERATIONS)
     }
 
     fn begin(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
@@ -219,19 +189,20 @@ impl Correlator {
         at
     }
 
-    /// Of the newest generation and the one before, the one that the segment can belong to, or whose numbers are nearer: the
+    /// Of the generations that a segment can belong to, the newest, unless the numbers of the one before are nearer: the
     /// challenge ACK to a new SYN still has the old connection's, and so has the reset that answers it.
     fn nearest_generation(&self, newest: u32, from: Side, header: &TcpHeader) -> u32 {
-        let Some(previous) = self.table.previous(newest) else { return newest };
-        let (Some(new), Some(old)) = (self.table.get(newest), self.table.get(previous)) else { return newest };
-        if !can_be_of(new, from, header) {
-            return previous;
-        }
         let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
-        match (distance(new), distance(old)) {
-            (Some(here), Some(there)) if here > FAR && there < here => previous,
-            _ => newest,
+        let mut nearest = None;
+        for at in self.generations(newest) {
+            let Some(conn) = self.table.get(at).filter(|conn| can_be_of(conn, from, header)) else { continue };
+            match (nearest, distance(conn)) {
+                (None, here) => nearest = Some((at, here)),
+                (Some((_, Some(here))), Some(there)) if here > FAR && there < here => return at,
+                _ => break,
+            }
         }
+        nearest.map_or(newest, |(at, _)| at)
     }
 
     /// Without a SYN: the end with a listener is the server, else the one with a port below 1024, else the first sender is
@@ -288,20 +259,24 @@ fn opens(header: &TcpHeader) -> bool {
     header.has(TcpFlags::SYN) && !header.has(TcpFlags::RST)
 }
 
-/// Whether both ends know the connection, as far as was seen, so that they accept no SYN. Who has never seen the other end
-/// speak cannot tell.
+/// Whether both ends know the connection, as far as was seen. Of an end that was never seen to speak nobody can tell.
 fn is_open(conn: &Connection, from: Side) -> bool {
     let closed = conn.ends.iter().all(|end| end.fin().is_some());
-    conn.answered && !conn.ended && !closed && conn.end(from.other()).spoke && !(conn.mid_life && !conn.end(from).spoke)
+    conn.answered && !conn.ended && !closed && conn.end(from.other()).spoke
+}
+
+/// Whether a SYN,ACK with this acknowledgement answers the generation's SYN, however late, and whatever its own ISN: a SYN
+/// cookie has another each time. With Fast Open it acknowledges the SYN's data too.
+fn answers_syn(conn: &Connection, from: Side, ack: SeqNumber) -> bool {
+    let other = conn.end(from.other());
+    other.isn_known && other.isn().is_some_and(|isn| (1..=1 << 16).contains(&ack.distance_from(isn)))
 }
 
 /// Whether a segment with SYN belongs to this generation.
 fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
     match ack_of(header) {
-        // A SYN,ACK answers the other's SYN, however late, and whatever its own ISN: a SYN cookie has another each time. With
-        // Fast Open it acknowledges the SYN's data too.
-        Some(ack) if other.syn_seen() => other.isn().is_some_and(|isn| ack.distance_from(isn) <= 1 << 16),
+        Some(ack) if other.isn_known => answers_syn(conn, from, ack),
         // What ended is not begun again: some clients try again with the same ISN.
         _ if own.syn_seen() => own.isn() == Some(header.seq) && !(conn.ended && ack_of(header).is_none()),
         // Its answer was captured before it.
@@ -357,6 +332,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn, *at);
+        other.contradict_reset();
         if accepted.reset == Reset::None {
             other.offer(window);
         }
@@ -374,7 +350,9 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.client = Some(from);
         conn.client_guessed = false;
     }
+    let certain = conn.end(from).acked() == conn.end(from).sent;
     let context = ResetContext {
+        certain,
         after_fin: conn.first_fin.is_some(),
         after_close: closed_before,
         answers: conn.last_from == Some(from.other()),

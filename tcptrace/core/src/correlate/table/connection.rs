@@ -227,6 +227,7 @@ impl Connection {
             after_fin: self.first_fin.is_some(),
             after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some())),
             answers: false,
+            certain: true,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 
 use smallvec::SmallVec;
 
-pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent, StraySyn};
+pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
 use crate::{
     event::{BootTime, Process, Segment},
     tcp::{OptionBytes, SeqNumber, TcpState},
@@ -30,8 +30,6 @@ struct Detail {
     reset_hint: Option<ResetHint>,
     /// A segment that acknowledges more than was seen to be sent, up to this offset.
     claim: Option<Box<(Segment, u64)>>,
-    /// A SYN that met the connection while it was open.
-    stray_syn: Option<Box<StraySyn>>,
     closer: Option<Process>,
     /// The states entered after the first two.
     states: SmallVec<[(TcpState, BootTime); 5]>,
@@ -170,7 +168,6 @@ impl End {
                 closed,
                 reset_hint,
                 claim,
-                stray_syn,
                 ts_recent,
                 closer,
                 states,
@@ -179,7 +176,6 @@ impl End {
             if nothing
                 && reset_hint.is_none()
                 && claim.is_none()
-                && stray_syn.is_none()
                 && ts_recent.is_none()
                 && closer.is_none()
                 && states.is_empty()

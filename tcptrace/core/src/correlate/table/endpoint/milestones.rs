@@ -1,7 +1,7 @@
 //! What an end does that counts: its SYNs, its FIN, its reset, the end of its socket.
 
 use crate::{
-    event::{BootTime, Proof, Segment, reset_reason::ResetReason},
+    event::{BootTime, Proof, reset_reason::ResetReason},
     tcp::TcpState,
 };
 
@@ -71,16 +71,8 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) answers: bool,
     /// No reset of the other end.
     pub(in crate::correlate) first: bool,
-}
-
-/// A SYN on the four-tuple of an open connection (RFC 5961 §4): its sender may have forgotten that one, or it is forged or old.
-/// It begins a generation when the other end accepts it.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::correlate) struct StraySyn {
-    /// The first time it came.
-    pub(in crate::correlate) segment: Segment,
-    /// The last time, and how often.
-    pub(in crate::correlate) sent: Sent,
+    /// The other end had acknowledged all that was sent before: its RCV.NXT is known.
+    pub(in crate::correlate) certain: bool,
 }
 
 /// How a socket ended.

@@ -1,6 +1,6 @@
 //! What the segments of an end that the other end accepts, and the other's acknowledgements of them, tell of it.
 
-use super::{End, Fin, ResetContext, Rst, Sent, StraySyn};
+use super::{End, Fin, ResetContext, Rst, Sent};
 use crate::{
     correlate::receiver::{Accepted, Reset},
     event::{BootTime, Segment},
@@ -11,7 +11,7 @@ use crate::{
 const MOST_SHIFT: u8 = 14;
 
 /// A reset that ends a socket is handled within this time, in nanoseconds, after it was seen.
-const JUST_BEFORE: u64 = 50_000_000;
+const JUST_BEFORE: u64 = 1_000_000;
 
 impl End {
     /// A segment of its own; `acks_fin`: it acknowledges the other end's FIN, which has got as far as `other_sent`.
@@ -89,6 +89,16 @@ impl End {
         }
     }
 
+    /// The other end goes on, and has acknowledged more than the number of a reset of this one: it had not accepted that.
+    pub(in crate::correlate) fn contradict_reset(&mut self) {
+        let acked = self.acked();
+        if let Some(detail) = &mut self.detail
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && acked > rst.offset)
+        {
+            detail.odd_rst = detail.rst.take();
+        }
+    }
+
     fn send_syn(&mut self, header: &TcpHeader, at: BootTime) {
         if !self.syn_seen() {
             self.set_isn(header.seq);
@@ -146,29 +156,6 @@ impl End {
         if let Some(detail) = &mut self.detail {
             detail.claim = None;
         }
-    }
-
-    /// A SYN on the four-tuple of the open connection, which the other end did not accept.
-    pub(in crate::correlate) fn stray_syn(&self) -> Option<StraySyn> {
-        self.detail.as_ref()?.stray_syn.as_deref().copied()
-    }
-
-    /// Takes down such a SYN.
-    pub(in crate::correlate) fn note_stray_syn(&mut self, segment: &Segment) {
-        match &mut self.detail_mut().stray_syn {
-            Some(known) if known.segment.header.seq == segment.header.seq => known.sent.note_again(segment.at),
-            other => *other = Some(Box::new(StraySyn { segment: *segment, sent: Sent::once(segment.at) })),
-        }
-    }
-
-    /// It begins a generation of its own.
-    pub(in crate::correlate) fn take_stray_syn(&mut self) -> Option<StraySyn> {
-        self.detail.as_mut()?.stray_syn.take().map(|stray| *stray)
-    }
-
-    /// Its SYN has been sent as often as this.
-    pub(in crate::correlate) fn count_syns(&mut self, sent: Sent) {
-        self.detail_mut().syn = Some(sent);
     }
 
     /// TS.Recent of the other end (RFC 7323 §4.3).

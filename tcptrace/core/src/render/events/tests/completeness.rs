@@ -231,7 +231,7 @@ fn every_field_of_every_entry_is_shown() {
             ),
             OutputRecord::Lost(entry) => check(
                 "lost",
-                &entry,
+                &LostOutput { conn: Some(3), ..entry },
                 OutputRecord::Lost,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
