@@ -332,7 +332,9 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn, *at);
-        other.contradict_reset();
+        if accepted.payload.is_some() {
+            other.contradict_reset(ack);
+        }
         if accepted.reset == Reset::None {
             other.offer(window);
         }

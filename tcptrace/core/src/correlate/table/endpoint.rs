@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
 use crate::{
-    event::{BootTime, Process, Segment},
+    event::{BootTime, Process, Segment, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -140,7 +140,12 @@ impl End {
 
     /// Takes what the kernel says about a reset of it.
     pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
-        self.detail_mut().reset_hint.get_or_insert(hint);
+        let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
+        let known = &mut self.detail_mut().reset_hint;
+        // A reset that refused a segment says nothing of the one that ends the socket.
+        if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
+            *known = Some(hint);
+        }
     }
 
     /// Who closed it.

@@ -41,7 +41,7 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
         // The other end has acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
         let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins)).map(|_| conn.last.plus(FIN_TIMEOUT));
         // Both FINs are acknowledged: the states that follow at once must have been missed.
-        let acked = acked(first).zip(acked(second)).map(|(one, other)| one.max(other).max(conn.last).plus(LATE));
+        let acked = acked(first).zip(acked(second)).map(|(one, other)| one.max(other).max(conn.last).plus(FIN_TIMEOUT));
         return [known, acked].into_iter().flatten().min();
     }
     if first.had_socket && second.had_socket || conn.is_self_connect() && closed.is_some() {

@@ -89,11 +89,12 @@ impl End {
         }
     }
 
-    /// The other end goes on, and has acknowledged more than the number of a reset of this one: it had not accepted that.
-    pub(in crate::correlate) fn contradict_reset(&mut self) {
-        let acked = self.acked();
+    /// The other end goes on and acknowledges another number than that of a reset of this one, of which it was not certain that
+    /// it was the one expected: it had not accepted that.
+    pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber) {
+        let offset = self.offset(ack);
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && acked > rst.offset)
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && offset != rst.offset)
         {
             detail.odd_rst = detail.rst.take();
         }

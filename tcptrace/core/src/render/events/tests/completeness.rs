@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource, Role, SegmentNote, reset_reason::ResetReason},
     filter::SegmentChoice,
+    output_record::LostOutput,
     render::{Json, events::*, samples},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
