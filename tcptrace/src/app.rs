@@ -20,7 +20,14 @@ use self::{
     signals::{Signal, Signals},
     trace::Trace,
 };
-use crate::{cli::Options, host_clock, interfaces::InterfaceChange, pipeline::Pipeline, privileges, sink::Reopening};
+use crate::{
+    cli::{Options, Verbosity},
+    host_clock,
+    interfaces::InterfaceChange,
+    pipeline::Pipeline,
+    privileges,
+    sink::Reopening,
+};
 use tcptrace_core::output_record::OutputRecord;
 
 /// Most records taken from the ring before signals, timers and other inputs are handled.
@@ -89,7 +96,7 @@ async fn trace(options: &Options) -> Result<ExitCode> {
         Err(error) => Err(error),
     };
     service.stopping();
-    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, interfaces, .. } = trace;
+    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, .. } = trace;
 
     // Detach first, so that nothing new arrives, and then write out everything that has arrived.
     attachments.detach(interfaces.netlink()).await;
@@ -98,6 +105,7 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     let ending = ending?;
     while ring.drain(DRAIN_BATCH, |record| pipeline.take(record)) {}
     pipeline.count_losses(&losses.read()?, host_clock::now());
+    let skipped = skips.read();
     drop(object);
     let now = host_clock::now();
     pipeline.end(now);
@@ -107,6 +115,12 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     if ending == Ending::Requested {
         let seconds = began.elapsed().as_secs_f64();
         eprintln!("tcptrace: {counts}; traced for {seconds:.1} s");
+        if options.verbosity >= Verbosity::Verbose {
+            match skipped {
+                Ok(skipped) => eprintln!("tcptrace: skipped: {skipped}"),
+                Err(error) => eprintln!("tcptrace: the counters of what was skipped cannot be read: {error}"),
+            }
+        }
     }
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -318,6 +318,6 @@ fn emit_of_correlated(correlated: &Correlated) -> Emit {
         Correlated::Handshake(_) => Emit::HANDSHAKE,
         Correlated::Close(_) => Emit::CLOSE,
         Correlated::Stalled(_) | Correlated::Evicted(_) => Emit::STALLED,
-        Correlated::Loss(_) => Emit::NONE,
+        Correlated::Loss(_) | Correlated::StateGap(..) => Emit::NONE,
     }
 }

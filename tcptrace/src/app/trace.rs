@@ -10,8 +10,8 @@ use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch};
 use crate::{
     bpf::{
-        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
-        tc::stale_filters,
+        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring, SkipCounters,
+        Skipped, tc::stale_filters, with_causes,
     },
     cli::{Attach, Options, Segments, Verbosity},
     host_clock,
@@ -33,6 +33,7 @@ pub(super) struct Trace {
     pub(super) hints: Hints,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
+    pub(super) skips: SkipCounters,
     pub(super) pending: Pending,
     pub(super) interfaces: Interfaces,
     pub(super) program_log: Option<ProgramLog>,
@@ -86,6 +87,7 @@ impl Trace {
         let program_log = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
         let kernel_threads = (!object.btf).then(KernelThreads::default);
         let losses = object.take_loss_counters()?;
+        let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
         // Opened last, because this empties the file of `--write`: by now nothing else can fail.
@@ -94,6 +96,9 @@ impl Trace {
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
         pipeline.limit(options.max_connections);
+        if options.segments == Segments::All {
+            pipeline.expect_all_segments();
+        }
         pipeline.reset_reasons = object.reset_reasons();
         Ok(Self {
             pipeline,
@@ -102,6 +107,7 @@ impl Trace {
             hints: Hints::default(),
             ring,
             losses,
+            skips,
             pending,
             interfaces,
             program_log,
@@ -157,12 +163,12 @@ impl Trace {
         if !self.wanted.is_empty()
             && let Err(error) = self.object.add_interface(interface.index)
         {
-            warn!("{error}");
+            warn!("{}", with_causes(&error));
         }
         if self.segments != Segments::None
             && let Err(error) = self.attachments.attach(&mut self.object, self.interfaces.netlink(), interface).await
         {
-            warn!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes()));
+            warn!("segments on {} are not seen: {}", Escaped(interface.name.as_bytes()), with_causes(&error));
         }
     }
 
@@ -175,7 +181,9 @@ impl Trace {
         let name = Escaped(name.as_bytes());
         match restored {
             Ok(()) => warn!("{name} lost its clsact filters; attached again, segments in between were not seen"),
-            Err(error) => warn!("{name} lost its clsact filters, segments on it are not seen any more: {error}"),
+            Err(error) => {
+                warn!("{name} lost its clsact filters, segments on it are not seen any more: {}", with_causes(&error))
+            }
         }
     }
 
@@ -210,10 +218,17 @@ impl Trace {
         match self.interfaces.list().await {
             Ok(interfaces) => {
                 let passed = Passed::of(&interfaces).since(&self.passed);
-                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}");
+                let skipped = self.skipped().map(|skipped| format!("; skipped: {skipped}")).unwrap_or_default();
+                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}{skipped}");
             }
             Err(error) => debug!("nothing yet: {scope}; cannot read the packet counters of interfaces: {error}"),
         }
+    }
+
+    /// What the programs have skipped so far; none where that is nothing, or cannot be read.
+    pub(super) fn skipped(&self) -> Option<Skipped> {
+        let skipped = self.skips.read().inspect_err(|error| debug!("the counters of what was skipped: {error}"));
+        skipped.ok().filter(|skipped| !skipped.is_empty())
     }
 
     /// Says on stderr that everything is attached, and writes the start record.

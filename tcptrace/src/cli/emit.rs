@@ -102,7 +102,10 @@ mod tests {
     fn an_unknown_name_is_an_error() {
         for (text, name) in [("", ""), ("state,", ""), ("states", "states"), ("state,segment;close", "segment;close")] {
             let error = text.parse::<Emit>().unwrap_err().to_string();
-            assert_eq!(error, format!("'{name}' is no type of record: give any of state,segment,handshake,close,stalled"));
+            assert_eq!(
+                error,
+                format!("'{name}' is no type of record: give any of state,segment,handshake,close,stalled")
+            );
         }
     }
 }

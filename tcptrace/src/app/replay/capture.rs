@@ -31,7 +31,7 @@ pub(super) fn replay<R: Read>(
     options: &Options,
     progress: Progress,
 ) -> Result<ExitCode> {
-    let mut pipeline = Pipeline::new(NO_NAMESPACE, Describer::of_capture(), Output::patient(options)?, None);
+    let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), Output::patient(options)?);
     pipeline.limit(options.max_connections);
     pipeline.control_only = options.segments == Segments::Control;
     let mut replay = Replay::new(options, name, progress, pipeline);

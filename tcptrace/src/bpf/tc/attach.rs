@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     bpf::{
-        error::{LoadError, missing, refusal},
+        error::{LoadError, missing, refusal, with_causes},
         object::Object,
     },
     interfaces::Interface,
@@ -120,7 +120,7 @@ impl Attachments {
             AttachMode::Clsact => None,
             AttachMode::Tcx => Some(link(object, interface.index, sides)?),
             AttachMode::Auto => link(object, interface.index, sides)
-                .inspect_err(|error| debug!("no TCX on {}: {error}", interface.name))
+                .inspect_err(|error| debug!("no TCX on {}: {}", interface.name, with_causes(error)))
                 .ok(),
         };
         let mechanism = match tcx {

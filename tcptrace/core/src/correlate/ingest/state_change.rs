@@ -38,12 +38,31 @@ struct Noted {
     late: bool,
 }
 
+/// A change of a socket that belongs to no connection.
+fn without_connection(change: &StateChange, socket: &Socket, replaces: Option<u64>) -> CorrelatedState {
+    CorrelatedState {
+        change: *change,
+        conn: None,
+        socket: socket.number.get(),
+        role: None,
+        replaces,
+        old_state_ns: socket.since().map(|since| change.at.since(since)),
+        since_start_ns: None,
+        continues_as: None,
+        late: false,
+    }
+}
+
 impl Correlator {
     /// Finds the change's connection or begins one.
     pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (CorrelatedState, Option<u32>) {
         let netns = change.netns.unwrap_or(self.netns);
         if change.new == Listen || (change.old == Listen && change.new == Close) {
             return (self.place_listener(change, netns), None);
+        }
+        // A socket that is closed already is destroyed from outside: no connection begins with that.
+        if (change.old, change.new) == (Close, Close) && self.table.conn_of_socket(change.socket).is_none() {
+            return (self.place_destroyed(change), None);
         }
         let (mut socket, replaces) = self.socket_of(change);
         let at = match socket.conn().and_then(|place| self.table.resolve(place)) {
@@ -131,13 +150,22 @@ impl Correlator {
         {
             let open = &mut conn.end_mut(socket.side()).open_sockets;
             *open = open.saturating_sub(1);
+            conn.lost_states = true;
+            self.gap_in = conn.number;
+            self.state_gaps += 1;
         }
+    }
+
+    /// A socket without a connection changes its state.
+    fn place_destroyed(&mut self, change: &StateChange) -> CorrelatedState {
+        let (socket, replaces) = self.socket_of(change);
+        self.table.sockets.remove(change.socket);
+        without_connection(change, &socket, replaces)
     }
 
     /// A listener opens or closes: no connection.
     fn place_listener(&mut self, change: &StateChange, netns: u32) -> CorrelatedState {
         let (socket, replaces) = self.socket_of(change);
-        let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.new == Listen {
             self.listeners.open(netns, change.local, change.at, change.task.map(Process::from));
             self.table.sockets.change(socket, change.at);
@@ -145,17 +173,7 @@ impl Correlator {
             self.table.sockets.remove(change.socket);
             self.listeners.close(netns, change.local, change.at);
         }
-        CorrelatedState {
-            change: *change,
-            conn: None,
-            socket: socket.number.get(),
-            role: None,
-            replaces,
-            old_state_ns,
-            since_start_ns: None,
-            continues_as: None,
-            late: false,
-        }
+        without_connection(change, &socket, replaces)
     }
 
     /// The connection of a socket that has none yet, and which end it is.
@@ -197,6 +215,11 @@ impl Correlator {
                 conn.client = Some(side.other());
                 conn.client_guessed = false;
             }
+            // Restored with TCP_REPAIR (tcp_finish_connect of net/ipv4/tcp_input.c): its handshake was another socket's.
+            (Close, Established) => {
+                conn.answered = true;
+                conn.mid_life = true;
+            }
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}
             _ => {
@@ -212,9 +235,17 @@ impl Correlator {
         }
         let continues_as = progress::continues_as(conn, side, change);
         conn.end_mut(side).socket = Some(socket.number);
-        conn.end_mut(side).change(change);
-        if change.new == Close && change.error.is_some_and(handshake::is_by_reset) {
-            conn.end_mut(side.other()).reset_accepted(change.at);
+        let gap = conn.end_mut(side).change(change);
+        conn.lost_states |= gap;
+        // Linux sets this error too where a socket resets by itself, because data came for it (tcp_rcv_state_process of
+        // net/ipv4/tcp_input.c): then its own reset follows, and the other's is withdrawn.
+        let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
+        if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
+            conn.accept_reset(side.other(), change.at);
+        }
+        self.state_gaps += u64::from(gap);
+        if gap {
+            self.gap_in = conn.number;
         }
         Noted {
             conn: Some(conn.number),

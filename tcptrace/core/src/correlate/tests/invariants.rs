@@ -95,6 +95,7 @@ impl Invariants {
                 | Correlated::Close(_)
                 | Correlated::Stalled(_)
                 | Correlated::Evicted(_)
+                | Correlated::StateGap(..)
         ) {
             return;
         }
@@ -147,6 +148,6 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Stalled(record) => Some(record.conn),
         Correlated::Evicted(evicted) => Some(evicted.conn),
         Correlated::Owner(owner) => Some(owner.conn),
-        Correlated::Listener(_) | Correlated::Loss(_) => None,
+        Correlated::Listener(_) | Correlated::Loss(_) | Correlated::StateGap(..) => None,
     }
 }

@@ -154,7 +154,7 @@ impl Events {
     }
 
     pub(super) fn lost(&self, entry: &LostOutput, line: &mut Line<'_>) {
-        let LostOutput { stamp, source, count, total } = entry;
+        let LostOutput { stamp, conn, source, count, total } = entry;
         self.time(stamp, line);
         line.raw("-- ");
         self.look(palette::TROUBLE, line, |line| {
@@ -169,6 +169,10 @@ impl Events {
                 (LossSource::Output, _) => "lines of output",
             })
         });
+        if let Some(conn) = *conn {
+            line.raw(" of ");
+            self.conn(conn, line);
+        }
         line.raw(" (").long_number(*total).raw(" in all)");
     }
 

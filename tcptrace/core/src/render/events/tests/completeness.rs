@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource, Role, SegmentNote, reset_reason::ResetReason},
     filter::SegmentChoice,
+    output_record::LostOutput,
     render::{Json, events::*, samples},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -247,12 +248,13 @@ fn every_field_of_every_entry_is_shown() {
             ),
             OutputRecord::Lost(entry) => check(
                 "lost",
-                &entry,
+                &LostOutput { conn: Some(3), ..entry },
                 OutputRecord::Lost,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
                     |entry| entry.source = LossSource::Output,
+                    |entry| entry.conn = Some(7),
                     |entry| entry.count = 13,
                     |entry| entry.total = 46,
                 ],
