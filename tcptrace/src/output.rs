@@ -1,8 +1,9 @@
 //! Where entries go: rendered, then to stdout and to the file of `--write`, without ever waiting for a reader.
 
-use std::{ops::AddAssign, time::Duration};
+use std::{ops::AddAssign, sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use log::error;
 
 use crate::{
@@ -21,6 +22,9 @@ const CHUNK: usize = 256 << 10;
 
 /// Bytes that there is room for: lines are not broken where a chunk is full.
 const ROOM: usize = CHUNK + (8 << 10);
+
+/// The time zone of this host, or that of the environment variable `TZ`.
+static TIME_ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
 /// What stdout is called in messages.
 const STDOUT: &str = "stdout";
@@ -143,15 +147,15 @@ impl Output {
         let (render, emit): (Box<dyn Render>, Emit) = match options.output {
             Form::Json => (Box::new(Json), options.emit),
             Form::Timeline => {
-                let drawing =
-                    Drawing { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode };
+                let Options { color, absolute_seq, unicode, .. } = *options;
+                let drawing = Drawing { color, absolute_seq, unicode, zone: &TIME_ZONE };
                 let columns = options.columns;
                 (Box::new(Timeline::new(drawing, move || columns.unwrap_or_else(terminal_columns).into())), Emit::ALL)
             }
-            Form::Events => (
-                Box::new(Events { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode }),
-                Emit::ALL,
-            ),
+            Form::Events => {
+                let Options { color, absolute_seq, unicode, .. } = *options;
+                (Box::new(Events { color, absolute_seq, unicode, zone: &TIME_ZONE }), Emit::ALL)
+            }
         };
         Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
     }

@@ -17,6 +17,9 @@
 //! describe       connections to output records
 //! render         output records to text and JSON
 //! ```
+//!
+//! Two features, both off by default: `serde` for records and events as JSON (the renderer of JSON lines, the reader of
+//! recordings), and `schema` for the JSON Schema of that, which implies `serde`.
 #![forbid(unsafe_code)]
 
 pub mod correlate;

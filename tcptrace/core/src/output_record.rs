@@ -3,11 +3,10 @@
 
 use std::{net::IpAddr, rc::Rc};
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
+#[cfg(feature = "schema")]
 mod schema;
 
+#[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
 use crate::{
     event::{
@@ -21,8 +20,9 @@ use crate::{
 };
 
 /// One line of output.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "type", rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum OutputRecord {
     /// Tracing begins.
     Start(StartOutput),
@@ -47,7 +47,9 @@ pub enum OutputRecord {
 }
 
 /// When an entry's event happened.
-#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stamp {
     /// Wall clock, RFC 3339 in UTC with nine digits.
     pub time: WallTime,
@@ -56,10 +58,12 @@ pub struct Stamp {
 }
 
 /// What is traced, by what.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StartOutput {
     /// When tracing began.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The number of the JSON schema. Within it fields may be added, none renamed.
     pub schema: u32,
@@ -83,7 +87,9 @@ pub struct StartOutput {
 }
 
 /// An endpoint as JSON shows it.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndpointOutput {
     /// Address.
     pub addr: IpAddr,
@@ -92,10 +98,12 @@ pub struct EndpointOutput {
 }
 
 /// A socket changed its state.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateOutput {
     /// When.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection; null for listeners.
     pub conn: Option<u64>,
@@ -104,8 +112,8 @@ pub struct StateOutput {
     /// A number for this socket as long as it lives.
     pub socket: u64,
     /// The socket that lay at the same place in memory, where its own end was not seen; only then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub replaces: Option<u64>,
     /// The state it leaves.
     pub old: TcpState,
@@ -120,7 +128,7 @@ pub struct StateOutput {
     /// The socket's pending error by its errno name.
     pub error: Option<Errno>,
     /// What the socket was like when it entered CLOSE, where that may prove why it sent a reset.
-    #[serde(skip_serializing_if = "Proof::is_empty")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Proof::is_empty"))]
     pub evidence: Proof,
     /// The process that made the change; null where the change ran in nobody's context.
     pub pid: Option<u32>,
@@ -133,10 +141,12 @@ pub struct StateOutput {
 }
 
 /// A segment passed an interface.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SegmentOutput {
     /// When.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection.
     pub conn: u64,
@@ -146,8 +156,8 @@ pub struct SegmentOutput {
     pub direction: Option<Direction>,
     /// The socket that sent it; null for one without changes of its own yet, such as a request's. Only at egress, and only
     /// where a socket sent it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<u64>")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub socket: Option<Option<u64>>,
     /// Source.
     pub src: EndpointOutput,
@@ -166,26 +176,28 @@ pub struct SegmentOutput {
     /// The window field, unscaled.
     pub window: u16,
     /// The urgent pointer; only with URG.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub urgent: Option<u16>,
     /// Payload bytes by the IP length; of all segments where offloading merged several.
     pub length: u32,
     /// How many segments the buffer stands for, when more than one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub segments: Option<u16>,
     /// What the segments before tell of this one; only where that is something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "SegmentNote")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "SegmentNote"))]
     pub note: Option<SegmentNote>,
     /// TCP options.
     pub options: TcpOptions,
 }
 
 /// An ICMP error that quotes a segment passed an interface.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IcmpOutput {
     /// When.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection of the quoted segment.
     pub conn: u64,
@@ -210,10 +222,12 @@ pub struct IcmpOutput {
 }
 
 /// Who holds a socket, where no state change of it tells: it was there before, or it was accepted.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OwnerOutput {
     /// When it was found out.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection; null for listeners.
     pub conn: Option<u64>,
@@ -224,11 +238,11 @@ pub struct OwnerOutput {
     /// The other end; null for listeners.
     pub remote: Option<EndpointOutput>,
     /// How many sockets listen there, where it is more than one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub sockets: Option<u32>,
     /// How long before the kernel was asked, in nanoseconds; only for listeners, some of which may have come or gone since.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub asked_ns: Option<u64>,
     /// The process that holds it; null where several do, or none that can be seen.
     pub pid: Option<u32>,
@@ -239,10 +253,12 @@ pub struct OwnerOutput {
 }
 
 /// What the kernel said by the way of a segment it sent, or of one that it did not answer.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HintOutput {
     /// When.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection; null where none is known that it can belong to.
     pub conn: Option<u64>,
@@ -261,19 +277,21 @@ pub struct HintOutput {
     /// To whom it was sent; who waits for an answer.
     pub remote: EndpointOutput,
     /// Whether that is a listener whose accept queue was full; only then.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub queue_full: bool,
     /// The listener's accept queue; only with `accept_queue`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "AcceptQueue")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "AcceptQueue"))]
     pub queue: Option<AcceptQueue>,
 }
 
 /// Something was lost here.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LostOutput {
     /// When it was noticed.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// What was lost.
     pub source: LossSource,
@@ -284,32 +302,38 @@ pub struct LostOutput {
 }
 
 /// What came of a handshake.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HandshakeOutput {
     /// When the last event that it includes happened.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The record.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Handshake>,
 }
 
 /// How a connection ended.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CloseOutput {
     /// When the last event that it includes happened.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The record.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Close>,
 }
 
 /// What was seen in all.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndOutput {
     /// When tracing ended.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// Correlator numbered.
     pub connections: u64,

@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use strum::IntoStaticStr;
 
 use crate::{
@@ -12,8 +10,9 @@ use crate::{
 };
 
 /// How a connection was set up.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum HandshakeKind {
@@ -28,8 +27,9 @@ pub enum HandshakeKind {
 }
 
 /// What came of a handshake.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
@@ -50,8 +50,9 @@ pub enum Outcome {
 }
 
 /// What a handshake without an answer waits for.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum WaitingFor {
@@ -62,8 +63,9 @@ pub enum WaitingFor {
 }
 
 /// What was not seen, so that a record is incomplete.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Missing {
@@ -84,7 +86,9 @@ pub enum Missing {
 }
 
 /// One end in a handshake.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HandshakeEnd {
     /// Address.
     pub addr: IpAddr,
@@ -101,7 +105,9 @@ pub struct HandshakeEnd {
 }
 
 /// Segments sent again in a handshake.
-#[derive(Clone, Copy, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OpeningRetransmissions {
     /// SYNs after the first; null when none was seen to leave.
     pub syn: Option<u32>,
@@ -110,10 +116,12 @@ pub struct OpeningRetransmissions {
 }
 
 /// How a connection was set up, or why it was not.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Handshake {
     /// The last event it includes.
-    #[serde(skip)]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
     /// The connection.
     pub conn: u64,
@@ -152,8 +160,9 @@ pub struct Handshake {
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum CloseKind {
@@ -176,8 +185,9 @@ pub enum CloseKind {
 }
 
 /// Why an end sent a reset.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum ResetCause {
@@ -204,7 +214,9 @@ pub enum ResetCause {
 }
 
 /// A reset.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reset {
     /// The end whose address sent it.
     pub by: Role,
@@ -215,8 +227,9 @@ pub struct Reset {
 pub use crate::event::Role;
 
 /// Which end holds TIME_WAIT.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum TimeWait {
@@ -229,7 +242,9 @@ pub enum TimeWait {
 }
 
 /// One end in a close.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CloseEnd {
     /// Address.
     pub addr: IpAddr,
@@ -242,7 +257,9 @@ pub struct CloseEnd {
 }
 
 /// A value for each direction.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bytes {
     /// From the client to the server.
     pub client_to_server: Option<u64>,
@@ -251,7 +268,9 @@ pub struct Bytes {
 }
 
 /// A value for each end.
-#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Each<T> {
     /// The client's.
     pub client: T,
@@ -260,22 +279,26 @@ pub struct Each<T> {
 }
 
 /// A state that an end was in.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateTime {
     /// The state.
     pub state: TcpState,
     /// How long; null for the last one, and where it had begun before anything was seen.
     pub ns: Option<u64>,
     /// It follows from the segments of a capture (RFC 9293); no socket was seen.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub inferred: bool,
 }
 
 /// How a connection was torn down.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Close {
     /// The last event it includes.
-    #[serde(skip)]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
     /// The connection.
     pub conn: u64,

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tcptrace_core::{
     SCHEMA,
@@ -159,11 +160,12 @@ struct Written {
 
 impl Default for Written {
     fn default() -> Self {
-        let drawing = Drawing { color: false, absolute_seq: false, unicode: true };
+        let (color, absolute_seq, unicode, zone) = (false, false, true, &TimeZone::UTC);
+        let drawing = Drawing { color, absolute_seq, unicode, zone };
         Self {
             json: String::new(),
             timeline: Timeline::new(drawing, || WIDTH),
-            events: Events::new(false, false, true),
+            events: Events { color, absolute_seq, unicode, zone },
         }
     }
 }
