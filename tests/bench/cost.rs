@@ -13,10 +13,10 @@ use crate::{
 /// What opens, closes or resets a connection.
 const CONTROL: &str = "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0";
 
-/// Correlator that open and close flat out.
+/// Connections that open and close flat out.
 pub(crate) fn connections(options: &Options, scratch: &Path, report: &mut Report) {
     report.section(
-        "Correlator flat out",
+        "Connections flat out",
         "As many pairs of a client and a server as processors open and close connections over loopback, so that all are \
          busy. The server closes first: 10 state changes and 7 segments each. Added: the processors' time for each \
          connection, which is processors / traced rate − processors / untraced rate; beside it what the \
@@ -35,7 +35,7 @@ pub(crate) fn connections(options: &Options, scratch: &Path, report: &mut Report
         Watcher::Tool(Tool::tcpstates()),
         Watcher::Tool(Tool::tcplife()),
     ];
-    table(Load::Correlator, "connection", &watchers, options, scratch, report);
+    table(Load::Connections, "connection", &watchers, options, scratch, report);
 }
 
 /// One byte to and fro.

@@ -8,8 +8,8 @@ use tcptrace_tests::Netns;
 /// What load is made.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Load {
-    /// Correlator opened and closed flat out, on all processors.
-    Correlator,
+    /// Connections opened and closed flat out, on all processors.
+    Connections,
     /// One byte to and fro, on one processor.
     PingPong,
 }
@@ -17,7 +17,7 @@ pub(crate) enum Load {
 /// How much there was in one run.
 #[derive(Clone, Copy)]
 pub(crate) struct Done {
-    /// Correlator, or round trips.
+    /// Connections, or round trips.
     pub(crate) count: u64,
     /// On so many processors, which were busy with nothing else.
     pub(crate) processors: f64,
@@ -29,7 +29,7 @@ impl Load {
     pub(crate) fn run(self, netns: &Netns, seconds: f64, placement: &str) -> Done {
         let seconds = seconds.to_string();
         let arguments = match self {
-            Self::Correlator => vec!["connections", &seconds, placement],
+            Self::Connections => vec!["connections", &seconds, placement],
             Self::PingPong => vec!["ping-pong", &seconds],
         };
         let said = netns.output(Command::new(program()).args(arguments));

@@ -45,7 +45,7 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
     };
     let rounds = |load| (0..options.rounds).map(move |_| round(load, options, scratch));
     let (connections, ping_pong): (Vec<_>, Vec<_>) =
-        (rounds(Load::Correlator).collect(), rounds(Load::PingPong).collect());
+        (rounds(Load::Connections).collect(), rounds(Load::PingPong).collect());
     report.headings(&["", "ns per run", "doing nothing", "difference", "runs"]);
     let rows = [
         ("state change, recorded", &connections, STATE, EmptyPrograms::STATE),

@@ -1,8 +1,8 @@
 //! The command line where nothing is traced: wrong usage, missing privileges, and what needs neither.
 
 mod captures;
+mod documents;
 mod progress;
-mod readme;
 mod recordings;
 
 use std::{

@@ -19,7 +19,7 @@ const SYNS: u32 = 100_000;
 /// What a tracer that remembers so few may need: the program, a ring buffer of 32 MiB mapped twice, and some room.
 const ENOUGH_KIB: u64 = 112 << 10;
 
-/// Correlator that come and go, and how much more memory the tracer may have after them than when the first tenth of them
+/// Connections that come and go, and how much more memory the tracer may have after them than when the first tenth of them
 /// had filled what it remembers of ended ones, in KiB.
 const MANY: u64 = 2_000_000;
 const FLAT_KIB: u64 = 16 << 10;

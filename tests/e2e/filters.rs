@@ -225,7 +225,7 @@ fn host_keeps_what_has_an_address_or_a_prefix_at_either_end() {
     assert_eq!(seen_by_host("10.99.2.0/30,fd99:2::/32"), [4221, 4222, 4223, 4224, 4225, 4226]);
 }
 
-/// Correlator of both families and of a v4-mapped listener; how much was seen of each.
+/// Connections of both families and of a v4-mapped listener; how much was seen of each.
 fn seen_by_family(option: &str, port: u16) -> [usize; 3] {
     let netns = Netns::new();
     let listens = [v4(port), (Ipv6Addr::LOCALHOST, port + 1).into(), (Ipv6Addr::UNSPECIFIED, port + 2).into()];

@@ -127,7 +127,7 @@ fn both_processes_of_a_connection_from_before_are_known_without_an_event_of_thei
     let client = Actor::new(&netns, "tt-client");
     let stream = open(&client, loopback(PORT));
     let tracer = start(&netns, PORT);
-    // Correlator are told of in the same answer as listeners, and show with their first event.
+    // Connections are told of in the same answer as listeners, and show with their first event.
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     reset(&client, stream);
     wait_told(&tracer, &netns, 1, 1);

@@ -41,7 +41,7 @@ fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// Correlator that end in every way that can be had at will, on three ports from `port` on; the last one is left open by
+/// Connections that end in every way that can be had at will, on three ports from `port` on; the last one is left open by
 /// one of its ends.
 fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
     let ends = loopback(netns, port);

@@ -15,6 +15,7 @@ mod lines;
 mod memory;
 mod netns;
 mod peer;
+mod picture;
 mod process;
 mod public_copy;
 mod raw;
@@ -43,6 +44,7 @@ pub use self::{
     memory::{kibibytes, memory},
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
+    picture::{documents, ladder_svg, ladders},
     process::{Process, close, eventually, output},
     public_copy::PublicCopy,
     raw::{RawSender, fragments, set_option, tcp_packet},

@@ -11,7 +11,7 @@ use tcptrace_tests::{ACK, FIN, SYN, tcp_packet};
 
 const PUSH: u8 = 0x08;
 
-/// Correlator that are open at the same time: their segments are mixed.
+/// Connections that are open at the same time: their segments are mixed.
 const AT_ONCE: u64 = 64;
 
 /// Between two segments of the file.

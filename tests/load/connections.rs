@@ -1,4 +1,4 @@
-//! Correlator that are opened and closed flat out.
+//! Connections that are opened and closed flat out.
 
 use std::{
     io::Read as _,

@@ -1,4 +1,4 @@
-//! Correlator that are open, and stay so.
+//! Connections that are open, and stay so.
 
 use std::{
     io::{BufRead as _, BufReader},

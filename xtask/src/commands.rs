@@ -6,6 +6,7 @@ mod check;
 mod dist;
 mod fuzz;
 mod install;
+mod picture;
 mod run;
 mod test;
 mod vm;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Fuzz(fuzz::Fuzz),
     Bench(bench::Bench),
+    Picture(picture::Picture),
 }
 
 impl Command {
@@ -40,6 +42,7 @@ impl Command {
             Self::Check(check) => check.execute(),
             Self::Fuzz(fuzz) => fuzz.execute(),
             Self::Bench(bench) => bench.execute(),
+            Self::Picture(picture) => picture.execute(),
         }
     }
 }

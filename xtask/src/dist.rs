@@ -11,8 +11,12 @@ use anyhow::{Context as _, Result};
 
 use crate::{process, project::Project};
 
-/// What is packed in the archive besides what cargo builds.
-const TEXTS: [&str; 3] = ["README.md", "LICENSE-APACHE", "LICENSE-MIT"];
+/// Files packed in the archive besides what cargo builds.
+const TEXTS: [&str; 7] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Folders of documents packed in the archive, so that the links between them work there.
+const DOCUMENTS: [&str; 2] = ["docs", "findings"];
 
 /// Packages, made.
 pub(crate) struct Dist {
@@ -72,6 +76,9 @@ fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> 
     fs::copy(binary, to.join("tcptrace"))?;
     for text in TEXTS {
         fs::copy(root.join(text), to.join(text))?;
+    }
+    for folder in DOCUMENTS {
+        copy_files(&root.join(folder), &to.join(folder))?;
     }
     Ok(())
 }

@@ -33,10 +33,10 @@ use tcptrace_core::{
     tcp::TcpFlags,
 };
 
-/// Correlator after which as many ended ones are remembered as ever.
+/// Connections after which as many ended ones are remembered as ever.
 const WARM: u64 = (1 << 16) + CONCURRENT;
 
-/// Correlator of the capture.
+/// Connections of the capture.
 const CAPTURED: u64 = 5_000;
 
 fn decode(criterion: &mut Criterion<ProcessorTime>) {

@@ -14,7 +14,7 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 /// Records of a connection without data.
 pub(crate) const RECORDS: u64 = 17;
 
-/// Correlator that live at the same time.
+/// Connections that live at the same time.
 pub(crate) const CONCURRENT: u64 = 1000;
 
 /// The namespace of all of them.
@@ -198,7 +198,7 @@ impl Traffic {
         Self { connections: 0, now: 1_000_000_000_000 }
     }
 
-    /// Correlator so far.
+    /// Connections so far.
     pub(crate) fn connections(&self) -> u64 {
         self.connections
     }

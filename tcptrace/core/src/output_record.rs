@@ -335,11 +335,11 @@ pub struct EndOutput {
     /// When tracing ended.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// Correlator numbered.
+    /// Connections numbered.
     pub connections: u64,
     /// Of these, still open.
     pub open: u64,
-    /// Correlator forgotten because the table was full.
+    /// Connections forgotten because the table was full.
     pub evicted: u64,
     /// Events taken from the ring.
     pub events: u64,

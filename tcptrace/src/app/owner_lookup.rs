@@ -15,7 +15,7 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Correlator asked for at a time. Others will still be there a second later, or are not worth it.
+/// Connections asked for at a time. Others will still be there a second later, or are not worth it.
 const MOST: usize = 1024;
 
 /// After something has begun to listen, all sockets are listed so many times: a server may start its workers a moment later.

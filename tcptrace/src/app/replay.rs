@@ -104,7 +104,7 @@ struct Replay<'a> {
     pipeline: Pipeline,
     /// The first event of this run, and the latest.
     times: Option<(BootTime, BootTime)>,
-    /// Correlator that ended in runs before this one.
+    /// Connections that ended in runs before this one.
     ended: u64,
     events: u64,
 }

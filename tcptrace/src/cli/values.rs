@@ -75,7 +75,7 @@ pub(super) enum ValueError {
     #[error("'{}' is not a number of connections: give a whole number from 1", .0.escape_debug())]
     Count(String),
     #[error("'{}' is not a number of connections to remember: give a whole number from 1 to {MOST_CONNECTIONS}", .0.escape_debug())]
-    Correlator(String),
+    Connections(String),
     #[error("'{}' is not a length of time: give a number with its unit, such as 500ms, 10s or 5m", .0.escape_debug())]
     Duration(String),
     #[error("'{}' is no time at all: give a length of time above 0, such as 500ms, 10s or 5m", .0.escape_debug())]
@@ -94,7 +94,7 @@ pub(super) fn count(text: &str) -> Result<NonZeroU64, ValueError> {
     text.parse().map_err(|_| ValueError::Count(text.to_owned()))
 }
 
-/// Correlator that are remembered where nothing else is asked for.
+/// Connections that are remembered where nothing else is asked for.
 pub(crate) const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(1_000_000).expect("more than none");
 
 /// The highest limit that can be asked for.
@@ -103,7 +103,7 @@ const MOST_CONNECTIONS: u32 = 1 << 30;
 /// A number of connections to remember.
 pub(super) fn connections(text: &str) -> Result<NonZeroU32, ValueError> {
     let number: Option<NonZeroU32> = text.parse().ok();
-    number.filter(|number| number.get() <= MOST_CONNECTIONS).ok_or_else(|| ValueError::Correlator(text.to_owned()))
+    number.filter(|number| number.get() <= MOST_CONNECTIONS).ok_or_else(|| ValueError::Connections(text.to_owned()))
 }
 
 /// A length of time above 0.

@@ -79,7 +79,7 @@ pub(super) struct Agenda {
     job: Job,
     /// When the next scan for these may begin.
     earliest: BootTime,
-    /// Correlator whose listeners are asked for, no more than [`MOST_SOCKETS`].
+    /// Connections whose listeners are asked for, no more than [`MOST_SOCKETS`].
     listeners: HashSet<Ends>,
     /// When listeners may be asked for again.
     listeners_earliest: BootTime,

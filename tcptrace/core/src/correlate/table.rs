@@ -36,7 +36,7 @@ const MOST_ENDED: usize = 1 << 16;
 /// What is known of a connection whose local port is not: the local address, the remote end and the connection's number.
 type Loose = (IpAddr, IpAddr, u16, u64);
 
-/// Everything that is remembered. Correlator lie in a slab; the index holds places in it, not copies of the keys.
+/// Everything that is remembered. Connections lie in a slab; the index holds places in it, not copies of the keys.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Table {
     hasher: RandomState,

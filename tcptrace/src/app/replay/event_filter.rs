@@ -28,7 +28,7 @@ fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
         Event::State(change) => return filter.matches(end(change.local), end(change.remote), Ends::LocalIsFirst),
         Event::Hint(hint) => return filter.matches(end(hint.local), end(hint.remote), Ends::LocalIsFirst),
         Event::Owner(owner) => return filter.matches(end(owner.local), end(owner.remote), Ends::LocalIsFirst),
-        // Correlator that match come to any of them.
+        // Connections that match come to any of them.
         Event::Listener(_) | Event::Loss(_) => return true,
     };
     let named = |name| filter.interfaces.iter().any(|wanted| wanted == name);

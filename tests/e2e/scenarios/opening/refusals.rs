@@ -1,4 +1,4 @@
-//! Correlator that are refused: by a reset, and by a packet filter, with a reset and with an ICMP error.
+//! Connections that are refused: by a reset, and by a packet filter, with a reset and with an ICMP error.
 
 use std::{
     io::ErrorKind,

@@ -1,4 +1,4 @@
-//! Correlator that were open before tracing began.
+//! Connections that were open before tracing began.
 
 use serde_json::json;
 use tcptrace_tests::{Ends, Netns, SOME, assert_record, but, is_type, receive, send};

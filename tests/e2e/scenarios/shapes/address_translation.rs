@@ -1,4 +1,4 @@
-//! Correlator on both sides of an address translation: two of them, and the second names the first.
+//! Connections on both sides of an address translation: two of them, and the second names the first.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -11,7 +11,7 @@ use tcptrace_tests::{Actor, Netns, SOME, TRAFFIC_LIMIT, Traffic, assert_record, 
 
 use super::{Plain, start, wait_told};
 
-/// Correlator, so many that each process gets some where the kernel deals them out.
+/// Connections, so many that each process gets some where the kernel deals them out.
 const COUNT: usize = 40;
 
 pub(super) fn traffic() -> Command {

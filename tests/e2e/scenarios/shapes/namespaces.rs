@@ -1,4 +1,4 @@
-//! Correlator of other network namespaces: their states come through, their segments do not.
+//! Connections of other network namespaces: their states come through, their segments do not.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

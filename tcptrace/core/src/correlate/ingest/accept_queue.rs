@@ -27,7 +27,7 @@ pub struct Unanswered {
     pub remote: Endpoint,
 }
 
-/// Correlator whose listeners are to be asked for, each once.
+/// Connections whose listeners are to be asked for, each once.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Queues {
     unanswered: VecDeque<Place>,

@@ -37,7 +37,7 @@ const SPARE_SOCKETS: usize = 1 << 16;
 #[derive(Debug)]
 pub(in crate::correlate) struct Room {
     most: usize,
-    /// Correlator of which nothing but an attempt was seen.
+    /// Connections of which nothing but an attempt was seen.
     unproven: usize,
     /// Where these began, oldest first, with others that have become more than that or are gone.
     attempts: VecDeque<Place>,

@@ -16,9 +16,9 @@ pub(crate) struct Invariants {
     awaited: VecDeque<Event>,
     /// The highest number given to a connection.
     numbered: u64,
-    /// Correlator that are owed a close.
+    /// Connections that are owed a close.
     open: BTreeSet<u64>,
-    /// Correlator whose last record was written.
+    /// Connections whose last record was written.
     over: BTreeSet<u64>,
     /// The handshake of this one was not seen, and its close stands behind it.
     unseen: Option<u64>,

@@ -8,7 +8,7 @@ use crate::event::BootTime;
 /// How many connections are followed at the same time; the oldest ones are given up first.
 const MOST: usize = 1 << 16;
 
-/// Correlator by number. Whoever changes one does so by [`Table::change`], or takes it out and puts it back, so that
+/// Connections by number. Whoever changes one does so by [`Table::change`], or takes it out and puts it back, so that
 /// deadlines are right.
 #[derive(Debug, Default)]
 pub(super) struct Table {

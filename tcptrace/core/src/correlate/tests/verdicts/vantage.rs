@@ -1,4 +1,4 @@
-//! Correlator of which only a part can be seen from here.
+//! Connections of which only a part can be seen from here.
 
 use super::*;
 use crate::correlate::Correlated;

@@ -1,8 +1,13 @@
-//! The README says what the program is: every option, every field of every record, every word of a verdict.
+//! The documents say what the program is: every option, every field of every record, every word of a verdict.
+
+mod commands;
+mod links;
+mod pictures;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    fs,
+    path::{Path, PathBuf},
     process::Command,
     str::Chars,
 };
@@ -10,12 +15,38 @@ use std::{
 use serde_json::{Map, Value};
 use tcptrace_tests::{binary, output};
 
-const README: &str = include_str!("../../README.md");
+/// Where the documents' paths begin.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
-/// What lies between a heading and the next one.
-fn section(heading: &str) -> &'static str {
-    let (_, behind) = README.split_once(&format!("\n## {heading}\n")).expect("the README has this heading");
-    behind.split_once("\n## ").map_or(behind, |(section, _)| section)
+/// Every document, as its path from the root of the tree.
+fn documents() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["", "docs", "findings"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder of the tree") {
+            let path = Path::new(folder).join(entry.expect("an entry of the folder").file_name());
+            found.extend(Some(path).filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The text of a document.
+#[track_caller]
+fn read(document: impl AsRef<Path>) -> String {
+    let path = root().join(document);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()))
+}
+
+/// The text between a heading of a document and the next one.
+#[track_caller]
+fn section(document: &str, heading: &str) -> String {
+    let text = read(document);
+    let (_, behind) =
+        text.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{document} has no heading {heading}"));
+    behind.split_once("\n## ").map_or(behind, |(section, _)| section).to_owned()
 }
 
 /// The first two cells of each row of the tables in it, headings included. A bar within a cell becomes a slash.
@@ -34,14 +65,18 @@ fn options(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.len() > 1 && word.starts_with('-'))
 }
 
-#[test]
-fn every_option_is_in_the_table_and_no_other() {
+/// The options that the program's help names.
+fn options_there() -> BTreeSet<String> {
     let help = output(Command::new(binary()).arg("--help"));
     // What is said about an option stands further to the right.
     let said = help.lines().filter(|line| line.starts_with("  ") && !line.starts_with("          "));
-    let there: BTreeSet<_> =
-        said.filter(|line| line.trim_start().starts_with('-')).flat_map(options).map(str::to_owned).collect();
-    let told: BTreeSet<_> = rows(section("Options"))
+    said.filter(|line| line.trim_start().starts_with('-')).flat_map(options).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_option_is_in_the_table_and_no_other() {
+    let there = options_there();
+    let told: BTreeSet<_> = rows(&section("docs/options.md", "All options"))
         .iter()
         .flat_map(|(cell, _)| options(cell).map(str::to_owned).collect::<Vec<_>>())
         .collect();
@@ -76,7 +111,7 @@ impl Fields {
 /// The JSON Schema.
 struct Schema {
     root: Value,
-    /// Definitions whose fields the README has told.
+    /// Definitions whose fields the documents have told.
     told: BTreeSet<String>,
 }
 
@@ -116,12 +151,12 @@ impl Schema {
 #[test]
 fn every_field_of_every_record_is_in_the_table_and_no_other() {
     const EVERYWHERE: [&str; 3] = ["type", "time", "boot_ns"];
-    let json = section("JSON lines");
+    let json = section("docs/json.md", "Records");
     for field in EVERYWHERE {
         assert!(json.contains(&format!("`{field}`")), "{field}");
     }
     let mut schema = Schema::read();
-    let mut rows: BTreeMap<_, _> = rows(json).into_iter().collect();
+    let mut rows: BTreeMap<_, _> = rows(&json).into_iter().collect();
     for record in schema.root["oneOf"].as_array().expect("one schema for each type").clone() {
         let kind = record["properties"]["type"]["const"].as_str().expect("a type").to_owned();
         let row = rows.remove(&format!("`{kind}`")).unwrap_or_else(|| panic!("the table has no row for {kind}"));
@@ -136,6 +171,7 @@ fn every_field_of_every_record_is_in_the_table_and_no_other() {
 #[test]
 fn every_word_that_a_field_can_say_is_explained() {
     let schema = Schema::read();
+    let explained: String = ["json", "verdicts", "limitations"].map(|name| read(format!("docs/{name}.md"))).concat();
     let mut words = 0;
     for (name, definition) in schema.definitions() {
         // The protocol's own words.
@@ -145,7 +181,7 @@ fn every_word_that_a_field_can_say_is_explained() {
         let listed = [&definition["enum"], &definition["items"]["enum"]].into_iter().filter_map(Value::as_array);
         let described = definition["oneOf"].as_array().into_iter().flatten().map(|one| &one["const"]);
         for word in listed.flatten().chain(described).filter_map(Value::as_str) {
-            assert!(README.contains(&format!("`{word}`")), "{name} can be {word}");
+            assert!(explained.contains(&format!("`{word}`")), "{name} can be {word}");
             words += 1;
         }
     }
@@ -154,16 +190,25 @@ fn every_word_that_a_field_can_say_is_explained() {
 
 #[test]
 fn every_task_is_one_of_xtask() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../xtask/src/commands");
-    let tasks: BTreeSet<&str> = README
-        .split("cargo xtask ")
-        .skip(1)
-        .filter_map(|behind| behind.split(|character: char| !character.is_ascii_lowercase()).next())
+    let there: BTreeSet<String> = fs::read_dir(root().join("xtask/src/commands"))
+        .expect("the folder of the tasks")
+        .filter_map(|entry| Some(entry.expect("an entry").path().file_stem()?.to_str()?.to_owned()))
         .collect();
-    for task in ["run", "install", "test", "vm", "check", "build", "bench", "dist", "fuzz"] {
-        assert!(tasks.contains(task), "{task} is not mentioned");
+    let tasks = |text: &str| -> BTreeSet<String> {
+        let names = text.split("cargo xtask ").skip(1);
+        let names = names.filter_map(|behind| behind.split(|character: char| !character.is_ascii_lowercase()).next());
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    assert_eq!(tasks(&read("CONTRIBUTING.md")), there, "CONTRIBUTING.md names all tasks");
+    for document in documents() {
+        for task in tasks(&read(&document)) {
+            assert!(there.contains(&task), "{}: `cargo xtask {task}` does not exist", document.display());
+        }
     }
-    for task in tasks {
-        assert!(folder.join(task).with_extension("rs").is_file(), "`cargo xtask {task}` does not exist");
-    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 200, "the README has {lines} lines: reference belongs in docs/");
 }
