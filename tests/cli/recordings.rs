@@ -209,7 +209,7 @@ fn filters_and_limits_apply_as_to_captures() {
     }
     let read = read(&lines, &["-i", "lo"]);
     assert_eq!(read.only("end")["events"], 1, "the listener uses them all");
-    assert!(read.log.contains("--interface applies to segments alone"), "{}", read.log);
+    assert!(read.log.contains("--interface applies to segments only"), "{}", read.log);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which types of records go to stdout.
+//! The types of records that `--emit` sends to stdout.
 
 use std::{
     fmt::{self, Debug, Display, Formatter},
@@ -12,9 +12,9 @@ use thiserror::Error;
 pub struct Emit(u8);
 
 impl Emit {
-    /// None of them.
+    /// The empty set.
     pub const NONE: Self = Self(0);
-    /// State changes of sockets, and hints.
+    /// State changes of sockets, owners and hints.
     pub const STATE: Self = Self(1 << 0);
     /// Segments, and ICMP errors.
     pub const SEGMENT: Self = Self(1 << 1);
@@ -22,13 +22,13 @@ impl Emit {
     pub const HANDSHAKE: Self = Self(1 << 2);
     /// Closes.
     pub const CLOSE: Self = Self(1 << 3);
-    /// All of these.
+    /// All of them.
     pub const ALL: Self = Self(0b1111);
 
     const NAMES: [(&str, Self); 4] =
         [("state", Self::STATE), ("segment", Self::SEGMENT), ("handshake", Self::HANDSHAKE), ("close", Self::CLOSE)];
 
-    /// Whether everything in `other` is in this set.
+    /// Returns whether this set includes all of `other`.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -45,7 +45,7 @@ impl Default for Emit {
 #[error("'{}' is no type of record: give any of state,segment,handshake,close", .0.escape_debug())]
 pub struct EmitError(String);
 
-/// Reads a list of names, `handshake,close`. Spaces around names do not count.
+/// Parses a comma-separated list of names, such as `handshake,close`. Spaces around names are ignored.
 impl FromStr for Emit {
     type Err = EmitError;
 
@@ -57,7 +57,7 @@ impl FromStr for Emit {
     }
 }
 
-/// The names, as [`Emit::from_str`] reads them.
+/// The names as [`Emit::from_str`] parses them.
 impl Display for Emit {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let named = Self::NAMES.iter().filter(|(_, emit)| self.contains(*emit));

@@ -37,7 +37,7 @@ fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     })
 }
 
-/// What is not there in the record of a SYN without a SYN,ACK.
+/// The fields that the record of a SYN without a SYN,ACK lacks.
 fn no_synack() -> Value {
     json!({
         "server": { "isn": null, "options": null },
@@ -46,7 +46,7 @@ fn no_synack() -> Value {
     })
 }
 
-/// What is not there where the client's socket is not on this host.
+/// The fields that are missing if the client's socket is not on this host.
 fn no_client_socket() -> Value {
     json!({ "client": { "pid": null, "comm": null }, "connect_ns": null })
 }

@@ -99,7 +99,7 @@ impl<'a> Plain<'a> {
         Self { netns, client, server, here: (true, true), bytes: (UP, DOWN) }
     }
 
-    /// What must be said of how it opened.
+    /// The expected verdict on its opening.
     fn handshake(&self) -> Value {
         let end = |address: SocketAddr, process: Process| {
             let Process { pid, comm } = process;
@@ -118,7 +118,7 @@ impl<'a> Plain<'a> {
         })
     }
 
-    /// What must be said of how it closed.
+    /// The expected verdict on its close.
     fn close(&self) -> Value {
         let end = |address: SocketAddr, process: Process| {
             let Process { pid, comm } = process;

@@ -1,4 +1,4 @@
-//! `cargo xtask check`: everything that can be said about the code without running it.
+//! `cargo xtask check`: checks the code without running it.
 
 use std::{env::consts::ARCH, process::Command};
 
@@ -12,7 +12,7 @@ use crate::{process, project::Project};
 pub(crate) struct Check {}
 
 impl Check {
-    /// Stops at the first complaint.
+    /// Runs all checks, and stops at the first that fails.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         let steps = [
@@ -45,7 +45,7 @@ fn format_fuzz_targets(project: &Project) -> Command {
     cargo
 }
 
-/// All that is compiled for the host, tests included.
+/// Lints of all code compiled for the host, including tests.
 fn lint(project: &Project) -> Command {
     let mut cargo = project.cargo("clippy");
     cargo.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
@@ -68,20 +68,20 @@ fn lint_kernel_programs(project: &Project) -> Command {
     cargo
 }
 
-/// They are compiled as everybody compiles, since neither a sanitizer nor coverage matters here.
+/// They are compiled without a sanitizer and without coverage, which do not matter here.
 fn lint_fuzz_targets(project: &Project) -> Command {
     let mut cargo = project.cargo("clippy");
     cargo
         .args(["--all-targets", "--locked", "--manifest-path"])
         .arg(project.fuzz_package().join("Cargo.toml"))
-        // Most of what they need has been compiled there.
+        // Most of their dependencies have been compiled there.
         .arg("--target-dir")
         .arg(project.target_dir())
         .args(["--", "-D", "warnings"]);
     cargo
 }
 
-/// The documentation: above all that no link in it leads nowhere.
+/// The documentation, in particular its links.
 fn document(project: &Project) -> Command {
     let mut cargo = project.cargo("doc");
     cargo.args(["--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings");

@@ -116,7 +116,7 @@ fn a_listener_with_room_is_not_the_reason_why_nobody_answers() {
     assert_eq!((&hint["queue"], &hint["queue_full"]), (&json!({ "length": 0, "limit": 0 }), &Value::Null), "{hint}");
 }
 
-/// Whether it tells how full a listener's queue is.
+/// Returns whether it tells how full a listener's queue is.
 fn is_queue(record: &Value) -> bool {
     is_type(record, "hint") && record["name"] == "accept_queue"
 }
