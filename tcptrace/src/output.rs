@@ -1,22 +1,21 @@
 //! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
 //! reader.
 
-use std::{ops::AddAssign, sync::LazyLock, time::Duration};
+use std::{ops::AddAssign, path::Path, time::Duration};
 
 use bytes::Bytes;
-use jiff::tz::TimeZone;
 use log::error;
 
 use crate::{
     causes::with_causes,
-    cli::{DEFAULT_COLUMNS, Emit, Options, OutputFormat},
     sink::{BUDGET, Finish, Offer, Reopening, Sink, SinkEnd, SinkError},
 };
 use tcptrace_core::{
     correlate::Correlated,
     event::BootTime,
+    filter::Emit,
     output_record::OutputRecord,
-    render::{Drawing, Events, Json, Render, Timeline},
+    render::{Json, Render},
 };
 
 /// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
@@ -24,9 +23,6 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// Capacity of a chunk in bytes: the last record may exceed [`CHUNK_BYTES`].
 const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
-
-/// The time zone of this host, or that of the environment variable `TZ`.
-static TIME_ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
 /// The name of stdout in messages.
 const STDOUT: &str = "stdout";
@@ -140,40 +136,24 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens the destinations that the options name. Records are dropped if a reader is too slow.
+    /// Opens stdout, which gets the records in `emit` as `render` makes them, and a file that gets all of them as JSON lines.
+    /// Records are dropped if a reader is too slow.
     ///
     /// # Errors
-    /// When the file of `--write` cannot be opened, or a thread for writing cannot be started.
-    pub fn open(options: &Options) -> Result<Self, SinkError> {
-        let file = match &options.write {
+    /// When the file cannot be opened, or a thread for writing cannot be started.
+    pub fn open(render: Box<dyn Render>, emit: Emit, file: Option<&Path>) -> Result<Self, SinkError> {
+        let file = match file {
             Some(path) => Some(Destination::new(Box::new(Json), Emit::ALL, Sink::file(path, BUDGET)?)),
             None => None,
-        };
-        let (render, emit): (Box<dyn Render>, Emit) = match options.output {
-            OutputFormat::Json => (Box::new(Json), options.emit),
-            OutputFormat::Timeline => {
-                let Options { color, absolute_seq, unicode, .. } = *options;
-                let drawing = Drawing { color, absolute_seq, unicode, zone: &TIME_ZONE };
-                let columns = options.columns;
-                (Box::new(Timeline::new(drawing, move || columns.unwrap_or_else(terminal_columns).into())), Emit::ALL)
-            }
-            OutputFormat::Events => {
-                let Options { color, absolute_seq, unicode, .. } = *options;
-                (Box::new(Events { color, absolute_seq, unicode, zone: &TIME_ZONE }), Emit::ALL)
-            }
         };
         Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
     }
 
-    /// Opens the destinations that the options name. Waits for slow readers instead of dropping records.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn patient(options: &Options) -> Result<Self, SinkError> {
-        let mut output = Self::open(options)?;
-        output.stdout.patient = true;
-        output.file.iter_mut().for_each(|file| file.patient = true);
-        Ok(output)
+    /// This output, waiting for slow readers instead of dropping records.
+    pub fn patient(mut self) -> Self {
+        self.stdout.patient = true;
+        self.file.iter_mut().for_each(|file| file.patient = true);
+        self
     }
 
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
@@ -282,11 +262,6 @@ impl Output {
         }
         is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed) && complete
     }
-}
-
-/// Width of the terminal on stdout in columns.
-fn terminal_columns() -> u16 {
-    terminal_size::terminal_size_of(std::io::stdout()).map_or(DEFAULT_COLUMNS, |(columns, _)| columns.0)
 }
 
 /// Returns whether a destination counts as complete, and logs why if not. A reader that has gone is no failure; one that has

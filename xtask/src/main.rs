@@ -6,6 +6,7 @@
 mod commands;
 mod dist;
 mod files;
+mod layers;
 mod process;
 mod project;
 mod root;

@@ -56,6 +56,11 @@ impl Project {
         CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
     }
 
+    /// Installs the standard library for another target where it is missing.
+    pub(crate) fn ensure_target(&self, target: &str) -> Result<()> {
+        self.toolchain.ensure_target(target)
+    }
+
     /// Builds tcptrace, including the kernel programs, which its build script compiles.
     pub(crate) fn build(&self, profile: Profile) -> Result<()> {
         let mut cargo = self.cargo("build");
@@ -69,7 +74,7 @@ impl Project {
     /// Builds a static tcptrace, and returns its path.
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
         let target = self.static_target();
-        self.toolchain.ensure_target(&target)?;
+        self.ensure_target(&target)?;
         let mut cargo = self.cargo("build");
         process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;
         Ok(self.target_dir().join(target).join("release").join("tcptrace"))

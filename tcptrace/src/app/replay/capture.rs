@@ -8,8 +8,8 @@ use rustix::system::uname;
 
 use super::{Progress, Replay};
 use crate::{
+    app::stdout_format,
     cli::{Options, Segments},
-    output::Output,
     pipeline::Pipeline,
 };
 use tcptrace_core::{
@@ -31,7 +31,8 @@ pub(super) fn replay<R: Read>(
     options: &Options,
     progress: Progress,
 ) -> Result<ExitCode> {
-    let mut pipeline = Pipeline::new(NO_NAMESPACE, Describer::of_capture(), Output::patient(options)?, None);
+    let mut pipeline =
+        Pipeline::new(NO_NAMESPACE, Describer::of_capture(), stdout_format::open(options)?.patient(), None);
     pipeline.limit(options.max_connections);
     pipeline.control_only = options.segments == Segments::Control;
     let mut replay = Replay::new(options, name, progress, pipeline);
