@@ -308,6 +308,6 @@ fn emit_of_correlated(correlated: &Correlated) -> Emit {
         Correlated::Segment(_) | Correlated::Icmp(_) => Emit::SEGMENT,
         Correlated::Handshake(_) => Emit::HANDSHAKE,
         Correlated::Close(_) => Emit::CLOSE,
-        Correlated::Loss(_) => Emit::NONE,
+        Correlated::Loss(_) | Correlated::StateGap(..) => Emit::NONE,
     }
 }

@@ -50,6 +50,13 @@ impl Pipeline {
         Self::with(Correlator::new(netns), describer, output, kernel_threads)
     }
 
+    /// A pipeline for the frames of a capture, which holds every segment.
+    pub fn of_capture(netns: u32, describer: Describer, output: Output) -> Self {
+        let mut pipeline = Self::with(Correlator::new(netns), describer, output, None);
+        pipeline.expect_all_segments();
+        pipeline
+    }
+
     /// A pipeline for recorded events, which have been through a live one before.
     pub fn recorded(netns: u32, describer: Describer, output: Output) -> Self {
         Self::with(Correlator::recorded(netns), describer, output, None)
@@ -83,6 +90,11 @@ impl Pipeline {
             events: 0,
             undecodable: false,
         }
+    }
+
+    /// Tells the correlator that every segment comes, and not only those that open and close connections.
+    pub fn expect_all_segments(&mut self) {
+        self.correlator.expect_all_segments();
     }
 
     /// Sets the largest number of connections to remember.
@@ -195,7 +207,7 @@ impl Pipeline {
 
     /// Number of events seen and of records lost, since the start.
     pub fn counts(&self) -> (u64, u64) {
-        (self.events, self.ledger.total())
+        (self.events, self.ledger.total() + self.correlator.state_gaps())
     }
 
     /// Handles an event of a capture or a recording.

@@ -20,6 +20,7 @@
 mod dedup;
 mod ingest;
 mod output;
+mod receiver;
 mod reorder;
 mod table;
 mod verdict;
@@ -59,6 +60,12 @@ pub struct Correlator {
     listeners: Listeners,
     owners: Owners,
     queues: Queues,
+    /// State changes that must have been missed, as the next one of the same socket showed.
+    state_gaps: u64,
+    /// The connection of which the last one was.
+    gap_in: u64,
+    /// Every segment of every connection comes, and not only those that open and close them.
+    all_segments: bool,
 }
 
 impl Correlator {
@@ -79,7 +86,16 @@ impl Correlator {
             listeners: Listeners::default(),
             owners: Owners::default(),
             queues: Queues::default(),
+            state_gaps: 0,
+            gap_in: 0,
+            all_segments: false,
         }
+    }
+
+    /// Every segment comes, as from a capture, and not only those that the kernel programs choose: what has not been seen is not
+    /// taken to have been sent.
+    pub fn expect_all_segments(&mut self) {
+        self.all_segments = true;
     }
 
     /// Remembers no more than this many connections.
@@ -128,6 +144,11 @@ impl Correlator {
         }
     }
 
+    /// State changes that must have been missed: each shows where the next change of its socket comes.
+    pub fn state_gaps(&self) -> u64 {
+        self.state_gaps
+    }
+
     /// How many connections there have been.
     pub fn totals(&self) -> Totals {
         self.table.totals()
@@ -162,7 +183,13 @@ impl Correlator {
         }
         let touched = match event {
             Event::State(change) => {
+                let known = self.state_gaps;
                 let (placed, at) = self.place_state(change);
+                if self.state_gaps > known {
+                    let (count, total) = (self.state_gaps - known, self.state_gaps);
+                    let loss = Loss { at: change.at, source: LossSource::State, count, total };
+                    emit(Correlated::StateGap(loss, self.gap_in));
+                }
                 if let Some(at) = at {
                     self.introduce(at, emit);
                 }
@@ -233,14 +260,14 @@ impl Correlator {
     }
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, here) = (self.table.gaps, self.netns);
+        let (gaps, here, all) = (self.table.gaps, self.netns, self.all_segments);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;
             emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, here))));
         }
-        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here))));
+        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here, all))));
         self.table.end(at, now);
     }
 }

@@ -64,7 +64,8 @@ impl Describer {
             Correlated::Owner(placed) => OutputRecord::Owner(self.owner(&placed)),
             Correlated::Listener(owner) => OutputRecord::Owner(self.listener(&owner)),
             Correlated::Hint(placed) => OutputRecord::Hint(self.hint(&placed)),
-            Correlated::Loss(loss) => OutputRecord::Lost(self.lost(&loss)),
+            Correlated::Loss(loss) => OutputRecord::Lost(self.lost(&loss, None)),
+            Correlated::StateGap(loss, conn) => OutputRecord::Lost(self.lost(&loss, Some(conn))),
             Correlated::Handshake(record) => {
                 OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), record })
             }
@@ -185,8 +186,8 @@ impl Describer {
         }
     }
 
-    fn lost(&self, loss: &Loss) -> LostOutput {
-        LostOutput { stamp: self.stamp(loss.at), source: loss.source, count: loss.count, total: loss.total }
+    fn lost(&self, loss: &Loss, conn: Option<u64>) -> LostOutput {
+        LostOutput { stamp: self.stamp(loss.at), conn, source: loss.source, count: loss.count, total: loss.total }
     }
 
     /// An interface's name. One that nobody has told of has its number for a name.

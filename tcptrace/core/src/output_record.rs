@@ -293,11 +293,15 @@ pub struct LostOutput {
     /// When it was noticed.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
+    /// The connection whose socket has left a state that it was not seen to enter: the kernel told of no loss. Only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub conn: Option<u64>,
     /// What was lost.
     pub source: LossSource,
     /// How much since the last such entry.
     pub count: u64,
-    /// How much since tracing began.
+    /// How much since tracing began; what was noticed by a connection alone is counted by itself.
     pub total: u64,
 }
 

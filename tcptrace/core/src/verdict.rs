@@ -45,7 +45,9 @@ pub enum Outcome {
     TimedOut,
     /// The client's application closed first.
     Cancelled,
-    /// Nothing came for 63 s, or until tracing ended.
+    /// connect() found no free local port.
+    NoPort,
+    /// Nothing came for 65 s, or until tracing ended.
     Unanswered,
 }
 
@@ -209,6 +211,12 @@ pub enum ResetCause {
     Killed,
     /// Keep-alive probes were not answered.
     Keepalive,
+    /// A FIN met a FIN_WAIT2 that had expired: the connection was over at the end that sent the reset.
+    LateFin,
+    /// The last ACK of the handshake met a full accept queue, so that the server never had a socket.
+    QueueFull,
+    /// The other end kept its window closed until this one gave up.
+    ZeroWindow,
     /// There is no proof.
     Unknown,
 }

@@ -22,6 +22,8 @@ pub enum Correlated {
     Hint(CorrelatedHint),
     /// A gap.
     Loss(Loss),
+    /// Changes of a connection's sockets' states must have been missed: the next one of the socket follows.
+    StateGap(Loss, u64),
     /// What came of a connection's handshake.
     Handshake(Box<Handshake>),
     /// How a connection ended.

@@ -17,8 +17,11 @@ pub(in crate::correlate) const LONGEST: u64 = 50_000_000;
 /// More events than this do not wait for the ring to run empty.
 const LONG: usize = 1 << 14;
 
+/// Sockets that have closed lately, of which the ports are remembered.
+const CLOSED: usize = 1024;
+
 /// Events that wait, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::correlate) struct Waiting {
     /// With whether it is incomplete itself, or only stands behind one that is.
     queue: VecDeque<(Event, bool)>,
@@ -26,23 +29,58 @@ pub(in crate::correlate) struct Waiting {
     front: u64,
     /// Incomplete events by their socket.
     incomplete: HashMap<SocketKey, u64>,
+    /// The local ports of sockets that have closed lately: one that connects again still has the port of the attempt before
+    /// (inet_sport, which tcp_v4_connect of net/ipv4/tcp_ipv4.c does not clear), until another is chosen.
+    closed: Box<[Option<(SocketKey, u16)>]>,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            front: 0,
+            incomplete: HashMap::default(),
+            closed: vec![None; CLOSED].into_boxed_slice(),
+        }
+    }
 }
 
 impl Waiting {
     /// Takes the event if it has to wait; false if it may go on at once.
     pub(in crate::correlate) fn take(&mut self, event: &Event) -> bool {
-        if self.queue.is_empty() && !is_incomplete(event) {
+        let incomplete = self.is_incomplete(event);
+        self.note_port(event);
+        if self.queue.is_empty() && !incomplete {
             return false;
         }
         self.complete(event);
-        if is_incomplete(event)
-            && let Event::State(change) = event
-        {
+        if incomplete && let Event::State(change) = event {
             let number = self.front + self.queue.len() as u64;
             self.incomplete.insert(change.socket, number);
         }
-        self.queue.push_back((*event, is_incomplete(event)));
+        self.queue.push_back((*event, incomplete));
         true
+    }
+
+    /// Remembers the port that a socket has as it closes.
+    fn note_port(&mut self, event: &Event) {
+        if let Event::State(StateChange { new: TcpState::Close, socket, local, .. }) = event
+            && let Some(slot) = self.closed.get_mut(slot_of(*socket))
+        {
+            *slot = Some((*socket, local.port));
+        }
+    }
+
+    fn is_incomplete(&self, event: &Event) -> bool {
+        let Event::State(StateChange { socket, old, new, local, remote, .. }) = event else { return false };
+        match (old, new) {
+            (_, TcpState::SynSent) if local.port == 0 => true,
+            (TcpState::Close, TcpState::SynSent) => {
+                self.closed.get(slot_of(*socket)).is_some_and(|known| *known == Some((*socket, local.port)))
+            }
+            (TcpState::Listen, TcpState::SynRecv) => remote.port == 0,
+            _ => false,
+        }
     }
 
     /// The next event that need not wait any more.
@@ -51,9 +89,13 @@ impl Waiting {
         if *incomplete && now < event.at().plus(LONGEST) {
             return None;
         }
-        let (event, incomplete) = self.queue.pop_front()?;
-        if incomplete && let Event::State(change) = &event {
+        let (mut event, incomplete) = self.queue.pop_front()?;
+        if incomplete && let Event::State(change) = &mut event {
             self.incomplete.remove(&change.socket);
+            if change.new == TcpState::SynSent {
+                // It may be the port of an attempt before.
+                change.local.port = 0;
+            }
         }
         self.front += 1;
         Some(event)
@@ -97,11 +139,7 @@ impl Waiting {
     }
 }
 
-fn is_incomplete(event: &Event) -> bool {
-    let Event::State(StateChange { old, new, local, remote, .. }) = event else { return false };
-    match (old, new) {
-        (_, TcpState::SynSent) => local.port == 0,
-        (TcpState::Listen, TcpState::SynRecv) => remote.port == 0,
-        _ => false,
-    }
+/// Sockets are objects of one size, some hundreds of bytes long.
+fn slot_of(socket: SocketKey) -> usize {
+    (socket.0 >> 6) as usize % CLOSED
 }

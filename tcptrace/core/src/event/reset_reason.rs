@@ -94,6 +94,23 @@ impl ResetReason {
     }
 }
 
+impl ResetReason {
+    /// Whether the socket that sends the reset ends with it, rather than refusing a segment.
+    pub const fn ends_socket(self) -> bool {
+        matches!(
+            self,
+            Self::NotSpecified
+                | Self::TcpAbortOnData
+                | Self::TcpAbortOnClose
+                | Self::TcpAbortOnLinger
+                | Self::TcpAbortOnMemory
+                | Self::TcpState
+                | Self::TcpKeepaliveTimeout
+                | Self::TcpDisconnectWithData
+        )
+    }
+}
+
 impl fmt::Display for ResetReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.name()) {

@@ -196,7 +196,7 @@ pub(crate) fn hint() -> HintOutput {
 }
 
 pub(crate) fn lost() -> LostOutput {
-    LostOutput { stamp: stamp(), source: LossSource::State, count: 12, total: 45 }
+    LostOutput { stamp: stamp(), conn: None, source: LossSource::State, count: 12, total: 45 }
 }
 
 pub(crate) fn end() -> EndOutput {

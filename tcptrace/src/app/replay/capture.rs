@@ -31,8 +31,8 @@ pub(super) fn replay<R: Read>(
     options: &Options,
     progress: Progress,
 ) -> Result<ExitCode> {
-    let mut pipeline =
-        Pipeline::new(NO_NAMESPACE, Describer::of_capture(), stdout_format::open(options)?.patient(), None);
+    let output = stdout_format::open(options)?.patient();
+    let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), output);
     pipeline.limit(options.max_connections);
     pipeline.control_only = options.segments == Segments::Control;
     let mut replay = Replay::new(options, name, progress, pipeline);

@@ -4,10 +4,25 @@ use super::accept_queue;
 use crate::{
     correlate::{
         CorrelatedHint, Correlator,
-        table::{connection::Key, endpoint::ResetHint},
+        table::{
+            connection::Key,
+            endpoint::{End, ResetHint},
+        },
     },
     event::{Hint, HintName},
 };
+
+/// How long after its socket has gone to CLOSE an end's reset may come, in nanoseconds.
+const RESET_FOLLOWS: u64 = 50_000_000;
+
+/// Whether a reset goes with the end of the socket that sends it: it does not refuse a segment, and follows the CLOSE.
+fn ends_its_socket(end: &End, hint: &Hint) -> bool {
+    let aborts = match hint.reason {
+        None => hint.socket.is_some(),
+        Some(reason) => reason.ends_socket(),
+    };
+    aborts && end.closed().is_some_and(|closed| hint.at.since(closed.at) < RESET_FOLLOWS)
+}
 
 impl Correlator {
     /// Finds the hint's connection; none is begun by a hint.
@@ -17,7 +32,13 @@ impl Correlator {
         let socket = hint.socket.and_then(|socket| self.table.sockets.get(socket)).copied();
         // A listener has no connection itself: what is sent on its behalf belongs to one that has no socket yet.
         let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn()?)?, socket.side())));
-        let found = of_socket.or_else(|| Some((self.table.find(&key)?, from)));
+        // Who has only just sent a SYN refuses what comes for the connection before.
+        let by_ends = || {
+            let newest = self.table.find(&key)?;
+            let waits = self.table.get(newest).is_some_and(|conn| !conn.answered && conn.end(from).sent_syn);
+            Some(self.table.previous(newest).filter(|_| waits).unwrap_or(newest))
+        };
+        let found = of_socket.or_else(|| Some((by_ends()?, from)));
         if let Some((at, side)) = found
             && let Some(conn) = self.table.get_mut(at)
         {
@@ -25,6 +46,10 @@ impl Correlator {
                 HintName::SendReset => {
                     let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
                     conn.end_mut(side).learn_reset(reset);
+                    if ends_its_socket(conn.end(side), hint) {
+                        conn.end_mut(side.other()).withdraw_unseen_reset();
+                        conn.accept_reset(side, hint.at);
+                    }
                 }
                 HintName::AcceptQueue => accept_queue::learn(conn, hint),
                 HintName::RetransmitSynack => {}

@@ -1,8 +1,11 @@
 //! The two connections that one is before and after an address translation: other ends, the same sequence numbers.
 
-use crate::correlate::table::{
-    Table,
-    connection::{Connection, Place},
+use crate::{
+    correlate::table::{
+        Table,
+        connection::{Connection, Place},
+    },
+    event::BootTime,
 };
 
 /// Handshakes remembered. Both sides of a translation are seen within what it takes to pass a host.
@@ -11,11 +14,17 @@ const SLOTS: usize = 1024;
 /// The handshakes that have been answered lately, by the ISNs of both ends.
 #[derive(Debug)]
 pub(in crate::correlate) struct Translations {
-    slots: Box<[Option<(Isns, Place, u64)>]>,
+    slots: Box<[Option<Answered>]>,
 }
+
+/// A handshake that has been answered: its ISNs, its connection with its number, and when its SYN,ACK came.
+type Answered = (Isns, Place, u64, BootTime);
 
 /// Of the client and of the server.
 type Isns = (u32, u32);
+
+/// Both sides of a translation are seen within this time, in nanoseconds; equal ISNs later are another connection's.
+const SAME_MOMENT: u64 = 1_000_000_000;
 
 impl Default for Translations {
     fn default() -> Self {
@@ -27,21 +36,23 @@ impl Translations {
     /// The connection at `at` has been answered: whichever of it and its other side has been numbered later names the other.
     pub(in crate::correlate) fn note(&mut self, table: &mut Table, at: u32) {
         let Some((conn, place)) = table.get(at).zip(table.place(at)) else { return };
-        let number = conn.number;
+        let (number, now) = (conn.number, conn.last);
         let Some(isns) = isns(conn) else { return };
         // Both are random; a remainder is below the length.
         let index = (isns.0 ^ isns.1) as usize % SLOTS;
         let Some(slot) = self.slots.get_mut(index) else { return };
         match *slot {
-            Some((known, other, other_number)) if known == isns && other_number != number => {
+            Some((known, other, other_number, at))
+                if known == isns && other_number != number && now.since(at) < SAME_MOMENT =>
+            {
                 let (first, second) = if other_number < number { (other_number, place) } else { (number, other) };
-                if let Some(at) = table.resolve(second)
-                    && let Some(conn) = table.get_mut(at)
+                if let Some(second) = table.resolve(second)
+                    && let Some(conn) = table.get_mut(second)
                 {
                     conn.rare_mut().translated = Some(first);
                 }
             }
-            _ => *slot = Some((isns, place, number)),
+            _ => *slot = Some((isns, place, number, now)),
         }
     }
 }

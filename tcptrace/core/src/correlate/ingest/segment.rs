@@ -4,8 +4,10 @@ use super::keep_alive;
 use crate::{
     correlate::{
         CorrelatedSegment, Correlator, NO_NAMESPACE,
+        receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Icmp, Key, Side},
+            endpoint::{End, ResetContext},
             listeners::Listeners,
         },
     },
@@ -15,6 +17,9 @@ use crate::{
 
 /// Segments whose numbers lie further than this from a connection's fit another generation better, if there is one.
 const FAR: u32 = 1 << 28;
+
+/// More generations of a four-tuple are not looked through.
+const GENERATIONS: usize = 8;
 
 /// Segments each way that are shown after a FIN.
 const AFTER_FIN: u8 = 8;
@@ -30,14 +35,14 @@ impl Correlator {
         let (key, from) = Key::new(self.netns, segment.src, segment.dst);
         let at = self.connection_of(segment, &key, from);
         self.guess_roles(at, &key, from, &segment.header);
-        let netns = self.netns;
+        let (netns, full) = (self.netns, self.all_segments);
         let conn = self.table.get_mut(at)?;
         conn.learn_netns((netns != NO_NAMESPACE).then_some(netns));
         conn.last = segment.at;
         conn.has_segments = true;
         let answered = conn.end(from).sent_synack;
         let note = keep_alive::note(conn, from, segment);
-        let control = learn(conn, from, segment);
+        let control = learn(conn, from, segment, full);
         conn.shows_all |= !control;
         if key.is_self_connect() {
             conn.mirror();
@@ -112,7 +117,7 @@ impl Correlator {
                     self.bind_late(conn, *key, from, socket);
                     return conn;
                 }
-                _ if segment.header.has(TcpFlags::SYN) => translated = self.table.get(conn).map(|conn| conn.number),
+                _ if opens(&segment.header) => translated = self.table.get(conn).map(|conn| conn.number),
                 _ => {}
             }
         }
@@ -131,12 +136,42 @@ impl Correlator {
             return at;
         };
         let header = &segment.header;
-        if header.has(TcpFlags::SYN) {
-            let fits = self.table.get(newest).is_some_and(|conn| syn_belongs(conn, from, header));
-            if fits { newest } else { self.begin(segment, key, from) }
+        if opens(header) {
+            self.generation_of_syn(newest, segment, key, from)
         } else {
             self.nearest_generation(newest, from, header)
         }
+    }
+
+    /// The generation that a SYN belongs to, or begins. Whether the other end accepts it shows later: until then nothing but
+    /// its answer belongs to the new one.
+    fn generation_of_syn(&mut self, newest: u32, segment: &Segment, key: &Key, from: Side) -> u32 {
+        let header = &segment.header;
+        let Some(conn) = self.table.get(newest) else { return newest };
+        if syn_belongs(conn, from, header) {
+            return newest;
+        }
+        // One that was sent to a generation before, and comes late.
+        let known = |conn: &Connection| match ack_of(header) {
+            Some(ack) => answers_syn(conn, from, ack),
+            None => {
+                conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq) && !conn.end(from).sent_synack
+            }
+        };
+        let late = self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));
+        if let Some(late) = late {
+            return late;
+        }
+        // A SYN,ACK without a SYN opens nothing where both ends know a connection.
+        if ack_of(header).is_some() && is_open(conn, from) {
+            return newest;
+        }
+        self.begin(segment, key, from)
+    }
+
+    /// The generations of a four-tuple that are remembered, newest first.
+    fn generations(&self, newest: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(newest), |&at| self.table.previous(at)).take(GENERATIONS)
     }
 
     fn begin(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
@@ -154,15 +189,20 @@ impl Correlator {
         at
     }
 
-    /// Of the newest generation and the one before, the one whose numbers are nearer: the challenge ACK to a new SYN
-    /// still has the old connection's.
+    /// Of the generations that a segment can belong to, the newest, unless the numbers of the one before are nearer: the
+    /// challenge ACK to a new SYN still has the old connection's, and so has the reset that answers it.
     fn nearest_generation(&self, newest: u32, from: Side, header: &TcpHeader) -> u32 {
-        let distance = |at| self.table.get(at)?.distance(from, header.seq, ack_of(header));
-        let (Some(previous), Some(here)) = (self.table.previous(newest), distance(newest)) else { return newest };
-        match distance(previous) {
-            Some(there) if here > FAR && there < here => previous,
-            _ => newest,
+        let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
+        let mut nearest = None;
+        for at in self.generations(newest) {
+            let Some(conn) = self.table.get(at).filter(|conn| can_be_of(conn, from, header)) else { continue };
+            match (nearest, distance(conn)) {
+                (None, here) => nearest = Some((at, here)),
+                (Some((_, Some(here))), Some(there)) if here > FAR && there < here => return at,
+                _ => break,
+            }
         }
+        nearest.map_or(newest, |(at, _)| at)
     }
 
     /// Without a SYN: the end with a listener is the server, else the one with a port below 1024, else the first sender is
@@ -192,14 +232,55 @@ pub(in crate::correlate) fn guess_server(conn: &mut Connection, listeners: &List
     conn.client_guessed = server.is_some();
 }
 
+/// Whether a segment without SYN can belong to a generation that has begun with one.
+fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+    let (own, other) = (conn.end(from), conn.end(from.other()));
+    if conn.mid_life {
+        return true;
+    }
+    let ack = ack_of(header);
+    // Before there is a SYN,ACK, only a reset that acknowledges the SYN can be an answer to it (RFC 9293 §3.10.7.3). Where the
+    // SYN,ACK was not seen, its sender goes on behind the SYN.
+    if !conn.answered && (own.sent_syn != other.sent_syn) {
+        let answers =
+            |ack| signed_offset(other, ack).is_some_and(|offset| offset >= 1 && offset.unsigned_abs() <= other.sent);
+        let reset = header.has(TcpFlags::RST);
+        let goes_on = own.sent_syn && !reset && own.next() == Some(header.seq);
+        return ack.is_some_and(|ack| other.sent_syn && reset && answers(ack) || goes_on);
+    }
+    // Nothing of a generation has a number below its ISN, or acknowledges the other's ISN.
+    let behind =
+        |end: &End, number, least| !end.isn_known || signed_offset(end, number).is_none_or(|offset| offset >= least);
+    behind(own, header.seq, 0) && ack.is_none_or(|ack| behind(other, ack, 1))
+}
+
+/// Whether a segment asks for a connection: a reset with SYN does not (RFC 9293 §3.10.7.2).
+fn opens(header: &TcpHeader) -> bool {
+    header.has(TcpFlags::SYN) && !header.has(TcpFlags::RST)
+}
+
+/// Whether both ends know the connection, as far as was seen. Of an end that was never seen to speak nobody can tell.
+fn is_open(conn: &Connection, from: Side) -> bool {
+    let closed = conn.ends.iter().all(|end| end.fin().is_some());
+    conn.answered && !conn.ended && !closed && conn.end(from.other()).spoke
+}
+
+/// Whether a SYN,ACK with this acknowledgement answers the generation's SYN, however late, and whatever its own ISN: a SYN
+/// cookie has another each time. With Fast Open it acknowledges the SYN's data too.
+fn answers_syn(conn: &Connection, from: Side, ack: SeqNumber) -> bool {
+    let other = conn.end(from.other());
+    other.isn_known && other.isn().is_some_and(|isn| (1..=1 << 16).contains(&ack.distance_from(isn)))
+}
+
 /// Whether a segment with SYN belongs to this generation.
 fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
     match ack_of(header) {
-        // A SYN,ACK answers the other's SYN, however late, and whatever its own ISN: a SYN cookie has another each time. With
-        // Fast Open it acknowledges the SYN's data too.
-        Some(ack) if other.syn_seen() => other.isn().is_some_and(|isn| ack.distance_from(isn) <= 1 << 16),
-        _ if own.syn_seen() => own.isn() == Some(header.seq),
+        Some(ack) if other.isn_known => answers_syn(conn, from, ack),
+        // What ended is not begun again: some clients try again with the same ISN.
+        _ if own.syn_seen() => own.isn() == Some(header.seq) && !(conn.ended && ack_of(header).is_none()),
+        // Its answer was captured before it.
+        None if !conn.ended && !own.spoke && own.isn() == Some(header.seq) => true,
         // A first SYN where the connection has begun by its socket, or by the other's SYN: a simultaneous open.
         Some(_) => !conn.ended,
         None => !conn.ended && !conn.answered,
@@ -208,42 +289,29 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
 
 /// Takes down what the segment shows. Returns whether it is one of those that open and close the connection, as the kernel
 /// programs choose them.
-fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
+fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
-    let (syn, ack) = (header.has(TcpFlags::SYN), ack_of(header));
+    settle_claim(conn, from, header, full);
+    let accepted = judge(conn, from, segment, full);
     let acked_before = conn.ack_at().is_some();
-    let stray = is_stray_reset(conn, from, header);
-    let from_itself = conn.is_self_connect();
-    let other = conn.end_mut(from.other());
-    let fin_acked_before = other.fin().is_none_or(|fin| fin.acked.is_some());
-    let acks_fin = !stray && ack.is_some_and(|ack| other.acknowledged(ack, syn, *at));
-    let (other_sent, other_syn, other_acked) = (other.sent, other.sent_syn, other.acked() >= 1);
-    let acked = ack.map(|ack| other.offset(ack));
-    let own = conn.end_mut(from);
-    if !stray {
-        own.send(header, *length, *at, acks_fin, other_sent);
+    let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
+    if let Ack::Ahead(offset) = accepted.ack {
+        conn.end_mut(from).claim(*segment, offset);
+    } else {
+        take(conn, from, segment, &accepted);
+        if full
+            && accepted.payload.is_some()
+            && let Some(value) = timestamp(header)
+            && conn.end(from).is_in_order(header.seq)
+        {
+            conn.end_mut(from).note_timestamp(value);
+        }
     }
     // SYN and FIN are sent by the end itself whenever a socket stands behind them: resets and the like are the stack's.
-    own.here |= (syn || header.has(TcpFlags::FIN)) && segment.socket.is_some();
-    let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
-    if header.has(TcpFlags::FIN) {
-        conn.first_fin.get_or_insert(from);
-    }
-    if syn && ack.is_some() {
-        conn.answered = true;
-        conn.fast_open |= acked.is_some_and(|acked| acked > 1) && other_syn;
-    }
-    let completes = if own_syn && other_syn {
-        // A simultaneous open takes the acknowledgement of both.
-        own_acked && other_acked
-    } else {
-        let acks = acked.is_some_and(|acked| acked >= 1) && !syn && !header.has(TcpFlags::RST);
-        acks && conn.client == Some(from) && (own_syn || conn.answered)
-    };
-    if completes {
-        conn.complete(*at);
-    }
-    let completed = (!acked_before && conn.ack_at().is_some()) || (!fin_acked_before && acks_fin);
+    let own = conn.end_mut(from);
+    own.here |= header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some();
+    let acks_fin = conn.end(from.other()).fin().is_some_and(|fin| fin.acked == Some(*at));
+    let completed = (!acked_before && conn.ack_at().is_some()) || (!other_fin_acked && acks_fin);
     let after_fin = conn.end(from).after_fin;
     conn.end_mut(from).after_fin = after_fin.saturating_sub(1);
     if header.has(TcpFlags::FIN) {
@@ -254,15 +322,107 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment) -> bool {
     flagged || completed || after_fin > 0 || crossing
 }
 
-/// Whether a reset that comes instead of a SYN,ACK does not answer the SYN (RFC 9293 §3.10.7.3).
-fn is_stray_reset(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
-    let other = conn.end(from.other());
-    let answers = |ack| (1..=other.sent).contains(&other.offset(ack));
-    header.has(TcpFlags::RST) && !conn.answered && other.sent_syn && !ack_of(header).is_some_and(answers)
+/// Takes down those parts of a segment that its receiver accepts.
+fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted) {
+    let Segment { header, at, .. } = segment;
+    let from_itself = conn.is_self_connect();
+    let shift = if accepted.syn { 0 } else { conn.end(from).shift() };
+    let window = u64::from(header.window) << shift;
+    let other = conn.end_mut(from.other());
+    let mut acks_fin = false;
+    if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
+        acks_fin = other.acknowledged(ack, accepted.syn, *at);
+        if accepted.payload.is_some() {
+            other.contradict_reset(ack);
+        }
+        if accepted.reset == Reset::None {
+            other.offer(window);
+        }
+    } else if accepted.syn {
+        other.offer(window);
+    }
+    let (other_sent, other_syn, other_acked) = (other.sent, other.sent_syn, other.acked() >= 1);
+    let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
+    let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
+    let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
+    if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke {
+        // Seen first was its answer, or an ICMP error that quotes it: its handshake shows after all.
+        conn.mid_life = false;
+        conn.answered = conn.end(from.other()).sent_synack;
+        conn.client = Some(from);
+        conn.client_guessed = false;
+    }
+    let certain = conn.end(from).acked() == conn.end(from).sent;
+    let context = ResetContext {
+        certain,
+        after_fin: conn.first_fin.is_some(),
+        after_close: closed_before,
+        answers: conn.last_from == Some(from.other()),
+        first: conn.end(from.other()).rst().is_none_or(|rst| !rst.seen),
+    };
+    let own = conn.end_mut(from);
+    own.send(header, accepted, *at, acks_fin, other_sent, context);
+    let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
+    if accepted.fin {
+        conn.first_fin.get_or_insert(from);
+    }
+    if accepted.reset == Reset::Exact {
+        conn.end_mut(from.other()).withdraw_unseen_reset();
+    }
+    if accepted.syn && acked.is_some() {
+        conn.answered = true;
+        conn.fast_open |= acked.is_some_and(|acked| acked > 1) && other_syn;
+    }
+    let completes = if own_syn && other_syn {
+        // A simultaneous open takes the acknowledgement of both.
+        own_acked && other_acked
+    } else {
+        let acks = acked.is_some_and(|acked| acked >= 1) && accepted.payload.is_some() && !accepted.syn;
+        // The client acknowledges only a SYN,ACK that it has got, whether that was seen or not.
+        acks && conn.client == Some(from) && (own_syn || conn.answered)
+    };
+    if completes {
+        conn.answered = true;
+        conn.complete(*at);
+    }
+    conn.last_from = Some(from);
 }
 
-fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {
-    header.has(TcpFlags::ACK).then_some(header.ack)
+/// A segment of the end `from` comes behind one of either end that acknowledged more than was seen to be sent: whether it did
+/// so rightly shows now.
+fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
+    if let Some((claim, offset)) = conn.end(from.other()).claimed() {
+        // The end itself goes on behind the number: it has sent what was not seen.
+        let start = signed_offset(conn.end(from), header.seq);
+        let beyond = |start: i64| start >= 0 && start.unsigned_abs() >= offset;
+        let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
+        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { exact(start) } else { beyond(start) });
+        conn.end_mut(from.other()).settle_claim();
+        if proven {
+            confirm(conn, from.other(), &claim, full);
+        }
+    }
+    if let Some((claim, offset)) = conn.end(from).claimed() {
+        // It says so again, and the other end has not contradicted.
+        let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
+        let proven =
+            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && again.unsigned_abs() >= offset);
+        conn.end_mut(from).settle_claim();
+        if proven {
+            confirm(conn, from, &claim, full);
+        }
+    }
+}
+
+/// There is a gap, and the segment was right.
+fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
+    if let Some(ack) = ack_of(&claim.header) {
+        conn.end_mut(from.other()).acknowledged(ack, false, claim.at);
+    }
+    let accepted = judge(conn, from, claim, full);
+    if !matches!(accepted.ack, Ack::Ahead(_)) {
+        take(conn, from, claim, &accepted);
+    }
 }
 
 /// A number relative to an end's ISN.

@@ -35,6 +35,10 @@ impl Correlator {
         if change.new == Listen || (change.old == Listen && change.new == Close) {
             return (self.place_listener(change, netns), None);
         }
+        // A socket that is closed already is destroyed from outside: no connection begins with that.
+        if (change.old, change.new) == (Close, Close) && self.table.conn_of_socket(change.socket).is_none() {
+            return (self.place_destroyed(change), None);
+        }
         let (mut socket, replaces) = self.socket_of(change);
         let at = match socket.conn().and_then(|place| self.table.resolve(place)) {
             Some(at) => {
@@ -108,7 +112,18 @@ impl Correlator {
         {
             let open = &mut conn.end_mut(socket.side()).open_sockets;
             *open = open.saturating_sub(1);
+            conn.lost_states = true;
+            self.gap_in = conn.number;
+            self.state_gaps += 1;
         }
+    }
+
+    /// A socket without a connection changes its state.
+    fn place_destroyed(&mut self, change: &StateChange) -> CorrelatedState {
+        let (socket, replaces) = self.socket_of(change);
+        self.table.sockets.remove(change.socket);
+        let old_state_ns = socket.since().map(|since| change.at.since(since));
+        CorrelatedState { change: *change, conn: None, socket: socket.number.get(), role: None, replaces, old_state_ns }
     }
 
     /// A listener opens or closes: no connection.
@@ -164,6 +179,11 @@ impl Correlator {
                 conn.client = Some(side.other());
                 conn.client_guessed = false;
             }
+            // Restored with TCP_REPAIR (tcp_finish_connect of net/ipv4/tcp_input.c): its handshake was another socket's.
+            (Close, Established) => {
+                conn.answered = true;
+                conn.mid_life = true;
+            }
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}
             _ => {
@@ -178,9 +198,17 @@ impl Correlator {
             guess_server(conn, &self.listeners, &key);
         }
         conn.end_mut(side).socket = Some(socket.number);
-        conn.end_mut(side).change(change);
-        if change.new == Close && change.error.is_some_and(handshake::is_by_reset) {
-            conn.end_mut(side.other()).reset_accepted(change.at);
+        let gap = conn.end_mut(side).change(change);
+        conn.lost_states |= gap;
+        // Linux sets this error too where a socket resets by itself, because data came for it (tcp_rcv_state_process of
+        // net/ipv4/tcp_input.c): then its own reset follows, and the other's is withdrawn.
+        let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
+        if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
+            conn.accept_reset(side.other(), change.at);
+        }
+        self.state_gaps += u64::from(gap);
+        if gap {
+            self.gap_in = conn.number;
         }
         (Some(conn.number), conn.role(side))
     }

@@ -1,6 +1,6 @@
 //! What is remembered of a connection.
 
-use super::endpoint::End;
+use super::endpoint::{End, ResetContext};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
@@ -91,6 +91,10 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) fast_open: bool,
     /// Who sent the first FIN.
     pub(in crate::correlate) first_fin: Option<Side>,
+    /// Who sent the last segment that counts.
+    pub(in crate::correlate) last_from: Option<Side>,
+    /// Changes of its sockets' states are missing.
+    pub(in crate::correlate) lost_states: bool,
     /// Its SYN has left this host.
     pub(in crate::correlate) leaves: bool,
     /// Its listener is about to be asked for.
@@ -158,6 +162,8 @@ impl Connection {
             shows_all: false,
             fast_open: false,
             first_fin: None,
+            last_from: None,
+            lost_states: false,
             leaves: false,
             queue_wanted: false,
             shown: false,
@@ -213,6 +219,18 @@ impl Connection {
         if self.acked == NEVER {
             self.acked = at;
         }
+    }
+
+    /// A reset of the end `from` has been accepted, whether it was seen or not.
+    pub(in crate::correlate) fn accept_reset(&mut self, from: Side, at: BootTime) {
+        let context = ResetContext {
+            after_fin: self.first_fin.is_some(),
+            after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some())),
+            answers: false,
+            certain: true,
+            first: self.end(from.other()).rst().is_none(),
+        };
+        self.end_mut(from).reset_accepted(at, context);
     }
 
     /// When the client began to open it: its first SYN, or SYN_SENT.

@@ -8,9 +8,9 @@ use std::num::NonZeroU64;
 
 use smallvec::SmallVec;
 
-pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetHint, Rst, Sent};
+pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
 use crate::{
-    event::{BootTime, Process},
+    event::{BootTime, Process, Segment, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -22,9 +22,14 @@ struct Detail {
     options: Option<OptionBytes>,
     fin: Option<Fin>,
     rst: Option<Rst>,
+    /// Its last reset that the other end does not accept by its number.
     odd_rst: Option<Rst>,
+    /// TSval of the last segment that the other end has got in order (RFC 7323 §4.3, TS.Recent), where all segments come.
+    ts_recent: Option<u32>,
     closed: Option<Closed>,
     reset_hint: Option<ResetHint>,
+    /// A segment that acknowledges more than was seen to be sent, up to this offset.
+    claim: Option<Box<(Segment, u64)>>,
     closer: Option<Process>,
     /// The states entered after the first two.
     states: SmallVec<[(TcpState, BootTime); 5]>,
@@ -37,6 +42,8 @@ pub(in crate::correlate) struct End {
     pub(in crate::correlate) sent: u64,
     /// How far behind `sent` the other end's acknowledgements are.
     unacked: u32,
+    /// How far behind what it has acknowledged the other end has offered room.
+    room: u32,
     isn: SeqNumber,
     /// When it entered its first two states.
     entered: [BootTime; 2],
@@ -48,6 +55,10 @@ pub(in crate::correlate) struct End {
     /// The first two states its socket has entered.
     states: [Option<TcpState>; 2],
     has_isn: bool,
+    /// How far its windows are shifted (RFC 7323 §2), as its SYN said.
+    window_shift: u8,
+    /// The other end has offered room.
+    has_room: bool,
     /// Its ISN is no guess.
     pub(in crate::correlate) isn_known: bool,
     /// It has sent a SYN without ACK.
@@ -129,7 +140,12 @@ impl End {
 
     /// Takes what the kernel says about a reset of it.
     pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
-        self.detail_mut().reset_hint.get_or_insert(hint);
+        let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
+        let known = &mut self.detail_mut().reset_hint;
+        // A reset that refused a segment says nothing of the one that ends the socket.
+        if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
+            *known = Some(hint);
+        }
     }
 
     /// Who closed it.
@@ -147,10 +163,28 @@ impl End {
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
             (detail.syn, detail.synack, detail.options) = (None, None, None);
-            let Detail { syn: _, synack: _, options: _, fin, rst, odd_rst, closed, reset_hint, closer, states } =
-                &**detail;
+            let Detail {
+                syn: _,
+                synack: _,
+                options: _,
+                fin,
+                rst,
+                odd_rst,
+                closed,
+                reset_hint,
+                claim,
+                ts_recent,
+                closer,
+                states,
+            } = &**detail;
             let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && closed.is_none();
-            if nothing && reset_hint.is_none() && closer.is_none() && states.is_empty() {
+            if nothing
+                && reset_hint.is_none()
+                && claim.is_none()
+                && ts_recent.is_none()
+                && closer.is_none()
+                && states.is_empty()
+            {
                 self.detail = None;
             }
         }
@@ -171,8 +205,16 @@ impl End {
         self.sent.saturating_sub(u64::from(self.unacked))
     }
 
+    /// The offset behind the last number that the other end has offered room for, where it has offered any.
+    pub(in crate::correlate) fn offered(&self) -> Option<u64> {
+        self.has_room.then(|| self.acked() + u64::from(self.room))
+    }
+
     /// Sets how far it has sent and how far that has been acknowledged.
     fn reach(&mut self, sent: u64, acked: u64) {
+        // What is acknowledged takes up room that had been offered.
+        let taken = u32::try_from(acked.saturating_sub(self.acked())).unwrap_or(u32::MAX);
+        self.room = self.room.saturating_sub(taken);
         self.sent = sent;
         // More than 2^32 bytes cannot be on their way: numbers could not tell them apart (RFC 9293 §3.4).
         self.unacked = u32::try_from(sent.saturating_sub(acked)).unwrap_or(u32::MAX);
@@ -180,6 +222,11 @@ impl End {
 
     fn send_up_to(&mut self, offset: u64) {
         self.reach(self.sent.max(offset), self.acked());
+    }
+
+    /// Whether the other end has acknowledged everything before this number (RFC 7323 §4.3: SEG.SEQ <= Last.ACK.sent).
+    pub(in crate::correlate) fn is_in_order(&self, number: SeqNumber) -> bool {
+        self.isn().is_some_and(|isn| !number.after(isn.add(self.acked() as u32)))
     }
 
     /// The number that comes next.
@@ -230,6 +277,6 @@ mod tests {
     #[test]
     fn an_open_connection_is_small() {
         // With two sockets of 32 bytes, and places in the two indices, a million need less than 400 MB.
-        assert!(size_of::<Connection>() <= 296, "{} {}", size_of::<Connection>(), size_of::<End>());
+        assert!(size_of::<Connection>() <= 312, "{} {}", size_of::<Connection>(), size_of::<End>());
     }
 }

@@ -60,7 +60,8 @@ fn expected(plan: &Plan, vantage: Vantage) -> Verdict {
     let cause = match plan.ending {
         Ending::Linger => Some(proven(ResetCause::Linger)),
         Ending::Unread => Some(proven(ResetCause::UnreadData)),
-        Ending::DataAfterClose(_) => Some(proven(ResetCause::DataAfterClose)),
+        // The reset has no ACK: it answers a segment, by which data came behind the FIN.
+        Ending::DataAfterClose(_) => Some(ResetCause::DataAfterClose),
         _ => None,
     };
     let both_closed = matches!(kind, CloseKind::FourSegment | CloseKind::ThreeSegment);

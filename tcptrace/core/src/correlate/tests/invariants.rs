@@ -80,7 +80,11 @@ impl Invariants {
     fn check_order(&mut self, placed: &Correlated) {
         if matches!(
             placed,
-            Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Handshake(_) | Correlated::Close(_)
+            Correlated::Owner(_)
+                | Correlated::Listener(_)
+                | Correlated::Handshake(_)
+                | Correlated::Close(_)
+                | Correlated::StateGap(..)
         ) {
             return;
         }
@@ -131,6 +135,6 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Handshake(record) => Some(record.conn),
         Correlated::Close(record) => Some(record.conn),
         Correlated::Owner(owner) => Some(owner.conn),
-        Correlated::Listener(_) | Correlated::Loss(_) => None,
+        Correlated::Listener(_) | Correlated::Loss(_) | Correlated::StateGap(..) => None,
     }
 }

@@ -110,7 +110,7 @@ fn a_flood_of_syns_pushes_out_none_but_its_own() {
 fn what_nobody_answers_ends_one_by_one_where_there_is_room() {
     let mut exchange = bounded(8_000);
     flood(&mut exchange, 0..1_000, false);
-    exchange.pass(64 * SECOND);
+    exchange.pass(66 * SECOND);
     exchange.timeout();
     let totals = exchange.totals();
     assert_eq!((totals.numbered, totals.ended, totals.evicted), (1_000, 1_000, 0));

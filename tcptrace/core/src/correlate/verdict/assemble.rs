@@ -91,13 +91,13 @@ fn unseen() -> Vec<Missing> {
     vec![Missing::Syn, Missing::Synack, Missing::Ack]
 }
 
-/// The close that has been decided.
-pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32) -> Close {
+/// The close that has been decided; `all`: every segment comes.
+pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32, all: bool) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
     let kernel = here != NO_NAMESPACE;
-    let shows_all = conn.shows_all || !kernel;
+    let shows_all = conn.shows_all || all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
@@ -144,7 +144,8 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen) || conn.ends.iter().any(unseen_reset) {
         missing.push(Missing::Fin);
     }
-    let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect();
+    let unended = |end: &End| end.open_sockets > 0 && kind != CloseKind::Unfinished;
+    let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect() || unended(end);
     if conn.ends.iter().any(without_states) {
         missing.push(Missing::States);
     }
@@ -157,7 +158,7 @@ fn unseen_reset(end: &End) -> bool {
 }
 
 fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {
-    if gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
+    if conn.lost_states || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
         missing.push(Missing::Lost);
     }
     missing

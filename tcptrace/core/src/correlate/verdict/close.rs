@@ -1,12 +1,12 @@
 //! How a connection ended: decided from what is known of it, and nothing else.
 
-use super::{handshake::ETIMEDOUT, reset};
+use super::{handshake::ETIMEDOUT, reset, state_times};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
         endpoint::{Closed, End, Fin},
     },
-    event::{BootTime, Role},
+    event::BootTime,
     tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
     verdict::{CloseKind, Reset, TimeWait},
 };
@@ -22,17 +22,31 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     if conn.ended || !(conn.opened || conn.mid_life) {
         return None;
     }
+    let due = ended_at(conn);
+    // What a socket says of its reset comes before the reset.
+    match reset::awaited(conn) {
+        Some(until) => due.map(|due| {
+            if conn.ends.iter().any(|end| end.rst().is_some_and(|rst| rst.seen)) { due } else { due.max(until) }
+        }),
+        None => due,
+    }
+}
+
+/// When nothing more of the connection is expected.
+fn ended_at(conn: &Connection) -> Option<BootTime> {
     let [first, second] = &conn.ends;
     let closed = first.closed().max_at(second.closed());
+    let acked = |end: &End| end.fin().and_then(|fin| fin.acked);
     if first.open_sockets + second.open_sockets > 0 {
         // The other end has acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
-        let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins));
-        return known.map(|_| conn.last.plus(FIN_TIMEOUT));
+        let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins)).map(|_| conn.last.plus(FIN_TIMEOUT));
+        // Both FINs are acknowledged: the states that follow at once must have been missed.
+        let acked = acked(first).zip(acked(second)).map(|(one, other)| one.max(other).max(conn.last).plus(FIN_TIMEOUT));
+        return [known, acked].into_iter().flatten().min();
     }
     if first.had_socket && second.had_socket || conn.is_self_connect() && closed.is_some() {
         return closed;
     }
-    let acked = |end: &End| end.fin().and_then(|fin| fin.acked);
     let rst = first.rst().max(second.rst()).map(|rst| rst.at);
     if let (Some(one), Some(other)) = (acked(first), acked(second)) {
         return Some(one.max(other).max(rst.unwrap_or_default()).plus(LATE));
@@ -81,36 +95,68 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
     if over && !began {
         return None;
     }
-    let kind = kind(conn, &fins, reset.is_some(), over);
+    let kind = kind(conn, &fins, reset, over);
     let initiator = match kind {
         CloseKind::Simultaneous => None,
-        CloseKind::Reset => first_of(fins.first.map(|(side, fin)| (side, fin.sent.first)), reset),
+        CloseKind::Reset => first_of(conn, &fins, reset),
         CloseKind::Orderly | CloseKind::Unseen => by_states(conn),
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }
     };
-    let time_wait = match kind {
-        CloseKind::Simultaneous => Some(TimeWait::Both),
-        CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Orderly => {
-            initiator.map(|side| match conn.shown_role(side) {
-                Role::Client => TimeWait::Client,
-                Role::Server => TimeWait::Server,
-            })
-        }
-        _ => None,
-    };
-    Some(Closing { kind, initiator, reset: reset::told(conn), time_wait })
+    // A reset that was only challenged is none.
+    let counts = reset.or_else(|| reset::first(conn).filter(|_| kind == CloseKind::TimedOut));
+    let told = counts.map(|(side, _)| reset::told_of(conn, side));
+    Some(Closing { kind, initiator, reset: told, time_wait: time_wait(conn, kind, initiator) })
 }
 
-fn kind(conn: &Connection, fins: &Fins, reset: bool, over: bool) -> CloseKind {
+/// Who holds TIME_WAIT: where a socket was seen to its end, its states say so, else the close's kind does.
+fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Option<TimeWait> {
+    let by_kind = |side: Side| match kind {
+        CloseKind::Simultaneous => true,
+        CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Orderly => initiator == Some(side),
+        CloseKind::Reset | CloseKind::TimedOut | CloseKind::Unfinished | CloseKind::Unseen => false,
+    };
+    let orderly = by_kind(Side::First) || by_kind(Side::Second);
+    let holds = |side: Side| {
+        let end = conn.end(side);
+        let by_states =
+            end.closed().filter(|_| orderly && !failed_close(end)).map(|_| state_times::ends_in_time_wait(conn, side));
+        // Who resets out of TIME_WAIT does not hold it any more.
+        let left = end.rst().is_some();
+        by_states.unwrap_or_else(|| by_kind(side)) && !left
+    };
+    let client = conn.client_side();
+    match (holds(client), holds(client.other())) {
+        (true, true) => Some(TimeWait::Both),
+        (true, false) => Some(TimeWait::Client),
+        (false, true) => Some(TimeWait::Server),
+        (false, false) => None,
+    }
+}
+
+fn failed_close(end: &End) -> bool {
+    end.closed().is_some_and(failed)
+}
+
+fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: bool) -> CloseKind {
     let timed_out = |end: &End| end.closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT));
     if conn.ends.iter().any(timed_out) {
         return CloseKind::TimedOut;
     }
     let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
-    if reset && !all_acked {
-        return CloseKind::Reset;
+    if let Some((side, at)) = reset {
+        // What was acknowledged after it was acknowledged too late.
+        let after_close = match conn.end(side).rst() {
+            Some(rst) if rst.seen => rst.context.after_close,
+            _ => {
+                all_acked
+                    && conn.ends.iter().all(|end| end.fin().and_then(|fin| fin.acked).is_some_and(|acked| acked <= at))
+            }
+        };
+        if !after_close {
+            return CloseKind::Reset;
+        }
     }
     match (fins.first, fins.second) {
         (Some(_), Some((_, second))) if all_acked || !over => {
@@ -144,10 +190,20 @@ struct Fins {
 
 impl Fins {
     fn of(conn: &Connection) -> Self {
-        let fin = |side: Side| Some((side, conn.end(side).fin()?));
-        let first = conn.first_fin.and_then(fin);
-        Self { first, second: first.and_then(|(side, _)| fin(side.other())) }
+        let fin = |side: Side| Some((side, conn.end(side).fin().filter(|_| !refused_by_states(conn, side))?));
+        let by_order = conn.first_fin.into_iter().flat_map(|side| [side, side.other()]);
+        let mut fins = by_order.filter_map(fin);
+        Self { first: fins.next(), second: fins.next() }
     }
+}
+
+/// The other end's socket was seen to its end and never was in a state that a FIN leads to: it has not accepted this one.
+fn refused_by_states(conn: &Connection, side: Side) -> bool {
+    let other = conn.end(side.other());
+    let Some(closed) = other.closed().filter(|_| !conn.lost_states && !conn.is_self_connect()) else { return false };
+    let led_on = [CloseWait, LastAck, TcpState::Closing].into_iter().any(|state| other.entered(state).is_some());
+    // In FIN_WAIT2 the kernel replaces the socket by something smaller, which accepts a FIN without a word.
+    !led_on && !(closed.from == FinWait2 && !failed(closed)) && closed.from != FinWait1
 }
 
 /// The reset that ended the connection: a socket here confirms it by closing, and where there is none nobody can.
@@ -157,12 +213,16 @@ fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     reset::first(conn).filter(|_| closed || !had_socket)
 }
 
-fn first_of(fin: Option<(Side, BootTime)>, reset: Option<(Side, BootTime)>) -> Option<Side> {
-    match (fin, reset) {
-        (Some((side, fin)), Some((_, reset))) if fin <= reset => Some(side),
-        (_, Some((side, _))) | (Some((side, _)), None) => Some(side),
-        (None, None) => None,
-    }
+/// Who began: the sender of the first FIN, if there was one before the reset.
+fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> Option<Side> {
+    let (side, at) = reset?;
+    let seen = conn.end(side).rst().filter(|rst| rst.seen);
+    let before = |fin: &Fin| seen.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
+    let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
+    // Where segments are not watched, a state tells that a FIN was to be sent.
+    let seen = |side: &Side| conn.end(*side).entered(FinWait1).is_some_and(|at| at != BootTime(0));
+    let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
+    by_fin.or(by_state).or(Some(side))
 }
 
 /// The end that closed first by its states: it has been in FIN_WAIT1 and never in CLOSE_WAIT.

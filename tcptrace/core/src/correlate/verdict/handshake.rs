@@ -1,18 +1,19 @@
 //! What came of a handshake: decided from what is known of the connection, and nothing else.
 
+use super::reset;
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
         endpoint::{Closed, End, Sent},
     },
     event::BootTime,
-    tcp::TcpState::{Established, SynRecv, SynSent},
+    tcp::TcpState::{Established, FinWait1, SynRecv, SynSent},
     verdict::{HandshakeKind, Missing, Outcome, WaitingFor},
 };
 
-/// After the last SYN or SYN,ACK, nothing more is expected for so long: what Linux waits after its last SYN of six (1 + 2 +
-/// 4 + … s), in nanoseconds.
-const UNANSWERED: u64 = 63_000_000_000;
+/// After the last SYN or SYN,ACK, nothing more is expected for so long, in nanoseconds: Linux sends its last SYN of seven after
+/// 1 + 2 + 4 + … + 32 s and waits another 64 s (tcp_syn_retries); then its socket says that it gives up.
+const UNANSWERED: u64 = 65_000_000_000;
 
 /// How long the ACK of an established connection may come after the state, in nanoseconds: it may wait for data.
 const ACK_LATE: u64 = 1_000_000_000;
@@ -20,7 +21,7 @@ const ACK_LATE: u64 = 1_000_000_000;
 // include/uapi/asm-generic/errno.h, the same on all architectures that Rust and this program run on.
 pub(in crate::correlate) const ECONNABORTED: u32 = 103;
 const EPIPE: u32 = 32;
-const ECONNRESET: u32 = 104;
+pub(in crate::correlate) const ECONNRESET: u32 = 104;
 pub(in crate::correlate) const ETIMEDOUT: u32 = 110;
 const ECONNREFUSED: u32 = 111;
 const EHOSTUNREACH: u32 = 113;
@@ -57,6 +58,10 @@ pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool)
         return None;
     }
     let (client, server) = conn.roles();
+    // A socket that was ended with something in it sends a reset, which is about to come.
+    if !over && reset::awaited(conn).is_some_and(|until| now < until) {
+        return None;
+    }
     let failed = failed_here(conn, client).or_else(|| failed_here(conn, server));
     if let Some(opened) = failed.or_else(|| refused_elsewhere(conn)) {
         return Some(opened);
@@ -72,6 +77,9 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     if conn.mid_life || conn.opened {
         return None;
     }
+    if let Some(until) = reset::awaited(conn) {
+        return Some(until);
+    }
     if let Some(at) = reached(conn) {
         return Some(at.plus(ACK_LATE));
     }
@@ -84,7 +92,7 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
 /// A socket here gave up before it was established.
 fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
     let closed = end.closed().filter(|closed| matches!(closed.from, SynSent | SynRecv))?;
-    let rst = conn.ends.iter().any(|end| end.rst().is_some());
+    let rst = reset::first(conn).is_some();
     let answered = conn.ends.iter().any(|end| end.sent_synack);
     let by_reset = if answered { Outcome::Reset } else { Outcome::Refused };
     Some(match closed.error {
@@ -93,6 +101,8 @@ fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
         Some(EHOSTUNREACH | ENETUNREACH) => Opened::plain(Outcome::Unreachable),
         Some(ETIMEDOUT) => Opened::plain(Outcome::TimedOut),
         Some(ECONNRESET) => Opened::plain(Outcome::Reset),
+        // connect() has found no free port (inet_hash_connect of net/ipv4/inet_hashtables.c).
+        None | Some(0) if closed.from == SynSent && !closed.has_port && !end.sent_syn => Opened::plain(Outcome::NoPort),
         _ if rst => Opened::plain(by_reset),
         // An ICMP error that comes during a connect() that does not block changes no state: the close() that follows only
         // looks like a change of mind.
@@ -116,22 +126,36 @@ fn gave_up(conn: &Connection, closed: Closed) -> Opened {
 /// A reset that no socket here has to confirm.
 fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
-    if client.had_socket || server.had_socket {
+    if client.had_socket || server.had_socket || server.here {
         return reset_of_half(conn);
     }
     match (client.rst(), server.rst()) {
         (None, None) => None,
+        _ if proven_open(conn) => None,
         (None, Some(_)) if !server.sent_synack => Some(Opened::plain(Outcome::Refused)),
         _ if conn.ack_at().is_some() => None,
         _ => Some(Opened::plain(Outcome::Reset)),
     }
 }
 
-/// The client's socket is established, but the server never made one of its SYN,ACK and resets.
+/// The server is here, but never made a socket of its SYN,ACK: the ACK came when the request was gone, or the accept queue was
+/// full.
 fn reset_of_half(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
-    let half = client.had_socket && client.open_sockets == 0 && client.rst().or(server.rst()).is_some();
-    (half && server.here && !server.had_socket).then(|| Opened::plain(Outcome::Reset))
+    let open = client.had_socket && client.open_sockets > 0;
+    let reset = client.rst().or(server.rst()).is_some();
+    let never_made = server.here && !server.had_socket && !proven_open(conn);
+    if !(never_made && reset && !open) {
+        return None;
+    }
+    Some(Opened::plain(if server.sent_synack { Outcome::Reset } else { Outcome::Refused }))
+}
+
+/// Whether segments of the server prove that it was established: it has sent more than its SYN,ACK, or acknowledged more than
+/// the SYN.
+fn proven_open(conn: &Connection) -> bool {
+    let (client, server) = conn.roles();
+    server.sent_synack && !conn.fast_open && (server.sent > 1 || client.acked() > 1)
 }
 
 /// When the last of the ends that are here reached ESTABLISHED; none while one has not, or none is here.
@@ -141,7 +165,7 @@ fn reached(conn: &Connection) -> Option<BootTime> {
     for side in [Side::First, Side::Second] {
         let end = conn.end(side);
         if here(&end) {
-            reached = reached.max(Some(established_at(end).or_else(|| established_by_segments(conn, side))?));
+            reached = reached.max(Some(established_at(conn, end).or_else(|| established_by_segments(conn, side))?));
         }
     }
     reached
@@ -158,8 +182,11 @@ fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
 }
 
 /// When a socket was established: it may have gone on to another state in the same moment.
-fn established_at(end: &End) -> Option<BootTime> {
-    end.entered(Established)
+/// A server that closes in SYN_RECV is established when the client's ACK comes, and no state says so (tcp_close of
+/// net/ipv4/tcp.c; Fast Open).
+fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
+    let closed_early = end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_some());
+    end.entered(Established).or_else(|| closed_early.and(conn.ack_at()))
 }
 
 fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
@@ -168,7 +195,10 @@ fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
             let nothing_more = !conn.has_segments && !awaits_other_end(conn);
             conn.ack_at().is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
         }
-        None => !conn.ends.iter().any(|end| end.here || end.had_socket) && conn.ack_at().is_some(),
+        None => {
+            let elsewhere = !conn.ends.iter().any(|end| end.here || end.had_socket);
+            elsewhere && (conn.ack_at().is_some() || proven_open(conn))
+        }
     }
 }
 

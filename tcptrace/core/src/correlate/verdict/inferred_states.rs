@@ -32,7 +32,11 @@ pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Vec<(TcpSta
         (None, Some(theirs)) => entered.push((CloseWait, theirs.sent.first)),
         (_, None) => {}
     }
-    let over = matches!(entered.last(), Some((TimeWait | Close, _)));
+    // Who sends a reset holds no TIME_WAIT any more.
+    let over = match entered.last() {
+        Some((TimeWait, _)) => own.rst().is_none(),
+        last => matches!(last, Some((Close, _))),
+    };
     if let Some(rst) = own.rst().max(other.rst())
         && !over
     {

@@ -137,6 +137,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             text.push_str(" without an answer");
             push_queue(text, facts);
         }
+        Outcome::NoPort => {
+            text.push_str("not begun: connect() found no free local port, or no free pair of ports to this address");
+        }
         Outcome::Unanswered => {
             text.push_str(match record.waiting_for {
                 Some(WaitingFor::Ack) => "unanswered: waiting for the client's ACK",
@@ -268,6 +271,11 @@ fn cause_words(cause: ResetCause) -> &'static str {
         ResetCause::NoConnection => ": it knows no such connection",
         ResetCause::Killed => ": its socket was destroyed from outside",
         ResetCause::Keepalive => ": keep-alive probes were not answered",
+        ResetCause::LateFin => ": the other end closed when its own FIN_WAIT2 was long over, which does no harm",
+        ResetCause::QueueFull => {
+            ": its accept queue was full when the handshake was completed, so it never had a socket"
+        }
+        ResetCause::ZeroWindow => ": the other end's window stayed closed",
         ResetCause::Unknown => "",
     }
 }

@@ -25,6 +25,11 @@ fn stays(entered: impl Iterator<Item = (TcpState, BootTime)>, inferred: bool) ->
     stays
 }
 
+/// Whether the states of an end's socket led to TIME_WAIT.
+pub(in crate::correlate) fn ends_in_time_wait(conn: &Connection, side: Side) -> bool {
+    seen(conn, side).last().is_some_and(|(state, _)| state == TimeWait)
+}
+
 /// The kernel replaces sockets in FIN_WAIT2 and CLOSING by something smaller, and calls that CLOSE: FIN_WAIT2 goes on until the
 /// other end's FIN comes, and then comes TIME_WAIT.
 fn seen(conn: &Connection, side: Side) -> impl Iterator<Item = (TcpState, BootTime)> {

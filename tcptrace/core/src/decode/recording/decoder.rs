@@ -74,7 +74,10 @@ impl Decoder {
                 Some(told) => told,
                 None => return Ok(None),
             },
-            "lost" => self.lost(&read(line)?)?,
+            "lost" => match self.lost(&read(line)?)? {
+                Some(told) => told,
+                None => return Ok(None),
+            },
             "end" => {
                 let fields::Ended { time, boot_ns } = read(line)?;
                 self.ended = true;
@@ -240,10 +243,14 @@ impl Decoder {
         Ok(Some((moment, event)))
     }
 
-    fn lost(&self, fields: &fields::Lost) -> Result<(Moment, Event), Fault> {
+    /// A gap that a connection shows by itself is found again where it is.
+    fn lost(&self, fields: &fields::Lost) -> Result<Option<(Moment, Event)>, Fault> {
+        if fields.conn.is_some() {
+            return Ok(None);
+        }
         let moment = self.moment(fields.time, fields.boot_ns)?;
         let &fields::Lost { source, count, total, .. } = fields;
-        Ok((moment, Event::Loss(Loss { at: moment.at, source, count, total })))
+        Ok(Some((moment, Event::Loss(Loss { at: moment.at, source, count, total }))))
     }
 
     /// When something happened, by the clock that its `start` has.

@@ -146,6 +146,7 @@ pub(super) struct Owner {
 pub(super) struct Lost {
     pub(super) time: WallTime,
     pub(super) boot_ns: Option<u64>,
+    pub(super) conn: Option<u64>,
     pub(super) source: LossSource,
     pub(super) count: u64,
     pub(super) total: u64,

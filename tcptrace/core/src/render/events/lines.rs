@@ -112,7 +112,7 @@ impl Events {
     }
 
     pub(super) fn lost(&self, entry: &LostOutput, line: &mut Line<'_>) {
-        let LostOutput { stamp, source, count, total } = entry;
+        let LostOutput { stamp, conn, source, count, total } = entry;
         self.time(stamp, line);
         line.raw("-- ");
         self.look(palette::TROUBLE, line, |line| {
@@ -127,6 +127,10 @@ impl Events {
                 (LossSource::Output, _) => "lines of output",
             })
         });
+        if let Some(conn) = *conn {
+            line.raw(" of ");
+            self.conn(conn, line);
+        }
         line.raw(" (").long_number(*total).raw(" in all)");
     }
 

@@ -25,6 +25,11 @@ pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>, full_queue: 
         Outcome::Unanswered if record.waiting_for == Some(WaitingFor::Ack) => {
             "the way from the server back to the client; if there are many of these, a flood of SYNs".to_owned()
         }
+        Outcome::NoPort => {
+            "on the client, `sysctl net.ipv4.ip_local_port_range`, and `ss -tan state time-wait`: are the \
+                            ports used up? Keep connections open and use them again"
+                .to_owned()
+        }
         Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if full_queue => overflow("server"),
         Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if left => format!(
             "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, \
@@ -69,6 +74,13 @@ fn reset(by: &str, peer: &str, cause: ResetCause) -> String {
             format!("whether the {by} restarted, or a firewall or NAT forgot an idle connection: then, keep-alive")
         }
         ResetCause::Killed => format!("who destroyed the {by}'s socket: `ss -K`, or whatever manages its connections"),
+        ResetCause::LateFin => {
+            format!(
+                "the {peer}'s program, if anything: it kept the connection after the {by} had closed it (CLOSE_WAIT)"
+            )
+        }
+        ResetCause::QueueFull => overflow(by),
+        ResetCause::ZeroWindow => format!("the {peer}'s program: it does not read what is sent to it"),
         ResetCause::Keepalive => format!("the network, and whether the {peer} vanished: it answered no probe"),
         ResetCause::Unknown => format!("the {by}'s program and its log: nothing seen here proves why"),
     }

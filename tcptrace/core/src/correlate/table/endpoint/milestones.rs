@@ -56,6 +56,23 @@ pub(in crate::correlate) struct Rst {
     pub(in crate::correlate) offset: u64,
     /// It has been seen, and not only what it did.
     pub(in crate::correlate) seen: bool,
+    /// What had come before it.
+    pub(in crate::correlate) context: ResetContext,
+}
+
+/// What had come before a reset.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::correlate) struct ResetContext {
+    /// A FIN of either end.
+    pub(in crate::correlate) after_fin: bool,
+    /// The acknowledgements of both FINs.
+    pub(in crate::correlate) after_close: bool,
+    /// A segment of the other end, right before: the reset may answer it.
+    pub(in crate::correlate) answers: bool,
+    /// No reset of the other end.
+    pub(in crate::correlate) first: bool,
+    /// The other end had acknowledged all that was sent before: its RCV.NXT is known.
+    pub(in crate::correlate) certain: bool,
 }
 
 /// How a socket ended.
@@ -68,6 +85,8 @@ pub(in crate::correlate) struct Closed {
     pub(in crate::correlate) error: Option<u32>,
     /// Whether a process closed it.
     pub(in crate::correlate) by_process: bool,
+    /// It had a local port.
+    pub(in crate::correlate) has_port: bool,
     /// What the socket was like.
     pub(in crate::correlate) proof: Proof,
 }

@@ -1,47 +1,45 @@
-//! What an end's segments and the other's acknowledgements of them tell of it.
+//! What the segments of an end that the other end accepts, and the other's acknowledgements of them, tell of it.
 
-use super::{End, Fin, Rst, Sent};
+use super::{End, Fin, ResetContext, Rst, Sent};
 use crate::{
-    event::BootTime,
-    tcp::{SeqNumber, TcpFlags, TcpHeader},
+    correlate::receiver::{Accepted, Reset},
+    event::{BootTime, Segment},
+    tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
 };
+
+/// The largest shift of a window (RFC 7323 §2.3).
+const MOST_SHIFT: u8 = 14;
+
+/// A reset that ends a socket is handled within this time, in nanoseconds, after it was seen.
+const JUST_BEFORE: u64 = 1_000_000;
 
 impl End {
     /// A segment of its own; `acks_fin`: it acknowledges the other end's FIN, which has got as far as `other_sent`.
     pub(in crate::correlate) fn send(
         &mut self,
         header: &TcpHeader,
-        length: u32,
+        accepted: &Accepted,
         at: BootTime,
         acks_fin: bool,
         other_sent: u64,
+        context: ResetContext,
     ) {
-        let (syn, fin) = (header.has(TcpFlags::SYN), header.has(TcpFlags::FIN));
-        self.spoke = true;
-        if syn {
+        if accepted.reset != Reset::None {
+            return self.send_reset(header, accepted.reset, at, context);
+        }
+        if accepted.syn {
             self.send_syn(header, at);
         }
-        if header.has(TcpFlags::RST) {
-            let rst = Rst { at, has_ack: header.has(TcpFlags::ACK), offset: self.offset(header.seq), seen: true };
-            if self.expects(rst.offset) {
-                self.detail_mut().rst.get_or_insert(rst);
-                self.send_up_to(rst.offset);
-            } else {
-                self.detail_mut().odd_rst.get_or_insert(rst);
-            }
-            // Its number is the one behind all that has been sent: no payload, no FIN.
-            if self.has_isn {
-                return;
-            }
-        }
-        self.data_seen |= length > 0;
+        let Some(payload) = accepted.payload else { return };
+        self.spoke = true;
+        self.data_seen |= payload > 0;
         if !self.has_isn {
             self.set_isn(header.seq.add(u32::MAX));
             self.reach(1, 0);
         }
-        let end = self.offset(header.seq) + u64::from(length) + u64::from(syn) + u64::from(fin);
+        let end = self.offset(header.seq) + u64::from(payload) + u64::from(accepted.syn) + u64::from(accepted.fin);
         self.send_up_to(end);
-        if fin {
+        if accepted.fin {
             let acked_before = self.acked_fin;
             match &mut self.detail_mut().fin {
                 Some(known) => known.sent.note_again(at),
@@ -54,18 +52,52 @@ impl End {
         self.acked_fin |= acks_fin;
     }
 
-    /// The other end's socket says that a reset has come, whether it was seen and whatever its number.
-    pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime) {
-        let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false };
-        let detail = self.detail_mut();
-        detail.rst = detail.rst.or(detail.odd_rst).or(Some(unseen));
+    /// Its number is the one behind all that has been sent: no payload, no FIN.
+    fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, context: ResetContext) {
+        let has_ack = header.has(TcpFlags::ACK);
+        let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, context };
+        if reset == Reset::Exact {
+            self.spoke = true;
+            let known = &mut self.detail_mut().rst;
+            *known = known.filter(|rst| rst.seen).or(Some(rst));
+            if self.has_isn {
+                self.send_up_to(rst.offset);
+            } else {
+                self.set_isn(header.seq.add(u32::MAX));
+                self.reach(1, 0);
+            }
+        } else {
+            self.detail_mut().odd_rst = Some(rst);
+        }
     }
 
-    /// Whether the other end accepts a reset with the number at this offset (RFC 5961 §3.2): it is the next one, or the next that the other
-    /// end knows of. Where no payload is shown, the next one may be further on.
-    fn expects(&self, offset: u64) -> bool {
-        let ahead = offset > self.sent && !self.data_seen && offset - self.sent < 1 << 31;
-        !self.has_isn || offset == self.sent || offset == self.acked() || ahead
+    /// A reset of it has been accepted, as the other end's socket or its own kernel says, whether it was seen and whatever its
+    /// number.
+    pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
+        let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, context };
+        let detail = self.detail_mut();
+        let just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
+        detail.rst = detail.rst.or(just_before).or(Some(unseen));
+    }
+
+    /// The other end's socket has an error as if this end had reset it, but it was the other end that reset.
+    pub(in crate::correlate) fn withdraw_unseen_reset(&mut self) {
+        if let Some(detail) = &mut self.detail
+            && detail.rst.is_some_and(|rst| !rst.seen)
+        {
+            detail.rst = None;
+        }
+    }
+
+    /// The other end goes on and acknowledges another number than that of a reset of this one, of which it was not certain that
+    /// it was the one expected: it had not accepted that.
+    pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber) {
+        let offset = self.offset(ack);
+        if let Some(detail) = &mut self.detail
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && offset != rst.offset)
+        {
+            detail.odd_rst = detail.rst.take();
+        }
     }
 
     fn send_syn(&mut self, header: &TcpHeader, at: BootTime) {
@@ -75,6 +107,7 @@ impl End {
             self.reach(0, 0);
             self.detail_mut().options = Some(header.options);
         }
+        self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MOST_SHIFT);
         let answers = header.has(TcpFlags::ACK);
         self.sent_synack |= answers;
         self.sent_syn |= !answers;
@@ -94,16 +127,53 @@ impl End {
             self.reach(1, 0);
         }
         let offset = self.offset(ack);
-        // What has not been sent cannot be acknowledged: numbers far ahead are nonsense.
-        if offset < self.sent + (1 << 30) {
-            self.reach(self.sent.max(offset), self.acked().max(offset));
-        }
+        self.reach(self.sent.max(offset), self.acked().max(offset));
         match self.detail.as_mut().and_then(|detail| detail.fin.as_mut()) {
-            Some(fin) if offset >= fin.end && offset < fin.end + (1 << 30) => {
+            Some(fin) if offset >= fin.end => {
                 fin.acked.get_or_insert(at);
                 true
             }
             _ => false,
         }
+    }
+
+    /// By how many bits its windows are shifted; as many as there may be where its SYN was not seen.
+    pub(in crate::correlate) fn shift(&self) -> u8 {
+        if self.syn_seen() { self.window_shift } else { MOST_SHIFT }
+    }
+
+    /// A segment of it acknowledges more of the other end's than was seen to be sent, up to this offset.
+    pub(in crate::correlate) fn claim(&mut self, segment: Segment, offset: u64) {
+        self.detail_mut().claim = Some(Box::new((segment, offset)));
+    }
+
+    /// That segment, and the offset.
+    pub(in crate::correlate) fn claimed(&self) -> Option<(Segment, u64)> {
+        self.detail.as_ref()?.claim.as_deref().copied()
+    }
+
+    /// What follows has decided about it.
+    pub(in crate::correlate) fn settle_claim(&mut self) {
+        if let Some(detail) = &mut self.detail {
+            detail.claim = None;
+        }
+    }
+
+    /// TS.Recent of the other end (RFC 7323 §4.3).
+    pub(in crate::correlate) fn ts_recent(&self) -> Option<u32> {
+        self.detail.as_ref()?.ts_recent
+    }
+
+    /// The other end has got this TSval in order.
+    pub(in crate::correlate) fn note_timestamp(&mut self, value: u32) {
+        self.detail_mut().ts_recent = Some(value);
+    }
+
+    /// The other end has room up to `window` bytes behind what it has acknowledged; a window is scaled but in a SYN (RFC 7323
+    /// §2.2).
+    pub(in crate::correlate) fn offer(&mut self, window: u64) {
+        let room = u32::try_from(window).unwrap_or(u32::MAX);
+        self.room = self.room.max(room);
+        self.has_room = true;
     }
 }

@@ -7,8 +7,9 @@ use crate::{
 };
 
 impl End {
-    /// Its socket changes its state.
-    pub(in crate::correlate) fn change(&mut self, change: &StateChange) {
+    /// Its socket changes its state. Returns whether changes before this one are missing: the state it leaves is not the one
+    /// that it had entered last.
+    pub(in crate::correlate) fn change(&mut self, change: &StateChange) -> bool {
         self.had_socket = true;
         self.here = true;
         let twin = match (change.old, change.new) {
@@ -24,17 +25,19 @@ impl End {
             self.open_sockets = self.open_sockets.saturating_sub(1);
         }
         if twin {
-            return;
+            return false;
         }
         if change.new != TcpState::Close {
             self.open_sockets = self.open_sockets.max(1);
         }
-        if self.states().last().is_none_or(|(state, _)| state != change.new) {
-            let first = self.states().next().is_none();
-            if first && !matches!(change.old, TcpState::Close | TcpState::Listen) {
-                // It had been in the old state for as long as nobody knows.
-                self.enter(change.old, BootTime(0));
-            }
+        let last = self.states().last().map(|(state, _)| state);
+        let born = matches!(change.old, TcpState::Close | TcpState::Listen);
+        let gap = !born && last.is_some_and(|last| last != change.old);
+        if !born && last != Some(change.old) {
+            // It had been in the old state for as long as nobody knows.
+            self.enter(change.old, BootTime(0));
+        }
+        if change.new != change.old {
             self.enter(change.new, change.at);
         }
         let process = change.task.map(Process::from);
@@ -48,6 +51,7 @@ impl End {
                     from: change.old,
                     error: change.error,
                     by_process: change.task.is_some(),
+                    has_port: change.local.port != 0,
                     proof: change.proof,
                 });
             }
@@ -58,6 +62,7 @@ impl End {
             }
             _ => {}
         }
+        gap
     }
 
     fn close_by(&mut self, process: Option<Process>) {

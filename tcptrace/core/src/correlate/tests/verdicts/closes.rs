@@ -96,14 +96,14 @@ fn bytes_beyond_four_gib_are_counted() {
     let mut seq = C + 1;
     for _ in 0..40 {
         // What the kernel shows of a long stream: the segments that cross a multiple of 2^30.
-        seq = seq.wrapping_add(1 << 28);
+        seq = seq.wrapping_add(1 << 30);
         exchange.segment(CLIENT, SERVER, ACK, seq, Some(S + 1), 1448);
     }
     exchange.segment(CLIENT, SERVER, FIN, seq.wrapping_add(1448), Some(S + 1), 0);
     exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(seq.wrapping_add(1449)), 0);
     exchange.segment(CLIENT, SERVER, ACK, seq.wrapping_add(1449), Some(S + 2), 0);
     let (_, close) = whole(&mut exchange);
-    assert_eq!(close.bytes, bytes((40 << 28) + 1448, 0));
+    assert_eq!(close.bytes, bytes((40 << 30) + 1448, 0));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::PLAIN;
 use crate::{
     event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource, Role, SegmentNote, reset_reason::ResetReason},
     filter::SegmentChoice,
+    output_record::LostOutput,
     render::{Json, events::*, samples},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -232,12 +233,13 @@ fn every_field_of_every_entry_is_shown() {
             ),
             OutputRecord::Lost(entry) => check(
                 "lost",
-                &entry,
+                &LostOutput { conn: Some(3), ..entry },
                 OutputRecord::Lost,
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
                     |entry| entry.source = LossSource::Output,
+                    |entry| entry.conn = Some(7),
                     |entry| entry.count = 13,
                     |entry| entry.total = 46,
                 ],

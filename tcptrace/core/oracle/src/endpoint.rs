@@ -1,0 +1,292 @@
+//! One end of a connection: the state machine of RFC 9293 §3.3.2 with the variables of §3.3.1, as Linux runs it.
+//!
+//! [`arrival`] judges what comes in, [`output`] says what goes out; this file holds what both work on, and what an
+//! application may ask for.
+
+mod arrival;
+mod output;
+
+pub use arrival::{Accepted, listen, stack_answer};
+
+use crate::{
+    effect::{Cause, Effect, Effects, Errno},
+    segment::Side,
+};
+
+/// The states, with the kernel's names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "RFC 9293 §3.3.2 describes them")]
+pub enum State {
+    Close,
+    Listen,
+    SynSent,
+    SynRecv,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+}
+
+impl State {
+    /// The kernel's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Close => "CLOSE",
+            Self::Listen => "LISTEN",
+            Self::SynSent => "SYN_SENT",
+            Self::SynRecv => "SYN_RECV",
+            Self::Established => "ESTABLISHED",
+            Self::FinWait1 => "FIN_WAIT1",
+            Self::FinWait2 => "FIN_WAIT2",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::Closing => "CLOSING",
+            Self::LastAck => "LAST_ACK",
+            Self::TimeWait => "TIME_WAIT",
+        }
+    }
+}
+
+/// How the ends of an exchange are set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// RCV.WND, in bytes, before scaling.
+    pub window: u32,
+    /// Both ends send this window scale option, or neither does.
+    pub scale: Option<u8>,
+    /// Both ends send timestamps, or neither does.
+    pub timestamps: bool,
+    /// How often a SYN or SYN,ACK is sent again.
+    pub syn_retries: u32,
+    /// How often anything else is sent again.
+    pub retries: u32,
+}
+
+/// One end.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Which end it is.
+    pub side: Side,
+    /// Which connection of the four-tuple it belongs to, from 0.
+    pub generation: usize,
+    /// Its socket, as a number that nothing else has.
+    pub socket: u64,
+    /// A half-open connection of a listener, which has no socket of its own yet.
+    pub request: bool,
+    /// What Linux keeps in the socket's place in TIME_WAIT, and in FIN_WAIT2 once no process holds it.
+    pub mini: bool,
+    /// Its state.
+    pub state: State,
+    setup: Setup,
+    iss: u32,
+    irs: u32,
+    snd_una: u32,
+    snd_nxt: u32,
+    snd_wnd: u32,
+    max_snd_wnd: u32,
+    rcv_nxt: u32,
+    scaled: bool,
+    timestamps: bool,
+    ts_recent: u32,
+    /// Bytes that are written and not sent.
+    pending: u32,
+    fin_queued: bool,
+    fin_seq: Option<u32>,
+    peer_fin: bool,
+    /// Ranges beyond a gap, and whether a FIN ends each.
+    gaps: Vec<(u32, u32, bool)>,
+    orphan: bool,
+    /// Its application reads what comes.
+    pub reads: bool,
+    unread: bool,
+    /// When something has to be sent again.
+    pub rto_at: Option<u64>,
+    tries: u32,
+    recovering: bool,
+    /// When it has last answered a segment without data that it did not accept.
+    challenged_at: Option<u64>,
+    /// When a delayed acknowledgement is due.
+    pub ack_at: Option<u64>,
+}
+
+impl Endpoint {
+    fn new(side: Side, generation: usize, socket: u64, iss: u32, setup: Setup) -> Self {
+        Self {
+            side,
+            generation,
+            socket,
+            request: false,
+            mini: false,
+            state: State::Close,
+            setup,
+            iss,
+            irs: 0,
+            snd_una: iss,
+            snd_nxt: iss,
+            snd_wnd: 0,
+            max_snd_wnd: 0,
+            rcv_nxt: 0,
+            scaled: false,
+            timestamps: false,
+            ts_recent: 0,
+            pending: 0,
+            fin_queued: false,
+            fin_seq: None,
+            peer_fin: false,
+            gaps: Vec::new(),
+            orphan: false,
+            reads: true,
+            unread: false,
+            rto_at: None,
+            tries: 0,
+            recovering: false,
+            challenged_at: None,
+            ack_at: None,
+        }
+    }
+
+    /// connect(): a SYN goes out.
+    pub fn connect(side: Side, generation: usize, socket: u64, iss: u32, setup: Setup, out: &mut Effects) -> Self {
+        let mut end = Self::new(side, generation, socket, iss, setup);
+        end.enter(State::SynSent, Errno::NONE, None, true, out);
+        end.send_syn(out);
+        end
+    }
+
+    /// RCV.NXT
+    pub fn rcv_nxt(&self) -> u32 {
+        self.rcv_nxt
+    }
+
+    /// SND.NXT
+    pub fn snd_nxt(&self) -> u32 {
+        self.snd_nxt
+    }
+
+    /// SND.UNA
+    pub fn snd_una(&self) -> u32 {
+        self.snd_una
+    }
+
+    /// IRS
+    pub fn irs(&self) -> u32 {
+        self.irs
+    }
+
+    /// ISS
+    pub fn iss(&self) -> u32 {
+        self.iss
+    }
+
+    /// TS.Recent, where timestamps are in use.
+    pub fn ts_recent(&self) -> Option<u32> {
+        self.timestamps.then_some(self.ts_recent)
+    }
+
+    /// RCV.WND in bytes.
+    pub fn rcv_wnd(&self) -> u32 {
+        self.setup.window << self.setup.scale.filter(|_| self.scaled).unwrap_or(0)
+    }
+
+    /// Whether the other end's FIN was accepted.
+    pub fn has_peer_fin(&self) -> bool {
+        self.peer_fin
+    }
+
+    /// Whether both SYNs have been exchanged (RFC 9293 §3.10.7.4).
+    pub fn synchronised(&self) -> bool {
+        !matches!(self.state, State::Close | State::Listen | State::SynSent | State::SynRecv)
+    }
+
+    /// write(): so many bytes to send.
+    pub fn write(&mut self, bytes: u32, out: &mut Effects) {
+        if matches!(self.state, State::Established | State::CloseWait) && !self.orphan && !self.fin_queued {
+            self.pending += bytes;
+            self.push(out);
+        }
+    }
+
+    /// shutdown(SHUT_WR).
+    pub fn shutdown(&mut self, out: &mut Effects) {
+        let next = match self.state {
+            State::Established => State::FinWait1,
+            State::CloseWait => State::LastAck,
+            _ => return,
+        };
+        self.enter(next, Errno::NONE, None, true, out);
+        self.fin_queued = true;
+        self.push(out);
+    }
+
+    /// close().
+    pub fn close(&mut self, out: &mut Effects) {
+        if self.orphan || self.mini || self.request {
+            return;
+        }
+        match self.state {
+            State::SynSent => self.enter(State::Close, Errno::NONE, None, true, out),
+            State::SynRecv | State::Close | State::Listen | State::TimeWait => {}
+            _ if self.unread => self.abort_with(Cause::Unread, out),
+            _ => {
+                self.shutdown(out);
+                self.orphan = true;
+                if self.state == State::FinWait2 {
+                    self.become_mini(out);
+                }
+            }
+        }
+    }
+
+    /// close() with SO_LINGER 0.
+    pub fn abort(&mut self, out: &mut Effects) {
+        if self.orphan || self.mini || self.request {
+            return;
+        }
+        match self.state {
+            State::SynSent => self.enter(State::Close, Errno::NONE, Some(Cause::Linger), true, out),
+            State::Established | State::CloseWait | State::FinWait1 | State::FinWait2 => {
+                let cause = if self.unread { Cause::Unread } else { Cause::Linger };
+                self.abort_with(cause, out);
+            }
+            _ => self.close(out),
+        }
+    }
+
+    fn abort_with(&mut self, cause: Cause, out: &mut Effects) {
+        self.enter(State::Close, Errno::NONE, Some(cause), true, out);
+        self.send_active_reset(out);
+    }
+
+    /// The kernel puts something smaller into the socket's place, which tracepoints see as CLOSE.
+    fn become_mini(&mut self, out: &mut Effects) {
+        let state = self.state;
+        self.enter(State::Close, Errno::NONE, None, false, out);
+        self.state = state;
+        self.mini = true;
+        self.rto_at = None;
+        self.ack_at = None;
+    }
+
+    fn time_wait(&mut self, out: &mut Effects) {
+        out.push(Effect::TimeWait { side: self.side, generation: self.generation });
+        if !self.mini {
+            self.become_mini(out);
+        }
+        self.state = State::TimeWait;
+    }
+
+    /// Changes the state, as `sock:inet_sock_set_state` shows it.
+    fn enter(&mut self, new: State, error: Errno, cause: Option<Cause>, by_process: bool, out: &mut Effects) {
+        let old = std::mem::replace(&mut self.state, new);
+        if new == State::Close {
+            self.rto_at = None;
+            self.ack_at = None;
+        }
+        if !self.request && !self.mini {
+            let (side, generation, socket) = (self.side, self.generation, self.socket);
+            out.push(Effect::State { side, generation, socket, old, new, error, cause, by_process });
+        }
+    }
+}

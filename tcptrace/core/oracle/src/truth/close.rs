@@ -1,0 +1,196 @@
+//! How a connection ended.
+
+use super::{
+    opening::Opening,
+    walk::{Reset, Walk},
+};
+use crate::{
+    effect::{Cause, Effect, Errno},
+    segment::Side,
+    vantage::Vantage,
+    verdict::{
+        Expect::{self, Any, Is, OneOf},
+        Expected,
+    },
+    world::{Happening, History},
+};
+
+type Word = Option<&'static str>;
+
+/// How long a close is waited for after its last segment, in nanoseconds.
+const LATE: u64 = 1_000_000_000;
+
+pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: Opening) -> Expected {
+    let nothing = || Expected {
+        outcome: opening.outcome.clone(),
+        opening: opening.kind.clone(),
+        refused_by: opening.refused_by.clone(),
+        kind: Any,
+        initiator: Any,
+        reset_by: Any,
+        cause: Any,
+        time_wait: Any,
+        bytes: [Any, Any],
+    };
+    match opening.outcome {
+        Is(Some("established")) => {}
+        Is(_) => return Expected { kind: Is(None), ..nothing() },
+        _ => return nothing(),
+    }
+    let mut expected = Expected { bytes: bytes(history, walk, vantage), ..nothing() };
+    if matches!(vantage, Vantage::OneWay(_)) {
+        return expected;
+    }
+    let timed_out = walk.closed.iter().flatten().any(|closed| closed.error == Errno::ETIMEDOUT);
+    let reset = walk.first_reset().filter(|reset| !reset.late);
+    expected.kind = if timed_out {
+        Is(Some("timed_out"))
+    } else if let Some(reset) = reset {
+        of_reset(walk, vantage, reset)
+    } else {
+        of_fins(history, walk)
+    };
+    expected.initiator = initiator(walk, &expected.kind, reset);
+    match expected.kind {
+        Is(Some("reset")) => {
+            expected.reset_by = reset.map_or(Any, |reset| Is(Some(reset.by.word())));
+            expected.cause = reset.map_or(Any, |reset| cause(vantage, reset));
+            expected.time_wait = Is(None);
+        }
+        Is(Some("timed_out")) => expected.time_wait = Is(None),
+        Is(Some(kind @ ("three_segment" | "four_segment" | "simultaneous"))) if walk.first_reset().is_none() => {
+            expected.time_wait = time_wait(history, walk, vantage, kind);
+        }
+        Is(None) => expected.bytes = [Any, Any],
+        _ => {}
+    }
+    expected
+}
+
+/// A reset before both FINs were acknowledged.
+fn of_reset(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
+    let open = Side::BOTH.into_iter().any(|side| vantage.has_states(side) && walk.closed[side as usize].is_none());
+    // The other end has not accepted it, and whatever follows is its own affair; who has the states knows better.
+    if reset.unconfirmed && !vantage.has_states(reset.by) {
+        return Any;
+    }
+    if open { Any } else { Is(Some("reset")) }
+}
+
+fn of_fins(history: &History, walk: &Walk) -> Expect<Word> {
+    let [client, server] = walk.fin;
+    let (Some(client), Some(server)) = (client, server) else {
+        let any = client.or(server);
+        return Is(any.map(|_| "unfinished"));
+    };
+    let acked = walk.fin_acked.iter().all(Option::is_some);
+    if !acked {
+        return Is(Some("unfinished"));
+    }
+    let doubtful = client.doubtful || server.doubtful;
+    let second = if client.order < server.order { server } else { client };
+    let mut all = match (client.acks_other || server.acks_other, second.acked_before) {
+        _ if doubtful => vec![Some("simultaneous"), Some("three_segment"), Some("four_segment")],
+        (false, _) => vec![Some("simultaneous")],
+        _ if second.overtaken => vec![Some("three_segment"), Some("four_segment")],
+        (true, true) => vec![Some("four_segment")],
+        (true, false) => vec![Some("three_segment")],
+    };
+    if history.end < walk.acked_at + LATE {
+        all.push(Some("unfinished"));
+    }
+    if all.len() == 1 { Is(all[0]) } else { OneOf(all) }
+}
+
+fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<Word> {
+    let fin = walk.first_fin_by();
+    let word = |side: Side| Is(Some(side.word()));
+    match kind {
+        Is(Some("simultaneous")) => Is(None),
+        Is(Some("reset")) => {
+            let Some(reset) = reset else { return Any };
+            let Some(fin) = fin else { return word(reset.by) };
+            let seen = walk.fin[fin as usize];
+            let first = seen.is_some_and(|seen| seen.order < reset.order);
+            // A FIN that met a socket which was gone already, or a reset that had to be repeated: who counts as the first is
+            // not to be known from everywhere.
+            if (first && seen.is_some_and(|seen| seen.refused && fin != reset.by)) || reset.unconfirmed {
+                Any
+            } else if first {
+                word(fin)
+            } else {
+                word(reset.by)
+            }
+        }
+        Is(Some("timed_out")) => Is(fin.map(Side::word)),
+        Is(Some("three_segment" | "four_segment" | "unfinished")) => fin.map_or(Any, word),
+        _ => Any,
+    }
+}
+
+/// Only who has its states can prove why an end has reset.
+fn cause(vantage: Vantage, reset: Reset) -> Expect<Word> {
+    if !vantage.has_states(reset.by) {
+        return Any;
+    }
+    match reset.cause {
+        Some(Cause::Linger) => Is(Some("linger")),
+        Some(Cause::Unread) => Is(Some("unread_data")),
+        Some(Cause::AbortOnData) => Is(Some("data_after_close")),
+        // A FIN behind a gap meets the same end as data does.
+        Some(Cause::TimeWaitSocket) => OneOf(vec![Some("data_after_close"), Some("late_fin"), Some("unknown")]),
+        _ => Any,
+    }
+}
+
+/// Which ends have entered TIME_WAIT. Where the FINs suggest another answer, only who has the states can know.
+fn time_wait(history: &History, walk: &Walk, vantage: Vantage, kind: &str) -> Expect<Word> {
+    let entered = |side: Side| {
+        history.log.iter().any(|(_, what)| {
+            matches!(what, Happening::Kernel(Effect::TimeWait { side: by, generation })
+                if *by == side && *generation == walk.generation)
+        })
+    };
+    let real = match Side::BOTH.map(entered) {
+        [true, true] => Some("both"),
+        [true, false] => Some("client"),
+        [false, true] => Some("server"),
+        [false, false] => None,
+    };
+    let by_rule = if kind == "simultaneous" { Some("both") } else { walk.first_fin_by().map(Side::word) };
+    if real == by_rule || Side::BOTH.into_iter().all(|side| vantage.has_states(side)) {
+        Is(real)
+    } else {
+        OneOf(vec![real, by_rule])
+    }
+}
+
+fn bytes(history: &History, walk: &Walk, vantage: Vantage) -> [Expect<Option<u64>>; 2] {
+    Side::BOTH.map(|side| {
+        if matches!(vantage, Vantage::OneWay(of) if of != side) {
+            return Any;
+        }
+        let isn = history.plan.isns[walk.generation][side as usize];
+        let is_fin_end = |end: u32| {
+            history.sent.iter().any(|sent| {
+                sent.sender.is_some()
+                    && sent.generation == walk.generation
+                    && sent.segment.from == side
+                    && sent.segment.has(crate::segment::FIN)
+                    && sent.segment.end().wrapping_sub(isn) == end
+            })
+        };
+        let count = |end: u32| u64::from(end.saturating_sub(1 + u32::from(is_fin_end(end))));
+        // A number after the FIN shows, and the FIN does not: it may as well be a byte.
+        if let Some(end) = walk.claimed[side as usize].filter(|&end| is_fin_end(end))
+            && walk.fin[side as usize].is_none()
+        {
+            return OneOf(vec![Some(count(end)), Some(count(end) + 1)]);
+        }
+        match (walk.sent[side as usize], walk.claimed[side as usize]) {
+            (Some(sent), Some(claimed)) if sent == claimed => Is(Some(count(sent))),
+            (Some(sent), Some(claimed)) => OneOf(vec![Some(count(sent)), Some(count(claimed))]),
+            _ => Any,
+        }
+    })
+}

@@ -1,0 +1,233 @@
+//! What shows of one connection, in order. Forged segments are known as such and passed over; everything else is what the
+//! ends have really sent.
+
+use crate::{
+    effect::{Cause, Effect, Errno},
+    endpoint::State,
+    segment::{ACK, FIN, RST, SYN, Side, before},
+    truth::generation_of,
+    vantage::Seen,
+    world::{History, Sent},
+};
+
+/// A FIN as it first shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fin {
+    /// Where in the order.
+    pub(super) order: usize,
+    /// It acknowledges the other end's FIN.
+    pub(super) acks_other: bool,
+    /// It was not seen as it was first sent, or it arrived and was not accepted as that.
+    pub(super) doubtful: bool,
+    /// It has arrived, and nobody took it.
+    pub(super) refused: bool,
+    /// Another segment of its end that acknowledges the other end's FIN shows before it.
+    pub(super) acked_before: bool,
+    /// Another one was sent before it and shows after it, or it shows before it without the FIN that it acknowledges.
+    pub(super) overtaken: bool,
+}
+
+/// A reset that counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reset {
+    pub(super) order: usize,
+    pub(super) by: Side,
+    pub(super) cause: Option<Cause>,
+    /// It ended its sender's connection, and the other end did not accept it as it came.
+    pub(super) unconfirmed: bool,
+    /// Both FINs had been acknowledged before.
+    pub(super) late: bool,
+}
+
+/// The end of a socket whose states show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    pub(super) from: State,
+    pub(super) error: Errno,
+}
+
+/// What shows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk {
+    pub(super) generation: usize,
+    pub(super) syn: [bool; 2],
+    pub(super) synack: [bool; 2],
+    /// Where the other end first acknowledges this one's SYN, with a segment that is no reset.
+    pub(super) syn_acked: [Option<usize>; 2],
+    pub(super) established: [bool; 2],
+    pub(super) closed: [Option<Closed>; 2],
+    pub(super) fin: [Option<Fin>; 2],
+    pub(super) fin_acked: [Option<usize>; 2],
+    /// The first reset of each end that counts.
+    pub(super) resets: [Option<Reset>; 2],
+    /// The highest number shown to be sent, from the ISN; and the same with what was refused.
+    pub(super) sent: [Option<u32>; 2],
+    pub(super) claimed: [Option<u32>; 2],
+    /// The end whose SYN, or SYN_SENT, shows first: of two that cross, it is the client.
+    pub(super) opener: Option<Side>,
+    /// Something shows that is not forged.
+    pub(super) genuine: bool,
+    /// The last change of state, segment or FIN's acknowledgement that a close may have to wait for.
+    pub(super) acked_at: u64,
+}
+
+impl Walk {
+    pub(super) fn of(history: &History, view: &[(u64, Seen)], generation: usize) -> Self {
+        let mut walk = Self { generation, ..Self::default() };
+        for (order, (at, seen)) in view.iter().enumerate() {
+            if generation_of(history, seen) != generation {
+                continue;
+            }
+            match *seen {
+                Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
+                    walk.segment(history, index, order, *at);
+                }
+                Seen::Segment(..) => {}
+                Seen::Kernel(effect) => walk.kernel(&effect),
+            }
+        }
+        walk
+    }
+
+    fn kernel(&mut self, effect: &Effect) {
+        self.genuine = true;
+        if let Effect::State { side, old, new, error, .. } = *effect {
+            self.established[side as usize] |= new == State::Established;
+            if new == State::SynSent {
+                self.opener.get_or_insert(side);
+            }
+            if new == State::Close {
+                self.closed[side as usize] = Some(Closed { from: old, error });
+            }
+        }
+    }
+
+    fn segment(&mut self, history: &History, index: usize, order: usize, at: u64) {
+        let sent = &history.sent[index];
+        let segment = &sent.segment;
+        let (side, other) = (segment.from, segment.from.other());
+        let isns = history.plan.isns[self.generation];
+        let ack = segment.has(ACK).then(|| segment.ack.wrapping_sub(isns[other as usize]));
+        self.genuine = true;
+        if segment.has(SYN) {
+            let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
+            which[side as usize] = true;
+            if !segment.has(ACK) {
+                self.opener.get_or_insert(side);
+            }
+        }
+        if segment.has(FIN) && self.fin[side as usize].is_none() {
+            self.fin[side as usize] = Some(self.first_fin(history, index, order));
+        }
+        if segment.has(RST) {
+            self.reset(history, sent, order);
+        }
+        let counts = !segment.has(RST) || sent.ends_own || sent.accepted.rst;
+        if let Some(ack) = ack.filter(|_| counts && !(segment.has(RST) && !sent.ends_own)) {
+            // Nobody acknowledges by mistake here: what has the number of another connection is not its own.
+            if ack >= 1 && !segment.has(RST) {
+                self.syn_acked[other as usize].get_or_insert(order);
+            }
+            raise(&mut self.sent[other as usize], ack);
+            raise(&mut self.claimed[other as usize], ack);
+            if self.fin_end(history, other).is_some_and(|end| ack == end) {
+                self.fin_acked[other as usize].get_or_insert(order);
+                self.acked_at = at;
+            }
+        }
+        if !segment.has(RST) {
+            let end = segment.end().wrapping_sub(isns[side as usize]);
+            let refused = sent.arrivals > 0 && !sent.accepted.ack && segment.space() > 0 && !segment.has(SYN);
+            if !refused {
+                raise(&mut self.sent[side as usize], end);
+            }
+            raise(&mut self.claimed[side as usize], end);
+        } else if sent.ends_own && segment.has(ACK) {
+            raise(&mut self.claimed[side as usize], segment.seq.wrapping_sub(isns[side as usize]));
+        }
+    }
+
+    /// The number after this end's FIN, from its ISN, if it has sent one at all.
+    fn fin_end(&self, history: &History, side: Side) -> Option<u32> {
+        let isn = history.plan.isns[self.generation][side as usize];
+        let is_fin = |sent: &&Sent| {
+            sent.sender.is_some()
+                && sent.generation == self.generation
+                && sent.segment.from == side
+                && sent.segment.has(FIN)
+        };
+        history.sent.iter().find(is_fin).map(|sent| sent.segment.end().wrapping_sub(isn))
+    }
+
+    fn first_fin(&self, history: &History, index: usize, order: usize) -> Fin {
+        let sent = &history.sent[index];
+        let side = sent.segment.from;
+        let isns = history.plan.isns[self.generation];
+        let acks = |sent: &Sent| {
+            let ack = sent.segment.ack.wrapping_sub(isns[side.other() as usize]);
+            self.fin_end(history, side.other()).is_some_and(|end| sent.segment.has(ACK) && ack == end)
+        };
+        let own =
+            |sent: &Sent| sent.sender.is_some() && sent.generation == self.generation && sent.segment.from == side;
+        let earlier = |sent: &Sent| own(sent) && !sent.segment.has(RST);
+        let first = history.sent[..index].iter().all(|sent| !(earlier(sent) && sent.segment.has(FIN)));
+        let sent_before = history.sent[..index].iter().any(|sent| earlier(sent) && acks(sent));
+        let seen_before = self.fin_acked[side.other() as usize].is_some();
+        let refused = sent.arrivals > 0 && !sent.accepted.fin;
+        Fin {
+            order,
+            acks_other: acks(sent),
+            doubtful: !first || refused,
+            refused,
+            acked_before: seen_before && sent_before,
+            overtaken: seen_before != sent_before,
+        }
+    }
+
+    fn reset(&mut self, history: &History, sent: &Sent, order: usize) {
+        let by = sent.segment.from;
+        let counts = sent.ends_own || sent.accepted.rst;
+        if !counts || self.resets[by as usize].is_some() {
+            return;
+        }
+        let late = self.fin_acked.iter().all(Option::is_some);
+        let unconfirmed = sent.ends_own && sent.met && !sent.accepted.rst;
+        let cause = cause(history, sent);
+        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, late });
+    }
+
+    /// The reset that shows first.
+    pub(super) fn first_reset(&self) -> Option<Reset> {
+        self.resets.iter().flatten().min_by_key(|reset| reset.order).copied()
+    }
+
+    /// The end whose FIN shows first.
+    pub(super) fn first_fin_by(&self) -> Option<Side> {
+        let order = |side: &Side| self.fin[*side as usize].map(|fin| fin.order);
+        Side::BOTH.into_iter().filter(|side| order(side).is_some()).min_by_key(order)
+    }
+}
+
+fn raise(highest: &mut Option<u32>, to: u32) {
+    if highest.is_none_or(|highest| before(highest, to)) {
+        *highest = Some(to);
+    }
+}
+
+/// Why an end has reset: what its kernel has said last before it.
+fn cause(history: &History, sent: &Sent) -> Option<Cause> {
+    use crate::world::Happening;
+    let side = sent.segment.from;
+    let is_it = |what: &Happening| match what {
+        Happening::Sent(index) => std::ptr::eq(&history.sent[*index], sent),
+        _ => false,
+    };
+    let at = history.log.iter().position(|(_, what)| is_it(what))?;
+    history.log[..at].iter().rev().find_map(|(_, what)| match *what {
+        Happening::Kernel(Effect::ResetHint { side: by, cause, .. }) if by == side => Some(cause),
+        Happening::Kernel(Effect::State { side: by, new: State::Close, cause: Some(cause), .. }) if by == side => {
+            Some(cause)
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,187 @@
+//! What is said of an exchange, what has to be said, and where the two differ.
+
+/// What has to be said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expect<T> {
+    /// This.
+    Is(T),
+    /// One of these: what tells them apart is not to be seen from there.
+    OneOf(Vec<T>),
+    /// Nobody there can know.
+    Any,
+}
+
+impl<T> Expect<T> {
+    fn map(self, f: impl Fn(T) -> T) -> Self {
+        match self {
+            Self::Is(right) => Self::Is(f(right)),
+            Self::OneOf(right) => Self::OneOf(right.into_iter().map(f).collect()),
+            Self::Any => Self::Any,
+        }
+    }
+}
+
+impl<T: PartialEq> Expect<T> {
+    /// Whether `told` is right; `None` where it is not compared.
+    fn allows(&self, told: &T) -> Option<bool> {
+        match self {
+            Self::Is(right) => Some(right == told),
+            Self::OneOf(right) => Some(right.contains(told)),
+            Self::Any => None,
+        }
+    }
+}
+
+/// What is said of one connection, in the words of the records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// handshake.outcome
+    pub outcome: Option<&'static str>,
+    /// handshake.kind
+    pub opening: Option<&'static str>,
+    /// handshake.reset.by
+    pub refused_by: Option<&'static str>,
+    /// close.kind; none without a close.
+    pub kind: Option<&'static str>,
+    /// close.initiator
+    pub initiator: Option<&'static str>,
+    /// close.reset.by
+    pub reset_by: Option<&'static str>,
+    /// close.reset.cause
+    pub cause: Option<&'static str>,
+    /// close.time_wait
+    pub time_wait: Option<&'static str>,
+    /// close.bytes from the client and from the server.
+    pub bytes: [Option<u64>; 2],
+}
+
+/// What has to be said of one connection.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// handshake.outcome
+    pub outcome: Expect<Option<&'static str>>,
+    /// handshake.kind
+    pub opening: Expect<Option<&'static str>>,
+    /// handshake.reset.by
+    pub refused_by: Expect<Option<&'static str>>,
+    /// close.kind
+    pub kind: Expect<Option<&'static str>>,
+    /// close.initiator
+    pub initiator: Expect<Option<&'static str>>,
+    /// close.reset.by
+    pub reset_by: Expect<Option<&'static str>>,
+    /// close.reset.cause
+    pub cause: Expect<Option<&'static str>>,
+    /// close.time_wait
+    pub time_wait: Expect<Option<&'static str>>,
+    /// close.bytes
+    pub bytes: [Expect<Option<u64>>; 2],
+}
+
+impl Expected {
+    /// The same where the ends have each other's role.
+    pub(crate) fn swapped(self) -> Self {
+        let swap = |right: Expect<Option<&'static str>>| {
+            right.map(|word| match word {
+                Some("client") => Some("server"),
+                Some("server") => Some("client"),
+                other => other,
+            })
+        };
+        let [up, down] = self.bytes;
+        Self {
+            refused_by: swap(self.refused_by),
+            initiator: swap(self.initiator),
+            reset_by: swap(self.reset_by),
+            time_wait: swap(self.time_wait),
+            bytes: [down, up],
+            ..self
+        }
+    }
+}
+
+/// A field of which something else is said than has to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disagreement {
+    /// The field.
+    pub field: &'static str,
+    /// The connection, from 0.
+    pub connection: usize,
+    /// What is said.
+    pub told: String,
+    /// What has to be said.
+    pub right: String,
+}
+
+/// How many values of each field have been compared, so that nothing passes for want of a comparison.
+#[derive(Clone, Debug, Default)]
+pub struct Compared(pub std::collections::BTreeMap<&'static str, u64>);
+
+/// What has to be said of an exchange.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    /// Of each connection, in the order in which they show.
+    pub connections: Vec<Expected>,
+    /// To which of them each thing seen belongs; `None` where that is left open.
+    pub owners: Vec<Option<usize>>,
+}
+
+/// What is said of an exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// Of each connection, in the order of their numbers.
+    pub connections: Vec<Told>,
+    /// To which of them each thing seen is said to belong.
+    pub owners: Vec<Option<usize>>,
+}
+
+impl Truth {
+    /// Where `verdict` differs.
+    pub fn differences(&self, verdict: &Verdict, compared: &mut Compared) -> Vec<Disagreement> {
+        let mut all = Vec::new();
+        let (right, told) = (Expect::Is(self.connections.len()), verdict.connections.len());
+        check("connections", 0, &right, &told, compared, &mut all);
+        for (at, (right, told)) in self.owners.iter().zip(&verdict.owners).enumerate() {
+            if let Some(right) = right {
+                let before = all.len();
+                check("owner", *right, &Expect::Is(Some(*right)), told, compared, &mut all);
+                if let Some(last) = all.get_mut(before) {
+                    last.told += &format!(" (event {at})");
+                }
+            }
+        }
+        for (connection, (right, told)) in self.connections.iter().zip(&verdict.connections).enumerate() {
+            let mut word = |field, right: &Expect<Option<&'static str>>, told: &Option<&'static str>| {
+                check(field, connection, right, told, compared, &mut all);
+            };
+            word("outcome", &right.outcome, &told.outcome);
+            word("opening", &right.opening, &told.opening);
+            word("refused_by", &right.refused_by, &told.refused_by);
+            word("kind", &right.kind, &told.kind);
+            word("initiator", &right.initiator, &told.initiator);
+            word("reset_by", &right.reset_by, &told.reset_by);
+            word("cause", &right.cause, &told.cause);
+            word("time_wait", &right.time_wait, &told.time_wait);
+            let [up, down] = &right.bytes;
+            check("bytes.client_to_server", connection, up, &told.bytes[0], compared, &mut all);
+            check("bytes.server_to_client", connection, down, &told.bytes[1], compared, &mut all);
+        }
+        all
+    }
+}
+
+fn check<T: PartialEq + std::fmt::Debug>(
+    field: &'static str,
+    connection: usize,
+    right: &Expect<T>,
+    told: &T,
+    compared: &mut Compared,
+    all: &mut Vec<Disagreement>,
+) {
+    let Some(agrees) = right.allows(told) else { return };
+    *compared.0.entry(field).or_default() += 1;
+    if !agrees {
+        let (told, right) = (format!("{told:?}"), format!("{right:?}"));
+        all.push(Disagreement { field, connection, told, right });
+    }
+}

@@ -1,0 +1,113 @@
+//! The correlator held against a TCP of its own: random exchanges, seen from everywhere.
+
+mod oracle {
+    pub(crate) mod adapter;
+}
+
+use std::{
+    collections::BTreeMap,
+    env,
+    time::{Duration, Instant},
+};
+
+use oracle::adapter::correlate;
+use tcptrace_oracle::{
+    random::Random,
+    table::table,
+    truth::truth,
+    vantage::Vantage,
+    verdict::{Compared, Disagreement},
+    world::{Happening, History},
+};
+
+/// What was found.
+#[derive(Default)]
+struct Findings {
+    exchanges: u64,
+    compared: Compared,
+    /// For each kind: how many, and the smallest exchange.
+    kinds: BTreeMap<String, (u64, u64, Vantage, usize, Disagreement)>,
+    wrong: u64,
+}
+
+impl Findings {
+    fn examine(&mut self, seed: u64, all: bool) {
+        let history = History::of(seed);
+        self.exchanges += 1;
+        let mut random = Random::new(!seed);
+        let chosen = [random.pick(&Vantage::ALL), random.pick(&Vantage::ALL)];
+        for vantage in Vantage::ALL {
+            if vantage.fits(&history) && (all || chosen.contains(&vantage)) {
+                self.hold(&history, vantage);
+            }
+        }
+    }
+
+    fn hold(&mut self, history: &History, vantage: Vantage) {
+        let right = truth(history, vantage);
+        let told = correlate(history, vantage);
+        let found = right.differences(&told, &mut self.compared);
+        self.wrong += u64::from(!found.is_empty());
+        let Some(first) = found.into_iter().next() else { return };
+        let forged = history.log.iter().any(|(_, what)| matches!(what, Happening::Forged(_)));
+        let one_way = matches!(vantage, Vantage::OneWay(_));
+        let place = match (vantage.is_live(), one_way) {
+            (true, _) => "live",
+            (_, true) => "one way",
+            _ => "capture",
+        };
+        let place = format!("{}, {place}", if forged { "forged" } else { "genuine" });
+        let kind = match first.field {
+            "owner" | "connections" => format!("{place}: {}", first.field),
+            "bytes.client_to_server" | "bytes.server_to_client" => format!("{place}: bytes"),
+            _ => format!("{place}: {} told {} right {}", first.field, first.told, first.right),
+        };
+        let size = vantage.view(history).len();
+        let known = self.kinds.entry(kind).or_insert((0, history.plan.seed, vantage, size, first.clone()));
+        known.0 += 1;
+        if size < known.3 {
+            *known = (known.0, history.plan.seed, vantage, size, first);
+        }
+    }
+
+    fn report(&self) -> String {
+        let mut text = format!("{} exchanges, {} wrong, compared {:?}\n", self.exchanges, self.wrong, self.compared.0);
+        let mut kinds: Vec<_> = self.kinds.iter().collect();
+        kinds.sort_by_key(|(_, found)| std::cmp::Reverse(found.0));
+        for (kind, (count, seed, vantage, _, first)) in kinds {
+            let Disagreement { field, connection, told, right } = first;
+            text += &format!(
+                "\n{count} × {kind}\nseed {seed} from {vantage:?}: {field} of connection {connection} is {told}, should be {right}\n{}",
+                table(&History::of(*seed), *vantage)
+            );
+        }
+        text
+    }
+}
+
+#[test]
+#[ignore = "until the correlator judges by what the receiver accepts"]
+fn random_exchanges_are_told_as_they_were() {
+    let mut findings = Findings::default();
+    for seed in 0..20_000 {
+        findings.examine(seed, false);
+    }
+    assert_eq!(findings.wrong, 0, "{}", findings.report());
+}
+
+/// `ORACLE_SECONDS` and `ORACLE_SEED` say for how long and from which seed on.
+#[test]
+#[ignore = "takes as long as it is told to"]
+fn for_longer() {
+    let number = |name| env::var(name).ok().and_then(|value| value.parse().ok());
+    let first = number("ORACLE_SEED").unwrap_or(0);
+    let until = Duration::from_secs(number("ORACLE_SECONDS").unwrap_or(10));
+    let most = number("ORACLE_EXCHANGES").unwrap_or(u64::MAX);
+    let began = Instant::now();
+    let mut findings = Findings::default();
+    while began.elapsed() < until && findings.exchanges < most {
+        findings.examine(first + findings.exchanges, true);
+    }
+    println!("{}", findings.report());
+    assert_eq!(findings.wrong, 0);
+}
