@@ -294,8 +294,8 @@ pub struct LostOutput {
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection whose socket has left a state that it was not seen to enter: the kernel told of no loss. Only then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub conn: Option<u64>,
     /// What was lost.
     pub source: LossSource,

@@ -160,7 +160,8 @@ struct Written {
 
 impl Default for Written {
     fn default() -> Self {
-        let (color, absolute_seq, unicode, zone) = (false, false, true, &TimeZone::UTC);
+        const ZONE: &TimeZone = &TimeZone::UTC;
+        let (color, absolute_seq, unicode, zone) = (false, false, true, ZONE);
         let drawing = Drawing { color, absolute_seq, unicode, zone };
         Self {
             json: String::new(),

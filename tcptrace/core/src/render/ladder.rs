@@ -138,7 +138,7 @@ impl Render for Timeline {
             OutputRecord::Handshake(record) => self.handshake(record, out),
             OutputRecord::Close(record) => self.close(record, out),
             OutputRecord::Start(_) | OutputRecord::Lost(_) => {
-                self.line(out, |this, out| this.events.render(entry, out))
+                self.line(out, |this, out| this.events.render(entry, out));
             }
             OutputRecord::End(_) => {
                 self.show_all(out);
