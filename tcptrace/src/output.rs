@@ -59,7 +59,7 @@ impl Destination {
 
     /// Renders a record if `--emit` includes it. Returns the number of records dropped.
     fn write(&mut self, record: &OutputRecord) -> u64 {
-        if !self.emit.contains(emit_of_record(record)) {
+        if !self.emit.contains(record.emit()) {
             return 0;
         }
         self.render.render(record, &mut self.chunk);
@@ -181,7 +181,7 @@ impl Output {
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
-        self.has_file() || self.stdout.emit.contains(emit_of_correlated(correlated))
+        self.has_file() || self.stdout.emit.contains(correlated.emit())
     }
 
     /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
@@ -287,27 +287,5 @@ fn log_failure(end: &SinkEnd) -> bool {
             error!("{}", with_causes(&**error));
             true
         }
-    }
-}
-
-/// The types that `--emit` must include for this record to be written; none for records that are always written.
-fn emit_of_record(record: &OutputRecord) -> Emit {
-    match record {
-        OutputRecord::State(_) | OutputRecord::Owner(_) | OutputRecord::Hint(_) => Emit::STATE,
-        OutputRecord::Segment(_) | OutputRecord::Icmp(_) => Emit::SEGMENT,
-        OutputRecord::Handshake(_) => Emit::HANDSHAKE,
-        OutputRecord::Close(_) => Emit::CLOSE,
-        OutputRecord::Start(_) | OutputRecord::Lost(_) | OutputRecord::End(_) => Emit::NONE,
-    }
-}
-
-/// [`emit_of_record`] of the output record that `correlated` becomes.
-fn emit_of_correlated(correlated: &Correlated) -> Emit {
-    match correlated {
-        Correlated::State(_) | Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Hint(_) => Emit::STATE,
-        Correlated::Segment(_) | Correlated::Icmp(_) => Emit::SEGMENT,
-        Correlated::Handshake(_) => Emit::HANDSHAKE,
-        Correlated::Close(_) => Emit::CLOSE,
-        Correlated::Loss(_) | Correlated::StateGap(..) => Emit::NONE,
     }
 }

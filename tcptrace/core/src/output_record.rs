@@ -13,7 +13,7 @@ use crate::{
         AcceptQueue, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote,
         reset_reason::ResetReason,
     },
-    filter::SegmentChoice,
+    filter::{Emit, SegmentChoice},
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
     verdict::{Close, Handshake},
@@ -23,6 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "type", rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub enum OutputRecord {
     /// Tracing begins.
     Start(StartOutput),
@@ -46,10 +47,24 @@ pub enum OutputRecord {
     End(EndOutput),
 }
 
+impl OutputRecord {
+    /// The type of record that has to be chosen for this one to be written; [`Emit::NONE`] if it is always written.
+    pub fn emit(&self) -> Emit {
+        match self {
+            Self::State(_) | Self::Owner(_) | Self::Hint(_) => Emit::STATE,
+            Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
+            Self::Handshake(_) => Emit::HANDSHAKE,
+            Self::Close(_) => Emit::CLOSE,
+            Self::Start(_) | Self::Lost(_) | Self::End(_) => Emit::NONE,
+        }
+    }
+}
+
 /// When an entry's event happened.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Stamp {
     /// Wall clock, RFC 3339 in UTC with nine digits.
     pub time: WallTime,
@@ -90,6 +105,7 @@ pub struct StartOutput {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct EndpointOutput {
     /// Address.
     pub addr: IpAddr,
@@ -101,6 +117,7 @@ pub struct EndpointOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StateOutput {
     /// When.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -144,6 +161,7 @@ pub struct StateOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct SegmentOutput {
     /// When.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -195,6 +213,7 @@ pub struct SegmentOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct IcmpOutput {
     /// When.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -225,6 +244,7 @@ pub struct IcmpOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct OwnerOutput {
     /// When it was found out.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -256,6 +276,7 @@ pub struct OwnerOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct HintOutput {
     /// When.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -289,6 +310,7 @@ pub struct HintOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LostOutput {
     /// When it was noticed.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -309,6 +331,7 @@ pub struct LostOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct HandshakeOutput {
     /// When the last event that it includes happened.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -322,6 +345,7 @@ pub struct HandshakeOutput {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct CloseOutput {
     /// When the last event that it includes happened.
     #[cfg_attr(feature = "serde", serde(flatten))]

@@ -15,6 +15,7 @@ use crate::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum HandshakeKind {
     /// SYN; SYN,ACK; ACK (RFC 9293 §3.5).
     ThreeWay,
@@ -32,6 +33,7 @@ pub enum HandshakeKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// Every end that has a socket here reached ESTABLISHED.
     Established,
@@ -57,6 +59,7 @@ pub enum Outcome {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum WaitingFor {
     /// The server's turn.
     SynAck,
@@ -70,6 +73,7 @@ pub enum WaitingFor {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum Missing {
     /// The SYN.
     Syn,
@@ -91,6 +95,7 @@ pub enum Missing {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct HandshakeEnd {
     /// Address.
     pub addr: IpAddr,
@@ -110,6 +115,7 @@ pub struct HandshakeEnd {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct OpeningRetransmissions {
     /// SYNs after the first; null when none was seen to leave.
     pub syn: Option<u32>,
@@ -121,6 +127,7 @@ pub struct OpeningRetransmissions {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Handshake {
     /// The last event it includes.
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -167,6 +174,7 @@ pub struct Handshake {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum CloseKind {
     /// Neither FIN, as first sent, acknowledges the other.
     Simultaneous,
@@ -192,6 +200,7 @@ pub enum CloseKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResetCause {
     /// SO_LINGER with time 0.
     Linger,
@@ -225,6 +234,7 @@ pub enum ResetCause {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Reset {
     /// The end whose address sent it.
     pub by: Role,
@@ -240,6 +250,7 @@ pub use crate::event::Role;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum TimeWait {
     /// The client.
     Client,
@@ -253,6 +264,7 @@ pub enum TimeWait {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct CloseEnd {
     /// Address.
     pub addr: IpAddr,
@@ -268,6 +280,7 @@ pub struct CloseEnd {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Bytes {
     /// From the client to the server.
     pub client_to_server: Option<u64>,
@@ -279,6 +292,7 @@ pub struct Bytes {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Each<T> {
     /// The client's.
     pub client: T,
@@ -290,6 +304,7 @@ pub struct Each<T> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StateTime {
     /// The state.
     pub state: TcpState,
@@ -304,6 +319,7 @@ pub struct StateTime {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Close {
     /// The last event it includes.
     #[cfg_attr(feature = "serde", serde(skip))]

@@ -135,6 +135,6 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Handshake(record) => Some(record.conn),
         Correlated::Close(record) => Some(record.conn),
         Correlated::Owner(owner) => Some(owner.conn),
-        Correlated::Listener(_) | Correlated::Loss(_) | Correlated::StateGap(..) => None,
+        _ => None,
     }
 }
