@@ -4,6 +4,7 @@
 //! this program, because this program is what installs the new one: hence the few dependencies.
 
 mod commands;
+mod dependencies;
 mod dist;
 mod files;
 mod layers;

@@ -181,7 +181,7 @@ impl Trace {
         match restored {
             Ok(()) => warn!("{name} lost its clsact filters; attached again, segments in between were not seen"),
             Err(error) => {
-                warn!("{name} lost its clsact filters, segments on it are not seen any more: {}", with_causes(&error))
+                warn!("{name} lost its clsact filters, segments on it are not seen any more: {}", with_causes(&error));
             }
         }
     }

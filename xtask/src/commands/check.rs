@@ -5,7 +5,7 @@ use std::{env::consts::ARCH, process::Command};
 use anyhow::Result;
 use clap::Args;
 
-use crate::{layers, process, project::Project};
+use crate::{dependencies, layers, process, project::Project};
 
 /// Check formatting, lints (the kernel programs' too) and documentation
 #[derive(Args)]
@@ -16,6 +16,8 @@ impl Check {
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         layers::check(project.root())?;
+        let mut metadata = project.cargo("metadata");
+        dependencies::check(&process::output(metadata.args(["--format-version", "1", "--locked"]))?)?;
         project.ensure_target(PORTABLE)?;
         let steps = [format(&project), format_fuzz_targets(&project), lint(&project), lint_kernel_programs(&project)];
         let steps = steps.into_iter().chain(CORE_FEATURES.map(|features| lint_core(&project, features)));
