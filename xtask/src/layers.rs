@@ -141,7 +141,7 @@ fn without_tests(mut modules: Vec<Module>) -> Vec<Module> {
     let tests: Vec<Vec<String>> = modules
         .iter()
         .flat_map(|module| {
-            module.source.test_modules.iter().map(|name| [module.path.as_slice(), &[name.clone()]].concat())
+            module.source.test_modules.iter().map(|name| [module.path.as_slice(), std::slice::from_ref(name)].concat())
         })
         .collect();
     modules.retain(|module| !tests.iter().any(|test| module.path.starts_with(test)));

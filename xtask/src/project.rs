@@ -32,10 +32,16 @@ pub(crate) struct Project {
 impl Project {
     /// Installs the pinned tools that are missing. Says nothing if none is.
     pub(crate) fn set_up() -> Result<Self> {
+        let project = Self::set_up_core()?;
+        bpf_linker::ensure(&project.workspace, &project.toolchain)?;
+        Ok(project)
+    }
+
+    /// Installs the toolchain if it is missing, which is all that the core and its fuzz targets need.
+    pub(crate) fn set_up_core() -> Result<Self> {
         let workspace = Workspace::read()?;
         let toolchain = Toolchain::ensure(workspace.tool("toolchain")?)?;
         toolchain.pin(&workspace.root)?;
-        bpf_linker::ensure(&workspace, &toolchain)?;
         Ok(Self { workspace, toolchain })
     }
 

@@ -11,7 +11,7 @@ use tcptrace_core::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = env::args_os().nth(1).ok_or("name a capture")?;
-    let Capture::Frames(mut frames) = capture::open(File::open(path)?)? else { return Err("not a capture".into()) };
+    let Capture::Frames(frames) = capture::open(File::open(path)?)? else { return Err("not a capture".into()) };
     let mut correlator = Correlator::new(NO_NAMESPACE);
     let mut print = |correlated| match correlated {
         Correlated::Handshake(handshake) => println!("#{} {}", handshake.conn, handshake.summary),
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => {}
     };
     let mut last = BootTime(0);
-    while let Some(frame) = frames.next() {
+    for frame in *frames {
         let event = frame?.event;
         last = last.max(event.at());
         correlator.handle_event(&event, &mut print);
