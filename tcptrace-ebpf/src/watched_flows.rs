@@ -31,7 +31,7 @@ pub unsafe trait Table {
     fn bucket(&self, index: u32) -> Option<*mut Bucket>;
     /// The byte that says whether anything is in that bucket: 0 for no. It is valid for as long as the table.
     fn occupied(&self, index: u32) -> *mut u8;
-    /// When the last slot was armed, as [`Slot::armed`]. Nearer to now than that is not needed, and a clock costs more than
+    /// When the last slot was armed, as `Slot::armed`. Nearer to now than that is not needed, and a clock costs more than
     /// all the rest. It is valid for as long as the table.
     fn latest(&self) -> *mut u16;
     /// Nothing that is written before is seen later by other processors than what is read after it.

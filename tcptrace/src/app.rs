@@ -7,6 +7,7 @@ mod priority;
 mod replay;
 mod service_manager;
 mod signals;
+mod stdout_format;
 mod trace;
 
 use std::{process::ExitCode, time::Duration};

@@ -3,7 +3,6 @@
 //! Besides [`tcptrace_core`], this module uses nothing else of the crate, so that the manual page and the shell completions
 //! can be generated from it alone.
 
-mod emit;
 mod options;
 mod ring_size;
 #[cfg(test)]
@@ -24,12 +23,11 @@ use clap::{
 };
 
 pub use self::{
-    emit::{Emit, EmitError},
     options::{DEFAULT_COLUMNS, Environment, Options, Verbosity},
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, OutputFormat, Segments},
 };
-use tcptrace_core::filter::{HostSet, PortSet};
+use tcptrace_core::filter::{Emit, HostSet, PortSet};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -14,25 +14,11 @@ use rtnetlink::{
 };
 use tokio::task::JoinSet;
 
+pub use crate::bpf::tc::interface::Interface;
 use crate::bpf::tc::{
     clsact::{TcFilter, has_clsact_parent},
     filter_name::TracerId,
 };
-
-/// A network interface.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Interface {
-    /// Index in this network namespace.
-    pub index: u32,
-    /// Name, which may change.
-    pub name: String,
-    /// The interface is up (`IFF_UP`).
-    pub up: bool,
-    /// The interface is loopback (`IFF_LOOPBACK`).
-    pub loopback: bool,
-    /// Packets of all protocols received and sent, by the interface's own counters. On loopback each packet counts once.
-    pub packets: u64,
-}
 
 /// A change of an interface. Numbers are interface indices.
 #[derive(Clone, Debug, Eq, PartialEq)]

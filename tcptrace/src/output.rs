@@ -1,20 +1,20 @@
 //! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
 //! reader.
 
-use std::{ops::AddAssign, time::Duration};
+use std::{ops::AddAssign, path::Path, time::Duration};
 
 use bytes::Bytes;
 use log::error;
 
 use crate::{
     causes::with_causes,
-    cli::{DEFAULT_COLUMNS, Emit, Options, OutputFormat},
     sink::{BUDGET, Finish, Offer, Reopening, Sink, SinkEnd, SinkError},
 };
 use tcptrace_core::{
     correlate::Correlated,
+    filter::Emit,
     output_record::OutputRecord,
-    render::{Drawing, Events, Json, Ladder, Render},
+    render::{Json, Render},
 };
 
 /// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
@@ -58,7 +58,7 @@ impl Destination {
 
     /// Renders a record if `--emit` includes it. Returns the number of records dropped.
     fn write(&mut self, record: &OutputRecord) -> u64 {
-        if !self.emit.contains(emit_of_record(record)) {
+        if !self.emit.contains(record.emit()) {
             return 0;
         }
         self.render.render(record, &mut self.chunk);
@@ -135,40 +135,24 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens the destinations that the options name. Records are dropped if a reader is too slow.
+    /// Opens stdout, which gets the records in `emit` as `render` makes them, and a file that gets all of them as JSON lines.
+    /// Records are dropped if a reader is too slow.
     ///
     /// # Errors
-    /// When the file of `--write` cannot be opened, or a thread for writing cannot be started.
-    pub fn open(options: &Options) -> Result<Self, SinkError> {
-        let file = match &options.write {
+    /// When the file cannot be opened, or a thread for writing cannot be started.
+    pub fn open(render: Box<dyn Render>, emit: Emit, file: Option<&Path>) -> Result<Self, SinkError> {
+        let file = match file {
             Some(path) => Some(Destination::new(Box::new(Json), Emit::ALL, Sink::file(path, BUDGET)?)),
             None => None,
-        };
-        let (render, emit): (Box<dyn Render>, Emit) = match options.output {
-            OutputFormat::Json => (Box::new(Json), options.emit),
-            OutputFormat::Timeline => {
-                let drawing =
-                    Drawing { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode };
-                let columns = options.columns;
-                (Box::new(Ladder::new(drawing, move || columns.unwrap_or_else(terminal_columns).into())), Emit::ALL)
-            }
-            OutputFormat::Events => (
-                Box::new(Events { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode }),
-                Emit::ALL,
-            ),
         };
         Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
     }
 
-    /// Opens the destinations that the options name. Waits for slow readers instead of dropping records.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn patient(options: &Options) -> Result<Self, SinkError> {
-        let mut output = Self::open(options)?;
-        output.stdout.patient = true;
-        output.file.iter_mut().for_each(|file| file.patient = true);
-        Ok(output)
+    /// This output, waiting for slow readers instead of dropping records.
+    pub fn patient(mut self) -> Self {
+        self.stdout.patient = true;
+        self.file.iter_mut().for_each(|file| file.patient = true);
+        self
     }
 
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
@@ -184,7 +168,7 @@ impl Output {
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
-        self.has_file() || self.stdout.emit.contains(emit_of_correlated(correlated))
+        self.has_file() || self.stdout.emit.contains(correlated.emit())
     }
 
     /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
@@ -267,11 +251,6 @@ impl Output {
     }
 }
 
-/// Width of the terminal on stdout in columns.
-fn terminal_columns() -> u16 {
-    terminal_size::terminal_size_of(std::io::stdout()).map_or(DEFAULT_COLUMNS, |(columns, _)| columns.0)
-}
-
 /// Returns whether a destination counts as complete, and logs why if not. A reader that has gone is no failure; one that has
 /// stopped reading misses something, which is logged. `logged` says that the failure has been logged before.
 fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
@@ -295,29 +274,5 @@ fn log_failure(end: &SinkEnd) -> bool {
             error!("{}", with_causes(&**error));
             true
         }
-    }
-}
-
-/// The types that `--emit` must include for this record to be written; none for records that are always written.
-fn emit_of_record(record: &OutputRecord) -> Emit {
-    match record {
-        OutputRecord::State(_) | OutputRecord::Owner(_) | OutputRecord::Hint(_) => Emit::STATE,
-        OutputRecord::Segment(_) | OutputRecord::Icmp(_) => Emit::SEGMENT,
-        OutputRecord::Handshake(_) => Emit::HANDSHAKE,
-        OutputRecord::Close(_) => Emit::CLOSE,
-        OutputRecord::Stalled(_) | OutputRecord::Evicted(_) => Emit::STALLED,
-        OutputRecord::Start(_) | OutputRecord::Lost(_) | OutputRecord::End(_) => Emit::NONE,
-    }
-}
-
-/// [`emit_of_record`] of the output record that `correlated` becomes.
-fn emit_of_correlated(correlated: &Correlated) -> Emit {
-    match correlated {
-        Correlated::State(_) | Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Hint(_) => Emit::STATE,
-        Correlated::Segment(_) | Correlated::Icmp(_) => Emit::SEGMENT,
-        Correlated::Handshake(_) => Emit::HANDSHAKE,
-        Correlated::Close(_) => Emit::CLOSE,
-        Correlated::Stalled(_) | Correlated::Evicted(_) => Emit::STALLED,
-        Correlated::Loss(_) | Correlated::StateGap(..) => Emit::NONE,
     }
 }

@@ -32,10 +32,16 @@ pub(crate) struct Project {
 impl Project {
     /// Installs the pinned tools that are missing. Says nothing if none is.
     pub(crate) fn set_up() -> Result<Self> {
+        let project = Self::set_up_core()?;
+        bpf_linker::ensure(&project.workspace, &project.toolchain)?;
+        Ok(project)
+    }
+
+    /// Installs the toolchain if it is missing, which is all that the core and its fuzz targets need.
+    pub(crate) fn set_up_core() -> Result<Self> {
         let workspace = Workspace::read()?;
         let toolchain = Toolchain::ensure(workspace.tool("toolchain")?)?;
         toolchain.pin(&workspace.root)?;
-        bpf_linker::ensure(&workspace, &toolchain)?;
         Ok(Self { workspace, toolchain })
     }
 
@@ -56,6 +62,11 @@ impl Project {
         CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
     }
 
+    /// Installs the standard library for another target where it is missing.
+    pub(crate) fn ensure_target(&self, target: &str) -> Result<()> {
+        self.toolchain.ensure_target(target)
+    }
+
     /// Builds tcptrace, including the kernel programs, which its build script compiles.
     pub(crate) fn build(&self, profile: Profile) -> Result<()> {
         let mut cargo = self.cargo("build");
@@ -69,7 +80,7 @@ impl Project {
     /// Builds a static tcptrace, and returns its path.
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
         let target = self.static_target();
-        self.toolchain.ensure_target(&target)?;
+        self.ensure_target(&target)?;
         let mut cargo = self.cargo("build");
         process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;
         Ok(self.target_dir().join(target).join("release").join("tcptrace"))

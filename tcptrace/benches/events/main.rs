@@ -17,7 +17,6 @@ use self::{
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tcptrace::{
-    cli::Emit,
     output::Output,
     pipeline::Pipeline,
     sink::{BUDGET, Sink},
@@ -30,6 +29,7 @@ use tcptrace_core::{
     },
     describe::Describer,
     event::{BootTime, Event, reset_reason::ResetReasons},
+    filter::Emit,
     tcp::TcpFlags,
 };
 

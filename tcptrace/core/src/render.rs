@@ -4,6 +4,7 @@
 //! Renderers ask no clock and know nothing of where their bytes go.
 
 mod events;
+#[cfg(feature = "serde")]
 mod json;
 mod ladder;
 mod line_writer;
@@ -12,6 +13,7 @@ mod palette;
 pub(crate) mod samples;
 
 pub use events::Events;
+#[cfg(feature = "serde")]
 pub use json::Json;
 pub use ladder::{Drawing, Ladder};
 

@@ -7,7 +7,7 @@ use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
-use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch};
+use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format};
 use crate::{
     bpf::{
         AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring, SkipCounters,
@@ -16,7 +16,6 @@ use crate::{
     cli::{Attach, Options, Segments, Verbosity},
     host_clock,
     interfaces::{Interface, Interfaces},
-    output::Output,
     pipeline::Pipeline,
     preflight,
     privileges::{Duty, as_caller, reduce},
@@ -91,7 +90,7 @@ impl Trace {
         let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
         // Opened last, because this empties the file of `--write`: by now nothing else can fail.
-        let output = as_caller(|| Output::open(options))??;
+        let output = as_caller(|| stdout_format::open(options))??;
         let describer = Describer::live(host_clock::wall_clock());
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
@@ -182,7 +181,7 @@ impl Trace {
         match restored {
             Ok(()) => warn!("{name} lost its clsact filters; attached again, segments in between were not seen"),
             Err(error) => {
-                warn!("{name} lost its clsact filters, segments on it are not seen any more: {}", with_causes(&error))
+                warn!("{name} lost its clsact filters, segments on it are not seen any more: {}", with_causes(&error));
             }
         }
     }

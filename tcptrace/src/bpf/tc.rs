@@ -3,4 +3,5 @@
 pub(crate) mod attach;
 pub(crate) mod clsact;
 pub(crate) mod filter_name;
+pub mod interface;
 pub mod stale_filters;

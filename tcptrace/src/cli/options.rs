@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Attach, Cli, Color, Emit, OutputFormat, Segments};
+use super::{Attach, Cli, Color, OutputFormat, Segments};
 use tcptrace_core::{
     event::Family,
-    filter::{Filter, HostSet, PortSet, SegmentChoice},
+    filter::{Emit, Filter, HostSet, PortSet, SegmentChoice},
 };
 
 /// The messages that go to stderr.

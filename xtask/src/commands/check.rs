@@ -5,7 +5,7 @@ use std::{env::consts::ARCH, process::Command};
 use anyhow::Result;
 use clap::Args;
 
-use crate::{process, project::Project};
+use crate::{dependencies, layers, process, project::Project};
 
 /// Check formatting, lints (the kernel programs' too) and documentation
 #[derive(Args)]
@@ -15,15 +15,13 @@ impl Check {
     /// Runs all checks, and stops at the first that fails.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
-        let steps = [
-            format(&project),
-            format_fuzz_targets(&project),
-            lint(&project),
-            lint_kernel_programs(&project),
-            lint_fuzz_targets(&project),
-            document(&project),
-        ];
-        for mut step in steps {
+        layers::check(project.root())?;
+        let mut metadata = project.cargo("metadata");
+        dependencies::check(&process::output(metadata.args(["--format-version", "1", "--locked"]))?)?;
+        project.ensure_target(PORTABLE)?;
+        let steps = [format(&project), format_fuzz_targets(&project), lint(&project), lint_kernel_programs(&project)];
+        let steps = steps.into_iter().chain(CORE_FEATURES.map(|features| lint_core(&project, features)));
+        for mut step in steps.chain([lint_fuzz_targets(&project), document(&project)]) {
             eprintln!("xtask: {}", process::command_line(&step));
             process::run(&mut step)?;
         }
@@ -65,6 +63,26 @@ fn lint_kernel_programs(project: &Project) -> Command {
         // There is no compiled `core` for this target, and a stable compiler builds it only when told so.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{ARCH}\""));
+    cargo
+}
+
+/// Target without an operating system, for which the core has to compile.
+const PORTABLE: &str = "wasm32-unknown-unknown";
+
+/// Every set of features that the core can be built with.
+const CORE_FEATURES: [&str; 3] = ["", "serde", "schema"];
+
+/// The core with only these of its features, for a target without an operating system: cargo unites the features that the
+/// members of a workspace ask for, so the lint above sees the core with all of them only.
+fn lint_core(project: &Project, features: &str) -> Command {
+    let mut cargo = project.cargo("clippy");
+    cargo.args(["--package", "tcptrace-core", "--lib", "--locked", "--target", PORTABLE]).args([
+        "--features",
+        features,
+        "--",
+        "-D",
+        "warnings",
+    ]);
     cargo
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Fuzz {
 impl Fuzz {
     /// Builds all targets at once and runs one after the other, until one fails.
     pub(crate) fn execute(self) -> Result<()> {
-        let project = Project::set_up()?;
+        let project = Project::set_up_core()?;
         let fuzzer = Fuzzer::new(&project);
         fuzzer.build(&project)?;
         let wanted =

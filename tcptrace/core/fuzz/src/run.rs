@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tcptrace_core::{
     SCHEMA,
@@ -157,11 +158,13 @@ struct Written {
 
 impl Default for Written {
     fn default() -> Self {
-        let drawing = Drawing { color: false, absolute_seq: false, unicode: true };
+        const ZONE: &TimeZone = &TimeZone::UTC;
+        let (color, absolute_seq, unicode, zone) = (false, false, true, ZONE);
+        let drawing = Drawing { color, absolute_seq, unicode, zone };
         Self {
             json: String::new(),
             ladder: Ladder::new(drawing, || WIDTH),
-            events: Events::new(false, false, true),
+            events: Events { color, absolute_seq, unicode, zone },
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::{
     event::{BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
+    filter::Emit,
     tcp::TcpState,
     verdict::{Close, Handshake, Stalled},
 };
 
 /// An event in its place.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Correlated {
     /// A state change.
     State(CorrelatedState),
@@ -35,8 +37,23 @@ pub enum Correlated {
     Evicted(Evicted),
 }
 
+impl Correlated {
+    /// [`OutputRecord::emit`](crate::output_record::OutputRecord::emit) of the record that this becomes.
+    pub fn emit(&self) -> Emit {
+        match self {
+            Self::State(_) | Self::Owner(_) | Self::Listener(_) | Self::Hint(_) => Emit::STATE,
+            Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
+            Self::Handshake(_) => Emit::HANDSHAKE,
+            Self::Close(_) => Emit::CLOSE,
+            Self::Stalled(_) | Self::Evicted(_) => Emit::STALLED,
+            Self::Loss(_) | Self::StateGap(..) => Emit::NONE,
+        }
+    }
+}
+
 /// A state change in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedState {
     /// The change; a port that is still 0 was never learnt.
     pub change: StateChange,
@@ -60,6 +77,7 @@ pub struct CorrelatedState {
 
 /// A segment in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedSegment {
     /// The segment.
     pub segment: Segment,
@@ -85,6 +103,7 @@ pub struct CorrelatedSegment {
 
 /// An ICMP error in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedIcmp {
     /// The error.
     pub error: IcmpError,
@@ -98,6 +117,7 @@ pub struct CorrelatedIcmp {
 
 /// Who holds a socket, in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedOwner {
     /// The socket's ends and its owner.
     pub owner: SocketOwner,
@@ -109,6 +129,7 @@ pub struct CorrelatedOwner {
 
 /// A hint in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedHint {
     /// The hint.
     pub hint: Hint,
@@ -133,6 +154,7 @@ pub struct Evicted {
 
 /// Counts of connections.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Totals {
     /// Numbered so far.
     pub numbered: u64,

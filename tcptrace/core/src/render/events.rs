@@ -5,6 +5,7 @@ mod segment;
 mod state;
 
 use anstyle::Style;
+use jiff::tz::TimeZone;
 
 use super::{Render, line_writer::Line, palette};
 use crate::{
@@ -21,13 +22,8 @@ pub struct Events {
     pub absolute_seq: bool,
     /// Whether the reader's terminal shows more than ASCII.
     pub unicode: bool,
-}
-
-impl Events {
-    /// A renderer of lines; the arguments are as the fields.
-    pub const fn new(color: bool, absolute_seq: bool, unicode: bool) -> Self {
-        Self { color, absolute_seq, unicode }
-    }
+    /// The reader's time zone.
+    pub zone: &'static TimeZone,
 }
 
 impl Render for Events {
@@ -58,7 +54,7 @@ impl Render for Events {
 impl Events {
     /// What every line begins with.
     fn time(&self, stamp: &Stamp, line: &mut Line<'_>) {
-        self.look(palette::TIME, line, |line| line.raw(LocalTime(stamp.time).text()));
+        self.look(palette::TIME, line, |line| line.raw(LocalTime { time: stamp.time, zone: self.zone }.text()));
         line.raw(" ");
     }
 

@@ -79,10 +79,11 @@ impl std::fmt::Debug for Ladder {
 impl Ladder {
     /// A renderer for a terminal with as many columns as `width` says whenever something is printed.
     pub fn new(drawing: Drawing, width: impl Fn() -> usize + 'static) -> Self {
+        let Drawing { color, absolute_seq, unicode, zone } = drawing;
         Self {
             drawing,
             width: Box::new(width),
-            events: Events::new(drawing.color, drawing.absolute_seq, drawing.unicode),
+            events: Events { color, absolute_seq, unicode, zone },
             blocks: OpenBlocks::default(),
             last: None,
         }

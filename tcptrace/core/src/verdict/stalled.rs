@@ -1,15 +1,16 @@
 //! A connection that is being opened or closed and does not get on.
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use strum::IntoStaticStr;
 
 use super::{CloseEnd, Each};
 use crate::{event::BootTime, tcp::TcpState};
 
 /// The next step of a connection that stalls.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Awaited {
@@ -30,8 +31,11 @@ pub enum Awaited {
 }
 
 /// Whose turn it is.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Turn {
@@ -44,16 +48,19 @@ pub enum Turn {
 }
 
 /// A connection whose handshake or close has taken a second and is not finished, or is not when tracing ends.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Stalled {
     /// When it is told.
-    #[serde(skip)]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
     /// The last event it includes.
-    #[serde(skip)]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub last: BootTime,
     /// When the awaited step began to be awaited.
-    #[serde(skip)]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub since: BootTime,
     /// The connection.
     pub conn: u64,

@@ -8,8 +8,8 @@ use rustix::system::uname;
 
 use super::{Progress, Replay};
 use crate::{
+    app::stdout_format,
     cli::{Options, Segments},
-    output::Output,
     pipeline::Pipeline,
 };
 use tcptrace_core::{
@@ -31,7 +31,8 @@ pub(super) fn replay<R: Read>(
     options: &Options,
     progress: Progress,
 ) -> Result<ExitCode> {
-    let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), Output::patient(options)?);
+    let output = stdout_format::open(options)?.patient();
+    let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), output);
     pipeline.limit(options.max_connections);
     pipeline.control_only = options.segments == Segments::Control;
     let mut replay = Replay::new(options, name, progress, pipeline);

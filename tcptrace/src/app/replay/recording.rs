@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{Progress, Replay};
-use crate::{cli::Options, output::Output, pipeline::Pipeline};
+use crate::{app::stdout_format, cli::Options, pipeline::Pipeline};
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
@@ -30,7 +30,8 @@ pub(super) fn replay<R: Read>(
 ) -> Result<ExitCode> {
     // Read the first record before the output is opened, which empties the file of `--write`.
     let mut next = recording.next().transpose().with_context(|| name.clone())?;
-    let mut pipeline = Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), Output::patient(options)?);
+    let mut pipeline =
+        Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), stdout_format::open(options)?.patient());
     pipeline.limit(options.max_connections);
     let mut replay = Replay::new(options, name, progress, pipeline);
     let (mut named, mut open) = (0, false);

@@ -21,12 +21,10 @@ use super::{
     clsact::Clsact,
     filter_name::{FilterName, TracerId},
 };
-use crate::{
-    bpf::{
-        error::{LoadError, missing, refusal, with_causes},
-        object::Object,
-    },
-    interfaces::Interface,
+use crate::bpf::{
+    error::{LoadError, missing, refusal, with_causes},
+    object::Object,
+    tc::interface::Interface,
 };
 use tcptrace_core::text::Escaped;
 

@@ -14,8 +14,8 @@ use rtnetlink::Handle;
 use super::{
     clsact::{self, Clsact, Swept},
     filter_name::TracerId,
+    interface::Interface,
 };
-use crate::interfaces::Interface;
 use tcptrace_core::text::Escaped;
 
 /// The outcome of [`clean`].

@@ -148,6 +148,6 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Stalled(record) => Some(record.conn),
         Correlated::Evicted(evicted) => Some(evicted.conn),
         Correlated::Owner(owner) => Some(owner.conn),
-        Correlated::Listener(_) | Correlated::Loss(_) | Correlated::StateGap(..) => None,
+        _ => None,
     }
 }

@@ -18,8 +18,10 @@ use crate::{
     tcp::TcpFlags,
 };
 
+const PLAIN: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &jiff::tz::TimeZone::UTC };
+
 fn drawn(describer: &mut Describer, placed: &[Correlated]) -> String {
-    let mut ladder = Ladder::new(Drawing { color: false, absolute_seq: false, unicode: true }, || 120);
+    let mut ladder = Ladder::new(PLAIN, || 120);
     let mut out = Vec::new();
     for placed in placed {
         ladder.render(&describer.entry(placed.clone()), &mut out);

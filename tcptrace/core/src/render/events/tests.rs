@@ -15,7 +15,7 @@ use crate::{
     text::{Errno, is_unsafe},
 };
 
-const PLAIN: Events = Events { color: false, absolute_seq: false, unicode: true };
+const PLAIN: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 
 fn line(mut events: Events, entry: OutputRecord) -> String {
     let mut out = Vec::new();
@@ -26,7 +26,7 @@ fn line(mut events: Events, entry: OutputRecord) -> String {
 /// The line behind its time, which depends on the time zone.
 fn behind_time(events: Events, entry: OutputRecord) -> String {
     let line = line(events, entry);
-    let time = LocalTime(samples::stamp().time).to_string();
+    let time = LocalTime { time: samples::stamp().time, zone: PLAIN.zone }.to_string();
     line.strip_prefix(&time).and_then(|line| line.strip_prefix(' ')).expect(&line).trim_end().to_owned()
 }
 

@@ -93,7 +93,7 @@ impl Block<'_> {
         let columns = Columns::for_rows(&cells, longest_time, width, drawing);
         let layout = RowLayout { columns, symbols: drawing.symbols() };
         let mut line = Styled::with_room(2 * width, USUAL_PIECES);
-        layout.caption(&clock(first.stamp()), &mut line);
+        layout.caption(&clock(first.stamp(), drawing), &mut line);
         line.write_line(drawing.color, out);
         for ((_, time), cells) in times.pieces().zip(&cells) {
             line.clear();
@@ -116,9 +116,9 @@ impl Block<'_> {
     }
 }
 
-/// The wall-clock time as people look for it, down to the millisecond: `12:06:49.679`.
-pub(super) fn clock(stamp: &Stamp) -> String {
-    let mut text = LocalTime(stamp.time).to_string();
+/// The wall-clock time of day in the reader's time zone, down to the millisecond: `12:06:49.679`.
+pub(super) fn clock(stamp: &Stamp, drawing: Drawing) -> String {
+    let mut text = LocalTime { time: stamp.time, zone: drawing.zone }.to_string();
     text.truncate("12:06:49.679".len());
     text
 }

@@ -7,7 +7,9 @@ mod pictures;
 mod properties;
 mod script;
 
+use jiff::tz::TimeZone;
+
 use super::*;
 
 /// As most people see it.
-const PLAIN: Drawing = Drawing { color: false, absolute_seq: false, unicode: true };
+const PLAIN: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };

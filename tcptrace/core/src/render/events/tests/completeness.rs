@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::PLAIN;
 use crate::{
     event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource, Role, SegmentNote, reset_reason::ResetReason},
     filter::SegmentChoice,
@@ -52,7 +53,7 @@ fn fields(entry: &OutputRecord) -> Vec<(String, Value)> {
 fn text(entry: &OutputRecord) -> String {
     let mut out = Vec::new();
     for absolute_seq in [false, true] {
-        Events::new(false, absolute_seq, true).render(entry, &mut out);
+        Events { absolute_seq, ..PLAIN }.render(entry, &mut out);
     }
     String::from_utf8(out).unwrap()
 }

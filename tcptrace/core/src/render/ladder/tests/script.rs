@@ -2,6 +2,7 @@
 
 use std::{cell::Cell, net::IpAddr, num::NonZeroU32, rc::Rc};
 
+use super::PLAIN;
 use crate::{
     correlate::{Correlated, Correlator},
     describe::Describer,
@@ -272,7 +273,7 @@ impl Script {
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8(self.out.clone()).unwrap();
         self.times.iter().fold(text, |text, &time| {
-            let (local, utc) = (LocalTime(time).to_string(), time.to_string());
+            let (local, utc) = (LocalTime { time, zone: PLAIN.zone }.to_string(), time.to_string());
             text.replace(&local[..12], &utc[11..23])
         })
     }

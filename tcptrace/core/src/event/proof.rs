@@ -1,14 +1,22 @@
-//! What a socket was like when it was closed, as a list of words.
+//! The state of a socket that was closed, as a list of words.
 
-use std::{borrow::Cow, fmt};
+/// What a socket was like when it entered CLOSE: the proof of why a reset was sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Proof {
+    /// SO_LINGER was set, with time 0.
+    pub linger: bool,
+    /// Data had come that nobody had read.
+    pub unread: bool,
+    /// It was set up, and no process had ever accepted it.
+    pub unaccepted: bool,
+}
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{SeqAccess, Visitor},
-};
-
-use super::Proof;
+impl Proof {
+    /// Nothing of all that.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 impl Proof {
     /// The words for all there may be.
@@ -20,6 +28,7 @@ impl Proof {
         Self::WORDS.into_iter().zip([linger, unread, unaccepted]).filter_map(|(word, there)| there.then_some(word))
     }
 
+    #[cfg(feature = "serde")]
     fn set(&mut self, word: &str) {
         let Self { linger, unread, unaccepted } = self;
         if let Some((_, proved)) =
@@ -31,27 +40,29 @@ impl Proof {
 }
 
 /// A list of words, each of which says what is proved.
-impl Serialize for Proof {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for Proof {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.words())
     }
 }
 
 /// Words that are not known here are passed over: there may be more kinds of evidence one day.
-impl<'de> Deserialize<'de> for Proof {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Proof {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Words;
 
-        impl<'de> Visitor<'de> for Words {
+        impl<'de> serde::de::Visitor<'de> for Words {
             type Value = Proof;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a list of words")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Proof, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut words: A) -> Result<Proof, A::Error> {
                 let mut proof = Proof::default();
-                while let Some(word) = words.next_element::<Cow<'de, str>>()? {
+                while let Some(word) = words.next_element::<std::borrow::Cow<'de, str>>()? {
                     proof.set(&word);
                 }
                 Ok(proof)
@@ -62,13 +73,14 @@ impl<'de> Deserialize<'de> for Proof {
     }
 }
 
-impl JsonSchema for Proof {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Proof {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Proof".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
             "description": "What a socket was like when it entered CLOSE: SO_LINGER with time 0, data that nobody had \
                             read, never accepted by a process.",
             "type": "array",
