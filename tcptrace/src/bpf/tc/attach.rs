@@ -23,9 +23,10 @@ use super::{
 };
 use crate::{
     bpf::{
-        error::{LoadError, missing, refusal, with_causes},
+        error::{LoadError, missing, refusal},
         object::Object,
     },
+    causes::with_causes,
     interfaces::Interface,
 };
 use tcptrace_core::text::Escaped;
