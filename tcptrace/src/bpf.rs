@@ -9,7 +9,7 @@ mod object;
 mod program_log;
 pub mod tc;
 
-pub use error::{LoadError, with_causes};
+pub use error::LoadError;
 pub use hint_programs::Hints;
 pub use kernel::{
     features::{Survey, has_tcx},

@@ -11,8 +11,9 @@ use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format}
 use crate::{
     bpf::{
         AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring, SkipCounters,
-        Skipped, tc::stale_filters, with_causes,
+        Skipped, tc::stale_filters,
     },
+    causes::with_causes,
     cli::{Attach, Options, Segments, Verbosity},
     host_clock,
     interfaces::{Interface, Interfaces},

@@ -4,7 +4,7 @@ use std::io;
 
 use log::debug;
 
-/// Why tracing could not begin. Causes are sources and not part of the text: [`with_causes`] shows them all, each once.
+/// Why tracing could not begin. Causes are sources and not part of the text: [`with_causes`](crate::causes::with_causes) shows them all, each once.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The object as a whole.
@@ -47,12 +47,6 @@ pub enum LoadError {
     },
 }
 
-/// An error and its causes in one line, as `anyhow` shows them with `{:#}`.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 /// What the kernel said about a program or a map: the innermost error in one line. The whole of it, with the verifier's words,
 /// is for the log at debug level.
 pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
@@ -73,6 +67,7 @@ pub(super) fn missing() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::causes::with_causes;
 
     #[test]
     fn every_cause_is_told_once() {

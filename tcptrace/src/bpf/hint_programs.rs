@@ -6,13 +6,14 @@ use log::info;
 use tcptrace_ebpf::{HintLayout, names};
 
 use super::{
-    error::{refusal, with_causes},
+    error::refusal,
     kernel::{
         btf::{BtfError, KernelTypes},
         program_info::ProgramInfo,
     },
     object::Object,
 };
+use crate::causes::with_causes;
 use tcptrace_core::event::reset_reason::ResetReasons;
 
 /// The tracepoints, as the kernel names them.

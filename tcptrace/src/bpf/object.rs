@@ -12,7 +12,7 @@ use tcptrace_ebpf::{Config, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout,
 use zerocopy::IntoBytes as _;
 
 use super::{
-    error::{LoadError, missing, refusal, with_causes},
+    error::{LoadError, missing, refusal},
     hint_programs,
     kernel::{
         btf::{BtfError, KernelTypes},
@@ -26,6 +26,7 @@ use super::{
     },
     program_log::ProgramLog,
 };
+use crate::causes::with_causes;
 use tcptrace_core::{event::reset_reason::ResetReasons, filter::Filter};
 
 /// The kernel programs, as the build script compiled them.

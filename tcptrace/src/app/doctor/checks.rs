@@ -17,7 +17,8 @@ use super::{
     },
 };
 use crate::{
-    bpf::{Survey, has_tcx, with_causes},
+    bpf::{Survey, has_tcx},
+    causes::with_causes,
     host_clock,
     preflight::{self, KernelRelease},
     socket_owners,
@@ -123,7 +124,7 @@ fn memory(report: &mut Report) {
 pub(super) fn capabilities(report: &mut Report) {
     let effective = match preflight::effective() {
         Ok(effective) => effective,
-        Err(error) => return report.add(Missing, "capabilities", error.to_string()),
+        Err(error) => return report.add(Missing, "capabilities", with_causes(&error)),
     };
     let missing = preflight::missing(&effective, true);
     for (capability, name, purpose) in [
@@ -202,7 +203,7 @@ pub(super) fn processes(report: &mut Report) {
         Ok(snapshot) => {
             report.add(Fine, "processes", format!("the owners of {} sockets are found", snapshot.sockets.len()));
         }
-        Err(error) => report.add(Limited, "processes", error.to_string()),
+        Err(error) => report.add(Limited, "processes", with_causes(&error)),
     }
 }
 

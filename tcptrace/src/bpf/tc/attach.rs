@@ -21,10 +21,13 @@ use super::{
     clsact::Clsact,
     filter_name::{FilterName, TracerId},
 };
-use crate::bpf::{
-    error::{LoadError, missing, refusal, with_causes},
-    object::Object,
-    tc::interface::Interface,
+use crate::{
+    bpf::{
+        error::{LoadError, missing, refusal},
+        object::Object,
+        tc::interface::Interface,
+    },
+    causes::with_causes,
 };
 use tcptrace_core::text::Escaped;
 
