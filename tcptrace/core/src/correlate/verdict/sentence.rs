@@ -275,7 +275,6 @@ fn cause_words(cause: ResetCause) -> &'static str {
         ResetCause::QueueFull => {
             ": its accept queue was full when the handshake was completed, so it never had a socket"
         }
-        ResetCause::ZeroWindow => ": the other end's window stayed closed",
         ResetCause::Unknown => "",
     }
 }
