@@ -231,8 +231,6 @@ pub enum ResetCause {
     LateFin,
     /// The last ACK of the handshake met a full accept queue, so that the server never had a socket.
     QueueFull,
-    /// The other end kept its window closed until this one gave up.
-    ZeroWindow,
     /// Nothing proves a reason.
     Unknown,
 }

@@ -66,6 +66,7 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
         syns: client.syn().map_or(0, |sent| sent.count),
         icmp: conn.icmp().map(|icmp| icmp.kind),
         full_queue,
+        killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         lasted: conn.last.since(conn.first),
         common: common_facts(conn, here),
     };
@@ -74,6 +75,9 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
         && silent
     {
         *why = NoSegments::NeverLeft;
+    }
+    if handshake.outcome == Some(Outcome::NoPort) {
+        facts.common.no_segments = None;
     }
     handshake.summary = sentence::handshake(&handshake, &facts);
     handshake

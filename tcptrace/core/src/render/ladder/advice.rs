@@ -81,7 +81,6 @@ fn reset(by: &str, peer: &str, cause: ResetCause) -> String {
             )
         }
         ResetCause::QueueFull => overflow(by),
-        ResetCause::ZeroWindow => format!("the {peer}'s program: it does not read what is sent to it"),
         ResetCause::Keepalive => format!("the network, and whether the {peer} vanished: it answered no probe"),
         ResetCause::Unknown => format!("the {by}'s program and its log: nothing seen here proves why"),
     }
