@@ -120,8 +120,10 @@ fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Opt
     let orderly = by_kind(Side::First) || by_kind(Side::Second);
     let holds = |side: Side| {
         let end = conn.end(side);
-        let by_states =
-            end.closed().filter(|_| orderly && !failed_close(end)).map(|_| state_times::ends_in_time_wait(conn, side));
+        // Where a FIN_WAIT2 went on without its socket, nothing but the other end's FIN tells that TIME_WAIT came.
+        let tells = |closed: &Closed| closed.from != FinWait2 || conn.end(side.other()).fin().is_some();
+        let seen = end.closed().filter(|closed| orderly && !failed(*closed) && tells(closed));
+        let by_states = seen.map(|_| state_times::ends_in_time_wait(conn, side));
         // Who resets out of TIME_WAIT does not hold it any more.
         let left = end.rst().is_some();
         by_states.unwrap_or_else(|| by_kind(side)) && !left
@@ -133,10 +135,6 @@ fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Opt
         (false, true) => Some(TimeWait::Server),
         (false, false) => None,
     }
-}
-
-fn failed_close(end: &End) -> bool {
-    end.closed().is_some_and(failed)
 }
 
 fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: bool) -> CloseKind {

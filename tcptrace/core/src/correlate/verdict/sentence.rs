@@ -134,12 +134,11 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             push_queue(text, facts);
         }
         Outcome::Cancelled => {
-            match facts.killed {
-                true => {
-                    push(text, format_args!("cancelled: the client's socket was destroyed from outside after {lasted}"))
-                }
-                false => push(text, format_args!("cancelled by the client's application after {lasted}")),
-            }
+            text.push_str(match facts.killed {
+                true => "cancelled: the client's socket was destroyed from outside after ",
+                false => "cancelled by the client's application after ",
+            });
+            push(text, format_args!("{lasted}"));
             push_syns(text, "and", facts);
             text.push_str(" without an answer");
             push_queue(text, facts);
