@@ -1,4 +1,4 @@
-//! Compiles the kernel programs into an object that the library embeds.
+//! Compiles the kernel programs into an object file that the library embeds.
 
 use std::{
     env, fs,
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     build_ebpf([Package { name: "tcptrace-ebpf", root_dir, ..Package::default() }], Toolchain::Custom(&toolchain))
 }
 
-/// The version that `[workspace.metadata.tools]` names: the one place that does.
+/// The toolchain version in `[workspace.metadata.tools]`, the only place that names it.
 fn pinned_toolchain(manifest: &Path) -> Result<String> {
     println!("cargo::rerun-if-changed={}", manifest.display());
     let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;

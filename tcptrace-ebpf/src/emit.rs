@@ -1,11 +1,26 @@
-//! Writing records, and counting those that found no room.
+//! Writing records, and counting those that found no room and what was skipped.
 
 use core::arch::asm;
 
 use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, maps::ring_buf::RingBufEntry};
-use tcptrace_ebpf::LOST_STATE;
+use tcptrace_ebpf::{LOST_STATE, RecordHeader, Skip};
 
-use crate::maps::{AWAKE, EVENTS, LOST};
+use crate::maps::{AWAKE, EVENTS, LOST, SKIPPED};
+
+/// The header of a record of `source`.
+#[inline(always)]
+pub(crate) fn header(source: u32, kind: u8, family: u8, socket: u64, boot_ns: u64) -> RecordHeader {
+    RecordHeader { boot_ns, socket, lost: lost(source), kind, family, pad: 0 }
+}
+
+/// Counts what was skipped.
+#[inline(always)]
+pub(crate) fn count_skip(reason: Skip) {
+    if let Some(count) = SKIPPED.get_ptr_mut(reason.index()) {
+        // SAFETY: this processor's own value. Programs of the two kinds that run one in the other may lose a count.
+        unsafe { *count = (*count).wrapping_add(1) };
+    }
+}
 
 /// How many records of `source` have been lost so far; every record carries it, so that a gap has its place.
 #[inline(always)]

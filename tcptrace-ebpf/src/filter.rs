@@ -1,16 +1,28 @@
-//! What matches. Applied alike to state changes and segments, so that nothing else reaches user space.
+//! The user's filter, applied alike to state changes and segments, so that nothing else reaches user space.
+//!
+//! What the filter lists is asked through [`Lists`]: in the kernel it lies in maps, in the tests in memory.
 
-use aya_ebpf::maps::lpm_trie::Key;
-use tcptrace_ebpf::{
-    Address, FAMILY_V4, FAMILY_V6, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS,
-    MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
+use crate::{
+    Address, DIRECTION_IN, FAMILY_V4, FAMILY_V6, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES,
+    MATCH_LOCAL_PORTS, MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
+    headers::Ip,
 };
 
-use crate::maps::{HOSTS, INTERFACES, PORTS, setting};
+/// What the filter lists.
+pub trait Lists {
+    /// `MATCH_` bits: which filters there are.
+    fn matches(&self) -> u32;
+    /// A word of the port bitmaps, of which each has [`PORT_WORDS`].
+    fn port_word(&self, index: u32) -> u64;
+    /// Does a prefix in the trie hold this address? The first word's first byte is the family, the others are the address.
+    fn has_host(&self, key: [u64; 3]) -> bool;
+    /// Is the interface of this index one of those that were named?
+    fn has_interface(&self, ifindex: u32) -> bool;
+}
 
-/// An answer, ordered so that `min` is "and", `max` is "or".
-#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Match {
+/// Does it match? Ordered so that `min` is "and", `max` is "or".
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Match {
     /// Does not match.
     No = 0,
     /// Cannot be said before the socket has its port, its peer or its route.
@@ -28,42 +40,42 @@ impl From<bool> for Match {
 
 /// Is there a filter of this kind?
 #[inline(always)]
-pub(crate) fn filtered(bits: u32) -> bool {
-    setting!(matches) & bits != 0
+pub fn filtered(lists: &impl Lists, bits: u32) -> bool {
+    lists.matches() & bits != 0
 }
 
 /// One end of a connection as a filter sees it.
-#[derive(Clone, Copy)]
-pub(crate) struct End<'a> {
-    /// Address, v4-mapped.
-    pub(crate) addr: &'a Address,
-    /// Port.
-    pub(crate) port: u16,
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// Address, IPv4 as IPv4-mapped IPv6.
+    pub addr: &'a Address,
+    /// Port, in the machine's order.
+    pub port: u16,
     /// False while the kernel has not filled them in.
-    pub(crate) known: bool,
+    pub known: bool,
 }
 
 /// Decides for a connection as one of its sockets sees it; `listener` has no remote end at all.
 #[inline(always)]
-pub(crate) fn ends(family: u8, local: End<'_>, remote: End<'_>, listener: bool) -> Match {
+pub fn ends(lists: &impl Lists, family: u8, local: End<'_>, remote: End<'_>, listener: bool) -> Match {
     let mut answer = Match::Yes;
-    if filtered(MATCH_LOCAL_PORTS) {
-        answer = answer.min(port(PORTS_LOCAL, local));
+    if filtered(lists, MATCH_LOCAL_PORTS) {
+        answer = answer.min(port(lists, PORTS_LOCAL, local));
     }
-    if filtered(MATCH_REMOTE_PORTS) {
-        answer = answer.min(if listener { Match::No } else { port(PORTS_REMOTE, remote) });
+    if filtered(lists, MATCH_REMOTE_PORTS) {
+        answer = answer.min(if listener { Match::No } else { port(lists, PORTS_REMOTE, remote) });
     }
-    if filtered(MATCH_PORTS) {
-        let other = if listener { Match::No } else { port(PORTS_EITHER, remote) };
-        answer = answer.min(port(PORTS_EITHER, local).max(other));
+    if filtered(lists, MATCH_PORTS) {
+        let other = if listener { Match::No } else { port(lists, PORTS_EITHER, remote) };
+        answer = answer.min(port(lists, PORTS_EITHER, local).max(other));
     }
     if answer == Match::No {
         return answer;
     }
-    if filtered(MATCH_HOSTS | MATCH_FAMILY_V4 | MATCH_FAMILY_V6) {
+    if filtered(lists, MATCH_HOSTS | MATCH_FAMILY_V4 | MATCH_FAMILY_V6) {
         // A child of a dual-stack listener shows the listener's family until its peer is known.
         let addresses = if remote.known || listener {
-            Match::from(family_matches(family) && hosts_match(family, local.addr, remote.addr))
+            Match::from(family_matches(lists, family) && hosts_match(lists, family, local.addr, remote.addr))
         } else {
             Match::Later
         };
@@ -73,59 +85,64 @@ pub(crate) fn ends(family: u8, local: End<'_>, remote: End<'_>, listener: bool) 
 }
 
 #[inline(always)]
-fn port(list: u32, end: End<'_>) -> Match {
-    if end.known { Match::from(listed(list, end.port)) } else { Match::Later }
+fn port(lists: &impl Lists, list: u32, end: End<'_>) -> Match {
+    if end.known { Match::from(listed(lists, list, end.port)) } else { Match::Later }
 }
 
 /// Decides for a segment. `two_ends` is loopback, where source and destination are both local.
 #[inline(always)]
-pub(crate) fn segment(family: u8, local: (&Address, u16), remote: (&Address, u16), two_ends: bool) -> bool {
-    if setting!(matches) & !MATCH_INTERFACES == 0 {
+fn segment(lists: &impl Lists, family: u8, local: (&Address, u16), remote: (&Address, u16), two_ends: bool) -> bool {
+    if lists.matches() & !MATCH_INTERFACES == 0 {
         return true;
     }
-    if filtered(MATCH_PORTS) && !listed(PORTS_EITHER, local.1) && !listed(PORTS_EITHER, remote.1) {
+    if filtered(lists, MATCH_PORTS) && !listed(lists, PORTS_EITHER, local.1) && !listed(lists, PORTS_EITHER, remote.1) {
         return false;
     }
-    if filtered(MATCH_LOCAL_PORTS | MATCH_REMOTE_PORTS)
-        && !one_way(local.1, remote.1)
-        && !(two_ends && one_way(remote.1, local.1))
+    if filtered(lists, MATCH_LOCAL_PORTS | MATCH_REMOTE_PORTS)
+        && !one_way(lists, local.1, remote.1)
+        && !(two_ends && one_way(lists, remote.1, local.1))
     {
         return false;
     }
-    family_matches(family) && hosts_match(family, local.0, remote.0)
+    family_matches(lists, family) && hosts_match(lists, family, local.0, remote.0)
 }
 
 #[inline(always)]
-fn one_way(local: u16, remote: u16) -> bool {
-    (!filtered(MATCH_LOCAL_PORTS) || listed(PORTS_LOCAL, local))
-        && (!filtered(MATCH_REMOTE_PORTS) || listed(PORTS_REMOTE, remote))
+fn one_way(lists: &impl Lists, local: u16, remote: u16) -> bool {
+    (!filtered(lists, MATCH_LOCAL_PORTS) || listed(lists, PORTS_LOCAL, local))
+        && (!filtered(lists, MATCH_REMOTE_PORTS) || listed(lists, PORTS_REMOTE, remote))
 }
 
 #[inline(always)]
-fn listed(list: u32, port: u16) -> bool {
+fn listed(lists: &impl Lists, list: u32, port: u16) -> bool {
     let word = list * PORT_WORDS + u32::from(port >> 6);
-    PORTS.get(word).is_some_and(|bits| bits >> (port & 63) & 1 != 0)
+    lists.port_word(word) >> (port & 63) & 1 != 0
 }
 
 #[inline(always)]
-fn family_matches(family: u8) -> bool {
-    !(filtered(MATCH_FAMILY_V4) && family != FAMILY_V4 || filtered(MATCH_FAMILY_V6) && family != FAMILY_V6)
+fn family_matches(lists: &impl Lists, family: u8) -> bool {
+    !(filtered(lists, MATCH_FAMILY_V4) && family != FAMILY_V4
+        || filtered(lists, MATCH_FAMILY_V6) && family != FAMILY_V6)
 }
 
 #[inline(always)]
-fn hosts_match(family: u8, local: &Address, remote: &Address) -> bool {
-    !filtered(MATCH_HOSTS) || host(family, local) || host(family, remote)
+fn hosts_match(lists: &impl Lists, family: u8, local: &Address, remote: &Address) -> bool {
+    !filtered(lists, MATCH_HOSTS) || host(lists, family, local) || host(lists, family, remote)
 }
 
 #[inline(always)]
-fn host(family: u8, addr: &Address) -> bool {
-    let data = [u64::from(family).to_le(), addr[0], addr[1]];
-    HOSTS.get(&Key::new(24 * 8, data)).is_some()
+fn host(lists: &impl Lists, family: u8, addr: &Address) -> bool {
+    lists.has_host([u64::from(family).to_le(), addr[0], addr[1]])
 }
 
-/// Is this one of the interfaces that were named?
+/// Does a segment match that passes an interface in this `DIRECTION_`? At ingress its destination is local, at egress its
+/// source, on loopback both.
 #[inline(always)]
-pub(crate) fn interface(ifindex: u32) -> bool {
-    // SAFETY: the value is not looked at.
-    unsafe { INTERFACES.get(&ifindex) }.is_some()
+pub fn matches(lists: &impl Lists, ip: &Ip, (src_port, dst_port): (u16, u16), direction: u8, loopback: bool) -> bool {
+    let (src, dst) = ((&ip.src, src_port), (&ip.dst, dst_port));
+    let (local, remote) = if direction == DIRECTION_IN { (dst, src) } else { (src, dst) };
+    segment(lists, ip.family, local, remote, loopback)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,19 @@
-//! What the kernel says by the way of resets and repeated SYN,ACKs it sends, from the tracepoints `tcp:tcp_send_reset` and
+//! What the kernel tells about resets and repeated SYN,ACKs that it sends, from the tracepoints `tcp:tcp_send_reset` and
 //! `tcp:tcp_retransmit_synack`.
+
+use core::mem::MaybeUninit;
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_boot_ns, macros::raw_tracepoint, programs::RawTracePointContext};
 use tcptrace_ebpf::{
     Address, FAMILY_V4, FAMILY_V6, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, KIND_HINT,
-    LOST_STATE, MATCH_INTERFACES, NO_REASON, RecordHeader,
+    LOST_STATE, MATCH_INTERFACES, NO_REASON, Skip,
+    filter::{self, End, Lists as _, Match},
+    mapped,
 };
 
 use crate::{
     emit,
-    filter::{self, End, Match},
-    maps::setting,
+    maps::{FilterMaps, setting},
     socket::{self, Head, read},
 };
 
@@ -23,28 +26,43 @@ const LISTEN: u8 = 10;
 /// no buffer; what answers a segment has that segment's, and the socket that it came to, of any kind or none.
 #[raw_tracepoint]
 pub(crate) fn send_reset(ctx: RawTracePointContext) -> i32 {
-    let (socket, segment): (u64, u64) = (ctx.arg(0), ctx.arg(1));
-    let reason = if setting!(hints.has_reason) != 0 { ctx.arg(2) } else { NO_REASON };
-    let on_behalf = if socket == 0 { None } else { Head::read(socket) };
-    let sent = match &on_behalf {
-        _ if segment != 0 => Sent::answering(segment),
-        Some(head) => Some(Sent::by(socket, head)),
-        None => None,
-    };
-    if let Some(sent) = sent {
-        report(HINT_SEND_RESET, reason, socket, on_behalf.as_ref(), &sent);
+    if let Err(reason) = reset(&ctx) {
+        emit::count_skip(reason);
     }
     0
+}
+
+#[inline(always)]
+fn reset(ctx: &RawTracePointContext) -> Result<(), Skip> {
+    let (socket, segment): (u64, u64) = (ctx.arg(0), ctx.arg(1));
+    let reason = if setting!(tells_reset_reason) != 0 { ctx.arg(2) } else { NO_REASON };
+    let mut place = MaybeUninit::uninit();
+    let on_behalf = if socket == 0 { None } else { Head::read(socket, &mut place).ok() };
+    let sent = match on_behalf {
+        _ if segment != 0 => Sent::answering(segment)?,
+        Some(head) => Sent::by(socket, head),
+        None => return Err(Skip::Unreadable),
+    };
+    report(HINT_SEND_RESET, reason, socket, on_behalf, &sent);
+    Ok(())
 }
 
 /// `(const struct sock *sk, const struct request_sock *req)`: the listener, or with Fast Open the child, and the request.
 #[raw_tracepoint]
 pub(crate) fn retransmit_synack(ctx: RawTracePointContext) -> i32 {
-    let socket: u64 = ctx.arg(0);
-    if let Some(request) = Head::read(ctx.arg(1)) {
-        report(HINT_RETRANSMIT_SYNACK, NO_REASON, socket, Head::read(socket).as_ref(), &Sent::of_request(&request));
+    if let Err(reason) = repeated_synack(&ctx) {
+        emit::count_skip(reason);
     }
     0
+}
+
+#[inline(always)]
+fn repeated_synack(ctx: &RawTracePointContext) -> Result<(), Skip> {
+    let socket: u64 = ctx.arg(0);
+    let (mut place, mut place_of_request) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    let sent = Sent::of_request(Head::read(ctx.arg(1), &mut place_of_request)?);
+    report(HINT_RETRANSMIT_SYNACK, NO_REASON, socket, Head::read(socket, &mut place).ok(), &sent);
+    Ok(())
 }
 
 /// Where a segment goes, from where.
@@ -63,7 +81,7 @@ impl Sent {
     /// By a full socket, of its own accord.
     #[inline(always)]
     fn by(socket: u64, head: &Head) -> Self {
-        let interface = if filter::filtered(MATCH_INTERFACES) { socket::interface(socket) } else { 0 };
+        let interface = if filter::filtered(&FilterMaps, MATCH_INTERFACES) { socket::interface(socket) } else { 0 };
         Self { interface, local_port: head.local_port(socket), ..Self::of_request(head) }
     }
 
@@ -84,14 +102,14 @@ impl Sent {
 
     /// In answer to a segment: the same way back. The kernel itself takes the ends from its headers here.
     #[inline(always)]
-    fn answering(segment: u64) -> Option<Self> {
+    fn answering(segment: u64) -> Result<Self, Skip> {
         let head: u64 = read(segment, setting!(hints.head))?;
         let network: u16 = read(segment, setting!(hints.network_header))?;
         let transport: u16 = read(segment, setting!(hints.transport_header))?;
         let version: u8 = read(head, u32::from(network))?;
         let (family, remote_addr, local_addr) = if version >> 4 == 4 {
             let [src, dst]: [u32; 2] = read(head, u32::from(network) + 12)?;
-            (FAMILY_V4, socket::mapped(src), socket::mapped(dst))
+            (FAMILY_V4, mapped(src), mapped(dst))
         } else {
             let [src, dst]: [Address; 2] = read(head, u32::from(network) + 8)?;
             (FAMILY_V6, src, dst)
@@ -100,7 +118,7 @@ impl Sent {
         // Cleared by now where it came to a socket, which tells the namespace too.
         let device: u64 = read(segment, setting!(hints.dev))?;
         let netns = if device == 0 { 0 } else { socket::inode(read(device, setting!(hints.dev_net))?) };
-        Some(Self {
+        Ok(Self {
             family,
             netns,
             interface: read(segment, setting!(hints.iif))?,
@@ -114,29 +132,24 @@ impl Sent {
 
 /// Writes the record if it matches.
 #[inline(always)]
-fn report(what: u8, reason: u32, socket: u64, on_behalf: Option<&Head>, sent: &Sent) {
+fn report(hint: u8, reason: u32, socket: u64, on_behalf: Option<&Head>, sent: &Sent) {
     let (state, netns) = on_behalf.map_or((0, sent.netns), |head| (head.state(), head.netns()));
     if !matches(sent, netns) {
         return;
     }
     let full_socket = !matches!(state, 0 | TIME_WAIT | NEW_SYN_RECV);
     let queue_full = state == LISTEN && socket::queue_is_full(socket);
+    // SAFETY: the helper has no arguments.
+    let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
     emit::socket(&HintRecord {
-        header: RecordHeader {
-            // SAFETY: the helper has no arguments.
-            boot_ns: unsafe { bpf_ktime_get_boot_ns() },
-            socket: if full_socket { socket } else { 0 },
-            lost: emit::lost(LOST_STATE),
-            kind: KIND_HINT,
-            family: sent.family,
-            a: what,
-            b: state,
-        },
+        header: emit::header(LOST_STATE, KIND_HINT, sent.family, if full_socket { socket } else { 0 }, boot_ns),
         netns,
         reason,
         local_port: sent.local_port,
         remote_port: sent.remote_port,
         flags: if queue_full { HINT_QUEUE_FULL } else { 0 },
+        hint,
+        socket_state: state,
         local_addr: sent.local_addr,
         remote_addr: sent.remote_addr,
     });
@@ -150,6 +163,7 @@ fn matches(sent: &Sent, netns: u32) -> bool {
     }
     let local = End { addr: &sent.local_addr, port: sent.local_port, known: true };
     let remote = End { addr: &sent.remote_addr, port: sent.remote_port, known: true };
-    filter::ends(sent.family, local, remote, false) == Match::Yes
-        && (!filter::filtered(MATCH_INTERFACES) || (netns == setting!(netns) && filter::interface(sent.interface)))
+    filter::ends(&FilterMaps, sent.family, local, remote, false) == Match::Yes
+        && (!filter::filtered(&FilterMaps, MATCH_INTERFACES)
+            || (netns == setting!(netns) && FilterMaps.has_interface(sent.interface)))
 }

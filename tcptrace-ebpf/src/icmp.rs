@@ -1,17 +1,20 @@
 //! ICMP and ICMPv6 errors that quote a TCP segment.
 
-use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_ktime_get_boot_ns};
-use tcptrace_ebpf::{FAMILY_V4, IcmpRecord, KIND_ICMP, LOST_SEGMENT, RecordHeader};
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use tcptrace_ebpf::{
+    FAMILY_V4, IcmpRecord, KIND_ICMP, LOST_SEGMENT, Skip, filter,
+    headers::{self, IPPROTO_TCP, Ip},
+};
 
 use crate::{
     emit,
-    headers::{self, IPPROTO_TCP, Ip},
-    tc,
+    maps::{FilterMaps, setting},
+    skb::Skb,
 };
 
 /// Records the error at `outer.transport` if it quotes a segment that matches.
 #[inline(always)]
-pub(crate) fn see(skb: *const __sk_buff, outer: &Ip, direction: u8) -> Option<()> {
+pub(crate) fn see(skb: &Skb, outer: &Ip, direction: u8) -> Result<(), Skip> {
     let [icmp_type, icmp_code]: [u8; 2] = headers::load(skb, outer.transport)?;
     let error = if outer.family == FAMILY_V4 {
         // RFC 792: destination unreachable, source quench, time exceeded, parameter problem.
@@ -21,44 +24,38 @@ pub(crate) fn see(skb: *const __sk_buff, outer: &Ip, direction: u8) -> Option<()
         icmp_type < 128
     };
     if !error {
-        return None;
+        return Err(Skip::NotTcp);
     }
     let quoted = headers::ip(skb, outer.family, outer.transport + 8)?;
     if quoted.protocol != IPPROTO_TCP {
-        return None;
+        return Err(Skip::NotTcp);
     }
     // RFC 792 promises eight bytes of what it quotes: ports and sequence number.
     let [ports, seq]: [u32; 2] = headers::load(skb, quoted.transport)?;
-    let (ports, seq) = (u32::from_be(ports), u32::from_be(seq));
-    let (src_port, dst_port) = ((ports >> 16) as u16, ports as u16);
+    let ports = headers::split_ports(ports);
     // An error that comes in is about a segment that went out, so its source is local.
-    if !tc::matches(skb, &quoted, src_port, dst_port, direction ^ 1) {
-        return None;
+    let loopback = skb.ifindex() == setting!(loopback);
+    if !filter::matches(&FilterMaps, &quoted, ports, direction ^ 1, loopback) {
+        return Ok(());
     }
-    let mut entry = emit::reserve::<IcmpRecord>(LOST_SEGMENT)?;
-    entry.write(IcmpRecord {
-        header: RecordHeader {
-            // SAFETY: the helper has no arguments.
-            boot_ns: unsafe { bpf_ktime_get_boot_ns() },
-            socket: 0,
-            lost: emit::lost(LOST_SEGMENT),
-            kind: KIND_ICMP,
-            family: quoted.family,
-            a: direction,
-            b: 0,
-        },
-        // SAFETY: a field of the context.
-        ifindex: unsafe { (*skb).ifindex },
-        icmp_type,
-        icmp_code,
-        pad: 0,
-        seq,
-        src_port,
-        dst_port,
-        from: outer.src,
-        src: quoted.src,
-        dst: quoted.dst,
-    });
-    emit::submit(entry);
-    Some(())
+    // SAFETY: the helper has no arguments.
+    let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+    if let Some(mut entry) = emit::reserve::<IcmpRecord>(LOST_SEGMENT) {
+        entry.write(IcmpRecord {
+            header: emit::header(LOST_SEGMENT, KIND_ICMP, quoted.family, 0, boot_ns),
+            ifindex: skb.ifindex(),
+            icmp_type,
+            icmp_code,
+            direction,
+            pad: 0,
+            seq: u32::from_be(seq),
+            src_port: ports.0,
+            dst_port: ports.1,
+            from: outer.src,
+            src: quoted.src,
+            dst: quoted.dst,
+        });
+        emit::submit(entry);
+    }
+    Ok(())
 }

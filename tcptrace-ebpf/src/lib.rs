@@ -1,26 +1,29 @@
-//! The layout shared by the kernel programs and user space: the records they write to the ring buffer, and the settings
-//! user space gives them before they are loaded.
+//! The kernel programs' side of tcptrace that is no program: what they share with user space ([`abi`]'s records, settings
+//! and reasons), and their logic that needs no kernel, which the host compiles and tests too: finding [`headers`], applying
+//! the [`filter`], and knowing which flows are watched ([`watched_flows`]).
 //!
-//! Conventions: integers are in the machine's order, ports too; addresses are 16 bytes in network order, IPv4 as
+//! Conventions of records: integers are in the machine's order, ports too; addresses are 16 bytes in network order, IPv4 as
 //! `::ffff:a.b.c.d`; the TCP header is copied as it was on the wire. No field is a Rust enum or `bool`, every record's
 //! size is a multiple of 8, and `zerocopy` proves that there is no padding, so that no byte of kernel memory gets out by
 //! accident and any record can be read back safely.
+//!
+//! Everything on the programs' way is `#[inline(always)]`: not every kernel's verifier accepts calls of functions.
 #![no_std]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(unstable_features, reason = "the target's inline assembly is experimental"),
+    feature(asm_experimental_arch)
+)]
 
-mod config;
-mod record;
+#[cfg(test)]
+extern crate std;
 
-pub use config::{
-    ABSENT, Config, HintLayout, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS,
-    MATCH_PORTS, MATCH_REMOTE_PORTS, PENDING_SOCKETS, PF_KTHREAD, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
-    SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE, SOCKET_HEAD, SocketLayout, TracepointLayout, WATCHED_BUCKETS,
-};
-pub use record::{
-    Address, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
-    HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, LOST_SEGMENT,
-    LOST_SOURCES, LOST_STATE, NO_ERROR_KNOWN, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader,
-    SegmentRecord, StateRecord, TCP_HEADER_MAX,
-};
+pub mod abi;
+pub mod filter;
+pub mod headers;
+pub mod watched_flows;
+
+pub use abi::*;
 
 /// Names of the programs and maps in the object file, for the loader.
 pub mod names {
@@ -42,6 +45,8 @@ pub mod names {
     pub const AWAKE: &str = "AWAKE";
     /// Records that found the ring full, one `u64` per source ([`crate::LOST_STATE`], [`crate::LOST_SEGMENT`]).
     pub const LOST: &str = "LOST";
+    /// Frames and socket events that were skipped, one `u64` per processor and reason ([`crate::Skip`]).
+    pub const SKIPPED: &str = "SKIPPED";
     /// Port bitmaps: three times [`crate::PORT_WORDS`] words of 64 ports.
     pub const PORTS: &str = "PORTS";
     /// Longest-prefix-match trie of addresses.

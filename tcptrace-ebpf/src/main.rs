@@ -1,10 +1,13 @@
 //! The kernel programs: what they see goes, unjudged, into one ring buffer.
 //!
-//! - `set_state`: every state change of a TCP socket (`set_state`, with what it reads from the socket in `socket`).
-//! - `send_reset`, `retransmit_synack`: what the kernel says by the way of these segments (`hints`).
-//! - `tc_ingress`, `tc_egress`: segments and ICMP errors that pass an interface (`tc`; `linear` and `headers` find them,
-//!   `watch` knows which plain segments belong to a handshake or a close, `icmp` reads what an error quotes).
-//! - `filter` decides for all alike what matches; `emit` writes records and counts those that found no room.
+//! - `set_state`: every state change of a TCP socket, with what it reads from the socket in `socket`.
+//! - `hints` (`send_reset`, `retransmit_synack`): what the kernel tells about resets and repeated SYN,ACKs that it sends.
+//! - `tc` (`tc_ingress`, `tc_egress`): segments, and in `icmp` ICMP errors, that pass an interface.
+//! - `maps` holds every map and setting but the table of watched flows; `skb` reads a buffer; `emit` writes records, and
+//!   counts those that found no room and frames that were skipped.
+//!
+//! What needs no kernel is in this package's library: it finds headers, applies the filter, and knows which plain segments
+//! belong to a handshake or a close.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(
     target_arch = "bpf",
@@ -15,25 +18,19 @@
 #[cfg(target_arch = "bpf")]
 mod emit;
 #[cfg(target_arch = "bpf")]
-mod filter;
-#[cfg(target_arch = "bpf")]
-mod headers;
-#[cfg(target_arch = "bpf")]
 mod hints;
 #[cfg(target_arch = "bpf")]
 mod icmp;
-#[cfg(target_arch = "bpf")]
-mod linear;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod set_state;
 #[cfg(target_arch = "bpf")]
+mod skb;
+#[cfg(target_arch = "bpf")]
 mod socket;
 #[cfg(target_arch = "bpf")]
 mod tc;
-#[cfg(target_arch = "bpf")]
-mod watch;
 
 /// The helpers these programs call are for GPL-compatible programs only.
 #[cfg(target_arch = "bpf")]

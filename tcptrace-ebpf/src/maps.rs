@@ -1,12 +1,10 @@
-//! Every map and every setting, in one place.
+//! Every map and every setting, but the table of watched flows.
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
 };
-use tcptrace_ebpf::{Config, LOST_SOURCES, PENDING_SOCKETS, PORT_WORDS, StateRecord, WATCHED_BUCKETS};
-
-use crate::watch::Bucket;
+use tcptrace_ebpf::{Config, LOST_SOURCES, PENDING_SOCKETS, PORT_WORDS, Skip, StateRecord, filter::Lists};
 
 /// Everything user space tells the programs; it fills this in before it loads them.
 #[unsafe(no_mangle)]
@@ -39,6 +37,10 @@ pub(crate) static AWAKE: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static LOST: Array<u64> = Array::with_max_entries(LOST_SOURCES, 0);
 
+/// What was skipped, by reason.
+#[map]
+pub(crate) static SKIPPED: PerCpuArray<u64> = PerCpuArray::with_max_entries(Skip::ALL.len() as u32, 0);
+
 /// Three port bitmaps.
 #[map]
 pub(crate) static PORTS: Array<u64> = Array::with_max_entries(3 * PORT_WORDS, 0);
@@ -55,10 +57,33 @@ pub(crate) static INTERFACES: HashMap<u32, u8> = HashMap::with_max_entries(1024,
 #[map]
 pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries(PENDING_SOCKETS, 0);
 
-/// The flows whose next plain segments are wanted.
-#[map]
-pub(crate) static WATCHED: Array<Bucket> = Array::with_max_entries(WATCHED_BUCKETS, 0);
-
 /// A place to turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// The filter's lists, in the maps.
+#[derive(Clone, Copy)]
+pub(crate) struct FilterMaps;
+
+impl Lists for FilterMaps {
+    #[inline(always)]
+    fn matches(&self) -> u32 {
+        setting!(matches)
+    }
+
+    #[inline(always)]
+    fn port_word(&self, index: u32) -> u64 {
+        PORTS.get(index).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn has_host(&self, key: [u64; 3]) -> bool {
+        HOSTS.get(&Key::new(24 * 8, key)).is_some()
+    }
+
+    #[inline(always)]
+    fn has_interface(&self, ifindex: u32) -> bool {
+        // SAFETY: the value is not looked at.
+        unsafe { INTERFACES.get(&ifindex) }.is_some()
+    }
+}

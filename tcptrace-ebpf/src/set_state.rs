@@ -1,5 +1,7 @@
 //! State changes of TCP sockets, from the tracepoint `sock:inet_sock_set_state`, which runs before the state is written.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     EbpfContext,
     helpers::{
@@ -11,13 +13,14 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_UNACCEPTED, RecordHeader, StateRecord,
+    ABSENT, Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_UNACCEPTED, RecordHeader, Skip,
+    StateRecord,
+    filter::{self, End, Lists as _, Match},
 };
 
 use crate::{
     emit,
-    filter::{self, End, Match},
-    maps::{PENDING, setting},
+    maps::{FilterMaps, PENDING, setting},
     socket::{self, Head},
 };
 
@@ -37,29 +40,40 @@ const LISTEN: u8 = 10;
 /// `sock:inet_sock_set_state` with its own arguments: `(const struct sock *sk, const int oldstate, const int newstate)`.
 #[raw_tracepoint]
 pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
-    let socket: u64 = ctx.arg(0);
-    if socket::protocol(socket) == TCP
-        && let Some(head) = Head::read(socket)
-    {
-        let (old, new) = (ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
-        let (family, local_addr, remote_addr) = head.addresses();
-        let mut record = StateRecord {
-            header: header(socket, family, old, new),
-            netns: head.netns(),
-            // Only a socket that is torn down has an error to tell.
-            error: if new == CLOSE { socket::error(socket) } else { 0 },
-            proof: if new == CLOSE { socket::proof(socket, &head) | unaccepted(socket, old) } else { 0 },
-            pid: 0,
-            tid: 0,
-            local_port: head.local_port(socket),
-            remote_port: head.remote_port(),
-            comm: [0; 2],
-            local_addr,
-            remote_addr,
-        };
-        report(&ctx, &mut record, true);
+    if let Err(reason) = observe(&ctx) {
+        emit::count_skip(reason);
     }
     0
+}
+
+#[inline(always)]
+fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
+    let socket: u64 = ctx.arg(0);
+    if socket::protocol(socket)? != TCP {
+        return Ok(());
+    }
+    let mut place = MaybeUninit::uninit();
+    let head = Head::read(socket, &mut place)?;
+    let (old, new) = (ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
+    let (family, local_addr, remote_addr) = head.addresses();
+    let mut record = StateRecord {
+        header: header(socket, family),
+        netns: head.netns(),
+        // Only a socket that is torn down has an error to tell.
+        error: if new == CLOSE { socket::error(socket) } else { 0 },
+        pid: 0,
+        tid: 0,
+        local_port: head.local_port(socket),
+        remote_port: head.remote_port(),
+        proof: if new == CLOSE { socket::proof(socket, head) | unaccepted(socket, old) } else { 0 },
+        old_state: old,
+        new_state: new,
+        comm: [0; 2],
+        local_addr,
+        remote_addr,
+    };
+    report(ctx, &mut record, true);
+    Ok(())
 }
 
 /// The same tracepoint where there is no BTF, with what its own fields tell: no namespace, no error.
@@ -73,17 +87,19 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
     let local_addr: Address = field(&ctx, setting!(tracepoint.saddr_v6));
     let remote_addr: Address = field(&ctx, setting!(tracepoint.daddr_v6));
     let mut record = StateRecord {
-        header: header(field(&ctx, setting!(tracepoint.skaddr)), socket::family_of(&remote_addr), old as u8, new as u8),
+        header: header(field(&ctx, setting!(tracepoint.skaddr)), socket::family_of(&remote_addr)),
         netns: 0,
         error: NO_ERROR_KNOWN,
         pid: 0,
         tid: 0,
         local_port: field(&ctx, setting!(tracepoint.sport)),
         remote_port: field(&ctx, setting!(tracepoint.dport)),
+        proof: 0,
+        old_state: old as u8,
+        new_state: new as u8,
         comm: [0; 2],
         local_addr,
         remote_addr,
-        proof: 0,
     };
     report(&ctx, &mut record, false);
     0
@@ -97,31 +113,24 @@ fn field<T: Copy + Default>(ctx: &TracePointContext, offset: u32) -> T {
 }
 
 #[inline(always)]
-fn header(socket: u64, family: u8, old: u8, new: u8) -> RecordHeader {
-    RecordHeader {
-        // SAFETY: the helper has no arguments.
-        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
-        socket,
-        lost: emit::lost(LOST_STATE),
-        kind: KIND_STATE,
-        family,
-        a: old,
-        b: new,
-    }
+fn header(socket: u64, family: u8) -> RecordHeader {
+    // SAFETY: the helper has no arguments.
+    let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+    emit::header(LOST_STATE, KIND_STATE, family, socket, boot_ns)
 }
 
 /// Adds who did it, and writes the record if it matches.
 #[inline(always)]
 fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
     let answer = matches(record, btf);
-    if setting!(matches) != 0 && matches!(record.header.a, SYN_SENT | SYN_RECV) {
+    if setting!(matches) != 0 && matches!(record.old_state, SYN_SENT | SYN_RECV) {
         settle_pending(record, answer);
     }
     // A socket that closes will not get what it has not got; a listener nobody has bound gets its port only afterwards.
-    if answer == Match::No || (answer == Match::Later && matches!(record.header.b, CLOSE | LISTEN)) {
+    if answer == Match::No || (answer == Match::Later && matches!(record.new_state, CLOSE | LISTEN)) {
         return;
     }
-    if owner_runs(record.header.a, record.header.b, record.error) && !(btf && socket::in_kernel_thread()) {
+    if owner_runs(record.old_state, record.new_state, record.error) && !(btf && socket::in_kernel_thread()) {
         let id = bpf_get_current_pid_tgid();
         record.pid = (id >> 32) as u32;
         record.tid = id as u32;
@@ -141,7 +150,7 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
 /// Has no process ever accepted the socket? One that was closed in these states still has its `struct socket`, which
 /// close() takes away behind them.
 #[inline(always)]
-fn unaccepted(socket: u64, old: u8) -> u32 {
+fn unaccepted(socket: u64, old: u8) -> u16 {
     if matches!(old, SYN_RECV | ESTABLISHED | CLOSE_WAIT) && socket::is_ownerless(socket) {
         PROOF_UNACCEPTED
     } else {
@@ -166,15 +175,16 @@ fn matches(record: &StateRecord, btf: bool) -> Match {
     if setting!(matches) == 0 {
         return Match::Yes;
     }
-    let (old, new) = (record.header.a, record.header.b);
+    let (old, new) = (record.old_state, record.new_state);
     let listener = new == LISTEN || (old, new) == (LISTEN, CLOSE);
     let answer = filter::ends(
+        &FilterMaps,
         record.header.family,
         End { addr: &record.local_addr, port: record.local_port, known: record.local_port != 0 },
         End { addr: &record.remote_addr, port: record.remote_port, known: record.remote_port != 0 },
         listener,
     );
-    if answer == Match::No || !btf || !filter::filtered(MATCH_INTERFACES) {
+    if answer == Match::No || !btf || !filter::filtered(&FilterMaps, MATCH_INTERFACES) {
         return answer;
     }
     answer.min(on_interface(record, listener))
@@ -190,10 +200,10 @@ fn on_interface(record: &StateRecord, listener: bool) -> Match {
     if listener {
         return Match::Yes;
     }
-    if record.header.b == SYN_SENT || record.header.a == LISTEN {
+    if record.new_state == SYN_SENT || record.old_state == LISTEN {
         return Match::Later;
     }
-    Match::from(filter::interface(socket::interface(record.header.socket)))
+    Match::from(FilterMaps.has_interface(socket::interface(record.header.socket)))
 }
 
 /// The next change of a socket that waited: now it is known whether it matches.
@@ -202,7 +212,7 @@ fn settle_pending(record: &StateRecord, answer: Match) {
     if let Some(mut pending) = take_pending(record.header.socket)
         && answer == Match::Yes
         // Another life of the same address has nothing to do with it.
-        && pending.header.b == record.header.a
+        && pending.new_state == record.old_state
     {
         pending.local_port = record.local_port;
         pending.remote_port = record.remote_port;
@@ -219,12 +229,12 @@ pub(crate) fn settle_by_syn(socket: u64, port_in_syn: u16) {
     if let Some(mut pending) = take_pending(socket) {
         // Its own port, where it can be read: the one in the SYN may be another after address translation.
         pending.local_port = match setting!(socket.sport) {
-            0 => port_in_syn,
+            ABSENT => port_in_syn,
             _ => socket::local_port(socket),
         };
         let local = End { addr: &pending.local_addr, port: pending.local_port, known: true };
         let remote = End { addr: &pending.remote_addr, port: pending.remote_port, known: true };
-        if filter::ends(pending.header.family, local, remote, false) == Match::Yes {
+        if filter::ends(&FilterMaps, pending.header.family, local, remote, false) == Match::Yes {
             emit::socket(&pending);
         }
     }

@@ -3,16 +3,21 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel};
-use tcptrace_ebpf::{ABSENT, Address, FAMILY_V4, FAMILY_V6, PF_KTHREAD, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD};
+use tcptrace_ebpf::{
+    ABSENT, Address, FAMILY_V4, FAMILY_V6, PF_KTHREAD, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD, Skip, mapped,
+};
 
 use crate::maps::setting;
 
 /// `AF_INET` of the kernel.
 const AF_INET: u16 = 2;
 
-/// Reads a `T` at `address + offset` of kernel memory, or none where that faults.
+/// Reads a `T` at `address + offset` of kernel memory.
+///
+/// # Errors
+/// [`Skip::Unreadable`] where that faults.
 #[inline(always)]
-pub(crate) fn read<T: Copy>(address: u64, offset: u32) -> Option<T> {
+pub(crate) fn read<T: Copy>(address: u64, offset: u32) -> Result<T, Skip> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
     let result = unsafe {
@@ -23,16 +28,24 @@ pub(crate) fn read<T: Copy>(address: u64, offset: u32) -> Option<T> {
         )
     };
     // SAFETY: filled by the helper.
-    if result == 0 { Some(unsafe { value.assume_init() }) } else { None }
+    if result == 0 { Ok(unsafe { value.assume_init() }) } else { Err(Skip::Unreadable) }
 }
 
 /// A copy of the head of `struct sock_common`: addresses, ports and namespace, for one helper call.
 pub(crate) struct Head([u64; SOCKET_HEAD / 8]);
 
 impl Head {
+    /// Reads it in its place: copies of it would not fit the stack.
+    ///
+    /// # Errors
+    /// As for [`read`].
     #[inline(always)]
-    pub(crate) fn read(socket: u64) -> Option<Self> {
-        read(socket, 0).map(Self)
+    pub(crate) fn read(socket: u64, place: &mut MaybeUninit<Self>) -> Result<&Self, Skip> {
+        // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
+        let result =
+            unsafe { bpf_probe_read_kernel(place.as_mut_ptr().cast(), size_of::<Self>() as u32, socket as *const _) };
+        // SAFETY: filled by the helper.
+        if result == 0 { Ok(unsafe { place.assume_init_ref() }) } else { Err(Skip::Unreadable) }
     }
 
     /// The member at `offset`.
@@ -107,19 +120,6 @@ pub(crate) fn inode(net: u64) -> u32 {
     read(net, setting!(socket.net_inum)).unwrap_or(0)
 }
 
-/// An IPv4 address in IPv6's clothes.
-#[inline(always)]
-pub(crate) fn mapped(addr: u32) -> Address {
-    address([0, 0, 0xffff_u32.to_be(), addr])
-}
-
-/// Four words in the order they have in memory.
-#[inline(always)]
-pub(crate) fn address(words: [u32; 4]) -> Address {
-    // SAFETY: both are 16 plain bytes.
-    unsafe { core::mem::transmute::<[u32; 4], Address>(words) }
-}
-
 /// IPv4 for a v4-mapped address.
 #[inline(always)]
 pub(crate) fn family_of(addr: &Address) -> u8 {
@@ -129,8 +129,8 @@ pub(crate) fn family_of(addr: &Address) -> u8 {
 
 /// `sk_protocol`.
 #[inline(always)]
-pub(crate) fn protocol(socket: u64) -> u16 {
-    read(socket, setting!(socket.protocol)).unwrap_or(0)
+pub(crate) fn protocol(socket: u64) -> Result<u16, Skip> {
+    read(socket, setting!(socket.protocol))
 }
 
 /// `sk_err`, read as it is: the tracepoint runs before anybody takes it.
@@ -141,15 +141,15 @@ pub(crate) fn error(socket: u64) -> u32 {
 
 /// What tells why a socket that is closed sends a reset, as `PROOF_` bits.
 #[inline(always)]
-pub(crate) fn proof(socket: u64, head: &Head) -> u32 {
+pub(crate) fn proof(socket: u64, head: &Head) -> u16 {
     let flags = head.flags();
     let lingers = flags >> (setting!(socket.linger_bit) & 63) & 1 != 0;
     let mut proof = 0;
-    if lingers && read::<u64>(socket, setting!(socket.lingertime)) == Some(0) {
+    if lingers && read::<u64>(socket, setting!(socket.lingertime)) == Ok(0) {
         proof |= PROOF_LINGER;
     }
-    if let Some(copied) = read::<u32>(socket, setting!(socket.copied_seq))
-        && let Some(next) = read::<u32>(socket, setting!(socket.rcv_nxt))
+    if let Ok(copied) = read::<u32>(socket, setting!(socket.copied_seq))
+        && let Ok(next) = read::<u32>(socket, setting!(socket.rcv_nxt))
         && copied != next
     {
         // A FIN has a number too, but is no data.
@@ -164,16 +164,16 @@ pub(crate) fn proof(socket: u64, head: &Head) -> u32 {
 /// Has it no `struct socket`, through which processes have it? A subflow of MPTCP loses it before it is closed.
 #[inline(always)]
 pub(crate) fn is_ownerless(socket: u64) -> bool {
-    let subflow = setting!(socket.is_mptcp) != ABSENT && read::<u8>(socket, setting!(socket.is_mptcp)) != Some(0);
-    !subflow && read::<u64>(socket, setting!(socket.socket)) == Some(0)
+    let subflow = setting!(socket.is_mptcp) != ABSENT && read::<u8>(socket, setting!(socket.is_mptcp)) != Ok(0);
+    !subflow && read::<u64>(socket, setting!(socket.socket)) == Ok(0)
 }
 
 /// Is the accept queue of a listener full?
 #[inline(always)]
 pub(crate) fn queue_is_full(listener: u64) -> bool {
-    let waiting: Option<u32> = read(listener, setting!(hints.ack_backlog));
+    let Ok(waiting) = read::<u32>(listener, setting!(hints.ack_backlog)) else { return false };
     // What the kernel compares: one more than listen() asked for may wait.
-    waiting > read(listener, setting!(hints.max_ack_backlog))
+    read::<u32>(listener, setting!(hints.max_ack_backlog)).is_ok_and(|most| waiting > most)
 }
 
 /// `inet_sport`: unlike `skc_num` it is still there when the socket has been unhashed.
@@ -186,9 +186,9 @@ pub(crate) fn local_port(socket: u64) -> u16 {
 #[inline(always)]
 pub(crate) fn interface(socket: u64) -> u32 {
     let mut ifindex = 0;
-    if let Some(route) = read::<u64>(socket, setting!(socket.dst_cache))
+    if let Ok(route) = read::<u64>(socket, setting!(socket.dst_cache))
         && route != 0
-        && let Some(device) = read::<u64>(route, setting!(socket.dst_dev))
+        && let Ok(device) = read::<u64>(route, setting!(socket.dst_dev))
     {
         ifindex = read(device, setting!(socket.dev_ifindex)).unwrap_or(0);
     }
@@ -203,5 +203,5 @@ pub(crate) fn interface(socket: u64) -> u32 {
 pub(crate) fn in_kernel_thread() -> bool {
     // SAFETY: the helper has no arguments.
     let task = unsafe { bpf_get_current_task() };
-    read::<u32>(task, setting!(socket.task_flags)).is_none_or(|flags| flags & PF_KTHREAD != 0)
+    read::<u32>(task, setting!(socket.task_flags)).map_or(true, |flags| flags & PF_KTHREAD != 0)
 }

@@ -2,24 +2,21 @@
 //! program decide.
 
 use aya_ebpf::{
-    EbpfContext,
-    bindings::{__sk_buff, TC_ACT_UNSPEC},
-    helpers::generated::bpf_ktime_get_boot_ns,
-    macros::classifier,
+    EbpfContext, bindings::TC_ACT_UNSPEC, helpers::generated::bpf_ktime_get_boot_ns, macros::classifier,
     programs::TcContext,
 };
 use tcptrace_ebpf::{
-    DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, KIND_SEGMENT, LOST_SEGMENT, RecordHeader, SEGMENTS_ALL,
-    SegmentRecord,
+    DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, KIND_SEGMENT, LOST_SEGMENT, SEGMENTS_ALL, SegmentRecord, Skip,
+    filter,
+    headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader, fast_path},
+    watched_flows::{Flow, KernelTable},
 };
 
 use crate::{
-    emit, filter,
-    headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip, TcpHeader},
-    icmp, linear,
-    maps::{SCRATCH, setting},
+    emit, icmp,
+    maps::{FilterMaps, SCRATCH, setting},
     set_state,
-    watch::Flow,
+    skb::Skb,
 };
 
 const FIN: u8 = 0x01;
@@ -30,63 +27,62 @@ const ACK: u8 = 0x10;
 /// Segments that came in.
 #[classifier]
 pub(crate) fn tc_ingress(ctx: TcContext) -> i32 {
-    see(&ctx, DIRECTION_IN);
+    observe(&ctx, DIRECTION_IN);
     TC_ACT_UNSPEC
 }
 
 /// Segments that go out.
 #[classifier]
 pub(crate) fn tc_egress(ctx: TcContext) -> i32 {
-    see(&ctx, DIRECTION_OUT);
+    observe(&ctx, DIRECTION_OUT);
     TC_ACT_UNSPEC
 }
 
 #[inline(always)]
-fn see(ctx: &TcContext, direction: u8) -> Option<()> {
-    let skb: *const __sk_buff = ctx.as_ptr().cast_const().cast();
-    let (ip, tcp) = match linear::headers(skb) {
-        Some((ip, tcp)) if is_unwanted(&ip, &tcp) => return None,
+fn observe(ctx: &TcContext, direction: u8) {
+    let skb = Skb::of(ctx.as_ptr().cast_const().cast());
+    if let Err(reason) = observe_frame(&skb, direction) {
+        emit::count_skip(reason);
+    }
+}
+
+#[inline(always)]
+fn observe_frame(skb: &Skb, direction: u8) -> Result<(), Skip> {
+    let (ip, tcp) = match fast_path::headers(skb) {
+        Some((ip, tcp)) if is_unwanted(&ip, &tcp) => return Ok(()),
         Some(found) => found,
-        None => walk(skb, direction)?,
+        None => {
+            let (family, offset) = headers::network(skb)?;
+            let ip = headers::ip(skb, family, offset)?;
+            match (family, ip.protocol) {
+                (_, IPPROTO_TCP) => (ip, headers::load(skb, ip.transport)?),
+                (FAMILY_V4, IPPROTO_ICMP) | (FAMILY_V6, IPPROTO_ICMPV6) => return icmp::see(skb, &ip, direction),
+                _ => return Err(Skip::NotTcp),
+            }
+        }
     };
     segment(skb, &ip, &tcp, direction)
 }
 
-/// Finds the headers wherever they are; none for what is no segment.
-#[inline(always)]
-fn walk(skb: *const __sk_buff, direction: u8) -> Option<(Ip, TcpHeader)> {
-    let (family, offset) = headers::network(skb)?;
-    let ip = headers::ip(skb, family, offset)?;
-    match (family, ip.protocol) {
-        (_, IPPROTO_TCP) => Some((ip, headers::load(skb, ip.transport)?)),
-        (FAMILY_V4, IPPROTO_ICMP) | (FAMILY_V6, IPPROTO_ICMPV6) => {
-            icmp::see(skb, &ip, direction);
-            None
-        }
-        _ => None,
-    }
-}
-
 /// What decides whether a segment is recorded.
-struct Look {
+struct Criteria {
     flow: Flow,
     flags: u8,
     seq: u32,
-    /// Bytes of TCP header, as it says itself.
+    /// Bytes of TCP header by its data offset.
     header_length: u32,
     /// Bytes of data.
     length: u32,
 }
 
-impl Look {
+impl Criteria {
     #[inline(always)]
-    fn at(ip: &Ip, tcp: &TcpHeader) -> Self {
-        let (src_port, dst_port) = ports(tcp);
-        let control = u32::from_be(tcp[3]);
-        let header_length = (control >> 28) * 4;
+    fn of(ip: &Ip, tcp: &TcpHeader) -> Self {
+        let (src_port, dst_port) = headers::ports(tcp);
+        let header_length = headers::header_length(tcp);
         Self {
-            flow: Flow::new(&ip.src, &ip.dst, src_port, dst_port),
-            flags: (control >> 16) as u8,
+            flow: Flow::new(setting!(seed), (&ip.src, src_port), (&ip.dst, dst_port)),
+            flags: (u32::from_be(tcp[3]) >> 16) as u8,
             seq: u32::from_be(tcp[1]),
             header_length,
             length: ip.payload.saturating_sub(header_length),
@@ -101,72 +97,61 @@ impl Look {
     }
 }
 
-/// Source and destination port.
-#[inline(always)]
-fn ports(tcp: &TcpHeader) -> (u16, u16) {
-    let ports = u32::from_be(tcp[0]);
-    ((ports >> 16) as u16, ports as u16)
-}
-
 /// Is this one of the many segments between the opening and the close of their connections?
 #[inline(always)]
 fn is_unwanted(ip: &Ip, tcp: &TcpHeader) -> bool {
-    let look = Look::at(ip, tcp);
-    setting!(segments) != SEGMENTS_ALL && !look.stands_out() && !look.flow.perhaps_watched()
+    let criteria = Criteria::of(ip, tcp);
+    setting!(segments) != SEGMENTS_ALL && !criteria.stands_out() && !criteria.flow.perhaps_watched(&KernelTable)
 }
 
 /// Records the segment if it is one of those to record, and matches.
 #[inline(always)]
-fn segment(skb: *const __sk_buff, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Option<()> {
-    let look = Look::at(ip, tcp);
-    let (flow, flags) = (look.flow, look.flags);
-    let (src_port, dst_port) = ports(tcp);
+fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Skip> {
+    let criteria = Criteria::of(ip, tcp);
+    let (flow, flags) = (criteria.flow, criteria.flags);
+    let ports = headers::ports(tcp);
+    // No stack takes it for a segment, so it changes nothing.
+    let malformed = criteria.header_length < TCP_FIXED;
     let control = setting!(segments) != SEGMENTS_ALL;
-    if control {
+    if control && !malformed {
         let ack = if flags & ACK != 0 { Some(u32::from_be(tcp[2])) } else { None };
-        let wanted = flags & SYN == 0 && flow.wants(ack);
-        if !wanted && !look.stands_out() {
-            return None;
+        let wanted = flags & SYN == 0 && flow.wants(&KernelTable, ack);
+        if !wanted && !criteria.stands_out() {
+            return Ok(());
         }
     }
-    if !matches(skb, ip, src_port, dst_port, direction) {
-        return None;
+    if !filter::matches(&FilterMaps, ip, ports, direction, skb.ifindex() == setting!(loopback)) {
+        return Ok(());
+    }
+    if malformed {
+        return Err(Skip::Malformed);
     }
     // SAFETY: the helper has no arguments.
     let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
     if control && flags & (SYN | FIN | RST) != 0 {
         if flags & RST != 0 {
-            flow.reset();
+            flow.reset(&KernelTable);
         } else if flags & FIN != 0 {
             let syn = u32::from(flags & SYN != 0);
-            flow.fin(look.seq.wrapping_add(look.length + syn + 1), boot_ns);
+            flow.fin(&KernelTable, criteria.seq.wrapping_add(criteria.length + syn + 1), boot_ns);
         } else if flags & ACK != 0 {
-            flow.expect_handshake_ack(look.seq.wrapping_add(1), boot_ns);
+            flow.expect_handshake_ack(&KernelTable, criteria.seq.wrapping_add(1), boot_ns);
         }
     }
     if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN && setting!(matches) != 0 {
-        settle_by_syn(skb, src_port);
+        settle_by_syn(skb, ports.0);
     }
-    record(skb, ip, tcp, look.header_length, direction, boot_ns)
-}
-
-/// Applies the filters: at ingress the destination is local, at egress the source, on loopback both.
-#[inline(always)]
-pub(crate) fn matches(skb: *const __sk_buff, ip: &Ip, src_port: u16, dst_port: u16, direction: u8) -> bool {
-    let (src, dst) = ((&ip.src, src_port), (&ip.dst, dst_port));
-    let (local, remote) = if direction == DIRECTION_IN { (dst, src) } else { (src, dst) };
-    // SAFETY: a field of the context.
-    let ifindex = unsafe { (*skb).ifindex };
-    filter::segment(ip.family, local, remote, ifindex == setting!(loopback))
+    record(skb, ip, tcp, criteria.header_length, direction, boot_ns);
+    Ok(())
 }
 
 /// Writes the state change that waited for this SYN, so that it stands before it.
 #[inline(always)]
-fn settle_by_syn(skb: *const __sk_buff, local_port: u16) {
+fn settle_by_syn(skb: &Skb, local_port: u16) {
     if let Some(number) = SCRATCH.get_ptr_mut(0) {
         // SAFETY: this processor's own value. Written and read back, the pointer is a number to the verifier.
         let socket = unsafe {
-            number.write_volatile((*skb).__bindgen_anon_2.sk as u64);
+            number.write_volatile((*skb.context()).__bindgen_anon_2.sk as u64);
             number.read_volatile()
         };
         set_state::settle_by_syn(socket, local_port);
@@ -175,35 +160,21 @@ fn settle_by_syn(skb: *const __sk_buff, local_port: u16) {
 
 /// Copies what a record holds, and nothing else.
 #[inline(always)]
-fn record(
-    skb: *const __sk_buff,
-    ip: &Ip,
-    tcp: &TcpHeader,
-    header_length: u32,
-    direction: u8,
-    boot_ns: u64,
-) -> Option<()> {
-    let mut entry = emit::reserve::<SegmentRecord>(LOST_SEGMENT)?;
+fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8, boot_ns: u64) {
+    let Some(mut entry) = emit::reserve::<SegmentRecord>(LOST_SEGMENT) else { return };
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is ours, as large as a record, and every byte of it is written: first as plain fields,
     // then the options over the zeroes. The socket goes straight into it: on the stack 5.10 would refuse the pointer.
     unsafe {
-        (*record).header = RecordHeader {
-            boot_ns,
-            socket: 0,
-            lost: emit::lost(LOST_SEGMENT),
-            kind: KIND_SEGMENT,
-            family: ip.family,
-            a: direction,
-            b: 20,
-        };
+        (*record).header = emit::header(LOST_SEGMENT, KIND_SEGMENT, ip.family, 0, boot_ns);
         if direction == DIRECTION_OUT {
-            (*record).header.socket = (*skb).__bindgen_anon_2.sk as u64;
+            (*record).header.socket = (*skb.context()).__bindgen_anon_2.sk as u64;
         }
-        (*record).ifindex = (*skb).ifindex;
+        (*record).ifindex = skb.ifindex();
         (*record).ip_payload = ip.payload;
-        (*record).gso_segs = (*skb).gso_segs as u16;
-        (*record).pad = 0;
+        (*record).gso_segs = (*skb.context()).gso_segs as u16;
+        (*record).direction = direction;
+        (*record).captured = TCP_FIXED as u8;
         (*record).src = ip.src;
         (*record).dst = ip.dst;
         let words = (&raw mut (*record).tcp).cast::<u32>();
@@ -219,17 +190,16 @@ fn record(
             i += 1;
         }
     }
-    let options = header_length.saturating_sub(20).min(40);
+    let options = header_length.saturating_sub(TCP_FIXED).min(40);
     if options != 0 {
-        // SAFETY: as above; the options lie behind the 20 bytes.
-        let (to, captured) =
-            unsafe { ((&raw mut (*record).tcp).cast::<u8>().add(20).cast::<[u8; 40]>(), &raw mut (*record).header.b) };
-        // A header that claims more than there is gets recorded without its options.
-        if headers::load_some(skb, ip.transport + 20, to, options) {
-            // SAFETY: as above.
-            unsafe { captured.write(20 + options as u8) };
+        // SAFETY: as above; the options lie behind the fixed part.
+        unsafe {
+            let to = (&raw mut (*record).tcp).cast::<u8>().add(TCP_FIXED as usize).cast::<[u8; 40]>();
+            // A header that claims more than there is gets recorded without its options.
+            if headers::load_some(skb, ip.transport + TCP_FIXED, to, options) {
+                (&raw mut (*record).captured).write(TCP_FIXED as u8 + options as u8);
+            }
         }
     }
     emit::submit(entry);
-    Some(())
 }

@@ -1,4 +1,4 @@
-//! Writes the manual pages and the completions of shells into a folder, for packages: all from the command line's definition.
+//! Generates the manual pages and the shell completions for packages from the definition of the command line.
 //!
 //! `cargo run --package tcptrace --example manual -- FOLDER` makes `FOLDER/man` and `FOLDER/completions`.
 
@@ -16,30 +16,30 @@ use tcptrace::cli::Cli;
 
 const NAME: &str = "tcptrace";
 
-/// What there is to say besides what `--help` says.
+/// The sections of the manual page that `--help` does not have.
 const SECTIONS: [(&str, &[&str]); 6] = [
     (
         "EXIT STATUS",
         &[
-            "0: fine, also when interrupted.",
-            "1: it could not run, read or write, or not to the end. The message says why and what to do.",
+            "0: success, also when interrupted.",
+            "1: it could not run, read or write, or not to the end; the message says why and what to do.",
             "2: wrong usage.",
         ],
     ),
     (
         "SIGNALS",
         &[
-            "SIGINT, SIGTERM: shows what has come, and what is unfinished, detaches and ends.",
-            "SIGHUP: with --write, opens the file again by its name, for the rotation of logs; otherwise ends.",
+            "SIGINT, SIGTERM: writes everything that has arrived and what is unfinished, detaches and exits.",
+            "SIGHUP: with --write, reopens the file by name, for log rotation; otherwise as SIGINT.",
         ],
     ),
     (
         "ENVIRONMENT",
         &[
-            "NO_COLOR: if it is set and not empty, no colors, unless --color says always.",
-            "COLUMNS: how wide text is where stdout is no terminal; 100 without it.",
-            "LC_ALL, LC_CTYPE, LANG: if the locale's characters are not UTF-8, text is plain ASCII.",
-            "TZ: the time zone of times in text. In JSON they are in UTC.",
+            "NO_COLOR: if set and not empty, disables colors, unless --color is always.",
+            "COLUMNS: width of text if stdout is not a terminal; 100 by default.",
+            "LC_ALL, LC_CTYPE, LANG: if the locale's encoding is not UTF-8, text is plain ASCII.",
+            "TZ: the time zone of times in text. Times in JSON are in UTC.",
         ],
     ),
     (
@@ -54,8 +54,8 @@ const SECTIONS: [(&str, &[&str]); 6] = [
     (
         "FILES",
         &[
-            "/etc/default/tcptrace: with which options the service runs.",
-            "/var/log/tcptrace: what the service has written, a file for each run. Root can read it with tcptrace -r.",
+            "/etc/default/tcptrace: the options of the service.",
+            "/var/log/tcptrace: recordings of the service, a file for each run. Root can read them with tcptrace -r.",
         ],
     ),
     ("SEE ALSO", &["ss(8), tcpdump(8), tc(8), systemctl(1), logrotate(8), capabilities(7), tcp(7)"]),
@@ -75,7 +75,7 @@ fn main() -> Result<()> {
 /// The pages of the program and of its sub-commands.
 fn write_man(folder: &Path) -> io::Result<()> {
     let mut command = Cli::command();
-    // Only then do the sub-commands know by which names they are called.
+    // `build` sets the display names of sub-commands.
     command.build();
     for subcommand in command.get_subcommands() {
         let name = subcommand.get_display_name().unwrap_or_else(|| subcommand.get_name());
@@ -112,7 +112,7 @@ fn page(command: Command, examples: &str, sections: &[(&str, &[&str])]) -> io::R
         rest.control("SH", [*title]);
         for paragraph in *paragraphs {
             match paragraph.split_once(": ") {
-                // What stands before the first colon is what the paragraph is about.
+                // The text before the first colon is the tag of the paragraph.
                 Some((head, body)) => rest.control("TP", []).text([bold(head)]).text([roman(body)]),
                 None => rest.control("PP", []).text([roman(*paragraph)]),
             };
@@ -122,14 +122,14 @@ fn page(command: Command, examples: &str, sections: &[(&str, &[&str])]) -> io::R
     Ok(page)
 }
 
-/// The examples in the help, which are of one line each.
+/// The examples of the help text, one line each.
 fn examples(command: &Command) -> String {
     let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let lines: Vec<_> = help.lines().skip(1).take_while(|line| line.starts_with(' ')).map(str::trim_start).collect();
     lines.join("\n")
 }
 
-/// The completions of the shells that the package knows a place for.
+/// Writes the completions of the shells that the package installs them for.
 fn write_completions(folder: &Path) -> io::Result<()> {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         generate_to(shell, &mut Cli::command(), NAME, folder)?;

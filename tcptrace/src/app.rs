@@ -1,4 +1,4 @@
-//! The live trace: the only place where tasks, signals and time meet.
+//! Runs the program: the live trace with its signals and timers, the reading of files, and the doctor.
 
 pub mod doctor;
 mod no_traffic_notice;
@@ -7,6 +7,7 @@ mod priority;
 mod replay;
 mod service_manager;
 mod signals;
+mod stdout_format;
 mod trace;
 
 use std::{process::ExitCode, time::Duration};
@@ -16,42 +17,50 @@ use log::{debug, warn};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use self::{
-    service_manager::Service,
+    service_manager::ServiceManager,
     signals::{Signal, Signals},
     trace::Trace,
 };
-use crate::{cli::Options, host_clock, interfaces::InterfaceChange, pipeline::Pipeline, privileges, sink::Reopening};
+use crate::{
+    cli::{Options, Verbosity},
+    host_clock,
+    interfaces::InterfaceChange,
+    pipeline::Pipeline,
+    privileges,
+    sink::Reopening,
+};
 use tcptrace_core::output_record::OutputRecord;
 
-/// Records taken between two looks at everything else.
-const BATCH: usize = 4096;
+/// Most records taken from the ring before signals, timers and other inputs are handled.
+const DRAIN_BATCH: usize = 4096;
 
-/// How long to let records gather while they keep coming. Each wake-up costs the traced processes something.
-const GATHER: Duration = Duration::from_millis(5);
+/// Pause between two drains of the ring while records keep coming. Each wake-up of this thread costs the traced processes
+/// time.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Records found at one look that are load: until a look finds none, the kernel need not wake anybody for more.
-const LOAD: u64 = 64;
+/// Records in one drain from which the ring counts as busy: the kernel then need not wake this thread until it is empty.
+const BUSY_DRAIN: u64 = 64;
 
-/// Nanoseconds that pass at the most before a record lies in the ring, but where its processor is taken away meanwhile. Deadlines
-/// run that much later: in a recording they come behind all that happened before them.
-const SETTLED: u64 = 1_000_000;
+/// Upper bound in nanoseconds from an event to its readable record, unless the CPU is preempted in between. Timers run this
+/// much later, so that in a recording they come after all events before them.
+const RECORD_LATENCY_NS: u64 = 1_000_000;
 
-/// How often the kernel's counters and clocks are read.
+/// Interval at which the kernel's counters and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How long nothing may show before whoever waits at a terminal is told why.
-const SILENCE: Duration = Duration::from_secs(5);
+/// Time without any event after which a user at a terminal is told why.
+const NOTICE_AFTER: Duration = Duration::from_secs(5);
 
-/// How long segments that belong to the last connection of `--count` may come late.
-const LATE: Duration = Duration::from_millis(50);
+/// Time to wait for the last segments after `--count` connections have ended.
+const LAST_SEGMENTS: Duration = Duration::from_millis(50);
 
-/// How long readers of the output have to take what is left.
-const FLUSH: Duration = Duration::from_millis(300);
+/// Time that readers of the output have to take what is left when the trace ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Traces until somebody ends it, or reads a capture to its end.
+/// Traces until a signal, `--duration`, `--count` or a closed stdout ends it, or reads a file with `-r`.
 ///
 /// # Errors
-/// When tracing cannot begin, the kernel takes something away, or the capture cannot be read.
+/// When tracing cannot start, fails later, or the file cannot be read.
 pub fn run(options: &Options) -> Result<ExitCode> {
     if let Some(path) = &options.read {
         return replay::run(path, options);
@@ -62,24 +71,24 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     outcome
 }
 
-/// Why tracing ended.
+/// The reason why tracing ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Ending {
     /// A signal, `--duration` or `--count`.
-    Asked,
-    /// Nobody reads stdout any more.
-    ReaderGone,
+    Requested,
+    /// Nothing more can be written ([`crate::output::Output::is_over`]).
+    OutputOver,
 }
 
 async fn trace(options: &Options) -> Result<ExitCode> {
-    // Before anything is attached, so that no signal can come too early to be handled.
+    // Signals are handled before anything is attached, so that none can leave anything attached.
     let mut signals = Signals::new()?;
-    let mut service = privileges::as_caller(|| Service::from_environment(Instant::now()))?;
+    let mut service = privileges::as_caller(|| ServiceManager::from_environment(Instant::now()))?;
     let mut trace = Trace::prepare(options).await?;
-    // Its other threads have begun by now, with the priority that everybody has.
+    // The other threads have started by now and keep the default priority.
     priority::raise();
     let began = Instant::now();
-    // Whatever happens from here on, nothing stays attached.
+    // From here on every path detaches the programs, also after an error.
     let ending = match trace.attach().await {
         Ok(()) => {
             service.ready(Instant::now(), status(&trace));
@@ -88,29 +97,36 @@ async fn trace(options: &Options) -> Result<ExitCode> {
         Err(error) => Err(error),
     };
     service.stopping();
-    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, interfaces, .. } = trace;
+    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, .. } = trace;
 
-    // First nothing new may come, then everything that has come is shown.
+    // Detach first, so that nothing new arrives, and then write out everything that has arrived.
     attachments.detach(interfaces.netlink()).await;
     object.detach_states();
     drop(hints);
     let ending = ending?;
-    while ring.drain(BATCH, |record| pipeline.take(record)) {}
+    while ring.drain(DRAIN_BATCH, |record| pipeline.take(record)) {}
     pipeline.count_losses(&losses.read()?, host_clock::now());
+    let skipped = skips.read();
     drop(object);
     let now = host_clock::now();
     pipeline.end(now);
 
     let counts = counts(&pipeline);
-    let fine = pipeline.output.finish(FLUSH);
-    if ending == Ending::Asked {
+    let complete = pipeline.output.finish(FLUSH_TIMEOUT);
+    if ending == Ending::Requested {
         let seconds = began.elapsed().as_secs_f64();
         eprintln!("tcptrace: {counts}; traced for {seconds:.1} s");
+        if options.verbosity >= Verbosity::Verbose {
+            match skipped {
+                Ok(skipped) => eprintln!("tcptrace: skipped: {skipped}"),
+                Err(error) => eprintln!("tcptrace: the counters of what was skipped cannot be read: {error}"),
+            }
+        }
     }
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What has come of it so far.
+/// The counts so far, in words.
 fn counts(pipeline: &Pipeline) -> String {
     let totals = pipeline.totals();
     let (events, lost) = pipeline.counts();
@@ -122,31 +138,35 @@ fn status(trace: &Trace) -> String {
     service_manager::status(&trace.scope(), &counts(&trace.pipeline))
 }
 
-/// Shows what comes until it is time to end.
-async fn follow(trace: &mut Trace, signals: &mut Signals, service: &mut Service, options: &Options) -> Result<Ending> {
+/// Handles everything that happens until the trace ends.
+async fn follow(
+    trace: &mut Trace,
+    signals: &mut Signals,
+    service: &mut ServiceManager,
+    options: &Options,
+) -> Result<Ending> {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // A time too far off to be told is no limit.
+    // A duration that overflows the clock is no limit.
     let mut end = options.duration.and_then(|duration| Instant::now().checked_add(duration));
-    let mut counted = false;
-    let mut silence = options.watched.then(|| Instant::now() + SILENCE);
-    // While records keep coming, the ring is looked at again soon, instead of waiting for a wake-up.
-    let mut next_look = None;
+    let mut count_reached = false;
+    let mut notice = options.watched.then(|| Instant::now() + NOTICE_AFTER);
+    // While records keep coming, the ring is drained again at this time, instead of waiting for a wake-up.
+    let mut next_drain = None;
     loop {
-        let deadline = trace
-            .pipeline
-            .poll_timeout()
-            .map(|deadline| Instant::now() + Duration::from_nanos(deadline.plus(SETTLED).since(host_clock::now())));
+        let deadline = trace.pipeline.poll_timeout().map(|deadline| {
+            Instant::now() + Duration::from_nanos(deadline.plus(RECORD_LATENCY_NS).since(host_clock::now()))
+        });
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
                 Signal::HangUp if options.write.is_some() => service.reloading(reopen(trace)),
-                Signal::End | Signal::HangUp => return Ok(Ending::Asked),
+                Signal::Terminate | Signal::HangUp => return Ok(Ending::Requested),
             },
-            over = trace.pipeline.output.ended() => if over { return Ok(Ending::ReaderGone) },
-            () = until(end) => return Ok(Ending::Asked),
-            () = until(silence) => {
-                silence = None;
+            over = trace.pipeline.output.ended() => if over { return Ok(Ending::OutputOver) },
+            () = until(end) => return Ok(Ending::Requested),
+            () = until(notice) => {
+                notice = None;
                 if trace.pipeline.counts().0 == 0 {
                     trace.explain_silence().await;
                 }
@@ -158,26 +178,26 @@ async fn follow(trace: &mut Trace, signals: &mut Signals, service: &mut Service,
             () = service.reloaded() => {}
             () = until(deadline) => pass_time(trace),
             snapshot = trace.owners.next() => {
-                // What lies in the ring has happened before.
+                // Records in the ring are older than the snapshot.
                 pass_time(trace);
                 let now = host_clock::now();
                 let Trace { owners, pipeline, .. } = trace;
-                owners.take(&snapshot, pipeline, now);
+                owners.report(&snapshot, pipeline, now);
             }
             change = trace.interfaces.next() => follow_interface(trace, change).await,
-            ready = ready(&trace.ring, next_look) => {
+            ready = ready(&trace.ring, next_drain) => {
                 ready?;
-                next_look = drain(trace);
+                next_drain = drain(trace);
             }
-            logged = messages(&mut trace.messages) => logged?,
+            logged = forward_log(&mut trace.program_log) => logged?,
         }
-        if let Some(most) = options.count
-            && !counted
-            && trace.pipeline.totals().ended >= most.get()
+        if let Some(limit) = options.count
+            && !count_reached
+            && trace.pipeline.totals().ended >= limit.get()
         {
-            counted = true;
-            let late = Instant::now() + LATE;
-            end = Some(end.map_or(late, |end| end.min(late)));
+            count_reached = true;
+            let last = Instant::now() + LAST_SEGMENTS;
+            end = Some(end.map_or(last, |end| end.min(last)));
         }
     }
 }
@@ -189,8 +209,8 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-async fn ready(ring: &crate::bpf::Ring, next_look: Option<Instant>) -> std::io::Result<()> {
-    match next_look {
+async fn ready(ring: &crate::bpf::Ring, next_drain: Option<Instant>) -> std::io::Result<()> {
+    match next_drain {
         Some(at) => {
             sleep_until(at).await;
             Ok(())
@@ -199,46 +219,46 @@ async fn ready(ring: &crate::bpf::Ring, next_look: Option<Instant>) -> std::io::
     }
 }
 
-async fn messages(messages: &mut Option<crate::bpf::Messages>) -> std::io::Result<()> {
-    match messages {
-        Some(messages) => messages.forward().await,
+async fn forward_log(log: &mut Option<crate::bpf::ProgramLog>) -> std::io::Result<()> {
+    match log {
+        Some(log) => log.forward().await,
         None => std::future::pending().await,
     }
 }
 
-/// Takes what is in the ring. Returns when to look again: at once where there is more, soon where there was something, and
-/// not before the kernel says so where there was nothing; after load, there is one more look in between.
+/// Handles the records in the ring. Returns the time of the next drain: now if more records are left, after
+/// [`DRAIN_INTERVAL`] if there were any or the ring has been busy until now, and none, to wait for a wake-up, otherwise.
 fn drain(trace: &mut Trace) -> Option<Instant> {
     let before = trace.pipeline.counts().0;
     let Trace { ring, pipeline, .. } = trace;
-    let more = ring.drain(BATCH, |record| pipeline.take(record));
+    let more = ring.drain(DRAIN_BATCH, |record| pipeline.take(record));
     pipeline.flush();
     let taken = pipeline.counts().0 - before;
     if taken > 0 {
-        if taken >= LOAD {
+        if taken >= BUSY_DRAIN {
             ring.stay_awake();
         }
-        let pause = if more { Duration::ZERO } else { GATHER };
+        let pause = if more { Duration::ZERO } else { DRAIN_INTERVAL };
         return Some(Instant::now() + pause);
     }
-    (!ring.rest()).then(|| Instant::now() + GATHER)
+    (!ring.rest()).then(|| Instant::now() + DRAIN_INTERVAL)
 }
 
-/// Deadlines run on event time: what lies in the ring has happened before now.
+/// Advances the time of events: handles the records in the ring, which are older than now, and then the timers that are due.
 fn pass_time(trace: &mut Trace) {
     let now = host_clock::now();
     let Trace { ring, pipeline, .. } = trace;
-    let more = ring.drain(BATCH, |record| pipeline.take(record));
-    // Where even more lies there, its own times will do.
+    let more = ring.drain(DRAIN_BATCH, |record| pipeline.take(record));
+    // Records that are left advance the time themselves.
     if !more {
-        pipeline.handle_timeout(now.minus(SETTLED));
+        pipeline.handle_timeout(now.minus(RECORD_LATENCY_NS));
     }
     pipeline.flush();
 }
 
 fn read_counters(trace: &mut Trace) {
     host_clock::compare(&mut trace.pipeline.describer.clock);
-    // Read first: what was lost by then belongs behind what lies in the ring.
+    // The counters are read before the ring is drained: those losses come after the records in it.
     let totals = trace.losses.read();
     pass_time(trace);
     let now = host_clock::now();
@@ -246,19 +266,19 @@ fn read_counters(trace: &mut Trace) {
         Ok(totals) => {
             trace.pipeline.count_losses(&totals, now);
             if let Err(error) = trace.pending.make_room(&totals, now) {
-                warn!("what waits for its port in the kernel cannot be looked at: {error}");
+                warn!("cannot read the kernel's map of sockets that wait for a port: {error}");
             }
         }
-        Err(error) => warn!("the kernel's loss counters cannot be read: {error}"),
+        Err(error) => warn!("cannot read the kernel's loss counters: {error}"),
     }
     let Trace { owners, pipeline, .. } = trace;
-    owners.look(pipeline, now);
+    owners.request_new(pipeline, now);
     trace.pipeline.flush();
 }
 
-/// A new file begins with what is traced, as the first one did.
+/// Reopens the file of `--write`. The new file begins with a start record, as the first one did.
 fn reopen(trace: &mut Trace) -> Option<Reopening> {
-    let start = OutputRecord::Start(trace.start_entry());
+    let start = OutputRecord::Start(trace.start_record());
     let reopening = trace.pipeline.reopen_file(&start);
     trace.pipeline.flush();
     reopening
@@ -266,20 +286,20 @@ fn reopen(trace: &mut Trace) -> Option<Reopening> {
 
 async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {
     match change {
-        InterfaceChange::There(interface) => trace.meet(&interface).await,
-        InterfaceChange::Gone(index) => trace.attachments.forget(index),
+        InterfaceChange::Updated(interface) => trace.attach_interface(&interface).await,
+        InterfaceChange::Removed(index) => trace.attachments.forget(index),
         InterfaceChange::QdiscMade(index) => trace.attachments.qdisc_made(index),
-        InterfaceChange::Stripped { index, qdisc } => trace.hang_again(index, qdisc).await,
+        InterfaceChange::FiltersRemoved { index, qdisc } => trace.restore_filters(index, qdisc).await,
         InterfaceChange::Overrun => match trace.interfaces.list().await {
             Ok(interfaces) => {
                 trace.attachments.retain(|index| interfaces.iter().any(|interface| interface.index == index));
                 for interface in &interfaces {
-                    trace.meet(interface).await;
-                    // Its filters may be among what was missed.
-                    trace.hang_again(interface.index, true).await;
+                    trace.attach_interface(interface).await;
+                    // The removal of its filters may be among the lost messages.
+                    trace.restore_filters(interface.index, true).await;
                 }
             }
-            Err(error) => debug!("interfaces cannot be listed again: {error}"),
+            Err(error) => debug!("cannot list the interfaces again: {error}"),
         },
     }
 }

@@ -1,5 +1,5 @@
-//! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, counting what they
-//! lost. Nothing here knows what a connection is.
+//! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, reading what they lost and
+//! skipped. Nothing here knows what a connection is.
 
 mod error;
 mod hint_programs;
@@ -15,7 +15,12 @@ pub use kernel::{
     features::{Survey, has_tcx},
     program_info::ProgramInfo,
 };
-pub use maps::{loss_counters::LossCounters, pending_states::Pending, ring::Ring};
+pub use maps::{
+    loss_counters::LossCounters,
+    pending_states::Pending,
+    ring::Ring,
+    skip_counters::{SkipCounters, Skipped},
+};
 pub use object::{LoadSettings, Object};
-pub use program_log::Messages;
+pub use program_log::ProgramLog;
 pub use tc::attach::{AttachMode, Attachments};

@@ -1,9 +1,8 @@
-//! The command line: what can be written on it and what its help says. [`Options`] is what comes of it.
+//! The command line and its help texts. [`Options`] are the settings that result.
 //!
-//! This module and [`tcptrace_core::filter`] use nothing else of the crate, so that the man page and the completions can be
-//! made from them alone.
+//! Besides [`tcptrace_core`], this module uses nothing else of the crate, so that the manual page and the shell completions
+//! can be generated from it alone.
 
-mod emit;
 mod options;
 mod ring_size;
 #[cfg(test)]
@@ -24,64 +23,63 @@ use clap::{
 };
 
 pub use self::{
-    emit::{Emit, EmitError},
-    options::{COLUMNS, Options, Surroundings, Verbosity},
+    options::{DEFAULT_COLUMNS, Environment, Options, Verbosity},
     ring_size::{RingSize, RingSizeError},
-    values::{Attach, Color, Output, Segments},
+    values::{Attach, Color, OutputFormat, Segments},
 };
-use tcptrace_core::filter::{HostSet, PortSet};
+use tcptrace_core::filter::{Emit, HostSet, PortSet};
 
 const EXAMPLES: &str = "\
 Examples:
   tcptrace -p 443                        connections to or from port 443
-  tcptrace --remote-port 5432 -c 1       one connection of a client here to a PostgreSQL server
-  tcptrace --host 10.0.0.0/8 -i eth0     one network, one interface
-  tcptrace -p 80 --json --emit state     for programs: state changes as JSON lines
-  tcptrace --duration 1m -w trace.jsonl  watch for a minute and keep the records
-  tcptrace -r trace.jsonl -p 443         what the records say of port 443
-  sudo tcptrace doctor                   what tracing would lack on this host
+  tcptrace --remote-port 5432 -c 1       one connection from this host to a PostgreSQL server
+  tcptrace --host 10.0.0.0/8 -i eth0     one network on one interface
+  tcptrace -p 80 --json --emit state     socket state changes as JSON lines, for other programs
+  tcptrace --duration 1m -w trace.jsonl  trace for a minute and record it
+  tcptrace -r trace.jsonl -p 443         read the recording, port 443 only
+  sudo tcptrace doctor                   check what tracing lacks on this host
 
-Data goes to stdout and everything else to stderr, where a line that starts with `tcptrace: tracing` says that \
-everything is attached.
+Data goes to stdout, messages go to stderr. A line on stderr that starts with `tcptrace: tracing` says that everything \
+is attached.
 
-Exit status: 0 fine, also when interrupted; 1 it could not run, the message says what to do; 2 wrong usage.";
+Exit status: 0 success, also when interrupted; 1 failure, and the message says what to do; 2 wrong usage.";
 
 /// Shows how every TCP connection of this host is set up and torn down
 ///
-/// It writes down each socket state change and each segment that opens or closes a connection, in order, with the
-/// process behind it. It only watches: traffic is never changed, and nothing stays behind when it ends. It needs root,
-/// or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
+/// It reports each socket state change and each segment that opens or closes a connection, in order, with the process
+/// behind it. It only observes: traffic is never changed, and nothing stays attached when it exits. It needs root, or
+/// the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tcptrace", version, after_help = EXAMPLES, max_term_width = 120)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Cli {
-    /// What to do instead of tracing or reading.
+    /// A task other than tracing or reading.
     #[command(subcommand)]
     pub command: Option<Command>,
 
     /// Only connections with one of these ports at either end
     ///
-    /// Ports and ranges with commas between them, as in 80,443,8000-8100. The option may be repeated. All filters have
-    /// to hold for a connection to be shown; they are applied in the kernel.
+    /// A comma-separated list of ports and ranges, such as 80,443,8000-8100. May be repeated. A connection is shown only
+    /// if all filters match; while tracing they are applied in the kernel.
     #[arg(short, long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
     pub port: Vec<PortSet>,
 
-    /// Only connections with one of these ports at the end on this host
+    /// Only connections with one of these ports at the local end
     #[arg(long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
     pub local_port: Vec<PortSet>,
 
-    /// Only connections with one of these ports at the other end
+    /// Only connections with one of these ports at the remote end
     #[arg(long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
     pub remote_port: Vec<PortSet>,
 
     /// Only connections with one of these addresses at either end
     ///
-    /// IPv4 and IPv6 addresses and prefixes with commas between them, as in 192.0.2.1,10.0.0.0/8,::1. Bits behind the
-    /// prefix length do not count. The option may be repeated.
+    /// A comma-separated list of IPv4 and IPv6 addresses and prefixes, such as 192.0.2.1,10.0.0.0/8,::1. Bits beyond the
+    /// prefix length are ignored. May be repeated.
     #[arg(long, value_name = "LIST", help_heading = "Filters")]
     pub host: Vec<HostSet>,
 
-    /// Only IPv4, also over IPv6 sockets
+    /// Only IPv4, including IPv4 over IPv6 sockets
     #[arg(short = '4', help_heading = "Filters", conflicts_with = "ipv6")]
     pub ipv4: bool,
 
@@ -89,9 +87,9 @@ pub struct Cli {
     #[arg(short = '6', help_heading = "Filters")]
     pub ipv6: bool,
 
-    /// Only this interface; may be repeated [default: every one that is up]
+    /// Only this interface; may be repeated [default: all that are up]
     ///
-    /// Without it, every interface that is up is watched, also those that come later.
+    /// By default every interface that is up is watched, including those that come up later.
     #[arg(short, long, value_name = "NAME", help_heading = "Filters", value_parser = values::interface)]
     pub interface: Vec<String>,
 
@@ -99,24 +97,25 @@ pub struct Cli {
     #[arg(long, value_name = "WHICH", help_heading = "Filters", value_enum, default_value_t)]
     pub segments: Segments,
 
-    /// How to write on stdout [default: timeline]
-    #[arg(short, long, value_name = "FORM", help_heading = "Output", value_enum)]
-    pub output: Option<Output>,
+    /// Format of the data on stdout [default: timeline]
+    #[arg(short, long, value_name = "FORMAT", help_heading = "Output", value_enum)]
+    pub output: Option<OutputFormat>,
 
     /// Short for --output json
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// Which records go to stdout as JSON [default: all]
+    /// Types of records to write to stdout as JSON [default: all]
     ///
-    /// Any of state, segment, handshake and close with commas between them; hints come with states, ICMP errors with
-    /// segments. It changes nothing else: neither --write, nor the numbers of connections, nor any count.
+    /// A comma-separated list of state, segment, handshake, close and stalled. Owners and hints belong to state, ICMP
+    /// errors to segment, evicted connections to stalled; start, lost and end records are always written. It affects
+    /// neither --write, nor the numbers of connections, nor any count.
     #[arg(long, value_name = "LIST", help_heading = "Output")]
     pub emit: Option<Emit>,
 
     /// Also write every record to FILE, as JSON lines
     ///
-    /// The file is made anew, readable by its owner only. SIGHUP opens it again by its name, for the rotation of logs.
+    /// The file is created with mode 0600, or emptied if it exists. SIGHUP reopens it by name, for log rotation.
     #[arg(
         short,
         long,
@@ -126,15 +125,15 @@ pub struct Cli {
     )]
     pub write: Option<PathBuf>,
 
-    /// In text, show sequence numbers as they are
+    /// Show absolute sequence numbers in text
     ///
-    /// By default they count from each end's initial sequence number once that is known.
+    /// By default they are relative to each end's initial sequence number, once that is known.
     #[arg(short = 'S', long, help_heading = "Output")]
     pub absolute_seq: bool,
 
     /// When to use colors
     ///
-    /// `auto` is for terminals, unless the variable NO_COLOR is set.
+    /// `auto` uses them on terminals, unless the environment variable NO_COLOR is set and not empty.
     #[arg(long, value_name = "WHEN", help_heading = "Output", value_enum, default_value_t)]
     pub color: Color,
 
@@ -144,8 +143,8 @@ pub struct Cli {
 
     /// Read a capture or a recording instead of tracing this host; - is stdin
     ///
-    /// A pcap or pcapng file, of any link type that carries IP, or what --write or --json has written. It takes no
-    /// privileges, and all filters apply. What is not in the file stays unknown: of a capture, socket states and processes.
+    /// A pcap or pcapng file, or the output of --write or --json. No privileges are needed, and all filters apply. A
+    /// capture holds neither socket states nor processes, so these stay unknown.
     #[arg(short, long, value_name = "FILE", help_heading = "Input")]
     pub read: Option<PathBuf>,
 
@@ -154,31 +153,34 @@ pub struct Cli {
     pub count: Option<NonZeroU64>,
 
     /// Stop after this time, such as 500ms, 10s or 5m
+    ///
+    /// With --read it is counted in the time of the file.
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = values::duration)]
     pub duration: Option<Duration>,
 
-    /// Size of the buffer between kernel and tcptrace, a power of two
+    /// Size of the ring buffer between the kernel and tcptrace, a power of two
     ///
-    /// From 4KiB to 1GiB. Records that find it full are counted and reported as lost.
+    /// From 4KiB to 1GiB. Records that do not fit are counted and reported as lost.
     #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value_t)]
     pub ring_buffer: RingSize,
 
-    /// Remember no more than this many connections
+    /// Remember at most this many connections
     ///
-    /// Mere attempts have an eighth of it. Beyond that they go first, then those that ended longest ago, then those that
-    /// have been silent for longest; the end says how many that had not ended were forgotten.
-    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = values::connections, default_value_t = values::MAX_CONNECTIONS)]
+    /// Connections of which only a SYN was seen get an eighth of it. When there are more, these are forgotten first, then
+    /// those that ended longest ago, then those that have been silent longest. The end record counts the connections that
+    /// were forgotten before they ended.
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = values::connections, default_value_t = values::DEFAULT_MAX_CONNECTIONS)]
     pub max_connections: NonZeroU32,
 
-    /// Say more on stderr; twice for everything
+    /// More messages on stderr; -vv for all of them
     #[arg(short, long, help_heading = "Messages", action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
 
-    /// Say only errors on stderr
+    /// Only errors on stderr
     #[arg(short, long, help_heading = "Messages")]
     pub quiet: bool,
 
-    /// Do without the kernel's type information, as on kernels that have none
+    /// Ignore the kernel's type information (BTF), as if it had none
     #[arg(long, hide = true)]
     pub no_btf: bool,
 
@@ -187,38 +189,39 @@ pub struct Cli {
     pub attach: Attach,
 }
 
-/// What there is to do besides tracing and reading.
+/// Tasks other than tracing and reading.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
-    /// Say what this host can do, what is missing and how to get it
+    /// Check what tracing needs on this host, and say how to get what is missing
     ///
-    /// Each line is `ok`, `limited` (tracing works, and shows less) or `missing` (it does not work), with what to do about
-    /// it. The last one is about a connection over loopback that is made and traced for it. It needs what tracing needs;
-    /// without, it says what that is.
+    /// Each line says `ok`, `limited` (tracing works, but shows less) or `missing` (tracing does not work), and what to do
+    /// about it. The last line is about a loopback connection that is made and traced as a test. This needs the same
+    /// privileges as tracing; without them it says which ones are missing.
     ///
     /// Exit status: 0 tracing works here; 1 it does not.
     Doctor {
-        /// First remove what tracers that were killed have left on interfaces
+        /// First remove what killed tracers have left on interfaces
         #[arg(long)]
         clean: bool,
     },
 }
 
 impl Cli {
-    /// Reads this process's arguments. With wrong ones it ends the process with status 2 and a message, with `--help`
-    /// and `--version` with status 0 and their text.
+    /// Parses the arguments of this process. Exits with status 2 and a message if they are wrong, and with status 0 and the
+    /// text asked for on `--help` and `--version`.
     pub fn from_env() -> Self {
         Self::from_args(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
-    /// Reads arguments, the program's name first.
+    /// Parses arguments, the first of which is the program's name.
     ///
     /// # Errors
-    /// What the message to print is, and with which status to exit: help and version are errors too.
+    /// Wrong usage; `--help` and `--version` are reported the same way. The error holds the message to print and the exit
+    /// status.
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let cli = Self::try_parse_from(args)?;
         match cli.output {
-            Some(output) if cli.json && output != Output::Json => Err(Self::command().error(
+            Some(output) if cli.json && output != OutputFormat::Json => Err(Self::command().error(
                 ErrorKind::ArgumentConflict,
                 format!("--json is short for --output json and cannot be used with --output {output}"),
             )),

@@ -1,4 +1,4 @@
-//! The host's clocks: the only place that asks what time it is.
+//! Reads the host's clocks. No other module does.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use tcptrace_core::{
@@ -6,25 +6,25 @@ use tcptrace_core::{
     wall_clock::{ClockSample, WallClock},
 };
 
-/// `CLOCK_BOOTTIME`, which the kernel programs stamp events with.
+/// The time of `CLOCK_BOOTTIME`, the clock of the time stamps that the kernel programs write.
 pub fn now() -> BootTime {
     BootTime(u64::try_from(nanoseconds(clock_gettime(ClockId::Boottime))).unwrap_or(0))
 }
 
-/// A wall clock that knows how this host's clocks differ now.
+/// A wall clock set by the current difference of this host's clocks.
 pub fn wall_clock() -> WallClock {
     let mut clock = WallClock::default();
     compare(&mut clock);
     clock
 }
 
-/// Compares the host's clocks again: the wall clock may have been set meanwhile.
+/// Samples the difference of the host's clocks again, as the wall clock may have been set since.
 pub fn compare(clock: &mut WallClock) {
     let best = best_sample_of(5);
     clock.learn(now(), best);
 }
 
-/// Of a few readings, the one taken in the shortest time is the most precise.
+/// Takes `count` samples and returns the one with the smallest error, which took the least time to read.
 fn best_sample_of(count: u8) -> ClockSample {
     (1..count).map(|_| sample()).fold(sample(), ClockSample::min)
 }

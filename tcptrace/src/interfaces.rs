@@ -1,4 +1,4 @@
-//! The interfaces of this network namespace, and how they come and go.
+//! Lists the interfaces of this network namespace and follows their changes through rtnetlink.
 
 use std::io;
 
@@ -14,51 +14,37 @@ use rtnetlink::{
 };
 use tokio::task::JoinSet;
 
+pub use crate::bpf::tc::interface::Interface;
 use crate::bpf::tc::{
-    clsact::{Filter, is_in_place},
-    filter_name::Owner,
+    clsact::{TcFilter, has_clsact_parent},
+    filter_name::TracerId,
 };
 
-/// A network interface that is there.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Interface {
-    /// Its index in this namespace.
-    pub index: u32,
-    /// Its name, which may change.
-    pub name: String,
-    /// Whether it is up.
-    pub up: bool,
-    /// Whether it is loopback.
-    pub loopback: bool,
-    /// Packets of all kinds that have passed it, in and out, as it counts them itself; over loopback each counts once.
-    pub packets: u64,
-}
-
-/// What happened to an interface.
+/// A change of an interface. Numbers are interface indices.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum InterfaceChange {
-    /// It is there, or something about it has changed.
-    There(Interface),
-    /// It has gone.
-    Gone(u32),
-    /// Somebody may have removed this process's filters from it: alone, or with the clsact qdisc they hang on.
-    Stripped {
-        /// Which one it is.
+    /// The interface is new, or something about it has changed.
+    Updated(Interface),
+    /// The interface has been removed from this namespace.
+    Removed(u32),
+    /// Filters of this process may have been removed from the interface, alone or with their clsact qdisc.
+    FiltersRemoved {
+        /// Index of the interface.
         index: u32,
-        /// Whether the qdisc was removed too.
+        /// The qdisc was removed too.
         qdisc: bool,
     },
-    /// Another tracer says that tcptrace has made the clsact qdisc of this one.
+    /// The name of another tracer's filter says that a tcptrace created the clsact qdisc of the interface.
     QdiscMade(u32),
     /// Messages were lost: all interfaces have to be listed again.
     Overrun,
 }
 
-/// Follows interfaces through rtnetlink. It listens before it lists, so that none is missed in between.
+/// Follows interfaces through rtnetlink. It subscribes before it lists, so that no interface is missed in between.
 pub struct Interfaces {
     handle: Handle,
     changes: std::pin::Pin<Box<dyn Stream<Item = InterfaceChange>>>,
-    /// Ends with this.
+    /// The tasks that serve the two netlink sockets; dropping the set ends them.
     _connections: JoinSet<()>,
 }
 
@@ -69,71 +55,71 @@ impl std::fmt::Debug for Interfaces {
 }
 
 impl Interfaces {
-    /// Begins to listen. Has to be called within a tokio runtime.
+    /// Subscribes to changes. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When netlink cannot be used.
+    /// When a netlink socket cannot be opened.
     pub fn follow() -> io::Result<Self> {
         let (news, _, messages) = new_multicast_connection(&[MulticastGroup::Link, MulticastGroup::Tc])?;
-        // Requests go through a socket of their own: news carry the numbers of the requests that somebody caused them
-        // with, and could pass for answers to ours.
+        // Requests use a socket of their own: notifications carry the sequence number of the request that caused them, and
+        // could be taken for replies to ours.
         let (requests, handle, _) = new_connection()?;
         let mut connections = JoinSet::new();
         connections.spawn(news);
         connections.spawn(requests);
-        let own = Owner::this_process();
+        let own = TracerId::this_process();
         let changes = messages.filter_map(move |(message, _)| async move { change(message.payload, own) });
         Ok(Self { handle, changes: Box::pin(changes), _connections: connections })
     }
 
-    /// The connection to netlink, for other requests.
+    /// The netlink connection for requests.
     pub fn netlink(&self) -> &Handle {
         &self.handle
     }
 
-    /// All interfaces that are there now.
+    /// Lists all interfaces.
     ///
     /// # Errors
-    /// When netlink does not answer.
+    /// When the kernel refuses, or the connection is closed.
     pub async fn list(&self) -> Result<Vec<Interface>, rtnetlink::Error> {
         self.handle.link().get().execute().map_ok(|message| describe(&message)).try_collect().await
     }
 
-    /// Waits for the next change; for ever when netlink has nothing more to say.
+    /// Waits for the next change; never resolves once the netlink connection is closed.
     pub async fn next(&mut self) -> InterfaceChange {
         match self.changes.next().await {
             Some(change) => change,
             None => {
-                debug!("netlink says no more about interfaces");
+                debug!("the netlink connection is closed: changes of interfaces are no longer seen");
                 std::future::pending().await
             }
         }
     }
 }
 
-fn change(payload: NetlinkPayload<RouteNetlinkMessage>, own: Owner) -> Option<InterfaceChange> {
-    // Messages of another family are about something else: AF_BRIDGE's DELLINK says that a port has left its bridge.
+fn change(payload: NetlinkPayload<RouteNetlinkMessage>, own: TracerId) -> Option<InterfaceChange> {
+    // Messages of other families mean something else: DELLINK of AF_BRIDGE says that a port has left its bridge.
     let of_device = |link: &LinkMessage| link.header.interface_family == AddressFamily::Unspec;
     match payload {
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if of_device(&link) => {
-            Some(InterfaceChange::There(describe(&link)))
+            Some(InterfaceChange::Updated(describe(&link)))
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) if of_device(&link) => {
-            Some(InterfaceChange::Gone(link.header.index))
+            Some(InterfaceChange::Removed(link.header.index))
         }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelQueueDiscipline(qdisc)) if is_in_place(&qdisc) => {
-            Some(InterfaceChange::Stripped { index: u32::try_from(qdisc.header.index).ok()?, qdisc: true })
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelQueueDiscipline(qdisc)) if has_clsact_parent(&qdisc) => {
+            Some(InterfaceChange::FiltersRemoved { index: u32::try_from(qdisc.header.index).ok()?, qdisc: true })
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewTrafficFilter(message)) => {
             let index = u32::try_from(message.header.index).ok()?;
-            let name = Filter::from(message).name?;
+            let name = TcFilter::from(message).name?;
             (name.made_qdisc && name.owner != own).then_some(InterfaceChange::QdiscMade(index))
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelTrafficFilter(message)) => {
             let index = u32::try_from(message.header.index).ok()?;
-            let filter = Filter::from(message);
+            let filter = TcFilter::from(message);
             let ours = filter.is_of(own) || filter.is_whole_priority();
-            ours.then_some(InterfaceChange::Stripped { index, qdisc: false })
+            ours.then_some(InterfaceChange::FiltersRemoved { index, qdisc: false })
         }
         NetlinkPayload::Overrun(_) => Some(InterfaceChange::Overrun),
         _ => None,

@@ -1,22 +1,24 @@
-//! The operating system's side of `tcptrace`: kernel programs, files, clocks and privileges around [`tcptrace_core`].
+//! The part of `tcptrace` that needs an operating system: kernel programs, files, clocks and privileges around
+//! [`tcptrace_core`].
 //!
 //! ```text
 //! kernel   sock:inet_sock_set_state ──┐
 //!          tcp:tcp_send_reset, … ─────┤
 //!          TC ingress, TC egress ─────┴─▶ one ring buffer          tcptrace-ebpf
 //! ─────────────────────────────────────────────────────────────────────────────
-//! IO       bpf            load, attach, drain, count what was lost
-//!          interfaces     which there are, as they come and go
-//!          socket_owners  which processes hold the sockets that are there
+//! IO       bpf            loads and attaches the programs, drains the ring, counts losses
+//!          interfaces     the network interfaces, as they come and go
+//!          socket_owners  the processes that hold existing sockets
 //! pure     tcptrace_core  bytes → events → connections and verdicts → output records → text or JSON
-//! IO       sink           stdout and the file of --write, without ever waiting for a reader
+//! IO       sink           stdout and the file of --write, without waiting for slow readers
 //!
-//!          privileges     what each thread gives up once it has what it needs
-//!          app            signals, time and order: the only place that knows them all
+//!          privileges     the rights that each thread keeps
+//!          app            tasks, signals and timers: puts all of the above together
 //! ```
 
 pub mod app;
 pub mod bpf;
+pub mod causes;
 pub mod cli;
 pub mod host_clock;
 pub mod interfaces;

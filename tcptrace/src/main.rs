@@ -1,11 +1,11 @@
-//! `tcptrace`: see the library.
+//! The program `tcptrace`: parses the command line and calls the library.
 
 use std::{io::Write as _, process::ExitCode};
 
 use log::LevelFilter;
 use tcptrace::{
     app,
-    cli::{Cli, Command, Surroundings, Verbosity},
+    cli::{Cli, Command, Environment, Verbosity},
 };
 use tcptrace_core::output_record;
 
@@ -15,11 +15,11 @@ fn main() -> ExitCode {
         return print_schema();
     }
     if let Some(Command::Doctor { clean }) = cli.command {
-        // What is wrong is in the report.
+        // The report itself says what is wrong.
         log_to_stderr(Verbosity::Quiet);
         return exit_code(app::doctor::run(clean));
     }
-    let options = cli.into_options(Surroundings::read());
+    let options = cli.into_options(Environment::read());
     log_to_stderr(options.verbosity);
     exit_code(app::run(&options))
 }
@@ -31,18 +31,19 @@ fn exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     })
 }
 
-/// Somebody who stops reading in the middle has seen enough.
+/// Prints the JSON Schema. A reader that closes stdout early is no error.
 fn print_schema() -> ExitCode {
     match std::io::stdout().write_all(output_record::json_schema_text().as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("tcptrace: the schema cannot be written to stdout: {error}");
+            eprintln!("tcptrace: cannot write the schema to stdout: {error}");
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
     }
 }
 
-/// Our own messages, those of the kernel programs, and nothing of the libraries below unless it is debugged.
+/// Logs this crate's messages and those of the kernel programs to stderr; warnings of libraries only at
+/// [`Verbosity::Debug`].
 fn log_to_stderr(verbosity: Verbosity) {
     let (own, others) = match verbosity {
         Verbosity::Quiet => (LevelFilter::Error, LevelFilter::Off),

@@ -1,41 +1,44 @@
-//! Where entries go: rendered, then to stdout and to the file of `--write`, without ever waiting for a reader.
+//! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
+//! reader.
 
-use std::{ops::AddAssign, time::Duration};
+use std::{ops::AddAssign, path::Path, time::Duration};
 
 use bytes::Bytes;
 use log::error;
 
 use crate::{
-    cli::{COLUMNS, Emit, Options, Output as Form},
-    sink::{BUDGET, End, Finish, Offer, Reopening, Sink, SinkError},
+    causes::with_causes,
+    sink::{BUDGET, Finish, Offer, Reopening, Sink, SinkEnd, SinkError},
 };
 use tcptrace_core::{
     correlate::Correlated,
-    event::BootTime,
+    filter::Emit,
     output_record::OutputRecord,
-    render::{Drawing, Events, Json, Render, Timeline},
+    render::{Json, Render},
 };
 
-/// Bytes gathered before they are handed on, unless the ring runs empty first.
-const CHUNK: usize = 256 << 10;
+/// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
+const CHUNK_BYTES: usize = 256 << 10;
 
-/// Bytes that there is room for: lines are not broken where a chunk is full.
-const ROOM: usize = CHUNK + (8 << 10);
+/// Capacity of a chunk in bytes: the last record may exceed [`CHUNK_BYTES`].
+const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
 
-/// What stdout is called in messages.
+/// The name of stdout in messages.
 const STDOUT: &str = "stdout";
 
-/// One destination: how entries look there, and what is gathered for it.
+/// A destination: its format, its sink and the chunk that is being filled.
 struct Destination {
     render: Box<dyn Render>,
     emit: Emit,
     sink: Sink,
-    gathered: Vec<u8>,
-    entries: u64,
-    /// Entries that were given up, and how many of these what is gathered tells of.
-    untold: u64,
-    telling: u64,
-    /// Waits for its reader.
+    chunk: Vec<u8>,
+    /// Records in `chunk`, apart from reports of losses.
+    records: u64,
+    /// Dropped records that have not been reported here yet.
+    unreported: u64,
+    /// Dropped records that a report in `chunk` counts.
+    reporting: u64,
+    /// Waits for a slow reader instead of dropping records.
     patient: bool,
 }
 
@@ -45,68 +48,68 @@ impl Destination {
             render,
             emit,
             sink,
-            gathered: Vec::with_capacity(ROOM),
-            entries: 0,
-            untold: 0,
-            telling: 0,
+            chunk: Vec::with_capacity(CHUNK_CAPACITY),
+            records: 0,
+            unreported: 0,
+            reporting: 0,
             patient: false,
         }
     }
 
-    /// Returns how many entries had to be given up.
-    fn write(&mut self, entry: &OutputRecord) -> u64 {
-        if !self.emit.contains(kind(entry)) {
+    /// Renders a record if `--emit` includes it. Returns the number of records dropped.
+    fn write(&mut self, record: &OutputRecord) -> u64 {
+        if !self.emit.contains(record.emit()) {
             return 0;
         }
-        self.render.render(entry, &mut self.gathered);
-        self.entries += 1;
-        if self.gathered.len() >= CHUNK { self.flush() } else { 0 }
+        self.render.render(record, &mut self.chunk);
+        self.records += 1;
+        if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { 0 }
     }
 
-    /// Returns how many entries had to be given up.
+    /// Hands the chunk to the sink. Returns the number of records dropped.
     fn flush(&mut self) -> u64 {
-        if self.gathered.is_empty() {
+        if self.chunk.is_empty() {
             return 0;
         }
-        let bytes = if self.gathered.len() < CHUNK / 2 {
-            // What waits for its reader takes no more memory than is counted for it.
-            let bytes = Bytes::copy_from_slice(&self.gathered);
-            self.gathered.clear();
+        let bytes = if self.chunk.len() < CHUNK_BYTES / 2 {
+            // The sink counts bytes, not capacity, against its budget.
+            let bytes = Bytes::copy_from_slice(&self.chunk);
+            self.chunk.clear();
             bytes
         } else {
-            let empty = self.sink.spare().unwrap_or_else(|| Vec::with_capacity(ROOM));
-            Bytes::from(std::mem::replace(&mut self.gathered, empty))
+            let empty = self.sink.spare().unwrap_or_else(|| Vec::with_capacity(CHUNK_CAPACITY));
+            Bytes::from(std::mem::replace(&mut self.chunk, empty))
         };
-        let entries = std::mem::take(&mut self.entries);
-        let telling = std::mem::take(&mut self.telling);
+        let records = std::mem::take(&mut self.records);
+        let reporting = std::mem::take(&mut self.reporting);
         match if self.patient { self.sink.write(bytes) } else { self.sink.try_write(bytes) } {
             Offer::Full => {
-                self.untold += entries + telling;
-                entries
+                self.unreported += records + reporting;
+                records
             }
-            // What an ended sink does not take is no loss: nobody is there to miss it, or its error has been told.
+            // An ended sink loses nothing: its reader has gone, or its error has been reported.
             Offer::Accepted | Offer::Ended => 0,
         }
     }
 
-    /// Writes a report of what was given up here and has not been told yet, which `report` makes of the number. It is no
-    /// entry that could be missed itself: if it is given up, the next one tells the same.
-    fn tell_losses(&mut self, report: impl FnOnce(u64) -> OutputRecord) {
-        if self.untold > 0 {
-            let entry = report(self.untold);
-            self.telling += std::mem::take(&mut self.untold);
-            self.render.render(&entry, &mut self.gathered);
+    /// Writes the record that `report` makes of the number of dropped records not reported yet. It does not count as a
+    /// record itself: if it is dropped, the next report includes the same number.
+    fn report_losses(&mut self, report: impl FnOnce(u64) -> OutputRecord) {
+        if self.unreported > 0 {
+            let record = report(self.unreported);
+            self.reporting += std::mem::take(&mut self.unreported);
+            self.render.render(&record, &mut self.chunk);
         }
     }
 }
 
-/// How many entries had to be given up because a reader is too slow.
+/// Number of records dropped because a reader is too slow.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[must_use = "what is given up has to be counted"]
+#[must_use = "dropped records have to be counted"]
 pub struct GivenUp {
-    /// On stdout.
+    /// Records dropped on stdout.
     pub stdout: u64,
-    /// In the file.
+    /// Records dropped for the file of `--write`.
     pub file: u64,
 }
 
@@ -117,10 +120,11 @@ impl AddAssign for GivenUp {
     }
 }
 
-/// All destinations.
+/// All destinations of output records.
 pub struct Output {
     stdout: Destination,
     file: Option<Destination>,
+    /// A write has failed, and the error has been logged.
     failed: bool,
 }
 
@@ -131,101 +135,73 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens what the options name.
+    /// Opens stdout, which gets the records in `emit` as `render` makes them, and a file that gets all of them as JSON lines.
+    /// Records are dropped if a reader is too slow.
     ///
     /// # Errors
-    /// When the file cannot be made.
-    pub fn open(options: &Options) -> Result<Self, SinkError> {
-        let file = match &options.write {
+    /// When the file cannot be opened, or a thread for writing cannot be started.
+    pub fn open(render: Box<dyn Render>, emit: Emit, file: Option<&Path>) -> Result<Self, SinkError> {
+        let file = match file {
             Some(path) => Some(Destination::new(Box::new(Json), Emit::ALL, Sink::file(path, BUDGET)?)),
             None => None,
-        };
-        let (render, emit): (Box<dyn Render>, Emit) = match options.output {
-            Form::Json => (Box::new(Json), options.emit),
-            Form::Timeline => {
-                let drawing =
-                    Drawing { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode };
-                let columns = options.columns;
-                (Box::new(Timeline::new(drawing, move || columns.unwrap_or_else(terminal_columns).into())), Emit::ALL)
-            }
-            Form::Events => (
-                Box::new(Events { color: options.color, absolute_seq: options.absolute_seq, unicode: options.unicode }),
-                Emit::ALL,
-            ),
         };
         Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
     }
 
-    /// The same, for whoever has time: it waits for slow readers.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn patient(options: &Options) -> Result<Self, SinkError> {
-        let mut output = Self::open(options)?;
-        output.stdout.patient = true;
-        output.file.iter_mut().for_each(|file| file.patient = true);
-        Ok(output)
+    /// This output, waiting for slow readers instead of dropping records.
+    pub fn patient(mut self) -> Self {
+        self.stdout.patient = true;
+        self.file.iter_mut().for_each(|file| file.patient = true);
+        self
     }
 
-    /// JSON lines of the types in `emit` to `sink`, which is waited for where it is slow.
+    /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Box::new(Json), emit, sink) };
         Self { stdout, file: None, failed: false }
     }
 
-    /// When [`Self::handle_timeout`] should be called at the latest.
-    pub fn poll_timeout(&self) -> Option<BootTime> {
-        [Some(&self.stdout), self.file.as_ref()].into_iter().flatten().filter_map(|to| to.render.poll_timeout()).min()
-    }
-
-    /// Writes what has waited long enough by `now`.
-    pub fn handle_timeout(&mut self, now: BootTime) {
-        for to in [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten() {
-            to.render.handle_timeout(now, &mut to.gathered);
-        }
-    }
-
-    /// Whether there is a file.
+    /// Returns whether there is a file of `--write`.
     pub fn has_file(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Whether [`Self::write`] would write the entry of this.
-    pub fn wants(&self, placed: &Correlated) -> bool {
-        self.has_file() || self.stdout.emit.contains(kind_of_placed(placed))
+    /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
+    pub fn wants(&self, correlated: &Correlated) -> bool {
+        self.has_file() || self.stdout.emit.contains(correlated.emit())
     }
 
-    /// Writes an entry everywhere. What is given up may be older entries.
-    pub fn write(&mut self, entry: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: self.stdout.write(entry), ..self.write_file(entry) }
+    /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
+    pub fn write(&mut self, record: &OutputRecord) -> GivenUp {
+        GivenUp { stdout: self.stdout.write(record), ..self.write_file(record) }
     }
 
-    /// Writes an entry to stdout alone.
-    pub fn write_stdout(&mut self, entry: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: self.stdout.write(entry), file: 0 }
+    /// Writes a record to stdout only.
+    pub fn write_stdout(&mut self, record: &OutputRecord) -> GivenUp {
+        GivenUp { stdout: self.stdout.write(record), file: 0 }
     }
 
-    /// Writes an entry to the file alone.
-    pub fn write_file(&mut self, entry: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(entry)) }
+    /// Writes a record to the file only.
+    pub fn write_file(&mut self, record: &OutputRecord) -> GivenUp {
+        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record)) }
     }
 
-    /// Whether a destination has lost what it does not know yet.
-    pub fn has_losses_to_tell(&self) -> bool {
-        self.stdout.untold > 0 || self.file.as_ref().is_some_and(|file| file.untold > 0)
+    /// Returns whether a destination lacks records and no report there says so yet.
+    pub fn has_unreported_losses(&self) -> bool {
+        self.stdout.unreported > 0 || self.file.as_ref().is_some_and(|file| file.unreported > 0)
     }
 
-    /// Writes to each destination what it has lost and does not know yet; `report` makes an entry of the number.
-    pub fn tell_losses(&mut self, mut report: impl FnMut(u64) -> OutputRecord) {
-        [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten().for_each(|to| to.tell_losses(&mut report));
+    /// Writes a report of its unreported losses to each destination; `report` makes a record of their number.
+    pub fn report_losses(&mut self, mut report: impl FnMut(u64) -> OutputRecord) {
+        [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten().for_each(|to| to.report_losses(&mut report));
     }
 
-    /// Hands on what has been gathered.
+    /// Hands what has been rendered to the sinks.
     pub fn flush(&mut self) -> GivenUp {
         GivenUp { stdout: self.stdout.flush(), file: self.file.as_mut().map_or(0, Destination::flush) }
     }
 
-    /// Opens the file again, if there is one, which begins with `start`.
+    /// Reopens the file, if there is one; what follows begins with `start`.
     pub fn reopen_file(&mut self, start: &OutputRecord) -> (GivenUp, Option<Reopening>) {
         let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
@@ -233,19 +209,19 @@ impl Output {
         (GivenUp { stdout: 0, file: given_up + file.write(start) }, Some(reopening))
     }
 
-    /// Whether there is nobody left to write for: stdout's reader has gone, or nothing more can be written anywhere. A file
-    /// that has failed is the end where stdout is /dev/null, as that of a service.
+    /// Returns whether writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If stdout
+    /// is /dev/null, as for a service, a failed file is enough.
     pub fn is_over(&self) -> bool {
         let file = self.file.as_ref().map(|file| file.sink.end().is_some());
         match self.stdout.sink.end() {
-            Some(End::Closed) => true,
-            Some(End::Failed(_)) => file != Some(false),
+            Some(SinkEnd::Closed) => true,
+            Some(SinkEnd::Failed(_)) => file != Some(false),
             None => file == Some(true) && self.stdout.sink.discards(),
         }
     }
 
-    /// Waits until a destination ends by itself; the same as [`Self::is_over`] then. An error is told once and remembered for
-    /// the exit status.
+    /// Waits until a destination ends by itself, and then returns [`Self::is_over`]. An error is logged once and remembered
+    /// for the exit status.
     pub async fn ended(&mut self) -> bool {
         let file = async {
             match &mut self.file {
@@ -257,73 +233,46 @@ impl Output {
             end = self.stdout.sink.ended() => end,
             end = file => end,
         };
-        self.failed |= tell(&end);
+        self.failed |= log_failure(&end);
         self.is_over()
     }
 
-    /// Writes what is left, waiting no longer than `deadline` in all. False when something could not be written.
-    pub fn finish(self, deadline: Duration) -> bool {
+    /// Writes what is left, which takes no longer than `timeout` in all. Returns whether everything was written.
+    pub fn finish(self, timeout: Duration) -> bool {
         let Self { mut stdout, file, failed } = self;
         let _counted_already = stdout.flush();
-        let mut fine = !failed;
-        // The file first: a disk is seldom slow, and a reader that has stopped may take all of the time.
+        let mut complete = !failed;
+        // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.
         if let Some(mut file) = file {
             let _counted_already = file.flush();
-            fine &= finished(file.sink.finish(deadline / 2), "the file", failed);
+            complete &= is_complete(file.sink.finish(timeout / 2), "the file", failed);
         }
-        finished(stdout.sink.finish(deadline / 2), STDOUT, failed) && fine
+        is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed) && complete
     }
 }
 
-/// Columns of the terminal that stdout is.
-fn terminal_columns() -> u16 {
-    terminal_size::terminal_size_of(std::io::stdout()).map_or(COLUMNS, |(columns, _)| columns.0)
-}
-
-/// Whether everything was written; a reader that has gone is no failure, one that stopped reading has missed something.
-fn finished(finish: Finish, name: &str, told: bool) -> bool {
+/// Returns whether a destination counts as complete, and logs why if not. A reader that has gone is no failure; one that has
+/// stopped reading misses something, which is logged. `logged` says that the failure has been logged before.
+fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
     match finish {
-        Finish::Flushed | Finish::Ended(End::Closed) => true,
-        Finish::Ended(end) if !told => !tell(&end),
-        Finish::Ended(End::Failed(_)) => false,
+        Finish::Flushed | Finish::Ended(SinkEnd::Closed) => true,
+        Finish::Ended(end) if !logged => !log_failure(&end),
+        Finish::Ended(SinkEnd::Failed(_)) => false,
         Finish::GivenUp { bytes } => {
-            error!("{name} did not take the last {bytes} bytes in time: they are missing, the end record among them");
-            // Whoever asked for the end knows whether he still reads; nobody watches a file.
+            error!("{name} did not take the last {bytes} bytes in time: they are missing, including the end record");
+            // Whoever stopped the trace knows whether stdout is still read; nobody watches a file.
             name == STDOUT
         }
     }
 }
 
-/// Says what went wrong; false when nothing did.
-fn tell(end: &End) -> bool {
+/// Logs the failure of a sink. Returns whether it was one.
+fn log_failure(end: &SinkEnd) -> bool {
     match end {
-        End::Closed => false,
-        End::Failed(cause) => {
-            error!("{cause}");
+        SinkEnd::Closed => false,
+        SinkEnd::Failed(error) => {
+            error!("{}", with_causes(&**error));
             true
         }
-    }
-}
-
-/// What `--emit` has to name for this to be written: it chooses among the types that make up the bulk, and what frames them
-/// always comes.
-fn kind(entry: &OutputRecord) -> Emit {
-    match entry {
-        OutputRecord::State(_) | OutputRecord::Owner(_) | OutputRecord::Hint(_) => Emit::STATE,
-        OutputRecord::Segment(_) | OutputRecord::Icmp(_) => Emit::SEGMENT,
-        OutputRecord::Handshake(_) => Emit::HANDSHAKE,
-        OutputRecord::Close(_) => Emit::CLOSE,
-        OutputRecord::Start(_) | OutputRecord::Lost(_) | OutputRecord::End(_) => Emit::NONE,
-    }
-}
-
-/// The same before it is described.
-fn kind_of_placed(placed: &Correlated) -> Emit {
-    match placed {
-        Correlated::State(_) | Correlated::Owner(_) | Correlated::Listener(_) | Correlated::Hint(_) => Emit::STATE,
-        Correlated::Segment(_) | Correlated::Icmp(_) => Emit::SEGMENT,
-        Correlated::Handshake(_) => Emit::HANDSHAKE,
-        Correlated::Close(_) => Emit::CLOSE,
-        Correlated::Loss(_) => Emit::NONE,
     }
 }

@@ -1,4 +1,4 @@
-//! Ring → decode → connection → describe → output: what happens to each record, in one place and on one thread.
+//! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
 use std::num::NonZeroU32;
 
@@ -21,58 +21,58 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Everything between the ring and the sinks.
+/// All stages between the ring and the sinks.
 #[derive(Debug)]
 pub struct Pipeline {
-    /// Names and times.
+    /// Turns what the correlator emits into output records, with names and times.
     pub describer: Describer,
-    /// Destinations.
+    /// The destinations of output records.
     pub output: Output,
-    /// What the numbers of reasons mean that this kernel gives for resets.
+    /// Names of the numbers that this kernel gives as reasons for resets.
     pub reset_reasons: ResetReasons,
-    connections: Correlator,
+    correlator: Correlator,
     max_connections: NonZeroU32,
     ledger: LossLedger,
-    /// Where the kernel programs cannot tell kernel threads, they are told here.
+    /// Recognizes kernel threads where the kernel programs cannot.
     kernel_threads: Option<KernelThreads>,
-    /// Whether only those segments are shown that open and close connections; live, the kernel programs have chosen them.
-    /// The file of `--write` has them all, since what is said of a connection may rest on them.
+    /// stdout gets only segments that open or close connections. Not needed live, where the kernel programs select them. The
+    /// file of `--write` gets all segments, since verdicts may depend on them.
     pub control_only: bool,
-    /// Something has begun to listen.
+    /// A socket has begun to listen since this was last cleared.
     pub listened: bool,
     events: u64,
     undecodable: bool,
 }
 
 impl Pipeline {
-    /// An empty pipeline. `netns` is the namespace whose segments are seen.
+    /// A pipeline for live events. `netns` is the inode number of the network namespace whose segments are seen.
     pub fn new(netns: u32, describer: Describer, output: Output, kernel_threads: Option<KernelThreads>) -> Self {
         Self::with(Correlator::new(netns), describer, output, kernel_threads)
     }
 
-    /// An empty pipeline for the frames of a capture, of which all come.
+    /// A pipeline for the frames of a capture, which holds every segment.
     pub fn of_capture(netns: u32, describer: Describer, output: Output) -> Self {
-        let mut connections = Correlator::new(netns);
-        connections.expect_all_segments();
-        Self::with(connections, describer, output, None)
+        let mut pipeline = Self::with(Correlator::new(netns), describer, output, None);
+        pipeline.expect_all_segments();
+        pipeline
     }
 
-    /// An empty pipeline for events that have been through one before.
+    /// A pipeline for recorded events, which have been through a live one before.
     pub fn recorded(netns: u32, describer: Describer, output: Output) -> Self {
         Self::with(Correlator::recorded(netns), describer, output, None)
     }
 
-    /// Forgets everything: another run begins, with events that have been through a pipeline before.
+    /// Forgets all connections and counts: the next run of a recording begins.
     pub fn begin_again(&mut self, netns: u32, describer: Describer) {
         self.describer = describer;
-        self.connections = Correlator::recorded(netns);
-        self.connections.limit(self.max_connections);
+        self.correlator = Correlator::recorded(netns);
+        self.correlator.limit(self.max_connections);
         self.ledger = LossLedger::default();
         self.events = 0;
     }
 
     fn with(
-        connections: Correlator,
+        correlator: Correlator,
         describer: Describer,
         output: Output,
         kernel_threads: Option<KernelThreads>,
@@ -81,7 +81,7 @@ impl Pipeline {
             describer,
             output,
             reset_reasons: ResetReasons::default(),
-            connections,
+            correlator,
             max_connections: NonZeroU32::MAX,
             ledger: LossLedger::default(),
             kernel_threads,
@@ -92,18 +92,19 @@ impl Pipeline {
         }
     }
 
-    /// Every segment of every connection comes.
+    /// Tells the correlator that every segment comes, and not only those that open and close connections.
     pub fn expect_all_segments(&mut self) {
-        self.connections.expect_all_segments();
+        self.correlator.expect_all_segments();
     }
 
-    /// Remembers no more than this many connections.
+    /// Sets the largest number of connections to remember.
     pub fn limit(&mut self, most: NonZeroU32) {
         self.max_connections = most;
-        self.connections.limit(most);
+        self.correlator.limit(most);
     }
 
-    /// Takes a record from the ring.
+    /// Handles a record from the ring. A record that cannot be decoded is counted and otherwise ignored; the first one is
+    /// logged.
     pub fn take(&mut self, bytes: &[u8]) {
         self.events += 1;
         let mut decoded = match ring::decode(bytes, &self.reset_reasons) {
@@ -129,27 +130,27 @@ impl Pipeline {
         self.handle(event);
     }
 
-    /// Takes what is known otherwise than from the ring.
+    /// Handles an event that did not come through the ring.
     pub fn learn(&mut self, event: &Event) {
         self.handle(event);
     }
 
-    /// From now on [`Self::poll_unowned`] and [`Self::poll_unanswered`] are called.
+    /// Enables [`Self::poll_unowned`] and [`Self::poll_unanswered`], which from now on have to be polled.
     pub fn want_owners(&mut self) {
-        self.connections.want_owners();
+        self.correlator.want_owners();
     }
 
-    /// The next accepted connection whose owner is worth to be asked for.
+    /// The next accepted connection whose owner should be looked up.
     pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
-        self.connections.poll_unowned(now)
+        self.correlator.poll_unowned(now)
     }
 
-    /// The next connection whose SYN was sent again, and whose listener is worth to be asked for.
+    /// The next connection whose SYN was retransmitted and whose listener should be looked up.
     pub fn poll_unanswered(&mut self) -> Option<Unanswered> {
-        self.connections.poll_unanswered()
+        self.correlator.poll_unanswered()
     }
 
-    /// Takes what the kernel has counted as lost.
+    /// Reports records lost since the last call. `totals` are the kernel's counts of lost records since the start.
     pub fn count_losses(&mut self, totals: &[(LossSource, u64)], now: BootTime) {
         for &(source, total) in totals {
             if let Some(loss) = self.ledger.counted(source, total, now) {
@@ -158,30 +159,29 @@ impl Pipeline {
         }
     }
 
-    /// When [`Self::handle_timeout`] should be called at the latest.
+    /// The time by which [`Self::handle_timeout`] should be called; none if nothing waits.
     pub fn poll_timeout(&self) -> Option<BootTime> {
-        [self.connections.poll_timeout(), self.output.poll_timeout()].into_iter().flatten().min()
+        self.correlator.poll_timeout()
     }
 
-    /// Lets time pass.
+    /// Handles all timers that are due at `now`.
     pub fn handle_timeout(&mut self, now: BootTime) {
-        self.pass(|connections, emit| connections.handle_timeout(now, emit));
-        self.output.handle_timeout(now);
+        self.pass(|correlator, emit| correlator.handle_timeout(now, emit));
     }
 
-    /// Hands on what has been written.
+    /// Hands what has been rendered to the sinks.
     pub fn flush(&mut self) {
         let given_up = self.output.flush();
         self.give_up(given_up);
     }
 
-    /// Writes an entry of the tracer's own.
-    pub fn write(&mut self, entry: &OutputRecord) {
-        let given_up = self.output.write(entry);
+    /// Writes an output record that does not come from the correlator.
+    pub fn write(&mut self, record: &OutputRecord) {
+        let given_up = self.output.write(record);
         self.give_up(given_up);
     }
 
-    /// Writes the first entry.
+    /// Writes the start record.
     pub fn start(&mut self, start: StartOutput) {
         if !self.control_only {
             return self.write(&OutputRecord::Start(start));
@@ -192,30 +192,30 @@ impl Pipeline {
         self.give_up(given_up);
     }
 
-    /// Opens the file of `--write` again, if there is one.
+    /// Reopens the file of `--write`, if there is one; the new file begins with `start`.
     pub fn reopen_file(&mut self, start: &OutputRecord) -> Option<Reopening> {
         let (given_up, reopening) = self.output.reopen_file(start);
         self.give_up(given_up);
         reopening
     }
 
-    /// How many connections there have been.
+    /// Counts of connections since the start.
     pub fn totals(&self) -> Totals {
-        self.connections.totals()
+        self.correlator.totals()
     }
 
-    /// Events taken from the ring, and records lost.
+    /// Number of events seen and of records lost, since the start.
     pub fn counts(&self) -> (u64, u64) {
-        (self.events, self.ledger.total() + self.connections.state_gaps())
+        (self.events, self.ledger.total() + self.correlator.state_gaps())
     }
 
-    /// Takes an event of a capture or a recording.
+    /// Handles an event of a capture or a recording.
     pub fn replay(&mut self, event: &Event) {
         match event {
             Event::Loss(loss) => {
-                let _reported_then = self.ledger.add(loss.source, loss.count);
+                let _reported_below = self.ledger.add(loss.source, loss.count);
             }
-            // Found out, not seen.
+            // Looked up, not observed: they do not count as events.
             Event::Owner(_) | Event::Listener(_) => {}
             Event::Hint(hint) if hint.name == HintName::AcceptQueue => {}
             _ => self.events += 1,
@@ -223,9 +223,9 @@ impl Pipeline {
         self.handle(event);
     }
 
-    /// No more events will come; it is `now`.
+    /// Finishes all connections at time `now` and writes the end record. No more events may follow.
     pub fn end(&mut self, now: BootTime) {
-        self.pass(|connections, emit| connections.finish(now, emit));
+        self.pass(|correlator, emit| correlator.finish(now, emit));
         let totals = self.totals();
         let (events, lost) = self.counts();
         let end = EndOutput {
@@ -240,37 +240,37 @@ impl Pipeline {
     }
 
     fn handle(&mut self, event: &Event) {
-        self.pass(|connections, emit| connections.handle_event(event, emit));
+        self.pass(|correlator, emit| correlator.handle_event(event, emit));
     }
 
     fn pass<F>(&mut self, step: F)
     where
         F: FnOnce(&mut Correlator, &mut dyn FnMut(Correlated)),
     {
-        let Self { connections, describer, output, control_only, .. } = self;
+        let Self { correlator, describer, output, control_only, .. } = self;
         let mut given_up = GivenUp::default();
-        step(connections, &mut |placed| {
-            let hidden = *control_only && matches!(&placed, Correlated::Segment(segment) if !segment.control);
+        step(correlator, &mut |correlated| {
+            let hidden = *control_only && matches!(&correlated, Correlated::Segment(segment) if !segment.control);
             if !hidden {
-                if output.wants(&placed) {
-                    given_up += output.write(&describer.entry(placed));
+                if output.wants(&correlated) {
+                    given_up += output.write(&describer.entry(correlated));
                 }
             } else if output.has_file() {
-                given_up += output.write_file(&describer.entry(placed));
+                given_up += output.write_file(&describer.entry(correlated));
             }
         });
         self.give_up(given_up);
     }
 
-    /// Counts what readers were too slow for, and says so in the output itself, where it is missing.
+    /// Counts the records that a slow reader made us drop, and reports them in the output that lacks them.
     fn give_up(&mut self, given_up: GivenUp) {
         let source = LossSource::Output;
         let total = self.ledger.add(source, given_up.stdout + given_up.file);
-        if !self.output.has_losses_to_tell() {
+        if !self.output.has_unreported_losses() {
             return;
         }
         let at = host_clock::now();
         let describer = &mut self.describer;
-        self.output.tell_losses(|count| describer.entry(Correlated::Loss(Loss { at, source, count, total })));
+        self.output.report_losses(|count| describer.entry(Correlated::Loss(Loss { at, source, count, total })));
     }
 }

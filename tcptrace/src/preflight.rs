@@ -1,5 +1,5 @@
-//! What can be known before anything is loaded: is the kernel new enough, and may this process do what tracing needs.
-//! Without this, the kernel's answer would be a bare "operation not permitted".
+//! Checks before anything is loaded that the kernel is new enough and that this process has the capabilities for tracing.
+//! Without them the kernel would just answer "operation not permitted".
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,36 +9,36 @@ use thiserror::Error;
 
 use tcptrace_core::text::Escaped;
 
-/// The oldest kernel that the programs are made for.
+/// The oldest supported kernel.
 pub const OLDEST_KERNEL: KernelRelease = KernelRelease { major: 5, minor: 10 };
 
-/// Why tracing cannot work here.
+/// A reason why tracing cannot work here.
 #[derive(Debug, Error)]
 pub enum PreflightError {
     /// The kernel is older than [`OLDEST_KERNEL`].
     #[error("Linux {0} is too old: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
     OldKernel(KernelRelease),
-    /// The kernel's release does not begin with two numbers. It is escaped.
+    /// The kernel's release, escaped, does not begin with two numbers.
     #[error("the kernel's release '{0}' does not tell its version: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
     UnknownKernel(String),
-    /// The process may not do all that is needed.
+    /// The process lacks these capabilities.
     #[error("tracing needs {}, which this process lacks: {}", Listed(.0), advice(*.1))]
     Capabilities(Vec<Capability>, User),
-    /// Nothing could tell what the process may do.
-    #[error("the capabilities of this process cannot be read ({0}): run it as root (sudo tcptrace)")]
-    Unreadable(CapsError),
+    /// The capabilities of this process are unknown.
+    #[error("cannot read the capabilities of this process; run it as root (sudo tcptrace)")]
+    Unreadable(#[source] CapsError),
 }
 
-/// Who runs this process, as far as advice on capabilities goes.
+/// The user that runs this process, as far as advice on capabilities depends on it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum User {
-    /// User 0. When it lacks a capability, somebody took it away on purpose.
+    /// User 0. If it lacks a capability, that is a deliberate restriction.
     Root,
-    /// Anybody else.
+    /// Any other user.
     Other,
 }
 
-/// How to get the capabilities that tracing needs.
+/// Says how to get the capabilities that tracing needs.
 pub fn advice(user: User) -> &'static str {
     match user {
         User::Other => {
@@ -48,33 +48,33 @@ pub fn advice(user: User) -> &'static str {
     }
 }
 
-/// Asks the kernel and this process's rights whether tracing can work. `segments`: whether segments are to be seen too,
-/// which takes a right of its own.
+/// Checks that the kernel and the capabilities of this thread allow tracing. `segments` says that segments are to be seen
+/// too, which takes CAP_NET_ADMIN.
 ///
 /// # Errors
-/// When it cannot: a sentence that says why and what to do.
+/// When they do not; the message says why and what to do.
 pub fn check(segments: bool) -> Result<(), PreflightError> {
     check_kernel()?;
     check_capabilities(&effective()?, segments, user())
 }
 
-/// Asks whether the running kernel is new enough, and which one it is.
+/// Checks that the running kernel is new enough, and returns its version.
 ///
 /// # Errors
-/// When it is too old, or does not tell.
+/// When it is older than [`OLDEST_KERNEL`], or its release is not understood.
 pub fn check_kernel() -> Result<KernelRelease, PreflightError> {
     check_release(uname().release().to_bytes())
 }
 
-/// The capabilities that this thread may use now.
+/// The effective capabilities of this thread.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// When they cannot be read.
 pub fn effective() -> Result<CapsHashSet, PreflightError> {
     caps::read(None, CapSet::Effective).map_err(PreflightError::Unreadable)
 }
 
-/// Who runs this process.
+/// The user that runs this process.
 pub fn user() -> User {
     if geteuid().is_root() { User::Root } else { User::Other }
 }
@@ -94,24 +94,24 @@ fn check_capabilities(effective: &CapsHashSet, segments: bool, user: User) -> Re
     }
 }
 
-/// The capabilities that tracing needs and `effective` has not. `segments`: as for [`check`].
+/// The capabilities that tracing needs and `effective` lacks. `segments` is as for [`check`].
 pub fn missing(effective: &CapsHashSet, segments: bool) -> Vec<Capability> {
     let has = |capability| effective.contains(&capability);
     let mut missing = Vec::new();
-    // Both were split from CAP_SYS_ADMIN, in Linux 5.8, which still stands for them.
+    // Linux 5.8 split both from CAP_SYS_ADMIN, which still implies them.
     for split in [Capability::CAP_BPF, Capability::CAP_PERFMON] {
         if !has(split) && !has(Capability::CAP_SYS_ADMIN) {
             missing.push(split);
         }
     }
-    // To load programs for TC, and to attach them.
+    // Needed to load TC programs and to attach them.
     if segments && !has(Capability::CAP_NET_ADMIN) {
         missing.push(Capability::CAP_NET_ADMIN);
     }
     missing
 }
 
-/// The first two numbers of a kernel's release, which tell what it can do.
+/// The first two numbers of a kernel release.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct KernelRelease {
     /// 6 of `6.18.44`.
@@ -121,12 +121,12 @@ pub struct KernelRelease {
 }
 
 impl KernelRelease {
-    /// Reads what `uname -r` prints, such as `5.10.0-32-cloud-amd64`. Whatever follows the second number is free.
+    /// Parses a release as `uname -r` prints it, such as `5.10.0-32-cloud-amd64`. Anything may follow the second number.
     pub fn parse(release: &[u8]) -> Option<Self> {
         let text = str::from_utf8(release.split(|&byte| byte >= 0x80).next()?).ok()?;
         let (major, rest) = text.split_once('.')?;
         let minor = rest.split(|character: char| !character.is_ascii_digit()).next()?;
-        // The library's parser would also take a sign.
+        // `u32::from_str` accepts a plus sign.
         let number = |text: &str| if text.starts_with('+') { None } else { text.parse().ok() };
         Some(Self { major: number(major)?, minor: number(minor)? })
     }

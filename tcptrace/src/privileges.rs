@@ -1,46 +1,47 @@
-//! What each thread may do: first with files that the caller names, then once it has what it needs.
+//! The rights of each thread: while it opens files that the caller names, and after it has opened everything it needs.
 //!
-//! # Files of the caller's
+//! # Files named by the caller
 //!
-//! Where the program has file capabilities, those who may run it may trace with them, but they may not read and write what
-//! they could not without. So the real user decides: root opens files with all rights that root has; for everybody else,
-//! wherever the capabilities come from, no capability is effective while something is opened that the caller or its
-//! environment names ([`as_caller`]: the file of `--write`, the socket of a service manager), and `-r` has none
-//! at all ([`reduce_to_opening`]). Time zones, which `TZ` and `TZDIR` name, are first looked up after that, by threads that
-//! may not pass over the permissions of files any more; there the environment can do no harm.
+//! If the program has file capabilities, they let those who may run it trace, but must not let them read or write files that
+//! they otherwise could not. So the real user decides. Root opens files with all of root's rights. For everybody else,
+//! wherever the capabilities come from, no capability is effective while something is opened that the caller or the
+//! environment names ([`as_caller`]: the file of `--write`, the socket of a service manager), and `-r` drops all of them
+//! ([`reduce_to_opening`]). Time zone files, which `TZ` and `TZDIR` name, are first read after that, by threads that can no
+//! longer override file permissions.
 //!
-//! # What is left
+//! # Rights that remain
 //!
-//! Tracing takes many rights to begin with and few to go on. The order, which [`crate::app`] keeps, since each step needs
-//! what the next ones take away:
+//! Tracing takes many rights to start and few to continue. Each step needs what the later ones take away, so [`crate::app`]
+//! keeps this order:
 //!
-//! 1. Maps are made and programs loaded, the outputs are opened, the priority is raised, what killed tracers have left is
-//!    removed, and programs are attached to what is there.
-//! 2. What is needed of `/proc`, `/sys` and netlink later has been opened by then: the programs' `fdinfo`, the folder of
-//!    `--write`, `/proc` for the owners of sockets, and the socket of the service manager is connected.
-//! 3. Each thread gives up the capabilities it does not need, from all of its sets, and the way back (`no_new_privs`).
-//! 4. Each thread confines itself by Landlock, where the kernel has it.
+//! 1. Create maps, load programs, open the outputs, raise the priority, remove what killed tracers have left, and attach the
+//!    programs.
+//! 2. By then, everything needed later from `/proc`, `/sys` and netlink is open: the programs' `fdinfo`, the folder of
+//!    `--write`, `/proc` for the owners of sockets, and the connection to the service manager.
+//! 3. Each thread drops the capabilities it does not need from all of its sets, and sets `no_new_privs` so that it cannot
+//!    regain them.
+//! 4. Each thread confines itself by Landlock, if the kernel supports it.
 //!
-//! Capabilities, `no_new_privs` and Landlock domains all belong to threads. So each thread calls [`reduce`] itself, when it
-//! begins, and the main thread when everything is attached. What a thread starts later inherits all of it.
+//! Capabilities, `no_new_privs` and Landlock domains belong to threads. So each thread calls [`reduce`] itself when it starts,
+//! and the main thread when everything is attached. Threads started later inherit all of it.
 //!
 //! | thread | keeps | for |
 //! |---|---|---|
 //! | main | CAP_NET_ADMIN, unless no segments are wanted | attaching to interfaces that come later, and removing clsact filters |
-//! | | CAP_BPF (CAP_SYS_ADMIN where only that was there) | reading and writing maps: until Linux 5.18 every call of bpf() needs it |
-//! | `owners` | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/fd` of others |
-//! | `write-file` | CAP_DAC_OVERRIDE, for root alone | opening the file again in a folder of somebody else, as it was opened at first |
+//! | | CAP_BPF (CAP_SYS_ADMIN if it had only that) | reading and writing maps: until Linux 5.18 every call of bpf() needs it |
+//! | `owners` | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/fd` of other users' processes |
+//! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |
 //! | `write-stdout` | nothing | |
-//! | main, of `-r` | nothing | |
+//! | main, with `-r` | nothing | |
 //!
-//! The main thread may read `/proc` and the files of time zones, with `-r` only the latter, `write-file` may make and write
-//! files in and below the folder of `--write`; beyond that none of them can open, change or run any file, nor make a TCP
-//! connection. `owners` cannot be confined: a thread in a Landlock domain may not look at processes outside of it, whatever
-//! its capabilities are.
+//! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files in
+//! and below the folder of `--write`. Beyond that, none of them can open, change or run any file or make a TCP connection.
+//! `owners` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it, whatever its
+//! capabilities are.
 //!
-//! `-r` gives up what it has as soon as its input is open, before the first byte of it is read. With `--write` that has to
-//! wait until the beginning of the input is known to be good, since then a file is emptied; until then root keeps
-//! CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE.
+//! `-r` drops its rights as soon as its input is open, before the first byte is read. With `--write` that has to wait until
+//! the beginning of the input is known to be valid, because only then is the file of `--write` opened and emptied; until then
+//! root keeps CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE.
 
 mod capabilities;
 mod confinement;
@@ -52,53 +53,53 @@ use log::{debug, warn};
 use rustix::{process::getuid, thread::set_no_new_privs};
 use thiserror::Error;
 
-/// Capabilities that cannot be put aside. Nothing may be opened for somebody else then.
+/// The capabilities of this process cannot be reduced. Nothing may then be opened on behalf of the caller.
 #[derive(Debug, Error)]
-#[error("the capabilities of this process cannot be put aside for those of its user: {0}")]
-pub struct NotAside(#[from] CapsError);
+#[error("cannot reduce the capabilities of this process to those of its user")]
+pub struct CapabilityError(#[from] CapsError);
 
-/// Opens something that the caller has named, with no other rights than the caller's own.
+/// Calls `open`, which opens something that the caller has named, with only the caller's own rights.
 ///
 /// # Errors
-/// When the capabilities cannot be put aside, or not be taken up again.
-pub fn as_caller<R>(open: impl FnOnce() -> R) -> Result<R, NotAside> {
+/// When the capabilities cannot be made ineffective, or effective again.
+pub fn as_caller<R>(open: impl FnOnce() -> R) -> Result<R, CapabilityError> {
     if is_root() { Ok(open()) } else { Ok(capabilities::without(open)?) }
 }
 
-/// Gives up what reading a capture does not take, before it is opened: everything, but for root what opens files.
+/// Drops all capabilities before a capture is opened; root keeps those that open files.
 ///
 /// # Errors
-/// When that is not possible.
-pub fn reduce_to_opening() -> Result<(), NotAside> {
+/// When they cannot be dropped.
+pub fn reduce_to_opening() -> Result<(), CapabilityError> {
     let needed: &[_] = if is_root() { &[Capability::CAP_DAC_READ_SEARCH, Capability::CAP_DAC_OVERRIDE] } else { &[] };
     Ok(capabilities::keep(needed)?)
 }
 
-/// Whether root runs this process, and not somebody else a program that has been given rights.
+/// Returns whether the real user is root, as opposed to a user who runs a program with file capabilities.
 fn is_root() -> bool {
     getuid().is_root()
 }
 
-/// What a thread still has to do.
+/// The remaining work of a thread, which determines the rights it keeps.
 #[derive(Clone, Copy, Debug)]
 pub enum Duty<'a> {
-    /// Taking records from the ring, showing them, and following interfaces.
+    /// Takes records from the ring, writes them out and follows interfaces.
     Trace {
-        /// Whether programs are attached to interfaces.
+        /// Programs are attached to interfaces.
         interfaces: bool,
     },
-    /// Reading a capture that is open, and showing it.
+    /// Reads a capture that is open, and writes it out.
     Replay,
-    /// Looking for the owners of sockets.
+    /// Looks up the owners of sockets.
     Owners,
-    /// Writing to what is open.
+    /// Writes to a file descriptor that is open.
     Stream,
-    /// Writing to a file, and opening it again in this folder.
+    /// Writes to a file, and reopens it in this folder.
     File(BorrowedFd<'a>),
 }
 
 impl Duty<'_> {
-    /// Capabilities to keep, as far as they are there.
+    /// Capabilities to keep if the thread has them.
     fn capabilities(self) -> &'static [Capability] {
         match self {
             Self::Trace { interfaces: true } => &[Capability::CAP_BPF, Capability::CAP_NET_ADMIN],
@@ -110,14 +111,14 @@ impl Duty<'_> {
     }
 }
 
-/// Gives up all that the calling thread does not need for this duty. Where that fails, it is logged and the thread goes on
-/// as it was: it does nothing else for that.
+/// Drops all rights that the calling thread does not need for this duty. A failure is logged, and the thread continues with
+/// the rights it has.
 pub fn reduce(duty: Duty<'_>) {
     if let Err(error) = capabilities::keep(duty.capabilities()) {
-        warn!("capabilities that are not needed any more cannot be dropped: {error}");
+        warn!("cannot drop capabilities that are no longer needed: {error}");
     }
     if let Err(error) = set_no_new_privs(true) {
-        warn!("new privileges cannot be renounced: {error}");
+        warn!("cannot set no_new_privs: {error}");
     }
     let confined = match duty {
         Duty::Owners => return,

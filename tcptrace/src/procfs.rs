@@ -1,4 +1,4 @@
-//! Reading what `/proc` says of processes.
+//! Reads information about processes from `/proc`.
 
 pub mod kernel_threads;
 pub(crate) mod stat;

@@ -1,5 +1,5 @@
-//! Where bytes go: stdout, and the file of `--write`. Each [`Sink`] has a thread that writes, fed through a queue with
-//! a budget, so that a slow reader or a slow disk never stops the loop that empties the ring buffer.
+//! Writes bytes to stdout and to the file of `--write`. Each [`Sink`] has a thread that writes, fed through a queue with a
+//! budget, so that a slow reader or a slow disk never stops the loop that drains the ring buffer.
 
 mod file;
 mod queue;
@@ -28,86 +28,85 @@ use self::{
     writer::{Target, Writer},
 };
 
-/// Bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
+/// Number of bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
 pub const BUDGET: usize = 64 << 20;
 
-/// What became of bytes offered to a sink.
+/// The answer of a sink to bytes that it is offered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[must_use = "what is not accepted has to be counted as lost"]
+#[must_use = "bytes that are not accepted have to be counted as lost"]
 pub enum Offer {
-    /// They will be written, unless the sink ends before.
+    /// The bytes will be written, unless the sink ends first.
     Accepted,
-    /// The budget is used up: they are given up.
+    /// The budget is used up: the bytes are dropped.
     Full,
-    /// The sink has ended: they are given up.
+    /// The sink has ended: the bytes are dropped.
     Ended,
 }
 
-/// Why a sink ended before it was asked to.
+/// The reason why a sink ended before it was asked to.
 #[derive(Clone, Debug)]
-pub enum End {
-    /// The reader of stdout is gone. This is no error: the program ends quietly.
+pub enum SinkEnd {
+    /// The reader of stdout has gone. This is no error: the program exits quietly.
     Closed,
     /// Nothing more can be written. The program goes on, but its exit status is 1.
     Failed(Arc<WriteError>),
 }
 
-/// Why nothing more can be written.
+/// A failure after which nothing more is written to a sink.
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// A write to stdout failed.
-    #[error("writing to stdout failed ({0}): nothing more is written there")]
-    Stdout(io::Error),
+    #[error("writing to stdout failed, nothing more is written there")]
+    Stdout(#[source] io::Error),
     /// A write to the file failed.
-    #[error("writing to {path} failed ({cause}): nothing more is written there; make room or give another file")]
+    #[error("writing to {path} failed, nothing more is written there; make room or give another file")]
     File {
         /// The file's path, escaped.
         path: String,
-        /// What the kernel says.
+        /// The error of the system call.
+        #[source]
         cause: io::Error,
     },
-    /// The file could not be opened again.
-    #[error("the file cannot be opened again, so nothing more is written: {0}")]
-    Reopen(OpenError),
+    /// The file could not be reopened.
+    #[error("the file cannot be opened again, nothing more is written to it")]
+    Reopen(#[source] OpenError),
 }
 
-/// Resolves when the file has been opened again, to an error if the sink ends before. It need not be waited for.
+/// Resolves when the file has been reopened, to an error if the sink ends first. It need not be awaited.
 pub type Reopening = oneshot::Receiver<()>;
 
-/// How a sink finished.
+/// The outcome of [`Sink::finish`].
 #[derive(Clone, Debug)]
 pub enum Finish {
-    /// Everything accepted is written.
+    /// All accepted bytes are written.
     Flushed,
-    /// It had ended before.
-    Ended(End),
-    /// The deadline came first.
+    /// The sink had ended before.
+    Ended(SinkEnd),
+    /// The timeout came first.
     GivenUp {
-        /// Bytes accepted but, as far as is known, not written.
+        /// Bytes that were accepted but, as far as is known, not written.
         bytes: usize,
     },
 }
 
-/// Why a sink could not be made.
+/// A failure to create a sink.
 #[derive(Debug, Error)]
 pub enum SinkError {
     /// The file cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The kernel gave no thread or no file descriptor.
-    #[error(
-        "no thread can be started for writing ({0}): raise the limits on processes and files (ulimit -u, ulimit -n)"
-    )]
-    Start(io::Error),
+    /// The kernel refused a thread or a file descriptor.
+    #[error("cannot start a thread for writing; raise the limits on processes and files (ulimit -u, ulimit -n)")]
+    Start(#[source] io::Error),
 }
 
 /// A destination of bytes and the thread that writes to it.
 ///
-/// Dropping it lets the thread write what it holds and end by itself; [`Sink::finish`] waits for that.
+/// Dropping it lets the thread write what it holds and then end; [`Sink::finish`] waits for that.
 #[derive(Debug)]
 pub struct Sink {
     queue: Arc<Queue>,
-    end: watch::Receiver<Option<End>>,
+    end: watch::Receiver<Option<SinkEnd>>,
     /// Never sent on: it is disconnected when the thread ends.
     running: mpsc::Receiver<()>,
     thread: Option<JoinHandle<()>>,
@@ -120,24 +119,24 @@ impl Sink {
     /// # Errors
     /// When the thread cannot be started.
     pub fn stdout(budget: usize) -> Result<Self, SinkError> {
-        // A file descriptor of its own: std's stdout would buffer once more and flush at each newline.
+        // A file descriptor of its own, because std's stdout would buffer again and flush at each newline.
         let fd = io::stdout().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
         Self::stream(fd, budget)
     }
 
-    /// A sink that writes to the file at `path`, which is made with mode 0600 or emptied, and holds at most `budget`
+    /// A sink that writes to the file at `path`, which is created with mode 0600 or emptied, and holds at most `budget`
     /// bytes.
     ///
     /// # Errors
-    /// When `path` is a symbolic link or a folder, lies in no folder or may not be written, or the thread cannot be
-    /// started.
+    /// When `path` is a symbolic link or a folder, its folder does not exist, it may not be written, or the thread cannot
+    /// be started.
     pub fn file(path: &Path, budget: usize) -> Result<Self, SinkError> {
         let file = File::locate(path)?;
         let fd = file.create()?;
         Self::start("write-file", Target::File(file), fd, budget)
     }
 
-    /// A sink that writes to `fd` as to stdout and holds at most `budget` bytes.
+    /// A sink that writes to `fd` as it would to stdout and holds at most `budget` bytes.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -159,48 +158,47 @@ impl Sink {
         Ok(Self { queue, end, running, thread: Some(thread), discards })
     }
 
-    /// Hands over `bytes`, which are written in order and, but for the file's or pipe's own limits, in one piece. Never
-    /// waits for the reader.
+    /// Hands over `bytes`, which are written in order and, within the limits of the file or pipe, in one piece. Never waits
+    /// for the reader.
     pub fn try_write(&self, bytes: Bytes) -> Offer {
         self.queue.push(bytes)
     }
 
-    /// The same for whoever has time: waits for the reader where the budget is used up.
+    /// Hands over `bytes`, and waits for the reader while the budget is used up.
     pub fn write(&self, bytes: Bytes) -> Offer {
         self.queue.push_waiting(bytes)
     }
 
-    /// Empty memory of what has been written, to be used again.
+    /// An empty buffer whose content has been written, for reuse.
     pub fn spare(&self) -> Option<Vec<u8>> {
         self.queue.spare()
     }
 
-    /// Whether what is written goes nowhere: it is /dev/null.
+    /// Returns whether this writes to /dev/null.
     pub fn discards(&self) -> bool {
         self.discards
     }
 
-    /// Why the sink has ended by itself, if it has.
-    pub fn end(&self) -> Option<End> {
+    /// The reason why the sink has ended by itself, if it has.
+    pub fn end(&self) -> Option<SinkEnd> {
         self.end.borrow().clone()
     }
 
-    /// Opens the file again by its name, behind everything handed over so far and before everything that follows. A
-    /// file that is still there is continued. Does nothing for stdout.
+    /// Reopens the file by its name, after everything handed over so far is written and before anything that follows. A file
+    /// that still exists is appended to. Does nothing for stdout.
     ///
-    /// When that fails, the sink ends with [`WriteError::Reopen`].
+    /// If that fails, the sink ends with [`WriteError::Reopen`].
     pub fn reopen(&self) -> Reopening {
         let (done, reopening) = oneshot::channel();
         self.queue.push_reopen(done);
         reopening
     }
 
-    /// Waits until the sink ends by itself and says why, once: afterwards it waits for ever. It may be dropped and
-    /// called again at any time.
-    pub async fn ended(&mut self) -> End {
+    /// Waits until the sink ends by itself and returns the reason, once; further calls never resolve. Cancel safe.
+    pub async fn ended(&mut self) -> SinkEnd {
         loop {
             if self.end.changed().await.is_err() {
-                // The thread is over and had nothing to say, now or earlier.
+                // The thread has ended without a reason, or the reason has been returned before.
                 std::future::pending::<()>().await;
             }
             let end = self.end.borrow_and_update().clone();
@@ -210,15 +208,15 @@ impl Sink {
         }
     }
 
-    /// Writes what was handed over and ends the thread. Blocks until that is done, but no longer than `deadline`: a
+    /// Writes what was handed over and ends the thread. Blocks until that is done, but no longer than `timeout`, so that a
     /// reader that has stopped reading cannot delay the program's exit.
-    pub fn finish(mut self, deadline: Duration) -> Finish {
+    pub fn finish(mut self, timeout: Duration) -> Finish {
         self.queue.finish();
-        if let Err(mpsc::RecvTimeoutError::Timeout) = self.running.recv_timeout(deadline) {
+        if let Err(mpsc::RecvTimeoutError::Timeout) = self.running.recv_timeout(timeout) {
             return Finish::GivenUp { bytes: self.queue.held() };
         }
         if let Some(thread) = self.thread.take() {
-            // It has nothing left to do, and a panic in it has been reported by the panic hook.
+            // It has nothing left to do, and the panic hook has reported a panic in it.
             let _ = thread.join();
         }
         let end = self.end.borrow().clone();
@@ -230,7 +228,7 @@ impl Sink {
     }
 }
 
-/// Whether this is the device that forgets everything: 1:3 on every Linux (Documentation/admin-guide/devices.txt).
+/// Returns whether this is /dev/null: character device 1:3 (Documentation/admin-guide/devices.txt in the kernel source).
 fn is_null(fd: &OwnedFd) -> bool {
     fstat(fd).is_ok_and(|status| {
         FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice

@@ -1,19 +1,19 @@
-//! Which processes own the TCP sockets of this network namespace, as `ss -p` finds it out: the kernel lists the sockets
-//! with their inode numbers (`sock_diag`), and `/proc/PID/fd` tells which process holds which inode. And, as `ss -l` finds it
-//! out, how many connections wait in a listener's queue.
+//! Finds the processes that own the TCP sockets of this network namespace, as `ss -p` does: the kernel lists the sockets with
+//! their inode numbers (`sock_diag`), and `/proc/PID/fd` tells which process holds which inode. Also finds the number of
+//! connections in a listener's accept queue, as `ss -l` does.
 //!
 //! ```text
-//! Request ─▶ Scanner ─▶ agenda   what is asked for, and when the next scan may begin
-//!  (thread)             diag     sockets and their inodes, from the kernel
-//!                       proc     inodes and their processes, from /proc
-//! Snapshot ◀────────────scan     both joined
+//! Request ─▶ Scanner ─▶ scan_schedule   pending requests, and when the next scan may begin
+//!  (thread)             sock_diag       sockets and their inodes, from the kernel
+//!                       proc_fds        inodes and their processes, from /proc
+//! Snapshot ◀─────────── scan            both joined
 //! ```
 //!
-//! It is not free, and it is late: what is found held when the scan came by. So a [`Scanner`] works on a thread of its own
-//! and keeps its share of a processor small, and a socket that lived for less than that has no owner here.
+//! A scan takes time, and its result is what was true while it ran. So a [`Scanner`] works on a thread of its own and limits
+//! its share of a processor. It cannot find the owner of a socket that was closed before the scan.
 //!
-//! Everything is opened when the scanner starts. What other threads give up or forbid themselves does not reach the
-//! scanner's thread ([`crate::privileges`]).
+//! Everything is opened when the scanner starts. The rights that other threads drop do not affect the scanner's thread
+//! ([`crate::privileges`]).
 
 mod proc_fds;
 mod scan;
@@ -30,7 +30,7 @@ use thiserror::Error;
 
 use self::{scan::Scan, scan_schedule::Job};
 pub use self::{
-    scan_schedule::{Ends, Request},
+    scan_schedule::{FourTuple, Request},
     scanner::Scanner,
     sock_diag_reply::Socket,
 };
@@ -39,61 +39,62 @@ use tcptrace_core::event::{BootTime, Comm};
 /// A process that holds a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Owner {
-    /// Its number in the PID namespace of the mounted `/proc`.
+    /// PID in the PID namespace of the mounted `/proc`.
     pub pid: u32,
-    /// The name of its main thread.
+    /// Name of its main thread.
     pub comm: Comm,
 }
 
-/// A socket and who holds it.
+/// A socket and the processes that hold it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OwnedSocket {
     /// The socket.
     pub socket: Socket,
-    /// One for each process that holds it, by PID. Empty when none does ([`Socket::inode`] tells that apart), none could be
-    /// found, or it was let go during the scan.
+    /// The processes that hold it, each once, ordered by PID. Empty if no process holds it (then [`Socket::inode`] is none),
+    /// if none could be found, or if it was closed during the scan.
     pub owners: Vec<Owner>,
 }
 
-/// What one scan found.
+/// The result of one scan.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Snapshot {
-    /// When the scan began: what was opened after that need not be among them.
+    /// Time when the scan began. Sockets opened later may be missing.
     pub began: BootTime,
-    /// The sockets that were asked for, as far as they were there; each once.
+    /// The requested sockets that exist, each once.
     pub sockets: Vec<OwnedSocket>,
-    /// For connections that were asked for, the listener that would take their SYN. Who owns it was not looked for.
-    pub listeners: Vec<(Ends, Socket)>,
-    /// Some processes kept their descriptors to themselves, so that an owner may be missing: the lack of one proves
-    /// nothing, and one alone may not be the only one.
+    /// For each requested connection, the listener that would take its SYN. Its owners are not looked up.
+    pub listeners: Vec<(FourTuple, Socket)>,
+    /// The descriptors of some processes could not be read, so that owners may be missing: that there is no owner or only
+    /// one proves nothing.
     pub hidden: bool,
 }
 
 impl Snapshot {
-    /// Whether the owner of some socket was not found, and rights may be the reason.
+    /// Returns whether the owner of some socket was not found, possibly for lack of rights.
     pub fn lacks_owners(&self) -> bool {
         self.hidden && self.sockets.iter().any(|owned| owned.socket.inode.is_some() && owned.owners.is_empty())
     }
 }
 
-/// Why nothing can be said about the owners of sockets.
+/// A failure to find the owners of sockets.
 #[derive(Debug, Error)]
 pub enum OwnersError {
-    /// `/proc` cannot be used.
-    #[error("/proc cannot be read: {0}")]
+    /// `/proc` cannot be read.
+    #[error("cannot read /proc")]
     Proc(#[source] io::Error),
-    /// A netlink socket cannot be had.
-    #[error("the kernel cannot be asked for its sockets: {0}")]
+    /// A netlink socket cannot be opened.
+    #[error("cannot open a netlink socket to ask the kernel for its sockets")]
     Netlink(#[source] io::Error),
-    /// The kernel has no answer: without the module `inet_diag`, or with `tcp_diag` missing, `No such file or directory`.
-    #[error("the kernel does not list its TCP sockets (modules inet_diag and tcp_diag): {0}")]
+    /// The kernel does not list its sockets. Without the modules `inet_diag` or `tcp_diag` the cause is
+    /// `No such file or directory`.
+    #[error("the kernel does not list its TCP sockets (modules inet_diag and tcp_diag)")]
     Refused(#[source] io::Error),
-    /// No thread can be started.
-    #[error("the thread that looks for the owners of sockets cannot be started: {0}")]
+    /// The thread cannot be started.
+    #[error("cannot start the thread that looks for the owners of sockets")]
     Thread(#[source] io::Error),
 }
 
-/// Looks for every socket and its owners, once and at once; `now` is when it begins.
+/// Finds all sockets and their owners in one scan on this thread; `now` is the current time.
 ///
 /// # Errors
 /// When `/proc` or netlink cannot be used, or the kernel does not list its sockets.

@@ -1,4 +1,4 @@
-//! What tracing takes from the traffic: the same load without and with a tool.
+//! The cost of tracing to the traffic: the same load without and with a tool.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{
     turns::Watcher::{self, EmptyPrograms},
 };
 
-/// What opens, closes or resets a connection.
+/// Segments that open, close or reset a connection.
 const CONTROL: &str = "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0";
 
 /// Connections that open and close flat out.

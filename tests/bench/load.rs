@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use serde_json::Value;
 use tcptrace_tests::Netns;
 
-/// What load is made.
+/// The kind of load.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Load {
     /// Connections opened and closed flat out, on all processors.

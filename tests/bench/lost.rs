@@ -1,4 +1,4 @@
-//! What a tool has missed, in its own words.
+//! The losses that a tool reports.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! What was measured on, and with which versions.
+//! The machine that was measured on, and the versions of the tools.
 
 use std::{fs, process::Command};
 
@@ -25,7 +25,7 @@ pub(crate) fn describe() -> Vec<String> {
     lines
 }
 
-/// What a program says that it is.
+/// The version that a program reports.
 fn first_line(command: &mut Command) -> Option<String> {
     let output = command.arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,4 +1,4 @@
-//! What `cargo xtask bench` runs as root: how much tracing costs, measured beside no tracing at all and beside other tools.
+//! The program that `cargo xtask bench` runs as root: measures the cost of tracing against no tracing and other tools.
 //!
 //! The report goes to stdout and into a file as Markdown, what is being done to stderr. Every run is in a network namespace of its own,
 //! while none of the end-to-end tests runs; nothing else should run either.
@@ -59,7 +59,7 @@ struct Options {
     results: Option<PathBuf>,
 }
 
-/// What can be measured.
+/// The measurements.
 #[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
 enum Part {
     /// Opening and closing connections flat out: connections per second that remain

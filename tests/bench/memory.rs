@@ -1,4 +1,4 @@
-//! What an open connection takes in tcptrace's memory.
+//! The memory that tcptrace needs for an open connection.
 
 use std::{
     path::Path,

@@ -1,4 +1,4 @@
-//! What the kernel programs take, as the kernel itself measures it.
+//! The run time of the kernel programs, as the kernel itself measures it.
 
 use std::{collections::BTreeMap, ops::Add as _, path::Path, process};
 
@@ -18,7 +18,7 @@ use crate::{
 const STATE: &str = "set_state";
 const EGRESS: &str = "tc_egress";
 
-/// What ran in one round.
+/// The programs that ran in one round.
 #[derive(Clone, Default)]
 struct Round {
     /// By the programs' names.
@@ -59,7 +59,7 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
     report.write(&format!("\nRecords that found no room, and took less time: {lost}."));
 }
 
-/// The same load with the programs that do nothing, and with tcptrace.
+/// Runs the load with programs that do nothing, and with tcptrace.
 fn round(load: Load, options: &Options, scratch: &Path) -> Round {
     let netns = Netns::to_measure_in();
     let mut round = Round::default();
@@ -78,7 +78,7 @@ fn round(load: Load, options: &Options, scratch: &Path) -> Round {
     round
 }
 
-/// What a process's programs ran during a load.
+/// The runs of a process's programs during a load.
 fn runs_during(process: u32, load: Load, netns: &Netns, options: &Options) -> (BTreeMap<String, Runs>, Done) {
     let before = program_runs(process);
     let done = load.run(netns, options.seconds, &options.placement);

@@ -55,7 +55,7 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
             }
         }
     }
-    report.headings(&["", "seconds", "seconds of processors", "segments/s per processor", "memory at the most, MiB"]);
+    report.headings(&["", "seconds", "seconds of processors", "segments/s per processor", "peak memory, MiB"]);
     for (usages, (name, arguments)) in usages.iter().zip(commands) {
         report.row(&row(&command_line(name, arguments), usages, segments));
     }

@@ -68,7 +68,7 @@ fn line<S: AsRef<str>>(cells: &[S]) -> String {
     cells.fold("|".to_owned(), |line, cell| format!("{line} {cell} |"))
 }
 
-/// What a reader types, in a cell.
+/// A table cell with text for the reader to type.
 pub(crate) fn code(command: &str) -> String {
     format!("`{command}`")
 }

@@ -27,7 +27,7 @@ impl Spread {
         Self { median, least, most }
     }
 
-    /// The same in another unit.
+    /// Converts to another unit.
     pub(crate) fn times(self, factor: f64) -> Self {
         Self { median: self.median * factor, least: self.least * factor, most: self.most * factor }
     }

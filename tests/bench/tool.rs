@@ -129,13 +129,13 @@ pub(crate) struct Running {
     log: Lines<String>,
     kind: Kind,
     file: PathBuf,
-    /// What it had used when it was ready.
+    /// The resources it had used when it was ready.
     ticks_before: u64,
 }
 
-/// What is known of a tool that has run.
+/// The results of a tool that has run.
 pub(crate) struct Ran {
-    /// What it has lost, if it tells.
+    /// Number of losses, if it reports them.
     pub(crate) lost: Option<Lost>,
     /// The processors' time of its own process since it was ready, in seconds.
     pub(crate) seconds: f64,

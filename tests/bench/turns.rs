@@ -1,4 +1,4 @@
-//! The same load without and with a tool, in turn.
+//! Runs the same load without and with a tool, in turns.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use crate::{
     tool::{Ran, Tool},
 };
 
-/// What is there while the load runs.
+/// The tool that runs during the load.
 pub(crate) enum Watcher {
     /// Programs that do nothing, where tcptrace has its own.
     EmptyPrograms,
     Tool(Tool),
 }
 
-/// What came of the turns.
+/// The results of the turns.
 pub(crate) struct Turns {
     /// Rates, per second.
     pub(crate) untraced: Spread,
@@ -36,7 +36,7 @@ pub(crate) struct Turns {
 }
 
 impl Watcher {
-    /// What it is, in a cell.
+    /// Its name, as a table cell.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::EmptyPrograms => "empty BPF programs".to_owned(),

@@ -1,4 +1,4 @@
-//! What a process uses up, as the kernel counts it.
+//! The processor time and memory of a process, as the kernel counts them.
 
 use std::{
     fs,
@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a command has taken from its start to its end.
+/// The resources that a command used from its start to its end.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) elapsed: Duration,
     /// The processors' time, of all threads, the kernel's on its behalf included.
     pub(crate) processors: Duration,
-    /// Resident memory at the most, in KiB.
+    /// Largest resident memory, in KiB.
     pub(crate) most_memory: u64,
 }
 

@@ -23,7 +23,7 @@ use Who::{C, S};
 /// payload.
 type Line = (u64, Who, u8, u32, u32, usize);
 
-/// What one end says in its SYN.
+/// The options in the SYN of one end.
 #[derive(Clone, Copy)]
 struct End {
     at: &'static str,
@@ -81,7 +81,7 @@ pub(crate) fn whole_connection() -> Vec<u8> {
     FIRST.capture().pcap()
 }
 
-/// What a run said: the JSON lines, stderr and the exit status.
+/// The output of a run: the JSON lines, stderr and the exit status.
 pub(crate) struct Read {
     pub(crate) records: Vec<Value>,
     pub(crate) log: String,

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::captures::{Read, run, whole_connection};
 
-const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
+const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":2,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
 
 /// Somebody listens, so that the first line behind `start` is a state.
-const LISTEN: &str = r#"{"type":"state","time":"2026-11-20T10:00:01.000000000Z","boot_ns":2000000000,"conn":null,"netns":4026531840,"socket":1,"old":"CLOSE","new":"LISTEN","local":{"addr":"0.0.0.0","port":80},"remote":null,"role":null,"error":null,"pid":12,"tid":12,"comm":"nginx","old_state_ns":null}"#;
+const LISTEN: &str = r#"{"type":"state","time":"2026-11-20T10:00:01.000000000Z","boot_ns":2000000000,"conn":null,"netns":4026531840,"socket":1,"old":"CLOSE","new":"LISTEN","local":{"addr":"0.0.0.0","port":80},"remote":null,"role":null,"error":null,"pid":12,"tid":12,"comm":"nginx","old_state_ns":null,"since_start_ns":null,"continues_as":null}"#;
 
 /// A segment of a connection to port 80 at some nanosecond.
 fn segment(boot_ns: u64, flags: &str, seq: u32, ack: Option<u32>) -> String {
@@ -76,7 +76,7 @@ fn where_it_comes_from_is_said_and_what_is_left_of_it() {
     let expected = json!({
         "hostname": "web7", "kernel": "6.18.5", "netns": 4_026_531_840_u64, "interfaces": ["eth0", "lo"],
         "filter": "port 80 and host 10.0.0.0/8,0.0.0.0", "segments": "none", "boot_ns": 1_000_000_000,
-        "time": "2026-11-20T10:00:00.000000000Z", "schema": 1,
+        "time": "2026-11-20T10:00:00.000000000Z", "schema": 2,
     });
     for (field, value) in expected.as_object().expect("an object") {
         assert_eq!(start[field], *value, "{field}");
@@ -90,9 +90,9 @@ fn what_is_wrong_is_said_in_one_sentence_and_all_before_it_is_printed() {
     let unfinished = &LISTEN[..100];
     for (line, records, says) in [
         (
-            START.replace("\"schema\":1", "\"schema\":7"),
+            START.replace("\"schema\":2", "\"schema\":7"),
             3,
-            "line 3 begins a recording of schema 7, and this build reads schema 1",
+            "line 3 begins a recording of schema 7, and this build reads schema 1 to 2",
         ),
         (LISTEN.replace("CLOSE", "SHUT"), 3, "line 3 is malformed at byte"),
         ("{\"type\":\"state\",}".to_owned(), 3, "line 3 is malformed at byte"),
@@ -112,13 +112,47 @@ fn what_is_wrong_is_said_in_one_sentence_and_all_before_it_is_printed() {
 }
 
 #[test]
+fn a_recording_of_schema_1_says_what_one_of_schema_2_says() {
+    let segments = [(1, "S", 1000, None), (2, "S.", 9000, Some(1001)), (3, ".", 1001, Some(9001))];
+    let reset = [(4, "R", 1021, None)];
+    let lines: Vec<_> = segments
+        .iter()
+        .chain(&reset)
+        .map(|&(at, flags, seq, ack)| {
+            let mut record: Value = serde_json::from_str(&segment(2_000_000_000 + at, flags, seq, ack)).expect("JSON");
+            if flags == "S." {
+                let (src, dst) = (record["src"].clone(), record["dst"].clone());
+                (record["src"], record["dst"]) = (dst, src);
+            }
+            record
+        })
+        .collect();
+    let named = |field: &str, schema: &str| {
+        let start = START.replace("\"schema\":2", schema);
+        let mut text = vec![start];
+        text.extend(lines.iter().cloned().map(|mut record| {
+            record[field] = json!(2);
+            record.to_string()
+        }));
+        let lines: Vec<&str> = text.iter().map(String::as_str).collect();
+        read(&lines, &[])
+    };
+    let (old, new) = (named("segments", "\"schema\":1"), named("gso_segments", "\"schema\":2"));
+    assert_eq!((old.status, old.log.as_str(), &old.records), (Some(0), "", &new.records));
+    assert_eq!(old.only("start")["schema"], 2, "it is written anew");
+    assert_eq!(old.only("close")["kind"], "reset");
+    let merged = old.records.iter().filter(|record| record["gso_segments"] == 2).count();
+    assert_eq!(merged, 4);
+}
+
+#[test]
 fn what_is_no_recording_empties_no_file() {
     let folder = Folder::new();
     let kept = folder.write("kept.jsonl", "kept");
     for (line, says) in [
         (LISTEN.to_owned(), "line 1 is no start record"),
         ("{}".to_owned(), "line 1 is malformed at byte 2: missing field `type`"),
-        (START.replace("\"schema\":1", "\"schema\":2"), "schema 2"),
+        (START.replace("\"schema\":2", "\"schema\":3"), "schema 3"),
     ] {
         let path = folder.write("no.jsonl", line + "\n");
         let read = run(&path, &["-w", kept.to_str().expect("UTF-8")]);
@@ -209,7 +243,7 @@ fn filters_and_limits_apply_as_to_captures() {
     }
     let read = read(&lines, &["-i", "lo"]);
     assert_eq!(read.only("end")["events"], 1, "the listener uses them all");
-    assert!(read.log.contains("--interface applies to segments alone"), "{}", read.log);
+    assert!(read.log.contains("--interface applies to segments only"), "{}", read.log);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const ENOUGH_KIB: u64 = 112 << 10;
 const MANY: u64 = 2_000_000;
 const FLAT_KIB: u64 = 16 << 10;
 
-/// What [`memory`] calls the most that a process has had.
+/// The name by which [`memory`] finds the largest memory use of a process.
 const PEAK: &str = "VmHWM";
 
 /// Has the load open and close connections for this long; how many there were.

@@ -50,9 +50,9 @@ fn owners(netns: &Netns) -> BTreeSet<u32> {
     names(&Attached::to(netns, "lo").egress).iter().map(pid).collect()
 }
 
-/// What a tracer says that removes this.
+/// The message of a tracer that removes this.
 fn said_of_removal(tracer: &Tracer, what: &str) {
-    let line = format!("removed what a tcptrace that was killed had left behind: {what}");
+    let line = format!("removed filters that a killed tcptrace had left behind: {what}");
     tracer.wait_log(&line, |logged| logged.ends_with(&line));
 }
 

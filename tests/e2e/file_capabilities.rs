@@ -13,7 +13,7 @@ use tcptrace_tests::{Ends, LIMIT, Netns, PublicCopy, ServiceManager, Tracer, bin
 
 use crate::privileges::{as_nobody, folder_of_nobody, rights};
 
-/// What tracing takes, and the one with which any file can be written.
+/// The capabilities that tracing takes, and the one that allows writing any file.
 const CAPABILITIES: &str = "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search,cap_dac_override=ep";
 
 /// The program under test with capabilities, for everybody.

@@ -1,4 +1,4 @@
-//! What the kernel says by the way of the resets and SYN,ACKs that it sends, and what it knows of a socket that closes.
+//! Socket metadata that the kernel reports for the resets and SYN,ACKs it sends, and for sockets that close.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},

@@ -16,7 +16,7 @@ use tcptrace_tests::{
 
 const ROUNDS: usize = 2;
 
-/// What `tcptrace -r` makes of a file.
+/// The output of `tcptrace -r` for a file.
 fn read(file: &Path, arguments: &[&str]) -> String {
     output(Command::new(binary()).args(["--segments", "all", "-r"]).arg(file).args(arguments).env("LC_ALL", "C.UTF-8"))
 }

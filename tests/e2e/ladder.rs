@@ -12,13 +12,13 @@ use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, receive, receive_end, se
 /// How long after its first event a phase may be shown at the latest, and what a busy machine may add.
 const UNFINISHED: Duration = Duration::from_millis(1500 + 400);
 
-/// What is between blank lines and begins with the number of a connection.
+/// The blocks between blank lines that begin with the number of a connection.
 fn blocks(lines: &[String]) -> Vec<&[String]> {
     let paragraphs = lines.split(String::is_empty);
     paragraphs.filter(|lines| lines.first().is_some_and(|line| line.starts_with('#'))).collect()
 }
 
-/// What happens in the rows of a block, in order: states and flags.
+/// The states and flags in the rows of a block, in order.
 fn story(block: &[String]) -> Vec<String> {
     let rows = block.iter().filter(|line| line.trim_start().starts_with('+'));
     rows.map(|row| {

@@ -46,7 +46,7 @@ fn pair(netns: &Netns, listener: &TcpListener) -> [JoinHandle<()>; 2] {
     [server, client]
 }
 
-/// What a tracer has received and what it has counted as lost.
+/// The numbers of records that a tracer has received and that it has counted as lost.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Counts {
     received: u64,

@@ -1,9 +1,9 @@
-//! Segments that no stack sends are recorded as seen, and end nothing.
+//! Segments that no stack sends are recorded as seen, and end nothing. What no stack takes for a segment is counted.
 
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Ends, Netns, RawSender, Tracer, Veth, endpoint, tcp_packet};
+use tcptrace_tests::{Ends, Netns, RawSender, Tracer, Veth, endpoint, fragments, tcp_packet};
 
 const SYN: u8 = 0x02;
 const SYN_FIN: u8 = 0x03;
@@ -74,10 +74,67 @@ fn a_data_offset_beyond_the_segment_is_no_data_and_no_options() {
 }
 
 #[test]
-fn a_data_offset_shorter_than_the_header_is_shown() {
-    let segment = seen(5374, 4374, false, |from, to| with_data_offset(from, to, 1, &[]));
-    assert_eq!((&segment["flags"], &segment["seq"]), (&json!("S"), &json!(7)), "{segment}");
-    assert_eq!(segment["options"]["mss"], Value::Null, "{segment}");
+fn a_data_offset_shorter_than_the_header_is_no_segment_and_counted() {
+    for (v6, port) in [(false, 4374), (true, 4377)] {
+        let (left, right) = (Netns::new(), Netns::new());
+        let veth = Veth::between(&left, &right, 0);
+        let (from, to) =
+            if v6 { (veth.left_v6(5374), veth.right_v6(port)) } else { (veth.left_v4(5374), veth.right_v4(port)) };
+        let tracer = Tracer::start(&right, &["-v", "-p", &format!("{port},4378"), "--segments", "all"]);
+        let sender = RawSender::new(&left);
+        for words in 0..5 {
+            sender.send(&with_data_offset(from, to, words, &[]), to.ip());
+        }
+        // One that does not match, and one that shows that the others have passed.
+        let (other, good) = (SocketAddr::new(to.ip(), 4379), SocketAddr::new(to.ip(), 4378));
+        sender.send(&with_data_offset(from, other, 1, &[]), to.ip());
+        sender.send(&tcp_packet(from, good, SYN, (7, 0), &[], &[]), to.ip());
+        tracer.wait_for("the good segment", |record| endpoint(record, "dst") == Some(good));
+        let trace = tracer.stop();
+        let shown: Vec<_> = trace.records.iter().filter(|record| endpoint(record, "dst") == Some(to)).collect();
+        assert_eq!(shown, [&Value::Null; 0], "no stack takes them for segments");
+        let skipped = skipped(&trace.log);
+        assert!(skipped.split(", ").any(|count| count == "5 malformed headers"), "{skipped}");
+    }
+}
+
+#[test]
+fn fragments_and_what_is_no_tcp_are_counted_by_their_reasons() {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let (from, to) = (veth.left_v4(5379), veth.right_v4(4379));
+    // The addresses are known before, so that no ARP comes in between.
+    drop(Ends::between(&left, &right, veth.right_v4(4380)).open());
+    let tracer = Tracer::start(&right, &["-v", "-p", "4379", "-4"]);
+    let sender = RawSender::new(&left);
+    for part in fragments(&tcp_packet(from, to, SYN, (7, 0), &[], &[b'x'; 100]), 20 + 64) {
+        sender.send(&part, to.ip());
+    }
+    tracer.wait_for("the first fragment", |record| endpoint(record, "dst") == Some(to));
+    // A datagram whose header says that it is longer than 20 bytes of header, of which there are no more.
+    let mut cut = tcp_packet(from, to, SYN, (7, 0), &[], &[]);
+    cut.truncate(20 + 12);
+    cut[2..4].copy_from_slice(&32_u16.to_be_bytes());
+    sender.send(&cut, to.ip());
+    let udp = std::net::UdpSocket::bind;
+    let socket = left.run(|| udp((from.ip(), 0))).expect("a port is free");
+    socket.send_to(b"datagram", to).expect("it can be sent");
+    let last = veth.right_v4(4379);
+    sender.send(&tcp_packet(veth.left_v4(5380), last, SYN, (8, 0), &[], &[]), to.ip());
+    tracer.wait_for("the last segment", |record| endpoint(record, "src") == Some(veth.left_v4(5380)));
+    let trace = tracer.stop();
+    let skipped = skipped(&trace.log);
+    let counts: Vec<_> = skipped.split(", ").collect();
+    assert!(counts.contains(&"1 fragment without a TCP header"), "{skipped}");
+    assert!(counts.contains(&"1 truncated header"), "{skipped}");
+    assert!(counts.iter().any(|count| count.ends_with(" without TCP")), "{skipped}");
+}
+
+/// What the last lines of `-v` say was skipped.
+#[track_caller]
+fn skipped(log: &[String]) -> &str {
+    let line = log.iter().find_map(|line| line.strip_prefix("tcptrace: skipped: "));
+    line.unwrap_or_else(|| panic!("a line about what was skipped: {log:#?}"))
 }
 
 #[test]

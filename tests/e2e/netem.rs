@@ -26,13 +26,13 @@ impl Hosts {
         Self { left, right, veth, ends, port: port.to_string() }
     }
 
-    /// What becomes of what the client's host sends.
+    /// The impairment of frames that the client's host sends.
     #[track_caller]
     fn client_sends(&self, how: &[&str]) {
         netem(&self.left, &self.veth.left, how);
     }
 
-    /// What becomes of what the server's host sends.
+    /// The impairment of frames that the server's host sends.
     #[track_caller]
     fn server_sends(&self, how: &[&str]) {
         netem(&self.right, &self.veth.right, how);

@@ -1,4 +1,4 @@
-//! What the tracer may still do while it traces, and that it suffices.
+//! The rights that the tracer keeps while it traces, and that they suffice.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ const NET_ADMIN: u64 = 1 << 12;
 const SYS_PTRACE: u64 = 1 << 19;
 const BPF: u64 = 1 << 39;
 
-/// What tracing takes, as setpriv names it.
+/// The capabilities that tracing takes, as setpriv names them.
 pub(crate) const NEEDED: &str = "+bpf,+perfmon,+net_admin,+sys_ptrace,+dac_read_search";
 
 /// No bytes up, one byte down as soon as the connection is accepted, and the client resets it.
@@ -41,7 +41,7 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// What a thread may do, as `/proc` shows it.
+/// The capabilities of a thread, as `/proc` shows them.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Rights {
     pub(crate) permitted: u64,

@@ -1,4 +1,4 @@
-//! What was recorded live says the same again, byte by byte.
+//! Reading a live recording reproduces its output byte for byte.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tcptrace_tests::{
     Connection, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end, send, text,
 };
 
-/// What is read from a recording, as it is written.
+/// The output of reading a recording.
 fn replay(path: &Path, arguments: &[&str]) -> String {
     output(Command::new(binary()).arg("-r").arg(path).arg("--json").args(arguments))
 }

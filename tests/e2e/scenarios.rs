@@ -1,4 +1,4 @@
-//! What happens on the wire and in the sockets, made on a real kernel, and everything that the tracer must say of it.
+//! Scenarios played on a real kernel, with everything that the tracer must report about them.
 
 pub(crate) mod closing;
 mod opening;

@@ -94,7 +94,7 @@ fn every_record_has_its_time_by_both_clocks() {
 fn the_start_says_what_is_traced_by_what() {
     let trace = trace(4147);
     let start = trace.start();
-    assert_eq!(start["schema"], 1);
+    assert_eq!(start["schema"], 2);
     assert_eq!(start["interfaces"], json!(["lo"]));
     let read = |path| std::fs::read_to_string(path).expect("readable by all").trim().to_owned();
     assert_eq!(start["kernel"], read("/proc/sys/kernel/osrelease"));

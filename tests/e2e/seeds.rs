@@ -28,7 +28,7 @@ fn sent(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
     (of_sender(&told, "client"), of_sender(&told, "server"))
 }
 
-/// What each end's socket went through.
+/// The states that each end's socket went through.
 fn went(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
     let told = tell_all(&trace.states(netns, port), port);
     (of_sender(&told, "client"), of_sender(&told, "server"))

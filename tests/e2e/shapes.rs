@@ -40,7 +40,7 @@ fn a_buffer_of_many_segments_is_one_record_with_their_number() {
     for segment in data {
         let length = number(segment, "length");
         let expected = length.div_ceil(payload);
-        assert_eq!(segment["segments"].as_u64().unwrap_or(1), expected, "{segment}");
+        assert_eq!(segment["gso_segments"].as_u64().unwrap_or(1), expected, "{segment}");
         total += length;
         merged += u64::from(expected > 1);
     }

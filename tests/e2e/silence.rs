@@ -1,14 +1,14 @@
 //! Whoever waits at a terminal and sees nothing is told why.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
     process::{Command, Stdio},
 };
 
 use rustix::process::Signal;
 use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Screen, binary, eventually};
 
-/// What the line begins with.
+/// The beginning of the line.
 const NOTHING: &str = "tcptrace: nothing yet: ";
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
@@ -35,6 +35,27 @@ fn who_waits_in_vain_learns_what_is_traced_and_what_passes_meanwhile() {
     // A connection of four segments to close it, and three to open it.
     let expected = format!("{NOTHING}tracing on lo; filter: port 4451; meanwhile 7 packets have passed lo");
     assert_eq!(lines, [expected], "{shown}");
+}
+
+#[test]
+fn who_waits_in_vain_learns_what_was_no_tcp() {
+    let netns = Netns::new();
+    let (mut screen, terminal) = Screen::new();
+    let mut command = Command::new(binary());
+    command.args(["--json", "-p", "4455"]).stdout(Stdio::null()).stderr(terminal);
+    let mut tracer = netns.start(&mut command);
+    drop(command);
+    eventually("that it traces", LIMIT, || screen.shows("tcptrace: tracing"));
+    let socket = || netns.run(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
+    let (sender, receiver) = (socket(), socket());
+    let sent = sender.send_to(b"datagram", receiver.local_addr().expect("it is bound"));
+    assert_eq!(sent.expect("loopback is up"), 8);
+    eventually("why nothing shows", LIMIT, || screen.shows(NOTHING));
+    tracer.signal(Signal::INT);
+    assert!(tracer.wait(LIMIT).success());
+    let shown = screen.finish();
+    let said = "meanwhile 1 packet has passed lo; skipped: 1 datagram without TCP";
+    assert!(shown.lines().any(|line| line.starts_with(NOTHING) && line.ends_with(said)), "{shown}");
 }
 
 #[test]

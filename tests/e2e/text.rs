@@ -8,7 +8,7 @@ use std::{
 use rustix::process::Signal;
 use tcptrace_tests::{Connection, Ends, LIMIT, Lines, Netns, Tcpdump, binary, receive, send, wait_tracing};
 
-/// What `tcptrace -o events` with these options prints about one connection, and what tcpdump does, line by line.
+/// The lines that `tcptrace -o events` with these options prints about one connection, and those of tcpdump.
 fn printed(port: u16, options: &[&str], tcpdumps_options: &[&str]) -> (Vec<String>, Vec<String>) {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 use tcptrace_tests::{Ends, Netns, Trace, Tracer, Veth, endpoint, receive, send, tell, tell_all};
 
-/// What is seen beside the client.
+/// The expected view beside the client.
 const CLIENTS_STORY: [&str; 12] = [
     "client CLOSE > SYN_SENT",
     "client S 0:0",
@@ -21,7 +21,7 @@ const CLIENTS_STORY: [&str; 12] = [
     "client . 12:12 ack 22",
 ];
 
-/// What is seen beside the server.
+/// The expected view beside the server.
 const SERVERS_STORY: [&str; 12] = [
     "client S 0:0",
     "server S. 0:0 ack 1",

@@ -24,7 +24,7 @@ fn megabyte(port: u16, which: &str) -> (Netns, Trace) {
     (left, trace)
 }
 
-/// Whether a segment's data crosses a multiple of 2^30, so that wraps can be counted without seeing all data.
+/// Returns whether a segment's data crosses a multiple of 2^30, so that wraps can be counted without seeing all data.
 fn crosses(segment: &Value) -> bool {
     let (first, length) = (number(segment, "seq"), number(segment, "length"));
     first >> 30 != (first + length) >> 30

@@ -68,7 +68,7 @@ fn close_with_lost_fins(ends: &Ends, connection: Connection, netns: &Netns, trac
     ends.server.close(connection.server);
 }
 
-/// What is the same in the records of all vantage points.
+/// The fields that are the same in the records of all vantage points.
 fn common(record: Option<&Value>) -> Value {
     let Some(record) = record else { return Value::Null };
     const FIELDS: [&str; 10] = [
@@ -91,7 +91,7 @@ fn common(record: Option<&Value>) -> Value {
     common
 }
 
-/// What Wireshark would call what our records say they have seen.
+/// Wireshark's completeness of a connection, derived from our records.
 fn completeness(handshake: &Value, close: Option<&Value>) -> Completeness {
     let of_close = |field: &str| close.map_or(Value::Null, |close| close[field].clone());
     let (bytes, fins) = (of_close("bytes"), of_close("retransmissions"));

@@ -1,4 +1,4 @@
-//! What hangs in the kernel.
+//! The programs, links and filters attached in the kernel.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,20 +22,20 @@ pub fn tcx_programs(netns: &Netns, interface: &str) -> (usize, usize) {
     ask_tcx(netns, interface).unwrap_or_default()
 }
 
-/// The same; nothing where the kernel has no TCX.
+/// As above for TCX; empty if the kernel has no TCX.
 #[track_caller]
 fn ask_tcx(netns: &Netns, interface: &str) -> Option<(usize, usize)> {
     let name = CString::new(interface).expect("an interface name has no zero byte");
     let count = |attach_type| match SchedClassifier::query_tcx(name.as_c_str(), attach_type) {
         Ok((_, programs)) => Some(programs.len()),
-        // What the kernel says to a command that it does not know.
+        // The kernel's answer to an unknown command.
         Err(ProgramError::SyscallError(error)) if error.io_error.kind() == ErrorKind::InvalidInput => None,
         Err(error) => panic!("{interface} cannot be asked for its programs: {error}"),
     };
     netns.run(|| Some((count(TcAttachType::Ingress)?, count(TcAttachType::Egress)?)))
 }
 
-/// What hangs on an interface by clsact, as `tc` shows it.
+/// The clsact qdisc and filters of an interface, as `tc` shows them.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Attached {
     /// The kinds of its queueing disciplines.

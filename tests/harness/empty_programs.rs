@@ -42,7 +42,7 @@ struct ProgramAttributes {
     name: [u8; 16],
 }
 
-/// What `BPF_RAW_TRACEPOINT_OPEN` takes.
+/// The attributes of `BPF_RAW_TRACEPOINT_OPEN`.
 #[repr(C)]
 struct TracepointAttributes {
     name: u64,

@@ -1,4 +1,4 @@
-//! What the end-to-end tests stand on: network namespaces, real traffic, a tracer beside it, and a second opinion.
+//! The harness of the end-to-end tests: network namespaces, real traffic, a tracer beside it, and other tools to compare with.
 //!
 //! A test makes a [`Netns`] (or two, joined by a [`Veth`]), starts a [`Tracer`] in it, lets two [`Actor`]s talk TCP step by
 //! step, stops the tracer and compares whole lists of what it wrote. Nothing here sleeps: every wait ends with what it

@@ -1,4 +1,4 @@
-//! What a process takes.
+//! The memory use of a process.
 
 use std::fs;
 

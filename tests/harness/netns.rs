@@ -20,7 +20,7 @@ use crate::{
     process::{Process, eventually, output, try_output},
 };
 
-/// What tests of all checkouts on this host lock.
+/// The lock file that tests of all checkouts on this host share.
 const TURN: &str = "/run/tcptrace-tests.lock";
 
 /// A network namespace of its own with `lo` up, removed when dropped.

@@ -1,4 +1,4 @@
-//! What no well-behaved program sends: raw segments, and socket options that only the kernel's own interface knows.
+//! Sends raw segments, and sets socket options that the standard library does not have.
 
 use std::{
     net::{IpAddr, SocketAddr},

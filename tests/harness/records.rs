@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
-/// Whether a record has this type.
+/// Returns whether a record has this type.
 pub fn is_type(record: &Value, kind: &str) -> bool {
     record["type"] == kind
 }

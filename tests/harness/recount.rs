@@ -1,4 +1,4 @@
-//! What a tracer says of a close, counted again in the events that it was made of.
+//! Counts the numbers of a close record again in the events that it was derived from.
 
 use serde_json::Value;
 

@@ -26,7 +26,7 @@ impl Screen {
         (Self { shown: String::new(), more: read(own) }, other)
     }
 
-    /// Whether this text has been shown so far.
+    /// Returns whether this text has been shown so far.
     pub fn shows(&mut self, text: &str) -> bool {
         self.shown.extend(self.more.try_iter());
         self.shown.contains(text)
@@ -50,7 +50,7 @@ fn terminal() -> (File, File) {
     (own.into(), other)
 }
 
-/// What is shown on a terminal, as it comes.
+/// The text shown on a terminal so far.
 fn read(mut own: File) -> Receiver<String> {
     let (tell, shown) = channel();
     std::thread::spawn(move || {

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{netns::Netns, tracer::LIMIT};
 
-/// What one service tells of itself.
+/// The messages of one service.
 pub struct ServiceManager {
     socket: UnixDatagram,
     name: String,
@@ -41,7 +41,7 @@ impl ServiceManager {
         Self { socket, name, messages: Vec::new() }
     }
 
-    /// What the service has to find in `NOTIFY_SOCKET`.
+    /// The value of `NOTIFY_SOCKET` for the service.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -83,7 +83,7 @@ pub struct Header {
     pub mss: Option<u16>,
     /// Window scale.
     pub window_scale: Option<u8>,
-    /// Whether SACK is permitted.
+    /// SACK is permitted.
     pub sack_permitted: bool,
     /// Timestamp value and echo.
     pub timestamp: Option<(u32, u32)>,

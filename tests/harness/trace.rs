@@ -1,4 +1,4 @@
-//! What a tracer wrote, once it has ended.
+//! The output of a tracer that has ended.
 
 use std::{collections::BTreeSet, process::ExitStatus};
 
@@ -107,7 +107,7 @@ fn listener(record: &Value) -> bool {
     is_type(record, "state") && (record["old"] == "LISTEN" && record["new"] == "CLOSE" || record["new"] == "LISTEN")
 }
 
-/// Whether a line holds what looks like an address in the kernel's half: in hexadecimal, or as a decimal number.
+/// Returns whether a line holds a number, hexadecimal or decimal, that looks like a kernel address.
 fn has_kernel_address(line: &str) -> bool {
     let words = line.split(|letter: char| !letter.is_ascii_alphanumeric());
     words.map(|word| word.trim_start_matches("0x")).any(|word| {

@@ -24,7 +24,7 @@ pub const LIMIT: Duration = Duration::from_secs(20);
 /// How long after SIGINT or SIGTERM the tracer may still run.
 pub const EXIT_LIMIT: Duration = Duration::from_millis(500);
 
-/// What a machine that is busy with other tests may add to [`EXIT_LIMIT`]. One that is emulated, which `TCPTRACE_EMULATED`
+/// Allowance on top of [`EXIT_LIMIT`] for a machine that is busy with other tests. An emulated one, which `TCPTRACE_EMULATED`
 /// says, takes many times as long for everything.
 pub fn exit_margin() -> Duration {
     Duration::from_millis(if std::env::var_os("TCPTRACE_EMULATED").is_some() { 8000 } else { 400 })
@@ -86,7 +86,7 @@ impl Tracer {
         tracer
     }
 
-    /// The same without waiting for anything.
+    /// Starts it without waiting for anything.
     #[track_caller]
     pub fn launch(netns: &Netns, command: &mut Command) -> Self {
         let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));

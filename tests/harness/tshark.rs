@@ -1,10 +1,10 @@
-//! What Wireshark makes of a capture.
+//! Reads a capture with Wireshark's dissectors.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command};
 
 use crate::process::try_output;
 
-/// What Wireshark has seen of a connection: a bit for each kind of segment (its field `tcp.completeness`).
+/// The kinds of segments that Wireshark has seen of a connection, a bit for each (its field `tcp.completeness`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Completeness(pub u8);
 
@@ -32,7 +32,7 @@ pub struct Stream {
     pub bytes: (u64, u64),
     /// FINs of both that were sent again.
     pub fins_again: (u64, u64),
-    /// What was seen of it.
+    /// The kinds of segments seen of it.
     pub completeness: Completeness,
 }
 

@@ -1,4 +1,4 @@
-//! What a tracer says of connections: held against what a test expects, and against the events that it was made of.
+//! Compares a tracer's verdicts with those that a test expects, and with the events that they were derived from.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ pub const SOME: &str = "anything but null";
 /// In an expected record: any value at all, or no such field.
 pub const ANY: &str = "anything";
 
-/// What every record has besides its verdict.
+/// The fields that every record has besides its verdict.
 const NOT_COMPARED: [&str; 4] = ["type", "time", "boot_ns", "conn"];
 
 /// Everything that a trace says of one connection.
 #[derive(Debug)]
 pub struct Told<'a> {
-    /// What came of its handshake.
+    /// The outcome of its handshake.
     pub handshake: &'a Value,
     /// How it was closed.
     pub close: Option<&'a Value>,
@@ -101,7 +101,7 @@ impl Trace {
         told
     }
 
-    /// What it says of the only connection inside a namespace.
+    /// The verdict on the only connection inside a namespace.
     #[track_caller]
     pub fn told_once(&self, netns: &Netns) -> Told<'_> {
         let mut told = self.told(netns);
@@ -111,7 +111,7 @@ impl Trace {
         told.remove(0)
     }
 
-    /// What it says of the only connection inside a namespace, which never was one.
+    /// The verdict on the only connection inside a namespace, which was never established.
     #[track_caller]
     pub fn told_failed(&self, netns: &Netns) -> &Value {
         let told = self.told_once(netns);
@@ -146,7 +146,7 @@ impl Trace {
 }
 
 impl Told<'_> {
-    /// Whether no more records of it can come.
+    /// Returns whether no more records of it can come.
     #[track_caller]
     fn is_over(&self) -> bool {
         let opened = self.handshake["outcome"] == "established" || self.handshake["kind"] == "unseen";

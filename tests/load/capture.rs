@@ -93,7 +93,7 @@ fn packet(number: u64, step: u32, &(by_client, flags, seq, ack, payload): &Segme
     tcp_packet(from, to, flags, (isns.0.wrapping_add(seq), ack), &options(flags, step), payload)
 }
 
-/// What Linux sends: in a SYN everything, afterwards timestamps alone.
+/// The options as Linux sends them: all of them in a SYN, timestamps only afterwards.
 fn options(flags: u8, clock: u32) -> Vec<u8> {
     let [value, echo] = [1000 + clock, 1000 + clock.saturating_sub(1)].map(u32::to_be_bytes);
     let timestamp = [value, echo].concat();

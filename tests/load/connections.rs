@@ -1,4 +1,4 @@
-//! Connections that are opened and closed flat out.
+//! Opens and closes connections as fast as possible.
 
 use std::{
     io::Read as _,

@@ -1,4 +1,4 @@
-//! Connections that are open, and stay so.
+//! Opens connections and keeps them open.
 
 use std::{
     io::{BufRead as _, BufReader},

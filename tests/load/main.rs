@@ -20,7 +20,7 @@ use serde_json::json;
 
 use self::connections::Placement;
 
-/// What was counted in how long.
+/// A count and the time that it took.
 struct Counted {
     /// How many of them were busy with it.
     processors: usize,

@@ -31,7 +31,7 @@ pub(crate) fn listen() -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports")
 }
 
-/// What a worker gets as its stdin.
+/// The stdin of a worker.
 pub(crate) fn stdin(listener: TcpListener) -> Stdio {
     Stdio::from(OwnedFd::from(listener))
 }

@@ -1,4 +1,4 @@
-//! What the package brings to users.
+//! The program, manual pages and permissions that the package installs.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

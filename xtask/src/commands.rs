@@ -14,7 +14,7 @@ mod vm;
 use anyhow::Result;
 use clap::Subcommand;
 
-/// What `cargo xtask` is asked to do. Every one of these first fetches the pinned tools where they are missing.
+/// The sub-commands of `cargo xtask`. Each of them first installs the pinned tools that are missing.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Run(run::Run),
@@ -30,7 +30,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the sub-command.
     pub(crate) fn execute(self) -> Result<()> {
         match self {
             Self::Run(run) => run.execute(),

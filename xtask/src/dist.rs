@@ -1,4 +1,4 @@
-//! What is installed on other machines: a Debian package, and an archive for the rest.
+//! Makes the files that are installed on other machines: a Debian package, and an archive.
 
 use std::{
     env::consts::ARCH,
@@ -18,11 +18,11 @@ const TEXTS: [&str; 7] =
 /// Folders of documents packed in the archive, so that the links between them work there.
 const DOCUMENTS: [&str; 2] = ["docs", "findings"];
 
-/// Packages, made.
+/// The files made.
 pub(crate) struct Dist {
-    /// For Debian and what is made from it; `[package.metadata.deb]` in tcptrace's manifest says what is in it.
+    /// The Debian package; `[package.metadata.deb]` in tcptrace's manifest lists its content.
     pub(crate) package: PathBuf,
-    /// The static binary, manual pages and completions.
+    /// The archive with the static binary, manual pages and completions.
     pub(crate) archive: PathBuf,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn make(project: &Project) -> Result<Dist> {
     Ok(Dist { package: package(project, &cargo_deb, &folder)?, archive: archive(project, &binary, &share, &folder)? })
 }
 
-/// Makes the Debian package of what is built.
+/// Makes the Debian package from the built files.
 fn package(project: &Project, cargo_deb: &Path, folder: &Path) -> Result<PathBuf> {
     let mut command = project.command(cargo_deb);
     command
@@ -55,7 +55,7 @@ fn package(project: &Project, cargo_deb: &Path, folder: &Path) -> Result<PathBuf
     Ok(PathBuf::from(package))
 }
 
-/// Makes an archive of one folder, which has a name that tells what it is.
+/// Makes the archive, which has one folder named after the version.
 fn archive(project: &Project, binary: &Path, share: &Path, folder: &Path) -> Result<PathBuf> {
     // All packages of the workspace have the same version.
     let name = format!("tcptrace-{}-linux-{ARCH}", env!("CARGO_PKG_VERSION"));
@@ -69,7 +69,7 @@ fn archive(project: &Project, binary: &Path, share: &Path, folder: &Path) -> Res
     Ok(archive)
 }
 
-/// Copies what belongs into the archive.
+/// Copies the files of the archive into a folder.
 fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> {
     remove(to)?;
     copy_files(share, to)?;
@@ -83,7 +83,7 @@ fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> 
     Ok(())
 }
 
-/// Removes what an earlier run has left.
+/// Removes a folder left by an earlier run.
 fn remove(folder: &Path) -> io::Result<()> {
     if folder.exists() { fs::remove_dir_all(folder) } else { Ok(()) }
 }

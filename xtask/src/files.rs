@@ -1,4 +1,4 @@
-//! Files that others may read at any time: replaced as a whole, never written in place.
+//! Replaces files as a whole, so that concurrent readers never see a partial one.
 
 use std::{
     ffi::OsString,
@@ -12,13 +12,13 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) 
     let new = beside(path);
     let replaced = write(&new).and_then(|()| fs::rename(&new, path));
     if replaced.is_err() {
-        // It may not have come to be; the error that counts is the one above.
+        // The file may not exist; the error above is the one that counts.
         let _ = fs::remove_file(&new);
     }
     replaced
 }
 
-/// A name in the same folder, and thus on the same file system, that nobody else uses.
+/// An unused name in the same folder, and thus on the same file system.
 pub(crate) fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

@@ -4,8 +4,10 @@
 //! this program, because this program is what installs the new one: hence the few dependencies.
 
 mod commands;
+mod dependencies;
 mod dist;
 mod files;
+mod layers;
 mod process;
 mod project;
 mod root;

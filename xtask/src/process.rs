@@ -1,4 +1,4 @@
-//! Other programs: started, waited for, and named in full when they fail.
+//! Runs other programs, and names them with their arguments when they fail.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Runs a command to its end; what it writes goes where ours goes.
+/// Runs a command to its end. It inherits stdout and stderr.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start `{}`", command_line(command)))?;
     if !status.success() {
@@ -23,7 +23,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(bytes(command)?).with_context(|| format!("`{}` wrote no text", command_line(command)))
 }
 
-/// The same for what is no text.
+/// Runs a command to its end and returns the bytes it wrote to standard output.
 pub(crate) fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     let output = command
         .stderr(Stdio::inherit())
@@ -35,7 +35,7 @@ pub(crate) fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// The command as one would type it.
+/// The command as typed in a shell.
 pub(crate) fn command_line(command: &Command) -> String {
     let mut line = command.get_program().to_string_lossy().into_owned();
     for arg in command.get_args() {
@@ -45,15 +45,15 @@ pub(crate) fn command_line(command: &Command) -> String {
     line
 }
 
-/// Where a program is, if it is installed.
+/// The path of a program, if it is installed.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Debian leaves these out of a user's PATH, but root and sudo find what is in them.
+    // Debian leaves these out of a user's PATH, but root and sudo search them.
     let administration = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     env::split_paths(&path).chain(administration).map(|folder| folder.join(program)).find(|file| is_program(file))
 }
 
-/// Whether this is a file that somebody may execute.
+/// Returns whether this is an executable file.
 fn is_program(file: &Path) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

@@ -1,4 +1,4 @@
-//! The checkout once all tools are there: what the sub-commands work with.
+//! The checkout with all tools installed, which the sub-commands work with.
 
 use std::{
     env::consts::ARCH,
@@ -17,9 +17,9 @@ use crate::{
 /// How tcptrace is compiled.
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
-    /// Quickly, and to run slowly.
+    /// Without optimisation.
     Debug,
-    /// As it is run, tested and installed.
+    /// With optimisation, as it is run, tested and installed.
     Release,
 }
 
@@ -30,12 +30,18 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Fetches the pinned tools where they are missing; says and does nothing where they are not.
+    /// Installs the pinned tools that are missing. Says nothing if none is.
     pub(crate) fn set_up() -> Result<Self> {
+        let project = Self::set_up_core()?;
+        bpf_linker::ensure(&project.workspace, &project.toolchain)?;
+        Ok(project)
+    }
+
+    /// Installs the toolchain if it is missing, which is all that the core and its fuzz targets need.
+    pub(crate) fn set_up_core() -> Result<Self> {
         let workspace = Workspace::read()?;
         let toolchain = Toolchain::ensure(workspace.tool("toolchain")?)?;
         toolchain.pin(&workspace.root)?;
-        bpf_linker::ensure(&workspace, &toolchain)?;
         Ok(Self { workspace, toolchain })
     }
 
@@ -46,17 +52,22 @@ impl Project {
         cargo
     }
 
-    /// A command that runs a program of ours, which in its turn finds the cargo of the pinned toolchain.
+    /// A command that runs a program which, in turn, finds the cargo of the pinned toolchain.
     pub(crate) fn command(&self, program: &Path) -> Command {
         self.toolchain.command(program)
     }
 
-    /// Fetches a tool of cargo's where it is missing, and returns its program.
+    /// Installs a cargo tool if it is missing, and returns its program.
     pub(crate) fn tool(&self, name: &'static str) -> Result<PathBuf> {
         CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
     }
 
-    /// Builds tcptrace; its build script sees to the kernel programs.
+    /// Installs the standard library for another target where it is missing.
+    pub(crate) fn ensure_target(&self, target: &str) -> Result<()> {
+        self.toolchain.ensure_target(target)
+    }
+
+    /// Builds tcptrace, including the kernel programs, which its build script compiles.
     pub(crate) fn build(&self, profile: Profile) -> Result<()> {
         let mut cargo = self.cargo("build");
         cargo.args(["--package", "tcptrace", "--locked"]);
@@ -66,21 +77,21 @@ impl Project {
         process::run(&mut cargo)
     }
 
-    /// Builds tcptrace for machines that have none of its libraries, and returns where it is.
+    /// Builds a static tcptrace, and returns its path.
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
         let target = self.static_target();
-        self.toolchain.ensure_target(&target)?;
+        self.ensure_target(&target)?;
         let mut cargo = self.cargo("build");
         process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;
         Ok(self.target_dir().join(target).join("release").join("tcptrace"))
     }
 
-    /// What [`Self::build_static`] builds for.
+    /// The target triple of [`Self::build_static`].
     pub(crate) fn static_target(&self) -> String {
         format!("{ARCH}-unknown-linux-musl")
     }
 
-    /// What [`Self::build`] makes.
+    /// The path of the program that [`Self::build`] makes.
     pub(crate) fn binary(&self, profile: Profile) -> PathBuf {
         let folder = match profile {
             Profile::Debug => "debug",
@@ -99,7 +110,7 @@ impl Project {
         self.root().join("tcptrace/core/fuzz")
     }
 
-    /// Where cargo builds.
+    /// The target folder.
     pub(crate) fn target_dir(&self) -> &Path {
         &self.workspace.target_dir
     }

@@ -1,4 +1,4 @@
-//! Becoming root: not at all when we are, through sudo otherwise.
+//! Runs commands as root, through sudo unless this process is root.
 
 use std::{ffi::OsStr, fs, os::unix::fs::MetadataExt as _, process::Command};
 
@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
-/// Whether this process is root.
+/// Returns whether this process is root.
 pub(crate) fn is_root() -> Result<bool> {
-    // A process's folder belongs to its effective user; the standard library has no other way to ask for that.
+    // A process's folder in /proc belongs to its effective user, which the standard library does not tell otherwise.
     let folder = fs::metadata("/proc/self").context("cannot read /proc/self: mount procfs on /proc")?;
     Ok(folder.uid() == 0)
 }
@@ -23,7 +23,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Result<Command> {
     Ok(command)
 }
 
-/// sudo's name, once it is known to be there.
+/// The name of sudo, if it is installed.
 pub(crate) fn sudo() -> Result<&'static OsStr> {
     if process::find("sudo").is_none() {
         bail!("this needs root, and sudo is not installed: run it as root");

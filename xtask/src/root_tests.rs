@@ -1,4 +1,4 @@
-//! Tests that run as root, while cargo itself, and so all that it writes, stays the user's.
+//! Runs tests as root, while cargo runs as the user, so that the user owns the files it writes.
 
 use std::{env, ffi::OsStr, process::Command};
 
@@ -34,7 +34,7 @@ fn runner(
 ) -> String {
     // sudo starts with an environment of its own. env(1) sets these again; sudo's own -E is not allowed everywhere.
     let kept = environment.filter(|(name, _)| name.starts_with("RUST_") || name.starts_with("TCPTRACE_"));
-    // Of two that env(1) is given, the later one counts.
+    // If env(1) is given a variable twice, the later value counts.
     let variables = kept.chain(ours).map(|(name, value)| format!("{name}={value}"));
     let words = [sudo.to_string_lossy().into_owned(), "env".to_owned()].into_iter().chain(variables);
     // An array of strings in JSON is one in TOML.

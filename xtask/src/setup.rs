@@ -1,4 +1,4 @@
-//! The tools that have to be there before anything is built or tested, one file for each.
+//! Installs the tools that building and testing need, one module for each.
 
 pub(crate) mod apt;
 pub(crate) mod bpf_linker;

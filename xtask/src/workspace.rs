@@ -1,4 +1,4 @@
-//! What the root manifest says: where things are, and which tools are pinned.
+//! Reads the root manifest: folders, and the versions of pinned tools.
 
 use std::{collections::BTreeMap, env, path::PathBuf, process::Command};
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::process;
 
-/// The checkout, as cargo describes it.
+/// The workspace as `cargo metadata` describes it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Workspace {
     /// The folder of the root manifest.
     pub(crate) root: PathBuf,
-    /// Where cargo builds.
+    /// The target folder.
     pub(crate) target_dir: PathBuf,
     /// The Rust toolchain that everything but this program is built with, and the versions of tools.
     tools: BTreeMap<String, String>,
@@ -26,7 +26,7 @@ impl Workspace {
         Self::parse(&metadata)
     }
 
-    /// Picks what is needed from cargo's JSON.
+    /// Parses the JSON of `cargo metadata`.
     fn parse(metadata: &str) -> Result<Self> {
         let metadata: Value = serde_json::from_str(metadata).context("`cargo metadata` wrote no JSON")?;
         let text = |pointer: &str| metadata.pointer(pointer).and_then(Value::as_str).map(str::to_owned);

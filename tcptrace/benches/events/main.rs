@@ -1,8 +1,8 @@
-//! What an event costs between the ring buffer, or a capture, and the bytes of JSON.
+//! Measures the cost of an event from the ring buffer, or a capture, to the bytes of JSON.
 //!
 //! `cargo bench --package tcptrace` runs all of them, `cargo bench --package tcptrace -- json` those with that in their
-//! names. Rates are records of the ring, or frames of the capture, per second of processor time. Ended connections are remembered at the most when
-//! the measuring begins, as on a host that has been busy for a while.
+//! names. Rates are records of the ring, or frames of the capture, per second of processor time. The table of ended
+//! connections is full when measuring begins, as on a host that has been busy for a while.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
@@ -17,7 +17,6 @@ use self::{
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tcptrace::{
-    cli::Emit,
     output::Output,
     pipeline::Pipeline,
     sink::{BUDGET, Sink},
@@ -30,13 +29,14 @@ use tcptrace_core::{
     },
     describe::Describer,
     event::{BootTime, Event, reset_reason::ResetReasons},
+    filter::Emit,
     tcp::TcpFlags,
 };
 
-/// Connections after which as many ended ones are remembered as ever.
+/// Number of connections after which the table of ended connections is full.
 const WARM: u64 = (1 << 16) + CONCURRENT;
 
-/// Connections of the capture.
+/// Number of connections in the capture.
 const CAPTURED: u64 = 5_000;
 
 fn decode(criterion: &mut Criterion<ProcessorTime>) {
@@ -77,7 +77,7 @@ fn pcap(criterion: &mut Criterion<ProcessorTime>) {
     group.finish();
 }
 
-/// Measures what `take` does with a thousand connections.
+/// Measures `take` for a thousand connections.
 fn measure(criterion: &mut Criterion<ProcessorTime>, name: &str, mut take: impl FnMut(&Records)) {
     let mut traffic = Traffic::new();
     take(&traffic.listen());
@@ -97,7 +97,7 @@ fn take(pipeline: &mut Pipeline, records: &Records) {
     pipeline.flush();
 }
 
-/// What follows the ring, down to where nobody reads.
+/// The stages after the ring, writing to /dev/null.
 fn pipeline(emit: Emit) -> Pipeline {
     let mut describer = Describer::default();
     describer.name_interface(1, "lo");

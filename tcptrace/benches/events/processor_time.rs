@@ -1,5 +1,5 @@
-//! What criterion measures: processor time of the measuring thread. What else the machine does is not in it, nor what the
-//! sink's thread does.
+//! Has criterion measure the processor time of the measuring thread. It excludes other work of the machine and
+//! that of the sink's thread.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 /// Records of a connection without data.
 pub(crate) const RECORDS: u64 = 17;
 
-/// Connections that live at the same time.
+/// Number of connections that are open at the same time.
 pub(crate) const CONCURRENT: u64 = 1000;
 
 /// The namespace of all of them.
@@ -110,12 +110,14 @@ impl Connection {
     fn change(&self, end: End, old: u8, new: u8) -> Record {
         let owned = matches!((old, new), (CLOSE, SYN_SENT) | (ESTABLISHED, FIN_WAIT1) | (CLOSE_WAIT, LAST_ACK));
         let [local, remote] = self.ports(end);
-        let header = RecordHeader { socket: self.socket(end), a: old, b: new, ..header(KIND_STATE) };
+        let header = RecordHeader { socket: self.socket(end), ..header(KIND_STATE) };
         Record::State(StateRecord {
             header,
             // The kernel has not chosen it yet.
             local_port: if new == SYN_SENT { 0 } else { local },
             remote_port: remote,
+            old_state: old,
+            new_state: new,
             ..state(if owned { self.pid(end) } else { 0 })
         })
     }
@@ -139,10 +141,11 @@ impl Connection {
         tcp.resize(TCP_HEADER_MAX, 0);
         // Before there is a child, the request sends.
         let socket = if flags == SYN | ACK { 0xffff_8881_0900_0000 + self.slot * 320 } else { self.socket(from) };
-        let header = RecordHeader { socket, a: DIRECTION_OUT, b: len as u8, ..header(KIND_SEGMENT) };
+        let header = RecordHeader { socket, ..header(KIND_SEGMENT) };
         let tcp = tcp.try_into().expect("a header of the longest length");
         let (src, dst, ip_payload) = (localhost(), localhost(), len as u32 + length);
-        Record::Segment(SegmentRecord { src, dst, header, ip_payload, tcp, ..segment() })
+        let (direction, captured) = (DIRECTION_OUT, len as u8);
+        Record::Segment(SegmentRecord { src, dst, header, ip_payload, direction, captured, tcp, ..segment() })
     }
 
     fn opening(&self) -> [Record; 7] {
@@ -198,7 +201,7 @@ impl Traffic {
         Self { connections: 0, now: 1_000_000_000_000 }
     }
 
-    /// Connections so far.
+    /// Number of connections so far.
     pub(crate) fn connections(&self) -> u64 {
         self.connections
     }
@@ -208,9 +211,11 @@ impl Traffic {
         let mut records = Records::default();
         for local_port in FIRST_LISTENER..FIRST_LISTENER + LISTENERS {
             let socket = 0xffff_8881_0f00_0000 + u64::from(local_port) * 2496;
-            let header = RecordHeader { socket, a: CLOSE, b: LISTEN, ..header(KIND_STATE) };
+            let header = RecordHeader { socket, ..header(KIND_STATE) };
             let remote_addr = Address::new_zeroed();
-            self.push(Record::State(StateRecord { header, local_port, remote_addr, ..state(801) }), &mut records);
+            let (old_state, new_state) = (CLOSE, LISTEN);
+            let record = StateRecord { header, local_port, old_state, new_state, remote_addr, ..state(801) };
+            self.push(Record::State(record), &mut records);
         }
         records
     }

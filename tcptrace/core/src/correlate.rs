@@ -27,7 +27,10 @@ mod verdict;
 
 pub use self::{
     ingest::{accept_queue::Unanswered, owner::Unowned},
-    output::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState, Totals},
+    output::{
+        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState, Evicted,
+        Totals,
+    },
 };
 
 use std::num::NonZeroU32;
@@ -37,7 +40,7 @@ use self::{
     ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
     reorder::Waiting,
     table::{Table, listeners::Listeners},
-    verdict::{assemble, close, handshake},
+    verdict::{assemble, close, handshake, progress, stalled},
 };
 use crate::event::{BootTime, Event, Loss, LossSource};
 
@@ -142,6 +145,9 @@ impl Correlator {
                 self.write_close(at, self.now, true, emit);
             }
         }
+        for at in self.table.stalling() {
+            self.tell_stalled(at, None, emit);
+        }
     }
 
     /// State changes that must have been missed: each shows where the next change of its socket comes.
@@ -152,6 +158,12 @@ impl Correlator {
     /// How many connections there have been.
     pub fn totals(&self) -> Totals {
         self.table.totals()
+    }
+
+    /// When it is told next that a connection does not get on.
+    #[cfg(test)]
+    pub(crate) fn next_stall(&self) -> Option<BootTime> {
+        self.table.iter().filter_map(|(_, conn)| progress::due(conn)).min()
     }
 
     /// When the first of what waits has waited long enough.
@@ -185,6 +197,7 @@ impl Correlator {
             Event::State(change) => {
                 let known = self.state_gaps;
                 let (placed, at) = self.place_state(change);
+                self.tell_evicted(emit);
                 if self.state_gaps > known {
                     let (count, total) = (self.state_gaps - known, self.state_gaps);
                     let loss = Loss { at: change.at, source: LossSource::State, count, total };
@@ -197,15 +210,17 @@ impl Correlator {
                 at
             }
             Event::Segment(segment) => self.place_segment(segment).map(|(placed, at)| {
+                self.tell_evicted(emit);
                 self.introduce(at, emit);
                 emit(Correlated::Segment(placed));
                 at
             }),
             Event::Icmp(error) if self.copies.as_mut().is_some_and(|copies| copies.icmp_is_copy(error)) => None,
             Event::Icmp(error) => {
-                let (conn, at) = self.place_quoted(error);
+                let (placed, at) = self.place_quoted(error);
+                self.tell_evicted(emit);
                 self.introduce(at, emit);
-                emit(Correlated::Icmp(CorrelatedIcmp { error: *error, conn }));
+                emit(Correlated::Icmp(placed));
                 Some(at)
             }
             Event::Owner(owner) => self.place_owner(owner, emit),
@@ -239,7 +254,26 @@ impl Correlator {
             self.write_close(at, now, false, emit);
             next = None;
         }
-        self.table.schedule(at, next);
+        self.tell_stalled(at, Some(now), emit);
+        let stalls = self.table.get(at).and_then(progress::due);
+        self.table.schedule(at, [next, stalls].into_iter().flatten().min());
+    }
+
+    /// Tells that a connection does not get on, if it is time to by `now`, or if no time is left.
+    fn tell_stalled(&mut self, at: u32, now: Option<BootTime>, emit: &mut dyn FnMut(Correlated)) {
+        let (gaps, here) = (self.table.gaps, self.netns);
+        let Some(conn) = self.table.get_mut(at) else { return };
+        if progress::due(conn).is_some_and(|due| now.is_none_or(|now| due <= now)) {
+            conn.stalls = conn.stalls.saturating_add(1);
+            let at = now.unwrap_or(conn.last);
+            emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, here))));
+        }
+    }
+
+    /// Tells which connections have been forgotten to make room for the one that begins.
+    fn tell_evicted(&mut self, emit: &mut dyn FnMut(Correlated)) {
+        let at = self.now;
+        self.table.evicted.drain(..).for_each(|conn| emit(Correlated::Evicted(Evicted { at, conn })));
     }
 
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
@@ -248,6 +282,7 @@ impl Correlator {
         let Some(opened) = handshake::decide(conn, now, over) else { return };
         let record = assemble::handshake(conn, Some(opened), gaps, here);
         conn.opened = true;
+        progress::begin_close(conn);
         let last = assemble::is_last(&record);
         // From a capture, what the ends were in is told by when they sent what.
         if !last && here != NO_NAMESPACE {

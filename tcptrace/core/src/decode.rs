@@ -2,6 +2,7 @@
 
 pub mod capture;
 mod input;
+#[cfg(feature = "serde")]
 pub mod recording;
 pub mod ring;
 

@@ -8,8 +8,8 @@ use crate::{
     correlate::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState},
     event::{BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
-        CloseOutput, EndpointOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord, OwnerOutput,
-        SegmentOutput, Stamp, StateOutput,
+        CloseOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
+        OwnerOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -70,6 +70,17 @@ impl Describer {
                 OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), record })
             }
             Correlated::Close(record) => OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), record }),
+            Correlated::Stalled(record) => {
+                // The clock may be set between the last event and a deadline, but a recording has the times of events alone.
+                let Stamp { time, boot_ns } = self.stamp(record.last);
+                let later = |ns: i64| ns.saturating_add_unsigned(record.at.since(record.last));
+                let stamp = Stamp { time: WallTime(later(time.0)), boot_ns: boot_ns.map(|_| record.at.0) };
+                let since = self.stamp(record.since).time;
+                OutputRecord::Stalled(StalledOutput { stamp, since, record })
+            }
+            Correlated::Evicted(evicted) => {
+                OutputRecord::Evicted(EvictedOutput { stamp: self.stamp(evicted.at), conn: evicted.conn })
+            }
         }
     }
 
@@ -93,6 +104,9 @@ impl Describer {
             tid: change.task.map(|task| task.tid),
             comm: change.task.map(|task| task.comm),
             old_state_ns: placed.old_state_ns,
+            since_start_ns: placed.since_start_ns,
+            continues_as: placed.continues_as,
+            late: placed.late,
         }
     }
 
@@ -115,8 +129,11 @@ impl Describer {
             window: header.window,
             urgent: header.has(TcpFlags::URG).then_some(header.urgent),
             length: segment.length,
-            segments: (segment.segments > 1).then_some(segment.segments),
+            gso_segments: (segment.segments > 1).then_some(segment.segments),
             note: placed.note,
+            since_start_ns: placed.since_start_ns,
+            retransmission: placed.retransmission,
+            late: placed.late,
             options: TcpOptions::from(header),
         }
     }
@@ -135,6 +152,8 @@ impl Describer {
             src: wire_end(error.src),
             dst: wire_end(error.dst),
             seq: error.seq,
+            since_start_ns: placed.since_start_ns,
+            late: placed.late,
         }
     }
 
@@ -183,6 +202,8 @@ impl Describer {
             remote: wire_end(hint.remote),
             queue_full: hint.queue_full,
             queue: hint.queue,
+            since_start_ns: placed.since_start_ns,
+            late: placed.late,
         }
     }
 

@@ -1,14 +1,16 @@
 //! What the kernel programs saw, decoded: the input of everything that thinks about connections.
 
-mod evidence;
+mod comm;
+mod direction;
 mod family;
 mod hint;
 pub mod icmp;
+mod loss;
 mod owner;
+mod proof;
 pub mod reset_reason;
 mod role;
 mod segment_note;
-mod words;
 
 use std::{
     hash::{Hash, Hasher},
@@ -16,9 +18,13 @@ use std::{
 };
 
 pub use self::{
+    comm::Comm,
+    direction::Direction,
     family::Family,
     hint::{AcceptQueue, Hint, HintName},
+    loss::{Loss, LossSource},
     owner::{ListenerOwner, OwnerSource, Process, SocketOwner},
+    proof::Proof,
     role::Role,
     segment_note::SegmentNote,
 };
@@ -79,27 +85,6 @@ impl Hash for Endpoint {
     }
 }
 
-/// Which way a segment passed an interface.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Direction {
-    /// TC ingress.
-    In,
-    /// TC egress; on loopback, every segment.
-    Out,
-}
-
-/// The name of a thread: up to 15 bytes, any bytes, zeroes behind.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Comm(pub [u8; 16]);
-
-impl Comm {
-    /// The bytes before the first zero.
-    pub fn bytes(&self) -> &[u8] {
-        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(self.0.len());
-        self.0.get(..end).unwrap_or(&self.0)
-    }
-}
-
 /// The task in whose context a state change ran, where that tells who did it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Task {
@@ -109,24 +94,6 @@ pub struct Task {
     pub tid: u32,
     /// The thread's name.
     pub comm: Comm,
-}
-
-/// What a socket was like when it entered CLOSE: the proof of why a reset was sent.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Proof {
-    /// SO_LINGER was set, with time 0.
-    pub linger: bool,
-    /// Data had come that nobody had read.
-    pub unread: bool,
-    /// It was set up, and no process had ever accepted it.
-    pub unaccepted: bool,
-}
-
-impl Proof {
-    /// Nothing of all that.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// One run of `sock:inet_sock_set_state`.
@@ -200,33 +167,6 @@ pub struct IcmpError {
     pub seq: u32,
 }
 
-/// What was lost.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum LossSource {
-    /// State changes and hints that found the ring buffer full.
-    State,
-    /// Segments that found the ring buffer full.
-    Segment,
-    /// Runs of the programs that see sockets, which the kernel skipped because the same one was already running on that
-    /// processor.
-    Recursion,
-    /// Output records given up because the reader of stdout was too slow.
-    Output,
-}
-
-/// A gap in what was seen.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Loss {
-    /// When it was noticed.
-    pub at: BootTime,
-    /// Of what.
-    pub source: LossSource,
-    /// Lost since the last report.
-    pub count: u64,
-    /// Lost since tracing began.
-    pub total: u64,
-}
-
 /// Anything the kernel programs saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
@@ -258,5 +198,30 @@ impl Event {
             Self::Hint(hint) => hint.at,
             Self::Loss(loss) => loss.at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator as _;
+
+    use super::*;
+
+    #[test]
+    fn words_are_the_same_everywhere() {
+        for direction in Direction::iter() {
+            let json = format!("\"{direction}\"");
+            assert_eq!(serde_json::to_string(&direction).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Direction>(&json).unwrap(), direction);
+        }
+        for name in HintName::iter() {
+            assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
+        }
+        for source in LossSource::iter() {
+            let json = format!("\"{source}\"");
+            assert_eq!(serde_json::to_string(&source).unwrap(), json);
+            assert_eq!(serde_json::from_str::<LossSource>(&json).unwrap(), source);
+        }
+        assert!(serde_json::from_str::<Direction>("\"up\"").unwrap_err().to_string().contains("a direction"));
     }
 }

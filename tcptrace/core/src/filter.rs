@@ -1,6 +1,7 @@
 //! What to trace: the filters of the command line as values. The kernel programs apply them (see `bpf`), this module
 //! says what they mean, in words for the `start` record and as a pure function for reading recorded traffic.
 
+mod emit;
 mod hosts;
 mod ports;
 mod segment_choice;
@@ -15,6 +16,7 @@ use std::{
 use crate::event::Family;
 
 pub use self::{
+    emit::{Emit, EmitError},
     hosts::{HostKey, HostSet, HostSetError},
     ports::{PortSet, PortSetError},
     segment_choice::SegmentChoice,

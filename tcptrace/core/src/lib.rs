@@ -17,7 +17,73 @@
 //! describe       connections to output records
 //! render         output records to text and JSON
 //! ```
+//!
+//! Two features, both off by default: `serde` for records and events as JSON (the renderer of JSON lines, the reader of
+//! recordings), and `schema` for the JSON Schema of that, which implies `serde`.
+//!
+//! A handshake, from its segments to what came of it:
+//!
+//! ```
+//! use tcptrace_core::{
+//!     correlate::{Correlated, Correlator, NO_NAMESPACE},
+//!     event::{BootTime, Endpoint, Event, Segment},
+//!     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
+//!     verdict::Outcome,
+//! };
+//!
+//! let client = Endpoint { addr: [192, 0, 2, 1].into(), port: 50000 };
+//! let server = Endpoint { addr: [192, 0, 2, 2].into(), port: 443 };
+//! let segment = |at: u64, [src, dst]: [Endpoint; 2], flags, seq, ack| {
+//!     Event::Segment(Segment {
+//!         at: BootTime(at),
+//!         socket: None,
+//!         ifindex: 2,
+//!         direction: None,
+//!         src,
+//!         dst,
+//!         header: TcpHeader {
+//!             src_port: src.port,
+//!             dst_port: dst.port,
+//!             seq: SeqNumber(seq),
+//!             ack: SeqNumber(ack),
+//!             data_offset: 20,
+//!             flags,
+//!             window: 65535,
+//!             urgent: 0,
+//!             options: OptionBytes::EMPTY,
+//!         },
+//!         length: 0,
+//!         segments: 1,
+//!     })
+//! };
+//! let events = [
+//!     segment(1_000_000, [client, server], TcpFlags::SYN, 100, 0),
+//!     segment(1_250_000, [server, client], TcpFlags::SYN | TcpFlags::ACK, 900, 101),
+//!     segment(1_300_000, [client, server], TcpFlags::ACK, 101, 901),
+//! ];
+//!
+//! let mut verdict = None;
+//! let mut emit = |correlated| {
+//!     if let Correlated::Handshake(handshake) = correlated {
+//!         verdict = Some(handshake);
+//!     }
+//! };
+//! let mut correlator = Correlator::new(NO_NAMESPACE);
+//! for event in &events {
+//!     correlator.handle_event(event, &mut emit);
+//! }
+//! // Events may be late: the correlator says until when it waits for more.
+//! while let Some(timeout) = correlator.poll_timeout() {
+//!     correlator.handle_timeout(timeout, &mut emit);
+//! }
+//! correlator.finish(BootTime(2_000_000_000), &mut emit);
+//!
+//! let verdict = verdict.expect("a SYN begins a handshake");
+//! assert_eq!(verdict.outcome, Some(Outcome::Established));
+//! assert_eq!(verdict.syn_to_synack_ns, Some(250_000));
+//! ```
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod correlate;
 pub mod decode;
@@ -33,4 +99,4 @@ pub mod verdict;
 pub mod wall_clock;
 
 /// The number of the JSON schema. Within it fields may be added, none renamed.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;

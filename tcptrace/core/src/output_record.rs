@@ -1,28 +1,30 @@
-//! An event in its place: with its connection's number, the role of each end and relative numbers. Entries are what
-//! renderers print; their fields are the JSON fields, so that text and JSON cannot disagree.
+//! Output records: events with the number of their connection, roles and relative sequence numbers, and verdicts.
+//!
+//! The renderers print these and nothing else. Their fields are the fields of the JSON lines, so text and JSON agree.
 
 use std::{net::IpAddr, rc::Rc};
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
+#[cfg(feature = "schema")]
 mod schema;
 
+#[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
 use crate::{
     event::{
         AcceptQueue, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote,
         reset_reason::ResetReason,
     },
-    filter::SegmentChoice,
+    filter::{Emit, SegmentChoice},
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
-    verdict::{Close, Handshake},
+    verdict::{Close, Handshake, Stalled},
 };
 
-/// One line of output.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+/// One line of JSON output.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "type", rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub enum OutputRecord {
     /// Tracing begins.
     Start(StartOutput),
@@ -32,297 +34,402 @@ pub enum OutputRecord {
     Segment(SegmentOutput),
     /// An ICMP error that quotes a segment passed an interface.
     Icmp(IcmpOutput),
-    /// Who holds a socket that nobody was seen to open.
+    /// The process that holds a socket was found.
     Owner(OwnerOutput),
-    /// The kernel said something by the way of a segment it sent or did not answer.
+    /// The kernel gave a reason for a segment it sent, or for one it did not answer.
     Hint(HintOutput),
-    /// Something was lost here.
+    /// Events were lost.
     Lost(LostOutput),
-    /// What came of a handshake.
+    /// The outcome of a handshake.
     Handshake(HandshakeOutput),
     /// How a connection ended.
     Close(CloseOutput),
+    /// A connection that is being opened or closed does not get on.
+    Stalled(StalledOutput),
+    /// A connection was forgotten before it ended, since there is room for no more.
+    Evicted(EvictedOutput),
     /// Tracing ended.
     End(EndOutput),
 }
 
-/// When an entry's event happened.
-#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+impl OutputRecord {
+    /// The type of record that has to be chosen for this one to be written; [`Emit::NONE`] if it is always written.
+    pub fn emit(&self) -> Emit {
+        match self {
+            Self::State(_) | Self::Owner(_) | Self::Hint(_) => Emit::STATE,
+            Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
+            Self::Handshake(_) => Emit::HANDSHAKE,
+            Self::Close(_) => Emit::CLOSE,
+            Self::Stalled(_) | Self::Evicted(_) => Emit::STALLED,
+            Self::Start(_) | Self::Lost(_) | Self::End(_) => Emit::NONE,
+        }
+    }
+}
+
+/// Time of a record's event.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Stamp {
-    /// Wall clock, RFC 3339 in UTC with nine digits.
+    /// Wall-clock time: RFC 3339, UTC, nine fractional digits.
     pub time: WallTime,
-    /// `CLOCK_BOOTTIME` in nanoseconds; null from a capture.
+    /// Time since boot (`CLOCK_BOOTTIME`) in nanoseconds; null in records made from a capture.
     pub boot_ns: Option<u64>,
 }
 
-/// What is traced, by what.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+/// The beginning of a trace: what is traced, where, and by which version.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StartOutput {
-    /// When tracing began.
-    #[serde(flatten)]
+    /// Time at which tracing began.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The number of the JSON schema. Within it fields may be added, none renamed.
+    /// Version of this JSON schema. Within a version fields may be added, but none are removed or renamed.
     pub schema: u32,
-    /// tcptrace's version.
+    /// Version of tcptrace.
     pub version: &'static str,
-    /// This host's name.
+    /// Name of the host.
     pub hostname: String,
-    /// The kernel's release; null from a capture.
+    /// Kernel release, as `uname -r` prints it; null if read from a capture.
     pub kernel: Option<String>,
-    /// Inode number of the network namespace whose segments are seen; null from a capture.
+    /// Inode number of the network namespace whose segments are traced; null if read from a capture.
     pub netns: Option<u32>,
-    /// The interfaces attached to.
+    /// Names of the traced interfaces.
     pub interfaces: Vec<String>,
-    /// Which segments are chosen.
+    /// Which segments are recorded.
     pub segments: SegmentChoice,
-    /// The filter, in words; empty for none.
+    /// The filter in words; empty without a filter.
     pub filter: String,
-    /// When this run of tcptrace began, in nanoseconds of `CLOCK_BOOTTIME`: the same in each `start` of a run, one for every
-    /// file that SIGHUP began. Null from a capture.
+    /// Time at which this run of tcptrace began, in nanoseconds of `CLOCK_BOOTTIME`. It is the same in every `start` of a run,
+    /// which SIGHUP writes at the beginning of each new file. Null if read from a capture.
     pub began_ns: Option<u64>,
 }
 
-/// An endpoint as JSON shows it.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+/// An IP address and a TCP port.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct EndpointOutput {
-    /// Address.
+    /// IP address.
     pub addr: IpAddr,
-    /// Port; null where the kernel had not chosen it.
+    /// TCP port; null if the kernel had not chosen it yet.
     pub port: Option<u16>,
 }
 
 /// A socket changed its state.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StateOutput {
-    /// When.
-    #[serde(flatten)]
+    /// Time of the event.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The connection; null for listeners.
+    /// Number of the connection, from 1; null for listeners.
     pub conn: Option<u64>,
-    /// Inode number of the network namespace; null where this kernel does not tell.
+    /// Inode number of the socket's network namespace; null if the kernel does not report it.
     pub netns: Option<u32>,
-    /// A number for this socket as long as it lives.
+    /// Number of the socket, from 1, unique while the socket exists.
     pub socket: u64,
-    /// The socket that lay at the same place in memory, where its own end was not seen; only then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
+    /// Number of an earlier socket at the same kernel address whose end was not seen; absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub replaces: Option<u64>,
-    /// The state it leaves.
+    /// State that the socket leaves.
     pub old: TcpState,
-    /// The state it enters.
+    /// State that the socket enters.
     pub new: TcpState,
-    /// Its own end.
+    /// Local address and port of the socket.
     pub local: EndpointOutput,
-    /// The other end; null for listeners.
+    /// Remote address and port of the socket; null for listeners.
     pub remote: Option<EndpointOutput>,
-    /// Which end of the connection the socket is; null for listeners and where nothing tells.
+    /// Role of the socket in the connection; null for listeners and if unknown.
     pub role: Option<Role>,
-    /// The socket's pending error by its errno name.
+    /// Pending error of the socket (`sk_err`) by its errno name, such as ECONNRESET; null for none or if not readable.
     pub error: Option<Errno>,
-    /// What the socket was like when it entered CLOSE, where that may prove why it sent a reset.
-    #[serde(skip_serializing_if = "Proof::is_empty")]
+    /// Properties of the socket as it entered CLOSE that prove why a reset was sent; absent if there are none.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Proof::is_empty"))]
     pub evidence: Proof,
-    /// The process that made the change; null where the change ran in nobody's context.
+    /// ID of the process in whose context the change ran; null if it ran in no process's context, as in an interrupt.
     pub pid: Option<u32>,
-    /// The thread that made the change.
+    /// ID of the thread in whose context the change ran; null as `pid`.
     pub tid: Option<u32>,
-    /// The thread's name.
+    /// Name of that thread; null as `pid`.
     pub comm: Option<Comm>,
-    /// Nanoseconds spent in the old state; null where its beginning was not seen.
+    /// Nanoseconds spent in the old state; null if its beginning was not seen.
     pub old_state_ns: Option<u64>,
+    /// Nanoseconds since the connection's first event; null for listeners.
+    pub since_start_ns: Option<u64>,
+    /// The state in which the kernel stays without the socket, which it has replaced by something smaller; else null.
+    pub continues_as: Option<TcpState>,
+    /// It came behind the connection's last record; only then.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub late: bool,
 }
 
 /// A segment passed an interface.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct SegmentOutput {
-    /// When.
-    #[serde(flatten)]
+    /// Time of the event.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The connection.
+    /// Number of the connection, from 1.
     pub conn: u64,
-    /// The interface where it was seen first.
+    /// Name of the interface on which it was seen first.
     pub interface: Rc<str>,
-    /// Which way it passed; null from a capture that does not tell.
+    /// Direction in which it passed the interface; null if a capture does not tell.
     pub direction: Option<Direction>,
-    /// The socket that sent it; null for one without changes of its own yet, such as a request's. Only at egress, and only
-    /// where a socket sent it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<u64>")]
+    /// Number of the socket that sent it; null if no state change of that socket was seen, as for a request. Absent at ingress,
+    /// and if no socket sent it.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub socket: Option<Option<u64>>,
-    /// Source.
+    /// Source address and port.
     pub src: EndpointOutput,
-    /// Destination.
+    /// Destination address and port.
     pub dst: EndpointOutput,
-    /// Flags in tcpdump's letters and order; `none` for no flag.
+    /// TCP flags in the letters and order of tcpdump; `none` without flags.
     pub flags: TcpFlags,
     /// Sequence number.
     pub seq: u32,
-    /// Acknowledgement number; null without ACK.
+    /// Acknowledgement number; null without the ACK flag.
     pub ack: Option<u32>,
-    /// Sequence number relative to the sender's ISN, modulo 2^32.
+    /// Sequence number relative to the sender's initial sequence number, modulo 2^32.
     pub rel_seq: u32,
-    /// Acknowledgement number relative to the other end's ISN, modulo 2^32; null without ACK.
+    /// Acknowledgement number relative to the receiver's initial sequence number, modulo 2^32; null without the ACK flag.
     pub rel_ack: Option<u32>,
-    /// The window field, unscaled.
+    /// Window field of the header, unscaled.
     pub window: u16,
-    /// The urgent pointer; only with URG.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Urgent pointer; absent without the URG flag.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub urgent: Option<u16>,
-    /// Payload bytes by the IP length; of all segments where offloading merged several.
+    /// Payload length in bytes, from the IP length; of all segments together if offloading merged several.
     pub length: u32,
-    /// How many segments the buffer stands for, when more than one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub segments: Option<u16>,
-    /// What the segments before tell of this one; only where that is something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "SegmentNote")]
+    /// Number of segments that offloading merged; absent for 1.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub gso_segments: Option<u16>,
+    /// Meaning of the segment in the light of earlier ones; absent if there is none.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "SegmentNote"))]
     pub note: Option<SegmentNote>,
-    /// TCP options.
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// True if it carries sequence numbers that its sender was seen to send before.
+    pub retransmission: bool,
+    /// Present and true if it came after the connection's last record.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub late: bool,
+    /// TCP options of the header.
     pub options: TcpOptions,
 }
 
 /// An ICMP error that quotes a segment passed an interface.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct IcmpOutput {
-    /// When.
-    #[serde(flatten)]
+    /// Time of the event.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The connection of the quoted segment.
+    /// Number of the connection that the quoted segment belongs to.
     pub conn: u64,
-    /// The interface where it was seen first.
+    /// Name of the interface on which it was seen first.
     pub interface: Rc<str>,
-    /// Which way it passed; null from a capture that does not tell.
+    /// Direction in which it passed the interface; null if a capture does not tell.
     pub direction: Option<Direction>,
-    /// Who sent it.
+    /// Address of the sender of the ICMP error.
     pub from: IpAddr,
-    /// What it says, in words.
+    /// Meaning of type and code, in words.
     pub kind: &'static str,
-    /// Type.
+    /// ICMP or ICMPv6 type.
     pub icmp_type: u8,
-    /// Code.
+    /// ICMP or ICMPv6 code.
     pub icmp_code: u8,
-    /// Source of the quoted segment.
+    /// Source address and port of the quoted segment.
     pub src: EndpointOutput,
-    /// Destination of the quoted segment.
+    /// Destination address and port of the quoted segment.
     pub dst: EndpointOutput,
     /// Sequence number of the quoted segment.
     pub seq: u32,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// It came behind the connection's last record; only then.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub late: bool,
 }
 
-/// Who holds a socket, where no state change of it tells: it was there before, or it was accepted.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+/// The process that holds a socket, if no state change shows it: the socket existed before tracing, or was accepted.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct OwnerOutput {
-    /// When it was found out.
-    #[serde(flatten)]
+    /// Time at which the owner was found.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The connection; null for listeners.
+    /// Number of the connection, from 1; null for listeners.
     pub conn: Option<u64>,
-    /// The socket's number, as in `state`; null where it has not changed its state yet, and for listeners.
+    /// Number of the socket, as in `state`; null if none of its state changes was seen, and for listeners.
     pub socket: Option<u64>,
-    /// Its own end.
+    /// Local address and port of the socket.
     pub local: EndpointOutput,
-    /// The other end; null for listeners.
+    /// Remote address and port of the socket; null for listeners.
     pub remote: Option<EndpointOutput>,
-    /// How many sockets listen there, where it is more than one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Number of sockets that listen there (SO_REUSEPORT); absent for 1.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub sockets: Option<u32>,
-    /// How long before the kernel was asked, in nanoseconds; only for listeners, some of which may have come or gone since.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
+    /// Age of the answer in nanoseconds: listeners may have come or gone since. Present for listeners only.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub asked_ns: Option<u64>,
-    /// The process that holds it; null where several do, or none that can be seen.
+    /// ID of the process that holds the socket; null if several do, or if none is visible.
     pub pid: Option<u32>,
-    /// The process's name.
+    /// Name of the process; null as `pid`.
     pub comm: Option<Comm>,
-    /// Where that is known from.
+    /// How the owner was found.
     pub source: OwnerSource,
 }
 
-/// What the kernel said by the way of a segment it sent, or of one that it did not answer.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+/// A reason that the kernel gave for a segment it sent, or for one it did not answer.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct HintOutput {
-    /// When.
-    #[serde(flatten)]
+    /// Time of the event.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The connection; null where none is known that it can belong to.
+    /// Number of the connection; null if it matches no known connection.
     pub conn: Option<u64>,
-    /// Inode number of the network namespace; null where it is not known.
+    /// Inode number of the network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// The number of the socket on whose behalf it was sent, a listener's too; null where that is not known.
+    /// Number of the socket that the segment was sent for, which may be a listener; null if unknown.
     pub socket: Option<u64>,
-    /// The tracepoint that told it, or `accept_queue`.
+    /// Tracepoint that reported it, or `accept_queue`.
     pub name: HintName,
-    /// Why a reset is sent; null where the kernel does not tell (before 6.10), and for other hints.
+    /// Reason for a reset (`enum sk_rst_reason`); null on kernels before 6.10 and for other hints.
     pub value: Option<ResetReason>,
-    /// The state of what it was sent on behalf of; null where there is nothing.
+    /// State of that socket or request; null without one.
     pub state: Option<TcpState>,
-    /// The sender; whoever did not answer.
+    /// Address and port of the sender, or of the end that did not answer.
     pub local: EndpointOutput,
-    /// To whom it was sent; who waits for an answer.
+    /// Address and port of the receiver, or of the end that waits for an answer.
     pub remote: EndpointOutput,
-    /// Whether that is a listener whose accept queue was full; only then.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Present and true if that is a listener whose accept queue was full.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub queue_full: bool,
-    /// The listener's accept queue; only with `accept_queue`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "AcceptQueue")]
+    /// Accept queue of the listener; present with `accept_queue` only.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "AcceptQueue"))]
     pub queue: Option<AcceptQueue>,
+    /// Nanoseconds since the connection's first event; null without a connection.
+    pub since_start_ns: Option<u64>,
+    /// It came behind the connection's last record; only then.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub late: bool,
 }
 
-/// Something was lost here.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+/// Events were lost.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LostOutput {
-    /// When it was noticed.
-    #[serde(flatten)]
+    /// Time at which the loss was noticed.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection whose socket has left a state that it was not seen to enter: the kernel told of no loss. Only then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub conn: Option<u64>,
-    /// What was lost.
+    /// Kind of events that were lost.
     pub source: LossSource,
-    /// How much since the last such entry.
+    /// Number of events lost since the last record of this source.
     pub count: u64,
     /// How much since tracing began; what was noticed by a connection alone is counted by itself.
     pub total: u64,
 }
 
-/// What came of a handshake.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+/// The outcome of a handshake.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct HandshakeOutput {
-    /// When the last event that it includes happened.
-    #[serde(flatten)]
+    /// Time of the last event that the record includes.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The record.
-    #[serde(flatten)]
+    /// The verdict.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Handshake>,
 }
 
 /// How a connection ended.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct CloseOutput {
-    /// When the last event that it includes happened.
-    #[serde(flatten)]
+    /// Time of the last event that the record includes.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The record.
-    #[serde(flatten)]
+    /// The verdict.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Close>,
 }
 
-/// What was seen in all.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct EndOutput {
-    /// When tracing ended.
-    #[serde(flatten)]
+/// A connection that is being opened or closed does not get on.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct StalledOutput {
+    /// When that is told.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// Connections numbered.
+    /// When the awaited step began to be awaited.
+    pub since: WallTime,
+    /// The record.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub record: Box<Stalled>,
+}
+
+/// A connection was forgotten before it ended, since there is room for no more: nothing more comes under its number.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct EvictedOutput {
+    /// When.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub stamp: Stamp,
+    /// The connection.
+    pub conn: u64,
+}
+
+/// The end of a trace, with its totals.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EndOutput {
+    /// Time at which tracing ended.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub stamp: Stamp,
+    /// Number of connections seen.
     pub connections: u64,
-    /// Of these, still open.
+    /// Number of these that were still open.
     pub open: u64,
-    /// Connections forgotten because the table was full.
+    /// Number of connections forgotten because the table was full (`--max-connections`).
     pub evicted: u64,
-    /// Events taken from the ring.
+    /// Number of events read.
     pub events: u64,
-    /// Records lost, all sources together.
+    /// Number of events and records lost, from all sources.
     pub lost: u64,
 }

@@ -4,6 +4,7 @@
 //! Renderers ask no clock and know nothing of where their bytes go.
 
 mod events;
+#[cfg(feature = "serde")]
 mod json;
 mod ladder;
 mod line_writer;
@@ -12,22 +13,14 @@ mod palette;
 pub(crate) mod samples;
 
 pub use events::Events;
+#[cfg(feature = "serde")]
 pub use json::Json;
-pub use ladder::{Drawing, Timeline};
+pub use ladder::{Drawing, Ladder};
 
-use crate::{event::BootTime, output_record::OutputRecord};
+use crate::output_record::OutputRecord;
 
 /// A kind of output.
 pub trait Render {
     /// Appends what `entry` looks like to `out`, whole lines. What does not stand for itself may wait for other entries.
     fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>);
-
-    /// When [`Self::handle_timeout`] should be called at the latest, on the clock of the entries' `boot_ns`; `time` of
-    /// entries without.
-    fn poll_timeout(&self) -> Option<BootTime> {
-        None
-    }
-
-    /// Appends what has waited long enough by `now`. Entries let time pass, too.
-    fn handle_timeout(&mut self, _now: BootTime, _out: &mut Vec<u8>) {}
 }

@@ -2,19 +2,23 @@
 //!
 //! Everything here is a value that can be looked at. Nothing is refused: a tracer shows what it saw, nonsense included.
 
+#[cfg(feature = "serde")]
 mod encode;
 mod flags;
 mod header;
+mod hex;
 mod notation;
 mod options;
+#[cfg(feature = "serde")]
 mod options_json;
 mod seq;
 mod state;
+mod tcp_options;
 
 pub use flags::TcpFlags;
 pub use header::{OptionBytes, TcpHeader};
 pub use notation::{Notation, OptionNotation};
 pub use options::{Options, SackBlock, SackBlocks, TcpOption, Timestamp};
-pub use options_json::TcpOptions;
 pub use seq::SeqNumber;
 pub use state::TcpState;
+pub use tcp_options::TcpOptions;

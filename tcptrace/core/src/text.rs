@@ -8,6 +8,7 @@ mod duration;
 mod errno;
 mod escape;
 mod time;
+#[cfg(feature = "serde")]
 mod word;
 
 pub use address::AddressText;
@@ -17,4 +18,5 @@ pub use duration::HumanDuration;
 pub use errno::Errno;
 pub use escape::{Escaped, is_unsafe};
 pub use time::{LocalTime, WallTime};
+#[cfg(feature = "serde")]
 pub(crate) use word::from_word;

@@ -1,21 +1,24 @@
-//! What became of a connection: one record for its handshake, one for its close. The fields are the JSON fields.
+//! Verdicts: one record for a connection's handshake, one for its close. Their fields are the fields of the JSON lines.
+
+mod stalled;
 
 use std::net::IpAddr;
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use strum::IntoStaticStr;
 
+pub use self::stalled::{Awaited, Stalled, Turn};
 use crate::{
-    event::{BootTime, Comm},
+    event::{AcceptQueue, BootTime, Comm},
     tcp::{TcpOptions, TcpState},
 };
 
 /// How a connection was set up.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum HandshakeKind {
     /// SYN; SYN,ACK; ACK (RFC 9293 §3.5).
     ThreeWay,
@@ -23,51 +26,57 @@ pub enum HandshakeKind {
     Simultaneous,
     /// The SYN,ACK acknowledges data of the SYN (RFC 7413).
     FastOpen,
-    /// It was over before tracing began.
+    /// Not seen: the connection was open before tracing began.
     Unseen,
 }
 
-/// What came of a handshake.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// The outcome of a handshake.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
-    /// Every end that has a socket here reached ESTABLISHED.
+    /// Every socket of the connection on this host reached ESTABLISHED.
     Established,
-    /// A reset, or an ICMP error that means the same, answered the SYN.
+    /// The SYN was answered by a reset, or by an ICMP error that fails connect() with ECONNREFUSED.
     Refused,
-    /// A reset later in the handshake.
+    /// A reset aborted the handshake after the SYN had been answered.
     Reset,
-    /// An ICMP error said that there is no way to the other end.
+    /// connect() failed with EHOSTUNREACH or ENETUNREACH, or an ICMP error reported the server as unreachable.
     Unreachable,
-    /// The client's kernel gave up.
+    /// The client's kernel gave up waiting for an answer (ETIMEDOUT).
     TimedOut,
-    /// The client's application closed first.
+    /// The client's application closed the socket before the handshake was complete.
     Cancelled,
-    /// connect() found no free local port.
+    /// connect() found no free local port (EADDRNOTAVAIL).
     NoPort,
-    /// Nothing came for 65 s, or until tracing ended.
+    /// No answer for 65 s, or until tracing ended.
     Unanswered,
 }
 
-/// What a handshake without an answer waits for.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// The segment that an unanswered handshake lacks.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum WaitingFor {
-    /// The server's turn.
+    /// The server's SYN,ACK.
     SynAck,
-    /// The client's turn.
+    /// The client's ACK.
     Ack,
 }
 
-/// What was not seen, so that a record is incomplete.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// Something that was not seen, which makes a record incomplete.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum Missing {
     /// The SYN.
     Syn,
@@ -75,129 +84,146 @@ pub enum Missing {
     Synack,
     /// The ACK that completes the handshake.
     Ack,
-    /// A FIN, or the reset that came instead of it.
+    /// A FIN, or the reset sent instead of it.
     Fin,
-    /// State changes of a socket here.
+    /// State changes of a socket on this host.
     States,
-    /// Segments: they pass no interface that is watched.
+    /// Segments: they pass no interface that is traced.
     Interface,
-    /// Events were lost in the connection's life.
+    /// Events were lost while the connection existed.
     Lost,
 }
 
-/// One end in a handshake.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+/// One end of a connection during its handshake.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct HandshakeEnd {
-    /// Address.
+    /// IP address.
     pub addr: IpAddr,
-    /// Port; null where it was never learnt.
+    /// TCP port; null if it was never seen.
     pub port: Option<u16>,
-    /// Initial sequence number; null where nothing shows it.
+    /// Initial sequence number (ISN); null if no segment shows it.
     pub isn: Option<u32>,
-    /// The process that opened or accepted the connection.
+    /// ID of the process that opened or accepted the connection; null if unknown or on another host.
     pub pid: Option<u32>,
-    /// The name of its thread.
+    /// Name of the thread that did; null if unknown.
     pub comm: Option<Comm>,
-    /// The options of its SYN or SYN,ACK; null where that was not seen.
+    /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
     pub options: Option<TcpOptions>,
 }
 
-/// Segments sent again in a handshake.
-#[derive(Clone, Copy, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
+/// Retransmitted segments of a handshake.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct OpeningRetransmissions {
-    /// SYNs after the first; null when none was seen to leave.
+    /// Number of SYNs after the first; null if no SYN was seen being sent.
     pub syn: Option<u32>,
-    /// SYN,ACKs after the first; null when none was seen to leave.
+    /// Number of SYN,ACKs after the first; null if no SYN,ACK was seen being sent.
     pub synack: Option<u32>,
 }
 
-/// How a connection was set up, or why it was not.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+/// The handshake of a connection: how it was set up, or why it was not.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Handshake {
-    /// The last event it includes.
-    #[serde(skip)]
+    /// Time of the last event that the record includes.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
-    /// The connection.
+    /// Number of the connection, as in its other records.
     pub conn: u64,
-    /// Inode number of the network namespace.
+    /// Inode number of the connection's network namespace; null if unknown.
     pub netns: Option<u32>,
     /// How it was set up.
     pub kind: HandshakeKind,
-    /// What came of it; null for one that was over before tracing began.
+    /// Outcome; null if the handshake was complete before tracing began.
     pub outcome: Option<Outcome>,
-    /// Whether an ICMP error brought the refusal.
+    /// True if an ICMP error, and not a reset, refused the connection.
     pub by_icmp: bool,
-    /// Whose turn it is, where it was not answered.
+    /// The missing segment of an unanswered handshake; null for other outcomes.
     pub waiting_for: Option<WaitingFor>,
-    /// The end that sent the first SYN.
+    /// The client: the end that sent the first SYN.
     pub client: HandshakeEnd,
-    /// The other end.
+    /// The server: the other end.
     pub server: HandshakeEnd,
-    /// Whether which is which was inferred.
+    /// True if nothing that was seen shows which end is the client, so that the roles are inferred.
     pub role_inferred: bool,
-    /// From the first SYN to the first SYN,ACK.
+    /// Nanoseconds from the first SYN to the first SYN,ACK; null unless both were seen.
     pub syn_to_synack_ns: Option<u64>,
-    /// From the first SYN,ACK to the first ACK; null in a simultaneous open, where neither waits for the other.
+    /// Nanoseconds from the first SYN,ACK to the ACK that completes the handshake; null unless both were seen, and for a
+    /// simultaneous open.
     pub synack_to_ack_ns: Option<u64>,
-    /// The client's socket from SYN_SENT to ESTABLISHED.
+    /// Nanoseconds that the client's socket spent between entering SYN_SENT and ESTABLISHED, which is how long connect()
+    /// takes; null if the client's socket was not seen.
     pub connect_ns: Option<u64>,
-    /// The reset that refused it or broke it off.
+    /// The reset that refused the connection or aborted the handshake; null if there was none.
     pub reset: Option<Reset>,
-    /// Segments sent again.
+    /// Retransmitted segments.
     pub retransmissions: OpeningRetransmissions,
-    /// Whether something is missing.
+    /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
+    pub accept_queue: Option<AcceptQueue>,
+    /// True if `missing` is not empty.
     pub incomplete: bool,
-    /// What is missing.
+    /// What was not seen, so that other fields may be null or inferred.
     pub missing: Vec<Missing>,
-    /// All this in one sentence.
+    /// The record as one English sentence.
     pub summary: String,
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum CloseKind {
-    /// Neither FIN, as first sent, acknowledges the other.
+    /// Simultaneous close: neither FIN, as first sent, acknowledges the other (RFC 9293 §3.6, figure 13).
     Simultaneous,
-    /// The second FIN is its end's first segment that acknowledges the first.
+    /// FIN; FIN,ACK; ACK: the second FIN is the first segment of its end that acknowledges the first FIN.
     ThreeSegment,
-    /// An earlier segment of that end acknowledged the first FIN.
+    /// FIN; ACK; FIN; ACK: an earlier segment of the other end acknowledged the first FIN (RFC 9293 §3.6, figure 12).
     FourSegment,
-    /// A reset before both FINs were acknowledged.
+    /// A reset came before both FINs were acknowledged.
     Reset,
-    /// A time-out ended it.
+    /// The connection timed out.
     TimedOut,
-    /// Both ends closed, as their states show; the FINs were not seen.
+    /// Both ends closed, as the states of their sockets show; the FINs were not seen.
     Orderly,
-    /// It had begun to close when tracing stopped.
+    /// The close had begun but was not complete when tracing ended.
     Unfinished,
-    /// It ended; how was not seen.
+    /// The connection ended, but how was not seen.
     Unseen,
 }
 
-/// Why an end sent a reset.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// The proven reason for a reset.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResetCause {
-    /// SO_LINGER with time 0.
+    /// The application closed its socket with SO_LINGER and time 0.
     Linger,
-    /// It closed with data unread.
+    /// The application closed its socket with unread data in the receive queue.
     UnreadData,
-    /// Data came for a socket that was closed already.
+    /// Data arrived after the application had closed its socket.
     DataAfterClose,
-    /// Nobody listens there.
+    /// No socket listens on the port.
     NoListener,
     /// The listener closed before the connection was accepted.
     ListenerClosed,
-    /// The accept queue was full, and tcp_abort_on_overflow says so.
+    /// The accept queue was full and `net.ipv4.tcp_abort_on_overflow` is set.
     Overflow,
-    /// The end knows no such connection.
+    /// The sender has no socket for the connection.
     NoConnection,
-    /// The socket was destroyed from outside.
+    /// The socket was destroyed from outside, as by `ss --kill`.
     Killed,
     /// Keep-alive probes were not answered.
     Keepalive,
@@ -205,61 +231,73 @@ pub enum ResetCause {
     LateFin,
     /// The last ACK of the handshake met a full accept queue, so that the server never had a socket.
     QueueFull,
-    /// The other end kept its window closed until this one gave up.
-    ZeroWindow,
-    /// There is no proof.
+    /// Nothing proves a reason.
     Unknown,
 }
 
-/// A reset.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+/// A reset that ended a connection or its handshake.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Reset {
-    /// The end whose address sent it.
+    /// The end whose address the reset was sent from.
     pub by: Role,
-    /// Why.
+    /// The reason, if something proves one.
     pub cause: ResetCause,
 }
 
 pub use crate::event::Role;
 
-/// Which end holds TIME_WAIT.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// The ends that enter TIME_WAIT.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
 pub enum TimeWait {
     /// The client.
     Client,
     /// The server.
     Server,
-    /// Both.
+    /// Both ends.
     Both,
 }
 
-/// One end in a close.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+/// One end of a connection at its close.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct CloseEnd {
-    /// Address.
+    /// IP address.
     pub addr: IpAddr,
-    /// Port; null where it was never learnt.
+    /// TCP port; null if it was never seen.
     pub port: Option<u16>,
-    /// The process that closed this end, or else the one of the handshake.
+    /// ID of the process that closed this end, or else of the one known from the handshake; null if unknown.
     pub pid: Option<u32>,
-    /// The name of its thread.
+    /// Name of the thread that did; null if unknown.
     pub comm: Option<Comm>,
 }
 
-/// A value for each direction.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+/// Payload in each direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Bytes {
-    /// From the client to the server.
+    /// Bytes from the client to the server; null if no sequence number shows them.
     pub client_to_server: Option<u64>,
-    /// From the server to the client.
+    /// Bytes from the server to the client; null if no sequence number shows them.
     pub server_to_client: Option<u64>,
 }
 
 /// A value for each end.
-#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Each<T> {
     /// The client's.
     pub client: T,
@@ -267,56 +305,63 @@ pub struct Each<T> {
     pub server: T,
 }
 
-/// A state that an end was in.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+/// A state of a socket, and the time spent in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StateTime {
     /// The state.
     pub state: TcpState,
-    /// How long; null for the last one, and where it had begun before anything was seen.
+    /// Nanoseconds spent in the state; null for the last state, and if its beginning was not seen.
     pub ns: Option<u64>,
-    /// It follows from the segments of a capture (RFC 9293); no socket was seen.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Present and true if the state was inferred from the segments of a capture (RFC 9293 §3.3.2), as no socket was seen.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub inferred: bool,
 }
 
-/// How a connection was torn down.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+/// The end of a connection: how it was closed, by whom, and why.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Close {
-    /// The last event it includes.
-    #[serde(skip)]
+    /// Time of the last event that the record includes.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
-    /// The connection.
+    /// Number of the connection, as in its other records.
     pub conn: u64,
-    /// Inode number of the network namespace.
+    /// Inode number of the connection's network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// How.
+    /// How the connection was closed.
     pub kind: CloseKind,
-    /// Who began.
+    /// The end that began to close the connection; null if unknown.
     pub initiator: Option<Role>,
-    /// The end that sent the first SYN.
+    /// The client: the end that sent the first SYN.
     pub client: CloseEnd,
-    /// The other end.
+    /// The server: the other end.
     pub server: CloseEnd,
-    /// From the first FIN to the other end's.
+    /// Nanoseconds from the first FIN to the FIN of the other end; null unless both were seen.
     pub half_close_ns: Option<u64>,
-    /// Payload that the other end sent in between.
+    /// Payload bytes that the other end sent between the two FINs; null unless both were seen.
     pub half_closed_bytes: Option<u64>,
-    /// Payload sent in each direction, as far as sequence numbers show; null where none that was shown tells.
+    /// Payload bytes in each direction, computed from sequence numbers.
     pub bytes: Bytes,
-    /// From the first SYN or SYN_SENT to the last event.
+    /// Nanoseconds from the first SYN or SYN_SENT to the last event; null if the beginning was not seen.
     pub duration_ns: Option<u64>,
-    /// Who holds TIME_WAIT.
+    /// The ends that enter TIME_WAIT; null if none does or that is unknown.
     pub time_wait: Option<TimeWait>,
-    /// The reset, if there was one.
+    /// The reset that ended the connection; null if there was none.
     pub reset: Option<Reset>,
-    /// Control segments sent again.
+    /// Number of times that each end sent its FIN again; null if no FIN of it is known.
     pub retransmissions: Each<Option<u32>>,
-    /// The states of each end whose socket is here.
+    /// States of each end's socket on this host, in order. Empty for an end elsewhere, except in captures, where states are
+    /// inferred.
     pub states: Each<Vec<StateTime>>,
-    /// Whether something is missing.
+    /// True if `missing` is not empty.
     pub incomplete: bool,
-    /// What is missing.
+    /// What was not seen, so that other fields may be null or inferred.
     pub missing: Vec<Missing>,
-    /// All this in one sentence.
+    /// The record as one English sentence.
     pub summary: String,
 }

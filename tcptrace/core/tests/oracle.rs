@@ -98,6 +98,7 @@ fn random_exchanges_are_told_as_they_were() {
 /// `ORACLE_SECONDS` and `ORACLE_SEED` say for how long and from which seed on.
 #[test]
 #[ignore = "takes as long as it is told to"]
+#[expect(clippy::disallowed_methods, reason = "it runs for a given time")]
 fn for_longer() {
     let number = |name| env::var(name).ok().and_then(|value| value.parse().ok());
     let first = number("ORACLE_SEED").unwrap_or(0);

@@ -1,82 +1,83 @@
-//! When the kernel is asked who holds sockets and how full their queues are, and what becomes of the answers.
+//! Decides when to look up the owners of sockets and the accept queues of listeners, and turns the results into events.
 
 use std::collections::BTreeMap;
 
 use log::warn;
 
 use crate::{
+    causes::with_causes,
     pipeline::Pipeline,
-    socket_owners::{Ends, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
+    socket_owners::{FourTuple, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
 };
 use tcptrace_core::{
     correlate::Unanswered,
     event::{BootTime, Endpoint, Event, Hint, HintName, ListenerOwner, OwnerSource, Process, SocketOwner},
-    filter::{Ends as Orientation, Filter, PortSet},
+    filter::{Ends, Filter, PortSet},
     tcp::TcpState,
 };
 
-/// Connections asked for at a time. Others will still be there a second later, or are not worth it.
-const MOST: usize = 1024;
+/// Most connections per request. The others are still open a second later, or are too short-lived to look up.
+const MAX_REQUESTED: usize = 1024;
 
-/// After something has begun to listen, all sockets are listed so many times: a server may start its workers a moment later.
-const AFTER_LISTEN: u8 = 2;
+/// Number of scans of all sockets after a socket has begun to listen, one per tick: a server may start its workers later.
+const SCANS_AFTER_LISTEN: u8 = 2;
 
-/// Asks for owners: once for everything that is there already, then for what begins to listen, and for what has been
-/// accepted and lives for a while. And for the queues of listeners that do not answer.
+/// Looks up the owners of all sockets that exist at the start, of sockets that begin to listen, and of accepted connections
+/// that have lived for a while. Also looks up the accept queues of listeners that do not answer.
 #[derive(Debug)]
 pub(super) struct OwnerSearch {
-    /// None where the kernel does not tell.
+    /// None if owners cannot be looked up.
     scanner: Option<Scanner>,
-    /// How many more lists of everything are wanted.
-    lists: u8,
+    /// Number of scans of all sockets that remain to be requested.
+    scans: u8,
     filter: Filter,
 }
 
 impl OwnerSearch {
-    /// Gets ready to ask for what matches the filter.
+    /// Starts the scanner. Results that do not match the filter are dropped.
     pub(super) fn start(filter: &Filter) -> Self {
         let scanner = Scanner::start();
         if let Err(error) = &scanner {
-            warn!("processes are known only where a state change tells them: {error}");
+            warn!("cannot look up the owners of sockets, only state changes tell them: {}", with_causes(error));
         }
-        Self { scanner: scanner.ok(), lists: 0, filter: filter.clone() }
+        Self { scanner: scanner.ok(), scans: 0, filter: filter.clone() }
     }
 
-    /// Asks for everything there is.
-    pub(super) fn list(&self) {
+    /// Requests the owners of all sockets.
+    pub(super) fn request_all(&self) {
         if let Some(scanner) = &self.scanner {
             scanner.request(Request::Everything);
         }
     }
 
-    /// Asks for what has shown up since, if there is anything.
-    pub(super) fn look(&mut self, pipeline: &mut Pipeline, now: BootTime) {
+    /// Requests owners and accept queues that the pipeline has come to need since the last call.
+    pub(super) fn request_new(&mut self, pipeline: &mut Pipeline, now: BootTime) {
         let Some(scanner) = &self.scanner else { return };
         if std::mem::take(&mut pipeline.listened) {
-            self.lists = AFTER_LISTEN;
+            self.scans = SCANS_AFTER_LISTEN;
         }
-        if self.lists > 0 {
-            self.lists -= 1;
+        if self.scans > 0 {
+            self.scans -= 1;
             scanner.request(Request::Everything);
         }
-        let (mut ends, mut likely) = (Vec::new(), Vec::new());
-        while ends.len() < MOST
+        let (mut tuples, mut likely) = (Vec::new(), Vec::new());
+        while tuples.len() < MAX_REQUESTED
             && let Some(unowned) = pipeline.poll_unowned(now)
         {
-            ends.push(Ends { local: unowned.local, remote: unowned.remote });
+            tuples.push(FourTuple { local: unowned.local, remote: unowned.remote });
             likely.extend(unowned.likely);
         }
-        if !ends.is_empty() {
-            scanner.request(Request::Correlator { ends, likely });
+        if !tuples.is_empty() {
+            scanner.request(Request::Connections { tuples, likely });
         }
         let unanswered = std::iter::from_fn(|| pipeline.poll_unanswered());
-        let ends: Vec<_> = unanswered.map(|Unanswered { local, remote }| Ends { local, remote }).collect();
-        if !ends.is_empty() {
-            scanner.request(Request::Listeners(ends));
+        let tuples: Vec<_> = unanswered.map(|Unanswered { local, remote }| FourTuple { local, remote }).collect();
+        if !tuples.is_empty() {
+            scanner.request(Request::Listeners(tuples));
         }
     }
 
-    /// Waits for an answer.
+    /// Waits for the result of a scan; never resolves if owners cannot be looked up.
     pub(super) async fn next(&mut self) -> Snapshot {
         match &mut self.scanner {
             Some(scanner) => scanner.next().await,
@@ -84,14 +85,14 @@ impl OwnerSearch {
         }
     }
 
-    /// Hands an answer on.
-    pub(super) fn take(&self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
+    /// Hands the result of a scan to the pipeline as events.
+    pub(super) fn report(&self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();
     }
 }
 
-/// What an answer tells of listeners, of their queues, and of connections that match.
+/// The events that a snapshot results in: owners of listeners, their accept queues, and owners of connections that match.
 fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
     let mut listeners: BTreeMap<(std::net::IpAddr, u16), (u32, Vec<Owner>)> = BTreeMap::new();
     let mut events = Vec::new();
@@ -104,7 +105,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
             let (sockets, holders) = listeners.entry((local.addr, local.port)).or_default();
             *sockets += 1;
             holders.extend(owners.iter().copied());
-        } else if filter.matches((local.addr, local.port), (remote.addr, remote.port), Orientation::LocalIsFirst)
+        } else if filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst)
             && let Some(process) = only(owners)
         {
             let (process, source) = (Some(process), OwnerSource::SockDiag);
@@ -123,15 +124,15 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
         let (local, process) = (Endpoint { addr, port }, only(&holders));
         Event::Listener(ListenerOwner { at: now, asked: snapshot.began, local, sockets, process })
     };
-    let queues = snapshot.listeners.iter().filter_map(|(ends, listener)| queue(*ends, listener, filter, now));
-    // Before connections, whose roles may depend on them.
+    let queues = snapshot.listeners.iter().filter_map(|(tuple, listener)| queue(*tuple, listener, filter, now));
+    // Listeners come before connections, whose roles may depend on them.
     listeners.into_iter().map(listener).chain(events).chain(queues).collect()
 }
 
-/// How full the queue of the listener is that a SYN between these ends would come to.
-fn queue(Ends { local, remote }: Ends, listener: &Socket, filter: &Filter, now: BootTime) -> Option<Event> {
-    // As other hints are chosen, so that a recording says the same under the same filter.
-    let matches = filter.matches((local.addr, local.port), (remote.addr, remote.port), Orientation::LocalIsFirst);
+/// The accept queue of the listener for a connection, as a hint for that connection.
+fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Filter, now: BootTime) -> Option<Event> {
+    // Filtered like other hints, so that a recording read with the same filter shows the same.
+    let matches = filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst);
     let queue = listener.queue.filter(|_| matches)?;
     Some(Event::Hint(Hint {
         at: now,
@@ -147,13 +148,13 @@ fn queue(Ends { local, remote }: Ends, listener: &Socket, filter: &Filter, now: 
     }))
 }
 
-/// Whether connections that the listener accepts may match. Where a client's port is asked for, the listener's is not known.
+/// Returns whether connections to a listener at `local` may match the filter.
 fn can_accept(filter: &Filter, local: Endpoint) -> bool {
     let has = |ports: &Option<PortSet>| ports.as_ref().is_none_or(|ports| ports.contains(local.port));
     has(&filter.ports) && has(&filter.local_ports)
 }
 
-/// The process, where it is the only one.
+/// The process that owns a socket, if it is the only one.
 fn only(owners: &[Owner]) -> Option<Process> {
     let (first, rest) = owners.split_first()?;
     rest.iter().all(|owner| owner.pid == first.pid).then_some(Process { pid: first.pid, comm: first.comm })
@@ -224,7 +225,7 @@ mod tests {
     fn a_queue_is_told_for_each_connection_that_waits_for_it() {
         let queue = AcceptQueue { length: 2, limit: 1 };
         let listener = Socket { queue: Some(queue), ..owned(TcpState::Listen, 80, 0, &[]).socket };
-        let asked = [5, 6].map(|port| (Ends { local: at(80), remote: at(port) }, listener));
+        let asked = [5, 6].map(|port| (FourTuple { local: at(80), remote: at(port) }, listener));
         let snapshot = Snapshot { began: BootTime(1), sockets: Vec::new(), listeners: asked.to_vec(), hidden: false };
         let told = |filter: &Filter| -> Vec<_> {
             let hint = |event: &Event| match event {

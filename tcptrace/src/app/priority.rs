@@ -1,16 +1,16 @@
-//! Being run in time.
+//! Raises the scheduling priority so that the ring is drained in time.
 
 use log::debug;
 use rustix::process::setpriority_process;
 
-/// Where every processor is busy, a tracer with the same priority as what it traces gets too little time to keep up, and loses
-/// what it does not get to. A higher one lets it have what it needs, which is little, when it needs it.
+/// The priority (nice(1)) of the thread that drains the ring. If all processors are busy, a tracer with the same priority as
+/// the traced processes gets too little time to keep up, and loses records. It needs little time, but needs it soon.
 const NICE: i32 = -10;
 
-/// Raises the priority of this thread: the one that takes records from the ring. Those that write, or look for processes,
-/// keep theirs. Without the right to do that (CAP_SYS_NICE) everything stays as it is.
+/// Raises the priority of the calling thread, which drains the ring; threads that exist already keep theirs. Without
+/// CAP_SYS_NICE nothing changes.
 pub(super) fn raise() {
     if let Err(error) = setpriority_process(None, NICE) {
-        debug!("the priority cannot be raised: {error}");
+        debug!("cannot raise the scheduling priority: {error}");
     }
 }

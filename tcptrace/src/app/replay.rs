@@ -1,4 +1,4 @@
-//! Reading what was captured or recorded: the same records as live, without a kernel.
+//! Reads captures and recordings, and writes the same records as a live trace.
 
 mod capture;
 mod event_filter;
@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use self::progress::Progress;
-use super::FLUSH;
+use super::FLUSH_TIMEOUT;
 use crate::{
     cli::{Options, Verbosity},
     pipeline::Pipeline,
@@ -30,21 +30,21 @@ use tcptrace_core::{
     text::Escaped,
 };
 
-/// How long readers of the output may take: there is no hurry as there is live.
-const PATIENCE: Duration = Duration::from_secs(3600);
+/// Time that readers of the output have to take what is left, at the end of a file.
+const PATIENT_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Events between two looks at whether anybody reads the output still.
-const LOOK: u64 = 1024;
+/// Number of events after which to check whether the output has a reader.
+const OUTPUT_CHECK_INTERVAL: u64 = 1024;
 
 /// Reads a capture or a recording to its end.
 ///
 /// # Errors
-/// When it cannot be read, or not to its end: then everything before is printed first.
+/// When it cannot be read, or not to its end; in that case all records before the error are written first.
 pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
     reduce_to_opening()?;
     let source = Source::open(path)?;
-    source.spare(options.write.as_deref())?;
-    // Anybody may have made what is read.
+    source.check_is_not(options.write.as_deref())?;
+    // The file may come from anybody, so rights are dropped before it is parsed.
     if options.write.is_none() {
         reduce(Duty::Replay);
     }
@@ -60,13 +60,13 @@ pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
     }
 }
 
-/// What is read.
+/// The file to read.
 #[derive(Debug)]
 struct Source {
-    /// What it is called, escaped.
+    /// The path, escaped, or `stdin`.
     name: String,
     file: File,
-    /// Bytes, where that is known.
+    /// Size in bytes, if it is a regular file.
     size: Option<u64>,
 }
 
@@ -82,8 +82,8 @@ impl Source {
         Ok(Self { name, file, size })
     }
 
-    /// The file of `--write` is emptied before anything is read.
-    fn spare(&self, written: Option<&Path>) -> Result<()> {
+    /// Checks that this is not the file of `--write`, which is emptied before anything is read.
+    fn check_is_not(&self, written: Option<&Path>) -> Result<()> {
         let Some(written) = written.and_then(|path| path.metadata().ok()).filter(Metadata::is_file) else {
             return Ok(());
         };
@@ -95,30 +95,31 @@ impl Source {
     }
 }
 
-/// A read that goes on.
+/// The state of reading a file.
 #[derive(Debug)]
 struct Replay<'a> {
     options: &'a Options,
     name: String,
     progress: Progress,
     pipeline: Pipeline,
-    /// The first event of this run, and the latest.
+    /// Times of the first and of the latest event of this run.
     times: Option<(BootTime, BootTime)>,
-    /// Connections that ended in runs before this one.
+    /// Number of connections that ended in earlier runs of a recording.
     ended: u64,
     events: u64,
 }
 
 impl<'a> Replay<'a> {
     fn new(options: &'a Options, name: String, progress: Progress, pipeline: Pipeline) -> Self {
-        // By now the file of `--write` is open too.
+        // By now the file of `--write` is open.
         if options.write.is_some() {
             reduce(Duty::Replay);
         }
         Self { options, name, progress, pipeline, times: None, ended: 0, events: 0 }
     }
 
-    /// Takes an event that passed an interface; breaks off when that was enough.
+    /// Handles an event, of a segment that passed `interface`. Breaks if `--duration` or `--count` is reached, or the output
+    /// has no reader any more.
     fn take(&mut self, event: &Event, interface: Option<&str>) -> ControlFlow<()> {
         let at = event.at();
         let (first, last) = self.times.map_or((at, at), |(first, last)| (first, last.max(at)));
@@ -131,14 +132,15 @@ impl<'a> Replay<'a> {
             self.pipeline.replay(event);
         }
         self.events += 1;
-        let enough = self.options.count.is_some_and(|most| self.ended + self.pipeline.totals().ended >= most.get());
-        if enough || (self.events.is_multiple_of(LOOK) && self.pipeline.output.is_over()) {
+        let enough = self.options.count.is_some_and(|limit| self.ended + self.pipeline.totals().ended >= limit.get());
+        if enough || (self.events.is_multiple_of(OUTPUT_CHECK_INTERVAL) && self.pipeline.output.is_over()) {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     }
 
-    /// So many bytes have been read. Where more has to be waited for, what has been written need not.
+    /// Updates the progress: `bytes` have been read in all. If the input is dry and more must be waited for, what has been
+    /// rendered is handed to the sinks.
     fn has_read(&mut self, bytes: u64, dry: bool) {
         self.progress.has_read(bytes);
         if dry {
@@ -146,15 +148,16 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The time of the last event.
+    /// The latest time of an event in this run.
     fn last(&self) -> BootTime {
         self.times.map_or(BootTime::default(), |(_, last)| last)
     }
 
-    /// Everything has been written; whether it came well.
+    /// Writes what is left and returns the exit status. `outcome` is that of reading.
     fn finish(self, outcome: Result<()>) -> Result<ExitCode> {
-        let fine = self.pipeline.output.finish(if outcome.is_ok() { PATIENCE } else { FLUSH });
+        let timeout = if outcome.is_ok() { PATIENT_FLUSH_TIMEOUT } else { FLUSH_TIMEOUT };
+        let complete = self.pipeline.output.finish(timeout);
         outcome?;
-        Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -1,8 +1,8 @@
-//! Being run as a service: what systemd, or whoever speaks its protocol (sd_notify(3)), is told of the trace.
+//! Reports the state of the trace to systemd, or another service manager that speaks its protocol (sd_notify(3)).
 //!
-//! Without `NOTIFY_SOCKET` nobody is told anything. The socket is connected once, before the thread gives up its rights: in
-//! a Landlock domain it could not connect to an abstract address any more. What it sends, it sends from the loop, so that a
-//! loop that is stuck sends nothing, and at ticks that are there anyway.
+//! Without `NOTIFY_SOCKET` nothing is sent. The socket is connected once, before the thread drops its rights: in a Landlock
+//! domain it could no longer connect to an abstract address. Messages are sent from the main loop, so that a stuck loop sends
+//! none and the watchdog notices.
 
 use std::{
     env,
@@ -26,125 +26,126 @@ use super::TICK;
 use crate::sink::Reopening;
 use tcptrace_core::text::Escaped;
 
-/// Names the socket of the service manager.
-const SOCKET: &str = "NOTIFY_SOCKET";
+/// The environment variable that names the socket of the service manager.
+const SOCKET_VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// How long a manager that does not read may hold up the loop, each time. Meanwhile the ring holds what happens.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Longest time that a service manager that does not read may block the main loop per message. The ring holds the events
+/// meanwhile.
+const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How often the status may change.
-const STATUS: Duration = Duration::from_secs(5);
+/// Shortest time between two changes of the status.
+const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Bytes of what is traced that the status shows: systemd takes no message of more than 4096, and a host of containers has
-/// hundreds of interfaces.
-const SHOWN: usize = 1024;
+/// Most bytes of the trace's scope in the status: systemd accepts messages of at most 4096 bytes, and a container host may
+/// have hundreds of interfaces.
+const MAX_SCOPE_BYTES: usize = 1024;
 
-/// The service that the trace is run as, if it is.
+/// The service manager that runs the trace, if there is one.
 #[derive(Debug)]
-pub(super) struct Service {
-    manager: Option<Manager>,
-    /// The file is being opened again.
+pub(super) struct ServiceManager {
+    connection: Option<Connection>,
+    /// Resolves when the file of `--write` has been reopened.
     reopening: Option<Reopening>,
 }
 
-/// A service manager that listens.
+/// The connection to a service manager.
 #[derive(Debug)]
-struct Manager {
+struct Connection {
     socket: UnixDatagram,
-    /// A failure has been told.
+    /// A failure to send has been logged.
     failed: bool,
-    /// When it has to hear next that the loop goes on, and how much later after that.
+    /// Time of the next keep-alive message, and the interval after that.
     watchdog: Option<(Instant, Duration)>,
-    /// The status that it knows, and when it may be told another.
+    /// The last status sent, and the time from which another may be sent.
     status: (String, Instant),
 }
 
-impl Service {
-    /// Connects to the service manager that the environment names.
+impl ServiceManager {
+    /// Connects to the service manager that the environment names. A failure is logged.
     pub(super) fn from_environment(now: Instant) -> Self {
-        let manager = env::var_os(SOCKET).filter(|name| !name.is_empty()).and_then(|name| {
+        let connection = env::var_os(SOCKET_VARIABLE).filter(|name| !name.is_empty()).and_then(|name| {
             let socket = connect(&name).map_err(|error| {
                 let name = Escaped(name.as_bytes());
-                warn!("the service manager is told nothing, since {SOCKET}={name} cannot be used: {error}");
+                warn!("cannot connect to the service manager at {SOCKET_VARIABLE}={name}: {error}");
             });
             let watchdog = sd_notify::watchdog_enabled().map(|limit| (now, interval(limit)));
-            Some(Manager { socket: socket.ok()?, failed: false, watchdog, status: (String::new(), now) })
+            Some(Connection { socket: socket.ok()?, failed: false, watchdog, status: (String::new(), now) })
         });
-        Self { manager, reopening: None }
+        Self { connection, reopening: None }
     }
 
-    /// Everything is attached.
+    /// Reports that everything is attached.
     pub(super) fn ready(&mut self, now: Instant, status: String) {
-        if let Some(manager) = &mut self.manager {
-            manager.notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
-            manager.status = (status, now + STATUS);
+        if let Some(connection) = &mut self.connection {
+            connection.notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+            connection.status = (status, now + STATUS_INTERVAL);
         }
     }
 
-    /// The file has been asked to be opened again, which its writer does behind all that it has to write before.
+    /// Reports that the file of `--write` is being reopened; `reopening` resolves when that is done.
     pub(super) fn reloading(&mut self, reopening: Option<Reopening>) {
-        if let Some(manager) = &mut self.manager {
-            // Since systemd 253 it takes the time too, where it waits for the end of this (Type=notify-reload).
+        if let Some(connection) = &mut self.connection {
+            // Since systemd 253, Type=notify-reload waits for the end of the reload and needs the time as well.
             let states = [Some(NotifyState::Reloading), NotifyState::monotonic_usec_now().ok()];
-            manager.notify(&states.into_iter().flatten().collect::<Vec<_>>());
+            connection.notify(&states.into_iter().flatten().collect::<Vec<_>>());
             self.reopening = reopening;
         }
     }
 
-    /// Waits until that is done, the last of several, and tells it. A file that cannot be opened is told by others, and
-    /// there is nothing more to wait for.
+    /// Waits until the latest reopening is done, and reports it. If it has failed, the sink logs that, and the reload counts as
+    /// done.
     pub(super) async fn reloaded(&mut self) {
         match &mut self.reopening {
             Some(reopening) => drop(reopening.await),
             None => std::future::pending().await,
         }
         self.reopening = None;
-        if let Some(manager) = &mut self.manager {
-            manager.notify(&[NotifyState::Ready]);
+        if let Some(connection) = &mut self.connection {
+            connection.notify(&[NotifyState::Ready]);
         }
     }
 
-    /// The loop goes on, which is told as often as the manager wants it, and the status where it has changed.
+    /// Sends a keep-alive message if one is due, and the status if it has changed.
     pub(super) fn tick(&mut self, now: Instant, status: impl FnOnce() -> String) {
-        let Some(manager) = &mut self.manager else { return };
-        if let Some((due, interval)) = &mut manager.watchdog
+        let Some(connection) = &mut self.connection else { return };
+        if let Some((due, interval)) = &mut connection.watchdog
             && now >= *due
         {
             *due = now + *interval;
-            manager.notify(&[NotifyState::Watchdog]);
+            connection.notify(&[NotifyState::Watchdog]);
         }
-        if now >= manager.status.1 {
+        if now >= connection.status.1 {
             let status = status();
-            if status != manager.status.0 {
-                manager.notify(&[NotifyState::Status(&status)]);
+            if status != connection.status.0 {
+                connection.notify(&[NotifyState::Status(&status)]);
             }
-            manager.status = (status, now + STATUS);
+            connection.status = (status, now + STATUS_INTERVAL);
         }
     }
 
-    /// It begins to end.
+    /// Reports that the trace is ending.
     pub(super) fn stopping(&mut self) {
-        if let Some(manager) = &mut self.manager {
-            manager.notify(&[NotifyState::Stopping]);
+        if let Some(connection) = &mut self.connection {
+            connection.notify(&[NotifyState::Stopping]);
         }
     }
 }
 
-impl Manager {
-    /// Sends a message of these lines. The first time that fails is worth a warning.
+impl Connection {
+    /// Sends a message. Only the first failure is logged as a warning.
     fn notify(&mut self, states: &[NotifyState<'_>]) {
         let lines: Vec<_> = states.iter().map(NotifyState::to_string).collect();
         if let Err(error) = self.send(lines.join("\n").as_bytes()) {
             let level = if self.failed { Level::Debug } else { Level::Warn };
             self.failed = true;
-            log!(level, "the service manager cannot be told {}: {error}", lines.join(", "));
+            log!(level, "cannot send {} to the service manager: {error}", lines.join(", "));
         }
     }
 
     fn send(&self, message: &[u8]) -> io::Result<()> {
         loop {
             match self.socket.send(message) {
-                // With a time-out the kernel does not go on by itself after a signal, or where it has been frozen.
+                // With a timeout the kernel does not restart the call after a signal or a freeze (signal(7)).
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 sent => return sent.map(drop),
             }
@@ -155,12 +156,12 @@ impl Manager {
 fn connect(name: &OsStr) -> io::Result<UnixDatagram> {
     let address = address(name)?;
     let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     socket.connect_addr(&address)?;
     Ok(socket)
 }
 
-/// An absolute path, or `@` and an abstract name.
+/// Parses a socket address: an absolute path, or `@` followed by an abstract name.
 fn address(name: &OsStr) -> io::Result<SocketAddr> {
     match name.as_bytes() {
         [b'@', name @ ..] if !name.is_empty() => SocketAddr::from_abstract_name(name),
@@ -169,17 +170,18 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
     }
 }
 
-/// How often the watchdog is told, which expects to be within `limit`: twice in that time, as far as ticks allow.
+/// The interval of keep-alive messages for a watchdog that expects one within `limit`: two in that time, as far as ticks
+/// allow.
 fn interval(limit: Duration) -> Duration {
     if limit < 2 * TICK {
-        warn!("a watchdog that waits for {limit:?} may bite by mistake: at least {:?} is right", 2 * TICK);
+        warn!("a watchdog timeout of {limit:?} is too short: set it to at least {:?}", 2 * TICK);
     }
     (limit / 2).saturating_sub(TICK)
 }
 
-/// What is traced, and how far it has come, in no more words than fit into a message.
+/// The status text: the scope, shortened to [`MAX_SCOPE_BYTES`], and the counts.
 pub(super) fn status(scope: &str, counts: &str) -> String {
-    let shown = scope.get(..scope.floor_char_boundary(SHOWN)).unwrap_or_default();
+    let shown = scope.get(..scope.floor_char_boundary(MAX_SCOPE_BYTES)).unwrap_or_default();
     let cut = if shown.len() < scope.len() { "…" } else { "" };
     format!("{shown}{cut}; {counts}")
 }
@@ -210,8 +212,8 @@ mod tests {
     #[test]
     fn a_status_fits_into_a_message() {
         assert_eq!(status("tracing on lo; filter: everything", "counts"), "tracing on lo; filter: everything; counts");
-        let status = status(&"é".repeat(SHOWN), "counts");
-        assert_eq!(status.len(), SHOWN + "…; counts".len());
+        let status = status(&"é".repeat(MAX_SCOPE_BYTES), "counts");
+        assert_eq!(status.len(), MAX_SCOPE_BYTES + "…; counts".len());
         assert!(status.ends_with("é…; counts"));
     }
 }

@@ -1,19 +1,19 @@
-//! Signals that end the trace, or open its file again.
+//! The signals that end the trace or reopen its file.
 
 use std::io;
 
 use tokio::signal::unix::{self, SignalKind, signal};
 
-/// What a signal asks for.
+/// A signal, by its meaning.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Signal {
-    /// SIGINT or SIGTERM: to end.
-    End,
-    /// SIGHUP: to open the file again, which has been moved away.
+    /// SIGINT or SIGTERM: end the trace.
+    Terminate,
+    /// SIGHUP: reopen the file of `--write`, or end the trace if there is none.
     HangUp,
 }
 
-/// The signals that are handled.
+/// The handlers of the signals.
 #[derive(Debug)]
 pub(super) struct Signals {
     interrupt: unix::Signal,
@@ -22,7 +22,10 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Handles them from now on.
+    /// Installs the handlers.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -31,12 +34,12 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> Signal {
-        // `None` would mean that the runtime ends, and so does this.
+        // `recv` returns `None` only if the runtime shuts down.
         tokio::select! {
-            _ = self.interrupt.recv() => Signal::End,
-            _ = self.terminate.recv() => Signal::End,
+            _ = self.interrupt.recv() => Signal::Terminate,
+            _ = self.terminate.recv() => Signal::Terminate,
             _ = self.hang_up.recv() => Signal::HangUp,
         }
     }

@@ -1,4 +1,4 @@
-//! From options to a running trace.
+//! Sets up a trace from the options, and attaches it to interfaces.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -7,15 +7,16 @@ use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
-use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch};
+use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format};
 use crate::{
     bpf::{
-        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Messages, Object, Pending, Ring, tc::stale_filters,
+        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring, SkipCounters,
+        Skipped, tc::stale_filters,
     },
+    causes::with_causes,
     cli::{Attach, Options, Segments, Verbosity},
     host_clock,
     interfaces::{Interface, Interfaces},
-    output::Output,
     pipeline::Pipeline,
     preflight,
     privileges::{Duty, as_caller, reduce},
@@ -23,7 +24,7 @@ use crate::{
 };
 use tcptrace_core::{SCHEMA, describe::Describer, event::BootTime, output_record::StartOutput, text::Escaped};
 
-/// A trace that runs.
+/// A trace: the loaded programs, their attachments, and the pipeline that takes their records.
 #[derive(Debug)]
 pub(super) struct Trace {
     pub(super) pipeline: Pipeline,
@@ -32,21 +33,22 @@ pub(super) struct Trace {
     pub(super) hints: Hints,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
+    pub(super) skips: SkipCounters,
     pub(super) pending: Pending,
     pub(super) interfaces: Interfaces,
-    pub(super) messages: Option<Messages>,
+    pub(super) program_log: Option<ProgramLog>,
     pub(super) owners: OwnerSearch,
     /// Inode number of the network namespace that is traced.
     netns: u32,
-    /// When it was made.
+    /// Time when the output was opened.
     began: BootTime,
-    /// Names given with `--interface`; none for all that are up.
+    /// Names given with `--interface`; empty for all interfaces that are up.
     wanted: Vec<String>,
     segments: Segments,
     filter: String,
-    /// Somebody waits at a terminal, and is told what passes if nothing shows.
+    /// Somebody may be watching a terminal, and is told why if no event comes.
     watched: bool,
-    /// What had passed the interfaces when everything was attached, if so.
+    /// The packet counters of the interfaces when everything was attached, if `watched`.
     passed: Passed,
 }
 
@@ -55,8 +57,8 @@ impl Trace {
     pub(super) async fn prepare(options: &Options) -> Result<Self> {
         let segments = options.segments != Segments::None;
         preflight::check(segments)?;
-        let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
-        let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
+        let interfaces = Interfaces::follow().context("cannot follow interfaces through netlink")?;
+        let present = interfaces.list().await.context("cannot list the interfaces of this host")?;
         let wanted = options.filter.interfaces.clone();
         let netns = own_netns()?;
         let mut object = Object::load(&LoadSettings {
@@ -73,7 +75,7 @@ impl Trace {
             verbose: options.verbosity >= Verbosity::Verbose,
         })?;
         if !object.btf && !wanted.is_empty() {
-            warn!("without BTF a socket's interface is not known: --interface applies to segments alone");
+            warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
         let mode = match options.attach {
             Attach::Auto => AttachMode::Auto,
@@ -82,13 +84,14 @@ impl Trace {
         };
         let attachments = if segments { Attachments::load(&mut object, mode)? } else { Attachments::none() };
         let ring = object.take_ring()?;
-        let messages = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
+        let program_log = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
         let kernel_threads = (!object.btf).then(KernelThreads::default);
         let losses = object.take_loss_counters()?;
+        let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
-        // Last, since it empties a file that may be there: only when nothing else can go wrong.
-        let output = as_caller(|| Output::open(options))??;
+        // Opened last, because this empties the file of `--write`: by now nothing else can fail.
+        let output = as_caller(|| stdout_format::open(options))??;
         let describer = Describer::live(host_clock::wall_clock());
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
@@ -104,9 +107,10 @@ impl Trace {
             hints: Hints::default(),
             ring,
             losses,
+            skips,
             pending,
             interfaces,
-            messages,
+            program_log,
             owners,
             netns,
             began,
@@ -118,21 +122,21 @@ impl Trace {
         })
     }
 
-    /// Attaches, gives up the rights that only that took, and says so.
+    /// Attaches all programs, drops the rights that only this needed, and says that the trace has begun.
     pub(super) async fn attach(&mut self) -> Result<()> {
-        // Interfaces first: a connection whose SYN_SENT is seen shall have its SYN seen too.
-        let present = self.interfaces.list().await.context("the interfaces of this host cannot be listed")?;
+        // Interfaces before states: if a connection's SYN_SENT is seen, its SYN must be seen too.
+        let present = self.interfaces.list().await.context("cannot list the interfaces of this host")?;
         if self.segments != Segments::None {
-            clean(&self.interfaces, &present).await;
+            remove_stale_filters(&self.interfaces, &present).await;
         }
         for interface in &present {
-            self.meet(interface).await;
+            self.attach_interface(interface).await;
         }
         if self.segments != Segments::None
             && self.attachments.names().is_empty()
             && present.iter().any(|interface| interface.up)
         {
-            bail!("no interface could be attached to; run with -v for what the kernel said");
+            bail!("cannot attach to any interface; run with -v for the kernel's errors");
         }
         let (hints, programs) = Hints::attach(&mut self.object);
         self.hints = hints;
@@ -143,14 +147,14 @@ impl Trace {
         }
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
-        // Nothing waits for the answer.
+        // The result comes later, as an event.
         self.pipeline.want_owners();
-        self.owners.list();
+        self.owners.request_all();
         Ok(())
     }
 
-    /// An interface is there: attach to it if it is wanted.
-    pub(super) async fn meet(&mut self, interface: &Interface) {
+    /// Attaches to an interface that exists, if it is to be traced and that has not been done. A failure is logged.
+    pub(super) async fn attach_interface(&mut self, interface: &Interface) {
         self.pipeline.describer.name_interface(interface.index, &interface.name);
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
         if !wanted {
@@ -159,28 +163,32 @@ impl Trace {
         if !self.wanted.is_empty()
             && let Err(error) = self.object.add_interface(interface.index)
         {
-            warn!("{error}");
+            warn!("{}", with_causes(&error));
         }
         if self.segments != Segments::None
             && let Err(error) = self.attachments.attach(&mut self.object, self.interfaces.netlink(), interface).await
         {
-            warn!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes()));
+            warn!("segments on {} are not seen: {}", Escaped(interface.name.as_bytes()), with_causes(&error));
         }
     }
 
-    /// Somebody may have removed the filters of an interface, with their qdisc or without it.
-    pub(super) async fn hang_again(&mut self, index: u32, qdisc: bool) {
+    /// Attaches the filters of an interface again if somebody has removed them. `qdisc` says that their qdisc may have been
+    /// removed too.
+    pub(super) async fn restore_filters(&mut self, index: u32, qdisc: bool) {
         let netlink = self.interfaces.netlink();
-        let Some((name, hung)) = self.attachments.hang_again(&self.object, netlink, index, qdisc).await else { return };
+        let restored = self.attachments.restore_filters(&self.object, netlink, index, qdisc).await;
+        let Some((name, restored)) = restored else { return };
         let name = Escaped(name.as_bytes());
-        match hung {
-            Ok(()) => warn!("{name} lost its clsact filters; attached again, what passed meanwhile was not seen"),
-            Err(error) => warn!("{name} lost its clsact filters, segments on it are not seen any more: {error}"),
+        match restored {
+            Ok(()) => warn!("{name} lost its clsact filters; attached again, segments in between were not seen"),
+            Err(error) => {
+                warn!("{name} lost its clsact filters, segments on it are not seen any more: {}", with_causes(&error));
+            }
         }
     }
 
-    /// What is traced, from now on.
-    pub(super) fn start_entry(&self) -> StartOutput {
+    /// The start record: what is traced from now on.
+    pub(super) fn start_record(&self) -> StartOutput {
         let host = uname();
         StartOutput {
             stamp: self.pipeline.describer.stamp(host_clock::now()),
@@ -196,7 +204,7 @@ impl Trace {
         }
     }
 
-    /// What is traced, in words.
+    /// The interfaces and the filter of the trace, in words.
     pub(super) fn scope(&self) -> String {
         let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
         let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
@@ -204,46 +212,53 @@ impl Trace {
         format!("tracing {on}; filter: {filter}")
     }
 
-    /// Tells whoever waits why nothing shows, as far as that can be known.
+    /// Tells a user who waits at a terminal what is traced, and how many packets have passed the interfaces meanwhile.
     pub(super) async fn explain_silence(&self) {
         let scope = self.scope();
         match self.interfaces.list().await {
             Ok(interfaces) => {
                 let passed = Passed::of(&interfaces).since(&self.passed);
-                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}");
+                let skipped = self.skipped().map(|skipped| format!("; skipped: {skipped}")).unwrap_or_default();
+                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}{skipped}");
             }
-            Err(error) => debug!("nothing yet: {scope}; interfaces cannot be asked for their packets: {error}"),
+            Err(error) => debug!("nothing yet: {scope}; cannot read the packet counters of interfaces: {error}"),
         }
     }
 
-    /// Begins the output, and tells whoever waits for it that everything is attached.
+    /// What the programs have skipped so far; none where that is nothing, or cannot be read.
+    pub(super) fn skipped(&self) -> Option<Skipped> {
+        let skipped = self.skips.read().inspect_err(|error| debug!("the counters of what was skipped: {error}"));
+        skipped.ok().filter(|skipped| !skipped.is_empty())
+    }
+
+    /// Says on stderr that everything is attached, and writes the start record.
     fn announce(&mut self) {
         eprintln!("tcptrace: {}", self.scope());
-        self.pipeline.start(self.start_entry());
+        self.pipeline.start(self.start_record());
         self.pipeline.flush();
-        debug!("{} bytes of memory hold events on their way", self.ring.size());
+        debug!("the ring buffer has {} bytes", self.ring.size());
     }
 }
 
-/// Removes what tracers that were killed have left behind, and says so.
-async fn clean(interfaces: &Interfaces, present: &[Interface]) {
+/// Removes filters that killed tracers have left behind, and logs that.
+async fn remove_stale_filters(interfaces: &Interfaces, present: &[Interface]) {
     let cleaned = stale_filters::clean(interfaces.netlink(), present).await;
     if let Some(removed) = cleaned.removed_text() {
-        warn!("removed what a tcptrace that was killed had left behind: {removed}");
+        warn!("removed filters that a killed tcptrace had left behind: {removed}");
     }
     for (interface, error) in cleaned.failed {
-        warn!("what may be left of a killed tcptrace on {interface} stays: {error}");
+        warn!("cannot remove filters that a killed tcptrace may have left on {interface}: {error}");
     }
 }
 
-/// Inode number of this process's network namespace.
+/// The inode number of this process's network namespace.
 pub(super) fn own_netns() -> Result<u32> {
     let link = "/proc/self/ns/net";
-    let inode = std::fs::metadata(link).with_context(|| format!("{link} cannot be read; is /proc mounted?"))?.ino();
+    let inode = std::fs::metadata(link).with_context(|| format!("cannot read {link}; is /proc mounted?"))?.ino();
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
 }
 
-/// The indices of the interfaces named.
+/// The indices of the interfaces with these names.
 fn indices(wanted: &[String], present: &[Interface]) -> Result<Vec<u32>> {
     let index = |name: &String| {
         present.iter().find(|interface| interface.name == *name).map(|interface| interface.index).ok_or_else(|| {

@@ -4,47 +4,51 @@ use std::io;
 
 use log::debug;
 
-/// Why tracing could not begin.
+/// Why tracing could not begin. Causes are sources and not part of the text: [`with_causes`](crate::causes::with_causes) shows them all, each once.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The object as a whole.
-    #[error("the kernel refused the tracer's maps: {0}; `ulimit -l unlimited` helps on kernels before 5.11")]
-    Object(aya::EbpfError),
+    #[error("the kernel refused the tracer's maps; `ulimit -l unlimited` helps on kernels before 5.11")]
+    Object(#[source] io::Error),
     /// One program.
-    #[error("the kernel refused the program {program}: {cause}; run with -v for what its verifier said")]
+    #[error("the kernel refused the program {program}; run with -v for its verifier's words")]
     Program {
         /// Its name.
         program: &'static str,
         /// What the kernel said.
+        #[source]
         cause: io::Error,
     },
     /// An interface.
-    #[error("the kernel attaches nothing to it by {way}: {cause}")]
+    #[error("the kernel attaches nothing to it by {way}")]
     Attach {
         /// TCX, or clsact with what that needs.
         way: &'static str,
         /// What the kernel said.
+        #[source]
         cause: io::Error,
     },
     /// Neither of the two ways to see state changes works.
     #[error("state changes cannot be traced: {raw}, and as for the tracepoint instead, {tracepoint}")]
     NoStates {
-        /// Why not by the raw tracepoint.
+        /// Why not by the raw tracepoint, with all causes.
         raw: String,
-        /// Why not by the tracepoint.
+        /// Why not by the tracepoint, with all causes.
         tracepoint: String,
     },
     /// A map of the object.
-    #[error("the map {map} cannot be used: {cause}")]
+    #[error("the map {map} cannot be used")]
     Map {
         /// Its name.
         map: &'static str,
         /// Why.
+        #[source]
         cause: io::Error,
     },
 }
 
-/// What the kernel said about a program: the innermost error in one line, and the verifier's words at debug level only.
+/// What the kernel said about a program or a map: the innermost error in one line. The whole of it, with the verifier's words,
+/// is for the log at debug level.
 pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
     debug!("{error}");
     let mut innermost = error;
@@ -58,4 +62,27 @@ pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
 /// The object does not hold what it should: it was not built from this source.
 pub(super) fn missing() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "it is not in the object file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causes::with_causes;
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let cause = || io::Error::other("no memory");
+        let map = LoadError::Map { map: "LOST", cause: cause() };
+        assert_eq!(with_causes(&map), "the map LOST cannot be used: no memory");
+        assert_eq!(format!("{:#}", anyhow::Error::from(map)), "the map LOST cannot be used: no memory");
+        for error in [
+            LoadError::Object(cause()),
+            LoadError::Program { program: "set_state", cause: cause() },
+            LoadError::Attach { way: "TCX", cause: cause() },
+        ] {
+            let told = with_causes(&error);
+            assert_eq!(told.matches("no memory").count(), 1, "{told}");
+            assert!(told.ends_with(": no memory"), "{told}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::{
     },
     object::Object,
 };
+use crate::causes::with_causes;
 use tcptrace_core::event::reset_reason::ResetReasons;
 
 /// The tracepoints, as the kernel names them.
@@ -24,12 +25,14 @@ const RETRANSMIT_SYNACK: &str = "tcp_retransmit_synack";
 pub(super) struct Available {
     /// Programs with their tracepoints.
     pub(super) programs: Vec<(&'static str, &'static str)>,
+    /// The tracepoint of resets has the reason as an argument.
+    pub(super) tells_reset_reason: bool,
     /// What the numbers of reasons mean.
     pub(super) reasons: ResetReasons,
 }
 
 impl Available {
-    /// Asks the kernel's types.
+    /// Asks the kernel's types. Returns what the programs need to know of them too, if there can be any hints.
     pub(super) fn of(types: &KernelTypes) -> (Self, Option<HintLayout>) {
         let expected = |tracepoint, arguments: &[&str]| {
             let found = types.arguments(tracepoint)?;
@@ -39,7 +42,8 @@ impl Available {
         let reset = told(expected(SEND_RESET, &["sock", "sk_buff"]));
         let synack = told(expected(RETRANSMIT_SYNACK, &["sock", "request_sock"]));
         let reason = reset.as_ref().and_then(|arguments| arguments.get(2)).filter(|name| *name == "sk_rst_reason");
-        let Some(layout) = told(types.hint_layout(reason.is_some())) else { return (Self::default(), None) };
+        let Some(layout) = told(types.hint_layout()) else { return (Self::default(), None) };
+        let tells_reset_reason = reason.is_some();
         let mut reasons = ResetReasons::default();
         if let Some(name) = reason {
             let members = types.enumerators(name);
@@ -47,13 +51,13 @@ impl Available {
         }
         let reset = reset.map(|_| (names::SEND_RESET, SEND_RESET));
         let synack = synack.map(|_| (names::RETRANSMIT_SYNACK, RETRANSMIT_SYNACK));
-        (Self { programs: reset.into_iter().chain(synack).collect(), reasons }, Some(layout))
+        (Self { programs: reset.into_iter().chain(synack).collect(), tells_reset_reason, reasons }, Some(layout))
     }
 }
 
 /// What was found; why not otherwise is for the log.
 fn told<T>(found: Result<T, BtfError>) -> Option<T> {
-    found.inspect_err(|error| info!("hints are left out: {error}")).ok()
+    found.inspect_err(|error| info!("hints are left out: {}", with_causes(error))).ok()
 }
 
 /// The programs that are attached: dropping them detaches.

@@ -4,7 +4,7 @@ use std::{hash::BuildHasher as _, io};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
@@ -20,9 +20,13 @@ use super::{
         tracefs::with_tracefs,
         tracepoint_format::{self, CATEGORY, NAME},
     },
-    maps::{filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring},
-    program_log::Messages,
+    maps::{
+        filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring,
+        skip_counters::SkipCounters,
+    },
+    program_log::ProgramLog,
 };
+use crate::causes::with_causes;
 use tcptrace_core::{event::reset_reason::ResetReasons, filter::Filter};
 
 /// The kernel programs, as the build script compiled them.
@@ -92,7 +96,7 @@ impl Object {
         };
         let mut hints = hint_programs::Available::default();
         let no_btf = if settings.use_btf {
-            use_types(&mut config, &mut hints).err().map(|error| error.to_string())
+            use_types(&mut config, &mut hints).err().map(|error| with_causes(&error))
         } else {
             Some("BTF is not wanted".to_owned())
         };
@@ -179,6 +183,17 @@ impl Object {
         Ok(LossCounters::new(lost))
     }
 
+    /// Takes the counters of what was skipped.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn take_skip_counters(&mut self) -> Result<SkipCounters, LoadError> {
+        let unusable = |cause| LoadError::Map { map: names::SKIPPED, cause };
+        let map = self.ebpf.take_map(names::SKIPPED).ok_or_else(|| unusable(missing()))?;
+        let map = PerCpuArray::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
+        SkipCounters::new(map).map_err(unusable)
+    }
+
     /// Takes the map of what waits for its port or its peer.
     ///
     /// # Errors
@@ -190,8 +205,8 @@ impl Object {
     }
 
     /// The programs' own messages, for `-v`.
-    pub fn messages(&mut self) -> Option<Messages> {
-        Messages::of(&mut self.ebpf)
+    pub fn messages(&mut self) -> Option<ProgramLog> {
+        ProgramLog::of(&mut self.ebpf)
     }
 }
 
@@ -200,8 +215,9 @@ fn use_types(config: &mut Config, hints: &mut hint_programs::Available) -> Resul
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
     let (available, layout) = hint_programs::Available::of(&types);
-    *hints = available;
+    config.tells_reset_reason = u32::from(available.tells_reset_reason);
     config.hints = layout.unwrap_or(config.hints);
+    *hints = available;
     Ok(())
 }
 
@@ -224,7 +240,7 @@ fn open(settings: &LoadSettings<'_>, config: &Config) -> Result<Ebpf, LoadError>
         .map_max_entries(names::PENDING, pending)
         .map_max_entries(names::WATCHED, watched)
         .load(OBJECT)
-        .map_err(LoadError::Object)
+        .map_err(|error| LoadError::Object(refusal(&error)))
 }
 
 /// The layout of the tracepoint's record.

@@ -1,4 +1,4 @@
-//! The kernel programs' own messages.
+//! Forwards messages that the kernel programs log.
 
 use std::io;
 
@@ -8,30 +8,30 @@ use log::debug;
 
 use super::maps::readiness::Readiness;
 
-/// Hands what the programs log to this process's logger.
-pub struct Messages {
+/// Forwards messages of the kernel programs to this process's logger.
+pub struct ProgramLog {
     logger: EbpfLogger<&'static dyn log::Log>,
     readiness: Readiness,
 }
 
-impl std::fmt::Debug for Messages {
+impl std::fmt::Debug for ProgramLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Messages").finish_non_exhaustive()
+        f.debug_struct("ProgramLog").finish_non_exhaustive()
     }
 }
 
-impl Messages {
-    /// None where no program that is loaded logs anything.
+impl ProgramLog {
+    /// The log of the loaded programs; none if none of them logs anything.
     pub(super) fn of(ebpf: &mut Ebpf) -> Option<Self> {
-        let logger = EbpfLogger::init(ebpf).map_err(|error| debug!("no messages from the programs: {error}")).ok()?;
+        let logger = EbpfLogger::init(ebpf).map_err(|error| debug!("the programs log no messages: {error}")).ok()?;
         let readiness = Readiness::of(&logger).ok()?;
         Some(Self { logger, readiness })
     }
 
-    /// Waits for messages and logs them.
+    /// Waits for messages and forwards them. Cancel safe.
     ///
     /// # Errors
-    /// When they cannot be waited for.
+    /// When waiting fails.
     pub async fn forward(&mut self) -> io::Result<()> {
         self.readiness.wait().await?;
         self.logger.flush();

@@ -1,6 +1,7 @@
-//! Attaching the TC classifiers to interfaces, and removing what an earlier tracer left there.
+//! Attaches the TC classifiers to interfaces, and removes filters that killed tracers left there.
 
 pub(crate) mod attach;
 pub(crate) mod clsact;
 pub(crate) mod filter_name;
+pub mod interface;
 pub mod stale_filters;

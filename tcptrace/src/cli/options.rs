@@ -1,4 +1,4 @@
-//! What the command line comes to, once the environment is taken into account: plain settings, nothing left to decide.
+//! The settings of a run: the command line with the defaults that depend on the environment filled in.
 
 use std::{
     env,
@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Attach, Cli, Color, Emit, Output, Segments};
+use super::{Attach, Cli, Color, OutputFormat, Segments};
 use tcptrace_core::{
     event::Family,
-    filter::{Filter, HostSet, PortSet, SegmentChoice},
+    filter::{Emit, Filter, HostSet, PortSet, SegmentChoice},
 };
 
-/// How much to say on stderr.
+/// The messages that go to stderr.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Verbosity {
     /// Errors only.
@@ -25,36 +25,36 @@ pub enum Verbosity {
     Normal,
     /// Also what is attached where, and how.
     Verbose,
-    /// Everything.
+    /// All messages, and warnings of the libraries.
     Debug,
 }
 
-/// What the environment has to say about output.
+/// The part of the environment that output depends on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Surroundings {
+pub struct Environment {
     /// `NO_COLOR` is set and not empty.
     pub no_color: bool,
-    /// stdout is a terminal that can do more than plain text.
+    /// stdout is a terminal and `TERM` is not `dumb`.
     pub terminal: bool,
-    /// stdout or stderr is a terminal of any kind, so that somebody may be waiting there.
+    /// stdout or stderr is a terminal of any kind, so that somebody may be watching.
     pub watched: bool,
-    /// The locale's characters are UTF-8.
+    /// The character encoding of the locale is UTF-8.
     pub utf8: bool,
-    /// How wide text should be; none where stdout is a terminal, which may become wider or narrower.
+    /// Width of text in columns; none if stdout is a terminal, whose width may change.
     pub columns: Option<u16>,
 }
 
-/// How wide text is where nothing tells.
-pub const COLUMNS: u16 = 100;
+/// Width of text in columns if neither a terminal nor `COLUMNS` tells.
+pub const DEFAULT_COLUMNS: u16 = 100;
 
-impl Surroundings {
-    /// Asks this process's environment, stdout and stderr.
+impl Environment {
+    /// Reads the environment variables, and what stdout and stderr are.
     pub fn read() -> Self {
         let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self { watched: stdout || stderr, ..Self::of(|name| env::var_os(name), stdout) }
     }
 
-    /// By the environment `variable` reads from, and whether stdout is a terminal.
+    /// The environment whose variables `variable` looks up; `terminal` says that stdout is a terminal.
     fn of(variable: impl Fn(&str) -> Option<OsString>, terminal: bool) -> Self {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         // POSIX: the first of these that is set and not empty decides.
@@ -67,7 +67,7 @@ impl Surroundings {
             utf8: locale.contains("utf-8") || locale.contains("utf8"),
             columns: (!terminal).then(|| {
                 let columns = set("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
-                columns.filter(|&columns| columns > 0).unwrap_or(COLUMNS)
+                columns.filter(|&columns| columns > 0).unwrap_or(DEFAULT_COLUMNS)
             }),
         }
     }
@@ -83,50 +83,50 @@ impl From<Segments> for SegmentChoice {
     }
 }
 
-/// Settings of one run.
+/// The settings of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// What to trace.
+    /// The connections to trace.
     pub filter: Filter,
-    /// Which segments are recorded.
+    /// The segments to show.
     pub segments: Segments,
-    /// How data is written on stdout.
-    pub output: Output,
-    /// Which records go to stdout as JSON.
+    /// Format of the data on stdout.
+    pub output: OutputFormat,
+    /// Types of records that go to stdout as JSON.
     pub emit: Emit,
-    /// The file that gets every record.
+    /// The file that gets every record as JSON lines.
     pub write: Option<PathBuf>,
     /// The capture or recording to read instead of tracing this host; `-` is stdin.
     pub read: Option<PathBuf>,
-    /// In text, sequence numbers are absolute after the handshake too.
+    /// Text shows absolute sequence numbers after the handshake too.
     pub absolute_seq: bool,
     /// Text on stdout is in color.
     pub color: bool,
     /// Text on stdout may use characters beyond ASCII.
     pub unicode: bool,
-    /// How wide text on stdout should be; none to follow its terminal.
+    /// Width of text on stdout in columns; none to follow its terminal.
     pub columns: Option<u16>,
-    /// Stop after this many connections have ended.
+    /// Number of ended connections after which to stop.
     pub count: Option<NonZeroU64>,
-    /// Stop after this time, which is above 0.
+    /// Time after which to stop, above 0.
     pub duration: Option<Duration>,
-    /// Bytes of the ring buffer: a power of two from 2^12 to 2^30.
+    /// Size of the ring buffer in bytes: a power of two from 2^12 to 2^30.
     pub ring_buffer: u32,
-    /// How many connections are remembered at the most.
+    /// Largest number of connections that are remembered.
     pub max_connections: NonZeroU32,
-    /// How much to say on stderr.
+    /// The messages that go to stderr.
     pub verbosity: Verbosity,
-    /// Somebody waits for what comes, and wants to know why nothing does.
+    /// Somebody may be watching a terminal, and is told why if no event comes.
     pub watched: bool,
-    /// Use the kernel's type information where there is any.
+    /// Use the kernel's type information (BTF) if there is any.
     pub btf: bool,
     /// How to attach to interfaces.
     pub attach: Attach,
 }
 
 impl Cli {
-    /// Settles what the command line leaves open.
-    pub fn into_options(self, surroundings: Surroundings) -> Options {
+    /// Turns the arguments into settings, with defaults that depend on the environment.
+    pub fn into_options(self, environment: Environment) -> Options {
         let family = match (self.ipv4, self.ipv6) {
             (true, _) => Some(Family::V4),
             (_, true) => Some(Family::V6),
@@ -143,18 +143,18 @@ impl Cli {
         Options {
             filter,
             segments: self.segments,
-            output: if self.json { Output::Json } else { self.output.unwrap_or_default() },
+            output: if self.json { OutputFormat::Json } else { self.output.unwrap_or_default() },
             emit: self.emit.unwrap_or_default(),
             write: self.write,
             read: self.read,
             absolute_seq: self.absolute_seq,
             color: match self.color {
-                Color::Auto => surroundings.terminal && !surroundings.no_color,
+                Color::Auto => environment.terminal && !environment.no_color,
                 Color::Always => true,
                 Color::Never => false,
             },
-            unicode: surroundings.utf8,
-            columns: surroundings.columns,
+            unicode: environment.utf8,
+            columns: environment.columns,
             count: self.count,
             duration: self.duration,
             ring_buffer: self.ring_buffer.bytes(),
@@ -165,14 +165,14 @@ impl Cli {
                 1 => Verbosity::Verbose,
                 2.. => Verbosity::Debug,
             },
-            watched: surroundings.watched && !self.quiet,
+            watched: environment.watched && !self.quiet,
             btf: !self.no_btf,
             attach: self.attach,
         }
     }
 }
 
-/// The sets of a repeated option as one set.
+/// The union of the sets of a repeated option.
 fn merged<T>(sets: Vec<T>, merge: impl Fn(&mut T, &T)) -> Option<T> {
     sets.into_iter().reduce(|mut all, set| {
         merge(&mut all, &set);
@@ -193,14 +193,14 @@ fn without_repeats(names: Vec<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn surroundings(variables: &[(&str, &str)], terminal: bool) -> Surroundings {
+    fn environment(variables: &[(&str, &str)], terminal: bool) -> Environment {
         let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-        Surroundings::of(value, terminal)
+        Environment::of(value, terminal)
     }
 
     #[test]
     fn the_first_locale_variable_with_a_value_decides() {
-        let utf8 = |variables: &[_]| surroundings(variables, false).utf8;
+        let utf8 = |variables: &[_]| environment(variables, false).utf8;
         assert!(!utf8(&[]));
         assert!(utf8(&[("LANG", "en_US.UTF-8")]));
         assert!(utf8(&[("LANG", "C.utf8")]));
@@ -212,19 +212,19 @@ mod tests {
 
     #[test]
     fn a_terminal_is_followed_and_anything_else_has_a_width() {
-        assert_eq!(surroundings(&[("COLUMNS", "132")], true).columns, None);
-        assert_eq!(surroundings(&[("COLUMNS", "132")], false).columns, Some(132));
+        assert_eq!(environment(&[("COLUMNS", "132")], true).columns, None);
+        assert_eq!(environment(&[("COLUMNS", "132")], false).columns, Some(132));
         for columns in ["", "0", "-1", "wide", "70000"] {
-            assert_eq!(surroundings(&[("COLUMNS", columns)], false).columns, Some(COLUMNS));
+            assert_eq!(environment(&[("COLUMNS", columns)], false).columns, Some(DEFAULT_COLUMNS));
         }
     }
 
     #[test]
     fn an_empty_no_color_and_a_dumb_terminal_count_as_nothing() {
-        assert!(!surroundings(&[("NO_COLOR", "")], true).no_color);
-        assert!(surroundings(&[("NO_COLOR", "0")], true).no_color);
-        assert!(surroundings(&[("TERM", "xterm")], true).terminal);
-        assert!(!surroundings(&[("TERM", "dumb")], true).terminal);
-        assert!(!surroundings(&[("TERM", "xterm")], false).terminal);
+        assert!(!environment(&[("NO_COLOR", "")], true).no_color);
+        assert!(environment(&[("NO_COLOR", "0")], true).no_color);
+        assert!(environment(&[("TERM", "xterm")], true).terminal);
+        assert!(!environment(&[("TERM", "dumb")], true).terminal);
+        assert!(!environment(&[("TERM", "xterm")], false).terminal);
     }
 }

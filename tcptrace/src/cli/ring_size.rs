@@ -1,4 +1,4 @@
-//! The size of the ring buffer.
+//! The value of `--ring-buffer`.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -8,15 +8,15 @@ use std::{
 use bytesize::ByteSize;
 use thiserror::Error;
 
-const LEAST: u64 = 1 << 12;
-const MOST: u64 = 1 << 30;
+const MIN_BYTES: u64 = 1 << 12;
+const MAX_BYTES: u64 = 1 << 30;
 
-/// The size of the ring buffer: a power of two from 4 KiB, the page that the kernel insists on, to 1 GiB.
+/// The size of the ring buffer: a power of two from 4 KiB, as the kernel wants whole pages, to 1 GiB.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RingSize(u32);
 
 impl RingSize {
-    /// In bytes.
+    /// The size in bytes.
     pub fn bytes(self) -> u32 {
         self.0
     }
@@ -29,7 +29,7 @@ impl Default for RingSize {
     }
 }
 
-/// Why a text is no size for the ring buffer.
+/// An invalid size of the ring buffer.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum RingSizeError {
     /// Not a number with a unit.
@@ -54,14 +54,14 @@ pub enum RingSizeError {
 }
 
 fn size(bytes: u64) -> &'static str {
-    if bytes < LEAST { "few" } else { "many" }
+    if bytes < MIN_BYTES { "few" } else { "many" }
 }
 
 fn bound(bytes: u64) -> &'static str {
-    if bytes < LEAST { "least" } else { "most" }
+    if bytes < MIN_BYTES { "least" } else { "most" }
 }
 
-/// Reads a number of bytes with its unit, `16MiB`. As everywhere, `MB` are a million bytes and `MiB` are 2^20.
+/// Parses a number with a unit of bytes, such as `16MiB`. `MB` is 10^6 bytes and `MiB` is 2^20 bytes.
 impl FromStr for RingSize {
     type Err = RingSizeError;
 
@@ -72,7 +72,7 @@ impl FromStr for RingSize {
         };
         let nearest = nearest(bytes);
         match bytes {
-            _ if !(LEAST..=MOST).contains(&bytes) => Err(RingSizeError::OutOfRange { bytes, nearest }),
+            _ if !(MIN_BYTES..=MAX_BYTES).contains(&bytes) => Err(RingSizeError::OutOfRange { bytes, nearest }),
             _ if u64::from(nearest.0) != bytes => Err(RingSizeError::NotAPowerOfTwo { bytes, nearest }),
             _ => Ok(nearest),
         }
@@ -81,11 +81,11 @@ impl FromStr for RingSize {
 
 /// The allowed size nearest to `bytes`; the larger one halfway between two.
 fn nearest(bytes: u64) -> RingSize {
-    let bytes = bytes.clamp(LEAST, MOST);
+    let bytes = bytes.clamp(MIN_BYTES, MAX_BYTES);
     let above = bytes.next_power_of_two();
     let below = if above == bytes { above } else { above / 2 };
     let nearest = if bytes - below < above - bytes { below } else { above };
-    RingSize(u32::try_from(nearest).unwrap_or(MOST as u32))
+    RingSize(u32::try_from(nearest).unwrap_or(MAX_BYTES as u32))
 }
 
 /// With the largest unit that leaves a whole number, as [`RingSize::from_str`] reads it.

@@ -8,7 +8,7 @@ fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
 }
 
 fn options(args: &[&str]) -> Options {
-    parse(args).unwrap().into_options(Surroundings::default())
+    parse(args).unwrap().into_options(Environment::default())
 }
 
 /// What stands behind `error: ` in the first line, after checking the kind of error and the exit status.
@@ -32,7 +32,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
         Options {
             filter: Filter::default(),
             segments: Segments::Control,
-            output: Output::Timeline,
+            output: OutputFormat::Timeline,
             emit: Emit::ALL,
             write: None,
             read: None,
@@ -43,7 +43,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             count: None,
             duration: None,
             ring_buffer: 16 << 20,
-            max_connections: values::MAX_CONNECTIONS,
+            max_connections: values::DEFAULT_MAX_CONNECTIONS,
             verbosity: Verbosity::Normal,
             watched: false,
             btf: true,
@@ -70,7 +70,7 @@ fn every_option_reaches_the_settings() {
                 interfaces: vec!["eth0".to_owned(), "lo".to_owned()],
             },
             segments: Segments::All,
-            output: Output::Json,
+            output: OutputFormat::Json,
             emit: "handshake,close".parse().unwrap(),
             write: Some("trace.jsonl".into()),
             read: None,
@@ -99,8 +99,8 @@ fn every_option_reaches_the_settings() {
 
 #[test]
 fn json_is_short_for_output_json() {
-    assert_eq!(options(&["--json"]).output, Output::Json);
-    assert_eq!(options(&["--json", "-o", "json"]).output, Output::Json);
+    assert_eq!(options(&["--json"]).output, OutputFormat::Json);
+    assert_eq!(options(&["--json", "-o", "json"]).output, OutputFormat::Json);
     assert_eq!(
         error(&["-o", "events", "--json"], ErrorKind::ArgumentConflict),
         "--json is short for --output json and cannot be used with --output events"
@@ -110,8 +110,8 @@ fn json_is_short_for_output_json() {
 #[test]
 fn color_follows_the_option_then_no_color_then_the_terminal() {
     let color = |option: &str, no_color, terminal| {
-        let surroundings = Surroundings { no_color, terminal, ..Surroundings::default() };
-        parse(&["--color", option]).unwrap().into_options(surroundings).color
+        let environment = Environment { no_color, terminal, ..Environment::default() };
+        parse(&["--color", option]).unwrap().into_options(environment).color
     };
     assert!(color("auto", false, true));
     assert!(!color("auto", true, true));
@@ -123,7 +123,7 @@ fn color_follows_the_option_then_no_color_then_the_terminal() {
 #[test]
 fn whoever_waits_at_a_terminal_is_told_more_unless_it_shall_be_quiet() {
     let watched = |args: &[&str], watched| {
-        parse(args).unwrap().into_options(Surroundings { watched, ..Surroundings::default() }).watched
+        parse(args).unwrap().into_options(Environment { watched, ..Environment::default() }).watched
     };
     assert!(watched(&[], true));
     assert!(!watched(&[], false));
@@ -158,7 +158,10 @@ fn a_bad_value_gets_a_sentence_with_the_right_form() {
              and ':', such as eth0"
                 .to_owned(),
         ),
-        (["--emit", "state,fin"], "'fin' is no type of record: give any of state,segment,handshake,close".to_owned()),
+        (
+            ["--emit", "state,fin"],
+            "'fin' is no type of record: give any of state,segment,handshake,close,stalled".to_owned(),
+        ),
         (
             ["--write", "-"],
             "'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name".to_owned(),

@@ -1,4 +1,4 @@
-//! Values of single options.
+//! Types and parsers of the values of single options.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -10,20 +10,20 @@ use std::{
 use clap::ValueEnum;
 use thiserror::Error;
 
-/// How data is written on stdout.
+/// Format of the data on stdout.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-pub enum Output {
-    /// A ladder for each handshake and each close: states beside the ends, segments between them
+pub enum OutputFormat {
+    /// A ladder diagram of each handshake and each close: segments between the ends, states beside them
     #[default]
     Timeline,
-    /// A line for each event as it happens
+    /// One line per event, as it happens
     Events,
     /// JSON lines
     Json,
 }
 
-/// The word that stands for it on the command line.
-impl Display for Output {
+/// The word for it on the command line.
+impl Display for OutputFormat {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeline => "timeline",
@@ -33,15 +33,15 @@ impl Display for Output {
     }
 }
 
-/// Which segments are recorded.
+/// The segments to show.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Segments {
-    /// Those that open and close connections, and their acknowledgements
+    /// Segments that open and close connections, and their acknowledgments
     #[default]
     Control,
     /// Every TCP header
     All,
-    /// Socket states alone
+    /// No segments, socket states only
     None,
 }
 
@@ -51,7 +51,7 @@ pub enum Color {
     /// When stdout is a terminal
     #[default]
     Auto,
-    /// Also into files and pipes
+    /// Also in files and pipes
     Always,
     /// Not even on a terminal
     Never,
@@ -60,22 +60,22 @@ pub enum Color {
 /// How to attach to interfaces.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Attach {
-    /// The best that the kernel can do
+    /// TCX if the kernel has it, clsact otherwise
     #[default]
     Auto,
-    /// TCX links, which go away with the process; from Linux 6.6
+    /// TCX links, which end with the process; since Linux 6.6
     Tcx,
     /// Filters of the clsact queueing discipline
     Clsact,
 }
 
-/// Why a value is refused.
+/// An invalid value.
 #[derive(Debug, Error)]
 pub(super) enum ValueError {
     #[error("'{}' is not a number of connections: give a whole number from 1", .0.escape_debug())]
     Count(String),
-    #[error("'{}' is not a number of connections to remember: give a whole number from 1 to {MOST_CONNECTIONS}", .0.escape_debug())]
-    Connections(String),
+    #[error("'{}' is not a number of connections to remember: give a whole number from 1 to {MAX_CONNECTIONS_LIMIT}", .0.escape_debug())]
+    MaxConnections(String),
     #[error("'{}' is not a length of time: give a number with its unit, such as 500ms, 10s or 5m", .0.escape_debug())]
     Duration(String),
     #[error("'{}' is no time at all: give a length of time above 0, such as 500ms, 10s or 5m", .0.escape_debug())]
@@ -89,24 +89,26 @@ pub(super) enum ValueError {
     Stdout,
 }
 
-/// A number of connections.
+/// Parses a number of connections, from 1.
 pub(super) fn count(text: &str) -> Result<NonZeroU64, ValueError> {
     text.parse().map_err(|_| ValueError::Count(text.to_owned()))
 }
 
-/// Connections that are remembered where nothing else is asked for.
-pub(crate) const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(1_000_000).expect("more than none");
+/// Default of `--max-connections`.
+pub(crate) const DEFAULT_MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(1_000_000).expect("above 0");
 
-/// The highest limit that can be asked for.
-const MOST_CONNECTIONS: u32 = 1 << 30;
+/// Largest value of `--max-connections`.
+const MAX_CONNECTIONS_LIMIT: u32 = 1 << 30;
 
-/// A number of connections to remember.
+/// Parses a number of connections to remember, from 1 to [`MAX_CONNECTIONS_LIMIT`].
 pub(super) fn connections(text: &str) -> Result<NonZeroU32, ValueError> {
     let number: Option<NonZeroU32> = text.parse().ok();
-    number.filter(|number| number.get() <= MOST_CONNECTIONS).ok_or_else(|| ValueError::Connections(text.to_owned()))
+    number
+        .filter(|number| number.get() <= MAX_CONNECTIONS_LIMIT)
+        .ok_or_else(|| ValueError::MaxConnections(text.to_owned()))
 }
 
-/// A length of time above 0.
+/// Parses a length of time above 0, such as `500ms`.
 pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err(ValueError::NoDuration(text.to_owned())),
@@ -115,7 +117,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     }
 }
 
-/// A name by the kernel's rules for interfaces (`dev_valid_name`).
+/// Checks a name against the kernel's rules for interfaces (`dev_valid_name` in net/core/dev.c).
 pub(super) fn interface(name: &str) -> Result<String, ValueError> {
     let forbidden = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, 0x0b | b'/' | b':');
     match name {
@@ -125,7 +127,7 @@ pub(super) fn interface(name: &str) -> Result<String, ValueError> {
     }
 }
 
-/// A path that is not `-`: other programs write to stdout then.
+/// Checks that a path is not `-`, which means stdout to other programs.
 pub(super) fn file(path: PathBuf) -> Result<PathBuf, ValueError> {
     if path == Path::new("-") { Err(ValueError::Stdout) } else { Ok(path) }
 }

@@ -2,26 +2,26 @@
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 
-/// Drops all capabilities of the calling thread but these, as far as it has them.
+/// Drops all capabilities of the calling thread except those of `needed` that it has.
 pub(super) fn keep(needed: &[Capability]) -> Result<(), CapsError> {
     let permitted = caps::read(None, CapSet::Permitted)?;
     if permitted.is_empty() {
         return Ok(());
     }
     let kept = kept(needed, &permitted);
-    // Without this one the bounding set stays. It says what a program may be given that is executed, and with
-    // no_new_privs that is nothing.
+    // Clearing the bounding set takes CAP_SETPCAP. Without it the set stays: it limits what an executed program can gain,
+    // and with no_new_privs that is nothing anyway.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
         caps::clear(None, CapSet::Bounding)?;
     }
     caps::clear(None, CapSet::Ambient)?;
     caps::clear(None, CapSet::Inheritable)?;
-    // What is effective has to be permitted all the time.
+    // The effective set must be a subset of the permitted set at all times.
     caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)
 }
 
-/// Does something while no capability of the calling thread is effective.
+/// Calls `act` while no capability of the calling thread is effective.
 pub(super) fn without<R>(act: impl FnOnce() -> R) -> Result<R, CapsError> {
     let effective = caps::read(None, CapSet::Effective)?;
     caps::clear(None, CapSet::Effective)?;
@@ -32,7 +32,7 @@ pub(super) fn without<R>(act: impl FnOnce() -> R) -> Result<R, CapsError> {
 
 fn kept(needed: &[Capability], permitted: &CapsHashSet) -> CapsHashSet {
     let stand_in = |capability| match capability {
-        // It was split from this one in Linux 5.8, which still stands for it.
+        // Linux 5.8 split CAP_BPF from CAP_SYS_ADMIN, which still implies it.
         Capability::CAP_BPF if !permitted.contains(&Capability::CAP_BPF) => Capability::CAP_SYS_ADMIN,
         capability => capability,
     };
@@ -57,10 +57,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_aside_is_there_again_afterwards() {
+    fn capabilities_are_ineffective_meanwhile_and_effective_again_afterwards() {
         let effective = || caps::read(None, CapSet::Effective).expect("a thread knows its own");
         let before = effective();
-        assert_eq!(without(effective).expect("capabilities can be put aside"), set(&[]));
+        assert_eq!(without(effective).expect("capabilities can be changed"), set(&[]));
         assert_eq!(effective(), before);
     }
 

@@ -1,4 +1,4 @@
-//! What a thread may do with files and connections, by Landlock: since Linux 5.13, where it is switched on.
+//! Confines a thread's access to files and connections by Landlock, on kernels that have it enabled (since Linux 5.13).
 
 use std::{env, os::fd::BorrowedFd, path::PathBuf};
 
@@ -7,36 +7,36 @@ use landlock::{
     RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
 
-/// The newest version of which everything is forbidden that is not allowed here. An older kernel forbids what it can.
+/// The Landlock version whose access rights are all forbidden unless allowed here. An older kernel forbids those it knows.
 const VERSION: ABI = ABI::V6;
 
-/// Where processes are.
+/// The proc file system.
 const PROCESSES: &str = "/proc";
 
-/// Where times in the system's zone come from, which are looked up again from time to time.
+/// Files that define the system's time zone. They are read again from time to time.
 const ZONES: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
-/// Variables that name other places for time zones.
+/// Environment variables that name other time zone files.
 const NAMED_ZONES: [&str; 2] = ["TZDIR", "TZ"];
 
-/// The calling thread may read what showing records takes while they come.
+/// Lets the calling thread read `/proc` and time zone files, and use what is open.
 pub(super) fn to_reading() -> Result<RestrictionStatus, RulesetError> {
     let paths = zones().chain([PathBuf::from(PROCESSES)]);
     everything_forbidden()?.add_rules(path_beneath_rules(paths, reading()))?.restrict_self()
 }
 
-/// The calling thread may go on with what is open, and show times.
+/// Lets the calling thread read time zone files, and use what is open.
 pub(super) fn to_time_zones() -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.add_rules(path_beneath_rules(zones(), reading()))?.restrict_self()
 }
 
-/// The calling thread may make files in this folder and write to those that are there.
+/// Lets the calling thread create files in and below this folder and write to those that exist there, and use what is open.
 pub(super) fn to_writing_in(folder: BorrowedFd<'_>) -> Result<RestrictionStatus, RulesetError> {
     let access = AccessFs::WriteFile | AccessFs::MakeReg;
     everything_forbidden()?.add_rule(PathBeneath::new(folder, access))?.restrict_self()
 }
 
-/// The calling thread may go on with what is open.
+/// Lets the calling thread use what is open, and nothing else.
 pub(super) fn to_nothing() -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.restrict_self()
 }

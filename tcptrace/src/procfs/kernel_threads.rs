@@ -1,4 +1,4 @@
-//! Telling kernel threads from processes where the kernel programs cannot, since they know no offsets.
+//! Tells kernel threads from processes by `/proc`, for kernels without BTF, where the kernel programs cannot tell.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use tcptrace_ebpf::PF_KTHREAD;
 use super::stat::ProcessStat;
 use tcptrace_core::event::Task;
 
-/// What is known of processes already. Kernel threads live long, so their numbers are seldom used again.
+/// The PIDs known to be kernel threads. These live long, so that their PIDs are seldom reused.
 #[derive(Debug, Default)]
 pub struct KernelThreads(HashMap<u32, ()>);
 
 impl KernelThreads {
-    /// Whether the task is a kernel thread's. One that has ended meanwhile is judged by its name.
+    /// Returns whether the task is a kernel thread. One that has already ended is judged by its name.
     pub fn contains(&mut self, task: &Task) -> bool {
         if self.0.contains_key(&task.pid) {
             return true;

@@ -1,25 +1,25 @@
-//! What the kernel says of a process in one line, `/proc/PID/stat` (proc_pid_stat(5)).
+//! Parses `/proc/PID/stat` (proc_pid_stat(5)).
 
 use std::fs;
 
-/// A few of its fields.
+/// The fields of `/proc/PID/stat` that are used here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ProcessStat {
-    /// Field 3: `Z` has ended and not been waited for, `X` is on its way out.
+    /// Field 3, the state: `Z` is a zombie, `X` is dead.
     pub(crate) state: char,
-    /// Field 9: the kernel's `PF_` flags.
+    /// Field 9: the kernel's `PF_` flags (include/linux/sched.h).
     pub(crate) flags: u64,
-    /// Field 22: when it started, in clock ticks since boot.
+    /// Field 22: start time in clock ticks since boot.
     pub(crate) started: u64,
 }
 
 impl ProcessStat {
-    /// Reads it; nothing if there is no such process, or it may not be looked at.
+    /// Reads the fields of a process; none if there is no such process or it may not be inspected.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The name before the fields may hold anything, parentheses too.
+    /// Parses the line. The name that precedes the fields may contain anything, including parentheses.
     fn parse(stat: &str) -> Option<Self> {
         let (_name, fields) = stat.rsplit_once(") ")?;
         let mut fields = fields.split(' ');

@@ -1,4 +1,4 @@
-//! The file of `--write`. It is opened by root in folders that others may write to, so its name must lead nowhere else.
+//! The file of `--write`. Root may open it in a folder that others can write to, so symbolic links are not followed.
 
 use std::{
     ffi::OsString,
@@ -18,14 +18,14 @@ use thiserror::Error;
 
 use tcptrace_core::text::Escaped;
 
-/// Why a file cannot be opened for writing. Paths are escaped.
+/// A failure to open a file for writing. Paths are escaped.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The last part of the path is a symbolic link.
     #[error("{0} is a symbolic link, which could lead the records anywhere else: give the path of the file itself")]
     Symlink(String),
     /// The folder of the path does not exist.
-    #[error("{0} cannot be made, since its folder does not exist: make the folder or give another path")]
+    #[error("{0} cannot be created, since its folder does not exist: create the folder or give another path")]
     NoFolder(String),
     /// The path names a folder.
     #[error("{0} is a folder: give the path of a file")]
@@ -36,17 +36,18 @@ pub enum OpenError {
     /// The path names a FIFO that is not open for reading.
     #[error("{0} is a FIFO that nobody reads: start its reader first, or give the path of a file")]
     NoReader(String),
-    /// Anything else.
-    #[error("{path} cannot be opened for writing ({cause}): give another path")]
+    /// Any other error.
+    #[error("{path} cannot be opened for writing; give another path")]
     Other {
         /// The path.
         path: String,
-        /// What the kernel says.
+        /// The error of the system call.
+        #[source]
         cause: io::Error,
     },
 }
 
-/// A name in a folder that was opened at the start: whatever happens to the path later, it is the same folder.
+/// A file by its name in a folder that is kept open: whatever happens to the path later, it stays the same folder.
 #[derive(Debug)]
 pub(super) struct File {
     folder: OwnedFd,
@@ -58,7 +59,7 @@ impl File {
     /// Opens the folder of `path`.
     pub(super) fn locate(path: &Path) -> Result<Self, OpenError> {
         let shown = Escaped(path.as_os_str().as_bytes()).to_string();
-        // `file_name` would take `folder/` for a file of that name.
+        // `Path::file_name` ignores a trailing slash.
         let name = path.file_name().filter(|_| !path.as_os_str().as_bytes().ends_with(b"/"));
         let Some(name) = name else {
             return Err(OpenError::Folder(shown));
@@ -76,17 +77,17 @@ impl File {
         }
     }
 
-    /// Makes the file with mode 0600, or empties it.
+    /// Creates the file with mode 0600, or empties it.
     pub(super) fn create(&self) -> Result<OwnedFd, OpenError> {
         self.open(OFlags::TRUNC)
     }
 
-    /// Opens the file again to continue it, or makes a new one if it was moved away.
+    /// Opens the file again to append to it, or creates a new one if it was moved away.
     pub(super) fn reopen(&self) -> Result<OwnedFd, OpenError> {
         self.open(OFlags::empty())
     }
 
-    /// Where it is opened again.
+    /// The folder of the file.
     pub(super) fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
@@ -97,8 +98,8 @@ impl File {
     }
 
     fn open(&self, more: OFlags) -> Result<OwnedFd, OpenError> {
-        // APPEND: a rotation that copies and empties the file leaves no hole. NONBLOCK: a FIFO must not hold up the
-        // start; the writer waits where it has to. NOCTTY: nor may a terminal become ours.
+        // APPEND: if log rotation copies and truncates the file, no hole is left. NONBLOCK: a FIFO must not block the start;
+        // the writer waits when it has to. NOCTTY: a terminal must not become the controlling terminal.
         let always = OFlags::WRONLY
             | OFlags::CREATE
             | OFlags::APPEND
@@ -115,7 +116,7 @@ fn open_error(error: Errno, path: String) -> OpenError {
     match error {
         Errno::LOOP => OpenError::Symlink(path),
         Errno::ISDIR => OpenError::Folder(path),
-        // The folder was there when it was opened, so it has been removed since.
+        // The folder existed when it was opened, so it has been removed since.
         Errno::NOENT => OpenError::NoFolder(path),
         Errno::ACCESS | Errno::PERM => OpenError::Permission(path),
         Errno::NXIO => OpenError::NoReader(path),
@@ -126,6 +127,7 @@ fn open_error(error: Errno, path: String) -> OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::causes::with_causes;
 
     #[test]
     fn errors_say_what_to_do() {
@@ -135,13 +137,16 @@ mod tests {
                 "a is a symbolic link, which could lead the records anywhere else: give the path of the file itself",
             ),
             (Errno::ISDIR, "a is a folder: give the path of a file"),
-            (Errno::NOENT, "a cannot be made, since its folder does not exist: make the folder or give another path"),
+            (
+                Errno::NOENT,
+                "a cannot be created, since its folder does not exist: create the folder or give another path",
+            ),
             (Errno::ACCESS, "a may not be written to: give a path in a folder of the user that runs tcptrace"),
             (Errno::PERM, "a may not be written to: give a path in a folder of the user that runs tcptrace"),
             (Errno::NXIO, "a is a FIFO that nobody reads: start its reader first, or give the path of a file"),
-            (Errno::ROFS, "a cannot be opened for writing (Read-only file system (os error 30)): give another path"),
+            (Errno::ROFS, "a cannot be opened for writing; give another path: Read-only file system (os error 30)"),
         ] {
-            assert_eq!(open_error(error, "a".to_owned()).to_string(), sentence);
+            assert_eq!(with_causes(&open_error(error, "a".to_owned())), sentence);
         }
     }
 

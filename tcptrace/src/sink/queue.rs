@@ -1,4 +1,4 @@
-//! The queue between the tracing loop, which must not wait, and a writer's thread.
+//! The queue between the tracing loop, which must not block, and the thread of a writer.
 
 use std::{
     collections::VecDeque,
@@ -13,35 +13,35 @@ use tokio::sync::oneshot;
 
 use super::Offer;
 
-/// What the writer takes in one go: at most this many bytes, unless a single chunk has more...
+/// Most bytes that the writer takes at once, unless a single chunk has more.
 const BATCH_BYTES: usize = 1 << 20;
-/// ... and at most as many chunks as one `writev` accepts (`IOV_MAX`).
+/// Most chunks that the writer takes at once: as many as one `writev` accepts (`IOV_MAX`).
 const BATCH_CHUNKS: usize = 1024;
 
-/// Chunks whose memory is kept to be used again.
-const SPARE: usize = 4;
+/// Number of written chunks whose memory is kept for reuse.
+const MAX_SPARE: usize = 4;
 
-/// Chunks of bytes on their way to the writer, no more than a budget of them.
+/// Chunks of bytes on their way to the writer, limited by a budget.
 #[derive(Debug)]
 pub(super) struct Queue {
     budget: usize,
     content: Mutex<Content>,
-    /// Told when there is more room, or none will ever be needed.
+    /// Notified when there is more room, and when the writer ends.
     room: Condvar,
-    /// Readable when something has changed. A file descriptor, so that the writer can watch its output meanwhile.
+    /// An eventfd, readable when something has changed: the writer polls it together with its output.
     changed: OwnedFd,
 }
 
 #[derive(Debug, Default)]
 struct Content {
     items: VecDeque<Item>,
-    /// Bytes in `items` and bytes that the writer has taken but not written yet.
+    /// Number of bytes in `items`, and taken but not yet written by the writer.
     held: usize,
     /// Memory of chunks that have been written.
     spare: Vec<Vec<u8>>,
-    /// Nothing more comes.
+    /// No more items will be added.
     finishing: bool,
-    /// The writer is gone.
+    /// The writer has ended.
     ended: bool,
 }
 
@@ -51,12 +51,12 @@ enum Item {
     Reopen(oneshot::Sender<()>),
 }
 
-/// What the writer is to do next.
+/// The next task of the writer.
 #[derive(Debug)]
-pub(super) enum Next {
-    /// Write the chunks it was given.
+pub(super) enum WriterTask {
+    /// Write the chunks of the batch.
     Write,
-    /// Open its file again, and tell whoever waits for that.
+    /// Reopen the file, and notify the sender.
     Reopen(oneshot::Sender<()>),
     /// Wait until [`Queue::changed`] is readable.
     Wait,
@@ -76,7 +76,7 @@ impl Queue {
         self.add_chunk(self.content(), chunk)
     }
 
-    /// Adds a chunk as soon as the budget allows; never full, unless the chunk is larger than the budget.
+    /// Waits until the budget allows a chunk and adds it; [`Offer::Full`] only if the chunk exceeds the budget by itself.
     pub(super) fn push_waiting(&self, chunk: Bytes) -> Offer {
         let no_room = |content: &mut Content| {
             !content.ended && content.held > 0 && content.held.saturating_add(chunk.len()) > self.budget
@@ -97,7 +97,7 @@ impl Queue {
         Offer::Accepted
     }
 
-    /// Asks for the file to be opened again. `done` is told of it, or dropped where that will never be.
+    /// Asks the writer to reopen its file. `done` is notified then, or dropped if that will never happen.
     pub(super) fn push_reopen(&self, done: oneshot::Sender<()>) {
         let content = self.content();
         if !content.ended {
@@ -105,24 +105,24 @@ impl Queue {
         }
     }
 
-    /// Asks the writer to end when it has written everything.
+    /// Asks the writer to end after it has written everything.
     pub(super) fn finish(&self) {
         self.content().finishing = true;
         self.wake();
     }
 
-    /// Bytes not written yet.
+    /// Number of bytes not written yet.
     pub(super) fn held(&self) -> usize {
         self.content().held
     }
 
-    /// What is next for the writer; for [`Next::Write`] the chunks are added to `batch`.
-    pub(super) fn next(&self, batch: &mut Vec<Bytes>) -> Next {
-        self.sleep();
+    /// The next task of the writer; for [`WriterTask::Write`] the chunks are added to `batch`.
+    pub(super) fn next(&self, batch: &mut Vec<Bytes>) -> WriterTask {
+        self.clear_changed();
         let mut content = self.content();
         let reopen = content.items.pop_front_if(|item| matches!(item, Item::Reopen(_)));
         if let Some(Item::Reopen(done)) = reopen {
-            return Next::Reopen(done);
+            return WriterTask::Reopen(done);
         }
         let mut bytes = 0;
         while let Some(Item::Chunk(chunk)) = content.items.front()
@@ -135,32 +135,32 @@ impl Queue {
             }
         }
         if !batch.is_empty() {
-            Next::Write
+            WriterTask::Write
         } else if content.finishing {
-            Next::Finish
+            WriterTask::Finish
         } else {
-            Next::Wait
+            WriterTask::Wait
         }
     }
 
-    /// Gives chunks that the writer has written back to the budget.
+    /// Returns the bytes of written chunks to the budget, and keeps some of their memory.
     pub(super) fn written(&self, batch: &mut Vec<Bytes>) {
         let bytes = batch.iter().map(Bytes::len).sum();
-        let spare: Vec<_> = batch.drain(..).take(SPARE).filter_map(emptied).collect();
+        let spare: Vec<_> = batch.drain(..).take(MAX_SPARE).filter_map(emptied).collect();
         let mut content = self.content();
         content.held = content.held.saturating_sub(bytes);
         content.spare.extend(spare);
-        content.spare.truncate(SPARE);
+        content.spare.truncate(MAX_SPARE);
         drop(content);
         self.room.notify_all();
     }
 
-    /// Memory of a chunk that has been written.
+    /// The empty buffer of a written chunk.
     pub(super) fn spare(&self) -> Option<Vec<u8>> {
         self.content().spare.pop()
     }
 
-    /// Refuses everything from now on and forgets what is queued.
+    /// Refuses everything from now on and drops what is queued.
     pub(super) fn end(&self) {
         let mut content = self.content();
         content.ended = true;
@@ -169,7 +169,7 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// Readable when [`Queue::next`] has something new to say.
+    /// A file descriptor that is readable when [`Queue::next`] may have a new task.
     pub(super) fn changed(&self) -> BorrowedFd<'_> {
         self.changed.as_fd()
     }
@@ -180,7 +180,7 @@ impl Queue {
     }
 
     fn add(&self, mut content: MutexGuard<'_, Content>, item: Item) {
-        // The writer asks until there is nothing more before it waits.
+        // The writer empties the queue before it waits, so a queue that is not empty needs no wake-up.
         let first = content.items.is_empty();
         content.items.push_back(item);
         drop(content);
@@ -190,19 +190,19 @@ impl Queue {
     }
 
     fn wake(&self) {
-        // It fails only when it is readable already, 2^64 - 2 times over.
+        // This fails only if the counter is at its maximum, and then the eventfd is readable already.
         let _ = rustix::io::write(&self.changed, &1_u64.to_ne_bytes());
     }
 
-    /// Makes `changed` unreadable until the next change. What changes between this and the look into the queue is seen
-    /// by that look, and makes it readable once more than needed.
-    fn sleep(&self) {
-        // It fails only when it is not readable.
+    /// Makes `changed` unreadable until the next change. A change between this and reading the queue is seen by the latter,
+    /// and causes one wake-up more than needed.
+    fn clear_changed(&self) {
+        // This fails only if it is not readable.
         let _ = rustix::io::read(&self.changed, &mut [0; 8]);
     }
 }
 
-/// A chunk's memory, unless somebody else still reads it.
+/// The memory of a chunk, unless it is shared.
 fn emptied(chunk: Bytes) -> Option<Vec<u8>> {
     let mut chunk = chunk.try_into_mut().ok()?;
     chunk.clear();

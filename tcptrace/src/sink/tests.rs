@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::*;
+use crate::causes::with_causes;
 
 /// For what happens at once: only a failing test waits that long.
 const LONG: Duration = Duration::from_secs(20);
@@ -63,7 +64,7 @@ fn fill(sink: &Sink) -> Vec<u8> {
     accepted
 }
 
-fn wait_for_end(sink: &mut Sink) -> End {
+fn wait_for_end(sink: &mut Sink) -> SinkEnd {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(LONG, sink.ended()).await }).unwrap()
 }
@@ -114,10 +115,10 @@ fn a_reader_that_goes_away_closes_the_sink_at_once() {
     let (reader, mut sink) = piped();
     drop(reader);
     // Nothing was written.
-    assert!(matches!(wait_for_end(&mut sink), End::Closed));
+    assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
     assert_eq!(sink.try_write("late\n".into()), Offer::Ended);
     assert!(says_nothing(&mut sink));
-    assert!(matches!(sink.finish(LONG), Finish::Ended(End::Closed)));
+    assert!(matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Closed)));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn a_reader_that_goes_away_during_a_write_closes_the_sink() {
     let (reader, mut sink) = piped();
     fill(&sink);
     drop(reader);
-    assert!(matches!(wait_for_end(&mut sink), End::Closed));
+    assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn the_end_is_told_even_if_nobody_waited_for_it_then() {
     while sink.try_write("x".into()) != Offer::Ended {
         thread::yield_now();
     }
-    assert!(matches!(wait_for_end(&mut sink), End::Closed));
+    assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
 }
 
 #[test]
@@ -176,17 +177,17 @@ fn a_dropped_sink_still_writes_what_it_holds() {
 fn a_full_disk_is_told_once_and_the_sink_goes_dead() {
     let mut sink = Sink::file(Path::new("/dev/full"), SMALL).unwrap();
     assert_eq!(sink.try_write("record\n".into()), Offer::Accepted);
-    let End::Failed(error) = wait_for_end(&mut sink) else {
+    let SinkEnd::Failed(error) = wait_for_end(&mut sink) else {
         panic!("a full disk is an error");
     };
     assert_eq!(
-        error.to_string(),
-        "writing to /dev/full failed (No space left on device (os error 28)): nothing more is written there; make room \
-         or give another file"
+        with_causes(&*error),
+        "writing to /dev/full failed, nothing more is written there; make room or give another file: No space left on \
+         device (os error 28)"
     );
     assert_eq!(sink.try_write("record\n".into()), Offer::Ended);
     assert!(says_nothing(&mut sink));
-    assert!(matches!(sink.finish(LONG), Finish::Ended(End::Failed(_))));
+    assert!(matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(_))));
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn a_full_stdout_is_an_error_too() {
     assert!(says_nothing(&mut sink));
     assert_eq!(sink.try_write("record\n".into()), Offer::Accepted);
     let end = wait_for_end(&mut sink);
-    assert!(matches!(&end, End::Failed(error) if matches!(**error, WriteError::Stdout(_))), "{end:?}");
+    assert!(matches!(&end, SinkEnd::Failed(error) if matches!(**error, WriteError::Stdout(_))), "{end:?}");
 }
 
 #[test]
@@ -283,7 +284,7 @@ fn a_file_that_became_a_symlink_is_not_followed() {
     symlink(folder.path("other"), &path).unwrap();
     assert!(sink.reopen().blocking_recv().is_err());
     let end = wait_for_end(&mut sink);
-    let End::Failed(error) = end else { panic!("{end:?}") };
+    let SinkEnd::Failed(error) = end else { panic!("{end:?}") };
     assert!(matches!(*error, WriteError::Reopen(OpenError::Symlink(_))), "{error:?}");
     assert!(!folder.path("other").exists());
 }
@@ -319,5 +320,5 @@ fn nobody_waits_for_a_reader_that_has_gone() {
     drop(reader);
     // However long the writer takes to notice: the next one waits for that, and no longer.
     while sink.write(Bytes::from_static(&[0; 1000])) != Offer::Ended {}
-    assert!(matches!(sink.end(), None | Some(End::Closed)));
+    assert!(matches!(sink.end(), None | Some(SinkEnd::Closed)));
 }

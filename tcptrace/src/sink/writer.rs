@@ -1,4 +1,4 @@
-//! The thread of a sink: takes chunks out of the queue and writes as many of them at once as there are.
+//! The thread of a sink: takes chunks from the queue and writes as many of them at once as possible.
 
 use std::{
     io::{self, IoSlice},
@@ -14,33 +14,38 @@ use rustix::{
 use tokio::sync::watch;
 
 use super::{
-    End, WriteError,
+    SinkEnd, WriteError,
     file::File,
-    queue::{Next, Queue},
+    queue::{Queue, WriterTask},
 };
 use crate::privileges::{Duty, reduce};
 
-/// What is written to.
+/// The kind of output, which decides what ends a sink.
 #[derive(Debug)]
 pub(super) enum Target {
     /// stdout. Its reader may go away, which is no error.
     Stream,
-    /// A file, which can be opened again.
+    /// A file, which can be reopened.
     File(File),
 }
 
-/// A sink as its thread sees it.
+/// The part of a sink that runs on its thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     target: Target,
     output: OwnedFd,
     queue: Arc<Queue>,
-    ended: watch::Sender<Option<End>>,
+    ended: watch::Sender<Option<SinkEnd>>,
 }
 
 impl Writer {
     /// A writer that moves chunks from `queue` to `output`, the opened `target`, and tells `ended` why it stopped.
-    pub(super) fn new(target: Target, output: OwnedFd, queue: Arc<Queue>, ended: watch::Sender<Option<End>>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        output: OwnedFd,
+        queue: Arc<Queue>,
+        ended: watch::Sender<Option<SinkEnd>>,
+    ) -> Self {
         Self { target, output, queue, ended }
     }
 
@@ -57,39 +62,38 @@ impl Writer {
         }
     }
 
-    fn write_queue(&mut self) -> Result<(), End> {
+    fn write_queue(&mut self) -> Result<(), SinkEnd> {
         let mut batch = Vec::new();
         loop {
             match self.queue.next(&mut batch) {
-                Next::Write => {
+                WriterTask::Write => {
                     write_all(&self.output, &batch).map_err(|error| self.end_of(error))?;
                     self.queue.written(&mut batch);
                 }
-                Next::Reopen(done) => {
+                WriterTask::Reopen(done) => {
                     self.reopen()?;
-                    // Not everybody waits for it.
+                    // The receiver may have been dropped: nobody has to wait for it.
                     let _ = done.send(());
                 }
-                Next::Wait => self.wait()?,
-                Next::Finish => return Ok(()),
+                WriterTask::Wait => self.wait()?,
+                WriterTask::Finish => return Ok(()),
             }
         }
     }
 
-    fn reopen(&mut self) -> Result<(), End> {
+    fn reopen(&mut self) -> Result<(), SinkEnd> {
         if let Target::File(file) = &self.target {
-            let failed = |error| End::Failed(Arc::new(WriteError::Reopen(error)));
+            let failed = |error| SinkEnd::Failed(Arc::new(WriteError::Reopen(error)));
             self.output = file.reopen().map_err(failed)?;
         }
         Ok(())
     }
 
-    /// Waits for the queue, and for the reader of stdout to go away: it is to be noticed even if there is nothing to
-    /// write.
-    fn wait(&self) -> Result<(), End> {
+    /// Waits until the queue changes or the reader of stdout goes away, which must be noticed even with nothing to write.
+    fn wait(&self) -> Result<(), SinkEnd> {
         let mut watched = vec![PollFd::from_borrowed_fd(self.queue.changed(), PollFlags::IN)];
         if let Target::Stream = self.target {
-            // No event is asked for; a hang-up or an error is always told.
+            // poll(2) reports hang-ups and errors even if no event is requested.
             watched.push(PollFd::new(&self.output, PollFlags::empty()));
         }
         match poll(&mut watched, None) {
@@ -97,15 +101,15 @@ impl Writer {
             Err(error) => return Err(self.end_of(error)),
         }
         match watched.get(1) {
-            Some(output) if !output.revents().is_empty() => Err(End::Closed),
+            Some(output) if !output.revents().is_empty() => Err(SinkEnd::Closed),
             _ => Ok(()),
         }
     }
 
-    fn end_of(&self, error: Errno) -> End {
+    fn end_of(&self, error: Errno) -> SinkEnd {
         let cause = io::Error::from(error);
-        End::Failed(Arc::new(match &self.target {
-            Target::Stream if matches!(error, Errno::PIPE | Errno::CONNRESET) => return End::Closed,
+        SinkEnd::Failed(Arc::new(match &self.target {
+            Target::Stream if matches!(error, Errno::PIPE | Errno::CONNRESET) => return SinkEnd::Closed,
             Target::Stream => WriteError::Stdout(cause),
             Target::File(file) => WriteError::File { path: file.shown().to_owned(), cause },
         }))
@@ -122,7 +126,7 @@ fn write_all(output: impl AsFd, chunks: &[Bytes]) -> Result<(), Errno> {
             Ok(0) => return Err(Errno::IO),
             Ok(written) => IoSlice::advance_slices(&mut left, written),
             Err(Errno::INTR) => {}
-            // Whoever shares the pipe or terminal with us may have made it non-blocking.
+            // Another process that shares the pipe or terminal may have made it non-blocking.
             Err(Errno::AGAIN) => wait_for_room(&output)?,
             Err(error) => return Err(error),
         }

@@ -1,7 +1,7 @@
-//! Which processes hold which sockets, from `/proc/PID/fd`.
+//! Finds the processes that hold sockets, from `/proc/PID/fd`.
 //!
-//! Every descriptor of every process may have to be looked at, so this is written for speed: no path is walked twice, and
-//! nothing is allocated for what nobody asked for.
+//! A scan may have to read every descriptor of every process, so this is written for speed: no path is resolved twice, and
+//! descriptors of other files cost no allocation.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,23 +20,23 @@ use rustix::{
 use super::{Owner, OwnersError};
 use tcptrace_core::event::Comm;
 
-/// Room for names in a directory.
-const BUFFER: usize = 1 << 15;
+/// Size in bytes of the buffer for directory entries.
+const DIRECTORY_BUFFER: usize = 1 << 15;
 
 /// `/proc`, opened once.
 pub(super) struct Proc {
     root: OwnedFd,
     buffer: Box<[MaybeUninit<u8>]>,
-    /// It was logged that a process cannot be looked at: the next time it will be the same.
-    told: bool,
+    /// The first failure to read a process's descriptors has been logged; further ones are not.
+    failure_logged: bool,
 }
 
-/// Who holds the sockets that were asked for.
+/// The processes that hold the requested sockets.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     /// Owners by inode number, in the order in which they were found.
     pub(super) by_inode: HashMap<u32, Vec<Owner>>,
-    /// A process may be among them that does not show its descriptors, or itself, to this one.
+    /// Owners may be missing: some processes, or their descriptors, are hidden from this one.
     pub(super) hidden: bool,
 }
 
@@ -44,11 +44,11 @@ impl Proc {
     /// Opens `/proc`.
     pub(super) fn open() -> Result<Self, OwnersError> {
         let root = directory(CWD, c"/proc").map_err(|error| OwnersError::Proc(error.into()))?;
-        Ok(Self { root, buffer: Box::new_uninit_slice(BUFFER), told: false })
+        Ok(Self { root, buffer: Box::new_uninit_slice(DIRECTORY_BUFFER), failure_logged: false })
     }
 
-    /// Finds out who holds the sockets with these inode numbers. The processes in `likely` are looked at first, and no
-    /// others unless some socket is left that none of them holds.
+    /// Finds the processes that hold the sockets with these inode numbers. The processes in `likely` are searched first, and
+    /// others only if they do not hold all of the sockets.
     pub(super) fn holders(
         &mut self,
         inodes: impl IntoIterator<Item = u32>,
@@ -61,7 +61,7 @@ impl Proc {
         }
         if holders.by_inode.values().any(Vec::is_empty) {
             let pids = self.processes().map_err(|error| OwnersError::Proc(error.into()))?;
-            // Where others are hidden (hidepid), the first of all is among them.
+            // With `hidepid`, PID 1 is hidden too.
             holders.hidden |= !pids.contains(&1);
             for pid in pids.into_iter().filter(|pid| !likely.contains(pid)) {
                 self.look_at(pid, &mut holders);
@@ -70,13 +70,13 @@ impl Proc {
         Ok(holders)
     }
 
-    /// Processes without their threads, and kernel threads.
+    /// The PIDs of all processes, including kernel threads.
     fn processes(&mut self) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         seek(&self.root, SeekFrom::Start(0))?;
         let mut entries = RawDir::new(&self.root, &mut self.buffer);
         while let Some(entry) = entries.next() {
-            // Much else than processes is here.
+            // Entries that are not numbers are no processes.
             pids.extend(number(entry?.file_name().to_bytes()));
         }
         Ok(pids)
@@ -84,21 +84,21 @@ impl Proc {
 
     fn look_at(&mut self, pid: u32, holders: &mut Holders) {
         match self.add_descriptors(pid, holders) {
-            // It has ended.
+            // The process may have ended.
             Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {}
             Err(error) => {
-                if !self.told {
-                    debug!("the descriptors of process {pid} cannot be read, and maybe those of others: {error}");
-                    self.told = true;
+                if !self.failure_logged {
+                    debug!("cannot read the descriptors of process {pid}, and maybe of others: {error}");
+                    self.failure_logged = true;
                 }
                 holders.hidden = true;
             }
         }
     }
 
-    /// Kernel threads take this for processes without any descriptor.
+    /// Adds the process as an owner of the requested sockets that it holds. Kernel threads have no descriptors.
     fn add_descriptors(&mut self, pid: u32, holders: &mut Holders) -> io::Result<()> {
-        // Held, it stays the same process, even if another gets its number.
+        // An open directory stays that of the same process, even if its PID is reused.
         let process = openat(&self.root, DecInt::new(pid), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let descriptors = directory(process.as_fd(), c"fd")?;
         let mut owner = None;
@@ -108,7 +108,7 @@ impl Proc {
             let mut link = [MaybeUninit::uninit(); 32];
             let target = match readlinkat_raw(&descriptors, entry.file_name(), &mut link) {
                 Ok((target, _)) => target,
-                // Closed meanwhile; or no link at all: this folder and the one above.
+                // Closed since, or no link at all: `.` and `..`.
                 Err(Errno::NOENT | Errno::INVAL) => continue,
                 Err(error) => return Err(error),
             };
@@ -119,7 +119,7 @@ impl Proc {
                 Some(owner) => owner,
                 None => *owner.insert(Owner { pid, comm: comm(&process)? }),
             };
-            // One process may hold a socket by several descriptors.
+            // A process may hold a socket by several descriptors.
             if owners.last() != Some(&owner) {
                 owners.push(owner);
             }
@@ -132,11 +132,11 @@ fn directory(at: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// The name of a process's main thread.
+/// Reads the name of a process's main thread.
 fn comm(process: &OwnedFd) -> io::Result<Comm> {
     let file = openat(process, c"comm", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut comm = [0; 16];
-    // The kernel puts a line feed behind the name, which may contain others, and gives everything at once.
+    // The kernel returns the whole name at once, with a line feed after it. The name itself may contain line feeds.
     let length = read(&file, &mut comm)?;
     if let Some(end) = length.checked_sub(1).and_then(|last| comm.get_mut(last)) {
         *end = 0;
@@ -144,12 +144,12 @@ fn comm(process: &OwnedFd) -> io::Result<Comm> {
     Ok(Comm(comm))
 }
 
-/// The number in `socket:[N]`, what the link of a socket's descriptor reads like.
+/// The number in `socket:[N]`, which is the link target of a socket's descriptor.
 fn socket_inode(target: &[u8]) -> Option<u32> {
     number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
-/// A number in decimal digits alone.
+/// Parses a number of decimal digits only.
 fn number(digits: &[u8]) -> Option<u32> {
     let text = str::from_utf8(digits).ok()?;
     if text.starts_with('+') { None } else { text.parse().ok() }

@@ -1,4 +1,4 @@
-//! One scan: the kernel's sockets, and the processes that hold them.
+//! Runs one scan: joins the kernel's sockets with the processes that hold them.
 
 use std::collections::BTreeSet;
 
@@ -7,19 +7,19 @@ use super::{
 };
 use tcptrace_core::event::BootTime;
 
-/// What a scan needs, opened once.
+/// The kernel interfaces that a scan needs, opened once.
 pub(super) struct Scan {
     diag: Diag,
     proc: Proc,
 }
 
 impl Scan {
-    /// Opens it.
+    /// Opens `sock_diag` and `/proc`.
     pub(super) fn open() -> Result<Self, OwnersError> {
         Ok(Self { diag: Diag::open()?, proc: Proc::open()? })
     }
 
-    /// Finds what the job asks for.
+    /// Finds the sockets that the job asks for.
     pub(super) fn run(&mut self, job: &Job, began: BootTime) -> Result<Snapshot, OwnersError> {
         match job {
             Job::Nothing => self.with_owners(began, Vec::new(), &BTreeSet::new()),
@@ -27,15 +27,15 @@ impl Scan {
                 let sockets = self.diag.everything()?;
                 self.with_owners(began, sockets, &BTreeSet::new())
             }
-            Job::Correlator { ends, likely } => {
-                let found = ends.iter().filter_map(|ends| self.diag.find(ends).transpose());
+            Job::Connections { tuples, likely } => {
+                let found = tuples.iter().filter_map(|tuple| self.diag.find(tuple).transpose());
                 let sockets = found.collect::<Result<_, _>>()?;
                 self.with_owners(began, sockets, likely)
             }
-            Job::Listeners(ends) => {
-                let found = ends.iter().filter_map(|ends| {
-                    let listener = self.diag.find_listener(ends).transpose()?;
-                    Some(listener.map(|listener| (*ends, listener)))
+            Job::Listeners(tuples) => {
+                let found = tuples.iter().filter_map(|tuple| {
+                    let listener = self.diag.find_listener(tuple).transpose()?;
+                    Some(listener.map(|listener| (*tuple, listener)))
                 });
                 let listeners = found.collect::<Result<_, _>>()?;
                 Ok(Snapshot { began, sockets: Vec::new(), listeners, hidden: false })

@@ -1,4 +1,4 @@
-//! What is to be scanned next, and when: requests gather until the last scan is paid for.
+//! Decides what to scan next, and when: requests are collected until the pause after the last scan is over.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -8,135 +8,136 @@ use std::{
 
 use tcptrace_core::event::{BootTime, Endpoint};
 
-/// After a scan that took T the next one of its kind begins no sooner than this many T later: at most 2 % of one processor.
-const PAUSE: u64 = 50;
+/// Length of the pause after a scan, as a multiple of the time it took: scans take at most 2 % of one processor.
+const PAUSE_FACTOR: u64 = 50;
 
-/// Sockets asked for one by one. With more, a list of all of them is cheaper, and the memory for requests has an end.
-const MOST_SOCKETS: usize = 1024;
+/// Most sockets that are looked up one by one. Beyond that, listing all of them is cheaper, and memory stays bounded.
+const MAX_SOCKETS: usize = 1024;
 
-/// Both ends of a connection, as a socket of this host sees them.
+/// The two ends of a connection, as a socket of this host sees them.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Ends {
-    /// This end.
+pub struct FourTuple {
+    /// The end of the socket.
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
 }
 
-/// What to look for.
+/// A request for sockets.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Request {
-    /// Every socket of this network namespace that listens, opens, is open, or closes. TIME_WAIT and what was never
-    /// connected is left out: it belongs to nobody, or nothing has happened to it yet.
+    /// All sockets of this network namespace and their owners, except those in TIME_WAIT, which no process owns, and those in
+    /// CLOSE.
     Everything,
-    /// The sockets of these connections.
-    Correlator {
-        /// Which.
-        ends: Vec<Ends>,
-        /// Processes that probably hold them: the listener's. When these hold them all, no other process is looked at,
-        /// which makes the scan many times cheaper, and only these can be among the owners.
+    /// The sockets of these connections and their owners.
+    Connections {
+        /// The connections.
+        tuples: Vec<FourTuple>,
+        /// PIDs of processes that probably hold the sockets: those of the listener. If they hold all of them, no other
+        /// process is searched, which makes the scan many times cheaper; other owners are then not found.
         likely: Vec<u32>,
     },
-    /// The listeners that would take the SYNs of these connections, `local` being the end that listens. Nobody is looked for
-    /// who holds them, so it is done at once.
-    Listeners(Vec<Ends>),
+    /// The listeners that would take the SYNs of these connections, where `local` is the listening end. Their owners are not
+    /// looked up, so this is fast.
+    Listeners(Vec<FourTuple>),
 }
 
-/// What one scan is to do.
+/// The work of one scan.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) enum Job {
-    /// Nothing.
+    /// Nothing to do.
     #[default]
     Nothing,
     /// Find all sockets.
     Everything,
-    /// Find these.
-    Correlator {
-        /// Which.
-        ends: HashSet<Ends>,
+    /// Find the sockets of these connections.
+    Connections {
+        /// The connections.
+        tuples: HashSet<FourTuple>,
         /// Who probably holds them.
         likely: BTreeSet<u32>,
     },
-    /// Find the listeners for these.
-    Listeners(HashSet<Ends>),
+    /// Find the listeners for these connections.
+    Listeners(HashSet<FourTuple>),
 }
 
-/// What the scanner does now.
+/// The next step of the scanner.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Next {
-    /// Scan.
-    Scan(Job),
+pub(super) enum NextScan {
+    /// Run this job now.
+    Now(Job),
     /// Wait this long, or for a request.
-    Pause(Duration),
+    After(Duration),
     /// Wait for a request.
     Idle,
 }
 
-/// Gathers requests and spaces out scans.
+/// Collects requests and spaces out scans.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
-    /// Sockets and their owners.
+pub(super) struct ScanSchedule {
+    /// The pending requests for sockets and their owners.
     job: Job,
-    /// When the next scan for these may begin.
+    /// Time from which `job` may run.
     earliest: BootTime,
-    /// Connections whose listeners are asked for, no more than [`MOST_SOCKETS`].
-    listeners: HashSet<Ends>,
-    /// When listeners may be asked for again.
+    /// Connections whose listeners are requested, at most [`MAX_SOCKETS`].
+    listeners: HashSet<FourTuple>,
+    /// Time from which listeners may be looked up.
     listeners_earliest: BootTime,
 }
 
-impl Agenda {
-    /// Adds a request to those that wait.
+impl ScanSchedule {
+    /// Adds a request to the pending ones.
     pub(super) fn add(&mut self, request: Request) {
         match request {
             Request::Everything => self.job = Job::Everything,
-            Request::Correlator { ends, likely } => self.add_connections(ends, likely),
-            Request::Listeners(ends) => {
-                let room = MOST_SOCKETS - self.listeners.len().min(MOST_SOCKETS);
-                self.listeners.extend(ends.into_iter().take(room));
+            Request::Connections { tuples, likely } => self.add_connections(tuples, likely),
+            Request::Listeners(tuples) => {
+                let room = MAX_SOCKETS - self.listeners.len().min(MAX_SOCKETS);
+                self.listeners.extend(tuples.into_iter().take(room));
             }
         }
     }
 
-    fn add_connections(&mut self, more: Vec<Ends>, probably: Vec<u32>) {
+    fn add_connections(&mut self, more: Vec<FourTuple>, more_likely: Vec<u32>) {
         match &mut self.job {
-            Job::Correlator { ends, likely } => {
-                ends.extend(more);
-                likely.extend(probably);
+            Job::Connections { tuples, likely } => {
+                tuples.extend(more);
+                likely.extend(more_likely);
             }
             Job::Nothing => {
-                self.job = Job::Correlator { ends: more.into_iter().collect(), likely: probably.into_iter().collect() };
+                let (tuples, likely) = (more.into_iter().collect(), more_likely.into_iter().collect());
+                self.job = Job::Connections { tuples, likely };
             }
             Job::Everything | Job::Listeners(_) => return,
         }
         match &self.job {
-            Job::Correlator { ends, .. } if ends.is_empty() => self.job = Job::Nothing,
-            Job::Correlator { ends, .. } if ends.len() > MOST_SOCKETS => self.job = Job::Everything,
+            Job::Connections { tuples, .. } if tuples.is_empty() => self.job = Job::Nothing,
+            Job::Connections { tuples, .. } if tuples.len() > MAX_SOCKETS => self.job = Job::Everything,
             _ => {}
         }
     }
 
-    /// What is to be done now.
-    pub(super) fn next(&mut self, now: BootTime) -> Next {
+    /// Takes the next job if it may run at `now`.
+    pub(super) fn next(&mut self, now: BootTime) -> NextScan {
         let listeners = (!self.listeners.is_empty()).then_some(self.listeners_earliest);
         let job = (self.job != Job::Nothing).then_some(self.earliest);
         if listeners.is_some_and(|earliest| earliest <= now) {
-            return Next::Scan(Job::Listeners(mem::take(&mut self.listeners)));
+            return NextScan::Now(Job::Listeners(mem::take(&mut self.listeners)));
         }
         match [listeners, job].into_iter().flatten().min() {
-            None => Next::Idle,
-            Some(earliest) if now < earliest => Next::Pause(Duration::from_nanos(earliest.since(now))),
-            Some(_) => Next::Scan(mem::take(&mut self.job)),
+            None => NextScan::Idle,
+            Some(earliest) if now < earliest => NextScan::After(Duration::from_nanos(earliest.since(now))),
+            Some(_) => NextScan::Now(mem::take(&mut self.job)),
         }
     }
 
-    /// A scan for the job took from `began` to `ended`.
+    /// Starts the pause after a scan that ran from `began` to `ended`.
     pub(super) fn scanned(&mut self, job: &Job, began: BootTime, ended: BootTime) {
         let earliest = match job {
             Job::Listeners(_) => &mut self.listeners_earliest,
-            Job::Nothing | Job::Everything | Job::Correlator { .. } => &mut self.earliest,
+            Job::Nothing | Job::Everything | Job::Connections { .. } => &mut self.earliest,
         };
-        *earliest = ended.plus(ended.since(began).saturating_mul(PAUSE));
+        *earliest = ended.plus(ended.since(began).saturating_mul(PAUSE_FACTOR));
     }
 }
 
@@ -146,18 +147,18 @@ mod tests {
 
     use super::*;
 
-    fn ends(port: u16) -> Ends {
+    fn tuple(port: u16) -> FourTuple {
         let endpoint = |port| Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port };
-        Ends { local: endpoint(port), remote: endpoint(80) }
+        FourTuple { local: endpoint(port), remote: endpoint(80) }
     }
 
     fn request(ports: impl IntoIterator<Item = u16>, likely: &[u32]) -> Request {
-        Request::Correlator { ends: ports.into_iter().map(ends).collect(), likely: likely.to_vec() }
+        Request::Connections { tuples: ports.into_iter().map(tuple).collect(), likely: likely.to_vec() }
     }
 
-    fn job(ports: &[u16], likely: &[u32]) -> Next {
-        Next::Scan(Job::Correlator {
-            ends: ports.iter().copied().map(ends).collect(),
+    fn job(ports: &[u16], likely: &[u32]) -> NextScan {
+        NextScan::Now(Job::Connections {
+            tuples: ports.iter().copied().map(tuple).collect(),
             likely: likely.iter().copied().collect(),
         })
     }
@@ -166,92 +167,98 @@ mod tests {
 
     #[test]
     fn the_first_request_is_served_at_once_and_only_once() {
-        let mut agenda = Agenda::default();
-        assert_eq!(agenda.next(START), Next::Idle);
-        agenda.add(Request::Everything);
-        assert_eq!(agenda.next(START), Next::Scan(Job::Everything));
-        assert_eq!(agenda.next(START), Next::Idle);
+        let mut schedule = ScanSchedule::default();
+        assert_eq!(schedule.next(START), NextScan::Idle);
+        schedule.add(Request::Everything);
+        assert_eq!(schedule.next(START), NextScan::Now(Job::Everything));
+        assert_eq!(schedule.next(START), NextScan::Idle);
     }
 
     #[test]
     fn a_pause_is_fifty_times_as_long_as_the_scan() {
-        let mut agenda = Agenda::default();
-        agenda.scanned(&Job::Everything, START, START.plus(1000));
-        agenda.add(Request::Everything);
-        assert_eq!(agenda.next(START.plus(1000)), Next::Pause(Duration::from_nanos(50_000)));
-        assert_eq!(agenda.next(START.plus(50_999)), Next::Pause(Duration::from_nanos(1)));
-        assert_eq!(agenda.next(START.plus(51_000)), Next::Scan(Job::Everything));
+        let mut schedule = ScanSchedule::default();
+        schedule.scanned(&Job::Everything, START, START.plus(1000));
+        schedule.add(Request::Everything);
+        assert_eq!(schedule.next(START.plus(1000)), NextScan::After(Duration::from_nanos(50_000)));
+        assert_eq!(schedule.next(START.plus(50_999)), NextScan::After(Duration::from_nanos(1)));
+        assert_eq!(schedule.next(START.plus(51_000)), NextScan::Now(Job::Everything));
     }
 
     #[test]
     fn nobody_is_woken_for_a_pause_without_requests() {
-        let mut agenda = Agenda::default();
-        agenda.scanned(&Job::Everything, START, START.plus(1000));
-        assert_eq!(agenda.next(START.plus(1000)), Next::Idle);
+        let mut schedule = ScanSchedule::default();
+        schedule.scanned(&Job::Everything, START, START.plus(1000));
+        assert_eq!(schedule.next(START.plus(1000)), NextScan::Idle);
     }
 
     #[test]
     fn a_clock_that_seems_to_stand_still_or_to_end_does_no_harm() {
-        let mut agenda = Agenda::default();
-        agenda.scanned(&Job::Everything, START.plus(1), START);
-        agenda.add(Request::Everything);
-        assert_eq!(agenda.next(START), Next::Scan(Job::Everything));
-        agenda.scanned(&Job::Everything, BootTime(0), BootTime(u64::MAX));
-        agenda.add(Request::Everything);
-        assert_eq!(agenda.next(START), Next::Pause(Duration::from_nanos(u64::MAX - START.0)));
+        let mut schedule = ScanSchedule::default();
+        schedule.scanned(&Job::Everything, START.plus(1), START);
+        schedule.add(Request::Everything);
+        assert_eq!(schedule.next(START), NextScan::Now(Job::Everything));
+        schedule.scanned(&Job::Everything, BootTime(0), BootTime(u64::MAX));
+        schedule.add(Request::Everything);
+        assert_eq!(schedule.next(START), NextScan::After(Duration::from_nanos(u64::MAX - START.0)));
     }
 
     #[test]
     fn requests_made_in_a_pause_become_one_scan() {
-        let mut agenda = Agenda::default();
-        agenda.add(request([1, 2], &[10]));
-        agenda.add(request([2, 3], &[11, 10]));
-        assert_eq!(agenda.next(START), job(&[1, 2, 3], &[10, 11]));
+        let mut schedule = ScanSchedule::default();
+        schedule.add(request([1, 2], &[10]));
+        schedule.add(request([2, 3], &[11, 10]));
+        assert_eq!(schedule.next(START), job(&[1, 2, 3], &[10, 11]));
     }
 
     #[test]
     fn everything_includes_the_rest() {
         for requests in [[Request::Everything, request([1], &[])], [request([1], &[]), Request::Everything]] {
-            let mut agenda = Agenda::default();
-            requests.into_iter().for_each(|request| agenda.add(request));
-            assert_eq!(agenda.next(START), Next::Scan(Job::Everything));
+            let mut schedule = ScanSchedule::default();
+            requests.into_iter().for_each(|request| schedule.add(request));
+            assert_eq!(schedule.next(START), NextScan::Now(Job::Everything));
         }
     }
 
     #[test]
     fn a_request_for_nothing_is_none() {
-        let mut agenda = Agenda::default();
-        agenda.add(request([], &[1]));
-        assert_eq!(agenda.next(START), Next::Idle);
+        let mut schedule = ScanSchedule::default();
+        schedule.add(request([], &[1]));
+        assert_eq!(schedule.next(START), NextScan::Idle);
     }
 
     #[test]
     fn too_many_to_ask_for_one_by_one_become_everything() {
-        let mut agenda = Agenda::default();
-        agenda.add(request(1..=1024, &[]));
-        agenda.add(request(1..=1024, &[]));
-        assert!(matches!(agenda.next(START), Next::Scan(Job::Correlator { ends, .. }) if ends.len() == MOST_SOCKETS));
-        agenda.add(request(1..=1024, &[]));
-        agenda.add(request([1025], &[]));
-        assert_eq!(agenda.next(START), Next::Scan(Job::Everything));
+        let mut schedule = ScanSchedule::default();
+        schedule.add(request(1..=1024, &[]));
+        schedule.add(request(1..=1024, &[]));
+        assert!(
+            matches!(schedule.next(START), NextScan::Now(Job::Connections { tuples, .. }) if tuples.len() == MAX_SOCKETS)
+        );
+        schedule.add(request(1..=1024, &[]));
+        schedule.add(request([1025], &[]));
+        assert_eq!(schedule.next(START), NextScan::Now(Job::Everything));
     }
 
     #[test]
     fn listeners_do_not_wait_for_the_pause_of_scans_that_look_for_owners() {
-        let listeners = |ports: std::ops::Range<u16>| Request::Listeners(ports.map(ends).collect());
-        let scan = |ports: std::ops::Range<u16>| Next::Scan(Job::Listeners(ports.map(ends).collect()));
-        let mut agenda = Agenda::default();
-        agenda.scanned(&Job::Everything, START, START.plus(1_000_000));
-        agenda.add(request([1], &[]));
-        agenda.add(listeners(5..7));
-        agenda.add(listeners(6..8));
+        let listeners = |ports: std::ops::Range<u16>| Request::Listeners(ports.map(tuple).collect());
+        let scan = |ports: std::ops::Range<u16>| NextScan::Now(Job::Listeners(ports.map(tuple).collect()));
+        let mut schedule = ScanSchedule::default();
+        schedule.scanned(&Job::Everything, START, START.plus(1_000_000));
+        schedule.add(request([1], &[]));
+        schedule.add(listeners(5..7));
+        schedule.add(listeners(6..8));
         let now = START.plus(1_000_000);
-        assert_eq!(agenda.next(now), scan(5..8));
-        agenda.scanned(&Job::Listeners(HashSet::new()), now, now.plus(1000));
-        assert_eq!(agenda.next(now.plus(1000)), Next::Pause(Duration::from_nanos(49_999_000)), "for the connection");
-        agenda.add(listeners(1..2000));
-        assert_eq!(agenda.next(now.plus(1000)), Next::Pause(Duration::from_nanos(50_000)));
-        assert_eq!(agenda.next(now.plus(51_000)), scan(1..1025), "no more at a time");
-        assert_eq!(agenda.next(now.plus(50_000_000)), job(&[1], &[]));
+        assert_eq!(schedule.next(now), scan(5..8));
+        schedule.scanned(&Job::Listeners(HashSet::new()), now, now.plus(1000));
+        assert_eq!(
+            schedule.next(now.plus(1000)),
+            NextScan::After(Duration::from_nanos(49_999_000)),
+            "for the connection"
+        );
+        schedule.add(listeners(1..2000));
+        assert_eq!(schedule.next(now.plus(1000)), NextScan::After(Duration::from_nanos(50_000)));
+        assert_eq!(schedule.next(now.plus(51_000)), scan(1..1025), "no more at a time");
+        assert_eq!(schedule.next(now.plus(50_000_000)), job(&[1], &[]));
     }
 }

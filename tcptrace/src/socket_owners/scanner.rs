@@ -1,4 +1,4 @@
-//! The thread that scans, so that nobody waits for it.
+//! Runs scans on a thread of their own.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -12,16 +12,19 @@ use tokio::sync::mpsc;
 use super::{
     OwnersError, Snapshot,
     scan::Scan,
-    scan_schedule::{Agenda, Job, Next, Request},
+    scan_schedule::{Job, NextScan, Request, ScanSchedule},
 };
-use crate::host_clock;
-use crate::privileges::{Duty, reduce};
+use crate::{
+    causes::with_causes,
+    host_clock,
+    privileges::{Duty, reduce},
+};
 
-/// The lowest of priorities (`nice`).
-const NICEST: i32 = 19;
+/// The lowest scheduling priority (nice(1)).
+const LOWEST_PRIORITY: i32 = 19;
 
-/// Finds the owners of sockets on a thread of its own, which ends some time after this is dropped; neither dropping it nor
-/// the end of the process waits for it.
+/// Finds the owners of sockets on a thread of its own. The thread ends some time after this is dropped; neither dropping it
+/// nor exiting the process waits for that.
 #[derive(Debug)]
 pub struct Scanner {
     shared: Arc<Shared>,
@@ -29,36 +32,35 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Starts the thread, in the network namespace of this one, and with those of its rights that it needs. It waits for
-    /// requests.
+    /// Starts the thread, which drops the rights it does not need and waits for requests. It scans the network namespace of
+    /// the calling thread.
     ///
     /// # Errors
-    /// When `/proc` or netlink cannot be used, or no thread be started. Tracing can go on without.
+    /// When `/proc` or netlink cannot be used, or the thread cannot be started. Tracing works without it.
     pub fn start() -> Result<Self, OwnersError> {
         let scan = Scan::open()?;
         let shared = Arc::new(Shared::default());
-        // With one of them not taken yet, nobody needs a newer one.
+        // While a snapshot waits to be taken, a newer one is of no use.
         let (sender, snapshots) = mpsc::channel(1);
         let worker =
-            Worker { shared: Arc::clone(&shared), scan, snapshots: sender, told_of_hidden: false, failed: false };
+            Worker { shared: Arc::clone(&shared), scan, snapshots: sender, hidden_reported: false, failed: false };
         thread::Builder::new().name("owners".into()).spawn(|| worker.run()).map_err(OwnersError::Thread)?;
         Ok(Self { shared, snapshots })
     }
 
-    /// Asks for sockets; at once and without waiting. Requests that are made while a scan runs, or while its share of the
-    /// processor does not allow for the next, are answered together.
+    /// Requests sockets, without blocking. Requests made during a scan, or in the pause after it, are answered together.
     pub fn request(&self, request: Request) {
-        self.shared.state().agenda.add(request);
+        self.shared.state().schedule.add(request);
         self.shared.changed.notify_one();
     }
 
-    /// Waits for the next scan to end: one for all requests that were made before it began. Nothing comes of a scan that
-    /// failed, which is logged. It may be dropped and called again at any time.
+    /// Waits for the result of the next scan, which answers all requests made before it began. A scan that fails is logged
+    /// and has no result. Cancel safe.
     pub async fn next(&mut self) -> Snapshot {
         match self.snapshots.recv().await {
             Some(snapshot) => snapshot,
             None => {
-                debug!("the thread that looks for owners of sockets has ended");
+                debug!("the thread that looks for the owners of sockets has ended");
                 std::future::pending().await
             }
         }
@@ -67,7 +69,7 @@ impl Scanner {
 
 #[cfg(test)]
 impl Scanner {
-    /// Lives no longer than the scanner and its thread.
+    /// State shared with the thread, alive as long as either the scanner or the thread is.
     pub(super) fn shared(&self) -> &Arc<impl Sized + use<>> {
         &self.shared
     }
@@ -80,7 +82,7 @@ impl Drop for Scanner {
     }
 }
 
-/// What the scanner and its thread have in common.
+/// State shared by the scanner and its thread.
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
@@ -89,8 +91,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    agenda: Agenda,
-    /// Nobody wants anything any more.
+    schedule: ScanSchedule,
+    /// The [`Scanner`] has been dropped.
     dropped: bool,
 }
 
@@ -100,14 +102,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to do; None when nothing is left to be done.
+    /// Waits for the next job; none once the scanner has been dropped.
     fn job(&self) -> Option<Job> {
         let mut state = self.state();
         while !state.dropped {
-            state = match state.agenda.next(host_clock::now()) {
-                Next::Scan(job) => return Some(job),
-                Next::Idle => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Next::Pause(time) => self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
+            state = match state.schedule.next(host_clock::now()) {
+                NextScan::Now(job) => return Some(job),
+                NextScan::Idle => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                NextScan::After(time) => {
+                    self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+                }
             };
         }
         None
@@ -118,15 +122,16 @@ struct Worker {
     shared: Arc<Shared>,
     scan: Scan,
     snapshots: mpsc::Sender<Snapshot>,
-    told_of_hidden: bool,
-    /// A scan has failed, and the user knows.
+    /// It has been logged that owners may be hidden.
+    hidden_reported: bool,
+    /// A scan has failed, which has been logged.
     failed: bool,
 }
 
 impl Worker {
     fn run(mut self) {
-        // In Linux this is about the calling thread alone.
-        if let Err(error) = setpriority_process(None, NICEST) {
+        // On Linux this affects only the calling thread.
+        if let Err(error) = setpriority_process(None, LOWEST_PRIORITY) {
             debug!("the search for owners of sockets runs at normal priority: {error}");
         }
         reduce(Duty::Owners);
@@ -134,37 +139,37 @@ impl Worker {
             let began = host_clock::now();
             let result = self.scan.run(&job, began);
             let ended = host_clock::now();
-            self.shared.state().agenda.scanned(&job, began, ended);
+            self.shared.state().schedule.scanned(&job, began, ended);
             match result {
                 Ok(snapshot) => {
                     let Snapshot { sockets, listeners, .. } = &snapshot;
                     let took = ended.since(began) / 1000;
                     debug!("{} sockets and their owners, {} listeners in {took} µs", sockets.len(), listeners.len());
-                    self.tell_of_hidden(&snapshot);
+                    self.report_hidden(&snapshot);
                     if self.snapshots.blocking_send(snapshot).is_err() {
                         return;
                     }
                 }
-                Err(error) => self.tell_of_failure(&error),
+                Err(error) => self.report_failure(&error),
             }
         }
     }
 
-    /// Says once that an owner was not found, if rights may be the reason.
-    fn tell_of_hidden(&mut self, snapshot: &Snapshot) {
-        if !self.told_of_hidden && snapshot.lacks_owners() {
-            self.told_of_hidden = true;
+    /// Warns once if an owner was not found, possibly for lack of rights.
+    fn report_hidden(&mut self, snapshot: &Snapshot) {
+        if !self.hidden_reported && snapshot.lacks_owners() {
+            self.hidden_reported = true;
             warn!(
-                "the owners of some sockets stay unknown, since some processes may not be looked at: that takes root \
-                 outside of any container, or the capabilities cap_sys_ptrace and cap_dac_read_search"
+                "the owners of some sockets stay unknown, since some processes may not be inspected: run as root outside \
+                 of any container, or with the capabilities cap_sys_ptrace and cap_dac_read_search"
             );
         }
     }
 
-    /// The first time as a warning; it is likely to be the same each time.
-    fn tell_of_failure(&mut self, error: &OwnersError) {
+    /// Logs a failed scan, only the first time as a warning: further failures are likely to be the same.
+    fn report_failure(&mut self, error: &OwnersError) {
         let level = if self.failed { Level::Debug } else { Level::Warn };
         self.failed = true;
-        log!(level, "the owners of sockets are known only where their own events tell them: {error}");
+        log!(level, "cannot look up the owners of sockets, only events tell them: {}", with_causes(error));
     }
 }

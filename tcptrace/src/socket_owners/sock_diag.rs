@@ -1,4 +1,4 @@
-//! Asks the kernel for TCP sockets, through `NETLINK_SOCK_DIAG`. Nobody needs a right for it.
+//! Asks the kernel for TCP sockets through `NETLINK_SOCK_DIAG` (sock_diag(7)), which needs no privileges.
 
 use std::{io, mem::MaybeUninit, net::IpAddr, os::fd::OwnedFd, time::Duration};
 
@@ -19,21 +19,21 @@ use rustix::{
 
 use super::{
     OwnersError,
-    scan_schedule::Ends,
-    sock_diag_reply::{Answer, Socket},
+    scan_schedule::FourTuple,
+    sock_diag_reply::{SockDiagReply, Socket},
 };
 use tcptrace_core::tcp::TcpState;
 
-/// Room for what the kernel says at a time: it never takes more than 32 KiB, whatever it is offered.
-const BUFFER: usize = 1 << 16;
+/// Size in bytes of the receive buffer. The kernel uses at most 32 KiB of it at a time.
+const RECEIVE_BUFFER: usize = 1 << 16;
 
-/// The kernel prepares what it says while it is asked, so it has failed if it takes as long as this.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// Timeout of a reply. The kernel prepares it while it handles the request, so a reply this late is a failure.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often a list is asked for again that came with gaps.
-const ATTEMPTS: usize = 3;
+/// Most times that a list is requested if it comes with gaps.
+const MAX_ATTEMPTS: usize = 3;
 
-/// A cookie that stands for any (`INET_DIAG_NOCOOKIE`).
+/// The cookie that matches any socket (`INET_DIAG_NOCOOKIE`).
 const ANY_COOKIE: [u8; 8] = [0xff; 8];
 
 /// A netlink socket in the network namespace of the thread that opened it.
@@ -44,79 +44,80 @@ pub(super) struct Diag {
 }
 
 impl Diag {
-    /// Opens it.
+    /// Opens the socket.
     pub(super) fn open() -> Result<Self, OwnersError> {
         let open = || {
             let family = AddressFamily::NETLINK;
             let socket = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))?;
-            // So that nobody but the kernel can answer.
+            // Only the kernel can reply then.
             connect(&socket, &SocketAddrNetlink::new(0, 0))?;
-            sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(TIMEOUT))?;
+            sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(REPLY_TIMEOUT))?;
             Ok::<_, Errno>(socket)
         };
         let socket = open().map_err(|error| OwnersError::Netlink(error.into()))?;
-        Ok(Self { socket, sequence_number: 0, buffer: Box::new_uninit_slice(BUFFER) })
+        Ok(Self { socket, sequence_number: 0, buffer: Box::new_uninit_slice(RECEIVE_BUFFER) })
     }
 
-    /// Every socket of the namespace, each once.
+    /// All sockets of the namespace, each once.
     pub(super) fn everything(&mut self) -> Result<Vec<Socket>, OwnersError> {
         let mut sockets = self.list(AF_INET, SocketId::new_v4())?;
         sockets.append(&mut self.list(AF_INET6, SocketId::new_v6())?);
-        // Sockets that come while the kernel goes through its table push others back, which are then listed again.
+        // A socket added while the kernel walks its table can make it list another one twice.
         sockets.sort_unstable_by_key(|socket| socket.cookie);
         sockets.dedup_by_key(|socket| socket.cookie);
         Ok(sockets)
     }
 
-    /// The socket with these ends, if there is one that belongs to somebody.
-    pub(super) fn find(&mut self, ends: &Ends) -> Result<Option<Socket>, OwnersError> {
-        let (family, socket_id) = with_ends(ends);
-        // Sockets with link-local addresses are bound to an interface, and found by their ends only where that is named.
+    /// The socket of this connection, if it exists and is not in TIME_WAIT.
+    pub(super) fn find(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
+        let (family, socket_id) = socket_id(tuple);
+        // Sockets with link-local addresses are bound to an interface, and cannot be looked up without its index.
         let link_local = |addr| matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
-        let candidates = if link_local(ends.local.addr) || link_local(ends.remote.addr) {
+        let candidates = if link_local(tuple.local.addr) || link_local(tuple.remote.addr) {
             self.list(family, socket_id)?
         } else {
             self.find_any(family, socket_id)?
         };
-        // Where no connection has these ends, the kernel names the listener.
+        // If there is no such connection, the kernel returns the listener.
         let wanted = |socket: &Socket| {
-            socket.local == ends.local && socket.remote == ends.remote && socket.state != TcpState::TimeWait
+            socket.local == tuple.local && socket.remote == tuple.remote && socket.state != TcpState::TimeWait
         };
         Ok(candidates.into_iter().find(wanted))
     }
 
-    /// The listener that would take a SYN from `ends.remote` to `ends.local`, chosen by the kernel among all that could. It
-    /// is not asked whether the address is one of this host.
-    pub(super) fn find_listener(&mut self, ends: &Ends) -> Result<Option<Socket>, OwnersError> {
-        let (family, socket_id) = with_ends(ends);
-        // Where a connection has these ends already, the kernel names that.
-        Ok(self.find_any(family, socket_id)?.into_iter().find(|socket| socket.accepts(ends.local)))
+    /// The listener that would take a SYN from `tuple.remote` to `tuple.local`, chosen by the kernel among all that could.
+    /// That the address is one of this host is not checked.
+    pub(super) fn find_listener(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
+        let (family, socket_id) = socket_id(tuple);
+        // If the connection exists, the kernel returns that instead.
+        Ok(self.find_any(family, socket_id)?.into_iter().find(|socket| socket.accepts(tuple.local)))
     }
 
-    /// The socket that a segment between these ends would reach, if there is one.
+    /// The socket that a segment between the ends of `socket_id` would reach, if there is one.
     fn find_any(&mut self, family: u8, socket_id: SocketId) -> Result<Vec<Socket>, OwnersError> {
         match self.ask(0, family, socket_id) {
-            Ok(answer) => Ok(answer.sockets),
+            Ok(reply) => Ok(reply.sockets),
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => Ok(Vec::new()),
             Err(error) => Err(OwnersError::Refused(error)),
         }
     }
 
-    /// All sockets of a family with these ports, 0 for any; the kernel does not look at the addresses of a list.
+    /// All sockets of a family with the ports of `socket_id`, where 0 matches any. The kernel ignores addresses in a list
+    /// request.
     fn list(&mut self, family: u8, socket_id: SocketId) -> Result<Vec<Socket>, OwnersError> {
         for attempt in 1.. {
-            let answer = self.ask(NLM_F_DUMP, family, socket_id.clone()).map_err(OwnersError::Refused)?;
-            if answer.unreadable != 0 {
-                debug!("{} sockets in the kernel's list could not be read", answer.unreadable);
+            let reply = self.ask(NLM_F_DUMP, family, socket_id.clone()).map_err(OwnersError::Refused)?;
+            if reply.unreadable != 0 {
+                debug!("{} messages in the kernel's list of sockets could not be read", reply.unreadable);
             }
-            if !answer.interrupted || attempt == ATTEMPTS {
-                return Ok(answer.sockets);
+            if !reply.interrupted || attempt == MAX_ATTEMPTS {
+                return Ok(reply.sockets);
             }
         }
         Ok(Vec::new())
     }
 
-    fn ask(&mut self, flags: u16, family: u8, socket_id: SocketId) -> io::Result<Answer> {
+    fn ask(&mut self, flags: u16, family: u8, socket_id: SocketId) -> io::Result<SockDiagReply> {
         self.sequence_number = self.sequence_number.wrapping_add(1);
         let request = InetRequest {
             family,
@@ -134,32 +135,32 @@ impl Diag {
         message.serialize(&mut bytes);
         send(&self.socket, &bytes, SendFlags::empty())?;
 
-        let mut answer = Answer::default();
+        let mut reply = SockDiagReply::default();
         loop {
             match recv(&self.socket, &mut *self.buffer, RecvFlags::TRUNC) {
                 Ok(((received, _), length)) => {
-                    answer.interrupted |= length > received.len();
-                    if answer.take_in(self.sequence_number, received)? {
-                        return Ok(answer);
+                    reply.interrupted |= length > received.len();
+                    if reply.take_in(self.sequence_number, received)? {
+                        return Ok(reply);
                     }
                 }
                 Err(Errno::INTR) => {}
-                // Messages were lost, but the end of a list always comes.
-                Err(Errno::NOBUFS) => answer.interrupted = true,
+                // Messages were lost, but the end of a list is always delivered.
+                Err(Errno::NOBUFS) => reply.interrupted = true,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 }
 
-/// How the kernel is asked for a socket with these ends, and of which family.
-fn with_ends(ends: &Ends) -> (u8, SocketId) {
-    let family = if ends.local.addr.is_ipv4() { AF_INET } else { AF_INET6 };
+/// The address family and the kernel's identification of the socket of this connection.
+fn socket_id(tuple: &FourTuple) -> (u8, SocketId) {
+    let family = if tuple.local.addr.is_ipv4() { AF_INET } else { AF_INET6 };
     let socket_id = SocketId {
-        source_port: ends.local.port,
-        destination_port: ends.remote.port,
-        source_address: ends.local.addr,
-        destination_address: ends.remote.addr,
+        source_port: tuple.local.port,
+        destination_port: tuple.remote.port,
+        source_address: tuple.local.addr,
+        destination_address: tuple.remote.addr,
         interface_id: 0,
         cookie: ANY_COOKIE,
     };

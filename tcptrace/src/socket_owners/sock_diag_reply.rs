@@ -1,4 +1,4 @@
-//! The kernel's answers about sockets, decoded.
+//! Decodes the kernel's replies about sockets.
 
 #[cfg(test)]
 mod tests;
@@ -21,32 +21,32 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Messages begin at multiples of this (`NLMSG_ALIGNTO`).
+/// Alignment of netlink messages in bytes (`NLMSG_ALIGNTO`).
 const ALIGN: usize = 4;
 
 /// A TCP socket as the kernel lists it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Socket {
-    /// Its state. A request without a full socket yet is in SYN_RECV.
+    /// State. A connection request that has no full socket yet is in SYN_RECV.
     pub state: TcpState,
-    /// Its own end; a listener for any address has the unspecified one, of its family.
+    /// Local end; a listener on any address has the unspecified address of its family.
     pub local: Endpoint,
-    /// The other end; for a listener the unspecified address and port 0.
+    /// Remote end; a listener has the unspecified address and port 0.
     pub remote: Endpoint,
-    /// Its inode number: which of a process's descriptors it is. None while it waits to be accepted and once its
-    /// processes have closed it: then nobody owns it.
+    /// Inode number, by which a process's descriptor refers to it. None while the socket waits to be accepted and after its
+    /// processes have closed it: then no process owns it.
     pub inode: Option<u32>,
-    /// What the kernel knows it by (`SO_COOKIE`): never used twice, so it tells sockets with the same ends apart.
+    /// The kernel's identifier of the socket (`SO_COOKIE`), never reused.
     pub cookie: u64,
-    /// An IPv6 listener that takes no IPv4 (`IPV6_V6ONLY`).
+    /// An IPv6 listener that takes no IPv4 connections (`IPV6_V6ONLY`).
     pub ipv6_only: bool,
-    /// Of a listener, the connections that wait to be accepted.
+    /// For a listener, its queue of connections to be accepted.
     pub queue: Option<AcceptQueue>,
 }
 
 impl Socket {
-    /// Whether it listens, and for connections to `local` too. Another listener may do so more precisely: one for the
-    /// address comes before one for any address. Interfaces that listeners are bound to are not looked at.
+    /// Returns whether this is a listener for connections to `local`. Another listener may match better: one bound to the
+    /// address takes precedence over one for any address. Interfaces that listeners are bound to are ignored.
     pub fn accepts(&self, local: Endpoint) -> bool {
         let any = match self.local.addr {
             IpAddr::V4(addr) => addr.is_unspecified() && local.addr.is_ipv4(),
@@ -55,7 +55,7 @@ impl Socket {
         self.state == TcpState::Listen && self.local.port == local.port && (any || self.local.addr == local.addr)
     }
 
-    /// What a message says. None for states that are not known.
+    /// Decodes a message; none if the state is unknown.
     fn decode(response: &InetResponse) -> Option<Self> {
         let header = &response.header;
         let SocketId { source_address, source_port, destination_address, destination_port, cookie, .. } =
@@ -63,19 +63,19 @@ impl Socket {
         let [a, b, c, d, e, f, g, h] = cookie;
         let local = Endpoint { addr: source_address.to_canonical(), port: source_port };
         let remote = match destination_address.to_canonical() {
-            // An IPv6 socket that listens at a mapped address has no mapped one here.
+            // An IPv6 listener on an IPv4-mapped address has the unspecified IPv6 address here.
             addr if addr.is_unspecified() && local.addr.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
             addr => addr,
         };
         let state = TcpState::from_kernel(header.state)?;
-        // Other sockets have bytes in these fields (tcp_diag_get_info).
+        // For other sockets these fields count bytes (tcp_diag_get_info in net/ipv4/tcp_diag.c).
         let queue = AcceptQueue { length: header.recv_queue, limit: header.send_queue };
         Some(Self {
             state,
             local,
             remote: Endpoint { addr: remote, port: destination_port },
             inode: (header.inode != 0).then_some(header.inode),
-            // Two halves of 32 bits, the low one first on every processor (sock_diag_save_cookie).
+            // Two 32-bit halves, the low one first on every architecture (sock_diag_save_cookie in net/core/sock_diag.c).
             cookie: u64::from(u32::from_ne_bytes([a, b, c, d])) | u64::from(u32::from_ne_bytes([e, f, g, h])) << 32,
             ipv6_only: response.nlas.contains(&Nla::SkV6Only(true)),
             queue: (state == TcpState::Listen).then_some(queue),
@@ -83,23 +83,22 @@ impl Socket {
     }
 }
 
-/// What the kernel has answered so far to one request.
+/// The part of the kernel's reply to one request that has been received so far.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct SockDiagReply {
     /// The sockets.
     pub(super) sockets: Vec<Socket>,
-    /// Sockets came or went in the meantime in a way that made the kernel lose its place.
+    /// The list may have gaps: the kernel's table changed while it was listed, or messages were lost.
     pub(super) interrupted: bool,
-    /// Messages that could not be understood.
+    /// Number of messages that could not be decoded.
     pub(super) unreadable: usize,
 }
 
-impl Answer {
-    /// Takes in what was received, one or more messages, as far as it answers the request with this sequence number.
-    /// True when nothing more comes.
+impl SockDiagReply {
+    /// Adds received messages that reply to the request with this sequence number. Returns whether the reply is complete.
     ///
     /// # Errors
-    /// When the kernel reports one.
+    /// The error that the kernel reports.
     pub(super) fn take_in(&mut self, sequence_number: u32, mut received: &[u8]) -> io::Result<bool> {
         while !received.is_empty() {
             let Ok(buffer) = NetlinkBuffer::new_checked(&received) else {
@@ -121,7 +120,7 @@ impl Answer {
         Ok(false)
     }
 
-    /// True when it is the last.
+    /// Adds one message. Returns whether it is the last.
     fn take_message(&mut self, payload: Option<NetlinkPayload<SockDiagMessage>>) -> io::Result<bool> {
         match payload {
             Some(NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response))) => {

@@ -46,21 +46,21 @@ impl Connection {
         Self { listener, client, server }
     }
 
-    fn client(&self) -> Ends {
+    fn client(&self) -> FourTuple {
         ends_of(&self.client)
     }
 
-    fn server(&self) -> Ends {
+    fn server(&self) -> FourTuple {
         ends_of(&self.server)
     }
 }
 
-fn ends_of(stream: &TcpStream) -> Ends {
-    Ends { local: endpoint(stream.local_addr().unwrap()), remote: endpoint(stream.peer_addr().unwrap()) }
+fn ends_of(stream: &TcpStream) -> FourTuple {
+    FourTuple { local: endpoint(stream.local_addr().unwrap()), remote: endpoint(stream.peer_addr().unwrap()) }
 }
 
-fn connections(ends: &[Ends], likely: &[u32]) -> Job {
-    Job::Correlator { ends: ends.iter().copied().collect(), likely: likely.iter().copied().collect() }
+fn connections(ends: &[FourTuple], likely: &[u32]) -> Job {
+    Job::Connections { tuples: ends.iter().copied().collect(), likely: likely.iter().copied().collect() }
 }
 
 fn scan(job: &Job) -> Snapshot {
@@ -83,7 +83,7 @@ fn eventually(job: &Job, expected: impl Fn(&Snapshot) -> bool) -> Snapshot {
     }
 }
 
-fn socket(snapshot: &Snapshot, ends: Ends) -> Option<&OwnedSocket> {
+fn socket(snapshot: &Snapshot, ends: FourTuple) -> Option<&OwnedSocket> {
     let mut sockets = snapshot.sockets.iter();
     let found = sockets.find(|owned| owned.socket.local == ends.local && owned.socket.remote == ends.remote);
     assert!(!sockets.any(|owned| Some(owned) == found), "listed twice: {found:?}");
@@ -95,14 +95,14 @@ fn pids(owned: &OwnedSocket) -> Vec<u32> {
 }
 
 /// Whether there is a socket with these ends, in this state, that these processes hold.
-fn is(snapshot: &Snapshot, ends: Ends, state: TcpState, owners: &[u32]) -> bool {
+fn is(snapshot: &Snapshot, ends: FourTuple, state: TcpState, owners: &[u32]) -> bool {
     socket(snapshot, ends).is_some_and(|owned| owned.socket.state == state && pids(owned) == owners)
 }
 
-fn listening(listener: &TcpListener) -> Ends {
+fn listening(listener: &TcpListener) -> FourTuple {
     let local = endpoint(listener.local_addr().unwrap());
     let unspecified = if local.addr.is_ipv4() { "0.0.0.0" } else { "::" };
-    Ends { local, remote: Endpoint { addr: unspecified.parse().unwrap(), port: 0 } }
+    FourTuple { local, remote: Endpoint { addr: unspecified.parse().unwrap(), port: 0 } }
 }
 
 /// A process that has `fd` and is killed in the end.
@@ -168,8 +168,8 @@ fn no_other_process_is_looked_at_when_the_likely_one_holds_all() {
 fn a_connection_that_is_not_there_is_not_found_although_its_listener_is() {
     for family in FAMILIES {
         let connection = Connection::open(family);
-        let Ends { local, remote } = connection.server();
-        let none = Ends { local, remote: Endpoint { port: remote.port ^ 1, ..remote } };
+        let FourTuple { local, remote } = connection.server();
+        let none = FourTuple { local, remote: Endpoint { port: remote.port ^ 1, ..remote } };
         assert_eq!(scan(&connections(&[none], &[])).sockets, []);
     }
 }
@@ -178,8 +178,8 @@ fn a_connection_that_is_not_there_is_not_found_although_its_listener_is() {
 fn a_socket_that_was_not_accepted_yet_belongs_to_nobody() {
     let listener = TcpListener::bind(FAMILIES[0]).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let Ends { local, remote } = ends_of(&client);
-    let server = Ends { local: remote, remote: local };
+    let FourTuple { local, remote } = ends_of(&client);
+    let server = FourTuple { local: remote, remote: local };
     let snapshot = eventually(&connections(&[server], &[]), |snapshot| is(snapshot, server, Established, &[]));
     assert_eq!(snapshot.sockets[0].socket.inode, None);
 }
@@ -215,7 +215,7 @@ fn who_waits_for_an_answer_to_a_syn_is_found() {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let second = TcpStream::from(socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap());
     assert_eq!(connect(second.as_fd(), &addr), Err(Errno::INPROGRESS));
-    let ends = Ends { local: endpoint(second.local_addr().unwrap()), remote: endpoint(addr) };
+    let ends = FourTuple { local: endpoint(second.local_addr().unwrap()), remote: endpoint(addr) };
     for job in [Job::Everything, connections(&[ends], &[])] {
         eventually(&job, |snapshot| is(snapshot, ends, SynSent, &[me()]));
     }
@@ -227,7 +227,7 @@ fn the_listener_that_does_not_answer_is_found_with_its_queue() {
         let listener = TcpListener::bind(family).unwrap();
         listen(&listener, 1).unwrap();
         let local = endpoint(listener.local_addr().unwrap());
-        let ends = Ends { local, remote: Endpoint { port: 9, ..local } };
+        let ends = FourTuple { local, remote: Endpoint { port: 9, ..local } };
         let job = Job::Listeners([ends].into());
         let waiting = |length| Some(AcceptQueue { length, limit: 1 });
         let found = |length| {
@@ -240,8 +240,8 @@ fn the_listener_that_does_not_answer_is_found_with_its_queue() {
         let second = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         found(2);
         // Where they are connected there is no listener between the two.
-        let Ends { local, remote } = ends_of(&second);
-        let taken = Job::Listeners([Ends { local: remote, remote: local }].into());
+        let FourTuple { local, remote } = ends_of(&second);
+        let taken = Job::Listeners([FourTuple { local: remote, remote: local }].into());
         assert_eq!(scan(&taken).listeners, []);
         drop(listener);
         assert_eq!(scan(&job).listeners, []);
@@ -298,8 +298,8 @@ async fn the_scanner_answers_each_request_and_ends_when_it_is_dropped() {
     scanner.request(Request::Everything);
     let snapshot = tokio::time::timeout(deadline, scanner.next()).await.unwrap();
     assert!(socket(&snapshot, listening(&connection.listener)).is_some());
-    scanner.request(Request::Correlator { ends: vec![connection.client()], likely: vec![me()] });
-    scanner.request(Request::Correlator { ends: vec![connection.server()], likely: vec![] });
+    scanner.request(Request::Connections { tuples: vec![connection.client()], likely: vec![me()] });
+    scanner.request(Request::Connections { tuples: vec![connection.server()], likely: vec![] });
     let mut found = Vec::new();
     while found.len() < 2 {
         found.extend(tokio::time::timeout(deadline, scanner.next()).await.unwrap().sockets);

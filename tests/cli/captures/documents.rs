@@ -40,7 +40,7 @@ impl Document {
             json!({ "addr": addr, "port": port, "isn": end.isn, "pid": null, "comm": null, "options": options })
         });
         json!({
-            "netns": null, "kind": "three_way", "outcome": "established", "by_icmp": false, "waiting_for": null,
+            "netns": null, "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
             "client": client, "server": server, "role_inferred": false,
             "syn_to_synack_ns": 1000 * there, "synack_to_ack_ns": 1000 * back, "connect_ns": null,
             "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": null,

@@ -50,7 +50,7 @@ pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
     })
 }
 
-/// What is different where nobody sent a FIN.
+/// The fields that differ if nobody sent a FIN.
 fn without_fins() -> Value {
     json!({
         "half_close_ns": null, "half_closed_bytes": null, "time_wait": null,
@@ -59,7 +59,7 @@ fn without_fins() -> Value {
     })
 }
 
-/// What is different where an end that had not closed before resets the connection.
+/// The fields that differ if an end that had not closed resets the connection.
 fn reset(by: &str, cause: &str, words: &str) -> Value {
     let how = json!({
         "kind": "reset", "initiator": by, "reset": { "by": by, "cause": cause },
@@ -68,7 +68,7 @@ fn reset(by: &str, cause: &str, words: &str) -> Value {
     but(without_fins(), how)
 }
 
-/// What is different where the other end of the client's connection is the test itself.
+/// The fields that differ if the other end of the client's connection is the test itself.
 fn played(server: SocketAddr) -> Value {
     let client: IpAddr = [10, 8, 0, 1].into();
     json!({ "client": { "addr": client }, "server": { "addr": server.ip(), "pid": null, "comm": null } })

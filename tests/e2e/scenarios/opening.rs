@@ -24,7 +24,7 @@ use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_t
 /// is told only where there is proof.
 fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     json!({
-        "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "waiting_for": null,
+        "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
             "addr": client, "port": SOME, "isn": SOME, "pid": std::process::id(), "comm": "tt-client", "options": SOME,
         },
@@ -37,7 +37,7 @@ fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     })
 }
 
-/// What is not there in the record of a SYN without a SYN,ACK.
+/// The fields that the record of a SYN without a SYN,ACK lacks.
 fn no_synack() -> Value {
     json!({
         "server": { "isn": null, "options": null },
@@ -46,7 +46,7 @@ fn no_synack() -> Value {
     })
 }
 
-/// What is not there where the client's socket is not on this host.
+/// The fields that are missing if the client's socket is not on this host.
 fn no_client_socket() -> Value {
     json!({ "client": { "pid": null, "comm": null }, "connect_ns": null })
 }

@@ -99,7 +99,7 @@ impl<'a> Plain<'a> {
         Self { netns, client, server, here: (true, true), bytes: (UP, DOWN) }
     }
 
-    /// What must be said of how it opened.
+    /// The expected verdict on its opening.
     fn handshake(&self) -> Value {
         let end = |address: SocketAddr, process: Process| {
             let Process { pid, comm } = process;
@@ -109,7 +109,7 @@ impl<'a> Plain<'a> {
         };
         let (client, server) = self.processes();
         json!({
-            "netns": self.netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false,
+            "netns": self.netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null,
             "waiting_for": null, "client": end(self.client, client), "server": end(self.server, server),
             "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME,
             "connect_ns": if self.here.0 { json!(SOME) } else { Value::Null },
@@ -118,7 +118,7 @@ impl<'a> Plain<'a> {
         })
     }
 
-    /// What must be said of how it closed.
+    /// The expected verdict on its close.
     fn close(&self) -> Value {
         let end = |address: SocketAddr, process: Process| {
             let Process { pid, comm } = process;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what tracing costs, in tables.
+//! `cargo xtask bench`: measures the cost of tracing.
 
 use std::{ffi::OsString, fs};
 
@@ -17,7 +17,7 @@ use crate::{
 /// should run.
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// What to measure, and how often: `-- --help` says what there is
+    /// The measurements to make, and how often; `-- --help` lists them
     #[arg(last = true)]
     args: Vec<OsString>,
 }
@@ -27,7 +27,7 @@ impl Bench {
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         project.build(Profile::Release)?;
-        // By itself: built together with tcptrace, both would get the features of libraries that either needs.
+        // Built separately: together with tcptrace, each would get library features that only the other needs.
         let mut cargo = project.cargo("build");
         process::run(cargo.args(["--package", "tcptrace-tests", "--bins", "--release", "--locked"]))?;
 
@@ -36,7 +36,7 @@ impl Bench {
         let binary = project.binary(Profile::Release);
         let mut tracer = OsString::from("TCPTRACE_BIN=");
         tracer.push(&binary);
-        // env(1) and not this process's environment, which sudo would not hand on.
+        // Set by env(1), because sudo does not pass on this process's environment.
         let mut command = root::command("env")?;
         command.arg(tracer).arg(binary.with_file_name("tt-bench"));
         process::run(command.arg("--results").arg(folder.join("results.md")).args(self.args))

@@ -1,29 +1,27 @@
-//! `cargo xtask check`: everything that can be said about the code without running it.
+//! `cargo xtask check`: checks the code without running it.
 
 use std::{env::consts::ARCH, process::Command};
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::{process, project::Project};
+use crate::{dependencies, layers, process, project::Project};
 
 /// Check formatting, lints (the kernel programs' too) and documentation
 #[derive(Args)]
 pub(crate) struct Check {}
 
 impl Check {
-    /// Stops at the first complaint.
+    /// Runs all checks, and stops at the first that fails.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
-        let steps = [
-            format(&project),
-            format_fuzz_targets(&project),
-            lint(&project),
-            lint_kernel_programs(&project),
-            lint_fuzz_targets(&project),
-            document(&project),
-        ];
-        for mut step in steps {
+        layers::check(project.root())?;
+        let mut metadata = project.cargo("metadata");
+        dependencies::check(&process::output(metadata.args(["--format-version", "1", "--locked"]))?)?;
+        project.ensure_target(PORTABLE)?;
+        let steps = [format(&project), format_fuzz_targets(&project), lint(&project), lint_kernel_programs(&project)];
+        let steps = steps.into_iter().chain(CORE_FEATURES.map(|features| lint_core(&project, features)));
+        for mut step in steps.chain([lint_fuzz_targets(&project), document(&project)]) {
             eprintln!("xtask: {}", process::command_line(&step));
             process::run(&mut step)?;
         }
@@ -45,7 +43,7 @@ fn format_fuzz_targets(project: &Project) -> Command {
     cargo
 }
 
-/// All that is compiled for the host, tests included.
+/// Lints of all code compiled for the host, including tests.
 fn lint(project: &Project) -> Command {
     let mut cargo = project.cargo("clippy");
     cargo.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
@@ -68,20 +66,40 @@ fn lint_kernel_programs(project: &Project) -> Command {
     cargo
 }
 
-/// They are compiled as everybody compiles, since neither a sanitizer nor coverage matters here.
+/// Target without an operating system, for which the core has to compile.
+const PORTABLE: &str = "wasm32-unknown-unknown";
+
+/// Every set of features that the core can be built with.
+const CORE_FEATURES: [&str; 3] = ["", "serde", "schema"];
+
+/// The core with only these of its features, for a target without an operating system: cargo unites the features that the
+/// members of a workspace ask for, so the lint above sees the core with all of them only.
+fn lint_core(project: &Project, features: &str) -> Command {
+    let mut cargo = project.cargo("clippy");
+    cargo.args(["--package", "tcptrace-core", "--lib", "--locked", "--target", PORTABLE]).args([
+        "--features",
+        features,
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    cargo
+}
+
+/// They are compiled without a sanitizer and without coverage, which do not matter here.
 fn lint_fuzz_targets(project: &Project) -> Command {
     let mut cargo = project.cargo("clippy");
     cargo
         .args(["--all-targets", "--locked", "--manifest-path"])
         .arg(project.fuzz_package().join("Cargo.toml"))
-        // Most of what they need has been compiled there.
+        // Most of their dependencies have been compiled there.
         .arg("--target-dir")
         .arg(project.target_dir())
         .args(["--", "-D", "warnings"]);
     cargo
 }
 
-/// The documentation: above all that no link in it leads nowhere.
+/// The documentation, in particular its links.
 fn document(project: &Project) -> Command {
     let mut cargo = project.cargo("doc");
     cargo.args(["--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings");

@@ -1,11 +1,11 @@
-//! `cargo xtask dist`: what is installed elsewhere, a Debian package and an archive.
+//! `cargo xtask dist`: makes a Debian package and an archive.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::{dist, process, project::Project, root_tests, setup::package_tools};
 
-/// The tests of the package install what this variable names.
+/// The variable that names the package for its tests.
 const PACKAGE: &str = "TCPTRACE_DEB";
 
 /// Make a Debian package, and an archive of the static binary with its manual and completions, in target/dist
@@ -18,7 +18,7 @@ pub(crate) struct Dist {
 }
 
 impl Dist {
-    /// Says where they are.
+    /// Makes both and prints their paths.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         let made = dist::make(&project)?;

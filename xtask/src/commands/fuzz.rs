@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: inputs that nobody has thought of, made by libFuzzer.
+//! `cargo xtask fuzz`: runs the fuzz targets with libFuzzer.
 
 use std::{
     collections::BTreeSet,
@@ -28,15 +28,15 @@ const MEMORY: u32 = 2048;
 /// It begins with the inputs in tcptrace/core/fuzz/corpus and with those that earlier runs have added to target/fuzz/corpus.
 #[derive(Args)]
 pub(crate) struct Fuzz {
-    /// Which targets; all of them where none is named
+    /// The targets to run [default: all]
     #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(TARGETS.map(|(name, _)| name)))]
     targets: Vec<String>,
 
-    /// For how many seconds each; 0 takes the inputs that are there, and no others
+    /// Seconds for each target; 0 runs only the inputs that exist
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 
-    /// Run one target with one input, for example with one that it has failed with
+    /// Run the named target with one input, for example one that it has failed with
     #[arg(long, value_name = "FILE", requires = "targets")]
     input: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Fuzz {
 impl Fuzz {
     /// Builds all targets at once and runs one after the other, until one fails.
     pub(crate) fn execute(self) -> Result<()> {
-        let project = Project::set_up()?;
+        let project = Project::set_up_core()?;
         let fuzzer = Fuzzer::new(&project);
         fuzzer.build(&project)?;
         let wanted =
@@ -59,7 +59,7 @@ impl Fuzz {
     }
 }
 
-/// Where things are.
+/// The folders of the fuzz targets.
 struct Fuzzer {
     /// The package with the targets.
     package: PathBuf,
@@ -133,7 +133,7 @@ fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
     paths().with_context(|| format!("cannot read {}", folder.display()))
 }
 
-/// Whether libFuzzer has kept this input for nothing but its time.
+/// Returns whether libFuzzer has kept this input only because it took long.
 fn is_slow(file: &Path) -> bool {
     file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"slow-unit-"))
 }

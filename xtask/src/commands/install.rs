@@ -1,4 +1,4 @@
-//! `cargo xtask install`: the release binary, where the shell finds it.
+//! `cargo xtask install`: installs the release binary where the shell finds it.
 
 use std::{
     fs::{self, Permissions},
@@ -43,7 +43,7 @@ impl Install {
     }
 }
 
-/// Puts the binary in place at once, so that a tracer that runs from there is neither disturbed nor in the way.
+/// Replaces the installed binary atomically, also while a tracer runs from it.
 fn place(built: &Path, installed: &Path) -> io::Result<()> {
     if let Some(folder) = installed.parent() {
         fs::create_dir_all(folder)?;
@@ -54,7 +54,7 @@ fn place(built: &Path, installed: &Path) -> io::Result<()> {
     })
 }
 
-/// The same with coreutils, since it is they that sudo runs.
+/// Replaces the installed binary with coreutils, which sudo can run.
 fn place_as_root(built: &Path, installed: &Path) -> Result<()> {
     let new = files::beside(installed);
     process::run(root::command("install")?.args(["-D", "-m", "0755"]).args([built, &new]))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask run`: from a fresh checkout to a running tracer.
+//! `cargo xtask run`: builds and runs the tracer.
 
 use std::{ffi::OsString, os::unix::process::CommandExt as _};
 

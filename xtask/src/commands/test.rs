@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, the end-to-end ones against the release binary and as root.
+//! `cargo xtask test`: runs all tests as root, the end-to-end tests against the release binary.
 
 use std::ffi::OsString;
 
@@ -12,7 +12,7 @@ use crate::{
     setup::test_tools,
 };
 
-/// The end-to-end tests start the binary that this variable names.
+/// The variable that names the binary for the end-to-end tests.
 const BINARY: &str = "TCPTRACE_BIN";
 
 /// Run all tests as root (through sudo where needed)
@@ -25,7 +25,7 @@ pub(crate) struct Test {
 }
 
 impl Test {
-    /// Builds as the user who calls, and runs what was built as root.
+    /// Builds as the calling user, and runs the tests as root.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         test_tools::ensure()?;
@@ -40,7 +40,7 @@ impl Test {
     }
 }
 
-/// Whether these arguments of `cargo test` name packages; cargo would ignore them beside `--workspace`.
+/// Returns whether these arguments of `cargo test` name packages, which cargo would ignore beside `--workspace`.
 fn selects_packages(args: &[OsString]) -> bool {
     args.iter()
         .take_while(|arg| *arg != "--")

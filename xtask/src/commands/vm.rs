@@ -1,4 +1,4 @@
-//! `cargo xtask vm`: the end-to-end tests on other kernels than this machine's.
+//! `cargo xtask vm`: runs the end-to-end tests on other kernels in an emulator.
 
 use std::{env::consts::ARCH, fs, path::PathBuf, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// How long a machine may run. All checks take ten minutes where nothing else does.
+/// Longest time that a machine may run. All checks take ten minutes on an idle host.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// How much of a log is shown when something failed, in lines.
+/// Number of lines of a log that are shown if something failed.
 const TAIL: usize = 60;
 
 /// Boot Debian's kernels in an emulator and run end-to-end tests inside (table: target/vm/results.md)
@@ -70,7 +70,7 @@ impl Vm {
     }
 }
 
-/// What all machines have in common.
+/// The settings that all machines share.
 struct Runs<'a> {
     guest: Guest,
     folder: PathBuf,
@@ -79,7 +79,7 @@ struct Runs<'a> {
     arguments: &'a [String],
 }
 
-/// What came of a kernel.
+/// The result on one kernel.
 struct Run {
     column: Column,
     /// Whether every test came to its end and passed.

@@ -1,4 +1,4 @@
-//! Programs of the distribution, installed by apt-get where they are missing.
+//! Installs missing programs of the distribution with apt-get.
 
 use std::io;
 
@@ -6,15 +6,15 @@ use anyhow::{Result, bail};
 
 use crate::{process, root};
 
-/// Apt's option to try again where a server does not answer.
+/// Apt's option to retry if a server does not answer.
 pub(crate) const RETRIES: &str = "-oAcquire::Retries=3";
 
 /// A program, and the Debian package that has it.
 #[derive(Clone, Copy)]
 pub(crate) struct Tool {
-    /// Its name on PATH.
+    /// Name on PATH.
     pub(crate) program: &'static str,
-    /// What to install.
+    /// Debian package.
     pub(crate) package: &'static str,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
         bail!("this needs programs that are not installed: install {}", packages.join(", "));
     }
     eprintln!("xtask: installing {}", packages.join(", "));
-    // A fresh machine has no package lists yet, one that has them is spared the time to fetch them again.
+    // Package lists are fetched only if installing fails: a fresh machine has none, others need not fetch them again.
     if install(&packages).is_err() {
         apt_get(&["update"])?;
         install(&packages)?;
@@ -40,21 +40,21 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
     Ok(())
 }
 
-/// The packages of the programs that are not there.
+/// The packages of the programs that are not installed.
 fn missing(tools: &[Tool]) -> Vec<&'static str> {
     tools.iter().filter(|tool| process::find(tool.program).is_none()).map(|tool| tool.package).collect()
 }
 
-/// Has apt-get install these packages, and nothing that they only recommend.
+/// Installs these packages without those that they merely recommend.
 fn install(packages: &[&str]) -> Result<()> {
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
     apt_get(&arguments)
 }
 
-/// Runs apt-get as root; it must not ask anything, since nobody may be there to answer.
+/// Runs apt-get as root, without questions.
 fn apt_get(arguments: &[&str]) -> Result<()> {
-    // env(1) and not this process's environment, which sudo would not hand on.
+    // Variables are set by env(1), because sudo does not pass on this process's environment.
     let mut command = root::command("env")?;
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", RETRIES]).args(arguments).stdout(io::stderr());
     process::run(&mut command)

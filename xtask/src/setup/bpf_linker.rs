@@ -9,38 +9,38 @@ use anyhow::{Context as _, Result};
 use super::{cargo_tool::CargoTool, toolchain::Toolchain};
 use crate::{process, workspace::Workspace};
 
-/// Builds bpf-linker unless the right one is there.
+/// Builds bpf-linker unless the right version is installed.
 pub(crate) fn ensure(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
     let tool = CargoTool::new("bpf-linker", workspace, toolchain)?;
     tool.ensure(|cargo| link_against(toolchain, &tool.folder.join("llvm"), cargo))?;
     Ok(())
 }
 
-/// Has cargo link it against the LLVM of the toolchain, which `prefix` is made the folder of.
+/// Sets up cargo to link it against the LLVM of the toolchain, for which `prefix` becomes the installation folder.
 fn link_against(toolchain: &Toolchain, prefix: &Path, cargo: &mut Command) -> Result<()> {
     let rustc = process::output(toolchain.command("rustc").arg("-vV"))?;
     let major = llvm_major(&rustc).context("`rustc -vV` names no LLVM version")?;
     link_llvm(&toolchain.libraries(), major, prefix)?;
 
-    // The toolchain's LLVM is in no folder that the loader searches by itself.
+    // The loader does not search the folder of the toolchain's LLVM by default.
     let mut flags = OsString::from("-Clink-arg=-Wl,-rpath,");
     flags.push(toolchain.libraries());
 
     cargo
         .args(["--no-default-features", "--features", &format!("llvm-{major}")])
         .env("LLVM_PREFIX", prefix)
-        // This form splits at no space, and it takes precedence over any RUSTFLAGS.
+        // The encoded form is not split at spaces, and takes precedence over RUSTFLAGS.
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
     Ok(())
 }
 
-/// The LLVM version in what `rustc -vV` says.
+/// The LLVM version in the output of `rustc -vV`.
 fn llvm_major(rustc: &str) -> Option<u32> {
     let version = rustc.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
     version.split('.').next()?.parse().ok()
 }
 
-/// Makes an LLVM installation of the one library that the toolchain has, under the name that a linker looks for.
+/// Creates an LLVM installation with the one library that the toolchain has, under the name that a linker looks for.
 fn link_llvm(libraries: &Path, major: u32, prefix: &Path) -> Result<()> {
     let entries = fs::read_dir(libraries)
         .and_then(Iterator::collect::<io::Result<Vec<_>>>)

@@ -1,4 +1,4 @@
-//! Released tools that cargo builds and installs into the target folder.
+//! Builds released cargo tools and installs them into the target folder.
 
 use std::{
     fs, io,
@@ -12,11 +12,11 @@ use crate::{process, setup::toolchain::Toolchain, workspace::Workspace};
 
 /// A tool whose version the root manifest pins.
 pub(crate) struct CargoTool<'a> {
-    /// The package, which is called as its program.
+    /// Name of the package and of its program.
     name: &'static str,
     version: &'a str,
     toolchain: &'a Toolchain,
-    /// Where all tools are.
+    /// The folder of all tools.
     pub(super) folder: PathBuf,
 }
 
@@ -26,7 +26,7 @@ impl<'a> CargoTool<'a> {
         Ok(Self { name, version: workspace.tool(name)?, toolchain, folder: workspace.target_dir.join("tools") })
     }
 
-    /// Builds the tool unless the right one is there, with what `prepare` adds to `cargo install`. Returns its program.
+    /// Builds the tool unless the right version is installed; `prepare` adapts `cargo install`. Returns its program.
     pub(crate) fn ensure(&self, prepare: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
         let program = self.folder.join("bin").join(self.name);
         let stamp_file = self.folder.join(format!("{}.stamp", self.name));
@@ -44,7 +44,7 @@ impl<'a> CargoTool<'a> {
             bail!("{} does not start: run it with --version to see why", program.display());
         }
         fs::write(&stamp_file, stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
-        // It takes much room, and nobody reads it again.
+        // The build folder is large and not needed again.
         fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))?;
         Ok(program)
     }
@@ -64,12 +64,12 @@ impl<'a> CargoTool<'a> {
     }
 }
 
-/// What an installed tool was built from and with.
+/// Identifies the sources and the toolchain that a tool was built from.
 fn stamp(name: &str, version: &str, toolchain: &str) -> String {
     format!("{name} {version}\ntoolchain {toolchain}\n")
 }
 
-/// Whether the program finds its libraries by itself, without the search path that cargo and rustup give to us.
+/// Returns whether the program finds its libraries without the search path that cargo and rustup set for this process.
 fn starts(program: &Path) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").env_remove("LD_LIBRARY_PATH").stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! What `cargo xtask vm` needs besides: an emulator, and programs for the system inside of it.
+//! Installs the tools of `cargo xtask vm`: an emulator, and programs for the system inside.
 
 use std::{
     path::Path,
@@ -28,19 +28,19 @@ pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg
 /// Installs what is missing.
 pub(crate) fn ensure() -> Result<()> {
     if process::find("apt-get").is_none() {
-        bail!("Debian's kernels come by apt-get, which is not installed: run this on Debian or Ubuntu");
+        bail!("Debian's kernels are fetched with apt-get, which is not installed: run this on Debian or Ubuntu");
     }
     apt::ensure(&TOOLS)?;
     if needs_libraries("busybox") {
         bail!("the busybox on PATH is not the static one: install busybox-static in its place");
     }
     if !Path::new(KEYRING).exists() {
-        bail!("{KEYRING} is not there: install debian-archive-keyring");
+        bail!("{KEYRING} does not exist: install debian-archive-keyring");
     }
     Ok(())
 }
 
-/// Whether a program does not run by itself; ldd(1) fails for one that does.
+/// Returns whether a program is dynamically linked; ldd(1) fails for one that is static.
 fn needs_libraries(program: &str) -> bool {
     let Some(file) = process::find(program) else { return true };
     let listed = Command::new("ldd").arg(file).stdout(Stdio::null()).stderr(Stdio::null()).status();

@@ -1,11 +1,11 @@
-//! What `cargo xtask dist --check` needs besides: a service manager, and what the Debian package depends on.
+//! Installs the tools of `cargo xtask dist --check`: a service manager, and the dependencies of the Debian package.
 
 use anyhow::{Result, bail};
 
 use super::apt::{self, Tool};
 use crate::process;
 
-/// The tests install the package by dpkg alone, so that all it depends on has to be there.
+/// The tests install the package with dpkg, which does not install dependencies.
 const TOOLS: [Tool; 9] = [
     Tool { program: "adduser", package: "adduser" },
     Tool { program: "ip", package: "iproute2" },

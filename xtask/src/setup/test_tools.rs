@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::apt::{self, Tool};
 
-/// What the tests call to watch, to set up networks and to read output.
+/// Programs that the tests use to observe, to set up networks and to read output.
 const TOOLS: [Tool; 8] = [
     Tool { program: "bpftool", package: "bpftool" },
     Tool { program: "ethtool", package: "ethtool" },

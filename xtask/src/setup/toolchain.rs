@@ -1,4 +1,4 @@
-//! The pinned Rust toolchain: installed by rustup, then the default for this checkout.
+//! Installs the pinned Rust toolchain with rustup, and makes it the default for this checkout.
 
 use std::{
     env,
@@ -19,9 +19,9 @@ const PARTS: [&str; 5] =
 
 /// An installed Rust toolchain.
 pub(crate) struct Toolchain {
-    /// As rustup names it.
+    /// Its name in rustup.
     version: String,
-    /// The folder it is installed in.
+    /// The folder that it is installed in.
     sysroot: PathBuf,
 }
 
@@ -57,7 +57,7 @@ impl Toolchain {
         process::run(&mut add)
     }
 
-    /// The toolchain, if it is installed with all its parts.
+    /// The toolchain, if all its parts are installed.
     fn complete(version: &str) -> Option<Self> {
         let sysroot = command(version, "rustc").args(["--print", "sysroot"]).stderr(Stdio::null()).output().ok()?;
         let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim_end());
@@ -112,7 +112,7 @@ fn command(version: &str, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Whether the cargo that started us has set this variable about itself or about this program.
+/// Returns whether the cargo that started this program has set this variable about itself or this program.
 fn is_outer_cargos(name: &OsStr) -> bool {
     const NAMES: [&str; 5] = ["CARGO", "RUSTC", "RUSTDOC", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"];
     const PREFIXES: [&[u8]; 3] = [b"CARGO_MANIFEST_", b"CARGO_PKG_", b"CARGO_BIN_"];

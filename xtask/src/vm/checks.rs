@@ -1,12 +1,12 @@
-//! What is checked on each kernel: end-to-end tests, sorted by what they say about it.
+//! The checks that run on each kernel: end-to-end tests, grouped by feature.
 
 use anyhow::{Result, bail};
 
 /// A row of the table.
 pub(crate) struct Check {
-    /// What works.
+    /// The feature.
     pub(crate) what: &'static str,
-    /// The tests that show it: all whose names begin like this.
+    /// Its tests: all whose names begin like this.
     tests: &'static [&'static str],
     /// Those of them that are part of every run, and not only of one of everything.
     core: &'static [&'static str],
@@ -129,7 +129,7 @@ impl Check {
         self
     }
 
-    /// Whether a kernel has what it takes.
+    /// Returns whether a kernel has the feature.
     fn applies_to(&self, version: (u32, u32)) -> bool {
         version >= self.since
     }
@@ -150,7 +150,7 @@ impl Row<'_> {
     }
 }
 
-/// What a run checks, out of `all` tests that there are: everything, or the core alone.
+/// The rows of a run, out of `all` tests: everything, or the most important checks only.
 pub(crate) fn rows(all: &[String], everything: bool) -> Result<Vec<Row<'_>>> {
     let rows = CHECKS.iter().map(|check| row(check, all, if everything { check.tests } else { check.core }));
     Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().filter(|row| !row.tests.is_empty()).collect())

@@ -1,4 +1,4 @@
-//! What runs inside of the virtual machines: the tracer, the end-to-end tests, and what these call.
+//! The file system of the virtual machines: the tracer, the end-to-end tests, and the programs that these call.
 
 use std::{
     fs::File,
@@ -16,10 +16,10 @@ use crate::{process, project::Project};
 /// The first process.
 const INIT: &str = include_str!("../guest/init");
 
-/// What the tests call; busybox has the rest.
+/// Programs that the tests call and busybox lacks.
 const PROGRAMS: [&str; 10] = ["bash", "bpftool", "ethtool", "ip", "nft", "setcap", "setpriv", "ss", "tc", "unshare"];
 
-/// The programs, built.
+/// The built programs.
 pub(crate) struct Guest {
     tracer: PathBuf,
     tests: PathBuf,
@@ -77,7 +77,7 @@ impl Guest {
     }
 }
 
-/// Where a program is.
+/// The path of a program.
 fn installed(program: &str) -> Result<PathBuf> {
     process::find(program).with_context(|| format!("{program} is not installed"))
 }

@@ -1,4 +1,4 @@
-//! A virtual machine, from its start to its end.
+//! Runs a virtual machine.
 
 use std::{
     fs,
@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result};
 
 use super::kernels::Unpacked;
 
-/// What a machine wrote.
+/// The output of a machine.
 pub(crate) struct Ended {
     /// The tests' own output.
     pub(crate) tests: String,
     /// Where that is.
     pub(crate) tests_file: PathBuf,
-    /// The kernel's words.
+    /// The kernel's messages.
     pub(crate) console: String,
     /// Where they are.
     pub(crate) console_file: PathBuf,
@@ -59,7 +59,7 @@ pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path)
     Ok(Ended { tests, tests_file, console, console_file })
 }
 
-/// What came out of a serial port.
+/// Reads the output of a serial port.
 fn read(file: &Path) -> Result<String> {
     let bytes = fs::read(file).with_context(|| format!("the emulator has not written {}", file.display()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -1,4 +1,4 @@
-//! What came of it: a table with a row for each check and a column for each kernel.
+//! Makes a table of the results, with a row for each check and a column for each kernel.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::checks::Row;
 pub(crate) struct Column {
     /// As `uname -r` says it.
     pub(crate) release: String,
-    /// Which tests came to an end, and whether they passed.
+    /// The tests that ended, and whether they passed.
     results: BTreeMap<String, bool>,
 }
 
@@ -19,7 +19,7 @@ impl Column {
         Self { release: release.to_owned(), results }
     }
 
-    /// How many of these tests have not passed; one that did not come to its end has not.
+    /// Number of these tests that have not passed, including those that did not end.
     fn failed(&self, tests: &[&str]) -> usize {
         tests.iter().filter(|name| self.results.get(**name) != Some(&true)).count()
     }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tcptrace_core::{
     SCHEMA,
@@ -14,7 +15,7 @@ use tcptrace_core::{
     event::{BootTime, Event},
     filter::SegmentChoice,
     output_record::{EndOutput, OutputRecord, StartOutput},
-    render::{Drawing, Events, Json, Render, Timeline},
+    render::{Drawing, Events, Json, Ladder, Render},
     text::is_unsafe,
 };
 
@@ -111,7 +112,6 @@ impl Run {
         self.step(|connections, emit| connections.handle_timeout(now, emit));
         let due = self.connections.poll_timeout();
         assert!(due.is_none_or(|due| due > now), "{due:?} is due at {now:?} and was not done");
-        self.written.look(now);
     }
 
     /// The same at every deadline up to `now`.
@@ -137,7 +137,6 @@ impl Run {
             events: 0,
             lost: 0,
         }));
-        assert_eq!(self.written.timeline.poll_timeout(), None, "the ladders hold something back");
         self.written.json
     }
 
@@ -153,17 +152,19 @@ impl Run {
 /// What the renderers made.
 struct Written {
     json: String,
-    timeline: Timeline,
+    ladder: Ladder,
     events: Events,
 }
 
 impl Default for Written {
     fn default() -> Self {
-        let drawing = Drawing { color: false, absolute_seq: false, unicode: true };
+        const ZONE: &TimeZone = &TimeZone::UTC;
+        let (color, absolute_seq, unicode, zone) = (false, false, true, ZONE);
+        let drawing = Drawing { color, absolute_seq, unicode, zone };
         Self {
             json: String::new(),
-            timeline: Timeline::new(drawing, || WIDTH),
-            events: Events::new(false, false, true),
+            ladder: Ladder::new(drawing, || WIDTH),
+            events: Events { color, absolute_seq, unicode, zone },
         }
     }
 }
@@ -176,13 +177,7 @@ impl Written {
         self.json += &line;
         let line = rendered(|out| self.events.render(entry, out));
         assert_eq!(line.lines().count(), 1, "{line}");
-        rendered(|out| self.timeline.render(entry, out));
-    }
-
-    fn look(&mut self, now: BootTime) {
-        rendered(|out| self.timeline.handle_timeout(now, out));
-        let due = self.timeline.poll_timeout();
-        assert!(due.is_none_or(|due| due > now), "a ladder is due at {due:?}, and not drawn at {now:?}");
+        rendered(|out| self.ladder.render(entry, out));
     }
 }
 

@@ -1,6 +1,6 @@
 //! One end of a connection: the state machine of RFC 9293 §3.3.2 with the variables of §3.3.1, as Linux runs it.
 //!
-//! [`arrival`] judges what comes in, [`output`] says what goes out; this file holds what both work on, and what an
+//! `arrival` judges what comes in, `output` says what goes out; this file holds what both work on, and what an
 //! application may ask for.
 
 mod arrival;

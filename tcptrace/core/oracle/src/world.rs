@@ -144,7 +144,7 @@ impl World {
             Due::Act(side, act) => self.act(side, act),
             Due::Pass(index) => self.history.log.push((self.now, Happening::Passed(index))),
             Due::Arrive(index) => self.arrive(index),
-            Due::Wake(side) => self.with_end(side, |end, out| end.wake(out)),
+            Due::Wake(side) => self.with_end(side, Endpoint::wake),
             Due::Forge(index) => self.forge(index),
             Due::OldDuplicate => self.old_duplicate(),
         }
@@ -203,9 +203,9 @@ impl World {
                 self.with_end(side, |end, _| end.reads = false);
             }
             Act::Write(bytes) => self.with_end(side, |end, out| end.write(bytes, out)),
-            Act::Shutdown => self.with_end(side, |end, out| end.shutdown(out)),
-            Act::Close => self.with_end(side, |end, out| end.close(out)),
-            Act::Abort => self.with_end(side, |end, out| end.abort(out)),
+            Act::Shutdown => self.with_end(side, Endpoint::shutdown),
+            Act::Close => self.with_end(side, Endpoint::close),
+            Act::Abort => self.with_end(side, Endpoint::abort),
             Act::Forget => {
                 let host = &mut self.hosts[side as usize];
                 self.history.forgot[side as usize] |= host.end.take().is_some();

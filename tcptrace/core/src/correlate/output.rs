@@ -1,12 +1,15 @@
 //! What comes out of the correlator: events in their place, and the records they add up to.
 
 use crate::{
-    event::{Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
-    verdict::{Close, Handshake},
+    event::{BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
+    filter::Emit,
+    tcp::TcpState,
+    verdict::{Close, Handshake, Stalled},
 };
 
 /// An event in its place.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Correlated {
     /// A state change.
     State(CorrelatedState),
@@ -28,10 +31,29 @@ pub enum Correlated {
     Handshake(Box<Handshake>),
     /// How a connection ended.
     Close(Box<Close>),
+    /// A connection that is being opened or closed does not get on.
+    Stalled(Box<Stalled>),
+    /// A connection was forgotten before it ended, to make room for another.
+    Evicted(Evicted),
+}
+
+impl Correlated {
+    /// [`OutputRecord::emit`](crate::output_record::OutputRecord::emit) of the record that this becomes.
+    pub fn emit(&self) -> Emit {
+        match self {
+            Self::State(_) | Self::Owner(_) | Self::Listener(_) | Self::Hint(_) => Emit::STATE,
+            Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
+            Self::Handshake(_) => Emit::HANDSHAKE,
+            Self::Close(_) => Emit::CLOSE,
+            Self::Stalled(_) | Self::Evicted(_) => Emit::STALLED,
+            Self::Loss(_) | Self::StateGap(..) => Emit::NONE,
+        }
+    }
 }
 
 /// A state change in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedState {
     /// The change; a port that is still 0 was never learnt.
     pub change: StateChange,
@@ -45,10 +67,17 @@ pub struct CorrelatedState {
     pub replaces: Option<u64>,
     /// Nanoseconds spent in the old state, where its beginning was seen.
     pub old_state_ns: Option<u64>,
+    /// Nanoseconds since the connection's first event; none for listeners.
+    pub since_start_ns: Option<u64>,
+    /// The socket is gone, but the kernel stays in this state without it.
+    pub continues_as: Option<TcpState>,
+    /// The connection's last record was written before.
+    pub late: bool,
 }
 
 /// A segment in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedSegment {
     /// The segment.
     pub segment: Segment,
@@ -64,19 +93,31 @@ pub struct CorrelatedSegment {
     pub control: bool,
     /// What the segments before tell of it.
     pub note: Option<SegmentNote>,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// It carries sequence numbers that its sender was seen to send before.
+    pub retransmission: bool,
+    /// The connection's last record was written before.
+    pub late: bool,
 }
 
 /// An ICMP error in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedIcmp {
     /// The error.
     pub error: IcmpError,
     /// The connection of the segment it quotes.
     pub conn: u64,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
+    /// The connection's last record was written before.
+    pub late: bool,
 }
 
 /// Who holds a socket, in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedOwner {
     /// The socket's ends and its owner.
     pub owner: SocketOwner,
@@ -88,6 +129,7 @@ pub struct CorrelatedOwner {
 
 /// A hint in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CorrelatedHint {
     /// The hint.
     pub hint: Hint,
@@ -95,10 +137,24 @@ pub struct CorrelatedHint {
     pub conn: Option<u64>,
     /// The number of its socket, if that is known.
     pub socket: Option<u64>,
+    /// Nanoseconds since the connection's first event; none without a connection.
+    pub since_start_ns: Option<u64>,
+    /// The connection's last record was written before.
+    pub late: bool,
+}
+
+/// A connection that was forgotten before it ended, since there is room for no more: nothing more comes under its number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Evicted {
+    /// When.
+    pub at: BootTime,
+    /// The connection.
+    pub conn: u64,
 }
 
 /// Counts of connections.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Totals {
     /// Numbered so far.
     pub numbered: u64,

@@ -24,7 +24,7 @@ use self::{
     sockets::Sockets,
     timers::Deadlines,
 };
-use super::Totals;
+use super::{Totals, verdict::progress};
 use crate::event::{BootTime, Endpoint, SocketKey};
 
 /// How long an ended connection is remembered for segments that come late, in nanoseconds: tcp_fin_timeout.
@@ -51,6 +51,8 @@ pub(in crate::correlate) struct Table {
     /// Gaps so far.
     pub(in crate::correlate) gaps: u64,
     totals: Totals,
+    /// Connections evicted since somebody looked.
+    pub(in crate::correlate) evicted: Vec<u64>,
 }
 
 impl Table {
@@ -249,6 +251,14 @@ impl Table {
         all.into_iter().map(|(_, at)| at).collect()
     }
 
+    /// All connections of which it is to be told, and was not, that they do not get on; oldest first.
+    pub(in crate::correlate) fn stalling(&self) -> Vec<u32> {
+        let stalling = self.connections.iter().filter(|(_, conn)| progress::due(conn).is_some());
+        let mut all: Vec<_> = stalling.map(|(at, conn)| (conn.number, at as u32)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, at)| at).collect()
+    }
+
     /// Forgets connections that ended long ago.
     pub(in crate::correlate) fn expire(&mut self, now: BootTime) {
         while let Some(&(since, place)) = self.ended.front() {
@@ -274,7 +284,11 @@ impl Table {
 
     /// Forgets a connection, ended or not, because there is no room for it.
     pub(in crate::correlate) fn evict(&mut self, at: u32) {
-        self.totals.evicted += u64::from(self.get(at).is_some_and(|conn| !conn.ended));
+        if let Some(conn) = self.get(at).filter(|conn| !conn.ended) {
+            let number = conn.number;
+            self.totals.evicted += 1;
+            self.evicted.push(number);
+        }
         self.fasten(at);
         self.forget(at);
     }

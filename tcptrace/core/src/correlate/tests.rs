@@ -12,8 +12,10 @@ mod owners;
 mod properties;
 mod queues;
 mod recorded;
+mod redrawn;
 mod room;
 mod simulation;
+mod stalled;
 mod verdicts;
 
 use self::exchange::{Exchange, HERE, State::*};

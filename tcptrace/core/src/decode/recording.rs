@@ -7,8 +7,8 @@
 //!          decoder     a line → Record: what it says, in the words of `event`
 //! ```
 //!
-//! A recording begins with a `start` record and is in order. `handshake` and `close` records in it are passed over, since
-//! the events say it all; so is every type that this build does not know.
+//! A recording begins with a `start` record and is in order. `handshake`, `close`, `stalled` and `evicted` records in it are
+//! passed over, since the events say it all; so is every type that this build does not know.
 //!
 //! More `start` records may follow: a file whose writer got SIGHUP has one where it was opened again, and files may have
 //! been put together. Such a `start` goes on with the run before it where it is of the same host and namespace, not

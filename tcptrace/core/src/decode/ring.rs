@@ -83,8 +83,8 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
         at: BootTime(record.header.boot_ns),
         socket: SocketKey(record.header.socket),
         netns: (record.netns != 0).then_some(record.netns),
-        old: tcp_state(record.header.a)?,
-        new: tcp_state(record.header.b)?,
+        old: tcp_state(record.old_state)?,
+        new: tcp_state(record.new_state)?,
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
         remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
         // Both are known, or neither: without BTF the kernel program reads no socket.
@@ -99,14 +99,14 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
 }
 
 fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {
-    let captured = usize::from(record.header.b);
+    let captured = usize::from(record.captured);
     let header = record.tcp.get(..captured).and_then(TcpHeader::parse).ok_or(DecodeError::Header)?;
     let header_len = u32::try_from(header.header_len()).unwrap_or(u32::MAX);
     Ok(Segment {
         at: BootTime(record.header.boot_ns),
         socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
         ifindex: record.ifindex,
-        direction: Some(direction(record.header.a)),
+        direction: Some(direction(record.direction)),
         src: Endpoint { addr: address(record.src), port: header.src_port },
         dst: Endpoint { addr: address(record.dst), port: header.dst_port },
         header,
@@ -119,7 +119,7 @@ fn icmp(record: &IcmpRecord) -> IcmpError {
     IcmpError {
         at: BootTime(record.header.boot_ns),
         ifindex: record.ifindex,
-        direction: Some(direction(record.header.a)),
+        direction: Some(direction(record.direction)),
         from: address(record.from),
         icmp_type: record.icmp_type,
         icmp_code: record.icmp_code,
@@ -136,13 +136,13 @@ fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError
         netns: (record.netns != 0).then_some(record.netns),
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
         remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
-        name: match record.header.a {
+        name: match record.hint {
             HINT_SEND_RESET => HintName::SendReset,
             HINT_RETRANSMIT_SYNACK => HintName::RetransmitSynack,
             other => return Err(DecodeError::Hint(other)),
         },
         reason: (record.reason != NO_REASON).then(|| reasons.get(record.reason)),
-        state: if record.header.b == 0 { None } else { Some(tcp_state(record.header.b)?) },
+        state: if record.socket_state == 0 { None } else { Some(tcp_state(record.socket_state)?) },
         queue_full: record.flags & HINT_QUEUE_FULL != 0,
         queue: None,
     })

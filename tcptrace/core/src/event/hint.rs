@@ -1,24 +1,45 @@
 //! What the kernel says by the way.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{BootTime, Endpoint, SocketKey, reset_reason::ResetReason};
 use crate::tcp::TcpState;
 
-/// Where a hint comes from.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+/// Source of a hint: a tracepoint by its name, or a query.
+#[derive(Clone, Copy, Debug, strum::Display, Eq, strum::EnumString, Hash, strum::IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(strum::EnumIter))]
 pub enum HintName {
-    /// `tcp:tcp_send_reset`
+    /// `tcp:tcp_send_reset`.
+    #[strum(serialize = "tcp_send_reset")]
+    #[cfg_attr(feature = "serde", serde(rename = "tcp_send_reset"))]
     SendReset,
-    /// `tcp:tcp_retransmit_synack`
+    /// `tcp:tcp_retransmit_synack`.
+    #[strum(serialize = "tcp_retransmit_synack")]
+    #[cfg_attr(feature = "serde", serde(rename = "tcp_retransmit_synack"))]
     RetransmitSynack,
-    /// No tracepoint: the kernel was asked for a listener, since a SYN to it had been sent again without an answer.
+    /// No tracepoint: the listener's accept queue was read, because a SYN to it was retransmitted without an answer.
     AcceptQueue,
 }
 
-/// Connections that wait for their listener to accept them.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+impl HintName {
+    /// The name of the tracepoint, or `accept_queue`.
+    pub fn word(self) -> &'static str {
+        self.into()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for HintName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_word(deserializer, "the name of a hint", |word| word.parse().ok())
+    }
+}
+
+/// Connections that wait to be accepted by their listener's process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AcceptQueue {
     /// How many there are (`sk_ack_backlog`).
     pub length: u32,

@@ -1,7 +1,5 @@
 //! Who holds sockets: found out, not seen.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
 use super::{BootTime, Comm, Endpoint, Task};
@@ -22,8 +20,9 @@ impl From<Task> for Process {
 }
 
 /// Where an owner is known from.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, IntoStaticStr, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum OwnerSource {

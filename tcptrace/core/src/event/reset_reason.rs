@@ -1,11 +1,6 @@
 //! Why the kernel sends a reset, in its own words.
 
-use std::{borrow::Cow, fmt, str::FromStr};
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::text::from_word;
+use std::{fmt, str::FromStr};
 
 /// Makes the enumeration and the list of its names from one table.
 macro_rules! reasons {
@@ -141,26 +136,29 @@ impl FromStr for ResetReason {
     }
 }
 
-impl<'de> Deserialize<'de> for ResetReason {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_word(deserializer, "a reason for a reset", |word| word.parse().ok())
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for ResetReason {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_word(deserializer, "a reason for a reset", |word| word.parse().ok())
     }
 }
 
-impl Serialize for ResetReason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for ResetReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl JsonSchema for ResetReason {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for ResetReason {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "ResetReason".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let names: Vec<&str> = Self::NAMED.iter().map(|&(_, name)| name).collect();
-        json_schema!({
+        schemars::json_schema!({
             "description": "A reason for a reset by the kernel's name without its prefix (include/net/rstreason.h), or \
                 `other_` and the number of one that is not known here.",
             "type": "string",

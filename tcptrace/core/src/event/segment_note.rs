@@ -1,11 +1,9 @@
 //! What only the segments before a segment tell of it.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 /// What the segments before tell of one whose header alone does not.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SegmentNote {
     /// A keep-alive probe.
     KeepAlive,

@@ -59,8 +59,8 @@ mod tests {
                 let mut line = whole.clone();
                 line.as_object_mut().unwrap().remove(key);
                 let optional = match entry {
-                    OutputRecord::Segment(_) => &["note", "segments", "urgent", "socket"][..],
-                    _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces"],
+                    OutputRecord::Segment(_) => &["note", "gso_segments", "urgent", "socket", "late"][..],
+                    _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces", "late"],
                 };
                 let optional = optional.contains(&key.as_str())
                     && !matches!(entry, OutputRecord::Handshake(_) | OutputRecord::Close(_));

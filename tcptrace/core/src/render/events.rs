@@ -5,6 +5,7 @@ mod segment;
 mod state;
 
 use anstyle::Style;
+use jiff::tz::TimeZone;
 
 use super::{Render, line_writer::Line, palette};
 use crate::{
@@ -21,13 +22,8 @@ pub struct Events {
     pub absolute_seq: bool,
     /// Whether the reader's terminal shows more than ASCII.
     pub unicode: bool,
-}
-
-impl Events {
-    /// A renderer of lines; the arguments are as the fields.
-    pub const fn new(color: bool, absolute_seq: bool, unicode: bool) -> Self {
-        Self { color, absolute_seq, unicode }
-    }
+    /// The reader's time zone.
+    pub zone: &'static TimeZone,
 }
 
 impl Render for Events {
@@ -45,6 +41,10 @@ impl Render for Events {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
             }
             OutputRecord::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
+            OutputRecord::Stalled(stalled) => {
+                self.stalled(&stalled.stamp, stalled.record.conn, &stalled.record.summary, line);
+            }
+            OutputRecord::Evicted(evicted) => self.evicted(evicted, line),
             OutputRecord::End(end) => self.end(end, line),
         }
         line.raw("\n");
@@ -54,7 +54,7 @@ impl Render for Events {
 impl Events {
     /// What every line begins with.
     fn time(&self, stamp: &Stamp, line: &mut Line<'_>) {
-        self.look(palette::TIME, line, |line| line.raw(LocalTime(stamp.time).text()));
+        self.look(palette::TIME, line, |line| line.raw(LocalTime { time: stamp.time, zone: self.zone }.text()));
         line.raw(" ");
     }
 
@@ -104,6 +104,11 @@ impl Line<'_> {
             Some(port) => self.number(port),
             None => self.raw("?"),
         }
+    }
+
+    /// Something that is only said where it is so.
+    fn late_mark(&mut self, late: bool) -> &mut Self {
+        self.raw(if late { " (late)" } else { "" })
     }
 
     /// Text from outside.

@@ -7,31 +7,28 @@
 //!     +0.031 ms                     ├── SYN seq 721203976 ──────▶│ win 65495 mss 65495 sackOK ts wscale 10
 //! ```
 //!
-//! The events of a connection wait until the record of their phase comes, so that blocks never mix; one second at the most,
-//! then the phase is shown as far as it got, and again when it is finished.
+//! The events of a connection wait until a record tells what they add up to, so that blocks never mix: its handshake, its
+//! close, or that it does not get on; after the last of these they are shown again when it has. Nothing is derived here:
+//! what a block says stands in the records.
 //!
-//! - `table`, `track`, `progress`, `rows`: connections and their events until they are drawn; `ended`: what is over;
-//! - `waiting`: what an unfinished phase waits for; `advice`: what to look at where something went wrong;
-//! - `stays`: states that no row shows;
-//! - `cells`: what a row says; `columns`: where; `ladder`, `heading`, `block`: how;
-//! - `styled`, `drawing`: text whose width is known, and the characters it is made of.
+//! - `open_blocks`, `open_block`, `rows`: events until they are drawn;
+//! - `advice`: what to look at where something went wrong; `inferred_states`: states that no row shows;
+//! - `cells`: what a row says; `columns`: where; `row_layout`, `heading`, `block`: how;
+//! - `styled_text`, `glyphs`: text whose width is known, and the characters it is made of.
 
 mod advice;
 mod block;
 mod cells;
 mod columns;
-mod ended;
 mod glyphs;
 mod heading;
 mod inferred_states;
 mod open_block;
 mod open_blocks;
-mod progress;
 mod row_layout;
 mod rows;
 mod single_lines;
 mod styled_text;
-mod waiting;
 
 use anstyle::{AnsiColor, Style};
 
@@ -39,32 +36,29 @@ pub use self::glyphs::Drawing;
 use self::{
     block::Block,
     cells::PENDING,
-    ended::Ended,
     heading::Sentence,
-    open_block::{Phase, Track, at},
-    open_blocks::Table,
-    progress::Process,
-    waiting::Waiting,
+    open_block::{End, OpenBlock},
+    open_blocks::OpenBlocks,
+    rows::Row,
 };
 use super::{Events, Render};
 use crate::{
-    event::{BootTime, Role},
-    output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord},
-    verdict::{CloseEnd, CloseKind, HandshakeEnd, Outcome},
+    event::Role,
+    output_record::OutputRecord,
+    verdict::{Close, CloseKind, Each, Handshake, Outcome, Stalled},
 };
 
 /// Narrower terminals break the lines themselves.
 const NARROWEST: usize = 60;
 
-/// Renders entries as ladders.
-pub struct Timeline {
+/// Renders records as ladders.
+pub struct Ladder {
     drawing: Drawing,
     /// Columns of the reader's terminal, which may change.
     width: Box<dyn Fn() -> usize>,
     /// For what is the same in a line for each event.
     events: Events,
-    table: Table,
-    ended: Ended,
+    blocks: OpenBlocks,
     /// What was printed last.
     last: Option<Kind>,
 }
@@ -76,199 +70,139 @@ enum Kind {
     Block,
 }
 
-impl std::fmt::Debug for Timeline {
+impl std::fmt::Debug for Ladder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Timeline").field("table", &self.table).finish_non_exhaustive()
+        f.debug_struct("Ladder").field("blocks", &self.blocks).finish_non_exhaustive()
     }
 }
 
-impl Timeline {
+impl Ladder {
     /// A renderer for a terminal with as many columns as `width` says whenever something is printed.
     pub fn new(drawing: Drawing, width: impl Fn() -> usize + 'static) -> Self {
+        let Drawing { color, absolute_seq, unicode, zone } = drawing;
         Self {
             drawing,
             width: Box::new(width),
-            events: Events::new(drawing.color, drawing.absolute_seq, drawing.unicode),
-            table: Table::default(),
-            ended: Ended::default(),
+            events: Events { color, absolute_seq, unicode, zone },
+            blocks: OpenBlocks::default(),
             last: None,
         }
     }
+
+    /// How many connections have events that no block has shown.
+    #[cfg(test)]
+    pub(crate) fn open_blocks(&self) -> usize {
+        self.blocks.len()
+    }
 }
 
-impl Render for Timeline {
-    fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>) {
-        match entry {
-            OutputRecord::State(state) => {
-                self.handle_timeout(at(&state.stamp), out);
-                match (state.conn, state.remote) {
-                    (Some(conn), Some(remote)) => {
-                        let new = || Track::of_state(state, remote, conn);
-                        self.event(conn, entry, new, |track| track.state(state, remote), out);
-                    }
-                    _ => self.line(out, |this, out| single_lines::listener(state, this.drawing, out)),
-                }
-            }
-            OutputRecord::Segment(segment) => {
-                self.handle_timeout(at(&segment.stamp), out);
-                let new = || Track::of_segment(segment);
-                self.event(segment.conn, entry, new, |track| track.segment(segment), out);
-            }
-            OutputRecord::Icmp(icmp) => {
-                self.handle_timeout(at(&icmp.stamp), out);
-                self.event(icmp.conn, entry, || Track::of_icmp(icmp), |track| track.icmp(icmp), out);
-            }
+impl Render for Ladder {
+    fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
+        match record {
+            OutputRecord::State(state) => match state.conn {
+                Some(conn) if !state.late => self.blocks.of(conn).rows.push(Row::State(state.clone())),
+                Some(conn) => self.late(conn, record, out),
+                None => self.line(out, |this, out| single_lines::listener(state, this.drawing, out)),
+            },
+            OutputRecord::Segment(segment) if segment.late => self.late(segment.conn, record, out),
+            OutputRecord::Segment(segment) => self.blocks.of(segment.conn).rows.push(Row::Segment(segment.clone())),
+            OutputRecord::Icmp(icmp) if icmp.late => self.late(icmp.conn, record, out),
+            OutputRecord::Icmp(icmp) => self.blocks.of(icmp.conn).rows.push(Row::Icmp(icmp.clone())),
             OutputRecord::Hint(hint) => {
-                self.handle_timeout(at(&hint.stamp), out);
                 // One that comes behind the last record says nothing that the record does not.
-                if let Some(conn) = hint.conn {
-                    self.table.change(conn, |track| track.hint(hint));
+                if let Some(conn) = hint.conn
+                    && !hint.late
+                {
+                    self.blocks.of(conn).hint(hint);
                 }
             }
-            OutputRecord::Owner(owner) => {
-                // A listener's process shows with the connections it accepts.
-                if let (Some(conn), Some(remote)) = (owner.conn, owner.remote) {
-                    let mut track =
-                        self.table.take(conn).unwrap_or_else(|| Box::new(Track::of_owner(owner, remote, conn)));
-                    track.owner(owner);
-                    self.keep(track, out);
-                }
-            }
-            OutputRecord::Handshake(record) => self.handshake(record, out),
-            OutputRecord::Close(record) => self.close(record, out),
+            // The records name the processes, a listener's with the connections it accepts.
+            OutputRecord::Owner(_) => {}
+            OutputRecord::Handshake(handshake) => self.handshake(&handshake.record, out),
+            OutputRecord::Close(close) => self.close(&close.record, out),
+            OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
+            OutputRecord::Evicted(evicted) => drop(self.blocks.take(evicted.conn)),
             OutputRecord::Start(_) | OutputRecord::Lost(_) => {
-                self.line(out, |this, out| this.events.render(entry, out))
+                self.line(out, |this, out| this.events.render(record, out));
             }
             OutputRecord::End(_) => {
-                self.show_all(out);
-                self.line(out, |this, out| this.events.render(entry, out));
+                self.blocks.clear();
+                self.line(out, |this, out| this.events.render(record, out));
             }
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<BootTime> {
-        self.table.due()
-    }
-
-    fn handle_timeout(&mut self, now: BootTime, out: &mut Vec<u8>) {
-        while let Some(mut track) = self.table.take_due(now) {
-            if track.overdue(now) {
-                self.show_unfinished(&track, out);
-            }
-            self.keep(track, out);
         }
     }
 }
 
-impl Timeline {
-    /// Adds an event to its connection.
-    fn event(
-        &mut self,
-        conn: u64,
-        entry: &OutputRecord,
-        new: impl Fn() -> Track,
-        add: impl Fn(&mut Track),
-        out: &mut Vec<u8>,
-    ) {
-        let known = self.table.change(conn, |track| {
-            if track.without_events {
-                // Who holds it was told before its first event, which says what it is at.
-                *track = new().with_processes(track);
-            }
-            add(track);
-        });
-        if known {
+impl Ladder {
+    fn handshake(&mut self, record: &Handshake, out: &mut Vec<u8>) {
+        if record.outcome.is_none() {
+            self.blocks.of(record.conn).unseen = Some(record.summary.clone());
             return;
         }
-        if self.ended.contains(conn) {
-            return self.line(out, |this, out| single_lines::late(conn, entry, this.drawing, out));
-        }
-        let mut track = Box::new(new());
-        add(&mut track);
-        self.keep(track, out);
-    }
-
-    fn handshake(&mut self, entry: &HandshakeOutput, out: &mut Vec<u8>) {
-        let record = &entry.record;
-        let end = |end: &HandshakeEnd| EndpointOutput { addr: end.addr, port: end.port };
-        let (client, server) = (end(&record.client), end(&record.server));
-        let mut track = self
-            .table
-            .take(record.conn)
-            .unwrap_or_else(|| Box::new(Track::new(record.conn, at(&entry.stamp), Phase::Opening, client, server)));
-        track.learn(client, server);
-        let process = |end: &HandshakeEnd| Process::known(end.pid, end.comm);
-        let processes = track.processes(process(&record.client), process(&record.server));
-        (track.parties.client.process, track.parties.server.process) = (processes.client, processes.server);
-        if record.outcome.is_none() {
-            track.unseen = Some(record.summary.clone());
-            return self.keep(track, out);
-        }
-        let reset_by = if track.parties.client.rst { Some(Role::Client) } else { None };
+        let by_client = record.reset.is_some_and(|reset| reset.by == Role::Client);
         let style = match record.outcome {
             Some(Outcome::Established) => judged(record.incomplete),
-            Some(Outcome::Reset) if reset_by.is_some() => PENDING,
+            Some(Outcome::Reset) if by_client => PENDING,
             _ => FAILED,
         };
-        let sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
-        let advice = advice::handshake(record, reset_by, track.parties.server.full_queue.is_some());
-        self.show(Block { track: &track, processes, sentences, unfinished: None, stays: Vec::new(), advice }, out);
-        if record.outcome == Some(Outcome::Established) {
-            track.opened();
-            self.keep(track, out);
-        } else {
-            self.ended.insert(record.conn);
-        }
+        let OpenBlock { rows, .. } = &*self.blocks.take(record.conn);
+        let block = Block {
+            conn: record.conn,
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            rows,
+            sentences: vec![Sentence { style, text: record.summary.as_str().into() }],
+            unfinished: None,
+            inferred: Vec::new(),
+            advice: advice::handshake(record),
+        };
+        self.show(&block, out);
     }
 
-    fn close(&mut self, entry: &CloseOutput, out: &mut Vec<u8>) {
-        let record = &entry.record;
-        let end = |end: &CloseEnd| EndpointOutput { addr: end.addr, port: end.port };
-        let (client, server) = (end(&record.client), end(&record.server));
-        let mut track = self
-            .table
-            .take(record.conn)
-            .unwrap_or_else(|| Box::new(Track::new(record.conn, at(&entry.stamp), Phase::Closing, client, server)));
-        track.learn(client, server);
-        let process = |end: &CloseEnd| Process::known(end.pid, end.comm);
-        let processes = track.processes(process(&record.client), process(&record.server));
+    fn close(&mut self, record: &Close, out: &mut Vec<u8>) {
         let style = match record.kind {
             CloseKind::Reset | CloseKind::TimedOut => FAILED,
             CloseKind::Unfinished | CloseKind::Unseen => PENDING,
             _ => judged(record.incomplete),
         };
+        let OpenBlock { rows, unseen, .. } = &*self.blocks.take(record.conn);
         let mut sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
-        sentences.extend(track.unseen.take().map(|text| Sentence { style: PENDING, text: text.into() }));
-        let (stays, advice) = (inferred_states::inferred(record, self.drawing), advice::close(record));
-        self.show(Block { track: &track, processes, sentences, unfinished: None, stays, advice }, out);
-        self.ended.insert(record.conn);
+        sentences.extend(unseen.iter().map(|text| Sentence { style: PENDING, text: text.into() }));
+        let block = Block {
+            conn: record.conn,
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            rows,
+            sentences,
+            unfinished: None,
+            inferred: inferred_states::inferred(record, self.drawing),
+            advice: advice::close(record),
+        };
+        self.show(&block, out);
     }
 
-    /// Puts a connection back. What is given up for it is shown if it was about to be.
-    fn keep(&mut self, track: Box<Track>, out: &mut Vec<u8>) {
-        if let Some(oldest) = self.table.keep(track)
-            && oldest.due.is_some()
-        {
-            self.show_unfinished(&oldest, out);
-        }
+    /// Shows a handshake or a close as far as it has got; its events are shown again when it is finished.
+    fn stalled(&mut self, record: &Stalled, out: &mut Vec<u8>) {
+        let text = format!("unfinished: {}", record.summary);
+        let open = self.blocks.take(record.conn);
+        let block = Block {
+            conn: record.conn,
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            rows: &open.rows,
+            sentences: vec![Sentence { style: PENDING, text: text.into() }],
+            unfinished: Some(record.turn),
+            inferred: Vec::new(),
+            advice: None,
+        };
+        self.show(&block, out);
+        self.blocks.keep(record.conn, open);
     }
 
-    /// Shows everything that has not been shown.
-    fn show_all(&mut self, out: &mut Vec<u8>) {
-        for track in self.table.take_all().filter(|track| track.due.is_some()) {
-            self.show_unfinished(&track, out);
-        }
-    }
-
-    fn show_unfinished(&mut self, track: &Track, out: &mut Vec<u8>) {
-        let Waiting { sentence, turn } = Waiting::of(track);
-        let sentences = vec![Sentence { style: PENDING, text: format!("unfinished: {sentence}").into() }];
-        let processes = track.processes(None, None);
-        self.show(Block { track, processes, sentences, unfinished: Some(turn), stays: Vec::new(), advice: None }, out);
+    /// Something of a connection whose last record has been printed.
+    fn late(&mut self, conn: u64, record: &OutputRecord, out: &mut Vec<u8>) {
+        self.line(out, |this, out| single_lines::late(conn, record, this.drawing, out));
     }
 
     /// Prints a block, a blank line before it.
-    fn show(&mut self, block: Block<'_>, out: &mut Vec<u8>) {
+    fn show(&mut self, block: &Block<'_>, out: &mut Vec<u8>) {
         if self.last.is_some() {
             out.push(b'\n');
         }

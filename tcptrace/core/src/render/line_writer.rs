@@ -3,7 +3,7 @@
 
 use std::{fmt, io::Write as _, net::IpAddr};
 
-use crate::text::{AddressText, EIGHT, WallTime, eight, leading, v4_text};
+use crate::text::{AddressText, EIGHT, eight, leading, v4_text};
 
 /// A line in the making.
 pub(super) struct Line<'a> {
@@ -56,8 +56,9 @@ impl<'a> Line<'a> {
     }
 
     /// Appends a time as it is in JSON.
+    #[cfg(feature = "serde")]
     #[inline]
-    pub(super) fn time(&mut self, time: WallTime) -> &mut Self {
+    pub(super) fn time(&mut self, time: crate::text::WallTime) -> &mut Self {
         let (second, fraction) = time.parts();
         self.raw(second).raw([b'0' + (fraction / EIGHT) as u8]).raw(eight(fraction)).raw("Z")
     }
@@ -90,6 +91,7 @@ impl<'a> Line<'a> {
     }
 
     /// What the line is written to, for writers of other kinds.
+    #[cfg(feature = "serde")]
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         self.out
     }

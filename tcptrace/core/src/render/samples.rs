@@ -12,14 +12,14 @@ use crate::{
     },
     filter::SegmentChoice,
     output_record::{
-        CloseOutput, EndOutput, EndpointOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
-        OwnerOutput, SegmentOutput, Stamp, StartOutput, StateOutput,
+        CloseOutput, EndOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput,
+        OutputRecord, OwnerOutput, SegmentOutput, StalledOutput, Stamp, StartOutput, StateOutput,
     },
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
     verdict::{
-        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
-        OpeningRetransmissions, Outcome, Reset, ResetCause, StateTime, TimeWait, WaitingFor,
+        Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+        OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, Turn, WaitingFor,
     },
 };
 
@@ -76,6 +76,9 @@ pub(crate) fn state() -> StateOutput {
         tid: Some(6980),
         comm: Some(comm("curl")),
         old_state_ns: Some(31_000),
+        since_start_ns: Some(40_000),
+        continues_as: None,
+        late: false,
     }
 }
 
@@ -91,6 +94,7 @@ pub(crate) fn listener() -> StateOutput {
         tid: Some(12),
         comm: Some(comm("nginx")),
         old_state_ns: None,
+        since_start_ns: None,
         ..state()
     }
 }
@@ -123,8 +127,11 @@ pub(crate) fn segment() -> SegmentOutput {
         window: 32792,
         urgent: None,
         length: 0,
-        segments: None,
+        gso_segments: None,
         note: None,
+        since_start_ns: 0,
+        retransmission: false,
+        late: false,
         options: TcpOptions(OptionBytes::new(&SYN_OPTIONS)),
     }
 }
@@ -140,11 +147,25 @@ pub(crate) fn data_segment() -> SegmentOutput {
         window: 4099,
         urgent: Some(5),
         length: 14480,
-        segments: Some(10),
+        gso_segments: Some(10),
         note: Some(SegmentNote::KeepAliveAnswer),
+        since_start_ns: 1_500_000,
+        retransmission: false,
+        late: false,
         options: TcpOptions(OptionBytes::EMPTY),
         ..segment()
     }
+}
+
+/// What came behind the last record of its connection.
+pub(crate) fn late() -> [OutputRecord; 4] {
+    let late = true;
+    [
+        OutputRecord::State(StateOutput { late, continues_as: Some(TcpState::TimeWait), ..abort() }),
+        OutputRecord::Segment(SegmentOutput { late, retransmission: true, ..data_segment() }),
+        OutputRecord::Icmp(IcmpOutput { late, ..icmp() }),
+        OutputRecord::Hint(HintOutput { late, ..hint() }),
+    ]
 }
 
 pub(crate) fn icmp() -> IcmpOutput {
@@ -160,6 +181,8 @@ pub(crate) fn icmp() -> IcmpOutput {
         src: endpoint([10, 0, 0, 1], 54762),
         dst: endpoint([10, 0, 0, 2], 9999),
         seq: 721_203_976,
+        since_start_ns: 3_044_000,
+        late: false,
     }
 }
 
@@ -192,6 +215,8 @@ pub(crate) fn hint() -> HintOutput {
         remote: endpoint([10, 0, 0, 1], 54762),
         queue_full: true,
         queue: Some(AcceptQueue { length: 129, limit: 128 }),
+        since_start_ns: Some(2_500_000),
+        late: false,
     }
 }
 
@@ -229,6 +254,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         connect_ns: Some(31_000),
         reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
+        accept_queue: Some(AcceptQueue { length: 129, limit: 128 }),
         incomplete: true,
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
@@ -264,9 +290,35 @@ pub(crate) fn close() -> CloseOutput {
     CloseOutput { stamp: stamp(), record: Box::new(record) }
 }
 
+/// A connection that does not get on, with everything that may be null not null.
+pub(crate) fn stalled() -> StalledOutput {
+    let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let record = Stalled {
+        at: BootTime(1),
+        last: BootTime(1),
+        since: BootTime(0),
+        conn: 3,
+        netns: Some(4_026_531_840),
+        client: end(54762),
+        server: end(9999),
+        state: Each { client: Some(TcpState::CloseWait), server: Some(TcpState::FinWait2) },
+        waiting_for: Some(Awaited::Close),
+        turn: Some(Turn::Client),
+        unacked_bytes: Some(14),
+        retransmissions: Some(2),
+        summary: "the server closed its side; the client has not: CLOSE_WAIT".to_owned(),
+    };
+    StalledOutput { stamp: stamp(), since: stamp().time, record: Box::new(record) }
+}
+
+/// A connection that nothing more comes of.
+pub(crate) fn evicted() -> EvictedOutput {
+    EvictedOutput { stamp: stamp(), conn: 3 }
+}
+
 /// One of every type.
 pub(crate) fn all() -> Vec<OutputRecord> {
-    vec![
+    let mut all = vec![
         OutputRecord::Start(start()),
         OutputRecord::State(state()),
         OutputRecord::State(listener()),
@@ -279,8 +331,12 @@ pub(crate) fn all() -> Vec<OutputRecord> {
         OutputRecord::Lost(lost()),
         OutputRecord::Handshake(handshake()),
         OutputRecord::Close(close()),
-        OutputRecord::End(end()),
-    ]
+        OutputRecord::Stalled(stalled()),
+        OutputRecord::Evicted(evicted()),
+    ];
+    all.extend(late());
+    all.push(OutputRecord::End(end()));
+    all
 }
 
 pub(crate) fn any_address() -> impl Strategy<Value = IpAddr> {
@@ -297,15 +353,15 @@ pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
 
 /// Any segment, the contradictory ones included.
 pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
-    let whose = any::<(u64, Option<Option<u64>>, String)>();
+    let whose = any::<(u64, Option<Option<u64>>, String, u64, [bool; 2])>();
     let place =
         (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])), of(select(SegmentNote::ALL.to_vec())));
     let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();
     let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
     (place, header).prop_map(|(place, header)| {
-        let (stamp, (conn, socket, interface), direction, note) = place;
+        let (stamp, (conn, socket, interface, since_start_ns, [retransmission, late]), direction, note) = place;
         let (src, dst, flags, numbers, options) = header;
-        let (seq, ack, rel_seq, rel_ack, window, urgent, length, segments) = numbers;
+        let (seq, ack, rel_seq, rel_ack, window, urgent, length, gso_segments) = numbers;
         SegmentOutput {
             stamp,
             conn,
@@ -322,8 +378,11 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
             window,
             urgent,
             length,
-            segments,
+            gso_segments,
             note,
+            since_start_ns,
+            retransmission,
+            late,
             options: TcpOptions(OptionBytes::new(&options)),
         }
     })
@@ -336,10 +395,10 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
     let task = any::<(Option<u32>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<u64>)>();
     let proof = any::<[bool; 3]>().prop_map(|[linger, unread, unaccepted]| Proof { linger, unread, unaccepted });
-    let rest = (of(select(vec![Role::Client, Role::Server])), proof, task);
+    let rest = (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool)>(), of(state()));
     (place, rest).prop_map(|(place, rest)| {
         let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
-        let (role, evidence, (error, pid, tid, comm, old_state_ns)) = rest;
+        let (role, evidence, (error, pid, tid, comm, old_state_ns), (since_start_ns, late), continues_as) = rest;
         let (error, comm) = (error.map(Errno), comm.map(Comm));
         StateOutput {
             stamp,
@@ -358,6 +417,9 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
             tid,
             comm,
             old_state_ns,
+            since_start_ns,
+            continues_as,
+            late,
         }
     })
 }

@@ -1,11 +1,6 @@
 //! The control bits of a segment (RFC 9293 §3.1, RFC 3168, RFC 9768) in tcpdump's letters.
 
-use std::{borrow::Cow, fmt, ops::BitOr};
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::text::from_word;
+use std::{fmt, ops::BitOr};
 
 /// The control bits: the flags byte in the low eight bits, AE above it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -138,25 +133,28 @@ impl fmt::Display for TcpFlags {
     }
 }
 
-impl Serialize for TcpFlags {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for TcpFlags {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.letters().as_str())
     }
 }
 
-impl<'de> Deserialize<'de> for TcpFlags {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_word(deserializer, "the flags of a segment", Self::from_letters)
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for TcpFlags {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_word(deserializer, "the flags of a segment", Self::from_letters)
     }
 }
 
-impl JsonSchema for TcpFlags {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for TcpFlags {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "TcpFlags".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
             "description": "TCP flags in tcpdump's letters and order: F FIN, S SYN, R RST, P PSH, . ACK, U URG, E ECE, \
                             W CWR, e AE; none for no flag.",
             "type": "string",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{SeqNumber, TcpOption, TcpOptions, options_json::Hex};
+use super::{SeqNumber, TcpOption, TcpOptions, hex::Hex};
 
 /// Options in tcpdump's notation, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
 ///

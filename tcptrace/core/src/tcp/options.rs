@@ -1,8 +1,5 @@
 //! The options of a header, one after the other (RFC 9293 §3.2).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 const KIND_EOL: u8 = 0;
 pub(super) const KIND_NOP: u8 = 1;
 pub(super) const KIND_MSS: u8 = 2;
@@ -63,7 +60,9 @@ pub enum TcpOption<'a> {
 }
 
 /// The two numbers of a timestamps option (RFC 7323 §3.2).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timestamp {
     /// The sender's clock, TSval.
     pub value: u32,
@@ -72,7 +71,9 @@ pub struct Timestamp {
 }
 
 /// A block of data that arrived beyond a gap (RFC 2018 §3).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SackBlock {
     /// Sequence number of its first byte.
     pub left: u32,

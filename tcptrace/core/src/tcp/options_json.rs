@@ -1,60 +1,8 @@
 //! The options of a header as one JSON object.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use super::{OptionBytes, SackBlock, SackBlocks, TcpHeader, TcpOption, Timestamp};
-
-/// What the options of a header say: what output shows of them.
-///
-/// It keeps them as they are on the wire, so that making one costs a copy; they are looked at when they are shown.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TcpOptions(pub OptionBytes);
-
-impl TcpOptions {
-    /// Maximum segment size.
-    pub fn mss(&self) -> Option<u16> {
-        self.last(|option| if let TcpOption::Mss(mss) = option { Some(mss) } else { None })
-    }
-
-    /// By how many bits the sender's windows are to be shifted.
-    pub fn window_scale(&self) -> Option<u8> {
-        self.last(|option| if let TcpOption::WindowScale(shift) = option { Some(shift) } else { None })
-    }
-
-    /// Whether selective acknowledgements may be sent.
-    pub fn sack_permitted(&self) -> bool {
-        self.0.iter().any(|option| option == TcpOption::SackPermitted)
-    }
-
-    /// Timestamps.
-    pub fn timestamp(&self) -> Option<Timestamp> {
-        self.last(|option| if let TcpOption::Timestamp(timestamp) = option { Some(timestamp) } else { None })
-    }
-
-    /// The Fast Open cookie, empty where one is asked for.
-    pub fn fast_open(&self) -> Option<&[u8]> {
-        self.last(|option| if let TcpOption::FastOpen { cookie, .. } = option { Some(cookie) } else { None })
-    }
-
-    /// What the Multipath TCP option is about (RFC 8684 §8.2); 0 is MP_CAPABLE, 1 is MP_JOIN.
-    pub fn mptcp(&self) -> Option<u8> {
-        self.last(|option| if let TcpOption::Mptcp { subtype, .. } = option { Some(subtype) } else { None })
-    }
-
-    /// Of an option that is there more than once, Linux believes the last.
-    fn last<'a, T>(&'a self, value: impl Fn(TcpOption<'a>) -> Option<T>) -> Option<T> {
-        self.0.iter().filter_map(value).last()
-    }
-}
-
-impl From<&TcpHeader> for TcpOptions {
-    fn from(header: &TcpHeader) -> Self {
-        Self(header.options)
-    }
-}
+use super::{OptionBytes, SackBlock, SackBlocks, TcpOption, TcpOptions, Timestamp, hex::Hex};
 
 impl Serialize for TcpOptions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,19 +10,20 @@ impl Serialize for TcpOptions {
     }
 }
 
-impl JsonSchema for TcpOptions {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for TcpOptions {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         Object::schema_name()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         Object::json_schema(generator)
     }
 }
 
 /// The options of a TCP header.
-#[derive(Default, JsonSchema, Serialize)]
-#[schemars(rename = "TcpOptions")]
+#[derive(Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TcpOptions"))]
 struct Object<'a> {
     /// Maximum segment size.
     mss: Option<u16>,
@@ -86,19 +35,19 @@ struct Object<'a> {
     timestamp: Option<Timestamp>,
     /// Blocks that arrived beyond a gap; only where there are any.
     #[serde(skip_serializing_if = "List::is_empty")]
-    #[schemars(with = "Vec<SackBlock>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<SackBlock>"))]
     sack: List<SackBlock, { SackBlocks::MAX }>,
     /// Fast Open cookie in hexadecimal, empty where one is asked for; only where the option is there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     fast_open: Option<Hex<'a>>,
     /// Subtype of the Multipath TCP option; only where the option is there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u8")]
+    #[cfg_attr(feature = "schema", schemars(with = "u8"))]
     mptcp: Option<u8>,
     /// Kinds of all other options; only where there are any.
     #[serde(skip_serializing_if = "List::is_empty")]
-    #[schemars(with = "Vec<u8>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<u8>"))]
     unknown: List<u8, { OptionBytes::MAX / 2 }>,
     /// True where an option's length is wrong; else it is not there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -170,15 +119,6 @@ impl<const N: usize> Default for List<SackBlock, N> {
 impl<T: Copy + PartialEq + Serialize, const N: usize> Serialize for List<T, N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_slice().serialize(serializer)
-    }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(super) struct Hex<'a>(pub(super) &'a [u8]);
-
-impl std::fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -1,11 +1,6 @@
 //! The states of a socket (RFC 9293 §3.3.2), numbered and named as the kernel does.
 
-use std::{borrow::Cow, fmt};
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::text::from_word;
+use std::fmt;
 
 /// A state of a TCP socket, with the number of `include/net/tcp_states.h`.
 ///
@@ -91,25 +86,28 @@ impl fmt::Display for TcpState {
     }
 }
 
-impl Serialize for TcpState {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for TcpState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }
 
-impl<'de> Deserialize<'de> for TcpState {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_word(deserializer, "the state of a socket", Self::from_name)
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for TcpState {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_word(deserializer, "the state of a socket", Self::from_name)
     }
 }
 
-impl JsonSchema for TcpState {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for TcpState {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "TcpState".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
             "description": "A state of a TCP socket, by the kernel's name without its prefix.",
             "type": "string",
             "enum": Self::ALL.map(Self::name),

@@ -1,64 +1,56 @@
 //! Error numbers of the kernel by their names.
 
-use std::{borrow::Cow, fmt};
+mod name;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
-use super::from_word;
+use self::name::Name;
 
 /// An error number, shown by its name, `ECONNREFUSED`, or as `errno 4242` where it has none.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Errno(pub u32);
 
 impl Errno {
-    fn known(self) -> Option<nix::errno::Errno> {
-        let known = nix::errno::Errno::from_raw(i32::try_from(self.0).ok()?);
-        (known != nix::errno::Errno::UnknownErrno).then_some(known)
+    /// The error with this name (`ECONNREFUSED`) or number (`errno 4242`), the forms that [`fmt::Display`] writes.
+    pub fn from_text(text: &str) -> Option<Self> {
+        match text.strip_prefix("errno ") {
+            Some(number) => number.parse().ok().map(Self),
+            None => text.parse::<Name>().ok().map(|name| Self(name as u32)),
+        }
     }
 }
 
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.known() {
-            Some(known) => write!(f, "{known:?}"),
+        match Name::from_repr(self.0) {
+            Some(name) => f.write_str(name.into()),
             None => write!(f, "errno {}", self.0),
         }
     }
 }
 
-impl Serialize for Errno {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for Errno {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// The highest error number that the kernel may use (include/linux/err.h, MAX_ERRNO).
-const MOST: u32 = 4095;
-
-impl Errno {
-    /// The error that is shown as `text`.
-    pub fn from_text(text: &str) -> Option<Self> {
-        match text.strip_prefix("errno ") {
-            Some(number) => number.parse().ok().map(Self),
-            None => (1..=MOST).map(Self).find(|error| error.known().is_some() && error.to_string() == text),
-        }
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Errno {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_word(deserializer, "the name of an error", Self::from_text)
     }
 }
 
-impl<'de> Deserialize<'de> for Errno {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_word(deserializer, "the name of an error", Self::from_text)
-    }
-}
-
-impl JsonSchema for Errno {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Errno {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Errno".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
             "description": "An error by its errno name, or `errno` and the number where it has none.",
             "type": "string",
             "pattern": "^(E[A-Z0-9]+|errno [0-9]+)$",

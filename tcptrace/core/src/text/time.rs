@@ -1,26 +1,30 @@
-//! Wall-clock times: in UTC for machines, in the system's time zone for people.
+//! Wall-clock times: in UTC for machines, in the reader's time zone for people.
 
-use std::{borrow::Cow, cell::Cell, fmt, io::Write as _, str::FromStr};
+use std::{cell::Cell, fmt, io::Write as _, ptr, str::FromStr};
 
 use jiff::{Timestamp, tz::TimeZone};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{EIGHT, eight, from_word};
+use super::{EIGHT, eight};
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
-/// Text of a time up to its fraction, and the second since the epoch that it is the text of.
-type Second<const N: usize> = (i64, [u8; N]);
+// Times come in order: nearly always only the fraction is new, so the text of the second is kept. Verdicts are written about
+// a second after the events they include, so two seconds take turns.
 
-/// The even one and the odd one of two seconds that follow each other.
+/// The text of a time up to its fraction, with the second since the epoch and the time zone that it is of.
+type Second<const N: usize> = (i64, *const TimeZone, [u8; N]);
+
+/// An even second and an odd one.
 type Seconds<const N: usize> = [Cell<Second<N>>; 2];
 
+/// No text yet: no time is as early as the second that these are of.
+const fn no_seconds<const N: usize>() -> Seconds<N> {
+    [const { Cell::new((i64::MIN, ptr::null(), [0; N])) }; 2]
+}
+
 thread_local! {
-    // Times come in order: nearly always only the fraction is new. Closes are told a second later than what they include,
-    // so that two seconds take turns. No time is as early as the one these begin with.
-    static UTC: Seconds<20> = const { [const { Cell::new((i64::MIN, [0; 20])) }; 2] };
-    static LOCAL: Seconds<9> = const { [const { Cell::new((i64::MIN, [0; 9])) }; 2] };
+    static UTC: Seconds<20> = const { no_seconds() };
+    static LOCAL: Seconds<9> = const { no_seconds() };
 }
 
 /// A time in nanoseconds since the Unix epoch; it reads as RFC 3339 in UTC, always with nine digits.
@@ -32,8 +36,9 @@ impl WallTime {
     #[inline]
     pub(crate) fn parts(self) -> ([u8; 20], u64) {
         let second = self.0.div_euclid(NANOSECONDS);
-        let before =
-            UTC.with(|cells| cached(cells, second, || until_fraction(second, "%Y-%m-%dT%H:%M:%S.", TimeZone::UTC)));
+        let before = UTC.with(|cells| {
+            cached(cells, second, ptr::null(), || until_fraction(second, "%Y-%m-%dT%H:%M:%S.", TimeZone::UTC))
+        });
         (before, self.0.rem_euclid(NANOSECONDS).unsigned_abs())
     }
 
@@ -63,25 +68,28 @@ impl FromStr for WallTime {
     }
 }
 
-impl Serialize for WallTime {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for WallTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
-impl<'de> Deserialize<'de> for WallTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_word(deserializer, "a time by RFC 3339", |text| text.parse().ok())
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for WallTime {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_word(deserializer, "a time by RFC 3339", |text| text.parse().ok())
     }
 }
 
-impl JsonSchema for WallTime {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for WallTime {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "WallTime".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
             "description": "A time by RFC 3339, in UTC, always with nine digits.",
             "type": "string",
             "format": "date-time",
@@ -90,17 +98,22 @@ impl JsonSchema for WallTime {
     }
 }
 
-/// The same as people have it on their wall: `14:12:45.104687123` in the system's time zone.
+/// The time of day in a time zone: `14:12:45.104687123`.
 #[derive(Clone, Copy, Debug)]
-pub struct LocalTime(pub WallTime);
+pub struct LocalTime {
+    /// The time.
+    pub time: WallTime,
+    /// The reader's time zone.
+    pub zone: &'static TimeZone,
+}
 
 impl LocalTime {
     /// The text, made on the stack.
     pub(crate) fn text(self) -> [u8; 18] {
-        let WallTime(nanoseconds) = self.0;
+        let WallTime(nanoseconds) = self.time;
         let second = nanoseconds.div_euclid(NANOSECONDS);
-        let before =
-            LOCAL.with(|cells| cached(cells, second, || until_fraction(second, "%H:%M:%S.", TimeZone::system())));
+        let make = || until_fraction(second, "%H:%M:%S.", self.zone.clone());
+        let before = LOCAL.with(|cells| cached(cells, second, ptr::from_ref(self.zone), make));
         let mut text = [0; 18];
         join(&mut text, before, nine_digits(nanoseconds.rem_euclid(NANOSECONDS).unsigned_abs()));
         text
@@ -129,20 +142,26 @@ fn join<const N: usize>(text: &mut [u8], before: [u8; N], fraction: [u8; 9]) {
     }
 }
 
-fn cached<const N: usize>([even, odd]: &Seconds<N>, second: i64, make: impl FnOnce() -> [u8; N]) -> [u8; N] {
+fn cached<const N: usize>(
+    [even, odd]: &Seconds<N>,
+    second: i64,
+    zone: *const TimeZone,
+    make: impl FnOnce() -> [u8; N],
+) -> [u8; N] {
     let cell = if second % 2 == 0 { even } else { odd };
-    let (of, text) = cell.get();
-    if of == second {
+    let (of, in_zone, text) = cell.get();
+    // Time zones live forever, so one at the same place is the same.
+    if of == second && ptr::eq(in_zone, zone) {
         return text;
     }
     let text = make();
-    cell.set((second, text));
+    cell.set((second, zone, text));
     text
 }
 
 fn until_fraction<const N: usize>(second: i64, format: &str, zone: TimeZone) -> [u8; N] {
     let mut text = [b' '; N];
-    let time = Timestamp::from_second(second).unwrap_or_default().to_zoned(zone);
+    let time = Timestamp::from_second(second).unwrap_or_default().to_zoned_datetime(zone);
     // Cannot fail: the formats above are valid and their text has N bytes for every year of four digits.
     let _ = write!(text.as_mut_slice(), "{}", time.strftime(format));
     text
@@ -150,6 +169,8 @@ fn until_fraction<const N: usize>(second: i64, format: &str, zone: TimeZone) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -170,11 +191,17 @@ mod tests {
 
     #[test]
     fn people_see_their_own_zone() {
-        let zone = TimeZone::get("Asia/Kolkata")
-            .unwrap_or(TimeZone::fixed(jiff::tz::offset(5).saturating_add(jiff::Span::new().minutes(30))));
-        assert_eq!(&until_fraction::<9>(0, "%H:%M:%S.", zone), b"05:30:00.");
-        let here = Timestamp::from_second(7).unwrap().to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string();
-        assert_eq!(LocalTime(WallTime(7_000_000_012)).to_string(), format!("{here}.000000012"));
+        static INDIA: LazyLock<TimeZone> = LazyLock::new(|| {
+            TimeZone::get("Asia/Kolkata")
+                .unwrap_or(TimeZone::fixed(jiff::tz::offset(5).checked_add(jiff::Span::new().minutes(30)).unwrap()))
+        });
+        static UTC: TimeZone = TimeZone::UTC;
+        assert_eq!(&until_fraction::<9>(0, "%H:%M:%S.", INDIA.clone()), b"05:30:00.");
+        let time = WallTime(7_000_000_012);
+        for _ in 0..2 {
+            assert_eq!(LocalTime { time, zone: &INDIA }.to_string(), "05:30:07.000000012");
+            assert_eq!(LocalTime { time, zone: &UTC }.to_string(), "00:00:07.000000012");
+        }
     }
 
     proptest! {

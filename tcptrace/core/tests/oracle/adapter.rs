@@ -29,12 +29,13 @@ const START: u64 = 1_000_000_000;
 /// What the correlator says of `history` when it is shown what is seen from `vantage`.
 pub(crate) fn correlate(history: &History, vantage: Vantage) -> Verdict {
     let netns = if vantage.is_live() { HERE } else { NO_NAMESPACE };
-    let mut correlator = if history.plan.seed % 16 == 0 { Correlator::new(netns) } else { Correlator::recorded(netns) };
+    let mut correlator =
+        if history.plan.seed.is_multiple_of(16) { Correlator::new(netns) } else { Correlator::recorded(netns) };
     correlator.expect_all_segments();
     let mut verdict = Verdict::default();
     let mut take = |placed: Correlated| record(&mut verdict, &placed);
     // The clocks of some captures stand still from one segment to the next.
-    let coarse = if history.plan.seed % 5 == 0 { 1_000_000 } else { 1 };
+    let coarse = if history.plan.seed.is_multiple_of(5) { 1_000_000 } else { 1 };
     for (at, seen) in vantage.view(history) {
         let at = BootTime(START + at / coarse * coarse);
         correlator.handle_event(&event(history, vantage, at, &seen), &mut take);

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     bpf::{Survey, has_tcx},
+    causes::with_causes,
     host_clock,
     preflight::{self, KernelRelease},
     socket_owners,
@@ -53,7 +54,7 @@ pub(super) fn host(report: &mut Report) {
     let survey = Survey::of_types();
     match &survey {
         Ok(_) => report.add(Fine, "BTF", "the kernel describes its types"),
-        Err(error) => report.add(Limited, "BTF", format!("{error}: {WITHOUT_BTF}")),
+        Err(error) => report.add(Limited, "BTF", format!("{}: {WITHOUT_BTF}", with_causes(error))),
     }
     tracepoint(report, &survey);
     hints(report, &survey);
@@ -123,7 +124,7 @@ fn memory(report: &mut Report) {
 pub(super) fn capabilities(report: &mut Report) {
     let effective = match preflight::effective() {
         Ok(effective) => effective,
-        Err(error) => return report.add(Missing, "capabilities", error.to_string()),
+        Err(error) => return report.add(Missing, "capabilities", with_causes(&error)),
     };
     let missing = preflight::missing(&effective, true);
     for (capability, name, purpose) in [
@@ -202,14 +203,14 @@ pub(super) fn processes(report: &mut Report) {
         Ok(snapshot) => {
             report.add(Fine, "processes", format!("the owners of {} sockets are found", snapshot.sockets.len()));
         }
-        Err(error) => report.add(Limited, "processes", error.to_string()),
+        Err(error) => report.add(Limited, "processes", with_causes(&error)),
     }
 }
 
 /// What came of the connection that was traced.
 pub(super) fn live(report: &mut Report, seen: &Result<Seen>) {
     const WHAT: &str = "live check";
-    let Seen { segments, states, lost, .. } = match seen {
+    let Seen { segments, states, lost, skipped, .. } = match seen {
         Ok(seen) => seen,
         Err(error) => return report.add(Missing, WHAT, format!("{error:#}")),
     };
@@ -230,12 +231,14 @@ pub(super) fn live(report: &mut Report, seen: &Result<Seen>) {
             (Limited, format!("{counted}, {lost} lost: this host is busy; a filter and a larger --ring-buffer help"))
         }
     };
-    report.add(verdict, WHAT, text);
+    let skipped = if skipped.is_empty() { String::new() } else { format!("; skipped meanwhile: {skipped}") };
+    report.add(verdict, WHAT, format!("{text}{skipped}"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bpf::Skipped;
 
     #[test]
     fn the_mode_of_lockdown_is_the_one_in_brackets() {
@@ -252,6 +255,11 @@ mod tests {
             (report.works(), report.to_string().contains("limited"))
         };
         assert_eq!(works(7, 10, 0), (true, false));
+        let mut report = Report::default();
+        let skipped = Skipped::of([0, 0, 1, 0, 0, 0, 2]);
+        live(&mut report, &Ok(Seen { segments: 7, states: 10, skipped, ..Seen::default() }));
+        let expected = "nothing lost; skipped meanwhile: 1 fragment without a TCP header, 2 unreadable sockets\n";
+        assert!(report.works() && report.to_string().ends_with(expected), "{report}");
         assert_eq!(works(8, 10, 0), (true, false));
         assert_eq!(works(5, 10, 2), (true, true));
         assert_eq!(works(5, 10, 0), (false, false));

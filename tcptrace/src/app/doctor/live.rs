@@ -14,7 +14,9 @@ use tokio::{
 
 use crate::{
     app::trace::own_netns,
-    bpf::{AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, ProgramInfo, Ring},
+    bpf::{
+        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, ProgramInfo, Ring, SkipCounters, Skipped,
+    },
     interfaces::{Interface, Interfaces},
 };
 use tcptrace_core::{
@@ -45,6 +47,8 @@ pub(super) struct Seen {
     pub(super) states: usize,
     /// Records that were lost meanwhile, and runs that the kernel skipped.
     pub(super) lost: u64,
+    /// What the programs skipped meanwhile: other traffic of loopback too, which a filter cannot exclude.
+    pub(super) skipped: Skipped,
     /// The first end's FIN has been acknowledged.
     pub(super) half_closed: bool,
     /// Whether the kernel compiles programs to machine code, where it tells.
@@ -107,8 +111,8 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
         verbose: false,
     })?;
     let mut attachments = Attachments::load(&mut object, AttachMode::Auto)?;
-    let (ring, losses) = (object.take_ring()?, object.take_loss_counters()?);
-    let trial = Trial { seen: Seen::default(), ring, losses, address, netns };
+    let (ring, losses, skips) = (object.take_ring()?, object.take_loss_counters()?, object.take_skip_counters()?);
+    let trial = Trial { seen: Seen::default(), ring, losses, skips, address, netns };
     let seen = trial.run(&mut object, &mut attachments, &interfaces, loopback, listener).await;
     // Whatever came of it.
     attachments.detach(interfaces.netlink()).await;
@@ -119,6 +123,7 @@ struct Trial {
     seen: Seen,
     ring: Ring,
     losses: LossCounters,
+    skips: SkipCounters,
     /// Of the listener.
     address: SocketAddr,
     netns: u32,
@@ -151,6 +156,7 @@ impl Trial {
         drop(server);
         self.watch(Seen::everything).await?;
         self.seen.lost = self.losses.read()?.iter().map(|(_, count)| count).sum();
+        self.seen.skipped = self.skips.read()?;
         Ok(self.seen)
     }
 

@@ -1,4 +1,4 @@
-//! Captures: segments and ICMP errors, and nothing else.
+//! Replays a capture, which holds segments and ICMP errors only.
 
 use std::{io::Read, process::ExitCode};
 
@@ -8,8 +8,8 @@ use rustix::system::uname;
 
 use super::{Progress, Replay};
 use crate::{
+    app::stdout_format,
     cli::{Options, Segments},
-    output::Output,
     pipeline::Pipeline,
 };
 use tcptrace_core::{
@@ -24,14 +24,15 @@ use tcptrace_core::{
 /// Reads a capture to its end.
 ///
 /// # Errors
-/// When it cannot be read to its end: then everything before is printed first.
+/// When it cannot be read to its end; all records before the error are written first.
 pub(super) fn replay<R: Read>(
     mut frames: Frames<R>,
     name: String,
     options: &Options,
     progress: Progress,
 ) -> Result<ExitCode> {
-    let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), Output::patient(options)?);
+    let output = stdout_format::open(options)?.patient();
+    let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), output);
     pipeline.limit(options.max_connections);
     pipeline.control_only = options.segments == Segments::Control;
     let mut replay = Replay::new(options, name, progress, pipeline);
@@ -87,19 +88,19 @@ impl Replay<'_> {
     }
 }
 
-/// Says what of the capture was of no use.
+/// Logs which frames could not be used.
 fn report(counters: &Counters, name: &str) {
     if counters.short > 0 {
-        warn!("{name}: {} frames are cut before the end of the TCP header: capture more of each", counters.short);
+        warn!("{name}: {} frames are cut off before the end of the TCP header; raise the snap length", counters.short);
     }
     if counters.backwards > 0 {
         warn!("{name}: {} frames are older than the frame before them", counters.backwards);
     }
     if counters.lost > 0 {
-        warn!("{name}: {} frames were lost by the program that made it", counters.lost);
+        warn!("{name}: {} frames were dropped by the capturing program", counters.lost);
     }
-    let useless = counters.skipped.link_type + counters.skipped.interface;
-    if useless > 0 {
-        warn!("{name}: {useless} frames of interfaces with an unsupported link type were passed over");
+    let unsupported = counters.skipped.link_type + counters.skipped.interface;
+    if unsupported > 0 {
+        warn!("{name}: {unsupported} frames of interfaces with an unsupported link type were skipped");
     }
 }

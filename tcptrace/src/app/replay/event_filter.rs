@@ -1,4 +1,4 @@
-//! Which events are shown: those that would have been live.
+//! Selects the events of a file that a live trace with the same options would have shown.
 
 use std::net::IpAddr;
 
@@ -8,27 +8,28 @@ use tcptrace_core::{
     filter::{Ends, Filter},
 };
 
-/// The loopback device, in every namespace.
+/// The name of the loopback device in every network namespace.
 const LOOPBACK: &str = "lo";
 
-/// Whether an event that passed this interface is to be shown.
+/// Returns whether an event is to be shown. `interface` is the one that its segment passed, if known.
 pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Options) -> bool {
-    // Without segments there is nothing to see on interfaces but what ICMP says.
+    // `--segments none` does not apply to ICMP errors.
     let wanted = options.segments != Segments::None || !matches!(event, Event::Segment(_));
     wanted && matches(&options.filter, event, interface)
 }
 
 fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
     let end = |end: Endpoint| -> (IpAddr, u16) { (end.addr, end.port) };
-    // What comes in is for a socket here, what goes out is from one; an ICMP error is about what went the other way.
+    // An incoming segment is for a local socket, an outgoing one is from it. An ICMP error quotes a segment of the opposite
+    // direction.
     let (src, dst, direction) = match event {
         Event::Segment(segment) => (end(segment.src), end(segment.dst), segment.direction),
         Event::Icmp(error) => (end(error.dst), end(error.src), error.direction),
-        // A socket knows which end it is, but not by which interface.
+        // A socket's local end is known, but not its interface.
         Event::State(change) => return filter.matches(end(change.local), end(change.remote), Ends::LocalIsFirst),
         Event::Hint(hint) => return filter.matches(end(hint.local), end(hint.remote), Ends::LocalIsFirst),
         Event::Owner(owner) => return filter.matches(end(owner.local), end(owner.remote), Ends::LocalIsFirst),
-        // Connections that match come to any of them.
+        // Connections that match may belong to any listener.
         Event::Listener(_) | Event::Loss(_) => return true,
     };
     let named = |name| filter.interfaces.iter().any(|wanted| wanted == name);

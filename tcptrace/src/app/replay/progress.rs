@@ -1,4 +1,4 @@
-//! How far a long read has come, on stderr, for somebody who waits at a terminal.
+//! Shows the progress of reading a large file as a line on stderr, if that is a terminal.
 
 use std::io::{self, IsTerminal as _};
 
@@ -8,21 +8,21 @@ use tcptrace_core::event::BootTime;
 
 use crate::host_clock;
 
-/// A read that takes less is not worth a word, in nanoseconds.
-const SOON: u64 = 1_000_000_000;
+/// Time after which the line is shown, in nanoseconds.
+const SHOW_AFTER_NS: u64 = 1_000_000_000;
 
-/// Records between two looks at the clock.
-const LOOK: u32 = 1024;
+/// Number of records between two reads of the clock.
+const CLOCK_INTERVAL: u32 = 1024;
 
 const OF_SIZE: &str = "tcptrace: reading {msg}: {percent} %, {binary_bytes} of {binary_total_bytes}, {eta} left";
 const OF_PIPE: &str = "tcptrace: reading {msg}: {binary_bytes}";
 
-/// A line that comes after a second, and goes at the end.
+/// The progress line: it appears after a second and is cleared at the end.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// What is read, as it is shown.
+    /// Name of the input, as shown.
     name: String,
-    /// Bytes in all, where that is known.
+    /// Size of the input in bytes, if known.
     size: Option<u64>,
     began: BootTime,
     records: u32,
@@ -31,16 +31,16 @@ pub(super) struct Progress {
 
 #[derive(Debug)]
 enum Stage {
-    /// Nobody watches.
+    /// No line is shown.
     Silent,
-    /// It may be over soon.
+    /// The line is not shown yet.
     Early,
-    /// The line is there.
+    /// The line is shown.
     Shown(ProgressBar),
 }
 
 impl Progress {
-    /// Nothing is shown unless it is `wanted` and stderr is a terminal, nor where the output itself runs over a terminal.
+    /// Starts the clock. The line is shown only if `wanted`, stderr is a terminal, and stdout, with the output, is not.
     pub(super) fn new(name: &str, size: Option<u64>, wanted: bool) -> Self {
         let watched = wanted && io::stderr().is_terminal() && !io::stdout().is_terminal();
         let began = host_clock::now();
@@ -48,13 +48,13 @@ impl Progress {
         Self { name: name.to_owned(), size, began, records: 0, stage }
     }
 
-    /// So many bytes have been read.
+    /// Updates the line after a record: `bytes` have been read in all.
     pub(super) fn has_read(&mut self, bytes: u64) {
         self.records = self.records.wrapping_add(1);
-        if !self.records.is_multiple_of(LOOK) || matches!(self.stage, Stage::Silent) {
+        if !self.records.is_multiple_of(CLOCK_INTERVAL) || matches!(self.stage, Stage::Silent) {
             return;
         }
-        if matches!(self.stage, Stage::Early) && host_clock::now().since(self.began) > SOON {
+        if matches!(self.stage, Stage::Early) && host_clock::now().since(self.began) > SHOW_AFTER_NS {
             self.stage = Stage::Shown(self.line());
         }
         if let Stage::Shown(line) = &self.stage {
@@ -62,7 +62,7 @@ impl Progress {
         }
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     pub(super) fn finish(&mut self) {
         if let Stage::Shown(line) = &self.stage {
             line.finish_and_clear();
@@ -73,7 +73,7 @@ impl Progress {
     fn line(&self) -> ProgressBar {
         let line = ProgressBar::with_draw_target(self.size, ProgressDrawTarget::stderr());
         let template = if self.size.is_some() { OF_SIZE } else { OF_PIPE };
-        // The templates above are right, and another style would do no harm.
+        // The templates are valid; the default style would do no harm.
         line.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         line.with_message(self.name.clone())
     }

@@ -1,4 +1,4 @@
-//! Recordings: everything that was seen, with the times and the names of the host where it was.
+//! Replays a recording, which holds all events of a trace, with the times and names of the recorded host.
 
 use std::{io::Read, process::ExitCode};
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{Progress, Replay};
-use crate::{cli::Options, output::Output, pipeline::Pipeline};
+use crate::{app::stdout_format, cli::Options, pipeline::Pipeline};
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
@@ -21,16 +21,17 @@ use tcptrace_core::{
 /// Reads a recording to its end.
 ///
 /// # Errors
-/// When it cannot be read to its end: then everything before is printed first.
+/// When it cannot be read to its end; all records before the error are written first.
 pub(super) fn replay<R: Read>(
     mut recording: Recording<R>,
     name: String,
     options: &Options,
     progress: Progress,
 ) -> Result<ExitCode> {
-    // Before the output is opened, which may empty a file.
+    // Read the first record before the output is opened, which empties the file of `--write`.
     let mut next = recording.next().transpose().with_context(|| name.clone())?;
-    let mut pipeline = Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), Output::patient(options)?);
+    let mut pipeline =
+        Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), stdout_format::open(options)?.patient());
     pipeline.limit(options.max_connections);
     let mut replay = Replay::new(options, name, progress, pipeline);
     let (mut named, mut open) = (0, false);
@@ -78,7 +79,7 @@ pub(super) fn replay<R: Read>(
     replay.finish(outcome)
 }
 
-/// The number of the interface that an event passed.
+/// The index of the interface that the segment of an event passed.
 fn passed(event: &Event) -> Option<u32> {
     match event {
         Event::Segment(segment) => Some(segment.ifindex),
@@ -88,12 +89,12 @@ fn passed(event: &Event) -> Option<u32> {
 }
 
 impl Replay<'_> {
-    /// The clocks of the recorded host showed this.
+    /// Notes a pair of boot and wall clock times of the recorded host.
     fn note(&mut self, moment: Moment) {
         self.pipeline.describer.clock.note(moment.at, moment.wall);
     }
 
-    /// A run of its own begins. It says where it comes from, and what is left of it here.
+    /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
     fn begin(&mut self, start: &Start) {
         self.ended += self.pipeline.totals().ended;
         self.times = None;
@@ -121,7 +122,7 @@ impl Replay<'_> {
     }
 }
 
-/// What was recorded passed the one filter then, and passes the other now.
+/// The filter of the recording and that of reading it, as one text.
 fn both(recorded: &str, filter: &Filter) -> String {
     let words = [recorded, &filter.to_string()];
     let mut words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
@@ -129,19 +130,19 @@ fn both(recorded: &str, filter: &Filter) -> String {
     words.join(" and ")
 }
 
-/// Says what of the recording was of no use.
+/// Logs which records could not be used, and which options do not apply.
 fn report(counters: &Counters, replay: &Replay<'_>) {
     let name = &replay.name;
     if counters.backwards > 0 {
         warn!("{name}: {} records are older than a record before them", counters.backwards);
     }
     if counters.events == 0 && counters.verdicts > 0 {
-        warn!("{name}: there are verdicts, but no events to reach them anew from: record without --emit");
+        warn!("{name}: it holds verdicts, but no events to derive them from; record without --emit");
     }
     if counters.unknown > 0 {
-        debug!("{name}: {} records of types that this build does not know were passed over", counters.unknown);
+        debug!("{name}: {} records of types that this build does not know were skipped", counters.unknown);
     }
     if !replay.options.filter.interfaces.is_empty() {
-        warn!("{name}: a recording does not tell a socket's interface: --interface applies to segments alone");
+        warn!("{name}: a recording does not tell a socket's interface: --interface applies to segments only");
     }
 }

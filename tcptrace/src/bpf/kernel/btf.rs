@@ -2,7 +2,7 @@
 //! arguments of its tracepoints.
 
 use btf_rs::{Backend, Btf, BtfType, EnumMember, Member, Struct, Type};
-use tcptrace_ebpf::{ABSENT, HintLayout, SOCKET_HEAD, SocketLayout};
+use tcptrace_ebpf::{ABSENT, HintLayout, KernelValue, Place, SocketLayout};
 
 /// Where the kernel describes its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -10,17 +10,19 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// Why something could not be found.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::bpf) enum BtfError {
-    #[error("cannot read {VMLINUX}: {0}")]
-    Unreadable(#[from] std::io::Error),
-    #[error("cannot understand {VMLINUX}: {0}")]
-    Unknown(#[from] btf_rs::Error),
-    #[error("struct {0} is not in it")]
+    #[error("{VMLINUX}, which describes the kernel's types, cannot be read")]
+    Unreadable(#[source] std::io::Error),
+    #[error("{VMLINUX} is no BTF that can be understood")]
+    Unknown(#[source] btf_rs::Error),
+    #[error("the kernel's BTF has no struct {0}")]
     NoStruct(&'static str),
-    #[error("struct {0} has no member {1}")]
+    #[error("the kernel's BTF has no member {1} in struct {0}")]
     NoMember(&'static str, &'static str),
-    #[error("struct sock_common is laid out in a way that is not expected")]
-    Unexpected,
-    #[error("it knows no tracepoint {0}")]
+    #[error("the kernel's BTF has no enumerator {1} in enum {0}")]
+    NoEnumerator(&'static str, &'static str),
+    #[error("the member {member} lies at byte {offset} of struct {structure}, where it cannot be read")]
+    Misplaced { structure: &'static str, member: &'static str, offset: u32 },
+    #[error("the kernel's BTF has no tracepoint {0}")]
     NoTracepoint(&'static str),
     #[error("the tracepoint {0} has other arguments than expected")]
     Arguments(&'static str),
@@ -36,76 +38,48 @@ impl KernelTypes {
         // since the library would do that in tens of thousands of small reads.
         match Btf::from_file_with_backend(VMLINUX, Backend::Mmap) {
             Ok(btf) => Ok(Self(btf)),
-            Err(_) => Ok(Self(Btf::from_bytes(&std::fs::read(VMLINUX)?)?)),
+            Err(_) => {
+                let bytes = std::fs::read(VMLINUX).map_err(BtfError::Unreadable)?;
+                Btf::from_bytes(&bytes).map(Self).map_err(BtfError::Unknown)
+            }
         }
     }
 
     /// Where the members of a socket lie.
     pub(in crate::bpf) fn socket_layout(&self) -> Result<SocketLayout, BtfError> {
-        let common = |member| self.offset("sock_common", member);
-        let layout = SocketLayout {
-            daddr: common("skc_daddr")?,
-            rcv_saddr: common("skc_rcv_saddr")?,
-            dport: common("skc_dport")?,
-            num: common("skc_num")?,
-            family: common("skc_family")?,
-            net: common("skc_net")?,
-            v6_daddr: common("skc_v6_daddr")?,
-            v6_rcv_saddr: common("skc_v6_rcv_saddr")?,
-            protocol: self.offset("sock", "sk_protocol")?,
-            err: self.offset("sock", "sk_err")?,
-            sport: self.offset("inet_sock", "inet_sport")?,
-            net_inum: self.offset("net", "ns")? + self.offset("ns_common", "inum")?,
-            task_flags: self.offset("task_struct", "flags")?,
-            dst_cache: self.offset("sock", "sk_dst_cache")?,
-            dst_dev: self.offset("dst_entry", "dev")?,
-            dev_ifindex: self.offset("net_device", "ifindex")?,
-            flags: common("skc_flags")?,
-            linger_bit: self.enumerator("sock_flags", "SOCK_LINGER")?,
-            lingertime: self.offset("sock", "sk_lingertime")?,
-            copied_seq: self.offset("tcp_sock", "copied_seq")?,
-            rcv_nxt: self.offset("tcp_sock", "rcv_nxt")?,
-            done_bit: self.enumerator("sock_flags", "SOCK_DONE")?,
-            socket: self.offset("sock", "sk_socket")?,
-            // Not where MPTCP was left out, or is not there yet (before Linux 5.6).
-            is_mptcp: self.offset("tcp_sock", "is_mptcp").unwrap_or(ABSENT),
-            // It moved with Linux 5.16, and only helps where a socket has no route.
-            rx_ifindex: self
-                .offset("sock", "sk_rx_dst_ifindex")
-                .or_else(|_| self.offset("inet_sock", "rx_dst_ifindex"))
-                .unwrap_or(ABSENT),
-        };
-        let head = [
-            (layout.daddr, 4, 4),
-            (layout.rcv_saddr, 4, 4),
-            (layout.dport, 2, 2),
-            (layout.num, 2, 2),
-            (layout.family, 2, 2),
-            (layout.net, 8, 8),
-            (layout.v6_daddr, 16, 8),
-            (layout.v6_rcv_saddr, 16, 8),
-            (layout.flags, 8, 8),
-        ];
-        within_head(&head).then_some(layout).ok_or(BtfError::Unexpected)
+        SocketLayout::resolve(|value| self.value(value))
     }
 
-    /// What the programs of hints read besides; `has_reason` as the tracepoint has it.
-    pub(in crate::bpf) fn hint_layout(&self, has_reason: bool) -> Result<HintLayout, BtfError> {
-        let layout = HintLayout {
-            state: self.offset("sock_common", "skc_state")?,
-            bound_dev: self.offset("sock_common", "skc_bound_dev_if")?,
-            ack_backlog: self.offset("sock", "sk_ack_backlog")?,
-            max_ack_backlog: self.offset("sock", "sk_max_ack_backlog")?,
-            head: self.offset("sk_buff", "head")?,
-            network_header: self.offset("sk_buff", "network_header")?,
-            transport_header: self.offset("sk_buff", "transport_header")?,
-            iif: self.offset("sk_buff", "skb_iif")?,
-            dev: self.offset("sk_buff", "dev")?,
-            dev_net: self.offset("net_device", "nd_net")?,
-            has_reason: u32::from(has_reason),
+    /// What the programs of hints read besides.
+    pub(in crate::bpf) fn hint_layout(&self) -> Result<HintLayout, BtfError> {
+        HintLayout::resolve(|value| self.value(value))
+    }
+
+    /// What a field of a layout is in this kernel.
+    fn value(&self, value: &KernelValue) -> Result<u32, BtfError> {
+        let found = self.place(value.place).or_else(|missing| match value.alternative {
+            Some(place) => self.place(place).map_err(|_| missing),
+            None => Err(missing),
+        });
+        let number = match found {
+            Err(_) if value.optional => return Ok(ABSENT),
+            found => found?,
         };
-        let head = [(layout.state, 1, 1), (layout.bound_dev, 4, 4)];
-        within_head(&head).then_some(layout).ok_or(BtfError::Unexpected)
+        // The programs read these members from a copy of the first bytes.
+        match (value.head, value.place) {
+            (Some(head), Place::Member(structure, member)) if !head.fits(number) => {
+                Err(BtfError::Misplaced { structure, member, offset: number })
+            }
+            _ => Ok(number),
+        }
+    }
+
+    fn place(&self, place: Place) -> Result<u32, BtfError> {
+        match place {
+            Place::Member(structure, member) => self.offset(structure, member),
+            Place::Nested([outer, inner]) => Ok(self.offset(outer.0, outer.1)? + self.offset(inner.0, inner.1)?),
+            Place::Enumerator(name, wanted) => self.enumerator(name, wanted),
+        }
     }
 
     /// The types of a tracepoint's arguments, by their names without qualifiers and with pointers looked through.
@@ -156,16 +130,8 @@ impl KernelTypes {
     /// The value of an enumerator that has to exist.
     fn enumerator(&self, name: &'static str, wanted: &'static str) -> Result<u32, BtfError> {
         let mut all = self.enumerators(name).into_iter();
-        all.find_map(|(name, value)| (name == wanted).then_some(value)).ok_or(BtfError::NoMember(name, wanted))
+        all.find_map(|(name, value)| (name == wanted).then_some(value)).ok_or(BtfError::NoEnumerator(name, wanted))
     }
-}
-
-/// The kernel programs read these (offset, size, alignment) from a copy of the first bytes, so they have to lie within and
-/// be aligned.
-fn within_head(members: &[(u32, u32, u32)]) -> bool {
-    members
-        .iter()
-        .all(|&(offset, size, align)| offset.saturating_add(size) <= SOCKET_HEAD as u32 && offset % align == 0)
 }
 
 /// The offset in bits of a member, looked for in anonymous members too.
@@ -194,18 +160,6 @@ fn anonymous(btf: &Btf, member: &Member, wanted: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn members_have_to_lie_within_the_head_that_is_read() {
-        assert!(within_head(&[(0, 4, 4), (12, 2, 2), (48, 8, 8), (72, 16, 8)]));
-        assert!(!within_head(&[(0, 4, 4), (92, 16, 4)]));
-        assert!(!within_head(&[(u32::MAX, 8, 1)]));
-    }
-
-    #[test]
-    fn members_have_to_be_aligned() {
-        assert!(!within_head(&[(44, 8, 8)]));
-    }
 
     #[test]
     fn what_is_no_btf_is_an_error() {

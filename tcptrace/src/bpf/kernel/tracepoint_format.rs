@@ -19,17 +19,7 @@ pub(in crate::bpf) enum FormatError {
 
 /// Finds the fields in the text of `events/sock/inet_sock_set_state/format`.
 pub(in crate::bpf) fn layout(format: &str) -> Result<TracepointLayout, FormatError> {
-    let field = |name, size| offset(format, name, size);
-    Ok(TracepointLayout {
-        skaddr: field("skaddr", 8)?,
-        oldstate: field("oldstate", 4)?,
-        newstate: field("newstate", 4)?,
-        sport: field("sport", 2)?,
-        dport: field("dport", 2)?,
-        protocol: field("protocol", 2)?,
-        saddr_v6: field("saddr_v6", 16)?,
-        daddr_v6: field("daddr_v6", 16)?,
-    })
+    TracepointLayout::resolve(|field| offset(format, field.name, field.size))
 }
 
 /// The offset of one field, from a line such as

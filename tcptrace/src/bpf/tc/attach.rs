@@ -1,9 +1,10 @@
-//! Attaching the TC programs to interfaces, and leaving nothing behind.
+//! Attaches the TC programs to interfaces, and removes them again.
 //!
-//! TCX links end with the process whatever happens. Where the kernel has no TCX, the programs hang as clsact filters, which
-//! carry their owner's name, and a qdisc is removed only if tcptrace made it and it holds nobody's filter.
+//! TCX links end with the process, however it ends. On kernels without TCX the programs are attached as clsact filters, whose
+//! names identify the tracer that owns them. A qdisc is removed only if a tcptrace created it and it holds no filter.
 //!
-//! Clsact filters that somebody removes are hung again. A TCX link that somebody detaches tells nobody, and stays detached.
+//! Clsact filters that somebody removes are attached again. The kernel does not report when somebody detaches a TCX link, so
+//! that stays detached.
 
 use std::{
     collections::BTreeMap,
@@ -18,66 +19,67 @@ use tcptrace_ebpf::names;
 
 use super::{
     clsact::Clsact,
-    filter_name::{FilterName, Owner},
+    filter_name::{FilterName, TracerId},
 };
 use crate::{
     bpf::{
         error::{LoadError, missing, refusal},
         object::Object,
+        tc::interface::Interface,
     },
-    interfaces::Interface,
+    causes::with_causes,
 };
 use tcptrace_core::text::Escaped;
 
-/// How to attach to interfaces.
+/// The mechanism used to attach to interfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AttachMode {
-    /// TCX where the kernel has it, clsact otherwise.
+    /// TCX if the kernel has it, clsact otherwise.
     Auto,
-    /// TCX or nothing.
+    /// TCX only.
     Tcx,
-    /// clsact.
+    /// clsact only.
     Clsact,
 }
 
 const TCX: &str = "TCX (Linux 6.6)";
 const CLSACT: &str = "clsact (modules sch_ingress and cls_bpf)";
 
-/// A side of an interface, and the program for it.
+/// The program for a direction of an interface, and that direction.
 type Side = (&'static str, TcAttachType);
 
 const INGRESS: Side = (names::TC_INGRESS, TcAttachType::Ingress);
 const EGRESS: Side = (names::TC_EGRESS, TcAttachType::Egress);
 
-/// What hangs on one interface.
+/// An interface that the programs are attached to.
 #[derive(Debug)]
 struct Attached {
     name: String,
     sides: &'static [Side],
-    way: Way,
+    mechanism: Mechanism,
 }
 
 #[derive(Debug)]
-enum Way {
+enum Mechanism {
     /// Dropping a link detaches it.
     Tcx { _links: Vec<SchedClassifierLink> },
     Clsact {
-        /// Whether the qdisc that is there now was made by tcptrace.
+        /// The present qdisc was created by this tcptrace or another.
         made_qdisc: bool,
     },
 }
 
-/// The interfaces that are attached to.
+/// The interfaces that the TC programs are attached to.
 #[derive(Debug)]
 pub struct Attachments {
     mode: AttachMode,
-    /// By index.
+    /// By interface index.
     attached: BTreeMap<u32, Attached>,
-    own: Owner,
+    own: TracerId,
 }
 
 impl Attachments {
-    /// Loads the TC programs.
+    /// Loads the TC programs; attaches nothing yet.
     ///
     /// # Errors
     /// When the kernel refuses them.
@@ -90,20 +92,20 @@ impl Attachments {
         Ok(Self { mode, ..Self::none() })
     }
 
-    /// Attaches to nothing: no segments are wanted.
+    /// No attachments and no programs, for traces without segments.
     pub fn none() -> Self {
-        Self { mode: AttachMode::Auto, attached: BTreeMap::new(), own: Owner::this_process() }
+        Self { mode: AttachMode::Auto, attached: BTreeMap::new(), own: TracerId::this_process() }
     }
 
-    /// The names of the interfaces attached to, in the order of their indices.
+    /// The names of the interfaces attached to, ordered by index.
     pub fn names(&self) -> Vec<String> {
         self.attached.values().map(|attached| attached.name.clone()).collect()
     }
 
-    /// Attaches to an interface, once; loopback passes every segment twice, so its egress suffices.
+    /// Attaches to an interface unless that has been done; on loopback to egress only, as every segment passes both ways there.
     ///
     /// # Errors
-    /// When the kernel refuses, or the interface has gone meanwhile.
+    /// When the kernel refuses, or the interface no longer exists.
     pub async fn attach(
         &mut self,
         object: &mut Object,
@@ -119,31 +121,33 @@ impl Attachments {
             AttachMode::Clsact => None,
             AttachMode::Tcx => Some(link(object, interface.index, sides)?),
             AttachMode::Auto => link(object, interface.index, sides)
-                .inspect_err(|error| debug!("no TCX on {}: {error}", interface.name))
+                .inspect_err(|error| debug!("no TCX on {}: {}", interface.name, with_causes(error)))
                 .ok(),
         };
-        let way = match tcx {
-            Some(links) => Way::Tcx { _links: links },
+        let mechanism = match tcx {
+            Some(links) => Mechanism::Tcx { _links: links },
             None => {
-                let made_qdisc = self.hang(object, &Clsact::of(netlink, interface.index), sides, false).await?;
-                Way::Clsact { made_qdisc }
+                let clsact = Clsact::of(netlink, interface.index);
+                let made_qdisc = self.attach_filters(object, &clsact, sides, false).await?;
+                Mechanism::Clsact { made_qdisc }
             }
         };
-        self.attached.insert(interface.index, Attached { name: interface.name.clone(), sides, way });
+        self.attached.insert(interface.index, Attached { name: interface.name.clone(), sides, mechanism });
         Ok(())
     }
 
-    /// Hangs the filters of an interface again that are not there any more. `qdisc_removed`: whether the clsact qdisc was
-    /// removed too. Returns the interface's name if any were missing, and whether they hang there again; if not, the interface
-    /// is not attached to any more.
-    pub async fn hang_again(
+    /// Attaches the filters of an interface again that have been removed. `qdisc_removed` says that the clsact qdisc was
+    /// removed too. Returns the interface's name if any filter was missing, and whether attaching worked; if not, the interface
+    /// counts as not attached to any more.
+    pub async fn restore_filters(
         &mut self,
         object: &Object,
         netlink: &Handle,
         index: u32,
         qdisc_removed: bool,
     ) -> Option<(String, Result<(), LoadError>)> {
-        let Some(Attached { name, sides, way: Way::Clsact { made_qdisc } }) = self.attached.get_mut(&index) else {
+        let Some(Attached { name, sides, mechanism: Mechanism::Clsact { made_qdisc } }) = self.attached.get_mut(&index)
+        else {
             return None;
         };
         if qdisc_removed {
@@ -151,33 +155,33 @@ impl Attachments {
         }
         let (name, sides, known) = (name.clone(), *sides, *made_qdisc);
         let clsact = Clsact::of(netlink, index);
-        let there = clsact.filters().await.unwrap_or_default();
+        let present = clsact.filters().await.unwrap_or_default();
         let own = self.own;
-        if sides.iter().all(|&(_, side)| there.iter().any(|filter| filter.is_of(own) && filter.is_on(side))) {
+        if sides.iter().all(|&(_, side)| present.iter().any(|filter| filter.is_of(own) && filter.is_on(side))) {
             return None;
         }
-        let hung = self.hang(object, &clsact, sides, known).await.map(|made| {
+        let restored = self.attach_filters(object, &clsact, sides, known).await.map(|made| {
             if let Some(attached) = self.attached.get_mut(&index) {
-                attached.way = Way::Clsact { made_qdisc: made };
+                attached.mechanism = Mechanism::Clsact { made_qdisc: made };
             }
         });
-        if hung.is_err() {
+        if restored.is_err() {
             self.attached.remove(&index);
         }
-        Some((name, hung))
+        Some((name, restored))
     }
 
-    /// Another tracer has hung its filters on the same qdisc of an interface, and knows that tcptrace made it: it may have
-    /// been about to do so when this one looked.
+    /// Notes that a tcptrace created the qdisc of an interface, as the name of another tracer's filter says. When this tracer
+    /// looked, that filter may not have been there yet.
     pub fn qdisc_made(&mut self, index: u32) {
-        if let Some(Attached { way: Way::Clsact { made_qdisc }, .. }) = self.attached.get_mut(&index) {
+        if let Some(Attached { mechanism: Mechanism::Clsact { made_qdisc }, .. }) = self.attached.get_mut(&index) {
             *made_qdisc = true;
         }
     }
 
-    /// Hangs on both sides what does not hang there yet, or nothing. Returns whether the qdisc is tcptrace's; `made_qdisc`:
-    /// whether that is known already.
-    async fn hang(
+    /// Attaches the filters that are missing on these sides, all or none. Returns whether a tcptrace created the qdisc;
+    /// `made_qdisc` says that this is already known.
+    async fn attach_filters(
         &self,
         object: &Object,
         clsact: &Clsact<'_>,
@@ -188,28 +192,28 @@ impl Attachments {
         for &(name, side) in sides {
             programs.push((descriptor(object, name)?, side));
         }
-        let mut result = self.try_hang(clsact, &programs, made_qdisc).await;
+        let mut result = self.try_attach_filters(clsact, &programs, made_qdisc).await;
         if let Err(error) = &result {
-            // Another tracer that ends may have taken its qdisc away in between.
-            debug!("once more, after {error}");
-            result = self.try_hang(clsact, &programs, made_qdisc).await;
+            // Another tracer may have removed the qdisc in between, on its exit.
+            debug!("attaching clsact filters failed, trying once more: {error}");
+            result = self.try_attach_filters(clsact, &programs, made_qdisc).await;
         }
         result.map_err(|cause| LoadError::Attach { way: CLSACT, cause })
     }
 
-    async fn try_hang(
+    async fn try_attach_filters(
         &self,
         clsact: &Clsact<'_>,
         programs: &[(BorrowedFd<'_>, TcAttachType)],
         made_qdisc: bool,
     ) -> io::Result<bool> {
         let made_now = clsact.make().await?;
-        let there = clsact.filters().await?;
-        // What another tracer made becomes the concern of whoever stays longest.
-        let made_qdisc = made_qdisc || made_now || there.iter().any(|it| it.name.is_some_and(|name| name.made_qdisc));
+        let present = clsact.filters().await?;
+        // The last tracer to leave a qdisc removes it, even if another tracer created it.
+        let made_qdisc = made_qdisc || made_now || present.iter().any(|it| it.name.is_some_and(|name| name.made_qdisc));
         let name = FilterName { owner: self.own, made_qdisc };
         for &(program, side) in programs {
-            if there.iter().any(|filter| filter.is_of(self.own) && filter.is_on(side)) {
+            if present.iter().any(|filter| filter.is_of(self.own) && filter.is_on(side)) {
                 continue;
             }
             if let Err(error) = clsact.add(program, side, name).await {
@@ -220,31 +224,31 @@ impl Attachments {
         Ok(made_qdisc)
     }
 
-    /// Forgets an interface that has gone, and the kernel has detached everything from it.
+    /// Forgets an interface that no longer exists, from which the kernel has detached everything.
     pub fn forget(&mut self, index: u32) {
         if let Some(attached) = self.attached.remove(&index) {
-            debug!("{} has gone", attached.name);
+            debug!("interface {} has been removed", attached.name);
         }
     }
 
-    /// Forgets the interfaces that are not there any more.
-    pub fn retain(&mut self, is_there: impl Fn(u32) -> bool) {
-        let gone: Vec<u32> = self.attached.keys().copied().filter(|&index| !is_there(index)).collect();
+    /// Forgets the interfaces whose indices do not satisfy `exists`.
+    pub fn retain(&mut self, exists: impl Fn(u32) -> bool) {
+        let gone: Vec<u32> = self.attached.keys().copied().filter(|&index| !exists(index)).collect();
         gone.into_iter().for_each(|index| self.forget(index));
     }
 
-    /// Detaches from every interface, and removes what was made for it.
+    /// Detaches from all interfaces, and removes the qdiscs created for that.
     pub async fn detach(self, netlink: &Handle) {
-        for (index, Attached { name, way, .. }) in self.attached {
-            let Way::Clsact { made_qdisc } = way else { continue };
+        for (index, Attached { name, mechanism, .. }) in self.attached {
+            let Mechanism::Clsact { made_qdisc } = mechanism else { continue };
             if let Err(error) = Clsact::of(netlink, index).sweep(made_qdisc, |owner| owner == self.own).await {
-                warn!("the clsact filters on {} could not be removed: {error}", Escaped(name.as_bytes()));
+                warn!("cannot remove the clsact filters on {}: {error}", Escaped(name.as_bytes()));
             }
         }
     }
 }
 
-/// Attaches by TCX, on all sides or on none.
+/// Attaches TCX links on all sides or on none.
 fn link(object: &mut Object, index: u32, sides: &[Side]) -> Result<Vec<SchedClassifierLink>, LoadError> {
     let refused = |error: ProgramError| LoadError::Attach { way: TCX, cause: refusal(&error) };
     let mut links = Vec::new();

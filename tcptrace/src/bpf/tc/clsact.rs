@@ -1,4 +1,5 @@
-//! The clsact qdisc of an interface and the filters on it, through netlink. What is ours there is told by name alone.
+//! Manages the clsact qdisc of an interface and the filters on it through rtnetlink. Filters of tcptrace are recognized by
+//! their names alone.
 
 use std::{
     io::{self, ErrorKind},
@@ -18,34 +19,34 @@ use rtnetlink::{
 };
 use rustix::io::Errno;
 
-use super::filter_name::{FilterName, Owner};
+use super::filter_name::{FilterName, TracerId};
 
-/// What the kernel calls the qdisc.
+/// The kernel's name for the kind of qdisc.
 pub(crate) const KIND: &str = "clsact";
 
-/// Filters run in the order of their priorities; a program before ours could keep segments from us. Filters of one
-/// priority are of one kind and protocol: where somebody's are of others, the next one is tried.
+/// Priorities to try. Filters run in the order of their priorities, and a program before ours could hide segments from it.
+/// All filters of one priority have the same kind and protocol: if somebody's differ from ours, the next one is tried.
 const PRIORITIES: std::ops::Range<u16> = 1..64;
 
-/// Filters that take every protocol, `ETH_P_ALL`.
+/// The protocol of filters that see every frame, `ETH_P_ALL`.
 const ALL_PROTOCOLS: u16 = 0x0003;
 
-/// The clsact qdisc of one interface, which need not be there.
+/// The clsact qdisc of one interface, which need not exist.
 #[derive(Debug)]
 pub(crate) struct Clsact<'a> {
     netlink: &'a Handle,
     index: i32,
 }
 
-/// A filter on it.
+/// A filter on a clsact qdisc.
 #[derive(Debug)]
-pub(crate) struct Filter {
+pub(crate) struct TcFilter {
     header: TcHeader,
-    /// Nothing if it is not one of ours.
+    /// None unless the filter belongs to a tcptrace.
     pub(crate) name: Option<FilterName>,
 }
 
-impl From<TcMessage> for Filter {
+impl From<TcMessage> for TcFilter {
     fn from(message: TcMessage) -> Self {
         let options = message.attributes.iter().find_map(|attribute| match attribute {
             TcAttribute::Options(options) => Some(options),
@@ -59,46 +60,48 @@ impl From<TcMessage> for Filter {
     }
 }
 
-impl Filter {
-    /// Whether it is this process's.
-    pub(crate) fn is_of(&self, owner: Owner) -> bool {
+impl TcFilter {
+    /// Returns whether the filter belongs to this tracer.
+    pub(crate) fn is_of(&self, owner: TracerId) -> bool {
         self.name.is_some_and(|name| name.owner == owner)
     }
 
-    /// Whether this is no filter, but stands for all of a priority, as when they are flushed.
+    /// Returns whether this stands for all filters of a priority, as in the notification that they were flushed.
     pub(crate) fn is_whole_priority(&self) -> bool {
         self.header.handle == TcHandle::UNSPEC
     }
 
-    /// Whether it sees this side.
+    /// Returns whether the filter is on this side.
     pub(crate) fn is_on(&self, side: TcAttachType) -> bool {
         self.header.parent == parent(side)
     }
 }
 
-/// What was removed from an interface.
+/// The outcome of [`Clsact::sweep`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Swept {
+    /// Number of filters removed.
     pub(crate) filters: usize,
+    /// The qdisc was removed.
     pub(crate) qdisc: bool,
 }
 
 impl<'a> Clsact<'a> {
-    /// That of the interface with this index.
+    /// The qdisc of the interface with this index.
     pub(crate) fn of(netlink: &'a Handle, index: u32) -> Self {
-        // The kernel gives positive ones only, and knows no interface 0.
+        // The kernel's interface indices are positive `int`s, so 0 names no interface.
         Self { netlink, index: i32::try_from(index).unwrap_or(0) }
     }
 
-    /// Makes the qdisc. Returns whether it was not there before.
+    /// Creates the qdisc. Returns whether it did not exist before.
     pub(crate) async fn make(&self) -> io::Result<bool> {
         let mut request = TcMessage::with_index(self.index);
-        place(&mut request.header);
+        address_clsact(&mut request.header);
         request.attributes.push(TcAttribute::Kind(KIND.to_owned()));
         match self.send(RouteNetlinkMessage::NewQueueDiscipline(request), NLM_F_CREATE | NLM_F_EXCL).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => match self.kind().await?.as_deref() {
-                // The older one has the same place, and takes what is meant for egress at ingress.
+                // The older `ingress` qdisc has the same parent, and would attach egress filters to ingress.
                 Some("ingress") => Err(io::Error::other("a qdisc of the kind `ingress` is in its place")),
                 _ => Ok(false),
             },
@@ -106,11 +109,11 @@ impl<'a> Clsact<'a> {
         }
     }
 
-    /// The kind of qdisc in its place.
+    /// The kind of the existing qdisc with the parent of clsact.
     async fn kind(&self) -> io::Result<Option<String>> {
         let mut request = TcMessage::with_index(self.index);
-        place(&mut request.header);
-        // Without the echo, the kernel would answer to those who listen for changes alone.
+        address_clsact(&mut request.header);
+        // Without the echo flag the kernel sends the reply only to subscribers of changes.
         let answers = self.send(RouteNetlinkMessage::GetQueueDiscipline(request), NLM_F_ECHO).await?;
         Ok(answers.into_iter().find_map(|answer| match answer {
             RouteNetlinkMessage::NewQueueDiscipline(qdisc) => kind(&qdisc),
@@ -118,7 +121,7 @@ impl<'a> Clsact<'a> {
         }))
     }
 
-    /// Hangs a program there, as the first that runs.
+    /// Attaches a program so that it runs before others.
     pub(crate) async fn add(&self, program: BorrowedFd<'_>, side: TcAttachType, name: FilterName) -> io::Result<()> {
         let descriptor = u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?;
         let options = [
@@ -128,7 +131,7 @@ impl<'a> Clsact<'a> {
         ];
         let mut request = TcMessage::with_index(self.index);
         request.header.parent = parent(side);
-        // The process's number: two tracers at once do not take each other's.
+        // The PID as the handle keeps concurrent tracers apart. If it is taken, the next priority is tried.
         request.header.handle = name.owner.pid().into();
         request.attributes = vec![
             TcAttribute::Kind(TcFilterBpf::KIND.to_owned()),
@@ -147,17 +150,17 @@ impl<'a> Clsact<'a> {
         result
     }
 
-    /// All filters on both sides, those of others too.
-    pub(crate) async fn filters(&self) -> io::Result<Vec<Filter>> {
+    /// All filters on both sides, including those of other programs.
+    pub(crate) async fn filters(&self) -> io::Result<Vec<TcFilter>> {
         let filters = self.netlink.traffic_filter(self.index);
         let (mut ingress, mut egress) = (filters.clone(), filters);
         let sides = ingress.get().ingress().execute().chain(egress.get().egress().execute());
-        sides.map_ok(Filter::from).map_err(cause).try_collect().await
+        sides.map_ok(TcFilter::from).map_err(cause).try_collect().await
     }
 
-    /// Removes the filters whose owners `leaves`, and then the qdisc, if tcptrace has made it and nobody's filter is left.
-    /// `made_qdisc`: whether it is known to be tcptrace's even where no filter says so.
-    pub(crate) async fn sweep(&self, made_qdisc: bool, leaves: impl Fn(Owner) -> bool) -> io::Result<Swept> {
+    /// Removes the filters whose owners satisfy `leaves`, and then the qdisc if a tcptrace created it and no filter is left.
+    /// `made_qdisc` says that a tcptrace is known to have created it, even if no filter's name says so.
+    pub(crate) async fn sweep(&self, made_qdisc: bool, leaves: impl Fn(TracerId) -> bool) -> io::Result<Swept> {
         let mut swept = Swept::default();
         let mut made_qdisc = made_qdisc;
         for filter in self.filters().await? {
@@ -171,7 +174,7 @@ impl<'a> Clsact<'a> {
         Ok(swept)
     }
 
-    /// Returns whether the filter was there.
+    /// Returns whether the filter existed.
     async fn remove_filter(&self, header: TcHeader) -> io::Result<bool> {
         let mut request = TcMessage::with_index(self.index);
         request.header = header;
@@ -179,39 +182,39 @@ impl<'a> Clsact<'a> {
         self.removed(RouteNetlinkMessage::DelTrafficFilter(request)).await
     }
 
-    /// Returns whether the qdisc was there.
+    /// Returns whether the qdisc existed.
     async fn remove(&self) -> io::Result<bool> {
         let mut request = TcMessage::with_index(self.index);
-        place(&mut request.header);
+        address_clsact(&mut request.header);
         self.removed(RouteNetlinkMessage::DelQueueDiscipline(request)).await
     }
 
     async fn removed(&self, request: RouteNetlinkMessage) -> io::Result<bool> {
         match self.send(request, 0).await {
             Ok(_) => Ok(true),
-            // Somebody was faster: with the filter, with its qdisc, or with the interface.
+            // The filter, its qdisc or the interface has been removed already.
             Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::INVAL | Errno::NODEV)) => {
-                debug!("nothing was left to be removed: {error}");
+                debug!("nothing left to remove: {error}");
                 Ok(false)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Returns what the kernel says besides that it is done.
+    /// Sends a request and returns the replies other than the acknowledgment.
     async fn send(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
         let mut request = NetlinkMessage::from(request);
         request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
         let mut answers = self.netlink.clone().request(request).map_err(cause)?;
-        let mut said = Vec::new();
+        let mut replies = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer.payload {
                 NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                NetlinkPayload::InnerMessage(message) => said.push(message),
+                NetlinkPayload::InnerMessage(message) => replies.push(message),
                 _ => {}
             }
         }
-        Ok(said)
+        Ok(replies)
     }
 }
 
@@ -223,12 +226,12 @@ pub(crate) fn kind(qdisc: &TcMessage) -> Option<String> {
     })
 }
 
-/// Whether a qdisc is in clsact's place.
-pub(crate) fn is_in_place(qdisc: &TcMessage) -> bool {
+/// Returns whether a qdisc has the parent of clsact, which an `ingress` qdisc has too.
+pub(crate) fn has_clsact_parent(qdisc: &TcMessage) -> bool {
     qdisc.header.parent == TcHandle::CLSACT
 }
 
-fn place(header: &mut TcHeader) {
+fn address_clsact(header: &mut TcHeader) {
     header.parent = TcHandle::CLSACT;
     header.handle = TcHandle { major: u16::MAX, minor: 0 };
 }
@@ -241,7 +244,7 @@ fn parent(side: TcAttachType) -> TcHandle {
     TcHandle { major: u16::MAX, minor }
 }
 
-/// What the kernel said.
+/// The kernel's error, or the text of an error of the library.
 pub(crate) fn cause(error: Error) -> io::Error {
     match error {
         Error::NetlinkError(message) => message.to_io(),

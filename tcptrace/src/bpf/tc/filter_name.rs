@@ -1,4 +1,4 @@
-//! Whose a filter is. A clsact filter stays when its process is killed, so it carries in its name who that was.
+//! The names of clsact filters. A filter outlives a process that is killed, so its name identifies the tracer that owns it.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -13,35 +13,35 @@ use rustix::{
 
 use crate::procfs::stat::ProcessStat;
 
-/// How every name of a filter of ours begins.
+/// The beginning of every name.
 const PREFIX: &str = "tcptrace-";
 
-/// How the name ends if tcptrace has made the qdisc that the filter hangs on.
+/// The end of the name if a tcptrace created the qdisc that the filter is on.
 const MADE_QDISC: &str = "+q";
 
-/// A process, as nobody else is called for as long as the host runs.
+/// Identifies a tracer process uniquely until reboot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Owner {
+pub(crate) struct TracerId {
     pid: u32,
-    /// When it started, in clock ticks; numbers of processes are used again.
+    /// Start time in clock ticks since boot, because PIDs are reused.
     started: u64,
     scope: Scope,
 }
 
-/// Where a process's number and the time of its start mean what they say: inode numbers of namespaces, 0 where unknown.
+/// The namespaces that a PID and a start time refer to, by inode number; 0 if unknown.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Scope {
     pid: u64,
-    /// Kernels without time namespaces have one time, and 0 here.
+    /// 0 also on kernels without time namespaces.
     time: u64,
 }
 
-impl Owner {
-    /// This process.
+impl TracerId {
+    /// Identifies this process.
     pub(crate) fn this_process() -> Self {
         let pid = std::process::id();
         let inode = |namespace| fs::metadata(format!("/proc/self/ns/{namespace}")).map_or(0, |file| file.ino());
-        // A `/proc` of another namespace tells of other processes by the same numbers.
+        // In the `/proc` of another PID namespace the same PID is another process.
         let own_proc = fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == pid.to_string().as_str());
         match ProcessStat::of(pid).filter(|_| own_proc) {
             Some(stat) => Self { pid, started: stat.started, scope: Scope { pid: inode("pid"), time: inode("time") } },
@@ -49,20 +49,19 @@ impl Owner {
         }
     }
 
-    /// Its number, in its own namespace.
+    /// The PID in the process's own namespace.
     pub(crate) fn pid(self) -> u32 {
         self.pid
     }
 
-    /// Whether it is certain that the process has ended. Those of other namespaces cannot be asked about, and count as
-    /// running.
+    /// Returns whether the process has certainly ended. One of another namespace cannot be checked and counts as running.
     pub(crate) fn has_ended(self) -> bool {
         let scope = Self::this_process().scope;
         if scope.pid == 0 || self.scope != scope {
             return false;
         }
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return false };
-        // Signal 0 finds processes that a `/proc` with `hidepid` does not show.
+        // Signal 0 also reaches processes that a `/proc` mounted with `hidepid` hides.
         if test_kill_process(pid) == Err(Errno::SRCH) {
             return true;
         }
@@ -70,17 +69,17 @@ impl Owner {
     }
 }
 
-/// The name of a filter of ours: `tcptrace-PID-START-PIDNS-TIMENS`, and `+q` where tcptrace has made the qdisc.
+/// The name of a filter: `tcptrace-PID-START-PIDNS-TIMENS`, followed by `+q` if a tcptrace created the qdisc.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct FilterName {
-    /// Whose it is.
-    pub(crate) owner: Owner,
-    /// Whether tcptrace, this one or another, has made the qdisc: the last one that leaves it has to remove it.
+    /// The tracer that owns the filter.
+    pub(crate) owner: TracerId,
+    /// A tcptrace, this one or another, created the qdisc, and the last one to leave must remove it.
     pub(crate) made_qdisc: bool,
 }
 
 impl FilterName {
-    /// Reads a filter's name; nothing if it is somebody else's.
+    /// Parses a filter's name; none if it is not one of tcptrace's.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let rest = name.strip_prefix(PREFIX)?;
         let (numbers, made_qdisc) = rest.strip_suffix(MADE_QDISC).map_or((rest, false), |numbers| (numbers, true));
@@ -88,15 +87,15 @@ impl FilterName {
         let pid = numbers.next()?.parse().ok()?;
         let mut next = || numbers.next()?.parse().ok();
         let (started, scope) = (next()?, Scope { pid: next()?, time: next()? });
-        let parsed = Self { owner: Owner { pid, started, scope }, made_qdisc };
-        // Whatever else is written differently, such as with a sign, was not written here.
+        let parsed = Self { owner: TracerId { pid, started, scope }, made_qdisc };
+        // Numbers written otherwise, such as with a sign, are not tcptrace's.
         (parsed.to_string() == name).then_some(parsed)
     }
 }
 
 impl Display for FilterName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Owner { pid, started, scope } = self.owner;
+        let TracerId { pid, started, scope } = self.owner;
         let end = if self.made_qdisc { MADE_QDISC } else { "" };
         write!(f, "{PREFIX}{pid}-{started}-{}-{}{end}", scope.pid, scope.time)
     }
@@ -111,7 +110,7 @@ mod tests {
     #[test]
     fn a_name_is_read_as_it_was_written() {
         for made_qdisc in [false, true] {
-            let name = FilterName { owner: Owner::this_process(), made_qdisc };
+            let name = FilterName { owner: TracerId::this_process(), made_qdisc };
             assert_eq!(FilterName::parse(&name.to_string()), Some(name));
         }
         let written = "tcptrace-77-56789-4026531836-4026531834+q";
@@ -146,7 +145,7 @@ mod tests {
     fn a_process_has_ended_when_it_was_killed_and_before_anybody_waits_for_it() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat can be started");
         let started = ProcessStat::of(child.id()).expect("it runs").started;
-        let owner = Owner { pid: child.id(), started, ..Owner::this_process() };
+        let owner = TracerId { pid: child.id(), started, ..TracerId::this_process() };
         assert!(!owner.has_ended());
         child.kill().expect("a child can be killed");
         // It stays a zombie until it is waited for.
@@ -160,15 +159,15 @@ mod tests {
 
     #[test]
     fn another_process_by_the_same_number_is_not_the_owner() {
-        let own = Owner::this_process();
+        let own = TracerId::this_process();
         assert!(!own.has_ended());
-        assert!(Owner { started: own.started - 1, ..own }.has_ended());
+        assert!(TracerId { started: own.started - 1, ..own }.has_ended());
     }
 
     #[test]
     fn nobody_can_tell_of_another_namespace() {
-        let own = Owner::this_process();
-        let elsewhere = |scope| Owner { started: own.started - 1, scope, ..own };
+        let own = TracerId::this_process();
+        let elsewhere = |scope| TracerId { started: own.started - 1, scope, ..own };
         assert!(!elsewhere(Scope { pid: own.scope.pid + 1, ..own.scope }).has_ended());
         assert!(!elsewhere(Scope { time: own.scope.time + 1, ..own.scope }).has_ended());
         assert!(!elsewhere(Scope::default()).has_ended());

@@ -1,7 +1,7 @@
-//! What tracers left behind that were killed: clsact filters, and the qdiscs made for them. TCX links leave nothing.
+//! Removes clsact filters that killed tracers left behind, and the qdiscs created for them. TCX links leave nothing.
 //!
-//! Filters carry their owner's number and start in their names, so that those of another program, of a tracer that runs,
-//! and of one in another PID namespace, which cannot be asked about, stay.
+//! The names of filters identify their tracers. Filters of other programs and of running tracers stay, and so do those of
+//! tracers in other PID namespaces, whose state is unknown.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -13,36 +13,36 @@ use rtnetlink::Handle;
 
 use super::{
     clsact::{self, Clsact, Swept},
-    filter_name::Owner,
+    filter_name::TracerId,
+    interface::Interface,
 };
-use crate::interfaces::Interface;
 use tcptrace_core::text::Escaped;
 
-/// What came of it.
+/// The outcome of [`clean`].
 #[derive(Debug, Default)]
 pub struct Cleaned {
-    /// What was removed, by interface.
+    /// The interfaces from which something was removed.
     pub removed: Vec<Removed>,
-    /// Where something may be left, with what the kernel said. Names are escaped.
+    /// The escaped names of the interfaces on which filters may be left, with the kernel's error.
     pub failed: Vec<(String, io::Error)>,
 }
 
 impl Cleaned {
-    /// What was removed, in words; none where nothing was.
+    /// A text that lists what was removed; none if nothing was.
     pub fn removed_text(&self) -> Option<String> {
         let removed: Vec<String> = self.removed.iter().map(ToString::to_string).collect();
         (!removed.is_empty()).then(|| removed.join("; "))
     }
 }
 
-/// What was removed from one interface.
+/// The filters removed from one interface.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Removed {
-    /// Its name, escaped.
+    /// Name of the interface, escaped.
     pub interface: String,
-    /// How many filters.
+    /// Number of filters.
     pub filters: usize,
-    /// Whether the clsact qdisc was removed too: a tcptrace had made it, and nobody else's filter was on it.
+    /// The clsact qdisc was removed too: a tcptrace had created it, and no filter was left on it.
     pub qdisc: bool,
 }
 
@@ -54,8 +54,8 @@ impl Display for Removed {
     }
 }
 
-/// Removes exactly the leftovers of tracers that have ended, from these interfaces of this network namespace. Takes
-/// CAP_NET_ADMIN where there are any.
+/// Removes the filters of tracers that have ended, and no others, from these interfaces of this network namespace. Needs
+/// CAP_NET_ADMIN if there are any.
 pub async fn clean(netlink: &Handle, interfaces: &[Interface]) -> Cleaned {
     let mut cleaned = Cleaned::default();
     let with_qdisc = match with_qdisc(netlink).await {
@@ -67,7 +67,7 @@ pub async fn clean(netlink: &Handle, interfaces: &[Interface]) -> Cleaned {
     };
     for interface in interfaces.iter().filter(|interface| with_qdisc.contains(&interface.index)) {
         let name = Escaped(interface.name.as_bytes()).to_string();
-        match Clsact::of(netlink, interface.index).sweep(false, Owner::has_ended).await {
+        match Clsact::of(netlink, interface.index).sweep(false, TracerId::has_ended).await {
             Ok(Swept { filters: 0, .. }) => {}
             Ok(Swept { filters, qdisc }) => cleaned.removed.push(Removed { interface: name, filters, qdisc }),
             Err(error) => cleaned.failed.push((name, error)),
@@ -76,11 +76,11 @@ pub async fn clean(netlink: &Handle, interfaces: &[Interface]) -> Cleaned {
     cleaned
 }
 
-/// The indices of the interfaces with a clsact qdisc.
+/// The indices of the interfaces that have a clsact qdisc.
 async fn with_qdisc(netlink: &Handle) -> io::Result<Vec<u32>> {
     let qdiscs = netlink.qdisc().get().execute();
     let indices = qdiscs.try_filter_map(|qdisc| async move {
-        let is_clsact = clsact::is_in_place(&qdisc) && clsact::kind(&qdisc).as_deref() == Some(clsact::KIND);
+        let is_clsact = clsact::has_clsact_parent(&qdisc) && clsact::kind(&qdisc).as_deref() == Some(clsact::KIND);
         Ok(u32::try_from(qdisc.header.index).ok().filter(|_| is_clsact))
     });
     indices.try_collect().await.map_err(clsact::cause)

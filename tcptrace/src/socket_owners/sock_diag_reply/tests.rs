@@ -128,7 +128,7 @@ fn listeners_accept_what_they_listen_for() {
 
 #[test]
 fn a_list_goes_on_until_it_is_done() {
-    let mut answer = Answer::default();
+    let mut answer = SockDiagReply::default();
     let two = [socket_message(NLM_F_MULTIPART), socket_message(NLM_F_MULTIPART)].concat();
     assert!(!answer.take_in(OURS, &two).unwrap());
     assert!(answer.take_in(OURS, &[socket_message(NLM_F_MULTIPART), done(0)].concat()).unwrap());
@@ -137,14 +137,14 @@ fn a_list_goes_on_until_it_is_done() {
 
 #[test]
 fn a_single_answer_is_the_last() {
-    let mut answer = Answer::default();
+    let mut answer = SockDiagReply::default();
     assert!(answer.take_in(OURS, &socket_message(0)).unwrap());
     assert_eq!(answer.sockets.len(), 1);
 }
 
 #[test]
 fn answers_to_others_are_ignored() {
-    let mut answer = Answer::default();
+    let mut answer = SockDiagReply::default();
     assert!(!answer.take_in(OURS + 1, &[socket_message(0), done(0), refusal()].concat()).unwrap());
     assert_eq!((answer.sockets.len(), answer.unreadable), (0, 0));
 }
@@ -152,7 +152,7 @@ fn answers_to_others_are_ignored() {
 #[test]
 fn the_kernels_errors_are_passed_on() {
     for bytes in [refusal(), done(-2)] {
-        let error = Answer::default().take_in(OURS, &bytes).unwrap_err();
+        let error = SockDiagReply::default().take_in(OURS, &bytes).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }
@@ -160,11 +160,11 @@ fn the_kernels_errors_are_passed_on() {
 #[test]
 fn interruption_is_noticed_wherever_it_is_said() {
     for flags in [NLM_F_MULTIPART, NLM_F_MULTIPART | NLM_F_DUMP_INTR] {
-        let mut answer = Answer::default();
+        let mut answer = SockDiagReply::default();
         assert!(!answer.take_in(OURS, &socket_message(flags)).unwrap());
         assert_eq!(answer.interrupted, flags & NLM_F_DUMP_INTR != 0);
     }
-    let mut answer = Answer::default();
+    let mut answer = SockDiagReply::default();
     let overrun = message(OURS, NLM_F_MULTIPART, NetlinkPayload::Overrun(Vec::new()));
     assert!(!answer.take_in(OURS, &overrun).unwrap());
     assert!(answer.interrupted);
@@ -172,7 +172,7 @@ fn interruption_is_noticed_wherever_it_is_said() {
 
 #[test]
 fn what_cannot_be_read_is_counted_and_the_rest_is_read() {
-    let mut answer = Answer::default();
+    let mut answer = SockDiagReply::default();
     let mut bad = socket_message(NLM_F_MULTIPART);
     // A family that does not exist.
     bad[16] = 0xff;
@@ -186,7 +186,7 @@ fn what_cannot_be_read_is_counted_and_the_rest_is_read() {
 proptest! {
     #[test]
     fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Answer::default().take_in(OURS, &bytes);
+        let _ = SockDiagReply::default().take_in(OURS, &bytes);
     }
 
     #[test]
@@ -200,6 +200,6 @@ proptest! {
             bytes[at] = value;
         }
         bytes.truncate(length.index(bytes.len() + 1));
-        let _ = Answer::default().take_in(OURS, &bytes);
+        let _ = SockDiagReply::default().take_in(OURS, &bytes);
     }
 }

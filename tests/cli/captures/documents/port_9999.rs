@@ -43,8 +43,8 @@ fn the_client_writes_all_the_same_and_is_reset() {
     capture.lines.extend([(93_000_000, C, DATA, 15, 16, 14), (93_000_021, S, RST, 16, 0, 0)]);
     let close = json!({
         "kind": "reset", "time_wait": null, "half_close_ns": null, "half_closed_bytes": null,
-        // Without the socket nothing proves that it was closed, and not only shut down.
-        "reset": { "by": "server", "cause": "unknown" },
+        // The reset has no ACK: it answers the data, which came behind the server's FIN.
+        "reset": { "by": "server", "cause": "data_after_close" },
         "retransmissions": { "client": null }, "duration_ns": 93_000_021_000_u64,
         "states": {
             "client": stays(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201), ("CLOSE_WAIT", 561_804)], "CLOSE"),
@@ -53,7 +53,7 @@ fn the_client_writes_all_the_same_and_is_reset() {
                 "CLOSE",
             ),
         },
-        "summary": ["reset by the server; 28 B →, 14 B ←; lasted "],
+        "summary": ["reset by the server: the other end wrote to a socket that was closed already", "; 28 B →, 14 B ←; lasted "],
     });
     check(&read(&capture.pcap(), &[]), &THIRD.opened(16, 16), &but(THIRD.closed([28, 14]), close));
 }

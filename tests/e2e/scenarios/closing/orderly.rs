@@ -219,7 +219,7 @@ fn a_fin_that_the_receiver_has_merged_into_data_counts_from_behind_it() {
     let segments = trace.segments(&right, PORT);
     let is_fin = |record: &&&Value| endpoint(record, "src") == Some(client) && text(record, "flags").contains('F');
     let fin = segments.iter().find(is_fin).expect("a FIN");
-    assert_eq!((number(fin, "segments"), number(fin, "length"), text(fin, "flags")), (2, 2800, "FP."), "{fin}");
+    assert_eq!((number(fin, "gso_segments"), number(fin, "length"), text(fin, "flags")), (2, 2800, "FP."), "{fin}");
     let expected = json!({
         "client": { "addr": client.ip(), "pid": null, "comm": null },
         "bytes": { "client_to_server": 10 + 1000 + 2800, "server_to_client": 0 },

@@ -1,4 +1,4 @@
-//! What comes when a connection is over already: a reset into TIME_WAIT, and the same addresses and ports again.
+//! Segments after the end of a connection: a reset into TIME_WAIT, and reuse of the same addresses and ports.
 
 use serde_json::json;
 use tcptrace_tests::{

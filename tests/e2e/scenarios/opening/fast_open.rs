@@ -48,7 +48,7 @@ impl Scene {
     }
 }
 
-/// What is traced of two connections.
+/// The trace of two connections.
 #[track_caller]
 fn traced(scene: &Scene, port: u16, play: impl FnOnce(&Tracer)) -> Trace {
     let tracer = start(&scene.netns, port);

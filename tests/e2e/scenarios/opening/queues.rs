@@ -39,6 +39,7 @@ fn a_full_accept_queue_answers_no_syn() {
     let full = but(
         timed_out(second.handshake),
         json!({
+            "accept_queue": { "length": 1, "limit": 0 },
             "summary": [format!("timed out after {syns} SYNs, "), "; the server's accept queue is full (1 of 0)"],
         }),
     );
@@ -116,7 +117,7 @@ fn a_listener_with_room_is_not_the_reason_why_nobody_answers() {
     assert_eq!((&hint["queue"], &hint["queue_full"]), (&json!({ "length": 0, "limit": 0 }), &Value::Null), "{hint}");
 }
 
-/// Whether it tells how full a listener's queue is.
+/// Returns whether it tells how full a listener's queue is.
 fn is_queue(record: &Value) -> bool {
     is_type(record, "hint") && record["name"] == "accept_queue"
 }

@@ -7,7 +7,7 @@ use tcptrace_tests::{ANY, Actor, Netns, Veth, assert_record, but, is_type};
 
 use super::{again, loopback, no_synack, plain, start, wait_told};
 
-/// What is not there in the record of a SYN that was not seen to leave.
+/// The fields that the record of a SYN that was not seen to leave lacks.
 fn never_left(record: Value) -> Value {
     let nothing = json!({
         "client": { "isn": null, "options": null }, "retransmissions": { "syn": null },

@@ -18,7 +18,7 @@ const PORT: u16 = 4835;
 const COUNT: usize = 1000;
 const WORKERS: usize = 3;
 
-/// What the client says of a connection.
+/// The bytes that the client sends on a connection.
 struct Asked {
     bytes: (usize, usize),
     closer: String,

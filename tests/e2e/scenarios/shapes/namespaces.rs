@@ -9,7 +9,7 @@ use super::{Plain, exchange, start, stays, told_once, wait_told};
 
 const NO_SEGMENTS: &str = "; no segments: other network namespace (incomplete, not seen: segments)";
 
-/// What cannot be said of a handshake without segments.
+/// The fields of a handshake that are unknown without segments.
 fn handshake(plain: &Plain<'_>) -> Value {
     let end = || json!({ "isn": null, "options": null });
     let unknown = json!({
@@ -20,7 +20,7 @@ fn handshake(plain: &Plain<'_>) -> Value {
     but(plain.handshake(), unknown)
 }
 
-/// What cannot be said of a close without segments.
+/// The fields of a close that are unknown without segments.
 fn close(plain: &Plain<'_>, kind: &str) -> Value {
     let unknown = json!({
         "kind": kind, "half_close_ns": null, "half_closed_bytes": null,

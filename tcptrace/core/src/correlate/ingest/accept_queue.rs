@@ -7,8 +7,9 @@ use crate::{
     correlate::{
         Correlator,
         table::connection::{Connection, Key, Place},
+        verdict::progress,
     },
-    event::{Direction, Endpoint, Hint, Segment},
+    event::{AcceptQueue, Direction, Endpoint, Hint, Segment},
     tcp::TcpFlags,
 };
 
@@ -76,7 +77,12 @@ impl Correlator {
 /// The kernel has told the numbers of the listener's queue. What it said last holds.
 pub(in crate::correlate) fn learn(conn: &mut Connection, hint: &Hint) {
     if waits_for_answer(conn) {
-        conn.rare_mut().queue = hint.queue;
+        let full = |queue: Option<AcceptQueue>| queue.is_some_and(AcceptQueue::is_full);
+        let before = std::mem::replace(&mut conn.rare_mut().queue, hint.queue);
+        if full(hint.queue) && !full(before) {
+            // Why it does not get on is worth telling, since it may take minutes until the client gives up.
+            progress::tell_again(conn, hint.at);
+        }
     }
 }
 

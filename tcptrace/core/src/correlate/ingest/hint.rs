@@ -55,10 +55,14 @@ impl Correlator {
                 HintName::RetransmitSynack => {}
             }
         }
-        let conn = found.and_then(|(at, _)| Some(self.table.get(at)?.number));
-        (
-            CorrelatedHint { hint: *hint, conn, socket: socket.map(|socket| socket.number.get()) },
-            found.map(|(at, _)| at),
-        )
+        let conn = found.and_then(|(at, _)| self.table.get(at));
+        let placed = CorrelatedHint {
+            hint: *hint,
+            conn: conn.map(|conn| conn.number),
+            socket: socket.map(|socket| socket.number.get()),
+            since_start_ns: conn.map(|conn| hint.at.since(conn.first)),
+            late: conn.is_some_and(|conn| conn.ended),
+        };
+        (placed, found.map(|(at, _)| at))
     }
 }

@@ -78,7 +78,7 @@ impl Correlator {
             if let Some(conn) = self.table.resolve(place).and_then(|at| self.table.get(at)).filter(lives)
                 && let Some((local, remote)) = conn.endpoint(side).zip(conn.endpoint(side.other()))
             {
-                return Some(Unowned { local, remote, likely: conn.end(side).holder.map(pid) });
+                return Some(Unowned { local, remote, likely: conn.end(side).holder().map(pid) });
             }
         }
     }
@@ -146,7 +146,7 @@ impl Correlator {
         if !(end.had_socket || end.here) {
             return;
         }
-        let known = end.holder.is_some();
+        let known = end.holder().is_some();
         conn.introduced = true;
         let ends = conn.endpoint(server).zip(conn.endpoint(server.other())).filter(|_| !known);
         let netns = conn.netns().unwrap_or(self.netns);
@@ -163,13 +163,13 @@ impl Correlator {
 fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Correlated)) {
     let end = conn.end_mut(side);
     match owner.source {
-        OwnerSource::Listener => end.holder = owner.process,
+        OwnerSource::Listener => end.set_holder(owner.process),
         // A process that opened it or listens is known by the name of its thread, which says more than that of the process.
-        OwnerSource::Event | OwnerSource::SockDiag if end.holder.map(pid) == owner.process.map(pid) => {
+        OwnerSource::Event | OwnerSource::SockDiag if end.holder().map(pid) == owner.process.map(pid) => {
             return;
         }
         OwnerSource::Event | OwnerSource::SockDiag => {
-            end.holder = owner.process.or(end.holder);
+            end.set_holder(owner.process.or(end.holder()));
             end.holder_asked = owner.process.is_some();
             end.here = true;
         }

@@ -3,7 +3,7 @@
 use super::keep_alive;
 use crate::{
     correlate::{
-        CorrelatedSegment, Correlator, NO_NAMESPACE,
+        CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
         receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Icmp, Key, Side},
@@ -11,7 +11,7 @@ use crate::{
             listeners::Listeners,
         },
     },
-    event::{Direction, IcmpError, Segment, icmp},
+    event::{Direction, IcmpError, Segment, SegmentNote, icmp},
     tcp::{SeqNumber, TcpFlags, TcpHeader},
 };
 
@@ -42,7 +42,12 @@ impl Correlator {
         conn.has_segments = true;
         let answered = conn.end(from).sent_synack;
         let note = keep_alive::note(conn, from, segment);
+        // The byte of a probe is none of the data.
+        let probe = note == Some(SegmentNote::KeepAlive);
+        let (retransmission, addition) = if probe { (false, None) } else { conn.end(from).retransmits(segment) };
+        let late = conn.ended;
         let control = learn(conn, from, segment, full);
+        conn.end_mut(from).note_run(addition);
         conn.shows_all |= !control;
         if key.is_self_connect() {
             conn.mirror();
@@ -56,6 +61,9 @@ impl Correlator {
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,
             note,
+            since_start_ns: segment.at.since(conn.first),
+            retransmission,
+            late,
         };
         if answers {
             self.translations.note(&mut self.table, at);
@@ -65,11 +73,12 @@ impl Correlator {
     }
 
     /// The connection of the segment that an ICMP error quotes.
-    pub(in crate::correlate) fn place_quoted(&mut self, error: &IcmpError) -> (u64, u32) {
+    pub(in crate::correlate) fn place_quoted(&mut self, error: &IcmpError) -> (CorrelatedIcmp, u32) {
         let (key, from) = Key::new(self.netns, error.src, error.dst);
         let known = self.quoted(key, from);
         let at = known.unwrap_or_else(|| self.table.begin(Some(key), error.at));
-        let Some(conn) = self.table.get_mut(at) else { return (0, at) };
+        let mut placed = CorrelatedIcmp { error: *error, conn: 0, since_start_ns: 0, late: false };
+        let Some(conn) = self.table.get_mut(at) else { return (placed, at) };
         conn.mid_life |= known.is_none();
         conn.last = error.at;
         let end = conn.end(from);
@@ -81,7 +90,10 @@ impl Correlator {
                 refuses: icmp::refuses(error.from, error.icmp_type, error.icmp_code),
             });
         }
-        (conn.number, at)
+        placed.conn = conn.number;
+        placed.since_start_ns = error.at.since(conn.first);
+        placed.late = conn.ended;
+        (placed, at)
     }
 
     /// A connection that an error can mean; it may show the port of one whose SYN never got as far as an interface.

@@ -8,10 +8,10 @@ use crate::{
             connection::{Connection, Key, Side},
             sockets::Socket,
         },
-        verdict::handshake,
+        verdict::{handshake, progress},
     },
     event::{Process, Role, SocketKey, StateChange},
-    tcp::TcpState::{Close, Established, Listen, SynRecv, SynSent},
+    tcp::TcpState::{self, Close, Established, Listen, SynRecv, SynSent},
 };
 
 /// How long after the last event of an ended connection a socket's own end may still come, in nanoseconds.
@@ -26,6 +26,31 @@ fn is_twin(conn: &Connection, side: Side, change: &StateChange) -> bool {
     let end = conn.end(side);
     let young = end.entered(SynRecv).is_some_and(|at| change.at.since(at) < TWIN);
     (change.old, change.new) == (Listen, SynRecv) && end.open_sockets == 1 && young && !conn.ended
+}
+
+/// What a change of state means to its connection.
+#[derive(Debug, Default)]
+struct Noted {
+    conn: Option<u64>,
+    role: Option<Role>,
+    since_start_ns: Option<u64>,
+    continues_as: Option<TcpState>,
+    late: bool,
+}
+
+/// A change of a socket that belongs to no connection.
+fn without_connection(change: &StateChange, socket: &Socket, replaces: Option<u64>) -> CorrelatedState {
+    CorrelatedState {
+        change: *change,
+        conn: None,
+        socket: socket.number.get(),
+        role: None,
+        replaces,
+        old_state_ns: socket.since().map(|since| change.at.since(since)),
+        since_start_ns: None,
+        continues_as: None,
+        late: false,
+    }
 }
 
 impl Correlator {
@@ -51,7 +76,7 @@ impl Correlator {
                 at
             }
         };
-        let (conn, role) = self.note(change, at, &socket);
+        let noted = self.note(change, at, &socket);
         let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.old == SynRecv && change.new == Established {
             self.owners.accepted(change.at, socket.conn(), socket.side());
@@ -61,7 +86,20 @@ impl Correlator {
         } else {
             self.table.sockets.change(socket, change.at);
         }
-        (CorrelatedState { change: *change, conn, socket: socket.number.get(), role, replaces, old_state_ns }, Some(at))
+        let Noted { conn, role, since_start_ns, continues_as, late } = noted;
+        let socket = socket.number.get();
+        let placed = CorrelatedState {
+            change: *change,
+            conn,
+            socket,
+            role,
+            replaces,
+            old_state_ns,
+            since_start_ns,
+            continues_as,
+            late,
+        };
+        (placed, Some(at))
     }
 
     /// The port of a connection that was begun without one may show now.
@@ -122,14 +160,12 @@ impl Correlator {
     fn place_destroyed(&mut self, change: &StateChange) -> CorrelatedState {
         let (socket, replaces) = self.socket_of(change);
         self.table.sockets.remove(change.socket);
-        let old_state_ns = socket.since().map(|since| change.at.since(since));
-        CorrelatedState { change: *change, conn: None, socket: socket.number.get(), role: None, replaces, old_state_ns }
+        without_connection(change, &socket, replaces)
     }
 
     /// A listener opens or closes: no connection.
     fn place_listener(&mut self, change: &StateChange, netns: u32) -> CorrelatedState {
         let (socket, replaces) = self.socket_of(change);
-        let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.new == Listen {
             self.listeners.open(netns, change.local, change.at, change.task.map(Process::from));
             self.table.sockets.change(socket, change.at);
@@ -137,7 +173,7 @@ impl Correlator {
             self.table.sockets.remove(change.socket);
             self.listeners.close(netns, change.local, change.at);
         }
-        CorrelatedState { change: *change, conn: None, socket: socket.number.get(), role: None, replaces, old_state_ns }
+        without_connection(change, &socket, replaces)
     }
 
     /// The connection of a socket that has none yet, and which end it is.
@@ -167,10 +203,10 @@ impl Correlator {
         change.new != SynSent || !conn.answered
     }
 
-    /// Takes down what the change shows: the connection's number and the socket's role.
-    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> (Option<u64>, Option<Role>) {
+    /// Takes down what the change shows.
+    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> Noted {
         let side = socket.side();
-        let Some(conn) = self.table.get_mut(at) else { return (None, None) };
+        let Some(conn) = self.table.get_mut(at) else { return Noted::default() };
         conn.learn_netns(change.netns);
         conn.last = change.at;
         match (change.old, change.new) {
@@ -197,6 +233,7 @@ impl Correlator {
         {
             guess_server(conn, &self.listeners, &key);
         }
+        let continues_as = progress::continues_as(conn, side, change);
         conn.end_mut(side).socket = Some(socket.number);
         let gap = conn.end_mut(side).change(change);
         conn.lost_states |= gap;
@@ -210,6 +247,12 @@ impl Correlator {
         if gap {
             self.gap_in = conn.number;
         }
-        (Some(conn.number), conn.role(side))
+        Noted {
+            conn: Some(conn.number),
+            role: conn.role(side),
+            since_start_ns: Some(change.at.since(conn.first)),
+            continues_as,
+            late: conn.ended,
+        }
     }
 }

@@ -111,6 +111,8 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) ended: bool,
     /// Nothing shows yet that anybody but the sender of its first segment wants it.
     pub(in crate::correlate) unproven: bool,
+    /// How many times it has been told that its handshake, or its close, does not get on.
+    pub(in crate::correlate) stalls: u8,
 }
 
 /// No time at all.
@@ -129,6 +131,8 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// The connection that this one is on the other side of an address translation.
     pub(in crate::correlate) translated: Option<u64>,
+    /// Since when it does not get on, where that is later than the beginning of its handshake or close.
+    pub(in crate::correlate) stalled_from: Option<BootTime>,
 }
 
 /// An ICMP error that quoted a SYN.
@@ -172,6 +176,7 @@ impl Connection {
             opened: false,
             ended: false,
             unproven: true,
+            stalls: 0,
         }
     }
 

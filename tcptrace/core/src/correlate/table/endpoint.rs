@@ -3,14 +3,15 @@
 mod milestones;
 mod on_segment;
 mod on_state;
+mod retransmission;
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use smallvec::SmallVec;
 
 pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
 use crate::{
-    event::{BootTime, Process, Segment, reset_reason::ResetReason},
+    event::{BootTime, Comm, Process, Segment, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -35,6 +36,13 @@ struct Detail {
     states: SmallVec<[(TcpState, BootTime); 5]>,
 }
 
+/// A process in as few bytes as it takes: the number 0 is that of none.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    pid: NonZeroU32,
+    comm: Comm,
+}
+
 /// One end. There are two of these for every connection of the host, so it is kept small: see [`Detail`].
 #[derive(Clone, Debug, Default)]
 pub(in crate::correlate) struct End {
@@ -45,13 +53,15 @@ pub(in crate::correlate) struct End {
     /// How far behind what it has acknowledged the other end has offered room.
     room: u32,
     isn: SeqNumber,
+    /// How many numbers before its next one it was seen to send, without a gap.
+    run: u32,
     /// When it entered its first two states.
     entered: [BootTime; 2],
     /// The number that users see of the socket that is this end.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
     /// Who holds its socket: who opened it, or listens where it was opened to, or whom the kernel names.
-    pub(in crate::correlate) holder: Option<Process>,
+    holder: Option<Holder>,
     /// The first two states its socket has entered.
     states: [Option<TcpState>; 2],
     has_isn: bool,
@@ -153,6 +163,16 @@ impl End {
         self.detail.as_ref()?.closer
     }
 
+    /// Who holds its socket: who opened it, or listens where it was opened to, or whom the kernel names.
+    pub(in crate::correlate) fn holder(&self) -> Option<Process> {
+        self.holder.map(|Holder { pid, comm }| Process { pid: pid.get(), comm })
+    }
+
+    /// Somebody holds its socket.
+    pub(in crate::correlate) fn set_holder(&mut self, process: Option<Process>) {
+        self.holder = process.and_then(|Process { pid, comm }| Some(Holder { pid: NonZeroU32::new(pid)?, comm }));
+    }
+
     /// The states its socket has entered, and when.
     pub(in crate::correlate) fn states(&self) -> impl Iterator<Item = (TcpState, BootTime)> {
         let first = self.states.into_iter().flatten().zip(self.entered);
@@ -212,6 +232,10 @@ impl End {
 
     /// Sets how far it has sent and how far that has been acknowledged.
     fn reach(&mut self, sent: u64, acked: u64) {
+        if sent != self.sent {
+            // Whether these numbers were seen is told by whoever saw them.
+            self.run = 0;
+        }
         // What is acknowledged takes up room that had been offered.
         let taken = u32::try_from(acked.saturating_sub(self.acked())).unwrap_or(u32::MAX);
         self.room = self.room.saturating_sub(taken);

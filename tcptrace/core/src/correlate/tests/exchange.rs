@@ -154,6 +154,11 @@ impl Exchange {
         self.connections.poll_timeout().map(|BootTime(at)| at)
     }
 
+    /// Whether the events are those of a capture.
+    pub(in crate::correlate) fn is_capture(&self) -> bool {
+        self.connections.netns == NO_NAMESPACE
+    }
+
     pub(in crate::correlate) fn now(&self) -> u64 {
         self.now
     }
@@ -352,7 +357,12 @@ pub(in crate::correlate) fn events(mut placed: Vec<Correlated>) -> Vec<Correlate
     placed.retain(|placed| {
         !matches!(
             placed,
-            Correlated::Handshake(_) | Correlated::Close(_) | Correlated::Owner(_) | Correlated::Listener(_)
+            Correlated::Handshake(_)
+                | Correlated::Close(_)
+                | Correlated::Stalled(_)
+                | Correlated::Evicted(_)
+                | Correlated::Owner(_)
+                | Correlated::Listener(_)
         )
     });
     placed

@@ -188,3 +188,29 @@ fn both_sides_of_an_address_translation_know_of_each_other() {
     assert!(second.summary.contains("the same as #1"), "{}", second.summary);
     assert!(!first.summary.contains("the same as"), "{}", first.summary);
 }
+
+#[test]
+fn a_reset_that_answers_a_challenge_ack_ends_the_connection_before() {
+    for isn in [3_000_000_000, 2_000] {
+        let mut exchange = Exchange::of_capture();
+        exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+        exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+        exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 1_001, Some(900_001), 0);
+        exchange.segment(CLIENT, SERVER, TcpFlags::SYN, isn, None, 0);
+        exchange.segment(SERVER, CLIENT, TcpFlags::ACK, 900_001, Some(1_001), 0);
+        exchange.segment(CLIENT, SERVER, TcpFlags::RST, 1_001, None, 0);
+        exchange.segment(CLIENT, SERVER, TcpFlags::SYN, isn, None, 0);
+        exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 4_000_000, Some(isn + 1), 0);
+        assert_eq!(conns(&mut exchange), [1, 1, 1, 2, 1, 1, 2, 2], "ISN {isn}");
+    }
+}
+
+#[test]
+fn a_reset_with_syn_opens_nothing() {
+    let mut exchange = Exchange::of_capture();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 1_001, Some(900_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN | TcpFlags::RST, 7_000_000, None, 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 1]);
+}

@@ -61,6 +61,15 @@ impl Invariants {
                 assert!(record.kind != CloseKind::Reset || record.reset.is_some(), "{record:?}");
                 assert!(!record.summary.contains('\n'), "{record:?}");
             }
+            Correlated::Stalled(record) => {
+                assert!(!self.over.contains(&record.conn), "it is over: {record:?}");
+                assert_eq!(unseen, None, "between a handshake that was not seen and its close: {record:?}");
+                assert!(record.since <= record.at && !record.summary.contains('\n'), "{record:?}");
+            }
+            Correlated::Evicted(evicted) => {
+                assert!(!self.over.contains(&evicted.conn), "it is over: {evicted:?}");
+                self.open.remove(&evicted.conn);
+            }
             _ => assert_eq!(unseen, None, "between a handshake that was not seen and its close: {placed:?}"),
         }
     }
@@ -84,6 +93,8 @@ impl Invariants {
                 | Correlated::Listener(_)
                 | Correlated::Handshake(_)
                 | Correlated::Close(_)
+                | Correlated::Stalled(_)
+                | Correlated::Evicted(_)
                 | Correlated::StateGap(..)
         ) {
             return;
@@ -134,7 +145,9 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Hint(hint) => hint.conn,
         Correlated::Handshake(record) => Some(record.conn),
         Correlated::Close(record) => Some(record.conn),
+        Correlated::Stalled(record) => Some(record.conn),
+        Correlated::Evicted(evicted) => Some(evicted.conn),
         Correlated::Owner(owner) => Some(owner.conn),
-        Correlated::Listener(_) | Correlated::Loss(_) | Correlated::StateGap(..) => None,
+        _ => None,
     }
 }

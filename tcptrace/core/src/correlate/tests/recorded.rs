@@ -1,5 +1,7 @@
 //! What was placed, written as JSON lines and read back, says the same again, byte by byte.
 
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 };
 use crate::{
     SCHEMA,
-    correlate::{Correlated, Correlator},
+    correlate::{Correlated, Correlator, NO_NAMESPACE},
     decode::{
         capture::{self, Capture},
         recording::{Record, Recording},
@@ -25,7 +27,7 @@ use crate::{
 };
 
 /// A clock that somebody sets while events come.
-fn describer() -> Describer {
+pub(super) fn describer() -> Describer {
     let mut describer = Describer::of_recording();
     for (at, wall) in [(0, 1_000_000_000_000), (1_000_000_020, 500_000_000_000), (1_050_000_000, 2_000_000_000_000)] {
         describer.clock.note(BootTime(at), WallTime(wall));
@@ -34,18 +36,18 @@ fn describer() -> Describer {
 }
 
 /// JSON lines, whole.
-fn lines(describer: &mut Describer, placed: &[Correlated], now: BootTime) -> String {
+pub(super) fn lines(describer: &mut Describer, placed: &[Correlated], now: BootTime, capture: bool) -> String {
     let start = StartOutput {
         stamp: describer.stamp(BootTime(1)),
         schema: SCHEMA,
         version: "1",
         hostname: "here".to_owned(),
         kernel: None,
-        netns: Some(HERE),
+        netns: (!capture).then_some(HERE),
         interfaces: Vec::new(),
         segments: SegmentChoice::Control,
         filter: String::new(),
-        began_ns: Some(1),
+        began_ns: (!capture).then_some(1),
     };
     let stamp = describer.stamp(now);
     let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
@@ -59,6 +61,12 @@ fn lines(describer: &mut Describer, placed: &[Correlated], now: BootTime) -> Str
 
 /// The same lines, from what they say.
 fn again(text: &str) -> String {
+    let (mut describer, placed, end) = replay(text, NonZeroU32::MAX);
+    lines(&mut describer, &placed, end, false)
+}
+
+/// What is placed when it is read, what describes it, and when it ended.
+pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated>, BootTime) {
     let Ok(Capture::Json(input)) = capture::open(text.as_bytes()) else { panic!("these are JSON lines: {text}") };
     let mut recording = Recording::new(input);
     let mut describer = Describer::of_recording();
@@ -71,7 +79,11 @@ fn again(text: &str) -> String {
         }
         match record.unwrap_or_else(|error| panic!("{error}: {text}")) {
             Record::Start(start) => {
-                connections = Correlator::recorded(start.netns.expect("it was written"));
+                if start.capture {
+                    describer = Describer::of_capture();
+                }
+                connections = Correlator::recorded(start.netns.unwrap_or(NO_NAMESPACE));
+                connections.limit(most);
                 describer.clock.note(start.moment.at, start.moment.wall);
             }
             Record::Event(recorded) => {
@@ -85,13 +97,13 @@ fn again(text: &str) -> String {
             }
         }
     }
-    lines(&mut describer, &placed, end)
+    (describer, placed, end)
 }
 
 #[track_caller]
 fn check(exchange: &mut Exchange) {
     let now = BootTime(exchange.now());
-    let written = lines(&mut describer(), &exchange.finish_all(), now);
+    let written = lines(&mut describer(), &exchange.finish_all(), now, false);
     let read = again(&written);
     for (written, read) in written.lines().zip(read.lines()) {
         assert_eq!(written, read);
@@ -174,7 +186,7 @@ fn what_a_slow_reader_missed_is_a_gap_in_what_it_got() {
     exchange.segment(CLIENT, SERVER, TcpFlags::FIN, 100, Some(500), 0);
     let at = BootTime(exchange.now());
     exchange.event(&Event::Loss(Loss { at, source: LossSource::Output, count: 1, total: 1 }));
-    let written = lines(&mut describer(), &exchange.finish_all(), at);
+    let written = lines(&mut describer(), &exchange.finish_all(), at, false);
     assert!(!written.contains(r#""lost"]"#), "it was seen here: {written}");
     let read = again(&written);
     assert!(read.contains(r#""lost"]"#), "{read}");

@@ -35,6 +35,7 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
     let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened)));
+    let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {
         at: conn.last,
         conn: conn.number,
@@ -56,6 +57,7 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
             syn: client.syn().map(Sent::again),
             synack: server.synack().map(Sent::again),
         },
+        accept_queue: full_queue,
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
@@ -63,7 +65,8 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
     let mut facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
         icmp: conn.icmp().map(|icmp| icmp.kind),
-        full_queue: conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack),
+        full_queue,
+        killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         lasted: conn.last.since(conn.first),
         common: common_facts(conn, here),
     };
@@ -72,6 +75,9 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
         && silent
     {
         *why = NoSegments::NeverLeft;
+    }
+    if handshake.outcome == Some(Outcome::NoPort) {
+        facts.common.no_segments = None;
     }
     handshake.summary = sentence::handshake(&handshake, &facts);
     handshake
@@ -184,7 +190,7 @@ fn again(end: &End) -> Option<u32> {
 fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
-    let process = end.holder;
+    let process = end.holder();
     HandshakeEnd {
         addr,
         port,
@@ -195,10 +201,10 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
     }
 }
 
-fn close_end(conn: &Connection, side: Side) -> CloseEnd {
+pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
-    let process = end.closer().or(end.holder);
+    let process = end.closer().or(end.holder());
     CloseEnd { addr, port, pid: process.map(|process| process.pid), comm: process.map(|process| process.comm) }
 }
 

@@ -237,6 +237,10 @@ pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
 
 /// What of an ordinary handshake was not seen, given how it went.
 pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
+    // There was nothing to see.
+    if opened.outcome == Outcome::NoPort {
+        return Vec::new();
+    }
     if !conn.has_segments {
         return vec![Missing::Interface];
     }

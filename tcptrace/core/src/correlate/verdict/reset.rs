@@ -163,7 +163,7 @@ fn gave_up_before(own: &End) -> bool {
 
 /// The listener's accept queue was full when the kernel was asked.
 fn queue_is_full(conn: &Connection) -> bool {
-    conn.rare().and_then(|rare| rare.queue).is_some_and(|queue| queue.is_full())
+    conn.rare().and_then(|rare| rare.queue).is_some_and(crate::event::AcceptQueue::is_full)
 }
 
 /// The end has had the connection, has not closed it as far as anybody saw, and does not know it any more: its reset answers a

@@ -17,6 +17,8 @@ pub(crate) struct HandshakeFacts {
     pub(crate) icmp: Option<&'static str>,
     /// The accept queue of the server's listener, where it was full when the kernel was asked last and no SYN,ACK came.
     pub(crate) full_queue: Option<AcceptQueue>,
+    /// The client's socket was destroyed from outside.
+    pub(crate) killed: bool,
     /// From the first event to the last, in nanoseconds.
     pub(crate) lasted: u64,
     /// What both records' sentences need.
@@ -132,7 +134,12 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             push_queue(text, facts);
         }
         Outcome::Cancelled => {
-            push(text, format_args!("cancelled by the client's application after {lasted}"));
+            match facts.killed {
+                true => {
+                    push(text, format_args!("cancelled: the client's socket was destroyed from outside after {lasted}"))
+                }
+                false => push(text, format_args!("cancelled by the client's application after {lasted}")),
+            }
             push_syns(text, "and", facts);
             text.push_str(" without an answer");
             push_queue(text, facts);
@@ -275,7 +282,6 @@ fn cause_words(cause: ResetCause) -> &'static str {
         ResetCause::QueueFull => {
             ": its accept queue was full when the handshake was completed, so it never had a socket"
         }
-        ResetCause::ZeroWindow => ": the other end's window stayed closed",
         ResetCause::Unknown => "",
     }
 }

@@ -14,6 +14,11 @@ pub(in crate::correlate) fn of(conn: &Connection, side: Side, kernel: bool) -> V
     if kernel { stays(seen(conn, side), false) } else { stays(inferred_states::states(conn, side).into_iter(), true) }
 }
 
+/// The state that a socket here is in, or that goes on without it.
+pub(in crate::correlate) fn current(conn: &Connection, side: Side) -> Option<TcpState> {
+    seen(conn, side).last().map(|(state, _)| state)
+}
+
 /// How long each lasted, given when it was entered.
 fn stays(entered: impl Iterator<Item = (TcpState, BootTime)>, inferred: bool) -> Vec<StateTime> {
     let mut entered = entered.peekable();

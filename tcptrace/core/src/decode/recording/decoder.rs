@@ -84,7 +84,7 @@ impl Decoder {
                 return self.moment(time, boot_ns).map(|moment| Some(Record::End(moment)));
             }
             kind => {
-                let is_verdict = matches!(kind, "handshake" | "close");
+                let is_verdict = matches!(kind, "handshake" | "close" | "stalled" | "evicted");
                 self.counters.verdicts += u64::from(is_verdict);
                 self.counters.unknown += u64::from(!is_verdict);
                 let IgnoredAny = read(line)?;
@@ -98,7 +98,7 @@ impl Decoder {
 
     fn start(&mut self, line: &[u8]) -> Result<Start, Fault> {
         let fields::Schema { schema } = read(line)?;
-        if schema != u64::from(SCHEMA) {
+        if !(1..=u64::from(SCHEMA)).contains(&schema) {
             return Err(Fault::Schema(schema));
         }
         let fields: fields::Start = read(line)?;
@@ -185,7 +185,7 @@ impl Decoder {
             dst,
             header,
             length: fields.length,
-            segments: fields.segments.unwrap_or(1),
+            segments: fields.gso_segments.unwrap_or(1),
         };
         Ok((moment, Event::Segment(segment)))
     }

@@ -24,7 +24,7 @@ pub enum RecordingError {
     },
     /// A format of the future.
     #[error(
-        "line {line} begins a recording of schema {schema}, and this build reads schema {SCHEMA} only: use a newer one"
+        "line {line} begins a recording of schema {schema}, and this build reads schema 1 to {SCHEMA}: use a newer one"
     )]
     Schema {
         /// The line, from 1.

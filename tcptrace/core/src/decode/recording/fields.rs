@@ -91,7 +91,9 @@ pub(super) struct Segment<'a> {
     pub(super) window: u16,
     pub(super) urgent: Option<u16>,
     pub(super) length: u32,
-    pub(super) segments: Option<u16>,
+    /// Schema 1 has another name for it.
+    #[serde(alias = "segments")]
+    pub(super) gso_segments: Option<u16>,
     pub(super) options: TcpOptions,
 }
 

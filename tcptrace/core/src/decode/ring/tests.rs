@@ -19,8 +19,8 @@ fn words(addr: &str) -> Address {
     Address::read_from_bytes(&octets).expect("16 bytes")
 }
 
-fn header(kind: u8, a: u8, b: u8) -> RecordHeader {
-    RecordHeader { boot_ns: 5_000_000_001, socket: 0xffff_8881_0000_4242, lost: 7, kind, family: FAMILY_V4, a, b }
+fn header(kind: u8) -> RecordHeader {
+    RecordHeader { boot_ns: 5_000_000_001, socket: 0xffff_8881_0000_4242, lost: 7, kind, family: FAMILY_V4, pad: 0 }
 }
 
 fn syn_record() -> SegmentRecord {
@@ -31,20 +31,21 @@ fn syn_record() -> SegmentRecord {
     ];
     tcp[..bytes.len()].copy_from_slice(&bytes);
     SegmentRecord {
-        header: header(KIND_SEGMENT, DIRECTION_OUT, 24),
+        header: header(KIND_SEGMENT),
         src: words("127.0.0.1"),
         dst: words("127.0.0.1"),
         ifindex: 1,
         ip_payload: 24,
         gso_segs: 0,
-        pad: 0,
+        direction: DIRECTION_OUT,
+        captured: 24,
         tcp,
     }
 }
 
 fn close_record() -> StateRecord {
     StateRecord {
-        header: RecordHeader { family: FAMILY_V6, ..header(KIND_STATE, 2, 7) },
+        header: RecordHeader { family: FAMILY_V6, ..header(KIND_STATE) },
         netns: 4_026_531_840,
         error: 111,
         pid: 0,
@@ -52,6 +53,8 @@ fn close_record() -> StateRecord {
         local_port: 43210,
         remote_port: 9999,
         proof: 0,
+        old_state: 2,
+        new_state: 7,
         comm: [0; 2],
         local_addr: words("2001:db8::1"),
         remote_addr: words("2001:db8::2"),
@@ -60,12 +63,14 @@ fn close_record() -> StateRecord {
 
 fn hint_record() -> HintRecord {
     HintRecord {
-        header: header(KIND_HINT, HINT_SEND_RESET, 10),
+        header: header(KIND_HINT),
         netns: 4_026_531_840,
         reason: 1,
         local_port: 9999,
         remote_port: 43210,
         flags: HINT_QUEUE_FULL,
+        hint: HINT_SEND_RESET,
+        socket_state: 10,
         local_addr: words("127.0.0.1"),
         remote_addr: words("127.0.0.2"),
     }
@@ -99,7 +104,7 @@ fn the_proof_is_what_its_bits_say() {
         (0, [].as_slice()),
         (PROOF_LINGER, &["linger"]),
         (PROOF_UNREAD | PROOF_UNACCEPTED, &["unread", "unaccepted"]),
-        (u32::MAX, &["linger", "unread", "unaccepted"]),
+        (u16::MAX, &["linger", "unread", "unaccepted"]),
     ] {
         let decoded = decode_record(StateRecord { proof: bits, ..close_record() }.as_bytes());
         let Ok(Decoded { event: Event::State(change), .. }) = decoded else { panic!("no state change") };
@@ -121,8 +126,9 @@ fn a_hint_record_becomes_a_hint() {
 
 #[test]
 fn a_hint_of_an_older_kernel_and_without_a_socket_says_less() {
-    let header = RecordHeader { socket: 0, ..header(KIND_HINT, HINT_RETRANSMIT_SYNACK, 0) };
-    let record = HintRecord { header, netns: 0, reason: NO_REASON, flags: 0, ..hint_record() };
+    let header = RecordHeader { socket: 0, ..header(KIND_HINT) };
+    let (hint, reason) = (HINT_RETRANSMIT_SYNACK, NO_REASON);
+    let record = HintRecord { header, netns: 0, reason, flags: 0, hint, socket_state: 0, ..hint_record() };
     let Ok(Decoded { event: Event::Hint(hint), .. }) = decode_record(record.as_bytes()) else { panic!("no hint") };
     assert_eq!((hint.name, hint.reason, hint.state), (HintName::RetransmitSynack, None, None));
     assert_eq!((hint.socket, hint.netns, hint.queue_full), (None, None, false));
@@ -175,7 +181,7 @@ fn a_cut_record_is_an_error_that_says_so() {
 #[test]
 fn unknown_kinds_and_states_are_errors() {
     let mut record = close_record();
-    record.header.b = 77;
+    record.new_state = 77;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::State(77)));
     record.header.kind = 9;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Kind(9)));
@@ -184,18 +190,18 @@ fn unknown_kinds_and_states_are_errors() {
 #[test]
 fn unknown_hints_and_their_states_are_errors() {
     let mut record = hint_record();
-    record.header.b = 77;
+    record.socket_state = 77;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::State(77)));
-    record.header.a = 2;
+    record.hint = 2;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(2)));
 }
 
 #[test]
 fn a_segment_without_a_whole_header_is_an_error() {
     let mut record = syn_record();
-    record.header.b = 19;
+    record.captured = 19;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Header));
-    record.header.b = 61;
+    record.captured = 61;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Header));
 }
 

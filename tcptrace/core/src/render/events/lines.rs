@@ -3,7 +3,7 @@
 use super::Events;
 use crate::{
     event::{AcceptQueue, LossSource, OwnerSource},
-    output_record::{EndOutput, HintOutput, IcmpOutput, LostOutput, OwnerOutput, Stamp, StartOutput},
+    output_record::{EndOutput, EvictedOutput, HintOutput, IcmpOutput, LostOutput, OwnerOutput, Stamp, StartOutput},
     render::{line_writer::Line, palette},
     text::Escaped,
 };
@@ -41,8 +41,21 @@ impl Events {
     }
 
     pub(super) fn icmp(&self, entry: &IcmpOutput, line: &mut Line<'_>) {
-        let IcmpOutput { stamp, conn, interface, direction, from, kind, icmp_type, icmp_code, src, dst, seq: _ } =
-            entry;
+        let IcmpOutput {
+            stamp,
+            conn,
+            interface,
+            direction,
+            from,
+            kind,
+            icmp_type,
+            icmp_code,
+            src,
+            dst,
+            seq: _,
+            since_start_ns: _,
+            late,
+        } = entry;
         self.time(stamp, line);
         self.conn(*conn, line);
         self.passed(interface, *direction, line);
@@ -50,7 +63,7 @@ impl Events {
         line.raw(ip).address(*from).raw(icmp);
         self.look(palette::TROUBLE, line, |line| line.raw(kind));
         line.raw(" (type ").number(*icmp_type).raw(", code ").number(*icmp_code).raw(") about ");
-        line.dotted(src).raw(" > ").dotted(dst);
+        line.dotted(src).raw(" > ").dotted(dst).late_mark(*late);
     }
 
     /// Who holds a socket.
@@ -83,8 +96,21 @@ impl Events {
 
     pub(super) fn hint(&self, entry: &HintOutput, line: &mut Line<'_>) {
         // As with states, what keeps namespaces and sockets apart is left out.
-        let HintOutput { stamp, conn, netns: _, socket: _, name, value, state, local, remote, queue_full, queue } =
-            entry;
+        let HintOutput {
+            stamp,
+            conn,
+            netns: _,
+            socket: _,
+            name,
+            value,
+            state,
+            local,
+            remote,
+            queue_full,
+            queue,
+            since_start_ns: _,
+            late,
+        } = entry;
         self.time(stamp, line);
         self.conn_if_any(*conn, line);
         line.raw("hint      ").dotted(local).raw(" > ").dotted(remote).raw(": ").raw(name.word());
@@ -102,6 +128,7 @@ impl Events {
         if *queue_full {
             line.raw(", its accept queue full");
         }
+        line.late_mark(*late);
     }
 
     /// A record's sentence; the events it sums up stand above.
@@ -109,6 +136,21 @@ impl Events {
         self.time(stamp, line);
         self.conn(conn, line);
         line.raw("== ").raw(palette::sentence(summary, self.unicode).as_ref());
+    }
+
+    /// What a connection waits for.
+    pub(super) fn stalled(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
+        self.time(stamp, line);
+        self.conn(conn, line);
+        line.raw("== unfinished: ").raw(palette::sentence(summary, self.unicode).as_ref());
+    }
+
+    /// Nothing more comes of a connection.
+    pub(super) fn evicted(&self, entry: &EvictedOutput, line: &mut Line<'_>) {
+        let EvictedOutput { stamp, conn } = entry;
+        self.time(stamp, line);
+        self.conn(*conn, line);
+        line.raw("-- forgotten before it ended: there are more connections than --max-connections allows");
     }
 
     pub(super) fn lost(&self, entry: &LostOutput, line: &mut Line<'_>) {

@@ -28,8 +28,12 @@ impl Events {
             window,
             urgent,
             length,
-            segments,
+            gso_segments,
             note,
+            // The time of day says the same.
+            since_start_ns: _,
+            retransmission,
+            late,
             options,
         } = entry;
         // As in tcpdump, a SYN shows the number that others are relative to; so does a segment without ACK, which may
@@ -67,7 +71,7 @@ impl Events {
             line.raw(", options [").display(notation).raw("]");
         }
         line.raw(", length ").number(*length);
-        if let Some(segments) = *segments {
+        if let Some(segments) = *gso_segments {
             line.raw(" (").number(segments).raw(" segments)");
         }
         if let Some(note) = note {
@@ -76,6 +80,7 @@ impl Events {
                 SegmentNote::KeepAliveAnswer => " (answers the keep-alive probe)",
             });
         }
+        line.raw(if *retransmission { " (retransmission)" } else { "" }).late_mark(*late);
     }
 
     /// Where something passed, and which way.

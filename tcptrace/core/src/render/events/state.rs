@@ -29,6 +29,10 @@ impl Events {
             tid,
             comm,
             old_state_ns,
+            // The time of day says the same.
+            since_start_ns: _,
+            continues_as,
+            late,
         } = entry;
 
         self.time(stamp, line);
@@ -71,5 +75,9 @@ impl Events {
         if let Some(nanoseconds) = *old_state_ns {
             line.raw("  (").display(HumanDuration(nanoseconds)).raw(" in ").raw(old.name()).raw(")");
         }
+        if let Some(state) = continues_as {
+            line.raw("  continues as ").raw(state.name());
+        }
+        line.late_mark(*late);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     text::{Errno, is_unsafe},
 };
 
-const PLAIN: Events = Events { color: false, absolute_seq: false, unicode: true };
+const PLAIN: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 
 fn line(mut events: Events, entry: OutputRecord) -> String {
     let mut out = Vec::new();
@@ -26,7 +26,7 @@ fn line(mut events: Events, entry: OutputRecord) -> String {
 /// The line behind its time, which depends on the time zone.
 fn behind_time(events: Events, entry: OutputRecord) -> String {
     let line = line(events, entry);
-    let time = LocalTime(samples::stamp().time).to_string();
+    let time = LocalTime { time: samples::stamp().time, zone: PLAIN.zone }.to_string();
     line.strip_prefix(&time).and_then(|line| line.strip_prefix(' ')).expect(&line).trim_end().to_owned()
 }
 
@@ -76,7 +76,7 @@ fn data_is_relative_unless_asked_for() {
 
 #[test]
 fn what_is_known_of_a_segment_besides_stands_behind_it() {
-    let ack = SegmentOutput { length: 0, segments: None, ..samples::data_segment() };
+    let ack = SegmentOutput { length: 0, gso_segments: None, ..samples::data_segment() };
     let behind = |note| {
         let text = segment(PLAIN, SegmentOutput { note, ..ack.clone() });
         text.split_once(", length 0").expect("a length").1.to_owned()
@@ -91,7 +91,7 @@ fn an_ack_shows_no_sequence_number_and_its_sacks_are_relative() {
     let ack = SegmentOutput {
         flags: TcpFlags::ACK,
         length: 0,
-        segments: None,
+        gso_segments: None,
         note: None,
         options: TcpOptions(OptionBytes::new(&[1, 1, 5, 10, 0x66, 0xa0, 0xdc, 0xe6, 0x66, 0xa0, 0xdc, 0xea])),
         ..samples::data_segment()
@@ -112,7 +112,7 @@ fn a_reset_without_ack_is_absolute() {
         ack: None,
         rel_ack: None,
         length: 0,
-        segments: None,
+        gso_segments: None,
         ..samples::data_segment()
     };
     assert!(segment(PLAIN, reset).contains("Flags [R], seq 2927179379, win"));

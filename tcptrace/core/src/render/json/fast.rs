@@ -10,7 +10,7 @@ use crate::{
     event::{Comm, Direction, Role},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     render::line_writer::Line,
-    tcp::{TcpOption, TcpOptions, Timestamp},
+    tcp::{TcpOption, TcpOptions, TcpState, Timestamp},
 };
 
 /// Writes a segment.
@@ -32,8 +32,11 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
         window,
         urgent,
         length,
-        segments,
+        gso_segments,
         note,
+        since_start_ns,
+        retransmission,
+        late,
         options,
     } = entry;
     line.raw(r#"{"type":"segment""#).stamp(stamp);
@@ -59,12 +62,14 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
         line.raw(r#","urgent":"#).number(urgent);
     }
     line.raw(r#","length":"#).number(*length);
-    if let Some(segments) = *segments {
-        line.raw(r#","segments":"#).number(segments);
+    if let Some(segments) = *gso_segments {
+        line.raw(r#","gso_segments":"#).number(segments);
     }
     if let Some(note) = note {
         line.raw(r#","note":""#).raw(note.word()).raw("\"");
     }
+    line.raw(r#","since_start_ns":"#).long_number(*since_start_ns);
+    line.raw(r#","retransmission":"#).truth(*retransmission).late(*late);
     line.raw(r#","options":"#).options(options).raw("}");
 }
 
@@ -87,6 +92,9 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
         tid,
         comm,
         old_state_ns,
+        since_start_ns,
+        continues_as,
+        late,
     } = entry;
     line.raw(r#"{"type":"state""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number_or_null(*conn);
@@ -110,7 +118,9 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     line.raw(r#","pid":"#).number_or_null(*pid);
     line.raw(r#","tid":"#).number_or_null(*tid);
     line.raw(r#","comm":"#).comm_or_null(*comm);
-    line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns).raw("}");
+    line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns);
+    line.raw(r#","since_start_ns":"#).long_number_or_null(*since_start_ns);
+    line.raw(r#","continues_as":"#).word_or_null(continues_as.map(TcpState::name)).late(*late).raw("}");
 }
 
 /// Writes who owns a socket.
@@ -136,6 +146,11 @@ impl Line<'_> {
     pub(super) fn stamp(&mut self, Stamp { time, boot_ns }: &Stamp) -> &mut Self {
         self.raw(r#","time":""#).time(*time);
         self.raw(r#"","boot_ns":"#).long_number_or_null(*boot_ns)
+    }
+
+    /// Something that is only said where it is so.
+    fn late(&mut self, late: bool) -> &mut Self {
+        self.raw(if late { r#","late":true"# } else { "" })
     }
 
     fn endpoint(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {

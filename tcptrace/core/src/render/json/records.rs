@@ -1,6 +1,7 @@
 //! The records of a connection, written without serde as the events are.
 
 use crate::{
+    event::AcceptQueue,
     output_record::{CloseOutput, HandshakeOutput},
     render::line_writer::Line,
     verdict::{
@@ -27,6 +28,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, lin
         connect_ns,
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },
+        accept_queue,
         incomplete,
         missing,
         summary,
@@ -47,7 +49,8 @@ pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, lin
     line.raw(r#","reset":"#).reset_or_null(*reset);
     line.raw(r#","retransmissions":{"syn":"#).number_or_null(*syn);
     line.raw(r#","synack":"#).number_or_null(*synack);
-    line.raw(r#"},"incomplete":"#).truth(*incomplete);
+    line.raw(r#"},"accept_queue":"#).accept_queue_or_null(*accept_queue);
+    line.raw(r#","incomplete":"#).truth(*incomplete);
     line.raw(r#","missing":"#).missing(missing);
     line.raw(r#","summary":"#).string(summary).raw("}");
 }
@@ -120,6 +123,15 @@ impl Line<'_> {
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm).raw("}")
+    }
+
+    fn accept_queue_or_null(&mut self, queue: Option<AcceptQueue>) -> &mut Self {
+        match queue {
+            Some(AcceptQueue { length, limit }) => {
+                self.raw(r#"{"length":"#).number(length).raw(r#","limit":"#).number(limit).raw("}")
+            }
+            None => self.raw("null"),
+        }
     }
 
     fn stays(&mut self, stays: &[StateTime]) -> &mut Self {

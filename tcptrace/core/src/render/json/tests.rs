@@ -31,7 +31,7 @@ fn expected(kind: &str, fields: &[&str]) -> String {
 #[test]
 fn start() {
     let fields = [
-        r#""schema":1,"version":"0.1.0","hostname":"web7","kernel":"6.18.5""#,
+        r#""schema":2,"version":"0.1.0","hostname":"web7","kernel":"6.18.5""#,
         r#""netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80","began_ns":1000"#,
     ];
     assert_eq!(line(OutputRecord::Start(samples::start())), expected("start", &fields));
@@ -42,7 +42,7 @@ fn state() {
     let fields = [
         r#""conn":1,"netns":4026531840,"socket":77,"old":"SYN_SENT","new":"ESTABLISHED""#,
         r#""local":{"addr":"127.0.0.1","port":39870},"remote":{"addr":"127.0.0.1","port":9502}"#,
-        r#""role":"client","error":null,"pid":6980,"tid":6980,"comm":"curl","old_state_ns":31000"#,
+        r#""role":"client","error":null,"pid":6980,"tid":6980,"comm":"curl","old_state_ns":31000,"since_start_ns":40000,"continues_as":null"#,
     ];
     assert_eq!(line(OutputRecord::State(samples::state())), expected("state", &fields));
 }
@@ -53,7 +53,7 @@ fn state_of_a_listener_and_an_error() {
     let fields = [
         r#""conn":null,"netns":null,"socket":77,"old":"CLOSE","new":"LISTEN""#,
         r#""local":{"addr":"0.0.0.0","port":80},"remote":null"#,
-        r#""role":null,"error":"EADDRINUSE","pid":12,"tid":12,"comm":"nginx","old_state_ns":null"#,
+        r#""role":null,"error":"EADDRINUSE","pid":12,"tid":12,"comm":"nginx","old_state_ns":null,"since_start_ns":null,"continues_as":null"#,
     ];
     assert_eq!(line(OutputRecord::State(listener)), expected("state", &fields));
 }
@@ -69,7 +69,7 @@ fn hint() {
     let fields = [
         r#""conn":3,"netns":4026531840,"socket":78,"name":"tcp_send_reset","value":"invalid_syn","state":"LISTEN""#,
         r#""local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762},"queue_full":true"#,
-        r#""queue":{"length":129,"limit":128}"#,
+        r#""queue":{"length":129,"limit":128},"since_start_ns":2500000"#,
     ];
     assert_eq!(line(OutputRecord::Hint(samples::hint())), expected("hint", &fields));
     let name = HintName::RetransmitSynack;
@@ -82,11 +82,13 @@ fn hint() {
         state: None,
         queue_full: false,
         queue: None,
+        since_start_ns: None,
+        late: false,
         ..samples::hint()
     };
     let fields = [
         r#""conn":null,"netns":null,"socket":null,"name":"tcp_retransmit_synack","value":null,"state":null"#,
-        r#""local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762}"#,
+        r#""local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762},"since_start_ns":null"#,
     ];
     assert_eq!(line(OutputRecord::Hint(bare)), expected("hint", &fields));
 }
@@ -111,6 +113,7 @@ fn segment() {
         r#""conn":1,"interface":"lo","direction":"out","socket":77"#,
         r#""src":{"addr":"127.0.0.1","port":39870},"dst":{"addr":"127.0.0.1","port":9502}"#,
         r#""flags":"S","seq":2927179378,"ack":null,"rel_seq":0,"rel_ack":null,"window":32792,"length":0"#,
+        r#""since_start_ns":0,"retransmission":false"#,
         r#""options":{"mss":16396,"window_scale":3,"sack_permitted":true,"timestamp":{"value":255474104,"echo":0}}"#,
     ];
     assert_eq!(line(OutputRecord::Segment(samples::segment())), expected("segment", &fields));
@@ -124,7 +127,7 @@ fn segment_of_several_with_rare_options() {
     assert!(line.contains(r#""direction":null"#), "{line}");
     let end = concat!(
         r#""flags":"P.","seq":2927179379,"ack":1721825044,"rel_seq":1,"rel_ack":1,"window":4099,"urgent":5,"length":14480,"#,
-        r#""segments":10,"note":"keep_alive_answer","options":{"mss":null,"window_scale":null,"sack_permitted":false,"timestamp":null,"#,
+        r#""gso_segments":10,"note":"keep_alive_answer","since_start_ns":1500000,"retransmission":false,"options":{"mss":null,"window_scale":null,"sack_permitted":false,"timestamp":null,"#,
         r#""sack":[{"left":9,"right":12}],"fast_open":""}}"#,
         "\n"
     );
@@ -136,7 +139,7 @@ fn icmp() {
     let fields = [
         r#""conn":3,"interface":"eth0","direction":"in","from":"10.0.0.254""#,
         r#""kind":"host unreachable","icmp_type":3,"icmp_code":1"#,
-        r#""src":{"addr":"10.0.0.1","port":54762},"dst":{"addr":"10.0.0.2","port":9999},"seq":721203976"#,
+        r#""src":{"addr":"10.0.0.1","port":54762},"dst":{"addr":"10.0.0.2","port":9999},"seq":721203976,"since_start_ns":3044000"#,
     ];
     assert_eq!(line(OutputRecord::Icmp(samples::icmp())), expected("icmp", &fields));
 }
@@ -156,6 +159,20 @@ fn lost_and_end() {
     assert_eq!(line(OutputRecord::Lost(samples::lost())), expected("lost", &fields));
     let fields = [r#""connections":12,"open":3,"evicted":2,"events":1024,"lost":45"#];
     assert_eq!(line(OutputRecord::End(samples::end())), expected("end", &fields));
+}
+
+#[test]
+fn stalled_and_evicted() {
+    let fields = [
+        r#""since":"2026-11-20T10:31:06.104687123Z","conn":3,"netns":4026531840"#,
+        r#""client":{"addr":"10.0.0.1","port":54762,"pid":1,"comm":null}"#,
+        r#""server":{"addr":"10.0.0.1","port":9999,"pid":1,"comm":null}"#,
+        r#""state":{"client":"CLOSE_WAIT","server":"FIN_WAIT2"},"waiting_for":"close","turn":"client""#,
+        r#""unacked_bytes":14,"retransmissions":2"#,
+        r#""summary":"the server closed its side; the client has not: CLOSE_WAIT""#,
+    ];
+    assert_eq!(line(OutputRecord::Stalled(samples::stalled())), expected("stalled", &fields));
+    assert_eq!(line(OutputRecord::Evicted(samples::evicted())), expected("evicted", &[r#""conn":3"#]));
 }
 
 #[test]

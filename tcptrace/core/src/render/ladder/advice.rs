@@ -1,6 +1,6 @@
 //! Where something went wrong: what to look at next.
 
-use super::{heading::endpoint, open_block::other, waiting::name};
+use super::heading::endpoint;
 use crate::{
     event::Role,
     output_record::EndpointOutput,
@@ -8,8 +8,7 @@ use crate::{
 };
 
 /// For a handshake that failed, or that is known only in part.
-/// `reset_by` is who sent a reset, `full_queue` whether the accept queue of the server's listener is full.
-pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>, full_queue: bool) -> Option<String> {
+pub(super) fn handshake(record: &Handshake) -> Option<String> {
     let server = endpoint(&EndpointOutput { addr: record.server.addr, port: record.server.port });
     let address = record.server.addr;
     let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
@@ -25,12 +24,14 @@ pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>, full_queue: 
         Outcome::Unanswered if record.waiting_for == Some(WaitingFor::Ack) => {
             "the way from the server back to the client; if there are many of these, a flood of SYNs".to_owned()
         }
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if record.accept_queue.is_some() => {
+            overflow("server")
+        }
         Outcome::NoPort => {
             "on the client, `sysctl net.ipv4.ip_local_port_range`, and `ss -tan state time-wait`: are the \
                             ports used up? Keep connections open and use them again"
                 .to_owned()
         }
-        Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if full_queue => overflow("server"),
         Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered if left => format!(
             "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, \
              `ss -ltn{port}`: Recv-Q above Send-Q)"
@@ -39,7 +40,7 @@ pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>, full_queue: 
             format!("on the client, `ip neigh show {address}` and `nft list ruleset`: what keeps the SYN from leaving?")
         }
         // A client that goes away again has got what it wanted.
-        Outcome::Reset if reset_by == Some(Role::Client) => return None,
+        Outcome::Reset if record.reset.is_some_and(|reset| reset.by == Role::Client) => return None,
         Outcome::Reset => format!("on the server, `ss -ltn{port}`: is the queue full (Recv-Q above Send-Q)?"),
     };
     Some(text)
@@ -47,7 +48,7 @@ pub(super) fn handshake(record: &Handshake, reset_by: Option<Role>, full_queue: 
 
 /// For a close that was none in good order.
 pub(super) fn close(record: &Close) -> Option<String> {
-    let by = record.reset.map(|reset| (name(reset.by), name(other(reset.by)), reset.cause));
+    let by = record.reset.map(|reset| (reset.by.word(), reset.by.other().word(), reset.cause));
     let text = match (record.kind, by) {
         (CloseKind::Reset, Some((by, peer, cause))) => reset(by, peer, cause),
         (CloseKind::TimedOut, _) => {
@@ -80,7 +81,6 @@ fn reset(by: &str, peer: &str, cause: ResetCause) -> String {
             )
         }
         ResetCause::QueueFull => overflow(by),
-        ResetCause::ZeroWindow => format!("the {peer}'s program: it does not read what is sent to it"),
         ResetCause::Keepalive => format!("the network, and whether the {peer} vanished: it answered no probe"),
         ResetCause::Unknown => format!("the {by}'s program and its log: nothing seen here proves why"),
     }
@@ -112,17 +112,20 @@ mod tests {
     fn of_handshake(change: impl FnOnce(&mut Handshake)) -> Option<String> {
         let mut record = *samples::handshake().record;
         record.missing.clear();
+        record.accept_queue = None;
         change(&mut record);
-        handshake(&record, None, false)
+        handshake(&record)
     }
 
     #[test]
     fn only_what_went_wrong_has_something_to_look_at() {
         assert_eq!(of_handshake(|record| record.outcome = Some(Outcome::Established)), None);
         assert_eq!(of_handshake(|record| record.outcome = None), None);
-        let mut record = *samples::handshake().record;
-        record.outcome = Some(Outcome::Reset);
-        assert_eq!(handshake(&record, Some(Role::Client), false), None, "as health checks do");
+        let by_client = of_handshake(|record| {
+            record.outcome = Some(Outcome::Reset);
+            record.reset = Some(Reset { by: Role::Client, cause: ResetCause::Unknown });
+        });
+        assert_eq!(by_client, None, "as health checks do");
         let mut record = *samples::close().record;
         assert_eq!(close(&record), None);
         record.missing = vec![Missing::Lost];

@@ -9,19 +9,17 @@ use super::{
     columns::Columns,
     glyphs::Drawing,
     heading::{self, Sentence},
-    open_block::{Track, at},
-    progress::Process,
-    row_layout::Ladder,
-    rows::Row,
+    open_block::End,
+    row_layout::RowLayout,
+    rows::{Row, Rows},
     styled_text::{Styled, columns},
-    waiting::name,
 };
 use crate::{
-    event::{BootTime, Role},
+    event::Role,
     output_record::Stamp,
     render::palette,
     text::LocalTime,
-    verdict::Each,
+    verdict::{Each, Turn},
 };
 
 /// Bytes of most times: `+123.456 ms`.
@@ -33,25 +31,26 @@ const USUAL_PIECES: usize = 12;
 /// A block to draw.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
-    pub(super) track: &'a Track,
-    pub(super) processes: Each<Option<Process>>,
+    pub(super) conn: u64,
+    pub(super) ends: Each<End>,
+    pub(super) rows: &'a Rows,
     pub(super) sentences: Vec<Sentence<'a>>,
     /// It is not finished, and maybe it is somebody's turn.
-    pub(super) unfinished: Option<Option<Role>>,
+    pub(super) unfinished: Option<Option<Turn>>,
     /// The states that no row shows, a line for each end.
-    pub(super) stays: Vec<String>,
+    pub(super) inferred: Vec<String>,
     pub(super) advice: Option<String>,
 }
 
 impl Block<'_> {
     /// Appends the block to `out`.
     pub(super) fn write(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
-        for line in heading::lines(self.track, &self.processes, &self.sentences, drawing, width) {
+        for line in heading::lines(self.conn, &self.ends, &self.sentences, drawing, width) {
             line.write_line(drawing.color, out);
         }
         self.ladder(drawing, width, out);
-        for stays in &self.stays {
-            for line in heading::paragraph(Style::new().dimmed(), stays, drawing, width) {
+        for states in &self.inferred {
+            for line in heading::paragraph(Style::new().dimmed(), states, drawing, width) {
                 line.write_line(drawing.color, out);
             }
         }
@@ -63,16 +62,16 @@ impl Block<'_> {
     }
 
     fn ladder(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
-        let rows = &self.track.rows;
+        let rows = self.rows;
         let Some(first) = rows.iter().next() else { return };
-        let unit = Unit::of(self.track);
-        let wording = Wording { drawing, track: self.track, processes: &self.processes };
+        let unit = Unit::of(rows);
+        let wording = Wording { drawing, ends: &self.ends };
         let (beginning, left_out, end) = rows.parts();
         let mut times = Styled::with_room(rows.len() * USUAL_TIME, rows.len() + 2);
         let mut cells = Vec::with_capacity(rows.len() + 2);
         let mut add = |row: Option<&Row>, cell| {
             match row {
-                Some(row) => times.apart(palette::TIME, unit.of_row(row, self.track)),
+                Some(row) => times.apart(palette::TIME, unit.of_row(row)),
                 None => times.apart(palette::TIME, ""),
             }
             cells.push(cell);
@@ -92,29 +91,34 @@ impl Block<'_> {
 
         let longest_time = times.pieces().map(|(_, time)| columns(time)).max().unwrap_or(0);
         let columns = Columns::for_rows(&cells, longest_time, width, drawing);
-        let ladder = Ladder { columns, symbols: drawing.symbols() };
+        let layout = RowLayout { columns, symbols: drawing.symbols() };
         let mut line = Styled::with_room(2 * width, USUAL_PIECES);
-        ladder.caption(&clock(first.stamp()), &mut line);
+        layout.caption(&clock(first.stamp(), drawing), &mut line);
         line.write_line(drawing.color, out);
         for ((_, time), cells) in times.pieces().zip(&cells) {
             line.clear();
-            ladder.row(time, cells, &mut line);
+            layout.row(time, cells, &mut line);
             line.write_line(drawing.color, out);
         }
     }
 
-    fn turn(&self, turn: Option<Role>, drawing: Drawing) -> Cells {
-        let words = match turn {
-            Some(role) => format!("the {}'s turn", name(role)),
+    fn turn(&self, turn: Option<Turn>, drawing: Drawing) -> Cells {
+        let side = match turn {
+            Some(Turn::Client) => Some(Role::Client),
+            Some(Turn::Server) => Some(Role::Server),
+            Some(Turn::Network) | None => None,
+        };
+        let words = match side {
+            Some(role) => format!("the {}'s turn", role.word()),
             None => drawing.symbols().more.to_owned(),
         };
-        Cells::Dots { side: turn, words: Styled::new(PENDING, words) }
+        Cells::Dots { side, words: Styled::new(PENDING, words) }
     }
 }
 
-/// The wall-clock time as people look for it, down to the millisecond: `12:06:49.679`.
-pub(super) fn clock(stamp: &Stamp) -> String {
-    let mut text = LocalTime(stamp.time).to_string();
+/// The wall-clock time of day in the reader's time zone, down to the millisecond: `12:06:49.679`.
+pub(super) fn clock(stamp: &Stamp, drawing: Drawing) -> String {
+    let mut text = LocalTime { time: stamp.time, zone: drawing.zone }.to_string();
     text.truncate("12:06:49.679".len());
     text
 }
@@ -128,14 +132,14 @@ enum Unit {
 
 impl Unit {
     /// The one that suits the last of the times.
-    fn of(track: &Track) -> Self {
-        let latest = track.rows.iter().map(|row| at(row.stamp())).max().unwrap_or(BootTime(0));
-        if latest.since(track.began) < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
+    fn of(rows: &Rows) -> Self {
+        let latest = rows.iter().map(Row::since_start_ns).max().unwrap_or(0);
+        if latest < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 
     /// When a row's event happened.
-    fn of_row(self, row: &Row, track: &Track) -> RelativeTime {
-        RelativeTime { unit: self, micros: at(row.stamp()).since(track.began) / 1_000 }
+    fn of_row(self, row: &Row) -> RelativeTime {
+        RelativeTime { unit: self, micros: row.since_start_ns() / 1_000 }
     }
 }
 

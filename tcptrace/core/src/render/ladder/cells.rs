@@ -6,8 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     glyphs::Drawing,
-    open_block::Track,
-    progress::Process,
+    open_block::{End, Process},
     rows::{LeftOut, Row},
     styled_text::Styled,
 };
@@ -15,7 +14,7 @@ use crate::{
     event::{HintName, Role, SegmentNote},
     output_record::{HintOutput, IcmpOutput, SegmentOutput, StateOutput},
     render::palette,
-    tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption, TcpState},
+    tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption},
     text::{AddressText, HumanDuration},
     verdict::Each,
 };
@@ -65,17 +64,16 @@ pub(super) struct Arrow {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wording<'a> {
     pub(super) drawing: Drawing,
-    pub(super) track: &'a Track,
-    /// The processes that the heading names.
-    pub(super) processes: &'a Each<Option<Process>>,
+    /// The ends as the heading names them.
+    pub(super) ends: &'a Each<End>,
 }
 
 impl Wording<'_> {
     /// The cells of an event.
     pub(super) fn row(&self, row: &Row) -> Cells {
         match row {
-            Row::State { entry, goes_on } => self.state(entry, *goes_on),
-            Row::Segment { entry, again } => Cells::Arrow(self.segment(entry, *again)),
+            Row::State(entry) => self.state(entry),
+            Row::Segment(entry) => Cells::Arrow(self.segment(entry)),
             Row::Icmp(entry) => Cells::Arrow(self.icmp(entry)),
             Row::Hint(entry) => self.hint(entry),
         }
@@ -94,8 +92,8 @@ impl Wording<'_> {
         Cells::Dots { side: Some(Role::Client), words: Styled::new(Style::new().dimmed(), words) }
     }
 
-    fn state(&self, entry: &StateOutput, goes_on: Option<TcpState>) -> Cells {
-        let side = self.track.role_of(&entry.local);
+    fn state(&self, entry: &StateOutput) -> Cells {
+        let side = self.ends.role_of(&entry.local);
         let mut change = Styled::default();
         if entry.old == entry.new {
             // The kernel traces close() after shutdown() as a change that is none.
@@ -104,7 +102,7 @@ impl Wording<'_> {
             change.push(palette::STATE, entry.old.name()).plain(" ").plain(self.drawing.symbols().arrow).plain(" ");
             change.push(palette::STATE, entry.new.name());
         }
-        Cells::State { side, change, notes: self.notes(entry, side, goes_on) }
+        Cells::State { side, change, notes: self.notes(entry, side) }
     }
 
     fn hint(&self, entry: &HintOutput) -> Cells {
@@ -120,22 +118,19 @@ impl Wording<'_> {
             Some(reason) => change.push(palette::TROUBLE, reason.to_string()),
             None => &mut change,
         };
-        Cells::State { side: self.track.role_of(&entry.local), change, notes: Vec::new() }
+        Cells::State { side: self.ends.role_of(&entry.local), change, notes: Vec::new() }
     }
 
-    fn notes(&self, entry: &StateOutput, side: Role, goes_on: Option<TcpState>) -> Vec<Note> {
+    fn notes(&self, entry: &StateOutput, side: Role) -> Vec<Note> {
         let quiet = Style::new().dimmed();
         let note = |style, text: String| Note { whole: Styled::new(style, text), short: None };
-        let named = match side {
-            Role::Client => self.processes.client,
-            Role::Server => self.processes.server,
-        };
+        let named = self.ends.end(side).process;
         let process = Process::known(entry.pid, entry.comm).filter(|process| Some(*process) != named);
 
         let mut notes = Vec::new();
         notes.extend(entry.error.map(|error| note(palette::TROUBLE, error.to_string())));
         notes.extend(process.map(|process| note(Style::new(), format!("by {}", process_text(&process, entry.tid)))));
-        notes.extend(goes_on.map(|state| Note {
+        notes.extend(entry.continues_as.map(|state| Note {
             whole: Styled::new(quiet, format!("goes on as {state}")),
             short: Some(Styled::new(quiet, format!("as {state}"))),
         }));
@@ -147,14 +142,14 @@ impl Wording<'_> {
         notes
     }
 
-    fn segment(&self, entry: &SegmentOutput, again: bool) -> Arrow {
+    fn segment(&self, entry: &SegmentOutput) -> Arrow {
         let flags = entry.flags;
         let syn = flags.contains(TcpFlags::SYN);
         let relative = !self.drawing.absolute_seq && !syn;
         let (seq, ack) = if relative { (entry.rel_seq, entry.rel_ack) } else { (entry.seq, entry.ack) };
 
         let mut more = Vec::new();
-        more.extend(again.then(|| "again".to_owned()));
+        more.extend(entry.retransmission.then(|| "again".to_owned()));
         more.extend(entry.note.map(|note| match note {
             SegmentNote::KeepAlive => "keep-alive probe".to_owned(),
             SegmentNote::KeepAliveAnswer => "answers it".to_owned(),
@@ -173,7 +168,7 @@ impl Wording<'_> {
         if let Some(ack) = ack {
             details.apart(Style::new(), format_args!("ack {ack}"));
         }
-        if let Some(segments) = entry.segments {
+        if let Some(segments) = entry.gso_segments {
             details.apart(Style::new(), format_args!("in {segments} segments"));
         }
         if let Some(urgent) = entry.urgent {
@@ -191,13 +186,13 @@ impl Wording<'_> {
                 option => details.apart(Style::new(), OptionNotation { option, relative_to }),
             }
         }
-        let from = self.track.role_of(&entry.src);
-        let style = if again { palette::of_flags(flags).bold() } else { palette::of_flags(flags) };
+        let from = self.ends.role_of(&entry.src);
+        let style = if entry.retransmission { palette::of_flags(flags).bold() } else { palette::of_flags(flags) };
         Arrow { from, from_between: false, style, label: flag_words(flags), more, number, details }
     }
 
     fn icmp(&self, entry: &IcmpOutput) -> Arrow {
-        let from = self.track.role_of(&entry.dst);
+        let from = self.ends.role_of(&entry.dst);
         let between = entry.from != entry.dst.addr;
         let mut details = Styled::default();
         if between {

@@ -1,5 +1,7 @@
 //! What a reader's terminal can show, and with which characters.
 
+use jiff::tz::TimeZone;
+
 /// How to draw.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Drawing {
@@ -9,6 +11,8 @@ pub struct Drawing {
     pub absolute_seq: bool,
     /// Whether the reader's terminal shows more than ASCII.
     pub unicode: bool,
+    /// The reader's time zone.
+    pub zone: &'static TimeZone,
 }
 
 /// What a ladder is made of.

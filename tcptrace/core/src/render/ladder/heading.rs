@@ -7,11 +7,10 @@ use anstyle::Style;
 use super::{
     cells::process_text,
     glyphs::Drawing,
-    open_block::Track,
-    progress::Process,
+    open_block::End,
     styled_text::{Styled, columns},
 };
-use crate::{event::Role, output_record::EndpointOutput, render::palette, text::AddressText, verdict::Each};
+use crate::{output_record::EndpointOutput, render::palette, text::AddressText, verdict::Each};
 
 /// How far lines behind the first are indented.
 const INDENT: usize = 3;
@@ -28,17 +27,17 @@ pub(super) struct Sentence<'a> {
 
 /// The lines of a heading.
 pub(super) fn lines(
-    track: &Track,
-    processes: &Each<Option<Process>>,
+    conn: u64,
+    ends: &Each<End>,
     sentences: &[Sentence<'_>],
     drawing: Drawing,
     width: usize,
 ) -> Vec<Styled> {
     let (mut first, mut second) = (Styled::default(), Styled::default());
-    first.apart(palette::of_conn(track.conn), format_args!("#{}", track.conn));
-    end(track, Role::Client, processes.client, &mut first);
+    first.apart(palette::of_conn(conn), format_args!("#{conn}"));
+    end(&ends.client, &mut first);
     second.apart(Style::new(), drawing.symbols().arrow);
-    end(track, Role::Server, processes.server, &mut second);
+    end(&ends.server, &mut second);
 
     let words = first.pieces().chain(second.pieces());
     let whole = first.width() + second.width() + words.clone().skip(1).count();
@@ -73,9 +72,9 @@ pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize
 }
 
 /// An end: its address, which is shown in full, and who is behind it.
-fn end(track: &Track, role: Role, process: Option<Process>, words: &mut Styled) {
-    words.apart(Style::new(), endpoint(&track.party(role).at));
-    if let Some(process) = process {
+fn end(end: &End, words: &mut Styled) {
+    words.apart(Style::new(), endpoint(&end.at));
+    if let Some(process) = end.process {
         words.apart(Style::new().bold(), process_text(&process, None));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{glyphs::Drawing, waiting::name};
+use super::glyphs::Drawing;
 use crate::{
     event::Role,
     text::HumanDuration,
@@ -19,7 +19,7 @@ pub(super) fn inferred(record: &Close, drawing: Drawing) -> Vec<String> {
 }
 
 fn line(role: Role, stays: &[StateTime], drawing: Drawing) -> String {
-    let mut text = format!("{}, inferred:", name(role));
+    let mut text = format!("{}, inferred:", role.word());
     for (index, stay) in stays.iter().enumerate() {
         if index > 0 {
             text.push(' ');

@@ -18,12 +18,12 @@ const LIFELINE: Style = Style::new().dimmed();
 
 /// Draws rows in their columns.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ladder {
+pub(super) struct RowLayout {
     pub(super) columns: Columns,
     pub(super) symbols: &'static Symbols,
 }
 
-impl Ladder {
+impl RowLayout {
     /// What stands above: the wall-clock time of the first row, and whose lifeline is whose.
     pub(super) fn caption(&self, clock: &str, line: &mut Styled) {
         let Columns { client, states, .. } = self.columns;

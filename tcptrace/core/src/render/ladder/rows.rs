@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{
-    output_record::{HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput},
-    tcp::TcpState,
-};
+use crate::output_record::{HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput};
 
 /// How many are kept from the beginning.
 const FIRST: usize = 12;
@@ -17,17 +14,9 @@ const LAST: usize = 28;
 #[derive(Clone, Debug)]
 pub(super) enum Row {
     /// A socket changed its state.
-    State {
-        entry: StateOutput,
-        /// The socket is gone, but the kernel stays in this state without it.
-        goes_on: Option<TcpState>,
-    },
+    State(StateOutput),
     /// A segment passed.
-    Segment {
-        entry: SegmentOutput,
-        /// It carries what has been sent before.
-        again: bool,
-    },
+    Segment(SegmentOutput),
     /// An ICMP error passed.
     Icmp(IcmpOutput),
     /// The kernel said why it sends a reset.
@@ -38,10 +27,20 @@ impl Row {
     /// When it happened.
     pub(super) fn stamp(&self) -> &Stamp {
         match self {
-            Self::State { entry, .. } => &entry.stamp,
-            Self::Segment { entry, .. } => &entry.stamp,
+            Self::State(entry) => &entry.stamp,
+            Self::Segment(entry) => &entry.stamp,
             Self::Icmp(entry) => &entry.stamp,
             Self::Hint(entry) => &entry.stamp,
+        }
+    }
+
+    /// Nanoseconds between the connection's first event and this one.
+    pub(super) fn since_start_ns(&self) -> u64 {
+        match self {
+            Self::State(entry) => entry.since_start_ns.unwrap_or(0),
+            Self::Segment(entry) => entry.since_start_ns,
+            Self::Icmp(entry) => entry.since_start_ns,
+            Self::Hint(entry) => entry.since_start_ns.unwrap_or(0),
         }
     }
 }
@@ -74,7 +73,7 @@ impl Rows {
             && let Some(row) = self.last.pop_front()
         {
             self.left_out.count += 1;
-            self.left_out.segments += u64::from(matches!(row, Row::Segment { .. }));
+            self.left_out.segments += u64::from(matches!(row, Row::Segment(_)));
         }
     }
 
@@ -104,9 +103,9 @@ mod tests {
         let mut rows = Rows::default();
         for seq in 0..1_000 {
             let entry = SegmentOutput { seq, ..samples::data_segment() };
-            rows.push(Row::Segment { entry, again: false });
+            rows.push(Row::Segment(entry));
         }
-        let seq = |row: &Row| if let Row::Segment { entry, .. } = row { entry.seq } else { u32::MAX };
+        let seq = |row: &Row| if let Row::Segment(entry) = row { entry.seq } else { u32::MAX };
         let (first, left_out, last) = rows.parts();
         assert_eq!(first.iter().map(seq).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
         assert_eq!(left_out, LeftOut { count: 960, segments: 960 });

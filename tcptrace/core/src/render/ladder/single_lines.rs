@@ -7,7 +7,7 @@ use super::{
     cells::{flag_words, process_text},
     glyphs::Drawing,
     heading::endpoint,
-    progress::Process,
+    open_block::Process,
     styled_text::Styled,
 };
 use crate::{
@@ -20,7 +20,7 @@ const QUIET: Style = Style::new().dimmed();
 
 /// A listener's change of state; the old one is always the other of the two.
 pub(super) fn listener(entry: &StateOutput, drawing: Drawing, out: &mut Vec<u8>) {
-    let mut line = begun(&entry.stamp);
+    let mut line = begun(&entry.stamp, drawing);
     line.push(QUIET, format!("listener {} {}", endpoint(&entry.local), entry.new));
     if let Some(process) = Process::known(entry.pid, entry.comm) {
         line.push(QUIET, format!(" {}", process_text(&process, entry.tid)));
@@ -49,13 +49,13 @@ pub(super) fn late(conn: u64, entry: &OutputRecord, drawing: Drawing, out: &mut 
         }
         _ => return,
     };
-    let mut line = begun(stamp);
+    let mut line = begun(stamp, drawing);
     line.push(palette::of_conn(conn), format!("#{conn}")).push(QUIET, format!(" late: {text}"));
     line.write_line(drawing.color, out);
 }
 
-fn begun(stamp: &Stamp) -> Styled {
-    let mut line = Styled::new(palette::TIME, clock(stamp));
+fn begun(stamp: &Stamp, drawing: Drawing) -> Styled {
+    let mut line = Styled::new(palette::TIME, clock(stamp, drawing));
     line.plain(" ");
     line
 }

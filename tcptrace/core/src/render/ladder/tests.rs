@@ -1,12 +1,15 @@
 //! Ladders of exchanges that go through the correlator, as people see them.
 
+mod bounds;
 mod deadlines;
 mod exchanges;
 mod pictures;
 mod properties;
 mod script;
 
+use jiff::tz::TimeZone;
+
 use super::*;
 
 /// As most people see it.
-const PLAIN: Drawing = Drawing { color: false, absolute_seq: false, unicode: true };
+const PLAIN: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };

@@ -42,7 +42,7 @@ impl End {
         }
         let process = change.task.map(Process::from);
         match change.new {
-            TcpState::SynSent => self.holder = process,
+            TcpState::SynSent => self.set_holder(process),
             TcpState::FinWait1 | TcpState::LastAck => self.close_by(process),
             TcpState::Close => {
                 self.close_by(process);

@@ -252,3 +252,31 @@ fn a_capture_that_begins_at_the_syn_ack_is_incomplete() {
     assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Established), vec![Missing::Syn]));
     assert_eq!((handshake.client.isn, handshake.client.options), (Some(C), None));
 }
+
+#[test]
+fn a_connect_without_a_free_port_sends_nothing_and_misses_nothing() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(42, 0, SERVER, Close, SynSent);
+    exchange.by(4).full_state(42, 0, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::NoPort), vec![]));
+}
+
+#[test]
+fn a_socket_that_is_destroyed_from_outside_is_not_said_to_be_closed_by_its_application() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.with_error(103).state(CLIENT, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert!(handshake.summary.contains("destroyed from outside"), "{}", handshake.summary);
+}
+
+#[test]
+fn a_segment_that_acknowledges_data_proves_a_handshake_whose_other_half_passes_elsewhere() {
+    let mut exchange = Exchange::of_capture();
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 19), 0);
+    let handshake = exchange.records().0.into_iter().next().expect("a handshake");
+    assert_eq!(handshake.outcome, Some(Outcome::Established));
+}

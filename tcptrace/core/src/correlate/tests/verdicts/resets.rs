@@ -220,3 +220,32 @@ fn where_nothing_tells_the_roles_the_reset_is_that_of_an_end_all_the_same() {
     assert_eq!((close.kind, by.port), (CloseKind::Reset, Some(SERVER)));
     assert_eq!(close.initiator, Some(reset.by));
 }
+
+#[test]
+fn the_reset_of_an_end_is_not_blamed_on_the_other() {
+    let mut exchange = established();
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    // tcp_reset() gives the socket that resets by itself the same error.
+    exchange.with_error(104).state(SERVER, CLIENT, FinWait1, Close);
+    said(&mut exchange, ResetReason::TcpAbortOnData);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::DataAfterClose });
+}
+
+#[test]
+fn a_close_with_proof_is_a_reset_whether_it_is_seen_or_not() {
+    let cause = |seen: bool| {
+        let mut exchange = established();
+        let unread = Proof { unread: true, ..Proof::default() };
+        exchange.by(4).with_proof(unread).state(CLIENT, SERVER, Established, Close);
+        if seen {
+            exchange.segment(CLIENT, SERVER, RST, C + 1, Some(S + 1), 0);
+        }
+        exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+        closed_by(&mut exchange)
+    };
+    assert_eq!([true, false].map(cause), [Reset { by: Role::Client, cause: ResetCause::UnreadData }; 2]);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::PLAIN;
 use crate::{
     event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource, Role, SegmentNote, reset_reason::ResetReason},
     filter::SegmentChoice,
@@ -14,9 +15,10 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 13] = [
+const LEFT_OUT: [(&str, &str); 14] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
+    ("since_start_ns", "the time of day says the same"),
     ("start.schema", "of the JSON alone"),
     ("start.netns", "long; for programs that read the lines back"),
     ("start.segments", "the segments show which there are"),
@@ -51,7 +53,7 @@ fn fields(entry: &OutputRecord) -> Vec<(String, Value)> {
 fn text(entry: &OutputRecord) -> String {
     let mut out = Vec::new();
     for absolute_seq in [false, true] {
-        Events::new(false, absolute_seq, true).render(entry, &mut out);
+        Events { absolute_seq, ..PLAIN }.render(entry, &mut out);
     }
     String::from_utf8(out).unwrap()
 }
@@ -94,7 +96,7 @@ fn every_field_of_every_entry_is_shown() {
                 &[
                     |entry| entry.stamp.time = WallTime(1),
                     |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.schema = 2,
+                    |entry| entry.schema = 3,
                     |entry| entry.version = "0.2.0",
                     |entry| entry.hostname = "web8".into(),
                     |entry| entry.kernel = None,
@@ -111,6 +113,11 @@ fn every_field_of_every_entry_is_shown() {
             OutputRecord::State(entry) if entry.evidence.is_empty() => {
                 assert!(!text(&OutputRecord::State(entry)).contains("evidence"));
             }
+            // What is only there where it is so can only be taken away.
+            OutputRecord::State(entry) if !entry.late => {}
+            OutputRecord::Segment(entry) if entry.length > 0 && !entry.late => {}
+            OutputRecord::Icmp(entry) if !entry.late => {}
+            OutputRecord::Hint(entry) if !entry.late => {}
             OutputRecord::State(entry) => check(
                 "state",
                 &entry,
@@ -136,6 +143,9 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.tid = Some(6981),
                     |entry| entry.comm = Some(samples::comm("wget")),
                     |entry| entry.old_state_ns = None,
+                    |entry| entry.since_start_ns = None,
+                    |entry| entry.continues_as = None,
+                    |entry| entry.late = false,
                 ],
             ),
             OutputRecord::Segment(entry) if entry.length == 0 => {
@@ -164,7 +174,10 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.window = 1,
                     |entry| entry.urgent = Some(6),
                     |entry| entry.length = 1,
-                    |entry| entry.segments = Some(2),
+                    |entry| entry.gso_segments = Some(2),
+                    |entry| entry.since_start_ns = 1,
+                    |entry| entry.retransmission = false,
+                    |entry| entry.late = false,
                     |entry| entry.note = Some(SegmentNote::KeepAlive),
                     |entry| entry.options = TcpOptions(OptionBytes::new(&samples::SYN_OPTIONS)),
                 ],
@@ -188,6 +201,8 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.dst.addr = [127, 0, 0, 2].into(),
                     |entry| entry.dst.port = None,
                     |entry| entry.seq += 1,
+                    |entry| entry.since_start_ns = 1,
+                    |entry| entry.late = false,
                 ],
             ),
             OutputRecord::Owner(entry) => check(
@@ -228,6 +243,8 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.queue_full = false,
                     |entry| entry.queue = Some(AcceptQueue { length: 130, limit: 128 }),
                     |entry| entry.queue = Some(AcceptQueue { length: 129, limit: 1 }),
+                    |entry| entry.since_start_ns = None,
+                    |entry| entry.late = false,
                 ],
             ),
             OutputRecord::Lost(entry) => check(
@@ -244,7 +261,13 @@ fn every_field_of_every_entry_is_shown() {
                 ],
             ),
             // Their sentences are made of the fields and have tests of their own.
-            OutputRecord::Handshake(_) | OutputRecord::Close(_) => {}
+            OutputRecord::Handshake(_) | OutputRecord::Close(_) | OutputRecord::Stalled(_) => {}
+            OutputRecord::Evicted(entry) => check(
+                "evicted",
+                &entry,
+                OutputRecord::Evicted,
+                &[|entry| entry.stamp.time = WallTime(1), |entry| entry.stamp.boot_ns = None, |entry| entry.conn = 4],
+            ),
             OutputRecord::End(entry) => check(
                 "end",
                 &entry,

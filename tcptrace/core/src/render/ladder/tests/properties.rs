@@ -1,14 +1,14 @@
 //! Whatever comes, in whatever order.
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, sample::select};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::*;
 use crate::{
-    event::Role,
-    output_record::{IcmpOutput, SegmentOutput, Stamp, StateOutput},
+    output_record::{EvictedOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput},
     render::samples,
     text::{WallTime, is_unsafe},
+    verdict::Turn,
 };
 
 /// Anything about one of a few connections, so that they come to something.
@@ -20,7 +20,14 @@ fn any_entry() -> impl Strategy<Value = OutputRecord> {
             let conn = entry.conn.map(|_| conn);
             OutputRecord::State(StateOutput { conn, ..entry })
         }),
-        1 => conn.clone().prop_map(|conn| OutputRecord::Icmp(IcmpOutput { conn, ..samples::icmp() })),
+        1 => (conn.clone(), any::<bool>())
+            .prop_map(|(conn, late)| OutputRecord::Icmp(IcmpOutput { conn, late, ..samples::icmp() })),
+        1 => conn.clone().prop_map(|conn| OutputRecord::Evicted(EvictedOutput { conn, ..samples::evicted() })),
+        2 => (conn.clone(), select(vec![Turn::Client, Turn::Server, Turn::Network])).prop_map(|(conn, turn)| {
+            let mut entry = samples::stalled();
+            (entry.record.conn, entry.record.turn) = (conn, Some(turn));
+            OutputRecord::Stalled(entry)
+        }),
         1 => Just(OutputRecord::Lost(samples::lost())),
         1 => (conn.clone(), any::<bool>()).prop_map(|(conn, established)| {
             let mut entry = samples::handshake();
@@ -39,13 +46,13 @@ fn any_entry() -> impl Strategy<Value = OutputRecord> {
 }
 
 fn drawn(entries: &[OutputRecord], drawing: Drawing, width: usize) -> String {
-    let mut timeline = Timeline::new(drawing, move || width);
+    let mut ladder = Ladder::new(drawing, move || width);
     let mut out = Vec::new();
     for entry in entries {
-        timeline.render(entry, &mut out);
+        ladder.render(entry, &mut out);
     }
-    timeline.render(&OutputRecord::End(samples::end()), &mut out);
-    assert_eq!(timeline.poll_timeout(), None, "nothing is left");
+    ladder.render(&OutputRecord::End(samples::end()), &mut out);
+    assert_eq!(ladder.open_blocks(), 0, "nothing is left");
     String::from_utf8(out).unwrap()
 }
 
@@ -74,8 +81,8 @@ proptest! {
 
     #[test]
     fn connections_never_mix(steps in vec((1..6u64, any::<u16>(), 0..400_000_000u64), 1..200)) {
-        let mut timeline = Timeline::new(PLAIN, || 120);
-        let (mut out, mut now) = (Vec::new(), 0);
+        let mut ladder = Ladder::new(PLAIN, || 120);
+        let (mut out, mut now, mut shown) = (Vec::new(), 0, false);
         for (conn, flags, pause) in steps {
             now += pause;
             let stamp = Stamp { time: WallTime(0), boot_ns: Some(now) };
@@ -84,10 +91,16 @@ proptest! {
             let client = samples::endpoint([10, 0, 0, 1], u16::try_from(conn).unwrap());
             let flags = crate::tcp::TcpFlags(flags & 0x1f | 0x2);
             let entry = SegmentOutput { stamp, conn, src: client, seq, flags, ..samples::segment() };
-            timeline.render(&OutputRecord::Segment(entry), &mut out);
+            ladder.render(&OutputRecord::Segment(entry), &mut out);
+            if pause % 5 == 0 {
+                let mut stalled = samples::stalled();
+                stalled.record.conn = conn;
+                ladder.render(&OutputRecord::Stalled(stalled), &mut out);
+                shown = true;
+            }
         }
-        timeline.render(&OutputRecord::End(samples::end()), &mut out);
         let text = String::from_utf8(out).unwrap();
+        prop_assert_eq!(text.contains("seq "), shown);
         for block in text.split("\n\n").filter(|block| block.starts_with('#')) {
             let conn: u32 = block[1..].split(' ').next().unwrap().parse().unwrap();
             for row in block.lines().filter(|row| row.contains("seq ")) {
@@ -105,15 +118,4 @@ proptest! {
         let without = parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest));
         prop_assert_eq!(without, plain);
     }
-}
-
-#[test]
-fn a_port_that_was_never_learnt_is_that_of_whoever_has_the_address() {
-    let remote = samples::endpoint([10, 0, 0, 2], 80);
-    let local = samples::endpoint([10, 0, 0, 1], None);
-    let state = StateOutput { local, remote: Some(remote), ..samples::state() };
-    let mut track = Track::of_state(&state, remote, 1);
-    track.state(&state, remote);
-    assert_eq!(track.role_of(&samples::endpoint([10, 0, 0, 1], 40000)), Role::Client);
-    assert_eq!(track.role_of(&remote), Role::Server);
 }

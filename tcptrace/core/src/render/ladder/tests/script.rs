@@ -1,7 +1,8 @@
 //! A way to write exchanges down, and to see them drawn.
 
-use std::{cell::Cell, net::IpAddr, rc::Rc};
+use std::{cell::Cell, net::IpAddr, num::NonZeroU32, rc::Rc};
 
+use super::PLAIN;
 use crate::{
     correlate::{Correlated, Correlator},
     describe::Describer,
@@ -10,7 +11,7 @@ use crate::{
         StateChange, Task,
     },
     output_record::{EndOutput, OutputRecord},
-    render::{Drawing, Render, Timeline, samples},
+    render::{Drawing, Ladder, Render, samples},
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader, TcpState},
     text::{LocalTime, WallTime},
 };
@@ -27,7 +28,7 @@ const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 102, 128, 7, 0, 0, 0, 0
 pub(super) struct Script {
     connections: Correlator,
     describer: Describer,
-    timeline: Timeline,
+    pub(super) ladder: Ladder,
     pub(super) width: Rc<Cell<usize>>,
     pub(super) out: Vec<u8>,
     now: u64,
@@ -49,7 +50,7 @@ impl Script {
         Self {
             connections: Correlator::new(NETNS),
             describer,
-            timeline: Timeline::new(drawing, move || shared.get()),
+            ladder: Ladder::new(drawing, move || shared.get()),
             width,
             out: Vec::new(),
             now: 0,
@@ -74,6 +75,11 @@ impl Script {
     pub(super) fn here(&mut self, ends: &[Role]) -> &mut Self {
         self.here = ends.to_vec();
         self
+    }
+
+    /// No more connections than this are remembered.
+    pub(super) fn limit(&mut self, most: u32) {
+        self.connections.limit(NonZeroU32::new(most).expect("some"));
     }
 
     /// The next event happens then.
@@ -233,21 +239,20 @@ impl Script {
         self.now = microseconds;
         let now = self.boot();
         self.pass(|connections, emit| connections.handle_timeout(now, emit));
-        self.timeline.handle_timeout(now, &mut self.out);
         self
     }
 
-    /// When the renderer wants to be called, in microseconds.
+    /// When a block is drawn that shows something unfinished, in microseconds.
     pub(super) fn deadline(&self) -> Option<u64> {
-        self.timeline.poll_timeout().map(|at| at.since(BootTime(BEGAN)) / 1_000)
+        self.connections.next_stall().map(|at| at.since(BootTime(BEGAN)) / 1_000)
     }
 
     fn pass(&mut self, step: impl FnOnce(&mut Correlator, &mut dyn FnMut(Correlated))) -> &mut Self {
-        let Self { connections, describer, timeline, out, times, .. } = self;
+        let Self { connections, describer, ladder, out, times, .. } = self;
         step(connections, &mut |placed| {
             let entry = describer.entry(placed);
             times.extend(stamp(&entry));
-            timeline.render(&entry, out);
+            ladder.render(&entry, out);
         });
         self
     }
@@ -258,7 +263,7 @@ impl Script {
         self.pass(|connections, emit| connections.finish(now, emit));
         let stamp = self.describer.stamp(self.boot());
         let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
-        self.timeline.render(&OutputRecord::End(end), &mut self.out);
+        self.ladder.render(&OutputRecord::End(end), &mut self.out);
         let text = self.text();
         let end = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
         text[..end].trim_end().to_owned() + "\n"
@@ -268,7 +273,7 @@ impl Script {
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8(self.out.clone()).unwrap();
         self.times.iter().fold(text, |text, &time| {
-            let (local, utc) = (LocalTime(time).to_string(), time.to_string());
+            let (local, utc) = (LocalTime { time, zone: PLAIN.zone }.to_string(), time.to_string());
             text.replace(&local[..12], &utc[11..23])
         })
     }

@@ -1,0 +1,20 @@
+//! What the kernel programs and user space agree on: the records in the ring buffer, the settings that user space fills in
+//! before it loads the programs, and the reasons for which programs skip a frame.
+
+mod config;
+mod record;
+mod skip;
+
+pub use config::{
+    ABSENT, Config, EventField, HeadMember, HintLayout, KernelValue, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS,
+    MATCH_INTERFACES, MATCH_LOCAL_PORTS, MATCH_PORTS, MATCH_REMOTE_PORTS, PENDING_SOCKETS, PF_KTHREAD, PORT_WORDS,
+    PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE, Place, SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE, SOCKET_HEAD,
+    SocketLayout, TracepointLayout, WATCHED_BUCKETS,
+};
+pub use record::{
+    Address, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
+    HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, LOST_SEGMENT,
+    LOST_SOURCES, LOST_STATE, NO_ERROR_KNOWN, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader,
+    SegmentRecord, StateRecord, TCP_HEADER_MAX, address, mapped,
+};
+pub use skip::Skip;

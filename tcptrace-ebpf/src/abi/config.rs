@@ -1,0 +1,88 @@
+//! What user space tells the kernel programs before it loads them. The values lie in read-only data, so the verifier
+//! sees constants and drops every branch that cannot be taken.
+
+mod layout;
+
+pub use layout::{
+    ABSENT, EventField, HeadMember, HintLayout, KernelValue, Place, SOCKET_HEAD, SocketLayout, TracepointLayout,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// No record for any segment; the TC programs are not attached.
+pub const SEGMENTS_NONE: u32 = 0;
+/// Records for what opens and closes connections.
+pub const SEGMENTS_CONTROL: u32 = 1;
+/// A record for every TCP header.
+pub const SEGMENTS_ALL: u32 = 2;
+
+/// Bit of [`Config::matches`]: either end's port has to be in the bitmap [`PORTS_EITHER`].
+pub const MATCH_PORTS: u32 = 1 << 0;
+/// Bit of [`Config::matches`]: the local port has to be in the bitmap [`PORTS_LOCAL`].
+pub const MATCH_LOCAL_PORTS: u32 = 1 << 1;
+/// Bit of [`Config::matches`]: the remote port has to be in the bitmap [`PORTS_REMOTE`].
+pub const MATCH_REMOTE_PORTS: u32 = 1 << 2;
+/// Bit of [`Config::matches`]: either end's address has to be in the trie.
+pub const MATCH_HOSTS: u32 = 1 << 3;
+/// Bit of [`Config::matches`]: IPv4 only.
+pub const MATCH_FAMILY_V4: u32 = 1 << 4;
+/// Bit of [`Config::matches`]: IPv6 only.
+pub const MATCH_FAMILY_V6: u32 = 1 << 5;
+/// Bit of [`Config::matches`]: the socket has to use one of the interfaces in the map.
+pub const MATCH_INTERFACES: u32 = 1 << 6;
+
+/// 64-bit words of one port bitmap.
+pub const PORT_WORDS: u32 = 65536 / 64;
+/// Which of the three bitmaps holds `--port`.
+pub const PORTS_EITHER: u32 = 0;
+/// Which of the three bitmaps holds `--local-port`.
+pub const PORTS_LOCAL: u32 = 1;
+/// Which of the three bitmaps holds `--remote-port`.
+pub const PORTS_REMOTE: u32 = 2;
+
+/// `PF_KTHREAD` of `task_struct.flags` (include/linux/sched.h): the task is a kernel thread.
+pub const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Sockets that may wait for their port or their peer to be known, where there is a filter.
+pub const PENDING_SOCKETS: u32 = 16384;
+
+/// Buckets of the table of watched flows, a power of two.
+pub const WATCHED_BUCKETS: u32 = 1 << 15;
+
+/// Everything the kernel programs are told.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct Config {
+    /// Offsets for the raw tracepoint programs.
+    pub socket: SocketLayout,
+    /// Offsets for those whose records are hints.
+    pub hints: HintLayout,
+    /// Offsets for the tracepoint program.
+    pub tracepoint: TracepointLayout,
+    /// 1 where the tracepoint `tcp:tcp_send_reset` has a third argument, the reason (Linux 6.10), else 0.
+    pub tells_reset_reason: u32,
+    /// One of the `SEGMENTS_` constants.
+    pub segments: u32,
+    /// `MATCH_` bits: which filters there are. A record has to pass all of them.
+    pub matches: u32,
+    /// Inode number of the network namespace whose interfaces are watched.
+    pub netns: u32,
+    /// Index of the loopback interface, which has two ends here.
+    pub loopback: u32,
+    /// Random, so that nobody outside can aim at a slot of the table of watched flows.
+    pub seed: u64,
+}
+
+impl Config {
+    /// The contents of the object file before user space overrides them.
+    pub const EMPTY: Self = Self {
+        socket: SocketLayout::EMPTY,
+        hints: HintLayout::EMPTY,
+        tracepoint: TracepointLayout::EMPTY,
+        tells_reset_reason: 0,
+        segments: SEGMENTS_CONTROL,
+        matches: 0,
+        netns: 0,
+        loopback: 0,
+        seed: 0,
+    };
+}

@@ -1,0 +1,283 @@
+//! Where the kernel keeps what the programs read. Each value is described once, beside the field that holds its offset: user
+//! space goes through the descriptions to find the offsets, the programs read the fields.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// An offset in a layout that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// How much of `struct sock_common` is read at once, in bytes: user space makes sure that all members wanted lie within.
+pub const SOCKET_HEAD: usize = 104;
+
+/// Where BTF tells a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// Byte offset of a member: structure, member. Members of anonymous structures count as the outer one's.
+    Member(&'static str, &'static str),
+    /// Byte offset of a member of a structure that lies within another: the sum of both offsets.
+    Nested([(&'static str, &'static str); 2]),
+    /// Value of an enumerator: enumeration, name.
+    Enumerator(&'static str, &'static str),
+}
+
+/// A member that the programs read from a copy of the first [`SOCKET_HEAD`] bytes of a socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HeadMember {
+    /// Bytes that are read.
+    pub size: u32,
+    /// What the offset has to be a multiple of.
+    pub align: u32,
+}
+
+impl HeadMember {
+    /// Can the member be read at this offset: does it lie within the head, and is it aligned?
+    pub const fn fits(self, offset: u32) -> bool {
+        offset.saturating_add(self.size) <= SOCKET_HEAD as u32 && offset.is_multiple_of(self.align)
+    }
+}
+
+/// A number that the running kernel's BTF tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KernelValue {
+    /// Where it is.
+    pub place: Place,
+    /// Where it is in other versions of the kernel.
+    pub alternative: Option<Place>,
+    /// The programs can do without: then the field is [`ABSENT`].
+    pub optional: bool,
+    /// What holds of its offset, where it is read from the head of a socket.
+    pub head: Option<HeadMember>,
+}
+
+impl KernelValue {
+    const fn at(place: Place) -> Self {
+        Self { place, alternative: None, optional: false, head: None }
+    }
+
+    const fn member(structure: &'static str, member: &'static str) -> Self {
+        Self::at(Place::Member(structure, member))
+    }
+
+    const fn nested(outer: (&'static str, &'static str), inner: (&'static str, &'static str)) -> Self {
+        Self::at(Place::Nested([outer, inner]))
+    }
+
+    const fn enumerator(enumeration: &'static str, name: &'static str) -> Self {
+        Self::at(Place::Enumerator(enumeration, name))
+    }
+
+    /// A member of `struct sock_common` that is read as a `T` from the head of a socket.
+    const fn head<T>(member: &'static str) -> Self {
+        let head = HeadMember { size: size_of::<T>() as u32, align: align_of::<T>() as u32 };
+        Self { head: Some(head), ..Self::member("sock_common", member) }
+    }
+
+    const fn or_member(self, structure: &'static str, member: &'static str) -> Self {
+        Self { alternative: Some(Place::Member(structure, member)), ..self }
+    }
+
+    const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+}
+
+/// A field of the tracepoint `sock:inet_sock_set_state`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct EventField {
+    /// Its name in the tracepoint's `format` file.
+    pub name: &'static str,
+    /// Bytes it has to have.
+    pub size: u32,
+}
+
+impl EventField {
+    const fn of<T>(name: &'static str) -> Self {
+        Self { name, size: size_of::<T>() as u32 }
+    }
+}
+
+/// Makes a structure of offsets out of the descriptions of what lies there.
+macro_rules! layout {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident from $source:ty {
+            $($(#[$doc:meta])* $field:ident: $described:expr,)*
+        }
+    ) => {
+        $(#[$about])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: u32,)*
+        }
+
+        impl $name {
+            /// A layout of nothing: every field is [`ABSENT`].
+            pub const EMPTY: Self = Self { $($field: ABSENT,)* };
+
+            /// Asks `find` for every field's value.
+            ///
+            /// # Errors
+            /// The first error of `find`.
+            pub fn resolve<E>(mut find: impl FnMut(&$source) -> Result<u32, E>) -> Result<Self, E> {
+                Ok(Self { $($field: find(&$described)?,)* })
+            }
+        }
+    };
+}
+
+layout! {
+    /// What the programs read of sockets, as offsets in bytes but where it says otherwise.
+    pub struct SocketLayout from KernelValue {
+        /// Remote IPv4 address.
+        daddr: KernelValue::head::<u32>("skc_daddr"),
+        /// Local IPv4 address.
+        rcv_saddr: KernelValue::head::<u32>("skc_rcv_saddr"),
+        /// Remote port, in network order.
+        dport: KernelValue::head::<u16>("skc_dport"),
+        /// Local port, in the machine's order.
+        num: KernelValue::head::<u16>("skc_num"),
+        /// Address family.
+        family: KernelValue::head::<u16>("skc_family"),
+        /// Network namespace, a `struct net *`.
+        net: KernelValue::head::<u64>("skc_net"),
+        /// Remote IPv6 address.
+        v6_daddr: KernelValue::head::<[u64; 2]>("skc_v6_daddr"),
+        /// Local IPv6 address.
+        v6_rcv_saddr: KernelValue::head::<[u64; 2]>("skc_v6_rcv_saddr"),
+        /// Protocol.
+        protocol: KernelValue::member("sock", "sk_protocol"),
+        /// The error that a system call would report.
+        err: KernelValue::member("sock", "sk_err"),
+        /// Local port in network order, which outlives `skc_num` when a socket is closed.
+        sport: KernelValue::member("inet_sock", "inet_sport"),
+        /// Inode number of a `struct net`.
+        net_inum: KernelValue::nested(("net", "ns"), ("ns_common", "inum")),
+        /// Flags of a task, [`PF_KTHREAD`](super::PF_KTHREAD) among them.
+        task_flags: KernelValue::member("task_struct", "flags"),
+        /// Cached route, a `struct dst_entry *`.
+        dst_cache: KernelValue::member("sock", "sk_dst_cache"),
+        /// Interface of a route, a `struct net_device *`.
+        dst_dev: KernelValue::member("dst_entry", "dev"),
+        /// Index of an interface.
+        dev_ifindex: KernelValue::member("net_device", "ifindex"),
+        /// Flags of a socket, whose bits `enum sock_flags` numbers.
+        flags: KernelValue::head::<u64>("skc_flags"),
+        /// The number of the bit in `flags` that says that SO_LINGER is set; no offset.
+        linger_bit: KernelValue::enumerator("sock_flags", "SOCK_LINGER"),
+        /// Time of SO_LINGER, in jiffies.
+        lingertime: KernelValue::member("sock", "sk_lingertime"),
+        /// Sequence number up to which the process has read.
+        copied_seq: KernelValue::member("tcp_sock", "copied_seq"),
+        /// Sequence number that is expected next.
+        rcv_nxt: KernelValue::member("tcp_sock", "rcv_nxt"),
+        /// The number of the bit in `flags` that says that the other end's FIN has come; no offset.
+        done_bit: KernelValue::enumerator("sock_flags", "SOCK_DONE"),
+        /// The `struct socket *` through which processes have it.
+        socket: KernelValue::member("sock", "sk_socket"),
+        /// Whether this is a subflow of MPTCP. Not there before Linux 5.6 and where MPTCP was left out.
+        is_mptcp: KernelValue::member("tcp_sock", "is_mptcp").optional(),
+        /// Interface of the last segment that came in: it moved with Linux 5.16, and only helps where there is no route.
+        rx_ifindex: KernelValue::member("sock", "sk_rx_dst_ifindex").or_member("inet_sock", "rx_dst_ifindex").optional(),
+    }
+}
+
+layout! {
+    /// What the programs of the tracepoints `tcp:tcp_send_reset` and `tcp:tcp_retransmit_synack` read besides, as offsets in
+    /// bytes.
+    pub struct HintLayout from KernelValue {
+        /// State of a socket of any kind.
+        state: KernelValue::head::<u8>("skc_state"),
+        /// Index of the interface that a socket is bound to.
+        bound_dev: KernelValue::head::<u32>("skc_bound_dev_if"),
+        /// Connections in a listener's accept queue.
+        ack_backlog: KernelValue::member("sock", "sk_ack_backlog"),
+        /// How many may wait there.
+        max_ack_backlog: KernelValue::member("sock", "sk_max_ack_backlog"),
+        /// Where a buffer's memory begins.
+        head: KernelValue::member("sk_buff", "head"),
+        /// Where its network header begins, from `head`.
+        network_header: KernelValue::member("sk_buff", "network_header"),
+        /// Where its transport header begins, from `head`.
+        transport_header: KernelValue::member("sk_buff", "transport_header"),
+        /// Index of the interface that it came in by.
+        iif: KernelValue::member("sk_buff", "skb_iif"),
+        /// The interface that it is on, a `struct net_device *`.
+        dev: KernelValue::member("sk_buff", "dev"),
+        /// Network namespace of an interface, a `struct net *`.
+        dev_net: KernelValue::member("net_device", "nd_net"),
+    }
+}
+
+layout! {
+    /// Byte offsets within the record of the tracepoint `sock:inet_sock_set_state`, from its `format` file in tracefs.
+    pub struct TracepointLayout from EventField {
+        /// The socket, a `const void *`.
+        skaddr: EventField::of::<u64>("skaddr"),
+        /// The state that it leaves.
+        oldstate: EventField::of::<i32>("oldstate"),
+        /// The state that it enters.
+        newstate: EventField::of::<i32>("newstate"),
+        /// Local port, in the machine's order.
+        sport: EventField::of::<u16>("sport"),
+        /// Remote port, in the machine's order.
+        dport: EventField::of::<u16>("dport"),
+        /// Protocol.
+        protocol: EventField::of::<u16>("protocol"),
+        /// Local address, IPv4 as IPv4-mapped IPv6.
+        saddr_v6: EventField::of::<[u8; 16]>("saddr_v6"),
+        /// Remote address, IPv4 as IPv4-mapped IPv6.
+        daddr_v6: EventField::of::<[u8; 16]>("daddr_v6"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_of_the_head_have_to_lie_within_it_and_be_aligned() {
+        let member = |size, align| HeadMember { size, align };
+        assert!(member(4, 4).fits(0) && member(2, 2).fits(12) && member(8, 8).fits(48) && member(16, 8).fits(72));
+        assert!(member(16, 8).fits(88));
+        assert!(!member(16, 4).fits(92), "beyond the head");
+        assert!(!member(8, 1).fits(u32::MAX), "nowhere");
+        assert!(!member(8, 8).fits(44), "not aligned");
+    }
+
+    #[test]
+    fn every_field_gets_the_value_of_its_own_description() {
+        let layout = SocketLayout::resolve(|value| match value.place {
+            Place::Member("inet_sock", "inet_sport") => Ok(7),
+            Place::Enumerator("sock_flags", "SOCK_DONE") => Ok(8),
+            Place::Nested([("net", "ns"), ("ns_common", "inum")]) => Ok(9),
+            Place::Member("sock", "sk_rx_dst_ifindex") => {
+                assert_eq!(value.alternative, Some(Place::Member("inet_sock", "rx_dst_ifindex")));
+                assert!(value.optional);
+                Ok(10)
+            }
+            _ => Ok::<_, ()>(0),
+        });
+        let expected =
+            SocketLayout { sport: 7, done_bit: 8, net_inum: 9, rx_ifindex: 10, ..SocketLayout::new_zeroed() };
+        assert_eq!(layout, Ok(expected));
+        assert_eq!(TracepointLayout::resolve(|field| Err(field.name)), Err("skaddr"));
+    }
+
+    #[test]
+    fn what_is_read_from_the_head_says_so_with_its_size() {
+        let mut heads = 0;
+        let mut count = |value: &KernelValue| {
+            heads += usize::from(value.head.is_some());
+            if value.place == Place::Member("sock_common", "skc_v6_daddr") {
+                assert_eq!(value.head, Some(HeadMember { size: 16, align: 8 }));
+            }
+            Ok::<_, ()>(0)
+        };
+        SocketLayout::resolve(&mut count).expect("it finds everything");
+        HintLayout::resolve(&mut count).expect("it finds everything");
+        assert_eq!(heads, 11);
+    }
+
+    use zerocopy::FromZeros as _;
+}

@@ -1,0 +1,207 @@
+//! What the kernel programs write to the ring buffer.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// `RecordHeader::kind` of a [`StateRecord`].
+pub const KIND_STATE: u8 = 1;
+/// `RecordHeader::kind` of a [`SegmentRecord`].
+pub const KIND_SEGMENT: u8 = 2;
+/// `RecordHeader::kind` of an [`IcmpRecord`].
+pub const KIND_ICMP: u8 = 3;
+/// `RecordHeader::kind` of a [`HintRecord`].
+pub const KIND_HINT: u8 = 4;
+
+/// Value of `family` for IPv4, v4-mapped sockets included.
+pub const FAMILY_V4: u8 = 4;
+/// Value of `family` for IPv6.
+pub const FAMILY_V6: u8 = 6;
+
+/// Value of `direction`: seen at TC ingress.
+pub const DIRECTION_IN: u8 = 0;
+/// Value of `direction`: seen at TC egress.
+pub const DIRECTION_OUT: u8 = 1;
+
+/// Value of [`HintRecord::hint`]: the tracepoint `tcp:tcp_send_reset`.
+pub const HINT_SEND_RESET: u8 = 0;
+/// Value of [`HintRecord::hint`]: the tracepoint `tcp:tcp_retransmit_synack`.
+pub const HINT_RETRANSMIT_SYNACK: u8 = 1;
+
+/// Index of the loss counter of the programs that see sockets: state changes and hints.
+pub const LOST_STATE: u32 = 0;
+/// Index of the loss counter of the TC programs.
+pub const LOST_SEGMENT: u32 = 1;
+/// Number of loss counters.
+pub const LOST_SOURCES: u32 = 2;
+
+/// The longest TCP header, options included (RFC 9293 §3.1: a data offset of 15 words).
+pub const TCP_HEADER_MAX: usize = 60;
+
+/// Bit of [`StateRecord::proof`]: `SOCK_LINGER` with `sk_lingertime` 0, which makes close() send a reset.
+pub const PROOF_LINGER: u16 = 1 << 0;
+/// Bit of [`StateRecord::proof`]: `copied_seq` has not got to `rcv_nxt`, nor to the FIN before it, so data had come that
+/// nobody had read.
+pub const PROOF_UNREAD: u16 = 1 << 1;
+/// Bit of [`StateRecord::proof`]: no process has ever accepted it, so it waited in its listener's queue.
+pub const PROOF_UNACCEPTED: u16 = 1 << 2;
+
+/// Bit of [`HintRecord::flags`]: the listener's accept queue was full.
+pub const HINT_QUEUE_FULL: u16 = 1 << 0;
+
+/// Value of [`HintRecord::reason`] where there is none: another hint, or a kernel before 6.10.
+pub const NO_REASON: u32 = u32::MAX;
+
+/// Value of [`StateRecord::error`] where `sk_err` could not be read (no BTF).
+pub const NO_ERROR_KNOWN: u32 = u32::MAX;
+
+/// An address: 16 bytes in network order, IPv4 as `::ffff:a.b.c.d`. Kept as aligned words, because the compiler makes a
+/// function call of copying or clearing anything else, and not every kernel lets that function through its verifier.
+pub type Address = [u64; 2];
+
+/// An address from its four words as they are in a header.
+#[inline(always)]
+pub fn address(words: [u32; 4]) -> Address {
+    zerocopy::transmute!(words)
+}
+
+/// An IPv4 address, in network order, as the IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2).
+#[inline(always)]
+pub fn mapped(addr: u32) -> Address {
+    address([0, 0, 0xffff_u32.to_be(), addr])
+}
+
+/// What every record begins with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct RecordHeader {
+    /// `CLOCK_BOOTTIME` in nanoseconds, taken before the reservation: it may run back by microseconds between records.
+    pub boot_ns: u64,
+    /// The socket, as a number to compare and never to show; 0 when none is known.
+    pub socket: u64,
+    /// How many records of this record's source had been lost when it was written, modulo 2^32.
+    pub lost: u32,
+    /// One of the `KIND_` constants.
+    pub kind: u8,
+    /// [`FAMILY_V4`] or [`FAMILY_V6`].
+    pub family: u8,
+    #[doc(hidden)]
+    pub pad: u16,
+}
+
+/// One run of `sock:inet_sock_set_state` for a TCP socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct StateRecord {
+    /// Kind [`KIND_STATE`].
+    pub header: RecordHeader,
+    /// Inode number of the network namespace; 0 when it is not known.
+    pub netns: u32,
+    /// `sk_err`, 0 for none; [`NO_ERROR_KNOWN`] where the namespace is not known either.
+    pub error: u32,
+    /// Thread group of the task in whose context the change ran, 0 when that says nothing about the socket's owner.
+    pub pid: u32,
+    /// Thread, or 0.
+    pub tid: u32,
+    /// Local port; 0 while the kernel has not chosen it.
+    pub local_port: u16,
+    /// Remote port; 0 for a listener, or while the kernel has not set it.
+    pub remote_port: u16,
+    /// What the socket was like when it entered CLOSE: `PROOF_` bits.
+    pub proof: u16,
+    /// The state that the socket leaves (`include/net/tcp_states.h`).
+    pub old_state: u8,
+    /// The state that it enters.
+    pub new_state: u8,
+    /// The thread's name, 16 bytes; zeroes when `pid` is 0.
+    pub comm: [u64; 2],
+    /// Local address.
+    pub local_addr: Address,
+    /// Remote address.
+    pub remote_addr: Address,
+}
+
+/// One TCP segment as it passed TC: with segmentation offload, as long as the stack made it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct SegmentRecord {
+    /// Kind [`KIND_SEGMENT`]. At egress `socket` is `skb->sk`.
+    pub header: RecordHeader,
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// Interface index.
+    pub ifindex: u32,
+    /// Length of TCP header and payload by the IP header, or by the buffer where that says 0 (BIG TCP).
+    pub ip_payload: u32,
+    /// Segments this buffer stands for, 0 or 1 when it is one.
+    pub gso_segs: u16,
+    /// [`DIRECTION_IN`] or [`DIRECTION_OUT`].
+    pub direction: u8,
+    /// How many bytes of `tcp` are filled: 20 without the options, where there are none or they could not be read.
+    pub captured: u8,
+    /// The TCP header as on the wire, options included; what lies beyond `captured` bytes is zero.
+    pub tcp: [u8; TCP_HEADER_MAX],
+}
+
+/// An ICMP or ICMPv6 error that quotes a TCP segment.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct IcmpRecord {
+    /// Kind [`KIND_ICMP`].
+    pub header: RecordHeader,
+    /// Who sent the error.
+    pub from: Address,
+    /// Source address of the quoted segment.
+    pub src: Address,
+    /// Destination address of the quoted segment.
+    pub dst: Address,
+    /// Interface index.
+    pub ifindex: u32,
+    /// Sequence number of the quoted segment.
+    pub seq: u32,
+    /// Source port of the quoted segment.
+    pub src_port: u16,
+    /// Destination port of the quoted segment.
+    pub dst_port: u16,
+    /// ICMP type.
+    pub icmp_type: u8,
+    /// ICMP code.
+    pub icmp_code: u8,
+    /// [`DIRECTION_IN`] or [`DIRECTION_OUT`], of the error itself.
+    pub direction: u8,
+    #[doc(hidden)]
+    pub pad: u8,
+}
+
+/// What a tracepoint tells about a segment that this host sends: a reset, or a repeated SYN,ACK. Ends are as the sender sees
+/// them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct HintRecord {
+    /// Kind [`KIND_HINT`].
+    pub header: RecordHeader,
+    /// Inode number of the network namespace; 0 when it is not known.
+    pub netns: u32,
+    /// The number of a reset's reason in this kernel's `enum sk_rst_reason`, [`NO_REASON`].
+    pub reason: u32,
+    /// Port of the sender.
+    pub local_port: u16,
+    /// Port of the end it is sent to.
+    pub remote_port: u16,
+    /// [`HINT_QUEUE_FULL`] or 0.
+    pub flags: u16,
+    /// Which tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`].
+    pub hint: u8,
+    /// State of the socket on whose behalf the segment is sent (`include/net/tcp_states.h`), 0 where there is none.
+    pub socket_state: u8,
+    /// Address of the sender.
+    pub local_addr: Address,
+    /// Address of the end it is sent to.
+    pub remote_addr: Address,
+}
+
+const _: () = assert!(size_of::<RecordHeader>() == 24);
+const _: () = assert!(size_of::<StateRecord>() == 96);
+const _: () = assert!(size_of::<SegmentRecord>() == 128);
+const _: () = assert!(size_of::<IcmpRecord>() == 88);
+const _: () = assert!(size_of::<HintRecord>() == 72);

@@ -1,0 +1,138 @@
+//! IP headers, and what stands between them and the transport header.
+
+use super::{ETH_HEADER, Frame, IPPROTO_ICMPV6, IPPROTO_TCP, load};
+use crate::{Address, FAMILY_V4, FAMILY_V6, Skip, address, mapped};
+
+/// IPv6 extension headers walked. RFC 8200 §4.1 knows seven.
+const EXTENSION_HEADERS: u32 = 8;
+
+/// Bytes of an IPv6 header without its extension headers.
+const IPV6_FIXED: u32 = 40;
+
+/// The contents of an IP header.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ip {
+    /// [`FAMILY_V4`] or [`FAMILY_V6`].
+    pub family: u8,
+    /// Protocol number of what the datagram carries, behind extension headers.
+    pub protocol: u8,
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// Offset of the transport header, from where the network header should be.
+    pub transport: u32,
+    /// Bytes from there to the end of the datagram, by the IP header.
+    pub payload: u32,
+}
+
+/// Reads the IP header at `offset`, of a whole datagram or a first fragment.
+///
+/// # Errors
+/// Every [`Skip`] but [`Skip::NotIp`] and [`Skip::Unreadable`].
+#[inline(always)]
+pub fn ip(frame: &impl Frame, family: u8, offset: u32) -> Result<Ip, Skip> {
+    if family == FAMILY_V4 {
+        ipv4(frame, &load(frame, offset)?, offset)
+    } else {
+        ipv6(frame, &load(frame, offset)?, offset)
+    }
+}
+
+/// An IPv4 header (RFC 791 §3.1), options skipped by its length.
+#[inline(always)]
+fn ipv4(frame: &impl Frame, header: &[u32; 5], offset: u32) -> Result<Ip, Skip> {
+    let first = u32::from_be(header[0]);
+    let length = (first >> 24 & 0xf) * 4;
+    if first >> 28 != 4 || length < 20 {
+        return Err(Skip::Malformed);
+    }
+    if u32::from_be(header[1]) & 0x1fff != 0 {
+        return Err(Skip::Fragment);
+    }
+    let total = match first & 0xffff {
+        0 => buffer_length(frame, offset),
+        total => total,
+    };
+    Ok(Ip {
+        family: FAMILY_V4,
+        protocol: (u32::from_be(header[2]) >> 16) as u8,
+        src: mapped(header[3]),
+        dst: mapped(header[4]),
+        transport: offset + length,
+        payload: total.saturating_sub(length),
+    })
+}
+
+/// An IPv6 header (RFC 8200 §3) and its extension headers.
+#[inline(always)]
+fn ipv6(frame: &impl Frame, header: &[u32; 10], offset: u32) -> Result<Ip, Skip> {
+    if u32::from_be(header[0]) >> 28 != 6 {
+        return Err(Skip::Malformed);
+    }
+    let second = u32::from_be(header[1]);
+    let total = match second >> 16 {
+        0 => buffer_length(frame, offset).saturating_sub(IPV6_FIXED),
+        total => total,
+    };
+    let (protocol, skipped) = extensions(frame, (second >> 8) as u8, offset + IPV6_FIXED)?;
+    Ok(Ip {
+        family: FAMILY_V6,
+        protocol,
+        src: address([header[2], header[3], header[4], header[5]]),
+        dst: address([header[6], header[7], header[8], header[9]]),
+        transport: offset + IPV6_FIXED + skipped,
+        payload: total.saturating_sub(skipped),
+    })
+}
+
+/// Walks the extension headers: the protocol behind them, and their length together.
+#[inline(always)]
+fn extensions(frame: &impl Frame, first: u8, offset: u32) -> Result<(u8, u32), Skip> {
+    const HOP_BY_HOP: u8 = 0;
+    const ROUTING: u8 = 43;
+    const FRAGMENT: u8 = 44;
+    const AUTHENTICATION: u8 = 51;
+    const DESTINATION: u8 = 60;
+    const MOBILITY: u8 = 135;
+    const HIP: u8 = 139;
+    const SHIM6: u8 = 140;
+
+    let mut protocol = first;
+    let mut skipped = 0;
+    let mut walked = 0;
+    while walked < EXTENSION_HEADERS {
+        if protocol == IPPROTO_TCP || protocol == IPPROTO_ICMPV6 {
+            return Ok((protocol, skipped));
+        }
+        let length = match protocol {
+            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY | HIP | SHIM6 => 8,
+            AUTHENTICATION => 4,
+            FRAGMENT => 0,
+            _ => return Err(Skip::NotTcp),
+        };
+        let header: [u8; 4] = load(frame, offset + skipped)?;
+        if protocol == FRAGMENT && u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0 {
+            return Err(Skip::Fragment);
+        }
+        skipped += match length {
+            // RFC 8200 §4.5: always eight bytes.
+            0 => 8,
+            // RFC 4302 §2.2: in words of four bytes, minus two.
+            4 => (u32::from(header[1]) + 2) * 4,
+            _ => (u32::from(header[1]) + 1) * 8,
+        };
+        protocol = header[0];
+        walked += 1;
+    }
+    if protocol == IPPROTO_TCP || protocol == IPPROTO_ICMPV6 {
+        return Ok((protocol, skipped));
+    }
+    Err(Skip::ExtensionHeaders)
+}
+
+/// Length of the datagram by the buffer: with BIG TCP the IP header says 0. Only Ethernet devices do that.
+#[inline(always)]
+fn buffer_length(frame: &impl Frame, offset: u32) -> u32 {
+    frame.length().saturating_sub(ETH_HEADER + offset)
+}

@@ -1,0 +1,109 @@
+//! A socket buffer as the header code reads it.
+
+use core::arch::asm;
+
+use aya_ebpf::{
+    bindings::{__sk_buff, bpf_hdr_start_off::BPF_HDR_START_NET},
+    helpers::generated::{bpf_skb_load_bytes, bpf_skb_load_bytes_relative},
+};
+use tcptrace_ebpf::headers::{Frame, fast_path::Linear};
+
+/// What a TC program is run for.
+#[derive(Clone, Copy)]
+pub(crate) struct Skb {
+    context: *const __sk_buff,
+    /// Where its linear part begins and ends: to the verifier pointers to a packet, whose comparison is what allows to read.
+    data: u64,
+    data_end: u64,
+}
+
+impl Skb {
+    /// The buffer of this context.
+    #[inline(always)]
+    pub(crate) fn of(context: *const __sk_buff) -> Self {
+        // SAFETY: fields of the context.
+        let (data, data_end) = unsafe { (u64::from((*context).data), u64::from((*context).data_end)) };
+        Self { context, data, data_end }
+    }
+
+    /// The context, for fields that nothing but one place needs.
+    #[inline(always)]
+    pub(crate) fn context(&self) -> *const __sk_buff {
+        self.context
+    }
+
+    /// Index of the interface.
+    #[inline(always)]
+    pub(crate) fn ifindex(&self) -> u32 {
+        // SAFETY: a field of the context.
+        unsafe { (*self.context).ifindex }
+    }
+}
+
+impl Frame for Skb {
+    #[inline(always)]
+    fn protocol(&self) -> u16 {
+        // SAFETY: a field of the context.
+        unsafe { (*self.context).protocol as u16 }
+    }
+
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.context).len }
+    }
+
+    #[inline(always)]
+    unsafe fn copy_linear(&self, offset: u32, to: *mut u8, len: u32) -> bool {
+        let from = self.context.cast();
+        // SAFETY: the helper checks the buffer, and the caller the destination.
+        unsafe { bpf_skb_load_bytes_relative(from, offset, to.cast(), len, BPF_HDR_START_NET) == 0 }
+    }
+
+    #[inline(always)]
+    unsafe fn copy_any(&self, offset: u32, to: *mut u8, len: u32) -> bool {
+        // SAFETY: as above.
+        unsafe { bpf_skb_load_bytes(self.context.cast(), offset, to.cast(), len) == 0 }
+    }
+}
+
+/// Reads a value of `$bits` bits at a constant offset. Nothing says that headers are aligned: Rust wants that of a pointer
+/// that it reads, the kernel's verifier and its processors do not.
+macro_rules! load {
+    ($bits:literal, $from:expr, $at:expr) => {{
+        let value: u64;
+        // SAFETY: the verifier lets no program pass that reads where it must not.
+        unsafe {
+            asm!(
+                concat!("{value} = *(u", $bits, " *)({from} + {at})"),
+                value = lateout(reg) value,
+                from = in(reg) $from,
+                at = const $at,
+                options(pure, readonly, nostack),
+            );
+        }
+        value
+    }};
+}
+
+impl Linear for Skb {
+    #[inline(always)]
+    fn holds(&self, bytes: usize) -> bool {
+        self.data + bytes as u64 <= self.data_end
+    }
+
+    #[inline(always)]
+    fn byte<const AT: usize>(&self) -> u8 {
+        load!("8", self.data, AT) as u8
+    }
+
+    #[inline(always)]
+    fn half<const AT: usize>(&self) -> u16 {
+        load!("16", self.data, AT) as u16
+    }
+
+    #[inline(always)]
+    fn word<const AT: usize>(&self) -> u32 {
+        load!("32", self.data, AT) as u32
+    }
+}

@@ -1,0 +1,266 @@
+//! Which plain segments belong to a handshake or a close.
+//!
+//! A table of connections from whose ends something is wanted: the ACK of a SYN,ACK or of a FIN, and the first segments
+//! after a FIN. It is a plain array of small buckets, with a byte for each that says whether anything is in it: for a
+//! data segment of an established connection the answer is one look at one byte, without a helper call, and all the
+//! bytes together fit a processor's nearest caches. A connection that falls out of a full bucket costs a record, nothing
+//! else. A flood of SYNs can only push out handshakes, the oldest first, never what waits for the end of a close; a
+//! flood of FINs leaves a slot of each bucket to handshakes.
+//!
+//! Two processors may write the same bucket at once. What that can lose is a wish, and only where both ends act within
+//! nanoseconds.
+
+#[cfg(target_arch = "bpf")]
+mod kernel_table;
+mod slot;
+
+use crate::{Address, WATCHED_BUCKETS};
+
+#[cfg(target_arch = "bpf")]
+pub use self::kernel_table::{KernelTable, WATCHED};
+pub use self::slot::Bucket;
+use self::slot::{ACK_WANTED, AFTER_FIN, CLOSING_SLOTS, FIN_SENT, SLOTS, STALE, Slot, WANTED, is_free, slot};
+
+/// Where the buckets are. All processors write them as they please.
+///
+/// # Safety
+/// Pointers are aligned, and valid for reads and writes for as long as the value is there. Other processors may use the same
+/// memory at the same time, since the kernel does not mind; elsewhere nobody else may.
+pub unsafe trait Table {
+    /// The bucket of this index below [`WATCHED_BUCKETS`]; none where there is no table.
+    fn bucket(&self, index: u32) -> Option<*mut Bucket>;
+    /// The byte that says whether anything is in that bucket: 0 for no. It is valid for as long as the table.
+    fn occupied(&self, index: u32) -> *mut u8;
+    /// When the last slot was armed, as `Slot::armed`. Nearer to now than that is not needed, and a clock costs more than
+    /// all the rest. It is valid for as long as the table.
+    fn latest(&self) -> *mut u16;
+    /// Nothing that is written before is seen later by other processors than what is read after it.
+    fn fence(&self, bucket: *mut Bucket);
+}
+
+/// A flow, which is one direction of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// The same for both directions.
+    hash: u64,
+    /// Which end sends: 0 or 1.
+    end: usize,
+}
+
+impl Flow {
+    /// From source to destination. The seed, a random number, keeps others from aiming at a bucket.
+    #[inline(always)]
+    pub fn new(seed: u64, (src, src_port): (&Address, u16), (dst, dst_port): (&Address, u16)) -> Self {
+        let (from, to) = (hash_end(seed, src, src_port), hash_end(seed, dst, dst_port));
+        let hash = from.wrapping_add(to).wrapping_mul(B);
+        Self { hash: hash ^ hash >> 31, end: usize::from(from < to) }
+    }
+
+    #[inline(always)]
+    fn index(self) -> u32 {
+        self.hash as u32 & (WATCHED_BUCKETS - 1)
+    }
+
+    #[inline(always)]
+    fn tag(self) -> u32 {
+        (self.hash >> 32) as u32 | 1
+    }
+
+    /// Is anything wanted from either end of this connection, or of another one in the same bucket?
+    #[inline(always)]
+    pub fn perhaps_watched(self, table: &impl Table) -> bool {
+        // SAFETY: as the table promises.
+        unsafe { table.occupied(self.index()).read_volatile() != 0 }
+    }
+
+    /// The connection's slot.
+    ///
+    /// # Safety
+    /// The bucket is one of a table that outlives the slot.
+    #[inline(always)]
+    unsafe fn find<'a>(self, bucket: *mut Bucket) -> Option<&'a mut Slot> {
+        let tag = self.tag();
+        let mut i = 0;
+        while i < SLOTS {
+            // SAFETY: the bucket is the table's, and `i` within it.
+            let slot = unsafe { slot(bucket, i) };
+            if slot.tag == tag {
+                return Some(slot);
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// The connection's slot, a free one, or the one that is missed least.
+    #[inline(always)]
+    fn claim(self, table: &impl Table, now: u16, closing: bool) -> Option<*mut Slot> {
+        let bucket = table.bucket(self.index())?;
+        let latest = table.latest();
+        // SAFETY: as the table promises; two processors at once write nearly the same.
+        unsafe {
+            if latest.read_volatile() != now {
+                latest.write_volatile(now);
+            }
+        }
+        // SAFETY: the bucket is the table's.
+        if let Some(slot) = unsafe { self.find(bucket) } {
+            return Some(slot);
+        }
+        let mut best = None;
+        let mut best_worth = u32::MAX;
+        let mut i = 0;
+        while i < if closing { CLOSING_SLOTS } else { SLOTS } {
+            // SAFETY: the bucket is the table's, and `i` within it.
+            let slot = unsafe { slot(bucket, i) };
+            let age = u32::from(now.wrapping_sub(slot.armed));
+            let worth = if slot.tag == 0 {
+                0
+            } else if slot.closing() && age < u32::from(STALE) {
+                // Not for handshakes.
+                if closing { 0x2_0000 - age } else { u32::MAX }
+            } else {
+                0x1_0000 - age
+            };
+            if worth < best_worth {
+                best_worth = worth;
+                best = Some(slot);
+            }
+            i += 1;
+        }
+        let slot = best?;
+        *slot = Slot { tag: self.tag(), acks: [0; 2], armed: now, wanted: [0; 2] };
+        Some(slot)
+    }
+
+    /// Says that there is something in the bucket, once there is.
+    #[inline(always)]
+    fn occupy(self, table: &impl Table) {
+        // SAFETY: as the table promises.
+        unsafe { table.occupied(self.index()).write_volatile(1) };
+    }
+
+    /// A SYN,ACK left this flow's sender: its acknowledgement by the other end completes the handshake.
+    #[inline(always)]
+    pub fn expect_handshake_ack(self, table: &impl Table, ack: u32, boot_ns: u64) {
+        let now = (boot_ns >> 24) as u16;
+        if let Some(slot) = self.claim(table, now, false) {
+            // SAFETY: it is in the table.
+            let slot = unsafe { &mut *slot };
+            let other = self.end ^ 1;
+            slot.armed = now;
+            *slot.ack(other) = ack;
+            // Whatever was wanted from a connection before on the same ports is over.
+            *slot.wanted(other) = ACK_WANTED;
+            self.occupy(table);
+        }
+    }
+
+    /// This flow's sender sent a FIN that `ack` acknowledges.
+    #[inline(always)]
+    pub fn fin(self, table: &impl Table, ack: u32, boot_ns: u64) {
+        let now = (boot_ns >> 24) as u16;
+        if let Some(slot) = self.claim(table, now, true) {
+            // SAFETY: it is in the table.
+            let slot = unsafe { &mut *slot };
+            let other = self.end ^ 1;
+            slot.armed = now;
+            *slot.ack(other) = ack;
+            let own = slot.wanted(self.end);
+            *own = *own & ACK_WANTED | FIN_SENT | AFTER_FIN;
+            let others = slot.wanted(other);
+            *others = *others & FIN_SENT | ACK_WANTED | AFTER_FIN;
+            self.occupy(table);
+        }
+    }
+
+    /// A reset: nothing is wanted any more.
+    #[inline(always)]
+    pub fn reset(self, table: &impl Table) {
+        if let Some(bucket) = table.bucket(self.index())
+            // SAFETY: the bucket is the table's.
+            && let Some(slot) = unsafe { self.find(bucket) }
+        {
+            slot.tag = 0;
+        }
+    }
+
+    /// A segment without SYN passed: is it wanted?
+    #[inline(always)]
+    pub fn wants(self, table: &impl Table, ack: Option<u32>) -> bool {
+        if !self.perhaps_watched(table) {
+            return false;
+        }
+        let Some(bucket) = table.bucket(self.index()) else { return false };
+        // SAFETY: the bucket is the table's.
+        let Some(slot) = (unsafe { self.find(bucket) }) else {
+            self.vacate(table, bucket);
+            return false;
+        };
+        let closing = slot.closing();
+        let expected = *slot.ack(self.end);
+        let others = *slot.wanted(self.end ^ 1);
+        let own = slot.wanted(self.end);
+        let mut left = *own;
+        let mut hit = false;
+        if left & WANTED != 0 {
+            left -= 1;
+            hit = true;
+        }
+        let mut over = false;
+        if left & ACK_WANTED != 0
+            && let Some(ack) = ack
+            && ack.wrapping_sub(expected) < 1 << 31
+        {
+            hit = true;
+            left &= !ACK_WANTED;
+            // The handshake is complete, or both FINs are acknowledged.
+            over = !closing || left & others & FIN_SENT != 0 && others & ACK_WANTED == 0;
+        }
+        if left != *own {
+            *own = left;
+        }
+        if over {
+            slot.tag = 0;
+        }
+        hit
+    }
+
+    /// Says that there is nothing in the bucket, if that is so.
+    #[inline(always)]
+    fn vacate(self, table: &impl Table, bucket: *mut Bucket) {
+        let occupied = table.occupied(self.index());
+        // SAFETY: as the table promises. The byte is 0 for all before the slots are looked at again, and who takes one writes
+        // that first and then the byte.
+        unsafe {
+            let now = table.latest().read_volatile();
+            if !is_free(bucket, now) {
+                return;
+            }
+            occupied.write_volatile(0);
+            table.fence(bucket);
+            if !is_free(bucket, now) {
+                occupied.write_volatile(1);
+            }
+        }
+    }
+}
+
+const A: u64 = 0x9e37_79b9_7f4a_7c15;
+const B: u64 = 0xc2b2_ae3d_27d4_eb4f;
+
+/// One end's part of a connection's hash.
+#[inline(always)]
+fn hash_end(seed: u64, addr: &Address, port: u16) -> u64 {
+    let mut hash = (addr[1] ^ u64::from(port) ^ seed).wrapping_mul(A);
+    hash ^= hash >> 32;
+    // IPv4 has nothing there.
+    if addr[0] != 0 {
+        hash = (hash ^ addr[0]).wrapping_mul(B);
+        hash ^= hash >> 29;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests;

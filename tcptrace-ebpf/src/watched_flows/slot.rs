@@ -1,0 +1,101 @@
+//! The slots of the table, and what is wanted from a connection.
+
+/// Segments each way that are wanted after a FIN.
+pub(super) const AFTER_FIN: u8 = 8;
+
+/// How long the end of a close may keep a handshake from taking its slot, and how long a handshake may wait for its ACK,
+/// in units of 2^24 ns: tcp_fin_timeout, or the last SYN,ACK's time-out, and a bit.
+pub(super) const STALE: u16 = ((64 * 1_000_000_000_u64) >> 24) as u16;
+
+/// Slots of a bucket.
+pub(super) const SLOTS: usize = 4;
+
+/// Slots of a bucket that closes may take; the rest is for handshakes alone.
+pub(super) const CLOSING_SLOTS: usize = 3;
+
+/// What is wanted from one end: how many of its segments, and these bits.
+pub(super) const WANTED: u8 = 0x0f;
+/// An acknowledgement.
+pub(super) const ACK_WANTED: u8 = 1 << 7;
+/// The end's own FIN has been seen.
+pub(super) const FIN_SENT: u8 = 1 << 6;
+
+/// A connection from whose ends something is wanted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    /// Other bits of the connection's hash than those that chose the bucket; 0 for a free slot.
+    pub(super) tag: u32,
+    /// The acknowledgement number that is waited for from each end.
+    pub(super) acks: [u32; 2],
+    /// When it was last armed, in units of 2^24 ns.
+    pub(super) armed: u16,
+    /// What is wanted from each end.
+    pub(super) wanted: [u8; 2],
+}
+
+impl Slot {
+    /// Has either end sent a FIN?
+    #[inline(always)]
+    pub(super) fn closing(&self) -> bool {
+        (self.wanted[0] | self.wanted[1]) & FIN_SENT != 0
+    }
+
+    /// Does nobody miss it any more? A handshake is given up some time after its last SYN,ACK.
+    #[inline(always)]
+    fn is_free(&self, now: u16) -> bool {
+        self.tag == 0 || (!self.closing() && now.wrapping_sub(self.armed) > STALE)
+    }
+
+    /// What was wanted from this end. An end is 0 or 1, which the verifier wants to see.
+    #[inline(always)]
+    pub(super) fn wanted(&mut self, end: usize) -> &mut u8 {
+        // SAFETY: within the array.
+        unsafe { &mut *(&raw mut self.wanted).cast::<u8>().add(end & 1) }
+    }
+
+    /// The acknowledgement number that is waited for from this end.
+    #[inline(always)]
+    pub(super) fn ack(&mut self, end: usize) -> &mut u32 {
+        // SAFETY: as above.
+        unsafe { &mut *(&raw mut self.acks).cast::<u32>().add(end & 1) }
+    }
+}
+
+/// The slots of one cache line.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    pub(super) slots: [Slot; SLOTS],
+}
+
+impl Bucket {
+    /// Nothing is in it.
+    pub const EMPTY: Self = Self { slots: [Slot { tag: 0, acks: [0; 2], armed: 0, wanted: [0; 2] }; SLOTS] };
+}
+
+/// A slot of a bucket.
+///
+/// # Safety
+/// The bucket is one of a [`Table`](super::Table), which outlives the slot, and `i` is below [`SLOTS`].
+#[inline(always)]
+pub(super) unsafe fn slot<'a>(bucket: *mut Bucket, i: usize) -> &'a mut Slot {
+    // SAFETY: the caller's promise.
+    unsafe { &mut *(&raw mut (*bucket).slots).cast::<Slot>().add(i) }
+}
+
+/// Is nothing in the bucket that anybody would miss?
+///
+/// # Safety
+/// As for [`slot`].
+#[inline(always)]
+pub(super) unsafe fn is_free(bucket: *mut Bucket, now: u16) -> bool {
+    let mut free = true;
+    let mut i = 0;
+    while i < SLOTS {
+        // SAFETY: the caller's promise, and within the bucket.
+        free &= unsafe { slot(bucket, i) }.is_free(now);
+        i += 1;
+    }
+    free
+}

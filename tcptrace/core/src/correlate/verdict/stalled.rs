@@ -1,0 +1,241 @@
+//! What a connection waits for that does not get on: the next step, whose turn it is, and a sentence.
+
+use super::{
+    assemble,
+    progress::{Phase, phase},
+    state_times,
+};
+use crate::{
+    correlate::{
+        NO_NAMESPACE,
+        table::{
+            connection::{Connection, Side},
+            endpoint::{End, Sent},
+        },
+    },
+    event::{AcceptQueue, BootTime, Role},
+    tcp::TcpState::{self, Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynSent, TimeWait},
+    verdict::{Awaited, Each, Stalled, Turn},
+};
+
+/// The record; `gaps`: how many there have been, `here`: the namespace whose segments are seen.
+pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, here: u32) -> Stalled {
+    let client = conn.client_side();
+    let looked_at = Stalling { conn, lossless: gaps == u64::from(conn.gaps), here };
+    let (phase, began) = phase(conn).unwrap_or((Phase::Close, conn.last));
+    let waits = match phase {
+        Phase::Handshake => looked_at.handshake(),
+        Phase::Close => looked_at.close(),
+    };
+    Stalled {
+        at,
+        last: conn.last,
+        since: waits.since.unwrap_or(began),
+        conn: conn.number,
+        netns: conn.netns(),
+        client: assemble::close_end(conn, client),
+        server: assemble::close_end(conn, client.other()),
+        state: Each { client: state(conn, client), server: state(conn, client.other()) },
+        waiting_for: waits.waiting_for,
+        turn: waits.turn.map(|role| match role {
+            Role::Client => Turn::Client,
+            Role::Server => Turn::Server,
+        }),
+        unacked_bytes: looked_at.unacked(),
+        retransmissions: waits.sent.map(Sent::again),
+        summary: waits.summary,
+    }
+}
+
+/// The state of an end, where its socket is here. Elsewhere, RFC 9293 §3.10.7.4 leaves no other than CLOSE_WAIT to one that
+/// acknowledges a FIN and has sent none.
+fn state(conn: &Connection, side: Side) -> Option<TcpState> {
+    let end = conn.end(side);
+    let by_ack = || (end.acked_fin && end.fin().is_none()).then_some(CloseWait);
+    if end.had_socket { state_times::current(conn, side) } else { by_ack() }
+}
+
+/// For what a connection waits.
+#[derive(Debug, Default)]
+struct Waits {
+    summary: String,
+    waiting_for: Option<Awaited>,
+    turn: Option<Role>,
+    /// Since when, where that is not the beginning of the phase.
+    since: Option<BootTime>,
+    /// The segments whose answer is awaited.
+    sent: Option<Sent>,
+}
+
+impl Waits {
+    fn nothing_known(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), ..Self::default() }
+    }
+
+    /// For the other end's answer to these segments.
+    fn answer(awaited: Awaited, turn: Role, sent: Option<Sent>, summary: String) -> Self {
+        let since = sent.map(|sent| sent.first);
+        Self { summary, waiting_for: Some(awaited), turn: Some(turn), since, sent }
+    }
+}
+
+/// A connection that does not get on.
+#[derive(Clone, Copy, Debug)]
+struct Stalling<'a> {
+    conn: &'a Connection,
+    /// Nothing was lost since it began.
+    lossless: bool,
+    here: u32,
+}
+
+impl Stalling<'_> {
+    fn handshake(self) -> Waits {
+        let conn = self.conn;
+        let (client, server) = conn.roles();
+        let [in_client, in_server] = [conn.client_side(), conn.client_side().other()].map(|side| state(conn, side));
+        if server.synack().is_none() && client.syn().is_none() {
+            return self.nothing_sent(in_client);
+        }
+        let Some(synack) = server.synack() else {
+            let mut summary = format!("waiting for the server's SYN,ACK; {}", times("SYN", client.syn()));
+            if let Some(AcceptQueue { length, limit }) = self.full_queue() {
+                summary += &format!("; the server's accept queue is full ({length} of {limit})");
+            }
+            return Waits::answer(Awaited::SynAck, Role::Server, client.syn(), summary);
+        };
+        let Some(acked) = conn.ack_at() else {
+            let summary = format!("waiting for the client's ACK; {}", times("SYN,ACK", Some(synack)));
+            return Waits::answer(Awaited::Ack, Role::Client, Some(synack), summary);
+        };
+        match in_server {
+            Some(state) if state != Established => Waits {
+                summary: format!("the client is ESTABLISHED; the server is not: {state}"),
+                waiting_for: Some(Awaited::Accept),
+                turn: Some(Role::Server),
+                since: Some(acked),
+                sent: None,
+            },
+            _ => Waits::nothing_known("waiting for both ends to be ESTABLISHED"),
+        }
+    }
+
+    /// No segment tells anything.
+    fn nothing_sent(self, in_client: Option<TcpState>) -> Waits {
+        let waiting_for = (in_client == Some(SynSent)).then_some(Awaited::SynAck);
+        let elsewhere = self.here != NO_NAMESPACE && self.conn.netns().is_some_and(|netns| netns != self.here);
+        let (summary, turn) = match waiting_for {
+            Some(_) if elsewhere => ("the client is in SYN_SENT; its segments pass in another network namespace", None),
+            Some(_) => ("waiting for the client's SYN, which was not seen to leave", Some(Role::Client)),
+            None => ("waiting for a segment: none was seen yet", Some(Role::Client)),
+        };
+        Waits { waiting_for, turn, ..Waits::nothing_known(summary) }
+    }
+
+    fn full_queue(self) -> Option<AcceptQueue> {
+        self.conn.rare()?.queue.filter(|queue| queue.is_full())
+    }
+
+    fn close(self) -> Waits {
+        let conn = self.conn;
+        let client = conn.client_side();
+        let sides = [client, client.other()];
+        if let Some(side) = sides.into_iter().find(|&side| conn.end(side).rst().is_some()) {
+            let by = conn.shown_role(side).word();
+            return Waits::nothing_known(format!("the {by} sent a reset; the end of the connection was not seen yet"));
+        }
+        match sides.map(|side| has_closed(conn, side)) {
+            [true, true] => self.both_closed(sides),
+            [true, false] => self.half_closed(client),
+            [false, true] => self.half_closed(client.other()),
+            [false, false] => Waits::nothing_known("waiting for the end of the connection"),
+        }
+    }
+
+    /// One end has closed, the other has not.
+    fn half_closed(self, side: Side) -> Waits {
+        let conn = self.conn;
+        let (closed, open) = (conn.end(side), conn.end(side.other()));
+        let (closer, peer) = (conn.shown_role(side), conn.shown_role(side).other());
+        let mut summary = format!("the {} closed its side", closer.word());
+        if closed.fin().is_none() && state(conn, side) == Some(FinWait1) {
+            if !(closed.spoke && self.lossless) {
+                // Nothing of this end's segments is seen, so nothing can be said about its FIN.
+                summary += &format!(": {FinWait1}; the {} has not", peer.word());
+                summary += &state(conn, side.other()).map_or_else(String::new, |state| format!(": {state}"));
+                return Waits::nothing_known(summary);
+            }
+            summary += ", but its FIN has not left: data is still to be sent";
+            let waiting_for = match (open.no_room, self.unacked_of(closed)) {
+                (true, Some(_)) => Awaited::Window,
+                (false, Some(1..)) => Awaited::DataAck,
+                _ => Awaited::Fin,
+            };
+            let turn = match waiting_for {
+                Awaited::Window => Some(peer),
+                Awaited::DataAck => None,
+                _ => Some(closer),
+            };
+            return Waits { waiting_for: Some(waiting_for), turn, ..Waits::nothing_known(summary) };
+        }
+        summary += &format!("; the {} has not", peer.word());
+        let in_peer = state(conn, side.other());
+        if let Some(state) = in_peer {
+            let by_ack = if open.had_socket { "" } else { ", as its ACK shows" };
+            summary += &format!(": {state}{by_ack}");
+        }
+        match closed.fin() {
+            Some(fin) if fin.acked.is_none() => {
+                summary += &format!("; {}, and is not acknowledged", times("FIN", Some(fin.sent)));
+                Waits::answer(Awaited::Ack, peer, Some(fin.sent), summary)
+            }
+            fin => Waits {
+                summary,
+                waiting_for: Some(if in_peer == Some(CloseWait) { Awaited::Close } else { Awaited::Fin }),
+                turn: Some(peer),
+                since: fin.and_then(|fin| fin.acked),
+                sent: fin.map(|fin| fin.sent),
+            },
+        }
+    }
+
+    fn both_closed(self, sides: [Side; 2]) -> Waits {
+        let unacked = |side: Side| {
+            let fin = self.conn.end(side).fin().filter(|fin| fin.acked.is_none())?;
+            Some((self.conn.shown_role(side), fin.sent))
+        };
+        let Some((role, sent)) = sides.into_iter().find_map(unacked) else {
+            return Waits::nothing_known("both ends closed; waiting for the last of it");
+        };
+        let times = times("FIN", Some(sent));
+        let summary = format!("both ends closed; waiting for the ACK of the {}'s FIN; {times}", role.word());
+        Waits::answer(Awaited::Ack, role.other(), Some(sent), summary)
+    }
+
+    /// Payload under way, both ways together.
+    fn unacked(self) -> Option<u64> {
+        let [first, second] = &self.conn.ends;
+        Some(self.unacked_of(first)? + self.unacked_of(second)?)
+    }
+
+    /// Payload of an end that was not acknowledged, where all of it is shown.
+    fn unacked_of(self, end: &End) -> Option<u64> {
+        let shown = self.conn.shows_all && end.isn().is_some() && self.lossless;
+        let fin = end.fin().is_some_and(|fin| fin.acked.is_none());
+        shown.then(|| end.sent.saturating_sub(end.acked().max(1)).saturating_sub(u64::from(fin)))
+    }
+}
+
+/// Whether an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.
+fn has_closed(conn: &Connection, side: Side) -> bool {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let by_other = [CloseWait, Closing, TimeWait].into_iter().any(|state| other.entered(state).is_some());
+    let own_state = own.states().last().map(|(state, _)| state);
+    own.fin().is_some() || by_other || matches!(own_state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
+}
+
+fn times(what: &str, sent: Option<Sent>) -> String {
+    match sent.map_or(0, |sent| sent.count) {
+        1 => format!("the {what} was sent once"),
+        count => format!("the {what} was sent {count} times"),
+    }
+}

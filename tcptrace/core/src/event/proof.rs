@@ -1,0 +1,113 @@
+//! The state of a socket that was closed, as a list of words.
+
+/// What a socket was like when it entered CLOSE: the proof of why a reset was sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Proof {
+    /// SO_LINGER was set, with time 0.
+    pub linger: bool,
+    /// Data had come that nobody had read.
+    pub unread: bool,
+    /// It was set up, and no process had ever accepted it.
+    pub unaccepted: bool,
+}
+
+impl Proof {
+    /// Nothing of all that.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Proof {
+    /// The words for all there may be.
+    pub const WORDS: [&str; 3] = ["linger", "unread", "unaccepted"];
+
+    /// Those of [`Self::WORDS`] that say what is there.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        let Self { linger, unread, unaccepted } = *self;
+        Self::WORDS.into_iter().zip([linger, unread, unaccepted]).filter_map(|(word, there)| there.then_some(word))
+    }
+
+    #[cfg(feature = "serde")]
+    fn set(&mut self, word: &str) {
+        let Self { linger, unread, unaccepted } = self;
+        if let Some((_, proved)) =
+            Self::WORDS.into_iter().zip([linger, unread, unaccepted]).find(|&(known, _)| known == word)
+        {
+            *proved = true;
+        }
+    }
+}
+
+/// A list of words, each of which says what is proved.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Proof {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.words())
+    }
+}
+
+/// Words that are not known here are passed over: there may be more kinds of evidence one day.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Proof {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+
+        impl<'de> serde::de::Visitor<'de> for Words {
+            type Value = Proof;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of words")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut words: A) -> Result<Proof, A::Error> {
+                let mut proof = Proof::default();
+                while let Some(word) = words.next_element::<std::borrow::Cow<'de, str>>()? {
+                    proof.set(&word);
+                }
+                Ok(proof)
+            }
+        }
+
+        deserializer.deserialize_seq(Words)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Proof {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Proof".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "What a socket was like when it entered CLOSE: SO_LINGER with time 0, data that nobody had \
+                            read, never accepted by a process.",
+            "type": "array",
+            "items": { "enum": Self::WORDS },
+            "minItems": 1,
+            "uniqueItems": true,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_a_list_of_words() {
+        let all = Proof { linger: true, unread: true, unaccepted: true };
+        assert_eq!(serde_json::to_string(&all).unwrap(), r#"["linger","unread","unaccepted"]"#);
+        assert_eq!(serde_json::to_string(&Proof::default()).unwrap(), "[]");
+        assert_eq!(serde_json::from_str::<Proof>(r#"["unread","unheard_of","unaccepted","linger"]"#).unwrap(), all);
+        assert!(serde_json::from_str::<Proof>("7").is_err());
+    }
+
+    #[test]
+    fn a_proof_is_a_list_of_what_is_there() {
+        let proof = Proof { unread: true, unaccepted: true, ..Proof::default() };
+        assert_eq!(serde_json::to_string(&proof).unwrap(), r#"["unread","unaccepted"]"#);
+        assert!(!proof.is_empty() && Proof::default().is_empty());
+    }
+}
