@@ -66,7 +66,8 @@ fn stray(history: &History, seen: &Seen, first: bool) -> Option<Stray> {
 /// A socket in SYN_SENT refuses an old segment: its kernel says so on behalf of the new connection, with a reset that belongs
 /// to the old one. Either is right for the hint.
 fn refuses_old(view: &[(u64, Seen)], order: usize) -> bool {
-    let Seen::Kernel(Effect::ResetHint { cause: Cause::InvalidAck, generation, socket: Some(_), side }) = view[order].1 else {
+    let Seen::Kernel(Effect::ResetHint { cause: Cause::InvalidAck, generation, socket: Some(_), side }) = view[order].1
+    else {
         return false;
     };
     let newest = view[..order].iter().rev().find_map(|(_, seen)| match *seen {

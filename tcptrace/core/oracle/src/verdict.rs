@@ -186,7 +186,8 @@ impl Truth {
         let first = verdict.owners.iter().position(|&owner| owner == Some(number));
         match first.and_then(|first| self.strays.get(first).copied().flatten()) {
             Some(Stray::Syn) => told.outcome == Some("unanswered") && told.kind.is_none(),
-            Some(Stray::Unseen) => told.opening == Some("unseen"),
+            // What has not ended when tracing stops has no record.
+            Some(Stray::Unseen) => matches!(told.opening, None | Some("unseen")),
             None => false,
         }
     }
