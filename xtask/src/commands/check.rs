@@ -50,12 +50,13 @@ fn lint(project: &Project) -> Command {
     cargo
 }
 
-/// On the host only a stub of the kernel programs is compiled, so the lint above never sees them.
+/// On the host only a stub of the kernel programs is compiled, and the library without what only the kernel has, so the lint
+/// above never sees them.
 fn lint_kernel_programs(project: &Project) -> Command {
     let target = if cfg!(target_endian = "big") { "bpfeb-unknown-none" } else { "bpfel-unknown-none" };
     let mut cargo = project.cargo("clippy");
     cargo
-        .args(["--package", "tcptrace-ebpf", "--bins", "--release", "--locked"])
+        .args(["--package", "tcptrace-ebpf", "--lib", "--bins", "--release", "--locked"])
         .args(["--target", target, "-Z", "build-std=core", "--target-dir"])
         // Apart from the rest: these compiler flags would otherwise throw away what the other builds have cached.
         .arg(project.target_dir().join("clippy-bpf"))

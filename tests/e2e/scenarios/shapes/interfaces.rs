@@ -195,7 +195,7 @@ fn an_interface_that_goes_takes_nothing_with_it() {
     let connection = remote.open();
     let client = connection.client_address();
     left.ip(&["link", "del", &veth.left]);
-    // What it cannot say any more: its reset has nowhere to go.
+    // Its reset has nowhere to go: the socket alone tells of it.
     let stream = connection.client;
     remote.client.run(move || {
         socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("SO_LINGER");
@@ -213,12 +213,12 @@ fn an_interface_that_goes_takes_nothing_with_it() {
     let plain = Plain { here: (true, false), bytes: (0, 0), ..Plain::new(&left, client, veth.right_v4(PORT)) };
     assert_record(gone.handshake, &plain.handshake());
     let cut_off = json!({
-        "kind": "unseen", "initiator": null, "half_close_ns": null, "half_closed_bytes": null, "time_wait": null,
+        "kind": "reset", "initiator": "client", "reset": { "by": "client", "cause": "linger" }, "half_close_ns": null, "half_closed_bytes": null, "time_wait": null,
         "retransmissions": { "client": null, "server": null },
         "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "CLOSE"]) },
         "bytes": { "client_to_server": null, "server_to_client": null },
         "incomplete": true, "missing": ["fin"],
-        "summary": ["ended; how was not seen; lasted ", " (incomplete, not seen: FIN or RST)"],
+        "summary": ["reset by the client: it closed with SO_LINGER 0; lasted ", " (incomplete, not seen: FIN or RST)"],
     });
     assert_record(gone.close.expect("a close"), &but(plain.close(), cut_off));
     Plain::new(&left, local_client, local.address).check(after);

@@ -31,14 +31,16 @@ fn answered() -> Value {
     json!({ "kind": "three_way", "outcome": "reset", "waiting_for": null, "reset": reset, "missing": [] })
 }
 
-const MALFORMED: [Malformed; 5] = [
+const MALFORMED: [Malformed; 4] = [
     (5831, |from, to| tcp_packet(from, to, SYN | FIN, (7, 0), &[2, 4, 5, 180], b"abc"), unanswered),
     (5832, |from, to| with_data_offset(tcp_packet(from, to, SYN, (7, 0), &[], &[]), 15), unanswered),
-    (5833, |from, to| with_data_offset(tcp_packet(from, to, SYN, (7, 0), &[], &[]), 1), unanswered),
     // A timestamp that says 10 bytes where 4 are left.
     (5834, |from, to| tcp_packet(from, to, SYN, (7, 0), &[2, 4, 5, 180, 8, 10, 1, 1], &[]), answered),
     (0, |from, to| tcp_packet(from, to, SYN, (7, 0), &[], &[]), answered),
 ];
+
+/// A data offset of less than the fixed header: no segment, of which nothing is told.
+const NO_SEGMENT: u16 = 5833;
 
 /// SYN, FIN, RST and the others in one: told somehow, but not as a connection.
 const NONSENSE: u16 = 5835;
@@ -53,6 +55,7 @@ fn malformed_segments_beside_a_connection() {
     let connection = ends.open();
     let send = |packet: Vec<u8>| sender.send(&packet, address.ip());
     MALFORMED.iter().for_each(|(from, packet, _)| send(packet(veth.left_v4(*from), address)));
+    send(with_data_offset(tcp_packet(veth.left_v4(NO_SEGMENT), address, SYN, (7, 0), &[], &[]), 1));
     send(tcp_packet(veth.left_v4(NONSENSE), address, EVERYTHING, (7, 9), &[], &[]));
     let client = exchange(&ends, connection);
     wait_told(&tracer, &right, 1, 1);
@@ -73,6 +76,9 @@ fn malformed_segments_beside_a_connection() {
         }
     }
     assert_ne!(told(NONSENSE)["outcome"], "established");
+    let ends = ["client", "server", "local", "remote", "src", "dst"];
+    let about = |record: &&Value| ends.iter().any(|end| port(record, end) == Some(NO_SEGMENT));
+    assert_eq!(trace.records.iter().find(about), None, "it is no segment");
     let closes: Vec<_> = here("close").collect();
     let [close] = closes.as_slice() else { panic!("only one was ever open: {closes:#?}") };
     let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };

@@ -147,7 +147,10 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
     if !conn.has_segments {
         missing.push(Missing::Interface);
-    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen) || conn.ends.iter().any(unseen_reset) {
+    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen)
+        || conn.ends.iter().any(unseen_reset)
+        || is_proven_only(conn, kind)
+    {
         missing.push(Missing::Fin);
     }
     let unended = |end: &End| end.open_sockets > 0 && kind != CloseKind::Unfinished;
@@ -157,6 +160,11 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     }
     missing.sort_unstable();
     missing
+}
+
+/// A socket says that it has sent a reset, and nothing else does.
+fn is_proven_only(conn: &Connection, kind: CloseKind) -> bool {
+    kind == CloseKind::Reset && conn.ends.iter().all(|end| end.rst().is_none())
 }
 
 fn unseen_reset(end: &End) -> bool {

@@ -177,7 +177,7 @@ fn has_forgotten(conn: &Connection, side: Side) -> bool {
     };
     // An end that has just acknowledged the other's data knows the connection.
     let answers = rst.context.answers || !conn.shows_all && other.had_socket;
-    let number = rst.offset == own.acked();
+    let number = !conn.shows_all || rst.offset == own.acked();
     // Where nothing but the handshake was exchanged, it may never have had it: its accept queue may be full.
     answers && number && (own.sent > 1 || other.acked() > 1 || rst.offset > 1)
 }

@@ -28,6 +28,10 @@ pub(super) fn event(family: Family, bytes: &[u8], original: u32, place: Place) -
 fn segment(ip: &Ip, bytes: &[u8], place: Place) -> Result<Segment, Reason> {
     // Of options that are cut short, those that are there are kept.
     let header = TcpHeader::parse(bytes).ok_or(Reason::Ends)?;
+    // RFC 9293 §3.1: a data offset below that of the fixed part. No stack takes it for a segment.
+    if header.data_offset < 20 {
+        return Err(Reason::Malformed);
+    }
     let header_len = u32::try_from(header.header_len()).unwrap_or(u32::MAX);
     Ok(Segment {
         at: place.at,
