@@ -136,7 +136,10 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         Outcome::Cancelled => {
             match facts.killed {
                 true => {
-                    push(text, format_args!("cancelled: the client's socket was destroyed from outside after {lasted}"));
+                    push(
+                        text,
+                        format_args!("cancelled: the client's socket was destroyed from outside after {lasted}"),
+                    );
                 }
                 false => push(text, format_args!("cancelled by the client's application after {lasted}")),
             }
