@@ -169,11 +169,21 @@ impl View<'_> {
         if (acked..=sent).contains(&offset) {
             return Reset::Exact;
         }
+        if self.resets_behind_fin(offset) {
+            return Reset::Exact;
+        }
         let hidden = !self.full && !self.own.data_seen;
         if hidden && (sent..sent + HIDDEN).contains(&offset) {
             return Reset::Exact;
         }
         if (acked..=self.right_edge()).contains(&offset) { Reset::InWindow } else { Reset::Refused }
+    }
+
+    /// Where the other end has acknowledged the sender's FIN, and its own is not, Linux takes a reset with the FIN's number:
+    /// the sender has sent it without its FIN (tcp_reset_check of net/ipv4/tcp_input.c).
+    fn resets_behind_fin(&self, offset: i64) -> bool {
+        let closing = self.other.fin().is_none_or(|fin| fin.acked.is_none());
+        closing && self.own.fin().is_some_and(|fin| fin.acked.is_some() && offset == to_signed(fin.end) - 1)
     }
 
     fn syn(&self, segment: &Segment, ack: Ack) -> Accepted {

@@ -123,14 +123,14 @@ impl Endpoint {
             }
             return accepted;
         }
-        if self.is_old(arrived) || !self.in_window(arrived) {
+        if (self.is_old(arrived) || !self.in_window(arrived)) && !self.resets_behind_fin(arrived) {
             if !arrived.has(RST) {
                 self.challenge(arrived, out);
             }
             return accepted;
         }
         if arrived.has(RST) {
-            if arrived.seq == self.rcv_nxt {
+            if arrived.seq == self.rcv_nxt || self.resets_behind_fin(arrived) {
                 accepted.rst = true;
                 let error = if self.state == State::CloseWait { Errno::EPIPE } else { Errno::ECONNRESET };
                 self.enter(State::Close, error, None, false, out);
@@ -169,6 +169,13 @@ impl Endpoint {
         }
         self.take_text(arrived, &mut accepted, out);
         accepted
+    }
+
+    /// A reset from an end whose FIN was accepted may have the number of that FIN (tcp_reset_check of net/ipv4/tcp_input.c).
+    fn resets_behind_fin(&self, arrived: &Segment) -> bool {
+        matches!(self.state, State::CloseWait | State::LastAck | State::Closing)
+            && arrived.has(RST)
+            && arrived.seq == self.rcv_nxt.wrapping_sub(1)
     }
 
     /// PAWS (RFC 7323 §5.3).

@@ -35,6 +35,8 @@ pub(super) struct Reset {
     pub(super) cause: Option<Cause>,
     /// It ended its sender's connection, and the other end did not accept it as it came.
     pub(super) unconfirmed: bool,
+    /// The other end accepted it.
+    pub(super) accepted: bool,
     /// Both FINs had been acknowledged before.
     pub(super) late: bool,
 }
@@ -65,6 +67,10 @@ pub(super) struct Walk {
     pub(super) claimed: [Option<u32>; 2],
     /// The end whose SYN, or SYN_SENT, shows first: of two that cross, it is the client.
     pub(super) opener: Option<Side>,
+    /// Where the last segment of each end shows that is no reset.
+    last: [usize; 2],
+    /// Something forged shows.
+    pub(super) forged: bool,
     /// Something shows that is not forged.
     pub(super) genuine: bool,
     /// The last change of state, segment or FIN's acknowledgement that a close may have to wait for.
@@ -82,7 +88,7 @@ impl Walk {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
                 }
-                Seen::Segment(..) => {}
+                Seen::Segment(..) => walk.forged = true,
                 Seen::Kernel(effect) => walk.kernel(&effect),
             }
         }
@@ -109,6 +115,9 @@ impl Walk {
         let isns = history.plan.isns[self.generation];
         let ack = segment.has(ACK).then(|| segment.ack.wrapping_sub(isns[other as usize]));
         self.genuine = true;
+        if !segment.has(RST) {
+            self.last[side as usize] = order;
+        }
         if segment.has(SYN) {
             let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
             which[side as usize] = true;
@@ -193,7 +202,12 @@ impl Walk {
         let late = self.fin_acked.iter().all(Option::is_some);
         let unconfirmed = sent.ends_own && sent.met && !sent.accepted.rst;
         let cause = cause(history, sent);
-        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, late });
+        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted: sent.accepted.rst, late });
+    }
+
+    /// Where the last segment of this end shows that is no reset.
+    pub(super) fn last_of(&self, side: Side) -> usize {
+        self.last[side as usize]
     }
 
     /// The reset that shows first.

@@ -160,7 +160,8 @@ impl Correlator {
     fn generation_of_syn(&mut self, newest: u32, segment: &Segment, key: &Key, from: Side) -> u32 {
         let header = &segment.header;
         let Some(conn) = self.table.get(newest) else { return newest };
-        if syn_belongs(conn, from, header) {
+        let crosses = ack_of(header).is_none();
+        if syn_belongs(conn, from, header) && !(crosses && self.was_challenged(newest, conn, from)) {
             return newest;
         }
         // One that was sent to a generation before, and comes late.
@@ -179,6 +180,14 @@ impl Correlator {
             return newest;
         }
         self.begin(segment, key, from)
+    }
+
+    /// Whether the end `from` has gone on with the generation before since the other end's SYN began this one: it has not
+    /// accepted that SYN, and a SYN of its own does not cross it.
+    fn was_challenged(&self, newest: u32, conn: &Connection, from: Side) -> bool {
+        let crossed = conn.end(from.other()).syn().filter(|_| !conn.end(from).syn_seen());
+        let before = self.table.previous(newest).and_then(|at| self.table.get(at));
+        crossed.zip(before).is_some_and(|(syn, before)| !conn.answered && before.last > syn.last)
     }
 
     /// The generations of a four-tuple that are remembered, newest first.

@@ -34,6 +34,22 @@ fn a_syn_with_a_new_isn_begins_a_generation() {
 }
 
 #[test]
+fn a_syn_does_not_cross_one_that_was_challenged() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 1_001, Some(900_001), 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 60_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 1_001, Some(900_001), 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::RST, 900_001, None, 0);
+    exchange.pass(2_000_000_000);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 77_000_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 55_000_000, Some(77_000_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 77_000_001, Some(55_000_001), 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 2, 1, 1, 3, 3, 3]);
+}
+
+#[test]
 fn a_connection_opened_again_by_its_socket_is_a_generation_even_before_its_syn() {
     let mut exchange = Exchange::new();
     exchange.local_connection(CLIENT, SERVER);

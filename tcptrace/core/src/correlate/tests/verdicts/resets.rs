@@ -26,6 +26,17 @@ fn a_reset_whose_number_nobody_expects_ends_nothing() {
     assert_eq!((close.kind, close.reset), (CloseKind::ThreeSegment, None));
 }
 
+/// tcp_reset_check of net/ipv4/tcp_input.c
+#[test]
+fn a_reset_with_the_number_of_the_fin_ends_what_is_not_closed() {
+    let mut exchange = opened();
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 100);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    assert_eq!(closed_by(&mut exchange).by, Role::Server);
+}
+
 #[test]
 fn the_socket_that_ends_by_such_a_reset_knows_better() {
     let mut exchange = established();
