@@ -206,12 +206,14 @@ impl Pipeline {
 
     /// Number of events seen and of records lost, since the start.
     pub fn counts(&self) -> (u64, u64) {
-        (self.events, self.ledger.total() + self.correlator.state_gaps())
+        (self.events, self.ledger.total() + self.correlator.uncounted_losses())
     }
 
     /// Handles an event of a capture or a recording.
     pub fn replay(&mut self, event: &Event) {
         match event {
+            // One at its place is counted when its connection shows it again.
+            Event::Loss(loss) if loss.placed => {}
             Event::Loss(loss) => {
                 let _reported_below = self.ledger.add(loss.source, loss.count);
             }
@@ -271,6 +273,7 @@ impl Pipeline {
         }
         let at = host_clock::now();
         let describer = &mut self.describer;
-        self.output.report_losses(|count| describer.entry(Correlated::Loss(Loss { at, source, count, total })));
+        self.output
+            .report_losses(|count| describer.entry(Correlated::Loss(Loss { at, source, count, total, placed: false })));
     }
 }

@@ -22,6 +22,7 @@ mod ingest;
 mod output;
 mod receiver;
 mod reorder;
+mod state_gaps;
 mod table;
 mod verdict;
 
@@ -39,6 +40,7 @@ use self::{
     dedup::Copies,
     ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
     reorder::Waiting,
+    state_gaps::{Placed, StateGaps},
     table::{Table, listeners::Listeners},
     verdict::{assemble, close, handshake, progress, stalled},
 };
@@ -63,10 +65,7 @@ pub struct Correlator {
     listeners: Listeners,
     owners: Owners,
     queues: Queues,
-    /// State changes that must have been missed, as the next one of the same socket showed.
-    state_gaps: u64,
-    /// The connection of which the last one was.
-    gap_in: u64,
+    state_gaps: StateGaps,
     /// Every segment of every connection comes, and not only those that open and close them.
     all_segments: bool,
 }
@@ -89,8 +88,7 @@ impl Correlator {
             listeners: Listeners::default(),
             owners: Owners::default(),
             queues: Queues::default(),
-            state_gaps: 0,
-            gap_in: 0,
+            state_gaps: StateGaps::default(),
             all_segments: false,
         }
     }
@@ -150,9 +148,9 @@ impl Correlator {
         }
     }
 
-    /// State changes that must have been missed: each shows where the next change of its socket comes.
-    pub fn state_gaps(&self) -> u64 {
-        self.state_gaps
+    /// State changes that are missing and in no [`Event::Loss`]: the next change of the same socket showed it.
+    pub fn uncounted_losses(&self) -> u64 {
+        self.state_gaps.beyond_counts()
     }
 
     /// How many connections there have been.
@@ -195,13 +193,10 @@ impl Correlator {
         }
         let touched = match event {
             Event::State(change) => {
-                let known = self.state_gaps;
                 let (placed, at) = self.place_state(change);
                 self.tell_evicted(emit);
-                if self.state_gaps > known {
-                    let (count, total) = (self.state_gaps - known, self.state_gaps);
-                    let loss = Loss { at: change.at, source: LossSource::State, count, total };
-                    emit(Correlated::StateGap(loss, self.gap_in));
+                if let Some(Placed { conn, loss }) = self.state_gaps.place(change.at) {
+                    emit(Correlated::StateGap(loss, conn));
                 }
                 if let Some(at) = at {
                     self.introduce(at, emit);
@@ -234,9 +229,11 @@ impl Correlator {
                 at
             }
             Event::Loss(loss) => {
-                // It has been seen here all the same, but is in no recording.
-                self.table.gaps += u64::from(!output || self.waiting.is_none());
-                emit(Correlated::Loss(*loss));
+                if let Some(loss) = self.state_gaps.count(loss) {
+                    // It has been seen here all the same, but is in no recording.
+                    self.table.gaps += u64::from(!output || self.waiting.is_none());
+                    emit(Correlated::Loss(loss));
+                }
                 None
             }
         };

@@ -23,7 +23,7 @@ impl LossLedger {
         let known = self.slot(source);
         let count = total.saturating_sub(*known);
         *known += count;
-        (count > 0).then_some(Loss { at, source, count, total })
+        (count > 0).then_some(Loss { at, source, count, total, placed: false })
     }
 
     /// `count` more have been lost of a source that is counted here; its total.

@@ -114,7 +114,7 @@ impl Host {
                 let sources = [LossSource::State, LossSource::Segment, LossSource::Recursion];
                 let (source, count) = (sources[usize::from(bits) % 3], u64::from(bits >> 2) + 1);
                 self.lost += count;
-                Event::Loss(Loss { at, source, count, total: self.lost })
+                Event::Loss(Loss { at, source, count, total: self.lost, placed: false })
             }
             Step::Pass { .. } | Step::Late(_) => return None,
         })

@@ -44,4 +44,6 @@ pub struct Loss {
     pub count: u64,
     /// Number of events lost since tracing began.
     pub total: u64,
+    /// A socket's next state change shows where they are missing.
+    pub placed: bool,
 }

@@ -61,6 +61,40 @@ impl TcpState {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
+    /// The fewest changes from this state to `to`, as sockets of Linux make them; 1 where they never do.
+    pub(crate) fn changes_to(self, to: Self) -> u64 {
+        let mut reached = vec![self];
+        for changes in 0.. {
+            if reached.contains(&to) {
+                return changes;
+            }
+            let known = reached.len();
+            for at in 0..known {
+                let next = reached.get(at).map_or(&[][..], |state| state.successors());
+                reached.extend(next.iter().filter(|next| !reached.contains(next)).copied().collect::<Vec<_>>());
+            }
+            if reached.len() == known {
+                break;
+            }
+        }
+        1
+    }
+
+    /// The states that a socket of Linux enters from this one (RFC 9293 §3.3.2; TIME_WAIT is shown as CLOSE).
+    fn successors(self) -> &'static [Self] {
+        match self {
+            Self::Close => &[Self::SynSent, Self::Listen],
+            Self::Listen => &[Self::SynRecv, Self::Close],
+            Self::SynSent => &[Self::Established, Self::SynRecv, Self::Close],
+            Self::SynRecv => &[Self::Established, Self::FinWait1, Self::Close],
+            Self::Established => &[Self::FinWait1, Self::CloseWait, Self::Close],
+            Self::FinWait1 => &[Self::FinWait2, Self::Closing, Self::Close],
+            Self::CloseWait => &[Self::LastAck, Self::Close],
+            Self::FinWait2 | Self::Closing | Self::LastAck | Self::TimeWait => &[Self::Close],
+            Self::NewSynRecv => &[Self::SynRecv],
+        }
+    }
+
     /// The kernel's name without `TCP_`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -129,6 +163,25 @@ mod tests {
         assert_eq!(TcpState::from_kernel(0), None);
         assert_eq!(TcpState::from_kernel(13), None);
         assert_eq!(TcpState::from_kernel(u8::MAX), None);
+    }
+
+    #[test]
+    fn missing_changes_are_counted_by_the_shortest_way() {
+        use TcpState::{Close, CloseWait, Established, FinWait2, LastAck, Listen, SynRecv, SynSent};
+        let ways = [
+            (Established, Established, 0),
+            (SynSent, CloseWait, 2),
+            (SynRecv, FinWait2, 2),
+            (Established, FinWait2, 2),
+            (Established, LastAck, 2),
+            (Established, Close, 1),
+            (LastAck, FinWait2, 5),
+            (FinWait2, Listen, 2),
+        ];
+        for (from, to, changes) in ways {
+            assert_eq!(from.changes_to(to), changes, "{from} > {to}");
+        }
+        assert_eq!(Established.changes_to(TcpState::NewSynRecv), 1, "no socket is shown to enter it");
     }
 
     #[test]

@@ -151,8 +151,8 @@ impl Correlator {
             let open = &mut conn.end_mut(socket.side()).open_sockets;
             *open = open.saturating_sub(1);
             conn.lost_states = true;
-            self.gap_in = conn.number;
-            self.state_gaps += 1;
+            let last = conn.end(socket.side()).states().last().map(|(state, _)| state);
+            self.state_gaps.find(conn.number, last.map_or(1, |last| last.changes_to(Close)));
         }
     }
 
@@ -236,16 +236,15 @@ impl Correlator {
         let continues_as = progress::continues_as(conn, side, change);
         conn.end_mut(side).socket = Some(socket.number);
         let gap = conn.end_mut(side).change(change);
-        conn.lost_states |= gap;
+        conn.lost_states |= gap > 0;
         // Linux sets this error too where a socket resets by itself, because data came for it (tcp_rcv_state_process of
         // net/ipv4/tcp_input.c): then its own reset follows, and the other's is withdrawn.
         let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
         if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
             conn.accept_reset(side.other(), change.at);
         }
-        self.state_gaps += u64::from(gap);
-        if gap {
-            self.gap_in = conn.number;
+        if gap > 0 {
+            self.state_gaps.find(conn.number, gap);
         }
         Noted {
             conn: Some(conn.number),

@@ -146,7 +146,7 @@ fn tell(exchange: &mut Exchange, source: usize, untold: &mut [u64; 2], told: &mu
         told[source] += untold[source];
         let (at, count, total) = (BootTime(exchange.now()), untold[source], told[source]);
         let source_of = [LossSource::State, LossSource::Segment][source];
-        exchange.event(&Event::Loss(Loss { at, source: source_of, count, total }));
+        exchange.event(&Event::Loss(Loss { at, source: source_of, count, total, placed: false }));
         untold[source] = 0;
     }
 }

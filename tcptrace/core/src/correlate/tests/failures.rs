@@ -99,7 +99,7 @@ fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool]) -> Vec<Han
             let count = std::mem::take(&mut untold[told]);
             if count > 0 && source.is_none_or(|source| source == told) {
                 let at = BootTime(exchange.now());
-                exchange.event(&Event::Loss(Loss { at, source: loss, count, total: count }));
+                exchange.event(&Event::Loss(Loss { at, source: loss, count, total: count, placed: false }));
             } else {
                 untold[told] = count;
             }

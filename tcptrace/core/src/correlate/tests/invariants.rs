@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
     correlate::{Correlated, Totals},
-    event::{Event, StateChange},
+    event::{Event, Loss, LossSource, StateChange},
     verdict::{CloseKind, HandshakeKind, Outcome},
 };
 
@@ -76,7 +76,7 @@ impl Invariants {
 
     /// Nothing more is put in, and everything came out.
     pub(crate) fn finished(&self, totals: Totals) {
-        let lost = self.awaited.iter().find(|event| !may_be_copy(event));
+        let lost = self.awaited.iter().find(|event| !may_be_left_out(event));
         assert_eq!(lost, None, "it never came out");
         assert_eq!(self.unseen, None, "no close follows");
         assert_eq!(self.numbered, totals.numbered, "every number given is shown, none is shown besides");
@@ -103,7 +103,7 @@ impl Invariants {
             if is(placed, &event) {
                 return;
             }
-            assert!(may_be_copy(&event), "{event:?} is left out or comes too late, behind {placed:?}");
+            assert!(may_be_left_out(&event), "{event:?} is left out or comes too late, behind {placed:?}");
         }
         panic!("nobody put it in, or it was here before: {placed:?}");
     }
@@ -117,8 +117,13 @@ impl Invariants {
 }
 
 /// Whether it may be left out, as the same that was seen elsewhere.
-fn may_be_copy(event: &Event) -> bool {
-    matches!(event, Event::Segment(_) | Event::Icmp(_))
+fn may_be_left_out(event: &Event) -> bool {
+    matches!(event, Event::Segment(_) | Event::Icmp(_)) || is_of_states(event)
+}
+
+/// A count of missing state changes, which may have been reported at their place.
+fn is_of_states(event: &Event) -> bool {
+    matches!(event, Event::Loss(Loss { source: LossSource::State | LossSource::Recursion, .. }))
 }
 
 /// Whether this is the event in its place. Of a state change, the ends may have been learnt since.
@@ -131,6 +136,9 @@ fn is(placed: &Correlated, event: &Event) -> bool {
         (Correlated::Segment(placed), Event::Segment(segment)) => placed.segment == *segment,
         (Correlated::Icmp(placed), Event::Icmp(error)) => placed.error == *error,
         (Correlated::Hint(placed), Event::Hint(hint)) => placed.hint == *hint,
+        (Correlated::Loss(placed), Event::Loss(loss)) if is_of_states(event) => {
+            (placed.at, placed.source) == (loss.at, loss.source) && placed.count <= loss.count
+        }
         (Correlated::Loss(placed), Event::Loss(loss)) => placed == loss,
         _ => false,
     }

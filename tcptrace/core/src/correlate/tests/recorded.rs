@@ -185,7 +185,7 @@ fn what_a_slow_reader_missed_is_a_gap_in_what_it_got() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, TcpFlags::FIN, 100, Some(500), 0);
     let at = BootTime(exchange.now());
-    exchange.event(&Event::Loss(Loss { at, source: LossSource::Output, count: 1, total: 1 }));
+    exchange.event(&Event::Loss(Loss { at, source: LossSource::Output, count: 1, total: 1, placed: false }));
     let written = lines(&mut describer(), &exchange.finish_all(), at, false);
     assert!(!written.contains(r#""lost"]"#), "it was seen here: {written}");
     let read = again(&written);
@@ -203,6 +203,7 @@ proptest! {
         btf: bool,
     ) {
         let mut exchange = Exchange::new();
+        let mut lost = 0;
         if !btf {
             exchange.without_btf();
         }
@@ -232,8 +233,9 @@ proptest! {
                 Step::Pass(time) if *more == 1 => exchange.listeners_owner((time % 4 + 1) as u16, (time % 2 + 1) as u32, time / 64 % 8, (time % 3 != 0).then_some(7)),
                 Step::Pass(time) if *more == 2 => exchange.owner((time % 4 + 1) as u16, (time / 4 % 4 + 1) as u16, 8),
                 Step::Pass(_) if *more == 0 => {
-                    let at = BootTime(exchange.now());
-                    exchange.event(&Event::Loss(Loss { at, source: LossSource::State, count: 2, total: 9 }));
+                    lost += 2;
+                    let (at, total) = (BootTime(exchange.now()), lost);
+                    exchange.event(&Event::Loss(Loss { at, source: LossSource::State, count: 2, total, placed: false }));
                 }
                 Step::Pass(time) => {
                     // Deadlines of every length.

@@ -243,14 +243,11 @@ impl Decoder {
         Ok(Some((moment, event)))
     }
 
-    /// A gap that a connection shows by itself is found again where it is.
     fn lost(&self, fields: &fields::Lost) -> Result<Option<(Moment, Event)>, Fault> {
-        if fields.conn.is_some() {
-            return Ok(None);
-        }
         let moment = self.moment(fields.time, fields.boot_ns)?;
-        let &fields::Lost { source, count, total, .. } = fields;
-        Ok(Some((moment, Event::Loss(Loss { at: moment.at, source, count, total }))))
+        let &fields::Lost { source, count, total, conn, .. } = fields;
+        let placed = conn.is_some();
+        Ok(Some((moment, Event::Loss(Loss { at: moment.at, source, count, total, placed }))))
     }
 
     /// When something happened, by the clock that its `start` has.

@@ -7,9 +7,9 @@ use crate::{
 };
 
 impl End {
-    /// Its socket changes its state. Returns whether changes before this one are missing: the state it leaves is not the one
-    /// that it had entered last.
-    pub(in crate::correlate) fn change(&mut self, change: &StateChange) -> bool {
+    /// Its socket changes its state. Returns how many changes before this one are missing at least: the state it leaves may
+    /// not be the one that it had entered last.
+    pub(in crate::correlate) fn change(&mut self, change: &StateChange) -> u64 {
         self.had_socket = true;
         self.here = true;
         let twin = match (change.old, change.new) {
@@ -25,14 +25,14 @@ impl End {
             self.open_sockets = self.open_sockets.saturating_sub(1);
         }
         if twin {
-            return false;
+            return 0;
         }
         if change.new != TcpState::Close {
             self.open_sockets = self.open_sockets.max(1);
         }
         let last = self.states().last().map(|(state, _)| state);
         let born = matches!(change.old, TcpState::Close | TcpState::Listen);
-        let gap = !born && last.is_some_and(|last| last != change.old);
+        let gap = last.filter(|_| !born).map_or(0, |last| last.changes_to(change.old));
         if !born && last != Some(change.old) {
             // It had been in the old state for as long as nobody knows.
             self.enter(change.old, BootTime(0));
