@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde_json::Value;
-use tcptrace_tests::is_type;
+use tcptrace_tests::{is_type, port};
 
-use crate::scene::Scene;
+use crate::scene::{MARK, Scene};
 
 /// The fields of a verdict that a capture can know as well as the host itself.
 const COMPARED: [(&str, &[&str]); 2] =
@@ -75,11 +75,9 @@ type Verdict = Vec<(&'static str, String)>;
 /// The verdicts on all connections that have a segment, in the order of their numbers. One that the kernel knows from its
 /// socket alone is in no capture.
 fn verdicts(records: &[Value]) -> Vec<Verdict> {
-    let mut numbers: Vec<u64> = records
-        .iter()
-        .filter(|record| is_type(record, "segment"))
-        .filter_map(|record| record["conn"].as_u64())
-        .collect();
+    let is_mark = |record: &&Value| ["src", "dst"].iter().any(|&end| port(record, end) == Some(MARK));
+    let segments = records.iter().filter(|record| is_type(record, "segment") && !is_mark(record));
+    let mut numbers: Vec<u64> = segments.filter_map(|record| record["conn"].as_u64()).collect();
     numbers.sort_unstable();
     numbers.dedup();
     numbers.into_iter().map(|conn| verdict(records, conn)).filter(|verdict| !verdict.is_empty()).collect()
@@ -99,12 +97,19 @@ fn verdict(records: &[Value], conn: u64) -> Verdict {
 }
 
 fn agree(live: &Verdict, captured: &Verdict) -> bool {
-    let unknown = |word: &str| word == "-" || UNKNOWN.contains(&word);
     live.len() == captured.len()
         && live
             .iter()
             .zip(captured)
-            .all(|((_, live), (_, captured))| live == captured || unknown(live) || unknown(captured))
+            .all(|((_, live), (_, captured))| live == captured || is_no_contradiction(live, captured))
+}
+
+/// Returns whether the host can say `live` of what looks like `captured` on the wire: who gives up or is told that time is
+/// over shows nothing of it, and may reset or be reset later.
+fn is_no_contradiction(live: &str, captured: &str) -> bool {
+    let unknown = |word: &str| word == "-" || UNKNOWN.contains(&word);
+    let given_up = ["cancelled", "timed_out"].contains(&live) && ["reset", "refused", "unanswered"].contains(&captured);
+    given_up || unknown(live) || unknown(captured)
 }
 
 fn tell(verdicts: &[Verdict]) -> String {
@@ -143,6 +148,12 @@ mod tests {
     #[test]
     fn what_a_capture_cannot_know_contradicts_nothing() {
         assert_eq!(judge(&scene("timed_out", "unfinished")).index(), 0);
+    }
+
+    #[test]
+    fn a_socket_that_gave_up_may_look_reset() {
+        assert_eq!(judge(&scene("timed_out", "reset")).index(), 0);
+        assert_eq!(judge(&scene("reset", "timed_out")).index(), 2);
     }
 
     #[test]

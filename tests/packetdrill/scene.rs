@@ -1,6 +1,7 @@
 //! One script, acted out: the tracer and tcpdump beside packetdrill, in a network namespace of their own.
 
 use std::{
+    net::{Ipv4Addr, TcpStream},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -13,6 +14,9 @@ use crate::checkout::Checkout;
 
 /// The longest script that is waited for; most take a few seconds.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The port of a connection attempt that marks the end of the capture; no script uses it.
+pub(crate) const MARK: u16 = 9;
 
 /// Everything that was said of one script.
 pub(crate) struct Scene {
@@ -40,7 +44,12 @@ pub(crate) fn act(checkout: &Checkout, script: &Path, capture: &Path) -> Scene {
     let passed = packetdrill.wait(LIMIT).success();
     let log: Vec<String> = log.into_iter().flat_map(Lines::finish).collect();
     let trace = tracer.stop();
-    capturing.finish(trace.of_type("segment").len());
+    // tcpdump has read everything before what it has read of this; its own count is not known, since a script may have the
+    // device drop what the tracer has seen.
+    let refused = netns.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, MARK)).is_err());
+    assert!(refused, "somebody listens on port {MARK} of a namespace that has just been made");
+    let mark = format!("127.0.0.1.{MARK} > ");
+    capturing.finish_when("the last mark", |segments| segments.iter().any(|segment| segment.contains(&mark)));
 
     let captured = output(Command::new(binary()).arg("--json").arg("-r").arg(capture));
     let captured = captured.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
