@@ -6,9 +6,11 @@
 //! pure     sniff       which format it is, or what it looks like instead
 //!          pcap        records → frames
 //!          pcapng      blocks → interfaces, frames
-//!          link        what the link layer says: where the IP header is, which way the frame passed
+//!          walk        a walk through a frame's headers: link, ethernet, wireless, tunnel pass one each
+//!          layer       what the walk has met: VLAN tags, labels, sessions, tunnels
 //!          ip          addresses, protocol, length
 //!          transport   TCP segments and ICMP errors → Event
+//!          unread      kinds of frames that give no event
 //!          decoder     all of these in order, and what is counted
 //! ```
 //!
@@ -19,8 +21,10 @@ mod bytes;
 mod counters;
 mod decoder;
 mod error;
+mod ethernet;
 mod interfaces;
 mod ip;
+mod layer;
 mod link;
 mod link_type;
 mod pcap;
@@ -30,6 +34,10 @@ mod sniff;
 mod tests;
 mod time;
 mod transport;
+mod tunnel;
+mod unread;
+mod walk;
+mod wireless;
 
 use std::io::Read;
 
@@ -38,8 +46,10 @@ pub use self::{
     decoder::Framed,
     error::CaptureError,
     interfaces::Interface,
+    layer::Layer,
     link_type::LinkType,
     sniff::LooksLike,
+    unread::Unread,
 };
 use self::{
     decoder::{Decoder, Step},
@@ -105,6 +115,12 @@ impl<R> Frames<R> {
     /// Whether the next frame has to be waited for, as far as is known.
     pub fn is_dry(&self) -> bool {
         self.input.window().is_empty()
+    }
+
+    /// Kinds of frames that were not read, with how many there were, the most frequent first. Records that are damaged are
+    /// not among them.
+    pub fn unread(&self) -> Vec<(Unread, u64)> {
+        self.decoder.unread()
     }
 
     /// What has been read so far, and how much of it was of no use.

@@ -62,6 +62,7 @@ impl Pcap {
                     direction: None,
                     bytes: record.data,
                     original: record.origlen,
+                    process: None,
                 };
                 Ok(Part::Frame { used, frame: Ok(frame) })
             }
