@@ -5,6 +5,7 @@
 //! ─────────────────────────────────────────────────────────────────────
 //! pure     sniff       which format it is, or what it looks like instead
 //!          pcap        records → frames
+//!          snoop       records → frames
 //!          pcapng      blocks → interfaces, frames
 //!          walk        a walk through a frame's headers: link, ethernet, wireless, tunnel pass one each
 //!          layer       what the walk has met: VLAN tags, labels, sessions, tunnels
@@ -30,6 +31,7 @@ mod link_type;
 mod pcap;
 mod pcapng;
 mod sniff;
+mod snoop;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -56,6 +58,7 @@ use self::{
     pcap::Pcap,
     pcapng::PcapNg,
     sniff::Format,
+    snoop::Snoop,
 };
 pub use super::input::Input;
 
@@ -91,6 +94,14 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
             let (pcap, link_type) = Pcap::open(input.window()).map_err(|fault| fault.after(0, 0))?;
             input.advance(Pcap::HEADER);
             Decoder::pcap(pcap, link_type).map_err(|fault| fault.after(0, 0))?
+        }
+        Format::Snoop => {
+            if !input.fill(Snoop::HEADER).map_err(CaptureError::Io)? {
+                return Err(CaptureError::Truncated { frames: 0, bytes: 0 });
+            }
+            let (snoop, link_type) = Snoop::open(input.window()).map_err(|fault| fault.after(0, 0))?;
+            input.advance(Snoop::HEADER);
+            Decoder::snoop(snoop, link_type).map_err(|fault| fault.after(0, 0))?
         }
     };
     Ok(Capture::Frames(Box::new(Frames { input, decoder, finished: false })))

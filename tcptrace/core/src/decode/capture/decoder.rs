@@ -7,6 +7,7 @@ use super::{
     ip::Reason,
     pcap::Pcap,
     pcapng::PcapNg,
+    snoop::Snoop,
     transport::{self, Place},
     unread::{Tally, Unread},
     walk::Walk,
@@ -71,6 +72,7 @@ pub(super) enum Step {
 enum Format {
     Pcap(Pcap),
     PcapNg(PcapNg),
+    Snoop(Snoop),
 }
 
 /// Everything that is known of a capture.
@@ -99,10 +101,19 @@ struct Record {
 impl Decoder {
     /// For a pcap file whose header was read.
     pub(super) fn pcap(pcap: Pcap, link_type: LinkType) -> Result<Self, Fault> {
+        Self::of_one_interface(Format::Pcap(pcap), link_type)
+    }
+
+    /// For a snoop file whose header was read.
+    pub(super) fn snoop(snoop: Snoop, link_type: LinkType) -> Result<Self, Fault> {
+        Self::of_one_interface(Format::Snoop(snoop), link_type)
+    }
+
+    fn of_one_interface(format: Format, link_type: LinkType) -> Result<Self, Fault> {
         if !link_type.is_supported() {
             return Err(Fault::LinkType(link_type));
         }
-        let mut decoder = Self::new(Format::Pcap(pcap));
+        let mut decoder = Self::new(format);
         decoder.interfaces.add(None, link_type)?;
         Ok(decoder)
     }
@@ -138,6 +149,7 @@ impl Decoder {
         let lost = match &self.format {
             Format::Pcap(_) => 0,
             Format::PcapNg(pcapng) => pcapng.lost(),
+            Format::Snoop(snoop) => snoop.lost(),
         };
         Counters { lost, ..self.counters }
     }
@@ -147,6 +159,7 @@ impl Decoder {
         let part = match &mut self.format {
             Format::Pcap(pcap) => pcap.part(window)?,
             Format::PcapNg(pcapng) => pcapng.part(window, &mut self.interfaces)?,
+            Format::Snoop(snoop) => snoop.part(window)?,
         };
         let (used, frame) = match part {
             Part::Frame { used, frame } => (used, frame),

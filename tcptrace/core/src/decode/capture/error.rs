@@ -49,6 +49,9 @@ pub enum CaptureError {
         /// What the record claims.
         length: u64,
     },
+    /// A snoop file of a device whose frames cannot be read.
+    #[error("the capture has the snoop link type {0}, which is not supported: docs/captures.md lists those that are")]
+    SnoopLink(u32),
     /// Records that contradict themselves were passed over; all others have been read.
     #[error("the capture is damaged: record {number} {what} (records passed over: {count}; all others were read)")]
     Passed {
@@ -76,6 +79,7 @@ pub enum CaptureError {
 pub(super) enum Fault {
     Version { format: &'static str, major: u16, minor: u16 },
     LinkType(LinkType),
+    SnoopLink(u32),
     TooLong(u64),
     Passed { number: u64, what: &'static str, count: u64 },
     Damaged(&'static str),
@@ -87,6 +91,7 @@ impl Fault {
         match self {
             Self::Version { format, major, minor } => CaptureError::Version { format, major, minor },
             Self::LinkType(link_type) => CaptureError::LinkType(link_type),
+            Self::SnoopLink(number) => CaptureError::SnoopLink(number),
             Self::TooLong(length) => CaptureError::TooLong { frames, bytes, length },
             Self::Passed { number, what, count } => CaptureError::Passed { number, what, count },
             Self::Damaged(what) => CaptureError::Damaged { frames, bytes, what },
