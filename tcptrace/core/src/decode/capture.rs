@@ -48,7 +48,7 @@ pub use self::{
     decoder::Framed,
     error::CaptureError,
     interfaces::Interface,
-    layer::Layer,
+    layer::{Layer, Layers},
     link_type::LinkType,
     sniff::LooksLike,
     unread::Unread,

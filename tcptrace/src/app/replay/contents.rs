@@ -88,7 +88,8 @@ impl<R: Read> Read for Contents<R> {
             Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
             Err(error) => {
                 let (name, given) = (self.decoder.name(), self.given);
-                let sentence = format!("the {name} data is damaged or cut off {given} bytes into its contents: {error}");
+                let sentence =
+                    format!("the {name} data is damaged or cut off {given} bytes into its contents: {error}");
                 Err(io::Error::new(error.kind(), sentence))
             }
         }

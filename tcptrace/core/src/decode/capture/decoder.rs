@@ -5,6 +5,7 @@ use super::{
     error::Fault,
     interfaces::Interfaces,
     ip::Reason,
+    layer::Layers,
     pcap::Pcap,
     pcapng::PcapNg,
     snoop::Snoop,
@@ -29,6 +30,8 @@ pub struct Framed {
     pub interface: u32,
     /// The process that sent or received it, if the capture names it.
     pub process: Option<Process>,
+    /// What the IP packet is encapsulated in.
+    pub layers: Layers,
 }
 
 /// A frame as the formats hand it over.
@@ -232,7 +235,7 @@ impl Decoder {
         };
         let place = |_: &Walk| Place { at, ifindex: interface + 1, direction };
         let event = transport::event(&mut walk, frame.bytes, frame.original, next, place)?;
-        Ok(Framed { event, direction, interface, process: frame.process.or(walk.process) })
+        Ok(Framed { event, direction, interface, process: frame.process.or(walk.process), layers: walk.layers })
     }
 
     fn skipped(&mut self, reason: Reason, frame: Option<&Frame<'_>>) {

@@ -84,7 +84,7 @@ impl Display for Layer {
 
 /// The layers of one frame, outermost first.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub(super) struct Layers {
+pub struct Layers {
     layers: [Option<Layer>; DEPTH],
     len: u8,
 }
@@ -99,11 +99,13 @@ impl Layers {
         true
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether the packet lies in the link layer itself.
+    pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Layer> {
+    /// The layers, outermost first.
+    pub fn iter(&self) -> impl Iterator<Item = Layer> {
         self.layers.iter().copied().flatten()
     }
 }

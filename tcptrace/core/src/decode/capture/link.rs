@@ -239,7 +239,8 @@ impl Walk {
         let fits = |order: &Order| order.u16(self.rest(frame), 0).is_some_and(|length| (4..0x100).contains(&length));
         let order = [Order::Little, Order::Big].into_iter().find(fits).ok_or(Reason::Malformed)?;
         for _ in 0..ATTRIBUTES {
-            let (length, kind) = order.u16(self.rest(frame), 0).zip(order.u16(self.rest(frame), 2)).ok_or(Reason::Ends)?;
+            let (length, kind) =
+                order.u16(self.rest(frame), 0).zip(order.u16(self.rest(frame), 2)).ok_or(Reason::Ends)?;
             if kind & 0x7fff == PAYLOAD {
                 self.skip(frame, 4)?;
                 return Ok(Next::AnyIp);

@@ -45,11 +45,16 @@ impl Display for LooksLike {
             }
             Self::Archive(kind) => write!(f, "it is a {kind} archive; give a file from it"),
             Self::Elf => f.write_str("it is an ELF program or object"),
-            Self::Foreign(kind) => write!(f, "it is in the format of {kind}; convert it, as in `editcap FILE converted.pcapng`"),
+            Self::Foreign(kind) => {
+                write!(f, "it is in the format of {kind}; convert it, as in `editcap FILE converted.pcapng`")
+            }
             Self::Text => f.write_str("it is text; give what `tcpdump -w` or `tcptrace -w` wrote"),
             Self::Unknown([a, b, c, d]) => {
-                write!(f, "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no format does that is read here; \
-                           if it is a capture, `editcap FILE converted.pcapng` may convert it")
+                write!(
+                    f,
+                    "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no format does that is read here; \
+                           if it is a capture, `editcap FILE converted.pcapng` may convert it"
+                )
             }
         }
     }

@@ -29,7 +29,8 @@ impl Walk {
         let header = self.rest(frame);
         let length = Order::Little.u16(header, 2).ok_or(Reason::Ends)?;
         let first = Order::Little.u32(header, 4).ok_or(Reason::Ends)?;
-        let words = (0..WORDS).take_while(|at| Order::Little.u32(header, 4 + at * 4).is_some_and(|word| word & MORE != 0));
+        let words =
+            (0..WORDS).take_while(|at| Order::Little.u32(header, 4 + at * 4).is_some_and(|word| word & MORE != 0));
         let fields = 8 + words.count() * 4;
         // The time, of 8 bytes, is before the flags.
         let flags = if first & 1 == 0 { fields } else { fields.next_multiple_of(8) + 8 };

@@ -15,7 +15,7 @@ pub(super) fn cooked2(protocol: u16, device: u32, packet_type: u8, payload: &[u8
     join(&[&protocol.to_be_bytes(), &[0, 0], &device.to_be_bytes(), &rest, payload])
 }
 
-fn reads(link_type: u32, frame: &[u8]) -> Reading {
+pub(super) fn reads(link_type: u32, frame: &[u8]) -> Reading {
     let reading = read(one(link_type, frame).as_slice());
     let segment = reading.segment();
     assert_eq!(segment.at.0, 1_700_000_000_250_000_000);
