@@ -10,7 +10,7 @@ use crate::{
         },
         verdict::{handshake, progress},
     },
-    event::{Process, Role, SocketKey, StateChange},
+    event::{BootTime, Process, Role, SocketKey, StateChange},
     tcp::TcpState::{self, Close, Established, Listen, SynRecv, SynSent},
 };
 
@@ -136,15 +136,16 @@ impl Correlator {
             Some(known) if !born => (*known, None),
             Some(known) => {
                 let gone = *known;
-                self.abandon(&gone);
+                self.abandon(&gone, change.at);
                 (self.table.sockets.add(change.socket), Some(gone.number.get()))
             }
             None => (self.table.sockets.add(change.socket), None),
         }
     }
 
-    /// The socket's address has become another's: its own end was not seen.
-    fn abandon(&mut self, socket: &Socket) {
+    /// The socket's address has become another's: its own end was not seen. Its connection may be over with that, and is to be
+    /// looked at.
+    fn abandon(&mut self, socket: &Socket, now: BootTime) {
         if let Some(at) = socket.conn().and_then(|place| self.table.resolve(place))
             && let Some(conn) = self.table.get_mut(at)
         {
@@ -153,6 +154,7 @@ impl Correlator {
             conn.lost_states = true;
             let last = conn.end(socket.side()).states().last().map(|(state, _)| state);
             self.state_gaps.find(conn.number, last.map_or(1, |last| last.changes_to(Close)));
+            self.table.schedule(at, Some(now));
         }
     }
 
