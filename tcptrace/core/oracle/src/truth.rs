@@ -19,17 +19,23 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
     let view = vantage.view(history);
     let mut shown: Vec<usize> = Vec::new();
     let (mut owners, mut strays) = (Vec::new(), Vec::new());
+    let mut forged = false;
     for (order, (_, seen)) in view.iter().enumerate() {
         let generation = generation_of(history, seen);
         let genuine = is_genuine(history, seen);
-        if genuine && !shown.contains(&generation) {
+        let refuses = refuses_forged(history, seen);
+        if genuine && !refuses && !shown.contains(&generation) {
             shown.push(generation);
         }
         let owner = shown.iter().position(|&known| known == generation);
-        let stray = stray(history, seen, shown.is_empty());
-        // A forgery behind a forged SYN may be the one's as well as the other's.
-        let astray: bool = !genuine && strays.contains(&Some(Stray::Syn));
-        let left_open = stray.is_some() || astray || refuses_old(&view, order);
+        let stray = stray(history, seen, shown.is_empty(), vantage);
+        // A forgery behind a forged SYN may be the one's as well as the other's, and so may what refuses it.
+        let strayed = strays.iter().any(Option::is_some);
+        let astray = (!genuine || refuses) && strayed || strays.contains(&Some(Stray::OneWay));
+        // Of one direction nobody knows the window, nor how far a forgery has moved the numbers of the connection before.
+        forged |= !genuine;
+        let duplicate = forged && matches!(vantage, Vantage::OneWay(_)) && shown.last() != Some(&generation);
+        let left_open = stray.is_some() || astray || duplicate || refuses_old(&view, order);
         owners.push(owner.filter(|_| !left_open));
         strays.push(stray);
     }
@@ -47,15 +53,23 @@ fn is_genuine(history: &History, seen: &Seen) -> bool {
     !matches!(*seen, Seen::Segment(index, _) if history.sent[index].sender.is_none())
 }
 
+/// Whether it is a reset that refuses a forged segment: it has that one's numbers, and no other's.
+fn refuses_forged(history: &History, seen: &Seen) -> bool {
+    matches!(*seen, Seen::Segment(index, _)
+        if history.sent[index].answers_forged && history.sent[index].segment.has(RST))
+}
+
 /// Whether a number of its own is allowed for what is seen; `first`: nothing that an end has really done shows before it.
-fn stray(history: &History, seen: &Seen, first: bool) -> Option<Stray> {
+fn stray(history: &History, seen: &Seen, first: bool, vantage: Vantage) -> Option<Stray> {
     let Seen::Segment(index, _) = *seen else { return None };
     let segment = &history.sent[index].segment;
     // Nobody can know it for a forgery before it is answered: a SYN with another ISN begins a generation.
-    // So does a SYN,ACK where no connection is known.
-    let known = if first { 0 } else { ACK };
+    // So does a SYN,ACK where no connection is known, or nothing of the end that it is sent to.
+    let one_way = matches!(vantage, Vantage::OneWay(_));
+    let known = if first || one_way { 0 } else { ACK };
     let asks = history.sent[index].sender.is_none() && segment.flags & (SYN | RST | known) == SYN;
     match (asks, first) {
+        (true, _) if one_way && segment.has(ACK) => Some(Stray::OneWay),
         (true, _) => Some(Stray::Syn),
         // A segment of no known connection.
         (_, true) => Some(Stray::Unseen),

@@ -113,7 +113,9 @@ fn of_segments(walk: &Walk) -> (Expect<Word>, Option<Side>) {
 
 /// The server's own acknowledgement of more than a SYN proves that the handshake is complete.
 fn of_one_way(walk: &Walk, side: Side) -> (Expect<Word>, Option<Side>) {
+    // Where it has sent a SYN itself, whoever sees nothing of the other end takes it for the client.
     let proven = side == Side::Server
+        && !walk.syn[Side::Server as usize]
         && walk.synack[Side::Server as usize]
         && walk.sent[Side::Client as usize].is_some_and(|sent| sent > 1);
     (if proven { Is(Some("established")) } else { Any }, None)

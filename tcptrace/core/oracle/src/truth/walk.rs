@@ -4,7 +4,7 @@
 use crate::{
     effect::{Cause, Effect, Errno},
     endpoint::State,
-    segment::{ACK, FIN, RST, SYN, Side, before},
+    segment::{ACK, FIN, RST, SYN, Side, before, within},
     truth::generation_of,
     vantage::Seen,
     world::{History, Sent},
@@ -69,6 +69,12 @@ pub(super) struct Walk {
     pub(super) opener: Option<Side>,
     /// Where the last segment of each end shows that is no reset.
     last: [usize; 2],
+    /// A reset of this end shows, whether it counts or not.
+    pub(super) reset_seen: [bool; 2],
+    /// A reset shows that nobody has accepted, and whose number may be the one expected as far as is seen.
+    pub(super) plausible_reset: bool,
+    /// How far the other end is shown to acknowledge each.
+    acked: [Option<u32>; 2],
     /// Something forged shows.
     pub(super) forged: bool,
     /// Something shows that is not forged.
@@ -130,6 +136,13 @@ impl Walk {
         }
         if segment.has(RST) {
             self.reset(history, sent, order);
+            self.reset_seen[side as usize] = true;
+            let (acked, claimed) = (self.acked[side as usize].unwrap_or(0), self.claimed[side as usize]);
+            let seq = segment.seq.wrapping_sub(isns[side as usize]);
+            let open = !self.is_over() && !sent.ends_own && !sent.accepted.rst;
+            self.plausible_reset |= open && claimed.is_some_and(|claimed| within(acked, seq, claimed));
+        } else if let Some(ack) = ack {
+            raise(&mut self.acked[other as usize], ack);
         }
         let counts = !segment.has(RST) || sent.ends_own || sent.accepted.rst;
         if let Some(ack) = ack.filter(|_| counts && !(segment.has(RST) && !sent.ends_own)) {
@@ -146,7 +159,7 @@ impl Walk {
         }
         if !segment.has(RST) {
             let end = segment.end().wrapping_sub(isns[side as usize]);
-            let refused = sent.arrivals > 0 && !sent.accepted.ack && segment.space() > 0 && !segment.has(SYN);
+            let refused = sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
             if !refused {
                 raise(&mut self.sent[side as usize], end);
             }
@@ -208,6 +221,11 @@ impl Walk {
     /// Where the last segment of this end shows that is no reset.
     pub(super) fn last_of(&self, side: Side) -> usize {
         self.last[side as usize]
+    }
+
+    /// A reset that counts shows, or the acknowledgements of both FINs.
+    fn is_over(&self) -> bool {
+        self.first_reset().is_some() || self.fin_acked.iter().all(Option::is_some)
     }
 
     /// The reset that shows first.

@@ -187,7 +187,15 @@ impl Correlator {
             return (at, Side::First);
         }
         let (key, side) = Key::new(netns, change.local, change.remote);
-        let known = self.table.find(&key).filter(|&at| self.has_room(at, side, change));
+        let newest = self.table.find(&key);
+        // A listener's child belongs to the handshake that has just been completed, behind which there may be a SYN that nobody
+        // has accepted.
+        let completed = |&at: &u32| {
+            let end = self.table.get(at).map(|conn| conn.end(side));
+            end.is_some_and(|end| end.sent_synack && end.acked() > 0) && self.has_room(at, side, change)
+        };
+        let child = newest.filter(|_| change.old == Listen).and_then(|at| self.generations(at).find(completed));
+        let known = child.or(newest.filter(|&at| self.has_room(at, side, change)));
         (known.unwrap_or_else(|| self.table.begin(Some(key), change.at)), side)
     }
 
@@ -201,8 +209,8 @@ impl Correlator {
             return false;
         }
         // Whoever opens actively belongs to a handshake that has only begun: the other end's, or one whose SYN was shown
-        // first.
-        change.new != SynSent || !conn.answered
+        // first. A SYN that was challenged has begun none.
+        change.new != SynSent || !conn.answered && !self.has_gone_on_before(at, conn)
     }
 
     /// Takes down what the change shows.

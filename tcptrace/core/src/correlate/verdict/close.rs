@@ -237,7 +237,8 @@ fn closed_by_states(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
     [(first, second), (second, first)].into_iter().any(|(end, other)| {
         let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
-        knows_both_fins(end) || (half && other.fin().is_some())
+        // A socket here that still waits for the acknowledgement of its FIN shows that this has not come.
+        knows_both_fins(end) || (half && other.fin().is_some() && other.open_sockets == 0)
     })
 }
 

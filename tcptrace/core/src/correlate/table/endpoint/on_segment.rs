@@ -90,13 +90,39 @@ impl End {
     }
 
     /// The other end goes on and acknowledges another number than that of a reset of this one, of which it was not certain that
-    /// it was the one expected: it had not accepted that.
+    /// it was the one expected: it had not accepted that. What it acknowledges less of may have been on its way before.
     pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber) {
         let offset = self.offset(ack);
+        let Some(detail) = &mut self.detail else { return };
+        // Behind its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
+        let fin = detail.fin.map(|fin| fin.end);
+        let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
+        // A socket that resets is gone, whatever was on its way to it.
+        let gone = |rst: &Rst| detail.closed.is_some() || rst.has_ack && offset < rst.offset;
+        if detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && !right(&rst) && !gone(&rst)) {
+            detail.odd_rst = detail.rst.take();
+        }
+    }
+
+    /// It sends new data up to this number after a reset of which it was not certain that its number was the one expected: it
+    /// has not sent that.
+    pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: SeqNumber) {
+        let new = self.offset(end) > self.sent;
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && offset != rst.offset)
+            && new
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain)
+            && detail.closed.is_none()
         {
             detail.odd_rst = detail.rst.take();
+        }
+    }
+
+    /// The other end acknowledges this number while the connection is opened: if it is that of the last SYN,ACK, and not of
+    /// the first, it has got the last.
+    pub(in crate::correlate) fn choose_isn(&mut self, ack: SeqNumber) {
+        if let Some(isn) = self.detail.as_ref().and_then(|detail| detail.other_isn).filter(|isn| isn.add(1) == ack) {
+            self.set_isn(isn);
+            self.reach(1, 0);
         }
     }
 
@@ -106,6 +132,8 @@ impl End {
             self.isn_known = true;
             self.reach(0, 0);
             self.detail_mut().options = Some(header.options);
+        } else if self.isn != header.seq {
+            self.detail_mut().other_isn = Some(header.seq);
         }
         self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MOST_SHIFT);
         let answers = header.has(TcpFlags::ACK);
