@@ -35,7 +35,9 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
         // Of one direction nobody knows the window, nor how far a forgery has moved the numbers of the connection before.
         forged |= !genuine;
         let duplicate = forged && matches!(vantage, Vantage::OneWay(_)) && shown.last() != Some(&generation);
-        let left_open = stray.is_some() || astray || duplicate || refuses_old(&view, order);
+        // What is forged may be meant for any of the connections that have been seen.
+        let meant_for_any = !genuine && shown.len() > 1;
+        let left_open = meant_for_any || stray.is_some() || astray || duplicate || refuses_old(&view, order);
         owners.push(owner.filter(|_| !left_open));
         strays.push(stray);
     }

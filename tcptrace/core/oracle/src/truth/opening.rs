@@ -30,7 +30,7 @@ pub(super) fn expect(walk: &Walk, vantage: Vantage) -> Opening {
     let crossed = walk.syn == [true; 2];
     let kind = match vantage {
         Vantage::OneWay(_) => Any,
-        _ if !walk.genuine => Any,
+        _ if !walk.genuine || walk.late_syn => Any,
         _ if crossed => Is(Some("simultaneous")),
         // Of a crossed open, a SYN may not show.
         _ if walk.synack[Side::Client as usize] => Any,

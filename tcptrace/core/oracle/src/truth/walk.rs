@@ -39,6 +39,8 @@ pub(super) struct Reset {
     pub(super) accepted: bool,
     /// Both FINs had been acknowledged before.
     pub(super) late: bool,
+    /// Its number is none of those that are shown to be sent and not acknowledged.
+    pub(super) odd: bool,
 }
 
 /// The end of a socket whose states show.
@@ -53,6 +55,8 @@ pub(super) struct Closed {
 pub(super) struct Walk {
     pub(super) generation: usize,
     pub(super) syn: [bool; 2],
+    /// A SYN shows behind the end of the handshake.
+    pub(super) late_syn: bool,
     pub(super) synack: [bool; 2],
     /// Where the other end first acknowledges this one's SYN, with a segment that is no reset.
     pub(super) syn_acked: [Option<usize>; 2],
@@ -127,6 +131,7 @@ impl Walk {
         if segment.has(SYN) {
             let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
             which[side as usize] = true;
+            self.late_syn |= !segment.has(ACK) && self.syn_acked.iter().all(Option::is_some);
             if !segment.has(ACK) {
                 self.opener.get_or_insert(side);
             }
@@ -135,12 +140,12 @@ impl Walk {
             self.fin[side as usize] = Some(self.first_fin(history, index, order));
         }
         if segment.has(RST) {
-            self.reset(history, sent, order);
-            self.reset_seen[side as usize] = true;
             let (acked, claimed) = (self.acked[side as usize].unwrap_or(0), self.claimed[side as usize]);
             let seq = segment.seq.wrapping_sub(isns[side as usize]);
-            let open = !self.is_over() && !sent.ends_own && !sent.accepted.rst;
-            self.plausible_reset |= open && claimed.is_some_and(|claimed| within(acked, seq, claimed));
+            let odd = !claimed.is_some_and(|claimed| within(acked, seq, claimed));
+            self.plausible_reset |= !self.is_over() && !sent.ends_own && !sent.accepted.rst && !odd;
+            self.reset(history, sent, order, odd);
+            self.reset_seen[side as usize] = true;
         } else if let Some(ack) = ack {
             raise(&mut self.acked[other as usize], ack);
         }
@@ -150,7 +155,10 @@ impl Walk {
             if ack >= 1 && !segment.has(RST) {
                 self.syn_acked[other as usize].get_or_insert(order);
             }
-            raise(&mut self.sent[other as usize], ack);
+            let doubtful = segment.has(RST) && self.resets[side as usize].is_some_and(|reset| reset.odd);
+            if !doubtful {
+                raise(&mut self.sent[other as usize], ack);
+            }
             raise(&mut self.claimed[other as usize], ack);
             if self.fin_end(history, other).is_some_and(|end| ack == end) {
                 self.fin_acked[other as usize].get_or_insert(order);
@@ -159,7 +167,9 @@ impl Walk {
         }
         if !segment.has(RST) {
             let end = segment.end().wrapping_sub(isns[side as usize]);
-            let refused = sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
+            // Whoever has reset takes nothing any more.
+            let gone = self.resets[other as usize].is_some();
+            let refused = gone || sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
             if !refused {
                 raise(&mut self.sent[side as usize], end);
             }
@@ -206,7 +216,7 @@ impl Walk {
         }
     }
 
-    fn reset(&mut self, history: &History, sent: &Sent, order: usize) {
+    fn reset(&mut self, history: &History, sent: &Sent, order: usize, odd: bool) {
         let by = sent.segment.from;
         let counts = sent.ends_own || sent.accepted.rst;
         if !counts || self.resets[by as usize].is_some() {
@@ -215,7 +225,8 @@ impl Walk {
         let late = self.fin_acked.iter().all(Option::is_some);
         let unconfirmed = sent.ends_own && sent.met && !sent.accepted.rst;
         let cause = cause(history, sent);
-        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted: sent.accepted.rst, late });
+        let accepted = sent.accepted.rst;
+        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted, late, odd });
     }
 
     /// Where the last segment of this end shows that is no reset.

@@ -43,7 +43,7 @@ impl Correlator {
                     conn.end_mut(side).learn_reset(reset);
                     if ends_its_socket(conn.end(side), hint) {
                         conn.end_mut(side.other()).withdraw_unseen_reset();
-                        conn.accept_reset(side, hint.at);
+                        conn.accept_reset(side, hint.at, true);
                     }
                 }
                 HintName::AcceptQueue => accept_queue::learn(conn, hint),

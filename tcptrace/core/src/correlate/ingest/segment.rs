@@ -267,7 +267,10 @@ impl Correlator {
             })
         };
         let found = nearest.map(|(at, _)| at);
-        found.or_else(|| self.generations(newest).find(exact)).unwrap_or(newest)
+        // What fits nowhere does not go to a SYN that nobody has answered.
+        let goes_on = |at: &u32| self.table.get(*at).is_some_and(|conn| conn.answered && !conn.ended);
+        let known = || self.generations(newest).find(exact).or_else(|| self.generations(newest).find(goes_on));
+        found.or_else(known).unwrap_or(newest)
     }
 
     /// Without a SYN: the end with a listener is the server, else the one with a port below 1024, else the first sender is
@@ -310,7 +313,8 @@ fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
         let answers =
             |ack| signed_offset(other, ack).is_some_and(|offset| offset >= 1 && offset.unsigned_abs() <= other.sent);
         let reset = header.has(TcpFlags::RST);
-        let goes_on = own.sent_syn && (reset || ack.is_some()) && own.next() == Some(header.seq);
+        let near = |next: SeqNumber| header.seq.distance_from(next) < if reset { 1 } else { NEAR };
+        let goes_on = own.sent_syn && (reset || ack.is_some()) && own.next().is_some_and(near);
         return goes_on || reset && other.sent_syn && ack.is_some_and(answers);
     }
     // Nothing of a generation has a number below its ISN, or acknowledges the other's ISN.
@@ -400,12 +404,14 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let from_itself = conn.is_self_connect();
     let shift = if accepted.syn { 0 } else { conn.end(from).shift() };
     let window = u64::from(header.window) << shift;
+    // A socket here that sends this has not accepted a reset before it.
+    let goes_on = conn.end(from).open_sockets > 0 && conn.end(from).here;
     let other = conn.end_mut(from.other());
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn, *at);
         if accepted.payload.is_some() {
-            other.contradict_reset(ack);
+            other.contradict_reset(ack, goes_on);
         }
         if accepted.reset == Reset::None {
             other.offer(window);
@@ -431,6 +437,8 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         after_close: closed_before,
         answers: conn.last_from == Some(from.other()),
         first: conn.end(from.other()).rst().is_none_or(|rst| !rst.seen),
+        proven: false,
+        doubted: false,
     };
     let confirmed = conn.end(from.other()).closed().is_some();
     let own = conn.end_mut(from);
@@ -467,10 +475,15 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
 /// A segment of the end `from` comes behind one of either end that acknowledged more than was seen to be sent: whether it did
 /// so rightly shows now.
 fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
+    // The number of a SYN is that of another connection, or has been seen before.
+    if header.has(TcpFlags::SYN) {
+        return;
+    }
     if let Some((claim, offset)) = conn.end(from.other()).claimed() {
         // The end itself goes on behind the number: it has sent what was not seen.
         let start = signed_offset(conn.end(from), header.seq);
-        let beyond = |start: i64| start >= 0 && start.unsigned_abs() >= offset;
+        let room = conn.end(from).room().max(NEAR);
+        let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
         let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
         let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { exact(start) } else { beyond(start) });
         conn.end_mut(from.other()).settle_claim();

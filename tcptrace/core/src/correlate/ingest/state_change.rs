@@ -251,7 +251,7 @@ impl Correlator {
         // net/ipv4/tcp_input.c): then its own reset follows, and the other's is withdrawn.
         let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
         if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
-            conn.accept_reset(side.other(), change.at);
+            conn.accept_reset(side.other(), change.at, false);
         }
         if gap > 0 {
             self.state_gaps.find(conn.number, gap);

@@ -233,6 +233,11 @@ impl End {
         self.has_room.then(|| self.acked() + u64::from(self.room))
     }
 
+    /// How far behind what it has acknowledged the other end has offered room.
+    pub(in crate::correlate) fn room(&self) -> u32 {
+        self.room
+    }
+
     /// Sets how far it has sent and how far that has been acknowledged.
     fn reach(&mut self, sent: u64, acked: u64) {
         if sent != self.sent {

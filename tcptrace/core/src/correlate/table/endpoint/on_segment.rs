@@ -83,34 +83,39 @@ impl End {
     /// The other end's socket has an error as if this end had reset it, but it was the other end that reset.
     pub(in crate::correlate) fn withdraw_unseen_reset(&mut self) {
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| !rst.seen)
+            && detail.rst.is_some_and(|rst| !rst.seen && !rst.context.proven)
         {
             detail.rst = None;
         }
     }
 
     /// The other end goes on and acknowledges another number than that of a reset of this one, of which it was not certain that
-    /// it was the one expected: it had not accepted that. What it acknowledges less of may have been on its way before.
-    pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber) {
+    /// it was the one expected: it had not accepted that. What acknowledges less may have been on its way before, unless its
+    /// socket is here and `goes_on`.
+    pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber, goes_on: bool) {
         let offset = self.offset(ack);
         let Some(detail) = &mut self.detail else { return };
         // Behind its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
         let fin = detail.fin.map(|fin| fin.end);
         let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
-        // A socket that resets is gone, whatever was on its way to it.
-        let gone = |rst: &Rst| detail.closed.is_some() || rst.has_ack && offset < rst.offset;
-        if detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && !right(&rst) && !gone(&rst)) {
+        let closed = detail.closed.is_some();
+        let Some(rst) = &mut detail.rst else { return };
+        if !rst.seen || rst.context.certain || right(rst) || closed {
+            return;
+        }
+        if offset < rst.offset && !goes_on {
+            rst.context.doubted = true;
+        } else {
             detail.odd_rst = detail.rst.take();
         }
     }
 
-    /// It sends new data up to this number after a reset of which it was not certain that its number was the one expected: it
-    /// has not sent that.
+    /// It sends something up to this number after a reset of which it was not certain that its number was the one expected: it
+    /// has not sent that, if it is new, or if the other end has gone on too.
     pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: SeqNumber) {
         let new = self.offset(end) > self.sent;
         if let Some(detail) = &mut self.detail
-            && new
-            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain)
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && (new || rst.context.doubted))
             && detail.closed.is_none()
         {
             detail.odd_rst = detail.rst.take();
