@@ -126,8 +126,9 @@ pub struct Compared(pub std::collections::BTreeMap<&'static str, u64>);
 pub enum Stray {
     /// A SYN that nobody answers: the handshake stays `unanswered`. A SYN,ACK that is seen first may be refused by a reset.
     Syn,
-    /// A SYN,ACK of which nobody can tell who has asked for it, since only one direction is seen.
-    OneWay,
+    /// A SYN,ACK of which nobody can tell who has asked for it, since only one direction is seen; a SYN that was to cross another
+    /// and came too late. What follows belongs to either.
+    Anything,
     /// A segment of no connection known by then: the handshake is `unseen`.
     Unseen,
 }
@@ -168,8 +169,9 @@ impl Truth {
             }
         }
         let (right, told) = (Expect::Is(self.connections.len() + extra), verdict.connections.len());
-        // What belongs to a SYN,ACK that nobody is seen to have asked for is left open, so is what has numbers.
-        let right = if self.strays.contains(&Some(Stray::OneWay)) { Expect::Any } else { right };
+        // Where it is left open what belongs to which, it is how many there are, too.
+        let open = self.strays.contains(&Some(Stray::Anything)) || numbers.contains(&None);
+        let right = if open { Expect::Any } else { right };
         check("connections", 0, &right, &told, compared, &mut all);
         for (at, (right, told)) in self.owners.iter().zip(&verdict.owners).enumerate() {
             if let Some(right) = right {
@@ -194,7 +196,7 @@ impl Truth {
         let first = verdict.owners.iter().position(|&owner| owner == Some(number));
         match first.and_then(|first| self.strays.get(first).copied().flatten()) {
             Some(Stray::Syn) => matches!(told.outcome, Some("unanswered" | "reset")) && told.kind.is_none(),
-            Some(Stray::OneWay) => true,
+            Some(Stray::Anything) => true,
             // What has not ended when tracing stops has no record.
             Some(Stray::Unseen) => matches!(told.opening, None | Some("unseen")),
             None => false,

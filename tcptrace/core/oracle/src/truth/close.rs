@@ -2,7 +2,7 @@
 
 use super::{
     opening::Opening,
-    walk::{Reset, Walk},
+    walk::{Fin, Reset, Walk},
 };
 use crate::{
     effect::{Cause, Effect, Errno},
@@ -51,14 +51,16 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     } else {
         of_fins(history, walk)
     };
-    expected.initiator = initiator(walk, &expected.kind, reset);
-    // A gap of what is seen, or a socket that was closed already: why it has this number is known to who has the states.
-    if reset.is_some_and(|reset| reset.odd && !vantage.has_states(reset.by)) {
+    expected.initiator = initiator(walk, vantage, &expected.kind, reset);
+    if walk.is_misled() && !vantage.is_live() {
+        return nothing();
+    }
+    // A gap of what is seen, a reset that has overtaken something, or a socket that was closed already: why it has this number is known to who has the states.
+    if reset.is_some_and(|reset| (reset.odd || reset.overtook) && !vantage.has_states(reset.by)) {
         return Expected { kind: Any, initiator: Any, ..expected };
     }
     // Nobody there can know that a reset was lost on its way, or met an end that was gone.
-    if walk.plausible_reset
-        && !vantage.is_live()
+    if walk.may_be_reset(|side| vantage.has_states(side))
         && let Is(kind) = expected.kind
     {
         expected.kind = OneOf(vec![kind, Some("reset")]);
@@ -67,7 +69,7 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     match expected.kind {
         Is(Some("reset")) => {
             expected.reset_by = reset.map_or(Any, |reset| Is(Some(reset.by.word())));
-            expected.cause = reset.map_or(Any, |reset| cause(vantage, reset));
+            expected.cause = reset.map_or(Any, |reset| cause(walk, vantage, reset));
             expected.time_wait = Is(None);
         }
         Is(Some("timed_out")) => expected.time_wait = Is(None),
@@ -117,7 +119,7 @@ fn of_fins(history: &History, walk: &Walk) -> Expect<Word> {
     if all.len() == 1 { Is(all[0]) } else { OneOf(all) }
 }
 
-fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<Word> {
+fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<Word> {
     let fin = walk.first_fin_by();
     let word = |side: Side| Is(Some(side.word()));
     match kind {
@@ -129,7 +131,8 @@ fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<W
             let first = seen.is_some_and(|seen| seen.order < reset.order);
             // A FIN that met a socket which was gone already, or a reset that had to be repeated: who counts as the first is
             // not to be known from everywhere.
-            if (first && seen.is_some_and(|seen| seen.refused && fin != reset.by)) || reset.unconfirmed {
+            let untaken = |seen: Fin| seen.refused || seen.lost && vantage.has_states(fin.other());
+            if (first && seen.is_some_and(untaken) && fin != reset.by) || reset.unconfirmed {
                 Any
             } else if first {
                 word(fin)
@@ -141,10 +144,14 @@ fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<W
             // A socket that had not got all that came before it has not accepted the FIN.
             let untaken = |side: Side| {
                 let closed = walk.closed[side.other() as usize];
-                closed.is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
+                closed
+                    .is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
             };
+            let waits = |side: Side| walk.closed[side as usize].is_some_and(|closed| closed.from == State::FinWait1);
             match fin {
                 Some(side) if untaken(side) => OneOf(vec![None, Some(side.word()), Some(side.other().word())]),
+                // It has closed, and its FIN has never left.
+                None if waits(Side::Client) || waits(Side::Server) => Any,
                 fin => Is(fin.map(Side::word)),
             }
         }
@@ -154,13 +161,19 @@ fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<W
 }
 
 /// Only who has its states can prove why an end has reset.
-fn cause(vantage: Vantage, reset: Reset) -> Expect<Word> {
+fn cause(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
     if !vantage.has_states(reset.by) {
         return Any;
     }
     match reset.cause {
         Some(Cause::Linger) => Is(Some("linger")),
         Some(Cause::Unread) => Is(Some("unread_data")),
+        // Linux gives the same reason where TCP_LINGER2 is negative; the error tells.
+        Some(Cause::AbortOnData)
+            if walk.closed[reset.by as usize].is_some_and(|closed| closed.error == Errno::NONE) =>
+        {
+            OneOf(vec![Some("data_after_close"), Some("unknown")])
+        }
         Some(Cause::AbortOnData) => Is(Some("data_after_close")),
         // A FIN behind a gap meets the same end as data does.
         Some(Cause::TimeWaitSocket) => OneOf(vec![Some("data_after_close"), Some("late_fin"), Some("unknown")]),

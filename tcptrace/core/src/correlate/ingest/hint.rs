@@ -42,7 +42,7 @@ impl Correlator {
                     let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
                     conn.end_mut(side).learn_reset(reset);
                     if ends_its_socket(conn.end(side), hint) {
-                        conn.end_mut(side.other()).withdraw_unseen_reset();
+                        conn.end_mut(side.other()).withdraw_unseen_reset(true);
                         conn.accept_reset(side, hint.at, true);
                     }
                 }

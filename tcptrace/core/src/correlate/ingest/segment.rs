@@ -54,7 +54,7 @@ impl Correlator {
         let late = conn.ended;
         let control = learn(conn, from, segment, full);
         conn.end_mut(from).note_run(addition);
-        conn.shows_all |= !control;
+        conn.shows_all |= full || !control;
         if key.is_self_connect() {
             conn.mirror();
         }
@@ -201,7 +201,11 @@ impl Correlator {
     pub(in crate::correlate) fn has_gone_on_before(&self, newest: u32, conn: &Connection) -> bool {
         let syn = conn.ends.iter().filter_map(|end| Some(end.syn()?.last)).max();
         let before = self.answered_before(newest).and_then(|at| self.table.get(at));
-        syn.zip(before).is_some_and(|(syn, before)| !conn.answered && before.last >= syn)
+        // What began in between, and a reset has refused, is no connection that goes on.
+        let refused = |before: &Connection| {
+            (before.mid_life || before.ack_at().is_none()) && before.ends.iter().any(|end| end.rst().is_some())
+        };
+        syn.zip(before).is_some_and(|(syn, before)| !conn.answered && before.last >= syn && !refused(before))
     }
 
     /// The generation that an answer of the end `from` without a socket belongs to. The newest may be nothing but a SYN that
@@ -262,8 +266,7 @@ impl Correlator {
         let exact = |at: &u32| {
             let conn = self.table.get(*at);
             conn.is_some_and(|conn| {
-                next(conn.end(from), header.seq)
-                    || ack_of(header).is_some_and(|ack| next(conn.end(from.other()), ack))
+                next(conn.end(from), header.seq) || ack_of(header).is_some_and(|ack| next(conn.end(from.other()), ack))
             })
         };
         let found = nearest.map(|(at, _)| at);
@@ -439,11 +442,12 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         first: conn.end(from.other()).rst().is_none_or(|rst| !rst.seen),
         proven: false,
         doubted: false,
+        by_error: false,
     };
     let confirmed = conn.end(from.other()).closed().is_some();
     let own = conn.end_mut(from);
     if let (Reset::None, Some(payload), false) = (accepted.reset, accepted.payload, confirmed) {
-        own.goes_on_behind_reset(header.seq.add(payload));
+        own.goes_on_behind_reset(header.seq.add(payload + u32::from(accepted.fin)));
     }
     own.send(header, accepted, *at, acks_fin, other_sent, context);
     let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
@@ -451,7 +455,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.first_fin.get_or_insert(from);
     }
     if accepted.reset == Reset::Exact {
-        conn.end_mut(from.other()).withdraw_unseen_reset();
+        conn.end_mut(from.other()).withdraw_unseen_reset(false);
     }
     if accepted.syn && acked.is_some() {
         conn.answered = true;
@@ -494,8 +498,9 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
     if let Some((claim, offset)) = conn.end(from).claimed() {
         // It says so again, and the other end has not contradicted.
         let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
+        let near = offset..=offset + u64::from(conn.end(from.other()).room().max(NEAR));
         let proven =
-            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && again.unsigned_abs() >= offset);
+            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && near.contains(&again.unsigned_abs()));
         conn.end_mut(from).settle_claim();
         if proven {
             confirm(conn, from, &claim, full);

@@ -202,9 +202,12 @@ impl Correlator {
     /// Whether the socket can be this end of that generation.
     fn has_room(&self, at: u32, side: Side, change: &StateChange) -> bool {
         let Some(conn) = self.table.get(at) else { return false };
-        let taken = conn.end(side).had_socket && !conn.is_self_connect() && !is_twin(conn, side, change);
-        // A socket that was there before may end after the other end has ended the connection.
-        let late = !matches!(change.old, Close | Listen) && change.at.since(conn.last) < LATE;
+        let end = conn.end(side);
+        let taken = end.had_socket && !conn.is_self_connect() && !is_twin(conn, side, change);
+        // A socket that was there before may end after the other end has ended the connection, and a listener's child may come
+        // of an ACK that was on its way.
+        let completed = change.old == Listen && end.sent_synack && end.acked() > 0;
+        let late = (completed || !matches!(change.old, Close | Listen)) && change.at.since(conn.last) < LATE;
         if taken || (conn.ended && !late) {
             return false;
         }
@@ -252,6 +255,10 @@ impl Correlator {
         let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
         if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
             conn.accept_reset(side.other(), change.at, false);
+        }
+        // Its socket goes on: it has not accepted a reset of which that was not certain.
+        if !(change.new == Close && change.error.is_none_or(handshake::is_by_reset)) {
+            conn.end_mut(side.other()).refuse_doubtful_reset();
         }
         if gap > 0 {
             self.state_gaps.find(conn.number, gap);

@@ -236,6 +236,7 @@ impl Connection {
             certain: true,
             proven,
             doubted: false,
+            by_error: false,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);

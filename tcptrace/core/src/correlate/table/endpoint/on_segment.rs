@@ -58,8 +58,12 @@ impl End {
         let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, context };
         if reset == Reset::Exact {
             self.spoke = true;
-            let known = &mut self.detail_mut().rst;
-            *known = known.filter(|rst| rst.seen).or(Some(rst));
+            let detail = self.detail_mut();
+            match detail.rst.filter(|rst| rst.seen) {
+                // The first may turn out not to have been accepted.
+                Some(_) => detail.odd_rst = Some(rst),
+                None => detail.rst = Some(rst),
+            }
             if self.has_isn {
                 self.send_up_to(rst.offset);
             } else {
@@ -76,16 +80,30 @@ impl End {
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
         let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, context };
         let detail = self.detail_mut();
-        let just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
+        let mut just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
+        if let Some(rst) = &mut just_before {
+            rst.context.by_error = true;
+        }
         detail.rst = detail.rst.or(just_before).or(Some(unseen));
     }
 
-    /// The other end's socket has an error as if this end had reset it, but it was the other end that reset.
-    pub(in crate::correlate) fn withdraw_unseen_reset(&mut self) {
+    /// The other end's socket has an error as if this end had reset it, but it was the other end that reset; `proven`: its own
+    /// kernel says so.
+    pub(in crate::correlate) fn withdraw_unseen_reset(&mut self, proven: bool) {
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| !rst.seen && !rst.context.proven)
+            && detail.rst.is_some_and(|rst| !rst.seen && !rst.context.proven || proven && rst.context.by_error)
         {
             detail.rst = None;
+        }
+    }
+
+    /// The other end's socket goes on behind a reset of which it was not certain that its number was the one expected.
+    pub(in crate::correlate) fn refuse_doubtful_reset(&mut self) {
+        if let Some(detail) = &mut self.detail
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain)
+            && detail.closed.is_none()
+        {
+            detail.odd_rst = detail.rst.take();
         }
     }
 
@@ -106,7 +124,10 @@ impl End {
         if offset < rst.offset && !goes_on {
             rst.context.doubted = true;
         } else {
-            detail.odd_rst = detail.rst.take();
+            // A later one may have been accepted instead.
+            let refused = *rst;
+            detail.rst = detail.odd_rst.filter(|rst| rst.offset == offset && rst.has_ack);
+            detail.odd_rst = Some(refused);
         }
     }
 
