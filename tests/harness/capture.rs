@@ -38,11 +38,17 @@ impl Capture {
 
     /// Waits until the file holds `count` segments, and stops.
     #[track_caller]
-    pub fn finish(mut self, count: usize) {
-        eventually(&format!("{count} segments in the capture"), LIMIT, || {
+    pub fn finish(self, count: usize) {
+        self.finish_when(&format!("{count} segments"), |segments| segments.len() >= count);
+    }
+
+    /// Waits until `done` says so of the segments in the file, as tcpdump prints them, and stops.
+    #[track_caller]
+    pub fn finish_when(mut self, what: &str, done: impl Fn(&[&str]) -> bool) {
+        eventually(&format!("{what} in the capture"), LIMIT, || {
             // It may be reading the file while the last one is written.
             let text = output(Command::new("sh").args(["-c", "tcpdump -n -r \"$0\" || true"]).arg(&self.file));
-            text.lines().filter(|line| line.contains(": Flags [")).count() >= count
+            done(&text.lines().filter(|line| line.contains(": Flags [")).collect::<Vec<_>>())
         });
         self.process.signal(Signal::INT);
         self.process.wait(LIMIT);

@@ -6,6 +6,7 @@ mod check;
 mod dist;
 mod fuzz;
 mod install;
+mod packetdrill;
 mod picture;
 mod run;
 mod test;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Fuzz(fuzz::Fuzz),
     Bench(bench::Bench),
+    Packetdrill(packetdrill::Packetdrill),
     Picture(picture::Picture),
 }
 
@@ -42,6 +44,7 @@ impl Command {
             Self::Check(check) => check.execute(),
             Self::Fuzz(fuzz) => fuzz.execute(),
             Self::Bench(bench) => bench.execute(),
+            Self::Packetdrill(packetdrill) => packetdrill.execute(),
             Self::Picture(picture) => picture.execute(),
         }
     }

@@ -1,6 +1,9 @@
 //! The options of a header, read on demand.
 
-use super::{OptionBytes, TcpHeader, TcpOption, Timestamp};
+use super::{
+    OptionBytes, TcpHeader, TcpOption, Timestamp,
+    options::{KIND_NOP, KIND_TIMESTAMP},
+};
 
 /// What the options of a header say: what output shows of them.
 ///
@@ -26,6 +29,13 @@ impl TcpOptions {
 
     /// Timestamps.
     pub fn timestamp(&self) -> Option<Timestamp> {
+        // The layout of RFC 7323, appendix A: nearly all segments of an open connection have it.
+        if let &[KIND_NOP, KIND_NOP, KIND_TIMESTAMP, 10, v0, v1, v2, v3, e0, e1, e2, e3] = self.0.as_slice() {
+            return Some(Timestamp {
+                value: u32::from_be_bytes([v0, v1, v2, v3]),
+                echo: u32::from_be_bytes([e0, e1, e2, e3]),
+            });
+        }
         self.last(|option| if let TcpOption::Timestamp(timestamp) = option { Some(timestamp) } else { None })
     }
 

@@ -247,6 +247,9 @@ impl Correlator {
     /// Of the generations that a segment can belong to, the newest, unless the numbers of the one before are nearer: the
     /// challenge ACK to a new SYN still has the old connection's, and so has the reset that answers it.
     fn nearest_generation(&self, newest: u32, from: Side, header: &TcpHeader) -> u32 {
+        if self.table.previous(newest).is_none() {
+            return newest;
+        }
         let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
         // Where all segments come, an old duplicate is known by its numbers.
         let fits = |here: u32, there: u32| {

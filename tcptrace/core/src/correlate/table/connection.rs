@@ -242,6 +242,11 @@ impl Connection {
         self.end_mut(from).reset_accepted(at, context);
     }
 
+    /// It is open, or its last record has been written: no record of it becomes due by the passing of time.
+    pub(in crate::correlate) fn is_undisturbed(&self) -> bool {
+        (self.opened || self.mid_life) && (self.ended || !self.ends.iter().any(|end| end.closing))
+    }
+
     /// When the client began to open it: its first SYN, or SYN_SENT.
     pub(in crate::correlate) fn began(&self) -> Option<BootTime> {
         let (client, _) = self.roles();

@@ -94,6 +94,8 @@ pub(in crate::correlate) struct End {
     /// Sockets here that are this end and not closed: one, or for a moment two children of one handshake, which two
     /// processors have made of it at the same time.
     pub(in crate::correlate) open_sockets: u8,
+    /// A FIN or a reset of it has been accepted, or its socket has been in a state of those that end a connection.
+    pub(in crate::correlate) closing: bool,
     /// A segment of its own has been seen.
     pub(in crate::correlate) spoke: bool,
     /// The kernel itself has named `holder`.

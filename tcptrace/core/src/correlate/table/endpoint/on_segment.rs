@@ -40,6 +40,7 @@ impl End {
         let end = self.offset(header.seq) + u64::from(payload) + u64::from(accepted.syn) + u64::from(accepted.fin);
         self.send_up_to(end);
         if accepted.fin {
+            self.closing = true;
             let acked_before = self.acked_fin;
             match &mut self.detail_mut().fin {
                 Some(known) => known.sent.note_again(at),
@@ -58,6 +59,7 @@ impl End {
         let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, context };
         if reset == Reset::Exact {
             self.spoke = true;
+            self.closing = true;
             let detail = self.detail_mut();
             match detail.rst.filter(|rst| rst.seen) {
                 // The first may turn out not to have been accepted.
@@ -78,6 +80,7 @@ impl End {
     /// A reset of it has been accepted, as the other end's socket or its own kernel says, whether it was seen and whatever its
     /// number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
+        self.closing = true;
         let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, context };
         let detail = self.detail_mut();
         let mut just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);

@@ -1,0 +1,71 @@
+//! The program that `cargo xtask packetdrill` runs as root: has packetdrill act out its scripts under the tracer, and sets
+//! what the tracer said while they ran beside what it says of a capture of the same segments.
+//!
+//! A script asserts what Linux does, to the segment, with a peer that no real stack would be. The tracer has to tell from
+//! the kernel's states and segments what a capture tells from the segments alone.
+
+mod checkout;
+mod judgement;
+mod scene;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+
+use self::{checkout::Checkout, judgement::Agreement};
+
+/// Run packetdrill's scripts under the tracer; print each script, the verdicts and whether they agree
+#[derive(Parser)]
+#[command(name = "tt-packetdrill", bin_name = "cargo xtask packetdrill")]
+struct Options {
+    /// A checkout of packetdrill in which packetdrill has been built
+    checkout: PathBuf,
+    /// Only scripts whose path contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Keep the captures in this folder
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(message) => {
+            eprintln!("tt-packetdrill: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the scripts; returns whether no two verdicts disagree.
+fn run(options: &Options) -> Result<bool, String> {
+    let checkout = Checkout::open(&options.checkout)?;
+    let scripts = checkout.scripts(options.only.as_deref())?;
+    let folder = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+    let folder = options.keep.as_deref().unwrap_or(folder.path());
+    std::fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+
+    let mut counts = [0_u32; 4];
+    for script in &scripts {
+        let name = checkout.name(script);
+        let capture = folder.join(name.replace('/', "_")).with_extension("pcap");
+        // Whatever a script does to the harness, the next one still runs.
+        let acted = std::panic::catch_unwind(|| scene::act(&checkout, script, &capture));
+        let agreement = match acted {
+            Ok(scene) => judgement::judge(&scene),
+            Err(_) => Agreement::NotRun("the tracer, tcpdump or packetdrill did not get through; see above".to_owned()),
+        };
+        println!("{name}: {agreement}");
+        if let Some(count) = counts.get_mut(agreement.index()) {
+            *count += 1;
+        }
+    }
+    let [agree, nothing, differ, not_run] = counts;
+    println!(
+        "{} scripts: {agree} agree, {differ} differ, {nothing} without a connection that ended, {not_run} did not run",
+        scripts.len()
+    );
+    Ok(differ == 0)
+}

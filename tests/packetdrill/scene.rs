@@ -1,0 +1,60 @@
+//! One script, acted out: the tracer and tcpdump beside packetdrill, in a network namespace of their own.
+
+use std::{
+    net::{Ipv4Addr, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tcptrace_tests::{Capture, Lines, Netns, Tracer, binary, is_type, output};
+
+use crate::checkout::Checkout;
+
+/// The longest script that is waited for; most take a few seconds.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The port of a connection attempt that marks the end of the capture; no script uses it.
+pub(crate) const MARK: u16 = 9;
+
+/// Everything that was said of one script.
+pub(crate) struct Scene {
+    /// The tracer's records of the namespace, made while the script ran.
+    pub(crate) live: Vec<Value>,
+    /// The records made from the capture.
+    pub(crate) captured: Vec<Value>,
+    /// What packetdrill said if the script failed: then the kernel did something else than the script expects, and the
+    /// verdicts have to agree all the same.
+    pub(crate) failure: Option<String>,
+}
+
+/// Acts out a script.
+#[track_caller]
+pub(crate) fn act(checkout: &Checkout, script: &Path, capture: &Path) -> Scene {
+    let netns = Netns::new();
+    // packetdrill makes its device when it starts, and takes it away when it ends.
+    let capturing = Capture::start(&netns, "any", "tcp", capture);
+    let tracer = Tracer::start(&netns, &["--segments", "all"]);
+    let mut command = Command::new(checkout.program());
+    // Scripts name their helpers relative to their own folder.
+    command.current_dir(script.parent().expect("a script lies in a folder")).arg(script);
+    let mut packetdrill = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let log = [Lines::read(packetdrill.stdout(), |line| line), Lines::read(packetdrill.stderr(), |line| line)];
+    let passed = packetdrill.wait(LIMIT).success();
+    let log: Vec<String> = log.into_iter().flat_map(Lines::finish).collect();
+    let trace = tracer.stop();
+    // tcpdump has read everything before what it has read of this; its own count is not known, since a script may have the
+    // device drop what the tracer has seen.
+    let refused = netns.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, MARK)).is_err());
+    assert!(refused, "somebody listens on port {MARK} of a namespace that has just been made");
+    let mark = format!("127.0.0.1.{MARK} > ");
+    capturing.finish_when("the last mark", |segments| segments.iter().any(|segment| segment.contains(&mark)));
+
+    let captured = output(Command::new(binary()).arg("--json").arg("-r").arg(capture));
+    let captured = captured.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let here = |record: &Value| record["netns"].is_null() || record["netns"] == netns.inode();
+    let live = trace.records.into_iter().filter(|record| here(record) || is_type(record, "lost")).collect();
+    let failure = (!passed).then(|| log.last().cloned().unwrap_or_else(|| "it said nothing".to_owned()));
+    Scene { live, captured, failure }
+}
