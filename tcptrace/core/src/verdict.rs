@@ -12,7 +12,7 @@ use crate::{
     tcp::{TcpOptions, TcpState},
 };
 
-/// How a connection was set up.
+/// Kind of a handshake.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -139,7 +139,7 @@ pub struct Handshake {
     pub conn: u64,
     /// Inode number of the connection's network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// How it was set up.
+    /// Kind of the handshake.
     pub kind: HandshakeKind,
     /// Outcome; null if the handshake was complete before tracing began.
     pub outcome: Option<Outcome>,
@@ -169,13 +169,13 @@ pub struct Handshake {
     pub accept_queue: Option<AcceptQueue>,
     /// True if `missing` is not empty.
     pub incomplete: bool,
-    /// What was not seen, so that other fields may be null or inferred.
+    /// Parts that were not seen, so that other fields may be null or inferred.
     pub missing: Vec<Missing>,
     /// The record as one English sentence.
     pub summary: String,
 }
 
-/// How a connection ended.
+/// Kind of a close.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -333,7 +333,7 @@ pub struct Close {
     pub conn: u64,
     /// Inode number of the connection's network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// How the connection was closed.
+    /// Kind of the close.
     pub kind: CloseKind,
     /// The end that began to close the connection; null if unknown.
     pub initiator: Option<Role>,
@@ -360,7 +360,7 @@ pub struct Close {
     pub states: Each<Vec<StateTime>>,
     /// True if `missing` is not empty.
     pub incomplete: bool,
-    /// What was not seen, so that other fields may be null or inferred.
+    /// Parts that were not seen, so that other fields may be null or inferred.
     pub missing: Vec<Missing>,
     /// The record as one English sentence.
     pub summary: String,

@@ -157,7 +157,7 @@ pub(crate) fn data_segment() -> SegmentOutput {
     }
 }
 
-/// What came behind the last record of its connection.
+/// A record that came after the last one of its connection.
 pub(crate) fn late() -> [OutputRecord; 4] {
     let late = true;
     [
