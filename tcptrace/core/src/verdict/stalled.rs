@@ -1,4 +1,4 @@
-//! A connection that is being opened or closed and does not get on.
+//! A connection that is being opened or closed and makes no progress.
 
 use strum::IntoStaticStr;
 
