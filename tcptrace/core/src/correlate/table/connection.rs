@@ -226,13 +226,17 @@ impl Connection {
         }
     }
 
-    /// A reset of the end `from` has been accepted, whether it was seen or not.
-    pub(in crate::correlate) fn accept_reset(&mut self, from: Side, at: BootTime) {
+    /// A reset of the end `from` has been accepted, whether it was seen or not; `proven`: its own kernel says that it has sent
+    /// one.
+    pub(in crate::correlate) fn accept_reset(&mut self, from: Side, at: BootTime, proven: bool) {
         let context = ResetContext {
             after_fin: self.first_fin.is_some(),
             after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some())),
             answers: false,
             certain: true,
+            proven,
+            doubted: false,
+            by_error: false,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);
