@@ -84,7 +84,8 @@ impl KernelTypes {
             let pointer = btf.target(typedef).filter(|found| found.kind == Kind::PTR)?;
             btf.target(pointer).filter(|found| found.kind == Kind::FUNC_PROTO)
         };
-        let mut typedefs = btf.find(Kind::TYPEDEF, &format!("btf_trace_{tracepoint}")).filter_map(prototype);
+        let name = format!("btf_trace_{tracepoint}");
+        let mut typedefs = btf.find(Kind::TYPEDEF, &name).filter_map(prototype);
         let prototype = typedefs.next().ok_or(BtfError::NoTracepoint(tracepoint))?;
         // The first is the kernel's own, for whom it calls.
         Ok(btf.members(prototype).skip(1).map(|parameter| self.name_behind(parameter.value)).collect())
