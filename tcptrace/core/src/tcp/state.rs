@@ -61,7 +61,7 @@ impl TcpState {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
-    /// Whether a socket enters the state while its connection is closed, or afterwards.
+    /// Returns true if a socket enters the state while its connection is closed, or afterwards.
     pub(crate) fn belongs_to_close(self) -> bool {
         use TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
         matches!(self, FinWait1 | FinWait2 | CloseWait | Closing | LastAck | Close | TimeWait)
