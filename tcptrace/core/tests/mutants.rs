@@ -47,9 +47,7 @@ fn nothing_is_missing() {
 #[test]
 fn every_missing_rule_is_noticed() {
     let found: Vec<_> = thread::scope(|scope| {
-        let search = |missing: Missing| {
-            move || missing.during(|| first_disagreement(|history, vantage| correlate(history, vantage)))
-        };
+        let search = |missing: Missing| move || missing.during(|| first_disagreement(correlate));
         let threads = Missing::ALL.map(|missing| (missing, scope.spawn(search(missing))));
         threads.into_iter().map(|(missing, thread)| (missing, thread.join().expect("nothing panics"))).collect()
     });

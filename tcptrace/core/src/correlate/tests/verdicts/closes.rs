@@ -241,14 +241,8 @@ fn a_close_that_has_begun_at_the_end_is_unfinished() {
 #[test]
 fn a_gap_makes_incomplete_what_it_may_touch_and_nothing_else() {
     let loss = |exchange: &mut Exchange| {
-        let at = crate::event::BootTime(exchange.now());
-        exchange.event(&crate::event::Event::Loss(Loss {
-            at,
-            source: LossSource::State,
-            count: 1,
-            total: 1,
-            placed: false,
-        }));
+        let at = BootTime(exchange.now());
+        exchange.event(&Event::Loss(Loss { at, source: LossSource::State, count: 1, total: 1, placed: false }));
     };
     let mut exchange = Exchange::new();
     exchange.local_connection(CLIENT, SERVER);
