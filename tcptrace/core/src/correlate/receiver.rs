@@ -5,6 +5,9 @@
 //! alone, data passes unseen, and numbers up to [`HIDDEN`] ahead may be right. Where every segment is recorded, a number
 //! ahead of all that was seen is a forgery or stands behind a gap of the capture: what follows decides.
 
+#[cfg(feature = "mutants")]
+pub mod mutants;
+
 use super::table::{
     connection::{Connection, Side},
     endpoint::End,
@@ -64,6 +67,13 @@ impl Accepted {
 
 /// Judges a segment that the end `from` sends; `full`: every segment of the connection is recorded.
 pub(in crate::correlate) fn judge(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
+    let accepted = by_rules(conn, from, segment, full);
+    #[cfg(feature = "mutants")]
+    let accepted = mutants::alter(conn, from, segment, full, accepted);
+    accepted
+}
+
+fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
     let header = &segment.header;
     let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
     if conn.is_self_connect() {
@@ -191,12 +201,14 @@ impl View<'_> {
         let answers = ack_of(header).is_some();
         // Only what was sent can be acknowledged; RFC 9293 §3.10.7.3 has such a SYN,ACK answered by a reset.
         let valid = !answers || matches!(ack, Ack::Valid(_));
-        // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2).
+        // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2). A SYN cookie has another ISN each time;
+        // which one the other end has got shows when it acknowledges it.
         let cookie = answers && self.conn.ack_at().is_none();
-        let known = !self.own.syn_seen() || self.own.isn() == Some(header.seq) || cookie;
-        let syn = valid && known;
+        let same = !self.own.syn_seen() || self.own.isn() == Some(header.seq);
+        let dropped = header.has(TcpFlags::FIN) && self.conn.answered;
+        let syn = valid && (same || cookie) && !dropped;
         let ack = if syn { ack } else { Ack::Refused };
-        Accepted { syn, ack, payload: syn.then_some(segment.length), ..Accepted::NOTHING }
+        Accepted { syn, ack, payload: (syn && same).then_some(segment.length), ..Accepted::NOTHING }
     }
 
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {
@@ -218,7 +230,7 @@ impl View<'_> {
         }
         let last = match self.own.fin() {
             // Nothing comes behind a FIN that was accepted.
-            Some(fin) if fin.acked.is_some() => to_signed(fin.end) - 1,
+            Some(fin) if fin.acked.is_some() || self.full => to_signed(fin.end) - 1,
             _ => right,
         };
         let payload = length.min((last - start).max(0));
