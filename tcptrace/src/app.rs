@@ -8,6 +8,7 @@ mod replay;
 mod service_manager;
 mod signals;
 mod stdout_format;
+mod summary;
 mod trace;
 
 use std::{process::ExitCode, time::Duration};
@@ -112,10 +113,12 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     pipeline.end(now);
 
     let counts = counts(&pipeline);
+    let summary = summary::lines(&pipeline, options);
     let complete = pipeline.output.finish(FLUSH_TIMEOUT);
     if ending == Ending::Requested {
         let seconds = began.elapsed().as_secs_f64();
         eprintln!("tcptrace: {counts}; traced for {seconds:.1} s");
+        summary::print(&summary, options);
         if options.verbosity >= Verbosity::Verbose {
             match skipped {
                 Ok(skipped) => eprintln!("tcptrace: skipped: {skipped}"),
@@ -193,7 +196,7 @@ async fn follow(
         }
         if let Some(limit) = options.count
             && !count_reached
-            && trace.pipeline.totals().ended >= limit.get()
+            && trace.pipeline.ended() >= limit.get()
         {
             count_reached = true;
             let last = Instant::now() + LAST_SEGMENTS;

@@ -27,11 +27,12 @@ pub use self::{
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, OutputFormat, Segments},
 };
-use tcptrace_core::filter::{Emit, HostSet, PortSet};
+use tcptrace_core::filter::{Emit, HostSet, Only, PortSet};
 
 const EXAMPLES: &str = "\
 Examples:
-  tcptrace -p 443                        connections to or from port 443
+  tcptrace -p 443 --only failed          connections to or from port 443 that fail
+  tcptrace -p 443 -o list                a line for each connection when it ends
   tcptrace --remote-port 5432 -c 1       one connection from this host to a PostgreSQL server
   tcptrace --host 10.0.0.0/8 -i eth0     one network on one interface
   tcptrace -p 80 --json --emit state     socket state changes as JSON lines, for other programs
@@ -97,6 +98,19 @@ pub struct Cli {
     #[arg(long, value_name = "WHICH", help_heading = "Filters", value_enum, default_value_t)]
     pub segments: Segments,
 
+    /// Show only these connections
+    ///
+    /// A comma-separated list of words: `failed` (not established, reset or timed out), `stalled`, `slow` (see --slow), `all`,
+    /// or any outcome, kind or cause of a handshake, close or reset, such as refused,unread_data. A connection is shown if one
+    /// of the words holds. `!` in front excludes: '!three_segment,!four_segment'. All of a connection is shown when its verdict
+    /// is known, so connections may change places. It affects stdout and --count, and not --write.
+    #[arg(long, value_name = "LIST", help_heading = "Output", value_parser = values::OnlyParser, hide_possible_values = true)]
+    pub only: Vec<Only>,
+
+    /// Handshakes that take this long are slow, such as 300ms
+    #[arg(long, value_name = "TIME", help_heading = "Output", value_parser = values::duration, default_value = "1s")]
+    pub slow: Duration,
+
     /// Format of the data on stdout [default: timeline]
     #[arg(short, long, value_name = "FORMAT", help_heading = "Output", value_enum)]
     pub output: Option<OutputFormat>,
@@ -149,6 +163,8 @@ pub struct Cli {
     pub read: Option<PathBuf>,
 
     /// Stop after N connections have ended
+    ///
+    /// With --only, connections that are shown are counted.
     #[arg(short, long, value_name = "N", help_heading = "Limits", value_parser = values::count)]
     pub count: Option<NonZeroU64>,
 

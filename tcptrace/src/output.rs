@@ -14,7 +14,7 @@ use tcptrace_core::{
     correlate::Correlated,
     filter::Emit,
     output_record::OutputRecord,
-    render::{Json, Render},
+    render::{Json, Render, Selection, Tally},
 };
 
 /// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
@@ -26,10 +26,39 @@ const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
 /// The name of stdout in messages.
 const STDOUT: &str = "stdout";
 
+/// What a destination gets, and in which form.
+pub struct Shown {
+    /// Makes text of records.
+    pub render: Box<dyn Render>,
+    /// Types of records to show.
+    pub emit: Emit,
+    /// Chooses connections; none for all of them.
+    pub selection: Option<Selection>,
+    /// Counts verdicts for a summary.
+    pub tally: Option<Tally>,
+    /// Nothing is ever written.
+    pub discards: bool,
+}
+
+impl Shown {
+    /// Everything in `emit` as JSON lines.
+    fn json(emit: Emit) -> Self {
+        Self { render: Box::new(Json), emit, selection: None, tally: None, discards: false }
+    }
+
+    /// Types of records that are needed, if only to choose or count.
+    fn needs(&self) -> Emit {
+        match (&self.selection, &self.tally) {
+            (None, None) => self.emit,
+            _ => self.emit.with(Emit::HANDSHAKE).with(Emit::CLOSE).with(Emit::STALLED),
+        }
+    }
+}
+
 /// A destination: its format, its sink and the chunk that is being filled.
 struct Destination {
-    render: Box<dyn Render>,
-    emit: Emit,
+    shown: Shown,
+    needs: Emit,
     sink: Sink,
     chunk: Vec<u8>,
     /// Records in `chunk`, apart from reports of losses.
@@ -43,10 +72,10 @@ struct Destination {
 }
 
 impl Destination {
-    fn new(render: Box<dyn Render>, emit: Emit, sink: Sink) -> Self {
+    fn new(shown: Shown, sink: Sink) -> Self {
         Self {
-            render,
-            emit,
+            needs: shown.needs(),
+            shown,
             sink,
             chunk: Vec::with_capacity(CHUNK_CAPACITY),
             records: 0,
@@ -56,13 +85,25 @@ impl Destination {
         }
     }
 
-    /// Renders a record if `--emit` includes it. Returns the number of records dropped.
+    /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped.
     fn write(&mut self, record: &OutputRecord) -> u64 {
-        if !self.emit.contains(record.emit()) {
+        if !self.needs.contains(record.emit()) {
             return 0;
         }
-        self.render.render(record, &mut self.chunk);
-        self.records += 1;
+        let Self { shown: Shown { render, emit, selection, tally, .. }, chunk, records, .. } = self;
+        if let Some(tally) = tally {
+            tally.count(record);
+        }
+        let mut show = |record: &OutputRecord| {
+            if emit.contains(record.emit()) {
+                render.render(record, chunk);
+                *records += 1;
+            }
+        };
+        match selection {
+            Some(selection) => selection.offer(record, false, &mut show),
+            None => show(record),
+        }
         if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { 0 }
     }
 
@@ -98,7 +139,7 @@ impl Destination {
         if self.unreported > 0 {
             let record = report(self.unreported);
             self.reporting += std::mem::take(&mut self.unreported);
-            self.render.render(&record, &mut self.chunk);
+            self.shown.render.render(&record, &mut self.chunk);
         }
     }
 }
@@ -135,17 +176,17 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens stdout, which gets the records in `emit` as `render` makes them, and a file that gets all of them as JSON lines.
+    /// Opens stdout, which gets what `shown` says, and a file that gets all records as JSON lines.
     /// Records are dropped if a reader is too slow.
     ///
     /// # Errors
     /// When the file cannot be opened, or a thread for writing cannot be started.
-    pub fn open(render: Box<dyn Render>, emit: Emit, file: Option<&Path>) -> Result<Self, SinkError> {
+    pub fn open(shown: Shown, file: Option<&Path>) -> Result<Self, SinkError> {
         let file = match file {
-            Some(path) => Some(Destination::new(Box::new(Json), Emit::ALL, Sink::file(path, BUDGET)?)),
+            Some(path) => Some(Destination::new(Shown::json(Emit::ALL), Sink::file(path, BUDGET)?)),
             None => None,
         };
-        Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
+        Ok(Self { stdout: Destination::new(shown, Sink::stdout(BUDGET)?), file, failed: false })
     }
 
     /// This output, waiting for slow readers instead of dropping records.
@@ -157,7 +198,7 @@ impl Output {
 
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
-        let stdout = Destination { patient: true, ..Destination::new(Box::new(Json), emit, sink) };
+        let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
         Self { stdout, file: None, failed: false }
     }
 
@@ -168,7 +209,7 @@ impl Output {
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
-        self.has_file() || self.stdout.emit.contains(correlated.emit())
+        self.has_file() || self.stdout.needs.contains(correlated.emit())
     }
 
     /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
@@ -216,8 +257,23 @@ impl Output {
         match self.stdout.sink.end() {
             Some(SinkEnd::Closed) => true,
             Some(SinkEnd::Failed(_)) => file != Some(false),
-            None => file == Some(true) && self.stdout.sink.discards(),
+            None => file == Some(true) && (self.stdout.shown.discards || self.stdout.sink.discards()),
         }
+    }
+
+    /// The connections that were chosen for stdout, and how many of them have ended; none if all are.
+    pub fn chosen(&self) -> Option<(u64, u64)> {
+        self.stdout.shown.selection.as_ref().map(|selection| (selection.chosen(), selection.ended()))
+    }
+
+    /// Number of connections left out on stdout, known at the end; none if all are shown.
+    pub fn left_out(&self) -> Option<u64> {
+        self.stdout.shown.selection.as_ref().map(Selection::left_out)
+    }
+
+    /// Counts of what became of connections, if stdout's reader gets a summary of them.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.stdout.shown.tally.as_ref()
     }
 
     /// Waits until a destination ends by itself, and then returns [`Self::is_over`]. An error is logged once and remembered

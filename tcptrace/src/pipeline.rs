@@ -204,6 +204,11 @@ impl Pipeline {
         self.correlator.totals()
     }
 
+    /// Number of connections that have ended, and are shown.
+    pub fn ended(&self) -> u64 {
+        self.output.chosen().map_or_else(|| self.totals().ended, |(_, ended)| ended)
+    }
+
     /// Number of events seen and of records lost, since the start.
     pub fn counts(&self) -> (u64, u64) {
         (self.events, self.ledger.total() + self.correlator.uncounted_losses())
@@ -237,6 +242,7 @@ impl Pipeline {
             evicted: totals.evicted,
             events,
             lost,
+            left_out: None,
         };
         self.write(&OutputRecord::End(end));
     }

@@ -12,7 +12,7 @@ use std::{
 use super::{Attach, Cli, Color, OutputFormat, Segments};
 use tcptrace_core::{
     event::Family,
-    filter::{Emit, Filter, HostSet, PortSet, SegmentChoice},
+    filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice},
 };
 
 /// The messages that go to stderr.
@@ -38,6 +38,8 @@ pub struct Environment {
     pub terminal: bool,
     /// stdout or stderr is a terminal of any kind, so that somebody may be watching.
     pub watched: bool,
+    /// stderr is a terminal.
+    pub messages_watched: bool,
     /// The character encoding of the locale is UTF-8.
     pub utf8: bool,
     /// Width of text in columns; none if stdout is a terminal, whose width may change.
@@ -51,7 +53,7 @@ impl Environment {
     /// Reads the environment variables, and what stdout and stderr are.
     pub fn read() -> Self {
         let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self { watched: stdout || stderr, ..Self::of(|name| env::var_os(name), stdout) }
+        Self { watched: stdout || stderr, messages_watched: stderr, ..Self::of(|name| env::var_os(name), stdout) }
     }
 
     /// The environment whose variables `variable` looks up; `terminal` says that stdout is a terminal.
@@ -64,6 +66,7 @@ impl Environment {
             no_color: set("NO_COLOR").is_some(),
             terminal: terminal && set("TERM").is_none_or(|term| term != "dumb"),
             watched: terminal,
+            messages_watched: false,
             utf8: locale.contains("utf-8") || locale.contains("utf8"),
             columns: (!terminal).then(|| {
                 let columns = set("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
@@ -94,6 +97,10 @@ pub struct Options {
     pub output: OutputFormat,
     /// Types of records that go to stdout as JSON.
     pub emit: Emit,
+    /// The connections to show on stdout; none for all of them.
+    pub only: Option<Only>,
+    /// Time from which on a handshake is slow, above 0.
+    pub slow: Duration,
     /// The file that gets every record as JSON lines.
     pub write: Option<PathBuf>,
     /// The capture or recording to read instead of tracing this host; `-` is stdin.
@@ -118,6 +125,8 @@ pub struct Options {
     pub verbosity: Verbosity,
     /// Somebody may be watching a terminal, and is told why if no event comes.
     pub watched: bool,
+    /// The summary by verdict is also printed when a file has been read without `--only`.
+    pub summarizes_files: bool,
     /// Use the kernel's type information (BTF) if there is any.
     pub btf: bool,
     /// How to attach to interfaces.
@@ -145,6 +154,8 @@ impl Cli {
             segments: self.segments,
             output: if self.json { OutputFormat::Json } else { self.output.unwrap_or_default() },
             emit: self.emit.unwrap_or_default(),
+            only: self.only.into_iter().reduce(Only::and),
+            slow: self.slow,
             write: self.write,
             read: self.read,
             absolute_seq: self.absolute_seq,
@@ -166,6 +177,7 @@ impl Cli {
                 2.. => Verbosity::Debug,
             },
             watched: environment.watched && !self.quiet,
+            summarizes_files: environment.messages_watched,
             btf: !self.no_btf,
             attach: self.attach,
         }

@@ -34,6 +34,8 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             segments: Segments::Control,
             output: OutputFormat::Timeline,
             emit: Emit::ALL,
+            only: None,
+            slow: Duration::from_secs(1),
             write: None,
             read: None,
             absolute_seq: false,
@@ -46,6 +48,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             max_connections: values::DEFAULT_MAX_CONNECTIONS,
             verbosity: Verbosity::Normal,
             watched: false,
+            summarizes_files: false,
             btf: true,
             attach: Attach::Auto,
         }
@@ -55,7 +58,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
 #[test]
 fn every_option_reaches_the_settings() {
     let args = "-p 80 -p 443,8000-8100 --local-port 22 --remote-port 1024-2048 --host 10.0.0.0/8 --host ::1 -4 -i eth0 \
-                -i lo -i eth0 -o json --emit handshake,close -w trace.jsonl --segments all -c 3 --duration 500ms -S \
+                -i lo -i eth0 -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --segments all -c 3 --duration 500ms -S \
                 --ring-buffer 1MiB --max-connections 1 --color always -vv --no-btf --attach clsact";
     let args: Vec<&str> = args.split_whitespace().collect();
     assert_eq!(
@@ -72,6 +75,8 @@ fn every_option_reaches_the_settings() {
             segments: Segments::All,
             output: OutputFormat::Json,
             emit: "handshake,close".parse().unwrap(),
+            only: Some("failed,slow,!reset".parse().unwrap()),
+            slow: Duration::from_millis(300),
             write: Some("trace.jsonl".into()),
             read: None,
             absolute_seq: true,
@@ -84,6 +89,7 @@ fn every_option_reaches_the_settings() {
             max_connections: NonZeroU32::MIN,
             verbosity: Verbosity::Debug,
             watched: false,
+            summarizes_files: false,
             btf: false,
             attach: Attach::Clsact,
         }
