@@ -85,5 +85,5 @@ fn a_reset_with_ipv6_is_whole() {
     reset.record.client.addr = IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 1_u16]);
     reset.record.bytes = Bytes { client_to_server: None, server_to_client: Some(0) };
     let line = rendered(&mut list(true, None), &OutputRecord::Close(reset));
-    assert!(line.contains("[fd00::1]:54762 [1] →") && line.contains("  -        0 B ←  closed"), "{line}");
+    assert!(line.contains("[fd00::1]:54762 [1]   → 10.0.0.1:9999") && line.contains("  -        0 B ←  closed"), "{line}");
 }
