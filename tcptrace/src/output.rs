@@ -50,6 +50,7 @@ impl Shown {
     fn needs(&self) -> Emit {
         match (&self.selection, &self.tally) {
             (None, None) => self.emit,
+            (Some(selection), _) if selection.is_scoped() => Emit::ALL,
             _ => self.emit.with(Emit::HANDSHAKE).with(Emit::CLOSE).with(Emit::STALLED),
         }
     }
@@ -86,7 +87,8 @@ impl Destination {
     }
 
     /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped.
-    fn write(&mut self, record: &OutputRecord) -> u64 {
+    /// `in_scope` says that the record proves its connection to be the command's.
+    fn write(&mut self, record: &OutputRecord, in_scope: bool) -> u64 {
         if !self.needs.contains(record.emit()) {
             return 0;
         }
@@ -100,9 +102,15 @@ impl Destination {
                 *records += 1;
             }
         };
-        match selection {
-            Some(selection) => selection.offer(record, false, &mut show),
-            None => show(record),
+        let known = match selection {
+            Some(selection) => selection.offer(record, in_scope, &mut show),
+            None => {
+                show(record);
+                true
+            }
+        };
+        if let Some(tally) = tally.as_mut().filter(|_| known) {
+            tally.count(record);
         }
         if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { 0 }
     }
@@ -165,6 +173,10 @@ impl AddAssign for GivenUp {
 pub struct Output {
     stdout: Destination,
     file: Option<Destination>,
+    /// Counts the connections of `--fail-on`.
+    fail_on: Option<Selection>,
+    /// The records that are written prove their connection to be the command's.
+    in_scope: bool,
     /// A write has failed, and the error has been logged.
     failed: bool,
 }
@@ -176,17 +188,35 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens stdout, which gets what `shown` says, and a file that gets all records as JSON lines.
+    /// Opens stdout, which gets what `shown` says, and a file that gets the records of `file_selection` as JSON lines, or all
+    /// of them.
     /// Records are dropped if a reader is too slow.
     ///
     /// # Errors
     /// When the file cannot be opened, or a thread for writing cannot be started.
-    pub fn open(shown: Shown, file: Option<&Path>) -> Result<Self, SinkError> {
+    pub fn open(shown: Shown, file: Option<&Path>, file_selection: Option<Selection>) -> Result<Self, SinkError> {
+        let stdout = Sink::stdout(BUDGET)?;
+        Self::open_to(stdout, shown, file, file_selection)
+    }
+
+    /// As [`Self::open`], with another sink in the place of stdout.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_to(
+        stdout: Sink,
+        shown: Shown,
+        file: Option<&Path>,
+        file_selection: Option<Selection>,
+    ) -> Result<Self, SinkError> {
         let file = match file {
-            Some(path) => Some(Destination::new(Shown::json(Emit::ALL), Sink::file(path, BUDGET)?)),
+            Some(path) => {
+                let shown = Shown { selection: file_selection, ..Shown::json(Emit::ALL) };
+                Some(Destination::new(shown, Sink::file(path, BUDGET)?))
+            },
             None => None,
         };
-        Ok(Self { stdout: Destination::new(shown, Sink::stdout(BUDGET)?), file, failed: false })
+        Ok(Self { stdout: Destination::new(shown, stdout), file, fail_on: None, in_scope: false, failed: false })
     }
 
     /// This output, waiting for slow readers instead of dropping records.
@@ -199,7 +229,7 @@ impl Output {
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
-        Self { stdout, file: None, failed: false }
+        Self { stdout, file: None, fail_on: None, in_scope: false, failed: false }
     }
 
     /// Returns whether there is a file of `--write`.
@@ -209,22 +239,25 @@ impl Output {
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
-        self.has_file() || self.stdout.needs.contains(correlated.emit())
+        self.has_file() || self.fail_on.is_some() || self.stdout.needs.contains(correlated.emit())
     }
 
     /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
     pub fn write(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: self.stdout.write(record), ..self.write_file(record) }
+        if let Some(fail_on) = &mut self.fail_on {
+            fail_on.offer(record, self.in_scope, &mut |_| {});
+        }
+        GivenUp { stdout: self.stdout.write(record, self.in_scope), ..self.write_file(record) }
     }
 
     /// Writes a record to stdout only.
     pub fn write_stdout(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: self.stdout.write(record), file: 0 }
+        GivenUp { stdout: self.stdout.write(record, self.in_scope), file: 0 }
     }
 
     /// Writes a record to the file only.
     pub fn write_file(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record)) }
+        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record, self.in_scope)) }
     }
 
     /// Returns whether a destination lacks records and no report there says so yet.
@@ -247,7 +280,7 @@ impl Output {
         let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
         let reopening = file.sink.reopen();
-        (GivenUp { stdout: 0, file: given_up + file.write(start) }, Some(reopening))
+        (GivenUp { stdout: 0, file: given_up + file.write(start, false) }, Some(reopening))
     }
 
     /// Returns whether writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If stdout
@@ -259,6 +292,27 @@ impl Output {
             Some(SinkEnd::Failed(_)) => file != Some(false),
             None => file == Some(true) && (self.stdout.shown.discards || self.stdout.sink.discards()),
         }
+    }
+
+    /// Counts the connections that `selection` chooses.
+    pub fn fail_on(&mut self, selection: Selection) {
+        self.fail_on = Some(selection.counting());
+    }
+
+    /// Returns whether there were connections that [`Self::fail_on`] chooses.
+    pub fn has_failed_on(&self) -> bool {
+        self.fail_on.as_ref().is_some_and(|selection| selection.chosen() > 0)
+    }
+
+    /// Says whether the records that are written from now on prove their connection to be the command's.
+    pub fn set_in_scope(&mut self, in_scope: bool) {
+        self.in_scope = in_scope;
+    }
+
+    /// Number of the command's connections so far and of those that have not ended; none without a command.
+    pub fn in_scope(&self) -> Option<(u64, u64)> {
+        let selection = self.stdout.shown.selection.as_ref().filter(|selection| selection.is_scoped())?;
+        Some((selection.entered(), selection.open_in_scope()))
     }
 
     /// The connections that were chosen for stdout, and how many of them have ended; none if all are.
@@ -295,7 +349,7 @@ impl Output {
 
     /// Writes what is left, which takes no longer than `timeout` in all. Returns whether everything was written.
     pub fn finish(self, timeout: Duration) -> bool {
-        let Self { mut stdout, file, failed } = self;
+        let Self { mut stdout, file, failed, .. } = self;
         let _counted_already = stdout.flush();
         let mut complete = !failed;
         // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.

@@ -51,9 +51,12 @@ pub const DEFAULT_COLUMNS: u16 = 100;
 
 impl Environment {
     /// Reads the environment variables, and what stdout and stderr are.
-    pub fn read() -> Self {
+    ///
+    /// With `to_stderr`, data goes to stderr as well.
+    pub fn read(to_stderr: bool) -> Self {
         let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self { watched: stdout || stderr, messages_watched: stderr, ..Self::of(|name| env::var_os(name), stdout) }
+        let data = if to_stderr { stderr } else { stdout };
+        Self { watched: data || stderr, messages_watched: stderr, ..Self::of(|name| env::var_os(name), data) }
     }
 
     /// The environment whose variables `variable` looks up; `terminal` says that stdout is a terminal.
@@ -113,6 +116,10 @@ pub struct Options {
     pub unicode: bool,
     /// Width of text on stdout in columns; none to follow its terminal.
     pub columns: Option<u16>,
+    /// The command to run and trace; empty to trace this host.
+    pub command: Vec<OsString>,
+    /// The connections of the command with which the exit status is 3.
+    pub fail_on: Option<Only>,
     /// Number of ended connections after which to stop.
     pub count: Option<NonZeroU64>,
     /// Time after which to stop, above 0.
@@ -149,6 +156,7 @@ impl Cli {
             family,
             interfaces: without_repeats(self.interface),
         };
+        let runs_command = !self.command_line.is_empty();
         Options {
             filter,
             segments: self.segments,
@@ -166,6 +174,8 @@ impl Cli {
             },
             unicode: environment.utf8,
             columns: environment.columns,
+            command: self.command_line,
+            fail_on: self.fail_on.into_iter().reduce(Only::and),
             count: self.count,
             duration: self.duration,
             ring_buffer: self.ring_buffer.bytes(),
@@ -176,7 +186,7 @@ impl Cli {
                 1 => Verbosity::Verbose,
                 2.. => Verbosity::Debug,
             },
-            watched: environment.watched && !self.quiet,
+            watched: environment.watched && !self.quiet && !runs_command,
             summarizes_files: environment.messages_watched,
             btf: !self.no_btf,
             attach: self.attach,

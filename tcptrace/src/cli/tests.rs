@@ -42,6 +42,8 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             color: false,
             unicode: false,
             columns: None,
+            command: Vec::new(),
+            fail_on: None,
             count: None,
             duration: None,
             ring_buffer: 16 << 20,
@@ -83,6 +85,8 @@ fn every_option_reaches_the_settings() {
             color: true,
             unicode: false,
             columns: None,
+            command: Vec::new(),
+            fail_on: None,
             count: NonZeroU64::new(3),
             duration: Some(Duration::from_millis(500)),
             ring_buffer: 1 << 20,
@@ -288,4 +292,24 @@ fn help_has_every_group_and_hides_what_is_for_tests() {
     }
     assert_eq!(parse(&["--help"]).unwrap_err().exit_code(), 0);
     assert_eq!(parse(&["--version"]).unwrap_err().to_string(), concat!("tcptrace ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn a_command_is_everything_behind_two_dashes() {
+    let options = options(&["-p", "80", "--fail-on", "reset,!linger", "--", "make", "-j", "--", "-c"]);
+    assert_eq!(options.command, ["make", "-j", "--", "-c"]);
+    assert_eq!((options.fail_on, options.count), (Some("reset,!linger".parse().unwrap()), None));
+    assert_eq!(options.filter.to_string(), "port 80");
+}
+
+#[test]
+fn what_needs_a_command_or_goes_without_one_is_refused() {
+    let missing = ErrorKind::MissingRequiredArgument;
+    assert!(error(&["--"], missing).starts_with("there is no command behind --"));
+    assert!(error(&["-p", "80", "--"], missing).starts_with("there is no command behind --"));
+    assert!(error(&["--fail-on", "reset"], missing).starts_with("--fail-on needs a command"));
+    for option in [["-r", "f"], ["-c", "1"], ["--duration", "1s"]] {
+        error(&[option[0], option[1], "--", "true"], ErrorKind::ArgumentConflict);
+    }
+    assert!(error(&["--fail-on", "resets", "--", "true"], ErrorKind::ValueValidation).contains("resets"));
 }

@@ -137,6 +137,7 @@ fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receive
                 let caller = Caller::of_sudo();
                 let path = group.as_ref().filter(|_| in_group).map(ControlGroup::path);
                 let child = launch::command(command, path, caller.as_ref()).spawn();
+                reduce(Duty::Command);
                 let outcome = child.map_err(StartError::Start).and_then(|child| {
                     process = Pid::from_raw(child.id().cast_signed())
                         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());

@@ -37,6 +37,8 @@ pub struct Selection {
     open: BTreeMap<u64, Open>,
     /// Chosen connections that ended last.
     recent: VecDeque<u64>,
+    /// Connections that may be chosen.
+    entered: u64,
     chosen: u64,
     ended: u64,
     left_out: u64,
@@ -121,6 +123,7 @@ impl Selection {
             most: usize::try_from(most).unwrap_or(usize::MAX),
             open: BTreeMap::new(),
             recent: VecDeque::new(),
+            entered: 0,
             chosen: 0,
             ended: 0,
             left_out: 0,
@@ -159,6 +162,16 @@ impl Selection {
         self.ended
     }
 
+    /// Number of connections in scope that have not ended.
+    pub fn open_in_scope(&self) -> u64 {
+        self.open.values().filter(|open| open.in_scope).count() as u64
+    }
+
+    /// Number of connections in scope so far.
+    pub fn entered(&self) -> u64 {
+        self.entered
+    }
+
     /// Number of connections left out, which is known at the end.
     pub fn left_out(&self) -> u64 {
         self.left_out
@@ -170,8 +183,15 @@ impl Selection {
     }
 
     /// Passes `record`, and what was held back before it, to `show` if its connection is chosen. `in_scope` says
-    /// that the record proves its connection to be one of those among which to choose.
-    pub fn offer(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) {
+    /// that the record proves its connection to be one of those among which to choose. Returns whether that is known of its
+    /// connection.
+    pub fn offer(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) -> bool {
+        let known = in_scope || !self.scoped || conn(record).and_then(|conn| self.open.get(&conn)).is_some_and(|open| open.in_scope);
+        self.pass(record, in_scope, show);
+        known
+    }
+
+    fn pass(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) {
         match record {
             OutputRecord::Start(_) => {
                 // The next run of a recording, whose numbers begin again.
@@ -182,11 +202,15 @@ impl Selection {
             }
             OutputRecord::Lost(_) => show(record),
             OutputRecord::End(end) => {
-                self.open.clear();
                 let mut end = end.clone();
+                if self.scoped {
+                    end.connections = self.entered;
+                    end.open = self.open_in_scope();
+                }
+                self.open.clear();
                 let left_out = end.connections.saturating_sub(self.chosen - self.chosen_before);
                 self.left_out += left_out;
-                end.left_out = Some(left_out);
+                end.left_out = (self.only != Only::default()).then_some(left_out);
                 show(&OutputRecord::End(end));
             }
             OutputRecord::State(state) => self.event(state.conn, state.late, true, in_scope, record, show),
@@ -261,6 +285,7 @@ impl Selection {
         let open = self.open.entry(conn).or_insert_with(|| Open { possible: Facts::ANYTHING, ..Open::default() });
         let enters = !self.scoped && begins || news.in_scope && !open.in_scope;
         open.in_scope |= enters;
+        self.entered += u64::from(enters);
         open.facts = open.facts.with(news.facts);
         open.possible = news.possible.unwrap_or(open.possible);
         if open.decision.is_none() && (enters || news.possible.is_some()) {
@@ -290,6 +315,15 @@ struct News {
     /// What may still become known, if that has changed.
     possible: Option<Facts>,
     in_scope: bool,
+}
+
+/// The connection of a verdict.
+fn conn(record: &OutputRecord) -> Option<u64> {
+    match record {
+        OutputRecord::Handshake(handshake) => Some(handshake.record.conn),
+        OutputRecord::Close(close) => Some(close.record.conn),
+        _ => None,
+    }
 }
 
 /// Returns whether a handshake is the last record of its connection.
