@@ -4,7 +4,8 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel};
 use tcptrace_ebpf::{
-    ABSENT, Address, FAMILY_V4, FAMILY_V6, PF_KTHREAD, PROOF_IN_GROUP, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD, Skip, mapped,
+    ABSENT, Address, FAMILY_V4, FAMILY_V6, PF_KTHREAD, PROOF_IN_GROUP, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD, Skip,
+    mapped,
 };
 
 use crate::maps::setting;

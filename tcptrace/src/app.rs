@@ -19,9 +19,9 @@ use log::{debug, warn};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use self::{
+    commanded::Commanded,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
-    commanded::Commanded,
     trace::Trace,
 };
 use crate::{

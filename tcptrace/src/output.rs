@@ -93,9 +93,6 @@ impl Destination {
             return 0;
         }
         let Self { shown: Shown { render, emit, selection, tally, .. }, chunk, records, .. } = self;
-        if let Some(tally) = tally {
-            tally.count(record);
-        }
         let mut show = |record: &OutputRecord| {
             if emit.contains(record.emit()) {
                 render.render(record, chunk);
@@ -213,7 +210,7 @@ impl Output {
             Some(path) => {
                 let shown = Shown { selection: file_selection, ..Shown::json(Emit::ALL) };
                 Some(Destination::new(shown, Sink::file(path, BUDGET)?))
-            },
+            }
             None => None,
         };
         Ok(Self { stdout: Destination::new(shown, stdout), file, fail_on: None, in_scope: false, failed: false })

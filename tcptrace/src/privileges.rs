@@ -32,6 +32,7 @@
 //! | `owners` | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/fd` of other users' processes |
 //! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |
 //! | `command` | CAP_KILL | passing signals on to a command of another user |
+//! | | CAP_DAC_OVERRIDE, only if root | removing the command's control group, whose parent nobody may write |
 //! | `write-stdout` | nothing | |
 //! | main, with `-r` | nothing | |
 //!
@@ -109,6 +110,7 @@ impl Duty<'_> {
             Self::Trace { interfaces: true } => &[Capability::CAP_BPF, Capability::CAP_NET_ADMIN],
             Self::Trace { interfaces: false } => &[Capability::CAP_BPF],
             Self::Owners => &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+            Self::Command if is_root() => &[Capability::CAP_KILL, Capability::CAP_DAC_OVERRIDE],
             Self::Command => &[Capability::CAP_KILL],
             Self::File(_) if is_root() => &[Capability::CAP_DAC_OVERRIDE],
             Self::File(_) | Self::Stream | Self::Replay => &[],

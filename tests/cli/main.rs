@@ -101,6 +101,7 @@ fn help_and_version_need_no_privileges_and_no_more_than_stdout() {
         "--interface",
         "--only",
         "--slow",
+        "--fail-on",
         "--output",
         "--json",
         "--write",

@@ -79,7 +79,9 @@ fn the_one_that_fails_is_shown_whole_and_the_others_are_counted() {
     let many = Many::new();
     let (stdout, stderr) = many.read(&["--only", "failed"]);
     assert!(stdout.lines().count() < 40, "{stdout}");
-    for part in ["#200 ", "three-way handshake, established", "SYN,ACK", "reset by the server", "RST,ACK", "427 left out"] {
+    for part in
+        ["#200 ", "three-way handshake, established", "SYN,ACK", "reset by the server", "RST,ACK", "427 left out"]
+    {
         assert!(stdout.contains(part), "`{part}` is not in: {stdout}");
     }
     assert!(!stdout.contains("#199 ") && !stdout.contains("#201 "), "{stdout}");
@@ -128,11 +130,16 @@ fn a_list_has_a_line_for_each_connection_in_columns() {
     let lines: Vec<_> = stdout.lines().filter(|line| line.contains(" #")).collect();
     assert_eq!(lines.len(), usize::from(MANY));
     let failed = lines[199];
-    for part in ["22:13:20.995", "#200", "192.0.2.1:20199 ", "→ 192.0.2.2:80 ", "10 B →", "0 B ←", "reset by the server"] {
+    for part in
+        ["22:13:20.995", "#200", "192.0.2.1:20199 ", "→ 192.0.2.2:80 ", "10 B →", "0 B ←", "reset by the server"]
+    {
         assert!(failed.contains(part), "`{part}` is not in: {failed}");
     }
     let column = |line: &str| line.find('→');
-    assert!(lines[99..].iter().all(|line| column(line) == column(failed)), "aligned once the numbers have three digits");
+    assert!(
+        lines[99..].iter().all(|line| column(line) == column(failed)),
+        "aligned once the numbers have three digits"
+    );
     let (stdout, _) = many.read(&["-o", "list", "--only", "!three_segment"]);
     assert_eq!(stdout.lines().filter(|line| line.contains(" #")).count(), 1, "{stdout}");
 }
@@ -166,4 +173,14 @@ fn unknown_words_are_wrong_usage_and_the_known_ones_are_listed() {
         assert!(stderr.contains(word), "`{word}` is not in: {stderr}");
     }
     wrong_usage(&["--slow", "soon"], "soon");
+}
+
+#[test]
+fn what_goes_with_a_command_and_what_does_not() {
+    wrong_usage(&["--"], "there is no command behind --");
+    wrong_usage(&["--fail-on", "reset"], "--fail-on needs a command");
+    wrong_usage(&["--fail-on", "resets", "--", "true"], "resets");
+    for options in [["-c", "1"], ["--duration", "1s"], ["-r", "trace.jsonl"]] {
+        wrong_usage(&[options[0], options[1], "--", "true"], options[0]);
+    }
 }

@@ -2,19 +2,22 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
+use socket2::SockRef;
 use tcptrace_tests::{Actor, Ends, LIMIT, Lines, Netns, binary, close, is_type, receive_end, wait_tracing};
 
 /// A user of this test alone.
 const SOMEBODY: &str = "23456";
 
 /// A Python program that connects to its argument, and reads to the end.
-const CONNECT: &str = "import socket,sys\ns=socket.create_connection(('127.0.0.1',int(sys.argv[1])))\nwhile s.recv(99): pass";
+const CONNECT: &str =
+    "import socket,sys\ns=socket.create_connection(('127.0.0.1',int(sys.argv[1])))\nwhile s.recv(99): pass";
 
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
@@ -34,19 +37,20 @@ fn run(netns: &Netns, command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Accepts connections one after another and closes them, in an orderly way or by a reset.
+/// Accepts connections one after another and closes them, in an orderly way or by a reset. The first may come late, since the
+/// tracer starts before.
 fn serve(netns: &Netns, port: u16, count: usize, reset: bool) -> std::thread::JoinHandle<()> {
-    let server = Actor::new(netns, "tt-server");
-    let listener = server.listen(loopback(port));
-    std::thread::spawn(move || {
+    let listener = netns.run(|| TcpListener::bind(loopback(port))).expect("a free port");
+    SockRef::from(&listener).set_read_timeout(Some(3 * LIMIT)).expect("SO_RCVTIMEO");
+    netns.spawn("tt-server", move || {
         for _ in 0..count {
-            let stream = server.accept(&listener);
+            let (stream, _) = listener.accept().expect("a connection comes");
             if reset {
-                socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("SO_LINGER");
+                SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
             }
-            server.close(stream);
+            close(stream);
         }
-        server.close(listener);
+        close(listener);
     })
 }
 
@@ -189,7 +193,9 @@ fn one_that_hangs_is_listed_while_it_does() {
     let accepted = server.accept(&listener);
     server.close(accepted);
     receive_end(&stream);
-    lines.wait_until("a line", LIMIT, |lines| lines.iter().any(|line| line.contains("stalled: ") && line.contains("CLOSE_WAIT")));
+    lines.wait_until("a line", LIMIT, |lines| {
+        lines.iter().any(|line| line.contains("stalled: ") && line.contains("CLOSE_WAIT"))
+    });
     client.close(stream);
     process.signal(Signal::INT);
     assert!(process.wait(LIMIT).success());

@@ -3,10 +3,7 @@
 use std::{
     ffi::OsString,
     io::{self, IsTerminal as _},
-    os::{
-        fd::AsFd,
-        unix::process::ExitStatusExt as _,
-    },
+    os::{fd::AsFd, unix::process::ExitStatusExt as _},
     process::{ExitCode, ExitStatus},
 };
 

@@ -8,7 +8,9 @@ use aya::{
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
-use tcptrace_ebpf::{ABSENT, Config, PENDING_SOCKETS, SEGMENTS_CONTROL, SocketLayout, TracepointLayout, WATCHED_BUCKETS, names};
+use tcptrace_ebpf::{
+    ABSENT, Config, PENDING_SOCKETS, SEGMENTS_CONTROL, SocketLayout, TracepointLayout, WATCHED_BUCKETS, names,
+};
 use zerocopy::IntoBytes as _;
 
 use super::{

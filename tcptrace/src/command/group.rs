@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn the_second_version_is_found_among_others() {
-        let mounts = b"25 1 0:23 / /sys rw - sysfs sysfs rw\n30 25 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+        let mounts =
+            b"25 1 0:23 / /sys rw - sysfs sysfs rw\n30 25 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                        31 25 0:27 / /sys/fs/a\\040b rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
         assert_eq!(mount_point(mounts), Some("/sys/fs/a b".into()));
         assert_eq!(mount_point(b"25 1 0:23 / /sys rw - sysfs sysfs rw\n"), None);

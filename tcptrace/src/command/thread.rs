@@ -40,7 +40,10 @@ pub struct Running {
 #[derive(Debug)]
 enum Task {
     /// Start the command, with or without its control group, and answer with its process.
-    Start { in_group: bool, started: mpsc::Sender<Result<Started, StartError>> },
+    Start {
+        in_group: bool,
+        started: mpsc::Sender<Result<Started, StartError>>,
+    },
     Signal(Signal),
 }
 
@@ -143,7 +146,6 @@ fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receive
                         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
                     watch(child)
                 });
-                reduce(Duty::Command);
                 // Nobody waits for it any more.
                 let _ = started.send(outcome);
             }

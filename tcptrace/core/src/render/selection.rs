@@ -186,7 +186,9 @@ impl Selection {
     /// that the record proves its connection to be one of those among which to choose. Returns whether that is known of its
     /// connection.
     pub fn offer(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) -> bool {
-        let known = in_scope || !self.scoped || conn(record).and_then(|conn| self.open.get(&conn)).is_some_and(|open| open.in_scope);
+        let known = in_scope
+            || !self.scoped
+            || conn(record).and_then(|conn| self.open.get(&conn)).is_some_and(|open| open.in_scope);
         self.pass(record, in_scope, show);
         known
     }
@@ -214,7 +216,9 @@ impl Selection {
                 show(&OutputRecord::End(end));
             }
             OutputRecord::State(state) => self.event(state.conn, state.late, true, in_scope, record, show),
-            OutputRecord::Segment(segment) => self.event(Some(segment.conn), segment.late, true, in_scope, record, show),
+            OutputRecord::Segment(segment) => {
+                self.event(Some(segment.conn), segment.late, true, in_scope, record, show)
+            }
             OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, in_scope, record, show),
             // These may come behind the last record without being late, and never come first.
             OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, in_scope, record, show),

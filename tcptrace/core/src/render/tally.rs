@@ -103,7 +103,8 @@ impl Tally {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by(|(left, left_count), (right, right_count)| {
             let order = right.failed.cmp(&left.failed).then(right_count.cmp(left_count));
-            let names = |group: &Group| (group.verdict, group.cause, group.client.to_string(), group.server.to_string());
+            let names =
+                |group: &Group| (group.verdict, group.cause, group.client.to_string(), group.server.to_string());
             order.then_with(|| names(left).cmp(&names(right)))
         });
         let rest = groups.iter().skip(SHOWN).map(|(_, count)| **count).sum::<u64>() + self.others;
@@ -158,12 +159,15 @@ mod tests {
         established.record.outcome = Some(Outcome::Established);
         count(9, OutputRecord::Handshake(established));
         count(9, OutputRecord::State(samples::state()));
-        assert_eq!(tally.lines(true), [
-            "        2  unanswered (no_listener)  curl → curl",
-            "        1  reset (unread_data)       curl → 10.0.0.1:9999",
-            "        5  four_segment              wget → 10.0.0.1:9999",
-            "        3  four_segment              curl → 10.0.0.1:9999",
-        ]);
+        assert_eq!(
+            tally.lines(true),
+            [
+                "        2  unanswered (no_listener)  curl → curl",
+                "        1  reset (unread_data)       curl → 10.0.0.1:9999",
+                "        5  four_segment              wget → 10.0.0.1:9999",
+                "        3  four_segment              curl → 10.0.0.1:9999",
+            ]
+        );
     }
 
     #[test]

@@ -32,12 +32,15 @@ fn close(conn: u64, comm: &str, summary: &str) -> OutputRecord {
 
 #[test]
 fn a_line_has_its_facts_in_columns_and_the_verdict_last() {
-    let summary = "closed by the server, four segments; 22 B →, 17 B ←; lasted 100.4 ms; the server holds TIME_WAIT for 60 s";
+    let summary =
+        "closed by the server, four segments; 22 B →, 17 B ←; lasted 100.4 ms; the server holds TIME_WAIT for 60 s";
     let list = &mut list(true, None);
     let first = rendered(list, &close(3, "curl", summary));
     let second = rendered(list, &close(12, "a-longer-name", "reset by the client"));
     assert!(
-        first.ends_with("22 B →       17 B ←  closed by the server, four segments; the server holds TIME_WAIT for 60 s\n"),
+        first.ends_with(
+            "22 B →       17 B ←  closed by the server, four segments; the server holds TIME_WAIT for 60 s\n"
+        ),
         "{first}"
     );
     assert!(first.contains(" #3  100.4 ms  10.0.0.1:54762 curl[1] → 10.0.0.1:9999 [1] "), "{first}");
@@ -85,5 +88,8 @@ fn a_reset_with_ipv6_is_whole() {
     reset.record.client.addr = IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 1_u16]);
     reset.record.bytes = Bytes { client_to_server: None, server_to_client: Some(0) };
     let line = rendered(&mut list(true, None), &OutputRecord::Close(reset));
-    assert!(line.contains("[fd00::1]:54762 [1]   → 10.0.0.1:9999") && line.contains("  -        0 B ←  closed"), "{line}");
+    assert!(
+        line.contains("[fd00::1]:54762 [1]   → 10.0.0.1:9999") && line.contains("  -        0 B ←  closed"),
+        "{line}"
+    );
 }
