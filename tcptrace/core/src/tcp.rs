@@ -17,6 +17,8 @@ mod tcp_options;
 
 pub use flags::TcpFlags;
 pub use header::{OptionBytes, TcpHeader};
+#[cfg(feature = "serde")]
+pub(crate) use hex::hex_digits;
 pub use notation::{Notation, OptionNotation};
 pub use options::{Options, SackBlock, SackBlocks, TcpOption, Timestamp};
 pub use seq::SeqNumber;

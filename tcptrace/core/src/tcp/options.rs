@@ -59,6 +59,25 @@ pub enum TcpOption<'a> {
     },
 }
 
+impl TcpOption<'_> {
+    /// The kind, the first byte of the option (RFC 9293 §3.2).
+    pub fn kind(&self) -> u8 {
+        match *self {
+            Self::Eol => KIND_EOL,
+            Self::Nop => KIND_NOP,
+            Self::Mss(_) => KIND_MSS,
+            Self::WindowScale(_) => KIND_WINDOW_SCALE,
+            Self::SackPermitted => KIND_SACK_PERMITTED,
+            Self::Sack(_) => KIND_SACK,
+            Self::Timestamp(_) => KIND_TIMESTAMP,
+            Self::FastOpen { experimental: false, .. } => KIND_FAST_OPEN,
+            Self::FastOpen { experimental: true, .. } => KIND_EXPERIMENT,
+            Self::Mptcp { .. } => KIND_MPTCP,
+            Self::Unknown { kind, .. } | Self::Malformed { kind } => kind,
+        }
+    }
+}
+
 /// The two numbers of a timestamps option (RFC 7323 §3.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]

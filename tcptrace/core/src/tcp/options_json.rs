@@ -52,12 +52,22 @@ struct Object<'a> {
     /// True where an option's length is wrong; else it is not there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     malformed: bool,
+    /// Kinds of all options in the order of the header, padding and malformed ones included; only where there are any.
+    #[serde(skip_serializing_if = "List::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<u8>"))]
+    order: List<u8, { OptionBytes::MAX }>,
+    /// All bytes between the fixed part of the header and the data, in hexadecimal; only where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    raw: Option<Hex<'a>>,
 }
 
 impl<'a> From<&'a TcpOptions> for Object<'a> {
     fn from(options: &'a TcpOptions) -> Self {
-        let mut object = Self::default();
+        let bytes = options.0.as_slice();
+        let mut object = Self { raw: (!bytes.is_empty()).then_some(Hex(bytes)), ..Self::default() };
         for option in &options.0 {
+            object.order.push(option.kind());
             match option {
                 TcpOption::Eol | TcpOption::Nop => {}
                 TcpOption::Mss(mss) => object.mss = Some(mss),
@@ -150,7 +160,8 @@ mod tests {
         let bytes = [2, 4, 0xff, 0xd7, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 10];
         assert_eq!(
             json(&bytes),
-            r#"{"mss":65495,"window_scale":10,"sack_permitted":true,"timestamp":{"value":1,"echo":0}}"#
+            r#"{"mss":65495,"window_scale":10,"sack_permitted":true,"timestamp":{"value":1,"echo":0},"#.to_owned()
+                + r#""order":[2,4,8,1,3],"raw":"0204ffd70402080a00000001000000000103030a"}"#
         );
         let options = TcpOptions(OptionBytes::new(&bytes));
         assert_eq!((options.mss(), options.window_scale()), (Some(65495), Some(10)));
@@ -166,7 +177,8 @@ mod tests {
             json(&bytes),
             concat!(
                 r#"{"mss":null,"window_scale":null,"sack_permitted":false,"timestamp":null,"#,
-                r#""sack":[{"left":1,"right":5}],"fast_open":"be0f","mptcp":1,"unknown":[99,7],"malformed":true}"#
+                r#""sack":[{"left":1,"right":5}],"fast_open":"be0f","mptcp":1,"unknown":[99,7],"malformed":true,"#,
+                r#""order":[5,34,30,99,99,7,2],"raw":"050a00000001000000052204be0f1e03156302630207020203"}"#
             )
         );
         assert!(json(&[34, 2]).contains(r#""fast_open":"""#));

@@ -10,7 +10,7 @@ use crate::{
     event::{Comm, Direction, Role},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     render::line_writer::Line,
-    tcp::{TcpOption, TcpOptions, TcpState, Timestamp},
+    tcp::{TcpOption, TcpOptions, TcpState, Timestamp, hex_digits},
 };
 
 /// Writes a segment.
@@ -196,10 +196,23 @@ impl Line<'_> {
         self.raw(r#","sack_permitted":"#).truth(sack_permitted);
         match timestamp {
             Some(Timestamp { value, echo }) => {
-                self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}}")
+                self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}")
             }
-            None => self.raw(r#","timestamp":null}"#),
+            None => self.raw(r#","timestamp":null"#),
+        };
+        let bytes = options.0.as_slice();
+        if !bytes.is_empty() {
+            self.raw(r#","order":["#);
+            for (index, option) in options.0.iter().enumerate() {
+                self.raw(if index == 0 { "" } else { "," }).number(option.kind());
+            }
+            self.raw(r#"],"raw":""#);
+            for &byte in bytes {
+                self.raw(hex_digits(byte));
+            }
+            self.raw("\"");
         }
+        self.raw("}")
     }
 
     pub(super) fn string(&mut self, text: &str) -> &mut Self {
