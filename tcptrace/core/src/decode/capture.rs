@@ -1,4 +1,5 @@
-//! Reading captures: pcap and pcapng files to the events that the kernel programs would have made of the same frames.
+//! Decoder for captures: pcap and pcapng files to the events that the kernel programs would have made of the same
+//! frames.
 //!
 //! ```text
 //! IO       input       bytes, from a file or a pipe, a window at a time
@@ -6,14 +7,14 @@
 //! pure     sniff       which format it is, or what it looks like instead
 //!          pcap        records → frames
 //!          pcapng      blocks → interfaces, frames
-//!          link        what the link layer says: where the IP header is, which way the frame passed
+//!          link        the link layer: offset of the IP header, direction of the frame
 //!          ip          addresses, protocol, length
 //!          transport   TCP segments and ICMP errors → Event
-//!          decoder     all of these in order, and what is counted
+//!          decoder     all of these in order, and counters
 //! ```
 //!
-//! [`crate::event::BootTime`] is not the time since a boot in these events, which no capture knows: it counts nanoseconds
-//! since 1970 in UTC, so that differences mean the same as live.
+//! In these events [`crate::event::BootTime`] is not the time since boot, which no capture contains: it counts
+//! nanoseconds since 1970 in UTC, so that differences mean the same as live.
 
 mod bytes;
 mod counters;
@@ -54,14 +55,15 @@ pub use super::input::Input;
 pub enum Capture<R> {
     /// A pcap or pcapng file.
     Frames(Box<Frames<R>>),
-    /// JSON lines, from their first byte on. They are recognised here and read elsewhere.
+    /// JSON lines, from their first byte on. They are recognised here and decoded by [`super::recording`].
     Json(Input<R>),
 }
 
-/// Finds out what `reader` holds. It is read as far as is needed, so a pipe will do, and it needs no buffer of its own.
+/// Detects the format of `reader`. It is read only as far as needed, so a pipe will do, and it needs no buffer of its
+/// own.
 ///
 /// # Errors
-/// If it cannot be read, is no capture, or holds no frames that can be decoded.
+/// Fails if the input cannot be read, is not a capture, or has no frames that can be decoded.
 pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
     let mut input = Input::new(reader);
     let format = loop {
@@ -88,7 +90,7 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
 
 /// The segments and ICMP errors of a capture, in the order of the file.
 ///
-/// An error is the last item: all that was complete before it has been delivered.
+/// An error is the last item: everything complete before it has been delivered.
 #[derive(Debug)]
 pub struct Frames<R> {
     input: Input<R>,
@@ -97,17 +99,17 @@ pub struct Frames<R> {
 }
 
 impl<R> Frames<R> {
-    /// The interfaces met so far. [`Framed::interface`] is an index here; none is ever taken away.
+    /// Returns the interfaces met so far. [`Framed::interface`] is an index into them; none is ever removed.
     pub fn interfaces(&self) -> &[Interface] {
         self.decoder.interfaces()
     }
 
-    /// Returns true if the next frame has to be waited for, as far as is known.
+    /// Returns true if the next frame may have to be waited for: the window holds no complete one.
     pub fn is_dry(&self) -> bool {
         self.input.window().is_empty()
     }
 
-    /// Counts of what was read so far and of what could not be used.
+    /// Returns counts of the frames read so far and of those that could not be used.
     pub fn counters(&self) -> Counters {
         Counters { bytes: self.input.taken(), ..self.decoder.counters() }
     }

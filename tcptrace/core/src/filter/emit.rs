@@ -35,7 +35,7 @@ impl Emit {
         ("stalled", Self::STALLED),
     ];
 
-    /// Returns whether this set includes all of `other`.
+    /// Returns true if this set includes all of `other`.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }

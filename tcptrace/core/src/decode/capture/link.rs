@@ -1,4 +1,4 @@
-//! From the first byte of a frame to the IP header, as `tcptrace-ebpf` finds it.
+//! Link-layer headers: from the first byte of a frame to the IP header, as `tcptrace-ebpf` finds it.
 
 use super::{
     bytes::{Order, array},
@@ -12,24 +12,24 @@ const ETH_P_IPV6: u16 = 0x86dd;
 const ETH_P_8021Q: u16 = 0x8100;
 const ETH_P_8021AD: u16 = 0x88a8;
 
-/// Tags looked behind.
+/// Maximum number of VLAN tags to skip.
 const VLAN_TAGS: usize = 2;
 
-/// What the link layer says.
+/// Contents of the link-layer header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Network {
-    /// The family of the IP header …
+    /// Family of the IP header …
     pub(super) family: Family,
-    /// … and where it begins.
+    /// … and its offset in bytes.
     pub(super) offset: usize,
-    /// Which way the frame passed the device.
+    /// Direction of the frame at the device.
     pub(super) direction: Option<Direction>,
-    /// The index of the device, where one capture holds the frames of several.
+    /// Index of the device, if one capture holds the frames of several.
     pub(super) device: Option<u32>,
 }
 
 impl Layout {
-    /// Reads the headers that `frame` begins with.
+    /// Parses the headers at the beginning of `frame`.
     pub(super) fn read(self, frame: &[u8]) -> Result<Network, Reason> {
         let family = |family, offset| Ok(Network { family, offset, direction: None, device: None });
         match self {
@@ -60,7 +60,7 @@ impl Layout {
     }
 }
 
-/// What `protocol` says of the bytes at `offset`, behind VLAN tags.
+/// Skips VLAN tags at `offset`, and returns the network layer that the EtherType names.
 fn protocol(frame: &[u8], mut offset: usize, mut protocol: u16) -> Result<Network, Reason> {
     let mut tags = 0;
     while tags < VLAN_TAGS && matches!(protocol, ETH_P_8021Q | ETH_P_8021AD) {
@@ -77,8 +77,8 @@ fn protocol(frame: &[u8], mut offset: usize, mut protocol: u16) -> Result<Networ
     Ok(Network { family, offset, direction: None, device: None })
 }
 
-/// AF_INET is 2 everywhere. AF_INET6 is another number on every system. All are below 256, so that a number in the other
-/// byte order gives itself away.
+/// Returns the family of a BSD loopback header. AF_INET is 2 everywhere; AF_INET6 differs from system to system. All
+/// are below 256, which reveals numbers in the other byte order.
 fn address_family(number: u32) -> Result<Family, Reason> {
     match if number > 0xffff { number.swap_bytes() } else { number } {
         2 => Ok(Family::V4),
@@ -88,7 +88,8 @@ fn address_family(number: u32) -> Result<Family, Reason> {
     }
 }
 
-/// Linux's `skb->pkt_type`: 4 is outgoing, everything else came in, be it for this host or for another.
+/// Returns the direction from Linux's `skb->pkt_type`: 4 is outgoing; everything else came in, whether for this host or
+/// another.
 fn packet_type(number: u16) -> Option<Direction> {
     const PACKET_OUTGOING: u16 = 4;
     Some(if number == PACKET_OUTGOING { Direction::Out } else { Direction::In })

@@ -1,4 +1,4 @@
-//! The pcap format: one header, then frames of one link type.
+//! The pcap format: one header, followed by frames of one link type.
 
 use pcap_parser::{
     LegacyPcapBlock, PcapError,
@@ -13,27 +13,27 @@ use super::{
 };
 use crate::event::BootTime;
 
-/// The upper bits of the link type's field tell of checksums behind frames.
+/// Mask of the link type in its field; the upper bits describe checksums after frames.
 const LINK_TYPE: u32 = 0x03ff_ffff;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// Reads a record, for an order of bytes and a length of record headers.
+/// Parser for records of one byte order and record header length.
 type ParseRecord = fn(&[u8]) -> IResult<&[u8], LegacyPcapBlock<'_>, PcapError<&[u8]>>;
 
-/// What the header says.
+/// Contents of the file header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pcap {
     parse: ParseRecord,
-    /// How long the unit of fractions of seconds is.
+    /// Unit of the fractions of seconds, in nanoseconds.
     unit: u64,
 }
 
 impl Pcap {
-    /// Length of the header.
+    /// Length of the file header in bytes.
     pub(super) const HEADER: usize = 24;
 
-    /// Reads the header.
+    /// Decodes the file header.
     pub(super) fn open(bytes: &[u8]) -> Result<(Self, LinkType), Fault> {
         let (_, header) = parse_pcap_header(bytes).map_err(|_| Fault::Damaged("its header cannot be read"))?;
         if header.version_major != 2 {
@@ -49,7 +49,7 @@ impl Pcap {
         Ok((Self { parse, unit }, LinkType(header.network.0.cast_unsigned() & LINK_TYPE)))
     }
 
-    /// Reads the frame that `window` begins with.
+    /// Decodes the first frame of `window`.
     pub(super) fn part<'a>(&self, window: &'a [u8]) -> Result<Part<'a>, Fault> {
         match (self.parse)(window) {
             Ok((rest, record)) => {
@@ -74,7 +74,7 @@ impl Pcap {
         }
     }
 
-    /// Whether a record may have so many bytes.
+    /// Checks that a record of this length is plausible.
     fn check(whole: usize) -> Result<(), Fault> {
         if whole > LONGEST { Err(Fault::TooLong(whole as u64)) } else { Ok(()) }
     }

@@ -1,11 +1,11 @@
-//! What a file is, by its first bytes.
+//! Detection of a file's format by its first bytes.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Bytes that are enough to know.
+/// Number of bytes that suffice to detect the format.
 const ENOUGH: usize = 4096;
 
-/// What can be read.
+/// A format that can be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Format {
     Pcap,
@@ -13,24 +13,24 @@ pub(super) enum Format {
     Json,
 }
 
-/// What a file that is no capture looks like.
+/// Apparent kind of a file that is not a capture.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LooksLike {
-    /// It has no bytes.
+    /// An empty file.
     Empty,
-    /// It has too few to be one.
+    /// Fewer bytes than any capture has; the number of them.
     Short(usize),
-    /// It is compressed. What unpacks it to stdout.
+    /// A compressed file; the command that unpacks it to stdout.
     Compressed(&'static str),
-    /// It is an archive of this kind.
+    /// An archive of this kind.
     Archive(&'static str),
-    /// It is a program or an object file.
+    /// A program or an object file.
     Elf,
-    /// It is a capture in this other format.
+    /// A capture in this other format.
     Foreign(&'static str),
-    /// It is text.
+    /// Text.
     Text,
-    /// None of these. Its first bytes.
+    /// Anything else; its first bytes.
     Unknown([u8; 4]),
 }
 
@@ -53,9 +53,9 @@ impl Display for LooksLike {
     }
 }
 
-/// What begins with `bytes`; nothing as long as they are too few to tell. With `ended` there are no more.
+/// Detects the format by the first `bytes` of a file; `Ok(None)` if more are needed. With `ended` there are no more.
 pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
-    // Also the last: blanks, of which four are the beginning of a pcapng file.
+    // Includes the last bytes of the file: four blanks may be the beginning of a pcapng file.
     let Some(&magic) = bytes.first_chunk::<4>() else {
         return match bytes {
             [b'{', ..] => Ok(Some(Format::Json)),
@@ -65,13 +65,14 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         };
     };
     match magic {
-        // Microseconds and nanoseconds in both orders, and a variant with longer records that old Linuxes wrote.
+        // Microseconds and nanoseconds in both byte orders, and a variant with longer records written by old Linux
+        // systems.
         [0xa1, 0xb2, 0xc3, 0xd4]
         | [0xd4, 0xc3, 0xb2, 0xa1]
         | [0xa1, 0xb2, 0x3c, 0x4d]
         | [0x4d, 0x3c, 0xb2, 0xa1]
         | [0x34, 0xcd, 0xb2, 0xa1] => Ok(Some(Format::Pcap)),
-        // The same in both orders.
+        // Identical in both byte orders.
         [0x0a, 0x0d, 0x0d, 0x0a] => Ok(Some(Format::PcapNg)),
         [0x1f, 0x8b, ..] => Err(LooksLike::Compressed("zcat")),
         [0x28, 0xb5, 0x2f, 0xfd] => Err(LooksLike::Compressed("zstdcat")),
@@ -88,7 +89,7 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
     }
 }
 
-/// JSON is what begins with an object.
+/// Takes for JSON a file whose first non-blank character opens an object.
 fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
     match bytes.trim_ascii_start() {
         [b'{', ..] => Ok(Some(Format::Json)),
@@ -98,7 +99,8 @@ fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> 
     }
 }
 
-/// Whether this is the beginning of a text: UTF-8 whose last character may be cut, without control characters.
+/// Returns true if this is the beginning of a text: UTF-8 without control characters, whose last character may be
+/// truncated.
 fn is_text(bytes: &[u8]) -> bool {
     let bytes = bytes.get(..ENOUGH).unwrap_or(bytes);
     let text = match str::from_utf8(bytes) {

@@ -1,4 +1,4 @@
-//! TCP segments, and ICMP errors that quote one, to events.
+//! TCP segments, and ICMP errors that quote one, as events.
 
 use super::ip::{ICMP, ICMPV6, Ip, Reason, TCP};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     tcp::TcpHeader,
 };
 
-/// When and where a frame was seen.
+/// Time, interface and direction of a frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) at: BootTime,
@@ -14,7 +14,7 @@ pub(super) struct Place {
     pub(super) direction: Option<Direction>,
 }
 
-/// The event of a datagram, `bytes` of which were captured and which had `original`.
+/// Decodes a datagram, `bytes` of which were captured of `original`.
 pub(super) fn event(family: Family, bytes: &[u8], original: u32, place: Place) -> Result<Event, Reason> {
     let ip = Ip::read(family, bytes, original)?;
     let transport = || bytes.get(ip.transport..).ok_or(Reason::Ends);
@@ -26,9 +26,9 @@ pub(super) fn event(family: Family, bytes: &[u8], original: u32, place: Place) -
 }
 
 fn segment(ip: &Ip, bytes: &[u8], place: Place) -> Result<Segment, Reason> {
-    // Of options that are cut short, those that are there are kept.
+    // Options that are truncated are dropped; those before them are kept.
     let header = TcpHeader::parse(bytes).ok_or(Reason::Ends)?;
-    // RFC 9293 §3.1: a data offset below that of the fixed part. No stack takes it for a segment.
+    // A data offset below the fixed header (RFC 9293 §3.1): no stack accepts it as a segment.
     if header.data_offset < 20 {
         return Err(Reason::Malformed);
     }
@@ -42,7 +42,7 @@ fn segment(ip: &Ip, bytes: &[u8], place: Place) -> Result<Segment, Reason> {
         dst: Endpoint { addr: ip.dst, port: header.dst_port },
         header,
         length: ip.payload.saturating_sub(header_len),
-        // A capture does not tell how many segments a long one will become, or was.
+        // A capture does not tell how many segments a long one was or will be split into.
         segments: 1,
     })
 }
@@ -65,7 +65,7 @@ fn icmp(family: Family, outer: &Ip, bytes: &[u8], place: Place) -> Result<IcmpEr
     if inner.protocol != TCP {
         return Err(Reason::NotTcp);
     }
-    // RFC 792 promises eight bytes of what it quotes: ports and sequence number.
+    // RFC 792 guarantees eight bytes of the quoted segment: ports and sequence number.
     let segment = quoted.get(inner.transport..).ok_or(Reason::Ends)?;
     let &[s0, s1, d0, d1, q0, q1, q2, q3] = segment.first_chunk().ok_or(Reason::Ends)?;
     Ok(IcmpError {
