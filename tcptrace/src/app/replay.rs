@@ -1,9 +1,11 @@
 //! Reads captures and recordings, and writes the same records as a live trace.
 
 mod capture;
+mod contents;
 mod event_filter;
 mod progress;
 mod recording;
+mod zstd;
 
 use std::{
     fs::{File, Metadata},
@@ -17,8 +19,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use self::progress::Progress;
-use super::FLUSH_TIMEOUT;
+use self::{contents::Contents, progress::Progress};
+use super::{FLUSH_TIMEOUT, summary};
 use crate::{
     cli::{Options, Verbosity},
     pipeline::Pipeline,
@@ -51,8 +53,11 @@ pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
     let Source { name, file, size } = source;
+    let contents = Contents::new(file).with_context(|| format!("{name} cannot be read"))?;
+    // Of a compressed file, the size of the contents is not known.
+    let size = size.filter(|_| contents.is_plain());
     let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet);
-    match tcptrace_core::decode::capture::open(file).with_context(|| name.clone())? {
+    match tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? {
         Capture::Frames(frames) => capture::replay(*frames, name, options, progress),
         Capture::Json(input) => {
             recording::replay(tcptrace_core::decode::recording::Recording::new(input), name, options, progress)
@@ -132,7 +137,7 @@ impl<'a> Replay<'a> {
             self.pipeline.replay(event);
         }
         self.events += 1;
-        let enough = self.options.count.is_some_and(|limit| self.ended + self.pipeline.totals().ended >= limit.get());
+        let enough = self.options.count.is_some_and(|limit| self.ended + self.pipeline.ended() >= limit.get());
         if enough || (self.events.is_multiple_of(OUTPUT_CHECK_INTERVAL) && self.pipeline.output.is_over()) {
             return ControlFlow::Break(());
         }
@@ -156,8 +161,15 @@ impl<'a> Replay<'a> {
     /// Writes what is left and returns the exit status. `outcome` is that of reading.
     fn finish(self, outcome: Result<()>) -> Result<ExitCode> {
         let timeout = if outcome.is_ok() { PATIENT_FLUSH_TIMEOUT } else { FLUSH_TIMEOUT };
+        // Without a choice, what was read is all there, and nobody has to be told.
+        let summary = if self.options.only.is_some() || self.options.summarizes_files {
+            summary::lines(&self.pipeline, self.options)
+        } else {
+            Vec::new()
+        };
         let complete = self.pipeline.output.finish(timeout);
         outcome?;
+        summary::print(&summary, self.options);
         Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

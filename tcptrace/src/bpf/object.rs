@@ -8,7 +8,9 @@ use aya::{
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
-use tcptrace_ebpf::{Config, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout, WATCHED_BUCKETS, names};
+use tcptrace_ebpf::{
+    ABSENT, Config, PENDING_SOCKETS, SEGMENTS_CONTROL, SocketLayout, TracepointLayout, WATCHED_BUCKETS, names,
+};
 use zerocopy::IntoBytes as _;
 
 use super::{
@@ -50,6 +52,8 @@ pub struct LoadSettings<'a> {
     pub netns: u32,
     /// Whether to read sockets at offsets from BTF.
     pub use_btf: bool,
+    /// ID of a control group whose sockets are marked, if that can be done.
+    pub group: Option<u64>,
     /// Whether the programs' own messages are wanted.
     pub verbose: bool,
 }
@@ -60,6 +64,8 @@ pub struct Object {
     pub(super) ebpf: Ebpf,
     /// Whether sockets are read at offsets from BTF, or only the tracepoint's own fields are known.
     pub btf: bool,
+    /// Sockets of the control group are marked.
+    pub marks_group: bool,
     /// Which hints there can be.
     pub(super) hints: hint_programs::Available,
     ring_bytes: u32,
@@ -103,7 +109,14 @@ impl Object {
         if let Some(reason) = &no_btf {
             config.tracepoint = read_format(reason)?;
         }
+        let SocketLayout { cgroup, cgroup_kn, kn_id, .. } = config.socket;
+        if let Some(group) = settings.group
+            && [cgroup, cgroup_kn, kn_id].iter().all(|&offset| offset != ABSENT)
+        {
+            (config.marks_group, config.group) = (1, group);
+        }
         let mut object = Self {
+            marks_group: config.marks_group != 0,
             ebpf: open(settings, &config)?,
             btf: no_btf.is_none(),
             hints,

@@ -124,7 +124,7 @@ impl<R> Recording<R> {
         self.decoder.interfaces()
     }
 
-    /// Returns true if the next record may have to be waited for: the window holds no complete line.
+    /// Returns true if everything read so far is consumed, so that the next record may have to be waited for.
     pub fn is_dry(&self) -> bool {
         self.lines.is_dry()
     }
