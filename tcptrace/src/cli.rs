@@ -54,7 +54,7 @@ that of the command, or 3 if --fail-on matched.";
 /// the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tcptrace", version, after_help = EXAMPLES, max_term_width = 120)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, subcommand_value_name = "TASK")]
 pub struct Cli {
     /// A task other than tracing or reading.
     #[command(subcommand)]

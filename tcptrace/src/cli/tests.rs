@@ -227,7 +227,7 @@ fn options_that_exclude_each_other_are_refused() {
 #[test]
 fn what_is_not_on_the_command_line_is_refused() {
     error(&["--ipv4", "-v"], ErrorKind::UnknownArgument);
-    error(&["stray"], ErrorKind::InvalidSubcommand);
+    assert!(error(&["stray"], ErrorKind::UnknownArgument).contains("stray"));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn doctor_is_a_word_by_itself() {
     assert_eq!(parse(&[]).unwrap().command, None);
     error(&["doctor", "stray"], ErrorKind::UnknownArgument);
     error(&["doctor", "-p", "80"], ErrorKind::UnknownArgument);
-    error(&["-p", "80", "doctor"], ErrorKind::ArgumentConflict);
+    assert!(error(&["-p", "80", "doctor"], ErrorKind::UnknownArgument).contains("doctor"));
     assert_eq!(parse(&["doctor", "--help"]).unwrap_err().exit_code(), 0);
     // A file of that name is an argument as any other.
     assert_eq!(options(&["-r", "doctor"]).read, Some("doctor".into()));

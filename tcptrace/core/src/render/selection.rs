@@ -217,7 +217,7 @@ impl Selection {
             }
             OutputRecord::State(state) => self.event(state.conn, state.late, true, in_scope, record, show),
             OutputRecord::Segment(segment) => {
-                self.event(Some(segment.conn), segment.late, true, in_scope, record, show)
+                self.event(Some(segment.conn), segment.late, true, in_scope, record, show);
             }
             OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, in_scope, record, show),
             // These may come behind the last record without being late, and never come first.
