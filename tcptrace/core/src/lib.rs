@@ -72,7 +72,7 @@
 //! for event in &events {
 //!     correlator.handle_event(event, &mut emit);
 //! }
-//! Events may arrive late: `poll_timeout` says how long the correlator waits for them.
+//! // Events may arrive late: `poll_timeout` says how long the correlator waits for them.
 //! while let Some(timeout) = correlator.poll_timeout() {
 //!     correlator.handle_timeout(timeout, &mut emit);
 //! }
