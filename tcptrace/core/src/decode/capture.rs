@@ -68,7 +68,7 @@ pub use super::input::Input;
 pub enum Capture<R> {
     /// A pcap or pcapng file.
     Frames(Box<Frames<R>>),
-    /// JSON lines, from their first byte on. They are recognised here and decoded by [`super::recording`].
+    /// JSON lines, from their first byte on. They are recognised here and decoded by `decode::recording`.
     Json(Input<R>),
 }
 
