@@ -1,4 +1,4 @@
-//! Finding the connection of each kind of event, and telling it.
+//! Assignment of each kind of event to its connection, and the updates that follow.
 
 pub(in crate::correlate) mod accept_queue;
 mod hint;

@@ -1,4 +1,4 @@
-//! Placing segments.
+//! Assignment of segments to connections.
 
 use super::keep_alive;
 use crate::{
@@ -15,23 +15,24 @@ use crate::{
     tcp::{SeqNumber, TcpFlags, TcpHeader},
 };
 
-/// Segments whose numbers lie further than this from a connection's fit another generation better, if there is one.
+/// Maximum distance of a segment's numbers from those of a connection; beyond it, another generation that fits is
+/// preferred.
 const FAR: u32 = 1 << 28;
 
-/// Further than this a sender is not ahead of what was seen of it, where all segments come, unless many were missed.
+/// Maximum distance by which a sender is ahead of what was seen, if all segments are recorded and not many were missed.
 const AHEAD: u32 = 1 << 18;
 
-/// Nearer than this is what was sent last, or comes next.
+/// Maximum distance from the numbers sent last or expected next for an exact match.
 const NEAR: u32 = 1 << 16;
 
-/// More generations of a four-tuple are not looked through.
+/// Maximum number of generations of a four-tuple to search.
 const GENERATIONS: usize = 8;
 
-/// Segments each way that are shown after a FIN.
+/// Number of segments in each direction shown after a FIN.
 const AFTER_FIN: u8 = 8;
 
 impl Correlator {
-    /// Finds the segment's connection or begins one; none for a copy.
+    /// Finds the segment's connection or begins one; `None` for a copy.
     pub(in crate::correlate) fn place_segment(&mut self, segment: &Segment) -> Option<(CorrelatedSegment, u32)> {
         if self.copies.as_mut().is_some_and(|copies| copies.is_copy(segment)) {
             self.watch_syn(segment);
@@ -48,7 +49,7 @@ impl Correlator {
         conn.has_segments = true;
         let answered = conn.end(from).sent_synack;
         let note = keep_alive::note(conn, from, segment);
-        // The byte of a probe is none of the data.
+        // The byte of a probe is not data.
         let probe = note == Some(SegmentNote::KeepAlive);
         let (retransmission, addition) = if probe { (false, None) } else { conn.end(from).retransmits(segment) };
         let late = conn.ended;
@@ -78,7 +79,7 @@ impl Correlator {
         Some((placed, at))
     }
 
-    /// The connection of the segment that an ICMP error quotes.
+    /// Returns the connection of the segment that an ICMP error quotes.
     pub(in crate::correlate) fn place_quoted(&mut self, error: &IcmpError) -> (CorrelatedIcmp, u32) {
         let (key, from) = Key::new(self.netns, error.src, error.dst);
         let known = self.quoted(key, from);
@@ -88,7 +89,7 @@ impl Correlator {
         conn.mid_life |= known.is_none();
         conn.last = error.at;
         let end = conn.end(from);
-        // A socket whose SYN never got as far as an interface has sent nothing else: the kernel itself says that it cannot.
+        // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
         let quotes_syn = if end.sent_syn { end.isn() == Some(SeqNumber(error.seq)) } else { end.had_socket };
         if quotes_syn && !conn.answered {
             conn.rare_mut().icmp.get_or_insert(Icmp {
@@ -102,7 +103,8 @@ impl Correlator {
         (placed, at)
     }
 
-    /// A connection that an error can mean; it may show the port of one whose SYN never got as far as an interface.
+    /// Finds the connection that an error may refer to; the error may reveal the port of one whose SYN never reached an
+    /// interface.
     fn quoted(&mut self, key: Key, from: Side) -> Option<u32> {
         let known = self.table.find(&key);
         if known.and_then(|at| self.table.get(at)).is_some_and(|conn| !conn.ended) {
@@ -111,8 +113,8 @@ impl Correlator {
         self.adopt_loose(key, from).or(known)
     }
 
-    /// The only connection between these ends whose port is not known has this one, as something shows that its SYN must have
-    /// caused; `client` is its side.
+    /// Gives this key to the only connection between these ends whose port is unknown, since its SYN must have caused
+    /// what was seen; `client` is its side.
     fn adopt_loose(&mut self, key: Key, client: Side) -> Option<u32> {
         let [first, second] = key.ends;
         let (local, remote) = if client == Side::First { (first, second) } else { (second, first) };
@@ -124,7 +126,7 @@ impl Correlator {
 
     fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
         let mut translated = None;
-        // The socket itself is the surest join; what the stack sends without one has a socket of nobody's.
+        // The socket is the most certain match; segments that the stack sends on its own have one without a connection.
         if let Some(socket) = segment.socket
             && let Some(conn) = self.table.conn_of_socket(socket)
         {
@@ -140,7 +142,7 @@ impl Correlator {
             }
         }
         let Some(newest) = self.table.find(key) else {
-            // An answer to a SYN that passed no interface that was watched by then, and came when its socket had waited in vain.
+            // An answer to a SYN that passed no traced interface, arriving after its socket timed out.
             let answers = segment.header.has(TcpFlags::ACK)
                 && segment.header.flags.intersects(TcpFlags::SYN | TcpFlags::RST)
                 && segment.direction != Some(Direction::Out);
@@ -154,7 +156,7 @@ impl Correlator {
             return at;
         };
         let header = &segment.header;
-        // A listener drops a SYN with FIN (tcp_rcv_state_process of net/ipv4/tcp_input.c): it takes no connection's place.
+        // A listener drops a SYN with FIN (tcp_rcv_state_process of net/ipv4/tcp_input.c): it replaces no connection.
         let drops = header.has(TcpFlags::FIN) && self.table.get(newest).is_some_and(|conn| !conn.ended);
         if opens(header) && !drops {
             self.generation_of_syn(newest, segment, key, from)
@@ -163,8 +165,8 @@ impl Correlator {
         }
     }
 
-    /// The generation that a SYN belongs to, or begins. Whether the other end accepts it shows later: until then nothing but
-    /// its answer belongs to the new one.
+    /// Returns the generation that a SYN belongs to or begins. Whether the other end accepts it shows later: until then
+    /// only its answer belongs to the new generation.
     fn generation_of_syn(&mut self, newest: u32, segment: &Segment, key: &Key, from: Side) -> u32 {
         let header = &segment.header;
         let Some(conn) = self.table.get(newest) else { return newest };
@@ -172,7 +174,7 @@ impl Correlator {
         if syn_belongs(conn, from, header) && !(crosses && self.was_challenged(newest, conn, from)) {
             return newest;
         }
-        // One that was sent to a generation before, and comes late.
+        // A SYN sent to an earlier generation that arrives late.
         let known = |conn: &Connection| match ack_of(header) {
             Some(ack) => answers_syn(conn, from, ack),
             None => {
@@ -183,7 +185,7 @@ impl Correlator {
         if let Some(late) = late {
             return late;
         }
-        // A SYN,ACK without a SYN opens nothing where both ends know a connection, or where it answers another SYN wrongly.
+        // A SYN,ACK without a SYN opens nothing if both ends know a connection, or if it wrongly answers another SYN.
         let waits = !conn.answered && !conn.ended && conn.end(from.other()).sent_syn;
         if ack_of(header).is_some() && (waits || is_open(conn, from)) {
             return newest;
@@ -191,40 +193,40 @@ impl Correlator {
         self.begin(segment, key, from)
     }
 
-    /// Whether the end `from` has gone on with the generation before since the other end's SYN began this one: it has not
-    /// accepted that SYN, and a SYN of its own does not cross it.
+    /// Returns true if the end `from` has continued the generation before since the other end's SYN began this one: it
+    /// has not accepted that SYN, and a SYN of its own does not cross it.
     fn was_challenged(&self, newest: u32, conn: &Connection, from: Side) -> bool {
         !conn.end(from).syn_seen() && self.has_gone_on_before(newest, conn)
     }
 
-    /// Whether the generation before has gone on since the SYN with which this one has begun, and which nobody has answered.
+    /// Returns true if the generation before has continued since the unanswered SYN that began this one.
     pub(in crate::correlate) fn has_gone_on_before(&self, newest: u32, conn: &Connection) -> bool {
         let syn = conn.ends.iter().filter_map(|end| Some(end.syn()?.last)).max();
         let before = self.answered_before(newest).and_then(|at| self.table.get(at));
-        // What began in between, and a reset has refused, is no connection that goes on.
+        // A connection attempt in between that a reset refused does not continue.
         let refused = |before: &Connection| {
             (before.mid_life || before.ack_at().is_none()) && before.ends.iter().any(|end| end.rst().is_some())
         };
         syn.zip(before).is_some_and(|(syn, before)| !conn.answered && before.last >= syn && !refused(before))
     }
 
-    /// The generation that an answer of the end `from` without a socket belongs to. The newest may be nothing but a SYN that
-    /// the other end has not accepted: then it is that of which something was seen last.
+    /// Returns the generation that an answer of the end `from` without a socket belongs to. The newest may consist only
+    /// of a SYN that the other end has not accepted: then it is the one seen last.
     pub(in crate::correlate) fn answered_generation(&self, key: &Key, from: Side) -> Option<u32> {
         let newest = self.table.find(key)?;
         let conn = self.table.get(newest)?;
         let before = self.answered_before(newest).filter(|_| !conn.answered);
-        // Who has only just sent a SYN refuses what comes for the connection before.
+        // An end that has just sent a SYN refuses segments of the connection before.
         let later = |before: &Connection| conn.end(from).sent_syn || before.last > conn.last;
         Some(before.filter(|&at| self.table.get(at).is_some_and(later)).unwrap_or(newest))
     }
 
-    /// The newest generation before this one that is more than a SYN which nobody has answered.
+    /// Returns the newest generation before this one that consists of more than an unanswered SYN.
     fn answered_before(&self, newest: u32) -> Option<u32> {
         self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(|conn| conn.answered))
     }
 
-    /// The generations of a four-tuple that are remembered, newest first.
+    /// Returns the known generations of a four-tuple, newest first.
     pub(in crate::correlate) fn generations(&self, newest: u32) -> impl Iterator<Item = u32> {
         std::iter::successors(Some(newest), |&at| self.table.previous(at)).take(GENERATIONS)
     }
@@ -244,14 +246,15 @@ impl Correlator {
         at
     }
 
-    /// Of the generations that a segment can belong to, the newest, unless the numbers of the one before are nearer: the
-    /// challenge ACK to a new SYN still has the old connection's, and so has the reset that answers it.
+    /// Of the generations that a segment can belong to, returns the newest, unless the numbers of the one before are
+    /// nearer: the challenge ACK to a new SYN still has the old connection's numbers, and so has the reset that answers
+    /// it.
     fn nearest_generation(&self, newest: u32, from: Side, header: &TcpHeader) -> u32 {
         if self.table.previous(newest).is_none() {
             return newest;
         }
         let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
-        // Where all segments come, an old duplicate is known by its numbers.
+        // If all segments are recorded, an old duplicate is recognised by its numbers.
         let fits = |here: u32, there: u32| {
             here > FAR && there < here || self.all_segments && here > AHEAD && there < NEAR && there < here
         };
@@ -264,7 +267,7 @@ impl Correlator {
                 _ => break,
             }
         }
-        // Where that is not enough, as of an end whose SYN,ACK was not seen, an exact number tells.
+        // If that is not enough, as for an end whose SYN,ACK was not seen, an exact number decides.
         let next = |end: &End, number| end.isn_known && end.next() == Some(number);
         let exact = |at: &u32| {
             let conn = self.table.get(*at);
@@ -273,14 +276,14 @@ impl Correlator {
             })
         };
         let found = nearest.map(|(at, _)| at);
-        // What fits nowhere does not go to a SYN that nobody has answered.
+        // A segment that fits nowhere does not belong to an unanswered SYN.
         let goes_on = |at: &u32| self.table.get(*at).is_some_and(|conn| conn.answered && !conn.ended);
         let known = || self.generations(newest).find(exact).or_else(|| self.generations(newest).find(goes_on));
         found.or_else(known).unwrap_or(newest)
     }
 
-    /// Without a SYN: the end with a listener is the server, else the one with a port below 1024, else the first sender is
-    /// the client.
+    /// Guesses the roles without a SYN: the end with a listener is the server, else the one with a port below 1024,
+    /// else the first sender is the client.
     fn guess_roles(&mut self, at: u32, key: &Key, from: Side, header: &TcpHeader) {
         let Some(conn) = self.table.get_mut(at) else { return };
         if conn.client.is_none() {
@@ -306,15 +309,15 @@ pub(in crate::correlate) fn guess_server(conn: &mut Connection, listeners: &List
     conn.client_guessed = server.is_some();
 }
 
-/// Whether a segment without SYN can belong to a generation that has begun with one.
+/// Returns true if a segment without SYN can belong to a generation that began with one.
 fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
     if conn.mid_life {
         return true;
     }
     let ack = ack_of(header);
-    // Before there is a SYN,ACK, only a reset that acknowledges the SYN can be an answer to it (RFC 9293 §3.10.7.3). Where the
-    // SYN,ACK was not seen, its sender goes on behind the SYN.
+    // Before the SYN,ACK, only a reset that acknowledges the SYN can answer it (RFC 9293 §3.10.7.3). If the SYN,ACK was
+    // not seen, its sender continues after the SYN.
     if !conn.answered && (own.sent_syn != other.sent_syn) {
         let answers =
             |ack| signed_offset(other, ack).is_some_and(|offset| offset >= 1 && offset.unsigned_abs() <= other.sent);
@@ -323,49 +326,49 @@ fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
         let goes_on = own.sent_syn && (reset || ack.is_some()) && own.next().is_some_and(near);
         return goes_on || reset && other.sent_syn && ack.is_some_and(answers);
     }
-    // Nothing of a generation has a number below its ISN, or acknowledges the other's ISN.
+    // No segment of a generation has a number below its ISN, or acknowledges the other's ISN.
     let behind =
         |end: &End, number, least| !end.isn_known || signed_offset(end, number).is_none_or(|offset| offset >= least);
     behind(own, header.seq, 0) && ack.is_none_or(|ack| behind(other, ack, 1))
 }
 
-/// Whether a segment asks for a connection: a reset with SYN does not (RFC 9293 §3.10.7.2).
+/// Returns true if a segment requests a connection: a reset with SYN does not (RFC 9293 §3.10.7.2).
 fn opens(header: &TcpHeader) -> bool {
     header.has(TcpFlags::SYN) && !header.has(TcpFlags::RST)
 }
 
-/// Whether both ends know the connection, as far as was seen. Of an end that was never seen to speak nobody can tell.
+/// Returns true if both ends know the connection, as far as was seen; unknown for an end without segments.
 fn is_open(conn: &Connection, from: Side) -> bool {
     let closed = conn.ends.iter().all(|end| end.fin().is_some());
     conn.answered && !conn.ended && !closed && conn.end(from.other()).spoke
 }
 
-/// Whether a SYN,ACK with this acknowledgement answers the generation's SYN, however late, and whatever its own ISN: a SYN
-/// cookie has another each time. With Fast Open it acknowledges the SYN's data too.
+/// Returns true if a SYN,ACK with this acknowledgement answers the generation's SYN, however late and whatever its own
+/// ISN: SYN cookies differ each time. With Fast Open it also acknowledges the SYN's data.
 fn answers_syn(conn: &Connection, from: Side, ack: SeqNumber) -> bool {
     let other = conn.end(from.other());
     other.isn_known && other.isn().is_some_and(|isn| (1..=1 << 16).contains(&ack.distance_from(isn)))
 }
 
-/// Whether a segment with SYN belongs to this generation.
+/// Returns true if a segment with SYN belongs to this generation.
 fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
     match ack_of(header) {
         Some(ack) if other.isn_known => answers_syn(conn, from, ack),
-        // What ended is not begun again: some clients try again with the same ISN.
+        // An ended connection does not begin again: some clients retry with the same ISN.
         _ if own.syn_seen() => own.isn() == Some(header.seq) && !(conn.ended && ack_of(header).is_none()),
         // Its answer was captured before it.
         None if !conn.ended && !own.spoke && own.isn() == Some(header.seq) => true,
-        // Its handshake had been over, and another begins.
+        // Its handshake was over before tracing began, and this is another one.
         Some(_) if conn.mid_life && own.isn().is_some_and(|isn| isn != header.seq) => false,
-        // A first SYN where the connection has begun by its socket, or by the other's SYN: a simultaneous open.
+        // A first SYN of a connection that began with its socket, or with the other's SYN: a simultaneous open.
         Some(_) => !conn.ended,
         None => !conn.ended && !conn.answered,
     }
 }
 
-/// Takes down what the segment shows. Returns whether it is one of those that open and close the connection, as the kernel
-/// programs choose them.
+/// Updates the connection with a segment. Returns true if the segment opens or closes it, by the kernel programs'
+/// criteria.
 fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
     settle_claim(conn, from, header, full);
@@ -389,7 +392,7 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bo
             conn.end_mut(from).note_timestamp(value);
         }
     }
-    // SYN and FIN are sent by the end itself whenever a socket stands behind them: resets and the like are the stack's.
+    // SYN and FIN are sent by the end itself only if it has a socket: resets and the like come from the stack.
     let own = conn.end_mut(from);
     own.here |= header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some();
     let acks_fin = conn.end(from.other()).fin().is_some_and(|fin| fin.acked == Some(*at));
@@ -404,13 +407,13 @@ fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bo
     flagged || completed || after_fin > 0 || crossing
 }
 
-/// Takes down those parts of a segment that its receiver accepts.
+/// Updates the connection with the parts of a segment that its receiver accepts.
 fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted) {
     let Segment { header, at, .. } = segment;
     let from_itself = conn.is_self_connect();
     let shift = if accepted.syn { 0 } else { conn.end(from).shift() };
     let window = u64::from(header.window) << shift;
-    // A socket here that sends this has not accepted a reset before it.
+    // A socket on this host that sends this has not accepted a reset before it.
     let goes_on = conn.end(from).open_sockets > 0 && conn.end(from).here;
     let other = conn.end_mut(from.other());
     let mut acks_fin = false;
@@ -430,7 +433,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
     let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
     if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke {
-        // Seen first was its answer, or an ICMP error that quotes it: its handshake shows after all.
+        // Its answer was seen first, or an ICMP error that quotes it: its handshake was seen after all.
         conn.mid_life = false;
         conn.answered = conn.end(from.other()).sent_synack;
         conn.client = Some(from);
@@ -465,11 +468,11 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.fast_open |= acked.is_some_and(|acked| acked > 1) && other_syn;
     }
     let completes = if own_syn && other_syn {
-        // A simultaneous open takes the acknowledgement of both.
+        // A simultaneous open needs the acknowledgements of both SYNs.
         own_acked && other_acked
     } else {
         let acks = acked.is_some_and(|acked| acked >= 1) && accepted.payload.is_some() && !accepted.syn;
-        // The client acknowledges only a SYN,ACK that it has got, whether that was seen or not.
+        // The client acknowledges only a SYN,ACK that it received, whether that was seen or not.
         acks && conn.client == Some(from) && (own_syn || conn.answered)
     };
     if completes {
@@ -479,15 +482,15 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     conn.last_from = Some(from);
 }
 
-/// A segment of the end `from` comes behind one of either end that acknowledged more than was seen to be sent: whether it did
-/// so rightly shows now.
+/// Handles a segment of the end `from` that follows one of either end that acknowledged more than was seen to be sent:
+/// it shows whether that acknowledgement was right.
 fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
     // The number of a SYN is that of another connection, or has been seen before.
     if header.has(TcpFlags::SYN) {
         return;
     }
     if let Some((claim, offset)) = conn.end(from.other()).claimed() {
-        // The end itself goes on behind the number: it has sent what was not seen.
+        // The end itself continues after the number: it has sent data that was not seen.
         let start = signed_offset(conn.end(from), header.seq);
         let room = conn.end(from).room().max(NEAR);
         let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
@@ -499,7 +502,7 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
         }
     }
     if let Some((claim, offset)) = conn.end(from).claimed() {
-        // It says so again, and the other end has not contradicted.
+        // It repeats the acknowledgement, and the other end has not contradicted it.
         let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
         let near = offset..=offset + u64::from(conn.end(from.other()).room().max(NEAR));
         let proven =
@@ -511,7 +514,7 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
     }
 }
 
-/// There is a gap, and the segment was right.
+/// Accepts the claim: there is a gap, and the segment was right.
 fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
     if let Some(ack) = ack_of(&claim.header) {
         conn.end_mut(from.other()).acknowledged(ack, false, claim.at);
@@ -522,7 +525,7 @@ fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
     }
 }
 
-/// A number relative to an end's ISN.
+/// Returns a number relative to an end's ISN.
 fn relative(conn: &Connection, side: Side, number: SeqNumber) -> u32 {
     conn.end(side).isn().map_or(1, |isn| number.distance_from(isn))
 }
