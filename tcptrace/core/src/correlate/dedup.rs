@@ -16,7 +16,7 @@ const BUCKETS: usize = 1024;
 const WAYS: usize = 4;
 
 /// Maximum age of a copy, in nanoseconds; later ones are segments of their own.
-const SOON: u64 = 1_000_000_000;
+const MAX_COPY_AGE: u64 = 1_000_000_000;
 
 /// Interface index and direction.
 type Place = (u32, Option<Direction>);
@@ -37,8 +37,11 @@ struct Bucket {
 impl Bucket {
     /// Returns true if the segment has been seen, but not at `place`; remembers the place.
     fn seen_elsewhere(&mut self, print: u64, at: BootTime, place: Place) -> bool {
-        let known =
-            self.prints.iter().zip(&self.seen).position(|(&known, &seen)| known == print && at.since(seen) < SOON);
+        let known = self
+            .prints
+            .iter()
+            .zip(&self.seen)
+            .position(|(&known, &seen)| known == print && at.since(seen) < MAX_COPY_AGE);
         if let Some(places) = known.and_then(|slot| self.places.get_mut(slot))
             && !places.contains(&Some(place))
         {

@@ -190,8 +190,8 @@ impl View<'_> {
         if (acked..=self.right_edge()).contains(&offset) { Reset::InWindow } else { Reset::Refused }
     }
 
-    /// Returns true if the reset has the number of the sender's FIN, which Linux accepts if the other end has
-    /// acknowledged that FIN but not the reverse: the sender then counts without its FIN (tcp_reset_check of
+    /// Returns true if the reset has the number of the sender's FIN, after the other end acknowledged that FIN and while
+    /// its own is not acknowledged. Linux accepts it then, since some senders do not count their FIN (tcp_reset_check of
     /// net/ipv4/tcp_input.c).
     fn resets_behind_fin(&self, offset: i64) -> bool {
         let closing = self.other.fin().is_none_or(|fin| fin.acked.is_none());

@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// Maximum time that an event waits, in nanoseconds.
-pub(in crate::correlate) const LONGEST: u64 = 50_000_000;
+pub(in crate::correlate) const MAX_WAIT: u64 = 50_000_000;
 
 /// Maximum number of events that wait for the ring to be empty.
-const LONG: usize = 1 << 14;
+const MAX_WAITING: usize = 1 << 14;
 
 /// Number of recently closed sockets whose ports are remembered.
 const CLOSED: usize = 1024;
@@ -86,7 +86,7 @@ impl Waiting {
     /// Returns the next event that need not wait any longer.
     pub(in crate::correlate) fn next(&mut self, now: BootTime) -> Option<Event> {
         let (event, incomplete) = self.queue.front()?;
-        if *incomplete && now < event.at().plus(LONGEST) {
+        if *incomplete && now < event.at().plus(MAX_WAIT) {
             return None;
         }
         let (mut event, incomplete) = self.queue.pop_front()?;
@@ -103,12 +103,12 @@ impl Waiting {
 
     /// Returns true if so many events wait that times must decide.
     pub(in crate::correlate) fn is_long(&self) -> bool {
-        self.queue.len() > LONG
+        self.queue.len() > MAX_WAITING
     }
 
     /// Returns the time at which the first event has waited long enough.
     pub(in crate::correlate) fn deadline(&self) -> Option<BootTime> {
-        self.queue.front().map(|(event, _)| event.at().plus(LONGEST))
+        self.queue.front().map(|(event, _)| event.at().plus(MAX_WAIT))
     }
 
     /// Completes the same socket's earlier change from `event`.

@@ -28,10 +28,10 @@ use super::{Totals, verdict::progress};
 use crate::event::{BootTime, Endpoint, SocketKey};
 
 /// Time for which an ended connection is kept for late segments, in nanoseconds: tcp_fin_timeout.
-const LATE: u64 = 60_000_000_000;
+const ENDED_KEPT_FOR: u64 = 60_000_000_000;
 
 /// Maximum number of ended connections kept.
-const MOST_ENDED: usize = 1 << 16;
+const MAX_ENDED: usize = 1 << 16;
 
 /// Identity of a connection whose local port is unknown: local address, remote end, and the connection's number.
 type Loose = (IpAddr, IpAddr, u16, u64);
@@ -263,7 +263,7 @@ impl Table {
     /// Forgets connections that ended long ago.
     pub(in crate::correlate) fn expire(&mut self, now: BootTime) {
         while let Some(&(since, place)) = self.ended.front() {
-            if self.ended.len() <= MOST_ENDED && now.since(since) < LATE {
+            if self.ended.len() <= MAX_ENDED && now.since(since) < ENDED_KEPT_FOR {
                 break;
             }
             self.ended.pop_front();

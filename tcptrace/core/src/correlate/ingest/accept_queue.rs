@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Maximum number of connections whose listener is still to be queried.
-const MOST_UNANSWERED: usize = 1024;
+const MAX_UNANSWERED: usize = 1024;
 
 /// The loopback device has this index in every namespace (LOOPBACK_IFINDEX).
 const LOOPBACK: u32 = 1;
@@ -66,7 +66,7 @@ impl Correlator {
         if self.owners.wanted
             && waits_for_answer(conn)
             && !conn.queue_wanted
-            && self.queues.unanswered.len() < MOST_UNANSWERED
+            && self.queues.unanswered.len() < MAX_UNANSWERED
         {
             conn.queue_wanted = true;
             self.queues.unanswered.extend(place);

@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// Minimum age of a connection, in nanoseconds, before its owner is queried.
-const WORTH: u64 = 500_000_000;
+const MIN_QUERY_AGE: u64 = 500_000_000;
 
 /// Maximum number of connections waiting to be queried.
-const MOST_UNOWNED: usize = 1 << 16;
+const MAX_UNOWNED: usize = 1 << 16;
 
 /// An accepted connection whose owner is unknown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,7 +49,7 @@ impl Owners {
     /// Notes that a connection was accepted.
     pub(in crate::correlate) fn accepted(&mut self, at: BootTime, place: Option<Place>, side: Side) {
         if self.wanted
-            && self.unowned.len() < MOST_UNOWNED
+            && self.unowned.len() < MAX_UNOWNED
             && let Some(place) = place
         {
             self.unowned.push_back((at, place, side));
@@ -67,7 +67,7 @@ impl Correlator {
     pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
         loop {
             let &(at, place, side) = self.owners.unowned.front()?;
-            if now.since(at) < WORTH {
+            if now.since(at) < MIN_QUERY_AGE {
                 return None;
             }
             self.owners.unowned.pop_front();

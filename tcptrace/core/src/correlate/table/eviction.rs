@@ -16,7 +16,7 @@ use super::{
 use crate::event::BootTime;
 
 /// Upper bound of the limit: positions of connections have 31 bits in [`super::sockets`].
-const MOST: usize = 1 << 30;
+const MAX_LIMIT: usize = 1 << 30;
 
 /// Attempts may take one in this many entries.
 const ATTEMPTS: usize = 8;
@@ -29,7 +29,7 @@ const YOUNG: u64 = 1_000_000_000;
 const IDLE_SHARE: usize = 64;
 
 /// Number of finished attempts that are not worth cleaning up.
-const FEW: usize = 1024;
+const FEW_STALE: usize = 1024;
 
 /// Number of sockets beyond two per connection: listeners, and those of connections forgotten before them.
 const SPARE_SOCKETS: usize = 1 << 16;
@@ -48,14 +48,14 @@ pub(in crate::correlate) struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { most: MOST, unproven: 0, attempts: VecDeque::new(), idle: VecDeque::new() }
+        Self { most: MAX_LIMIT, unproven: 0, attempts: VecDeque::new(), idle: VecDeque::new() }
     }
 }
 
 impl Room {
     /// Sets the maximum number of connections kept.
     pub(in crate::correlate) fn limit(&mut self, most: NonZeroU32) {
-        self.most = (most.get() as usize).min(MOST);
+        self.most = (most.get() as usize).min(MAX_LIMIT);
     }
 
     /// Returns the number of entries in the queue of attempts.
@@ -91,7 +91,7 @@ impl Table {
     /// Makes room for one more connection.
     pub(in crate::correlate) fn make_room(&mut self, now: BootTime) {
         // Most have become more than an attempt long ago.
-        if self.room.attempts.len() > FEW + 2 * self.room.unproven {
+        if self.room.attempts.len() > FEW_STALE + 2 * self.room.unproven {
             let mut attempts = std::mem::take(&mut self.room.attempts);
             attempts.retain(|&place| self.attempt(place).is_some());
             self.room.attempts = attempts;

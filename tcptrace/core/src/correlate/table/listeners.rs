@@ -11,7 +11,7 @@ use crate::event::{BootTime, Endpoint, ListenerOwner, Process};
 
 /// Maximum number of endpoints remembered where listening has ceased: an older answer is in flight for less than a
 /// second.
-const MOST_GONE: usize = 1024;
+const MAX_GONE: usize = 1024;
 
 /// Owner of the sockets that listen at one address and port.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +86,7 @@ impl Listeners {
         }
         if !any {
             // An answer from before this change may still arrive, whether the listener was known here or not.
-            if self.gone.len() >= MOST_GONE {
+            if self.gone.len() >= MAX_GONE {
                 self.gone.clear();
             }
             self.gone.insert((netns, local), at);
@@ -287,6 +287,6 @@ mod tests {
         for port in 1..=3000 {
             listeners.close(NETNS, Endpoint { port, ..at("0.0.0.0") }, EARLY);
         }
-        assert!(listeners.gone.len() <= MOST_GONE && listeners.known.is_empty());
+        assert!(listeners.gone.len() <= MAX_GONE && listeners.known.is_empty());
     }
 }

@@ -6,17 +6,17 @@ use super::connection::Place;
 use crate::event::BootTime;
 
 /// Number of stale entries that are not worth cleaning up.
-const FEW: usize = 1024;
+const FEW_STALE: usize = 1024;
 
 /// A heap of times. Revoked entries stay in it until they expire, or until they are half of it.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Deadlines {
-    heap: BinaryHeap<Reverse<OutputRecord>>,
+    heap: BinaryHeap<Reverse<Timer>>,
     meant: usize,
 }
 
 /// A time, and the connection to check then.
-type OutputRecord = (BootTime, u32, u32);
+type Timer = (BootTime, u32, u32);
 
 impl Deadlines {
     /// Adds a timer that expires at `due` for the connection at `place`.
@@ -50,7 +50,7 @@ impl Deadlines {
 
     /// Returns true if most entries are stale, so that [`Self::clean`] would make it smaller.
     pub(in crate::correlate) fn is_littered(&self) -> bool {
-        self.heap.len() > FEW + 2 * self.meant
+        self.heap.len() > FEW_STALE + 2 * self.meant
     }
 
     /// Drops the stale entries.
@@ -76,7 +76,7 @@ mod tests {
             if deadlines.is_littered() {
                 deadlines.clean(|_, place| place.at % 100 == 0);
             }
-            assert!(deadlines.heap.len() <= FEW + 2 * 1001);
+            assert!(deadlines.heap.len() <= FEW_STALE + 2 * 1001);
         }
         let due: Vec<_> = std::iter::from_fn(|| deadlines.pop(BootTime(100_000))).collect();
         let kept: Vec<_> = due.iter().map(|(_, place)| place.at).filter(|at| at % 100 == 0).collect();

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Maximum delay of segments that still belong to a close, in nanoseconds.
-const LATE: u64 = 1_000_000_000;
+const LATE_SEGMENTS: u64 = 1_000_000_000;
 
 /// tcp_fin_timeout: how long an end that has closed waits for the other's FIN, in nanoseconds.
 const FIN_TIMEOUT: u64 = 60_000_000_000;
@@ -49,20 +49,20 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     }
     let rst = first.rst().max(second.rst()).map(|rst| rst.at);
     if let (Some(one), Some(other)) = (acked(first), acked(second)) {
-        return Some(one.max(other).max(rst.unwrap_or_default()).plus(LATE));
+        return Some(one.max(other).max(rst.unwrap_or_default()).plus(LATE_SEGMENTS));
     }
     if let Some(rst) = rst {
-        return Some(rst.max(closed.unwrap_or_default()).plus(LATE));
+        return Some(rst.max(closed.unwrap_or_default()).plus(LATE_SEGMENTS));
     }
     let half = [(first, second), (second, first)].into_iter().find_map(|(end, other)| {
         Some((end.closed().filter(|closed| closed.from == FinWait2)?, in_order_fin(conn, end, other)))
     });
     match (half, closed) {
         // Its own FIN was not seen, but its states show that it was acknowledged.
-        (Some((half, Some(fin))), _) => Some(half.at.max(fin.sent.last).plus(LATE)),
+        (Some((half, Some(fin))), _) => Some(half.at.max(fin.sent.last).plus(LATE_SEGMENTS)),
         // The kernel replaced the socket by a smaller one, which goes on waiting.
         (Some((half, None)), _) if conn.has_segments => Some(half.at.plus(FIN_TIMEOUT)),
-        (_, Some(closed)) => Some(closed.plus(LATE)),
+        (_, Some(closed)) => Some(closed.plus(LATE_SEGMENTS)),
         // No socket on this host: after one FIN, the other one may not come for a long time.
         (_, None) => None,
     }

@@ -10,10 +10,10 @@ use crate::{
 };
 
 /// Times after the beginning of an unfinished handshake or close at which a stall is reported, in nanoseconds.
-const TOLD_AFTER: [u64; 1] = [1_000_000_000];
+const STALL_REPORTS: [u64; 1] = [1_000_000_000];
 
 /// Maximum time, in nanoseconds, from the last event of a finished phase to its record, which waits for late segments.
-const RECORD: u64 = 2_000_000_000;
+const MAX_RECORD_DELAY: u64 = 2_000_000_000;
 
 /// The unfinished part of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,12 +25,12 @@ pub(super) enum Phase {
 /// Returns the time at which a stall is to be reported; `None` if the connection is open, or its stall has been
 /// reported.
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
-    let after = *TOLD_AFTER.get(usize::from(conn.stalls))?;
+    let after = *STALL_REPORTS.get(usize::from(conn.stalls))?;
     let (_, began) = phase(conn)?;
     let from = conn.rare().and_then(|rare| rare.stalled_from).unwrap_or(began);
     let due = from.plus(after);
     // Only the record is still to come, which needs no event.
-    Some(if is_over(conn) { due.max(conn.last.plus(RECORD)) } else { due })
+    Some(if is_over(conn) { due.max(conn.last.plus(MAX_RECORD_DELAY)) } else { due })
 }
 
 /// Schedules another report, since the reason for the stall is known now.

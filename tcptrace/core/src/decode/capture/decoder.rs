@@ -17,7 +17,7 @@ use crate::event::{BootTime, Direction, Event, Process};
 
 /// Maximum length of a record in bytes: twice the longest frame that Linux makes (BIG TCP), four times tcpdump's
 /// maximum.
-pub(super) const LONGEST: usize = 1 << 20;
+pub(super) const MAX_RECORD_LEN: usize = 1 << 20;
 
 /// An event with the details that only captures have.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,11 +6,12 @@ use foldhash::fast::RandomState;
 
 use super::{LinkType, error::Fault, link_type::Layout};
 
-/// Maximum number of interfaces in one file. Names are cut to [`NAME`], so that no file can exhaust memory with them.
-const MOST: usize = 1 << 16;
+/// Maximum number of interfaces in one file. Names are cut to [`MAX_NAME_LEN`], so that no file can exhaust memory with
+/// them.
+const MAX_INTERFACES: usize = 1 << 16;
 
 /// Maximum length of a name in bytes. Linux has 15, Windows about 50.
-const NAME: usize = 256;
+const MAX_NAME_LEN: usize = 256;
 
 /// An interface that frames were captured on.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,10 +54,10 @@ impl Interfaces {
 
     /// Adds an interface and returns its number.
     pub(super) fn add(&mut self, name: Option<&[u8]>, link_type: LinkType) -> Result<u32, Fault> {
-        if self.known.len() >= MOST {
+        if self.known.len() >= MAX_INTERFACES {
             return Err(Fault::Damaged("it describes more interfaces than any machine has"));
         }
-        let name = name.map(|name| name.get(..NAME).unwrap_or(name)).filter(|name| !name.is_empty());
+        let name = name.map(|name| name.get(..MAX_NAME_LEN).unwrap_or(name)).filter(|name| !name.is_empty());
         let name = name.map_or_else(|| link_type.to_string(), |name| String::from_utf8_lossy(name).into_owned());
         Ok(self.push(Interface { name, link_type }))
     }
@@ -72,7 +73,7 @@ impl Interfaces {
         }
         let device = match self.devices.get(&key) {
             Some(&device) => device,
-            None if self.known.len() >= MOST => return number,
+            None if self.known.len() >= MAX_INTERFACES => return number,
             None => {
                 let link_type = self.known.get(number as usize).map_or(LinkType(u32::MAX), |known| known.link_type);
                 let device = self.push(Interface { name: format!("ifindex {index}"), link_type });

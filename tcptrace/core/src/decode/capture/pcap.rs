@@ -3,7 +3,7 @@
 use super::{
     LinkType,
     bytes::Order,
-    decoder::{Frame, LONGEST, Part},
+    decoder::{Frame, MAX_RECORD_LEN, Part},
     error::Fault,
 };
 use crate::event::BootTime;
@@ -84,7 +84,7 @@ impl Pcap {
             _ => (first, second),
         };
         let whole = header.len().saturating_add(captured as usize);
-        if whole > LONGEST {
+        if whole > MAX_RECORD_LEN {
             return Err(Fault::TooLong(whole as u64));
         }
         let Some(bytes) = window.get(self.header..whole) else { return Ok(Part::Need(whole)) };

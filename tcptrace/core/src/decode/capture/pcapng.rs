@@ -16,7 +16,7 @@ use pcap_parser::{
 use super::{
     LinkType,
     bytes::Order,
-    decoder::{LONGEST, Part},
+    decoder::{MAX_RECORD_LEN, Part},
     error::Fault,
     interfaces::Interfaces,
     time::Timescale,
@@ -86,7 +86,7 @@ impl PcapNg {
         if !is_read {
             return Ok(Part::Skip(length.into()));
         }
-        if whole > LONGEST {
+        if whole > MAX_RECORD_LEN {
             return Err(Fault::TooLong(length.into()));
         }
         let Some(block) = window.get(..whole) else { return Ok(Part::Need(whole)) };

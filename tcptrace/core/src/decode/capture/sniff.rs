@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 /// Number of bytes that suffice to detect the format.
-const ENOUGH: usize = 4096;
+const SNIFF_LEN: usize = 4096;
 
 /// A format that can be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -103,9 +103,9 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
 fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
     match bytes.trim_ascii_start() {
         [b'{', ..] => Ok(Some(Format::Json)),
-        [] if !ended && bytes.len() < ENOUGH => Ok(None),
+        [] if !ended && bytes.len() < SNIFF_LEN => Ok(None),
         // A text so far may still become a name that ends in zeros, as snoop's does.
-        _ if is_text(bytes) && !ended && bytes.len() < ENOUGH => Ok(None),
+        _ if is_text(bytes) && !ended && bytes.len() < SNIFF_LEN => Ok(None),
         _ if is_text(bytes) => Err(LooksLike::Text),
         _ => Err(bytes.first_chunk().map_or(LooksLike::Short(bytes.len()), |&first| LooksLike::Unknown(first))),
     }
@@ -113,7 +113,7 @@ fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> 
 
 /// Returns true if this is the beginning of a text: UTF-8 whose last character may be cut, without control characters.
 fn is_text(bytes: &[u8]) -> bool {
-    let bytes = bytes.get(..ENOUGH).unwrap_or(bytes);
+    let bytes = bytes.get(..SNIFF_LEN).unwrap_or(bytes);
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => {

@@ -3,14 +3,14 @@
 use super::{
     LinkType,
     bytes::Order,
-    decoder::{Frame, LONGEST, Part},
+    decoder::{Frame, MAX_RECORD_LEN, Part},
     error::Fault,
     ip::Reason,
 };
 use crate::event::BootTime;
 
 /// Lengths of the frame, of what was captured of it and of the record, frames dropped so far, seconds, microseconds.
-const RECORD: usize = 24;
+const RECORD_HEADER_LEN: usize = 24;
 
 /// A snoop file whose header was read.
 #[derive(Clone, Copy, Debug)]
@@ -54,18 +54,19 @@ impl Snoop {
         let (Some(original), Some(captured), Some(length), Some(dropped), Some(seconds), Some(micros)) =
             (number(0), number(4), number(8), number(12), number(16), number(20))
         else {
-            return Ok(Part::Need(if window.is_empty() { 1 } else { RECORD }));
+            return Ok(Part::Need(if window.is_empty() { 1 } else { RECORD_HEADER_LEN }));
         };
         let whole = length as usize;
-        if whole > LONGEST {
+        if whole > MAX_RECORD_LEN {
             return Err(Fault::TooLong(length.into()));
         }
-        if whole < RECORD {
+        if whole < RECORD_HEADER_LEN {
             return Err(Fault::Damaged("a record has a length that no record can have"));
         }
         let Some(record) = window.get(..whole) else { return Ok(Part::Need(whole)) };
         self.lost = self.lost.max(dropped.into());
-        let bytes = record.get(RECORD..).and_then(|rest| rest.get(..captured as usize)).ok_or(Reason::Malformed);
+        let bytes =
+            record.get(RECORD_HEADER_LEN..).and_then(|rest| rest.get(..captured as usize)).ok_or(Reason::Malformed);
         let at = u64::from(seconds) * 1_000_000_000 + u64::from(micros) * 1_000;
         let frame = bytes.map(|bytes| Frame {
             at: Some(BootTime(at)),

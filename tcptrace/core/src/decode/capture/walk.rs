@@ -76,7 +76,7 @@ impl Walk {
     /// Walks from `next` to an IP header: its family. [`Walk::offset`] is where it begins.
     pub(super) fn descend_to_ip(&mut self, frame: &[u8], mut next: Next) -> Result<Family, Reason> {
         // Each turn passes a byte at least, except the few that only rename what comes next.
-        for _ in 0..MOST_HEADERS {
+        for _ in 0..MAX_HEADERS {
             next = match next {
                 Next::Ip(family) => return Ok(family),
                 Next::AnyIp => match self.peek::<1>(frame)?[0] >> 4 {
@@ -96,4 +96,4 @@ impl Walk {
 }
 
 /// Headers walked between a frame's beginning, or an outer IP header, and the next IP header.
-const MOST_HEADERS: usize = 32;
+const MAX_HEADERS: usize = 32;

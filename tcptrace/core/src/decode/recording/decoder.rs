@@ -19,12 +19,12 @@ use crate::{
 
 /// Maximum number of interfaces in one file, and maximum length of a name in bytes: no file can exhaust memory with
 /// them.
-const MOST: usize = 1 << 16;
-const NAME: usize = 1024;
+const MAX_INTERFACES: usize = 1 << 16;
+const MAX_NAME_LEN: usize = 1024;
 
 /// Maximum amount, in nanoseconds, by which a record may be older than one before it without counting as out of order:
 /// processors write concurrently.
-const LATE: u64 = 1_000_000_000;
+const REORDER_TOLERANCE: u64 = 1_000_000_000;
 
 /// The socket of a segment without a number. Socket numbers count from 1.
 const UNNUMBERED: SocketKey = SocketKey(u64::MAX);
@@ -110,7 +110,7 @@ impl Decoder {
             (&before.hostname, before.netns, before.capture, before.began_ns)
                 == (&fields.hostname, fields.netns, capture, fields.began_ns)
                 && !self.ended
-                && at.plus(LATE) >= self.latest
+                && at.plus(REORDER_TOLERANCE) >= self.latest
         });
         if !goes_on {
             self.latest = at;
@@ -277,11 +277,11 @@ impl Decoder {
 
     /// Returns the number of an interface, adding it if it is new.
     fn interface(&mut self, name: &str) -> Result<u32, Fault> {
-        let name = name.get(..name.floor_char_boundary(NAME)).unwrap_or(name);
+        let name = name.get(..name.floor_char_boundary(MAX_NAME_LEN)).unwrap_or(name);
         if let Some(&number) = self.numbers.get(name) {
             return Ok(number);
         }
-        if self.interfaces.len() >= MOST {
+        if self.interfaces.len() >= MAX_INTERFACES {
             return Err(Fault::Nonsense("it names more interfaces than any host has"));
         }
         self.interfaces.push(name.to_owned());
@@ -295,7 +295,7 @@ impl Decoder {
     fn watch_order(&mut self, event: &Event) {
         let waited =
             matches!(event, Event::State(change) if matches!(change.new, TcpState::SynSent | TcpState::SynRecv));
-        self.counters.backwards += u64::from(!waited && event.at().plus(LATE) < self.latest);
+        self.counters.backwards += u64::from(!waited && event.at().plus(REORDER_TOLERANCE) < self.latest);
         self.latest = self.latest.max(event.at());
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::lines::LONGEST;
+use super::lines::MAX_LINE_LEN;
 use crate::{SCHEMA, text::is_unsafe};
 
 /// Maximum number of characters of text from outside in a message.
@@ -44,7 +44,7 @@ pub enum RecordingError {
         what: String,
     },
     /// A line is longer than any record.
-    #[error("line {line} is malformed: it has more than {LONGEST} bytes, as no record has")]
+    #[error("line {line} is malformed: it has more than {MAX_LINE_LEN} bytes, as no record has")]
     TooLong {
         /// Number of the line, from 1.
         line: u64,

@@ -8,7 +8,7 @@ use super::RecordingError;
 use crate::decode::Input;
 
 /// Maximum length of a line in bytes: no record comes near it.
-pub(super) const LONGEST: usize = 1 << 20;
+pub(super) const MAX_LINE_LEN: usize = 1 << 20;
 
 /// A line without its newline.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,7 +58,7 @@ impl<R: Read> Lines<R> {
                 break (searched + at, true);
             }
             searched += new.len();
-            if searched > LONGEST {
+            if searched > MAX_LINE_LEN {
                 return Err(RecordingError::TooLong { line: self.number + 1 });
             }
             if !self.input.fill(searched + 1).map_err(RecordingError::Io)? {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Maximum shift of a window (RFC 7323 §2.3).
-const MOST_SHIFT: u8 = 14;
+const MAX_WINDOW_SHIFT: u8 = 14;
 
 /// Maximum time, in nanoseconds, from seeing a reset to its effect on the socket that it ends.
 const JUST_BEFORE: u64 = 1_000_000;
@@ -164,7 +164,7 @@ impl End {
         } else if self.isn != header.seq {
             self.detail_mut().other_isn = Some(header.seq);
         }
-        self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MOST_SHIFT);
+        self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MAX_WINDOW_SHIFT);
         let answers = header.has(TcpFlags::ACK);
         self.sent_synack |= answers;
         self.sent_syn |= !answers;
@@ -196,7 +196,7 @@ impl End {
 
     /// Returns the number of bits by which its windows are shifted; the maximum if its SYN was not seen.
     pub(in crate::correlate) fn shift(&self) -> u8 {
-        if self.syn_seen() { self.window_shift } else { MOST_SHIFT }
+        if self.syn_seen() { self.window_shift } else { MAX_WINDOW_SHIFT }
     }
 
     /// Keeps a segment of it that acknowledges more of the other end's data than was seen to be sent, up to this

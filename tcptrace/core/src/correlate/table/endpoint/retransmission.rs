@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Maximum number of sequence numbers remembered, half the circle: beyond that they cannot be told apart.
-const LONGEST: u32 = 1 << 31;
+const MAX_RUN: u32 = 1 << 31;
 
 /// Update of the numbers that an end was seen to send, applied once the segment counts as sent.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl End {
         if let Some(Addition { next, run }) = addition
             && self.next() == Some(next)
         {
-            self.run = run.min(LONGEST);
+            self.run = run.min(MAX_RUN);
         }
     }
 
