@@ -94,7 +94,7 @@ pub struct StartOutput {
     pub netns: Option<u32>,
     /// Names of the traced interfaces.
     pub interfaces: Vec<String>,
-    /// Which segments are recorded.
+    /// Choice of segments to record.
     pub segments: SegmentChoice,
     /// The filter in words; empty without a filter.
     pub filter: String,
