@@ -130,8 +130,8 @@ impl<R> Frames<R> {
         self.input.window().is_empty()
     }
 
-    /// Kinds of frames that were not read, with how many there were, the most frequent first. Records that are damaged are
-    /// not among them.
+    /// Returns the kinds of frames that were not decoded and their numbers, the most frequent first, without damaged
+    /// records.
     pub fn unread(&self) -> Vec<(Unread, u64)> {
         self.decoder.unread()
     }

@@ -12,21 +12,21 @@ use crate::{
     verdict::{Outcome, Reset, ResetCause},
 };
 
-/// Most groups that are counted apart.
+/// Maximum number of groups counted separately.
 const GROUPS: usize = 4096;
 
-/// Most groups that are shown.
+/// Maximum number of groups shown.
 const SHOWN: usize = 16;
 
-/// Connections that ended, by verdict and processes. What was open is not counted.
+/// Numbers of ended connections, by verdict and processes. Open ones are not counted.
 #[derive(Debug, Default)]
 pub struct Tally {
     groups: HashMap<Group, u64>,
-    /// Connections of more groups than are counted apart.
+    /// Number of connections in groups that are not counted separately.
     others: u64,
 }
 
-/// What connections have in common.
+/// Properties that the connections of a group share.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Group {
     failed: bool,
@@ -36,7 +36,7 @@ struct Group {
     server: End,
 }
 
-/// The process at an end, or where it is if that is not known.
+/// The process at an end, or its location if the process is unknown.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum End {
     Process([u8; 16]),
@@ -98,7 +98,7 @@ impl Tally {
         }
     }
 
-    /// A line for each group: those that failed first, then by number.
+    /// Returns a line for each group: failures first, then by number.
     pub fn lines(&self, unicode: bool) -> Vec<String> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by(|(left, left_count), (right, right_count)| {
@@ -126,7 +126,7 @@ impl Tally {
     }
 }
 
-/// The cause of a reset, if it is proven.
+/// Returns the cause of a reset, if it is proven.
 fn proven(reset: Option<Reset>) -> Option<&'static str> {
     reset.map(|reset| reset.cause).filter(|&cause| cause != ResetCause::Unknown).map(Into::into)
 }

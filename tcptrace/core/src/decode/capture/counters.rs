@@ -35,7 +35,7 @@ pub struct Skipped {
     pub fragment: u64,
     /// Lengths or versions that contradict each other.
     pub malformed: u64,
-    /// More layers of encapsulation than are read.
+    /// More layers of encapsulation than are decoded.
     pub nested: u64,
     /// Captured on an interface whose link type is not supported.
     pub link_type: u64,

@@ -31,7 +31,7 @@ pub struct Framed {
     pub interface: u32,
     /// The process that sent or received it, if the capture names it.
     pub process: Option<Process>,
-    /// What the IP packet is encapsulated in.
+    /// Encapsulation of the IP packet.
     pub layers: Layers,
 }
 
@@ -89,19 +89,19 @@ pub(super) struct Decoder {
     format: Format,
     interfaces: Interfaces,
     counters: Counters,
-    /// Frames that were not read, by kind.
+    /// Frames that were not decoded, by kind.
     unread: Tally,
-    /// The first record that holds no frame though it should.
+    /// The first record that should hold a frame but does not.
     damaged: Option<Record>,
     damaged_records: u64,
     /// Time of the last frame.
     last: BootTime,
 }
 
-/// A record that holds no frame though it should.
+/// A record that should hold a frame but does not.
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    /// Among the records of frames, from 1.
+    /// Its number among the records of frames, from 1.
     number: u64,
     reason: Reason,
 }
@@ -112,7 +112,7 @@ impl Decoder {
         Self::of_one_interface(Format::Pcap(pcap), link_type)
     }
 
-    /// For a snoop file whose header was read.
+    /// Creates a decoder for a snoop file whose header was read.
     pub(super) fn snoop(snoop: Snoop, link_type: LinkType) -> Result<Self, Fault> {
         Self::of_one_interface(Format::Snoop(snoop), link_type)
     }
@@ -147,7 +147,7 @@ impl Decoder {
         self.interfaces.all()
     }
 
-    /// Kinds of frames that were not read, the most frequent first.
+    /// Returns the kinds of frames that were not decoded, the most frequent first.
     pub(super) fn unread(&self) -> Vec<(Unread, u64)> {
         self.unread.sorted()
     }
@@ -252,7 +252,7 @@ impl Decoder {
             Reason::Nested => Unread::Nested,
             Reason::LinkType => Unread::LinkType(link_type().map_or(u32::MAX, |known| known.link_type.0)),
         };
-        // A record that is damaged is told of in an error.
+        // Damaged records are reported by an error.
         if frame.is_some() {
             self.unread.add(kind);
         }

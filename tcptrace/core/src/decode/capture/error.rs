@@ -49,17 +49,17 @@ pub enum CaptureError {
         /// Length of the record according to its header, in bytes.
         length: u64,
     },
-    /// A snoop file of a device whose frames cannot be read.
+    /// A snoop file with a link type that is not supported.
     #[error("the capture has the snoop link type {0}, which is not supported: docs/captures.md lists those that are")]
     SnoopLink(u32),
-    /// Records that contradict themselves were passed over; all others have been read.
+    /// Records that contradict themselves were skipped; all others have been read.
     #[error("the capture is damaged: record {number} {what} (records passed over: {count}; all others were read)")]
     Passed {
-        /// The first of them, among the records of frames, from 1.
+        /// Number of the first such record, among the records of frames, from 1.
         number: u64,
-        /// What is wrong with it.
+        /// Description of its fault.
         what: &'static str,
-        /// How many there are.
+        /// Number of such records.
         count: u64,
     },
     /// The file contradicts itself.

@@ -17,15 +17,15 @@ const EXTENSION_HEADERS: usize = 8;
 pub(super) enum Reason {
     /// The frame ends too early: because of the snap length, or because it is malformed.
     Ends,
-    /// It holds no IP, but this.
+    /// Something other than IP.
     NotIp(Unread),
-    /// It holds no TCP and no ICMP error that quotes TCP, but this.
+    /// Something other than TCP or an ICMP error that quotes TCP.
     NotTcp(Unread),
     /// A fragment of TCP other than the first.
     Fragment,
     /// Fields contradict each other.
     Malformed,
-    /// It has more layers of encapsulation than are read.
+    /// More layers of encapsulation than are decoded.
     Nested,
     /// The link type of the interface is not supported.
     LinkType,
@@ -106,7 +106,8 @@ impl Ip {
     }
 }
 
-/// The authentication header (RFC 4302 §2.2), which IPv4 may carry too: the protocol behind it and its length.
+/// Returns the protocol after an authentication header (RFC 4302 §2.2), which IPv4 may carry too, and the header's
+/// length.
 fn authentication(bytes: &[u8], at: usize, protocol: u8) -> Result<(u8, usize), Reason> {
     const AUTHENTICATION: u8 = 51;
     if protocol != AUTHENTICATION {

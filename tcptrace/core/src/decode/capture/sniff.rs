@@ -72,7 +72,8 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         };
     };
     match magic {
-        // Microseconds and nanoseconds in both orders, a variant with longer records that old Linuxes wrote, and two of IXIA's.
+        // Microseconds and nanoseconds in both byte orders, a variant with longer records written by old Linux systems,
+        // and two of IXIA's.
         [0xa1, 0xb2, 0xc3, 0xd4]
         | [0xd4, 0xc3, 0xb2, 0xa1]
         | [0xa1, 0xb2, 0x3c, 0x4d]
@@ -104,14 +105,15 @@ fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> 
     match bytes.trim_ascii_start() {
         [b'{', ..] => Ok(Some(Format::Json)),
         [] if !ended && bytes.len() < SNIFF_LEN => Ok(None),
-        // A text so far may still become a name that ends in zeros, as snoop's does.
+        // Text so far may still become a name that ends in zeros, as snoop's magic number does.
         _ if is_text(bytes) && !ended && bytes.len() < SNIFF_LEN => Ok(None),
         _ if is_text(bytes) => Err(LooksLike::Text),
         _ => Err(bytes.first_chunk().map_or(LooksLike::Short(bytes.len()), |&first| LooksLike::Unknown(first))),
     }
 }
 
-/// Returns true if this is the beginning of a text: UTF-8 whose last character may be cut, without control characters.
+/// Returns true if this is the beginning of a text: UTF-8 without control characters, whose last character may be
+/// truncated.
 fn is_text(bytes: &[u8]) -> bool {
     let bytes = bytes.get(..SNIFF_LEN).unwrap_or(bytes);
     let text = match str::from_utf8(bytes) {

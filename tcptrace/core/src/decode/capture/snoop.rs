@@ -1,4 +1,4 @@
-//! The snoop format of Solaris (RFC 1761): all numbers in network order.
+//! The snoop format of Solaris (RFC 1761), with all numbers in network order.
 
 use super::{
     LinkType,
@@ -9,21 +9,22 @@ use super::{
 };
 use crate::event::BootTime;
 
-/// Lengths of the frame, of what was captured of it and of the record, frames dropped so far, seconds, microseconds.
+/// Length of a record header in bytes: lengths of the frame, of its captured part and of the record, frames dropped so
+/// far, seconds, microseconds.
 const RECORD_HEADER_LEN: usize = 24;
 
 /// A snoop file whose header was read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Snoop {
-    /// Frames that the last record says were dropped before it.
+    /// Number of frames dropped so far, by the last record.
     lost: u64,
 }
 
 impl Snoop {
-    /// Length of the header: eight bytes of magic number, version, link type.
+    /// Length of the file header in bytes: eight of magic number, version, link type.
     pub(super) const HEADER: usize = 16;
 
-    /// Reads the header.
+    /// Decodes the file header.
     pub(super) fn open(bytes: &[u8]) -> Result<(Self, LinkType), Fault> {
         const DAMAGED: Fault = Fault::Damaged("its header cannot be read");
         let number = |at| Order::Big.u32(bytes, at).ok_or(DAMAGED);
@@ -33,7 +34,7 @@ impl Snoop {
             return Err(Fault::Version { format: "snoop", major, minor: 0 });
         }
         let link_type = match number(12)? {
-            // IEEE 802.3 and Ethernet, token ring, FDDI; later ones are those of Solaris: ATM, IPoIB.
+            // IEEE 802.3 and Ethernet, token ring, FDDI; later numbers are Solaris's own: ATM, IPoIB.
             0 | 4 => 1,
             2 => 6,
             8 => 10,
@@ -43,12 +44,12 @@ impl Snoop {
         Ok((Self { lost: 0 }, LinkType(link_type)))
     }
 
-    /// Frames that were lost in capturing.
+    /// Returns the number of frames lost during capture.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Reads the frame that `window` begins with.
+    /// Decodes the first frame of `window`.
     pub(super) fn part<'a>(&mut self, window: &'a [u8]) -> Result<Part<'a>, Fault> {
         let number = |at| Order::Big.u32(window, at);
         let (Some(original), Some(captured), Some(length), Some(dropped), Some(seconds), Some(micros)) =

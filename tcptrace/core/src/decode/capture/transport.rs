@@ -19,7 +19,8 @@ pub(super) struct Place {
     pub(super) direction: Option<Direction>,
 }
 
-/// The event of the frame that `walk` has passed the link layer of: `next` comes next. It had `original` bytes.
+/// Decodes a frame whose link-layer header `walk` has passed: `next` comes next. `original` is its untruncated length
+/// in bytes.
 pub(super) fn event(
     walk: &mut Walk,
     frame: &[u8],
@@ -40,7 +41,7 @@ pub(super) fn event(
                 return icmp(family, &ip, transport.ok_or(Reason::Ends)?, place(walk)).map(Event::Icmp);
             }
             _ => {
-                // What is no tunnel is known not to be TCP, however little was captured of it.
+                // A protocol that is not a tunnel is not TCP, however little was captured.
                 walk.offset += ip.transport;
                 next = walk.tunnel(frame, family, &ip)?;
             }
@@ -49,12 +50,12 @@ pub(super) fn event(
     Err(Reason::Nested)
 }
 
-/// Bytes of a TCP header from the ports to the window.
+/// Number of bytes of a TCP header from the ports to the window.
 const UP_TO_WINDOW: usize = 16;
 
 fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Reason> {
-    // Of options that are cut short, those that are there are kept. A snap length may also cut the checksum and the urgent
-    // pointer, which no verdict needs.
+    // Options that are truncated are dropped; those before them are kept. The snap length may also cut the checksum and
+    // the urgent pointer, which no verdict needs.
     let header = match bytes.get(..UP_TO_WINDOW).filter(|_| cut && bytes.len() < 20) {
         None => TcpHeader::parse(bytes),
         Some(kept) => {
