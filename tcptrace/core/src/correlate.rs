@@ -294,7 +294,7 @@ impl Correlator {
         let record = assemble::handshake(conn, Some(opened), gaps, here);
         conn.opened = true;
         progress::begin_close(conn);
-        let last = assemble::is_last(&record);
+        let last = record.failure().is_some();
         // In a capture, the states follow from the times of the segments.
         if !last && here != NO_NAMESPACE {
             conn.forget_opening();

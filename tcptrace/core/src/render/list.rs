@@ -60,7 +60,7 @@ impl Render for List {
     fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
         match record {
             OutputRecord::Handshake(handshake) => {
-                if let Some(outcome) = handshake.record.outcome.filter(|&outcome| outcome != Outcome::Established) {
+                if let Some(outcome) = handshake.record.failure() {
                     self.line(&handshake.stamp, &Entry::of_handshake(&handshake.record, outcome), out);
                 }
             }

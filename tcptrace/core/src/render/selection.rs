@@ -6,7 +6,6 @@ use crate::{
     event::LossSource,
     filter::{Facts, Only},
     output_record::{LostOutput, OutputRecord, Stamp},
-    verdict::{Handshake, Outcome},
 };
 
 /// Number of records kept from the beginning of a connection.
@@ -226,7 +225,7 @@ impl Selection {
             OutputRecord::Handshake(handshake) => {
                 let handshake = &*handshake.record;
                 let facts = Facts::of_handshake(handshake, self.slow_ns);
-                let possible = if is_last(handshake) { Facts::NOTHING } else { Facts::LATER };
+                let possible = if handshake.failure().is_some() { Facts::NOTHING } else { Facts::LATER };
                 self.verdict(handshake.conn, facts, possible, record, show);
             }
             OutputRecord::Close(close) => {
@@ -328,11 +327,6 @@ fn conn(record: &OutputRecord) -> Option<u64> {
         OutputRecord::Close(close) => Some(close.record.conn),
         _ => None,
     }
-}
-
-/// Returns true if a handshake is the last record of its connection.
-fn is_last(handshake: &Handshake) -> bool {
-    handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established)
 }
 
 #[cfg(test)]

@@ -224,8 +224,3 @@ fn address(conn: &Connection, side: Side) -> (IpAddr, Option<u16>) {
     let addr = endpoint.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |endpoint| endpoint.addr);
     (addr, endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0 || conn.key.is_some()))
 }
-
-/// Returns true if this is the last record of the connection.
-pub(in crate::correlate) fn is_last(handshake: &Handshake) -> bool {
-    handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established)
-}

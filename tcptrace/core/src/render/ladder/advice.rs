@@ -1,15 +1,14 @@
 //! Advice on what to examine next after a failure.
 
-use super::heading::endpoint;
+use super::{heading::endpoint, open_block::End};
 use crate::{
     event::Role,
-    output_record::EndpointOutput,
     verdict::{Close, CloseKind, Handshake, Missing, Outcome, ResetCause, WaitingFor},
 };
 
 /// Returns advice for a handshake that failed or is only partly known.
 pub(super) fn handshake(record: &Handshake) -> Option<String> {
-    let server = endpoint(&EndpointOutput { addr: record.server.addr, port: record.server.port });
+    let server = endpoint(&End::from(&record.server).at);
     let address = record.server.addr;
     let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
     let left = record.retransmissions.syn.is_some();
