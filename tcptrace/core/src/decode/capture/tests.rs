@@ -54,7 +54,7 @@ impl Reading {
 
     fn message(&self) -> String {
         let error = self.error.as_ref().map(|error| error as &dyn Error);
-        let causes = iter::successors(error, |error| error.source());
+        let causes = iter::successors(error, |&error| error.source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }
