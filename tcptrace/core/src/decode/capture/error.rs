@@ -10,8 +10,8 @@ use super::{LinkType, LooksLike};
 #[derive(Debug, Error)]
 pub enum CaptureError {
     /// Reading the input failed.
-    #[error("the capture cannot be read ({0})")]
-    Io(io::Error),
+    #[error("the capture cannot be read")]
+    Io(#[source] io::Error),
     /// The input is something else.
     #[error("this is no capture: {0}")]
     NotACapture(LooksLike),

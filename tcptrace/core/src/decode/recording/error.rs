@@ -15,8 +15,8 @@ const SHOWN: usize = 200;
 #[derive(Debug, Error)]
 pub enum RecordingError {
     /// Reading the input failed.
-    #[error("the recording cannot be read ({0})")]
-    Io(io::Error),
+    #[error("the recording cannot be read")]
+    Io(#[source] io::Error),
     /// The input does not begin with a `start` record.
     #[error("line {line} is no start record, which every recording begins with: give a whole file that tcptrace wrote")]
     NoStart {
