@@ -1,4 +1,4 @@
-//! Changes of state: who is where now, who did it, and how long it took.
+//! State changes: the new state, the process that caused it, and the time it took.
 
 use super::Events;
 use crate::{
@@ -15,7 +15,7 @@ impl Events {
             conn,
             // Nearly always the same number.
             netns: _,
-            // The ends and the order tell sockets apart.
+            // Sockets can be told apart by their endpoints and the order of events.
             socket: _,
             replaces: _,
             old,
@@ -29,7 +29,7 @@ impl Events {
             tid,
             comm,
             old_state_ns,
-            // The time of day says the same.
+            // Redundant with the time of day.
             since_start_ns: _,
             continues_as,
             late,
@@ -65,7 +65,7 @@ impl Events {
             }
             if let Some(pid) = *pid {
                 line.raw("[").number(pid);
-                // A thread with a number of its own is named beside its process.
+                // The thread ID is shown beside the process ID if the two differ.
                 if let Some(tid) = tid.filter(|&tid| tid != pid) {
                     line.raw("/").number(tid);
                 }
