@@ -1,6 +1,6 @@
 //! Any bytes as the options of a TCP header.
 
-use tcptrace_core::tcp::{Notation, OptionBytes, SackBlocks, SeqNumber, TcpHeader, TcpOption, TcpOptions};
+use tcptrace_core::tcp::{AccurateEcn, Notation, OptionBytes, SackBlocks, SeqNumber, TcpHeader, TcpOption, TcpOptions};
 
 /// Reads the options, shows them in every way, and reads them back from their JSON.
 pub fn check(bytes: &[u8]) {
@@ -47,6 +47,12 @@ fn length(option: &TcpOption<'_>) -> Option<usize> {
             assert!(*subtype < 16 && !data.is_empty());
             2 + data.len()
         }
+        TcpOption::Md5(digest) => 2 + digest.len(),
+        TcpOption::TcpAo { mac, .. } => 4 + mac.len(),
+        TcpOption::AccurateEcn(AccurateEcn { ee0b, eceb, ee1b, .. }) => {
+            2 + 3 * [ee0b, eceb, ee1b].into_iter().flatten().count()
+        }
+        TcpOption::Smc { .. } => 6,
         TcpOption::Unknown { data, .. } => 2 + data.len(),
         TcpOption::Malformed { .. } => return None,
     })
