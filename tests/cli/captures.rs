@@ -1,5 +1,6 @@
 //! Captures are read without privileges and without a kernel.
 
+mod accurate_ecn;
 mod documents;
 
 use std::{net::SocketAddr, path::Path, process::Command};

@@ -1,6 +1,6 @@
 //! Assignment of segments to connections.
 
-use super::{generation::opens, keep_alive, learn::learn};
+use super::{accurate_ecn, generation::opens, keep_alive, learn::learn};
 use crate::{
     correlate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
@@ -38,6 +38,7 @@ impl Correlator {
         let late = conn.ended;
         let control = learn(conn, from, segment, full);
         conn.end_mut(from).note_run(addition);
+        let ace = accurate_ecn::ace(conn, from, segment, note);
         conn.shows_all |= full || !control;
         if key.is_self_connect() {
             conn.mirror();
@@ -50,6 +51,7 @@ impl Correlator {
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,
+            ace,
             note,
             since_start_ns: segment.at.since(conn.first),
             retransmission,

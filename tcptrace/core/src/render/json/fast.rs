@@ -25,6 +25,8 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
         src,
         dst,
         flags,
+        ace,
+        synack_ecn,
         seq,
         ack,
         rel_seq,
@@ -53,6 +55,12 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     line.raw(r#","src":"#).endpoint(src);
     line.raw(r#","dst":"#).endpoint(dst);
     line.raw(r#","flags":""#).raw(flags.letters()).raw("\"");
+    if let Some(ace) = *ace {
+        line.raw(r#","ace":"#).number(ace);
+    }
+    if let Some(ecn) = synack_ecn {
+        line.raw(r#","synack_ecn":""#).raw(ecn.word()).raw("\"");
+    }
     line.raw(r#","seq":"#).number(*seq);
     line.raw(r#","ack":"#).number_or_null(*ack);
     line.raw(r#","rel_seq":"#).number(*rel_seq);
