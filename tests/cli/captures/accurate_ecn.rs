@@ -5,7 +5,7 @@ use tcptrace_tests::{ACK, FIN, SYN, binary, output, tcp_packet};
 
 use super::{PUSH, run};
 
-/// The three flags as the number that they are after the handshake: ECE is 1, CWR 2, AE 4.
+/// The lowest of the three bits; CWR is the next, and AE is in the byte before.
 const ECE: u8 = 0x40;
 
 /// AccECN1 with one counter before the window scale, as Linux sends it in a SYN,ACK, and as a client sends it.
@@ -35,7 +35,7 @@ fn capture() -> Vec<u8> {
     for (millis, (from_client, flags, bits, seq, ack, options, length)) in (0..).zip(LINES) {
         let (from, to, isns) = if from_client { (client, server, [100, 500]) } else { (server, client, [500, 100]) };
         let numbers = (isns[0] + seq, if flags & ACK == 0 { 0 } else { isns[1] + ack });
-        let flags = flags | (bits & 3) * ECE;
+        let flags = flags | ((bits & 3) * ECE);
         let mut packet = tcp_packet(from, to, flags, numbers, options, &vec![b'x'; length]);
         packet[20 + 12] |= bits >> 2;
         let size = u32::try_from(packet.len()).expect("a packet is short");
