@@ -74,12 +74,15 @@ impl Correlator {
         conn.mid_life |= known.is_none();
         conn.last = error.at;
         let end = conn.end(from);
+        let isn = end.isn() == Some(SeqNumber(error.seq));
         // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
-        let quotes_syn = if end.sent_syn { end.isn() == Some(SeqNumber(error.seq)) } else { end.had_socket };
-        if quotes_syn && !conn.answered {
+        let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
+        let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
+        if quotes_syn || quotes_synack {
             conn.rare_mut().icmp.get_or_insert(Icmp {
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
-                refuses: icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+                refuses: quotes_syn && icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+                of_synack: quotes_synack,
             });
         }
         placed.conn = conn.number;

@@ -139,7 +139,7 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) loose: Option<[Endpoint; 2]>,
     /// The namespace, until the local port is known.
     netns: Option<u32>,
-    /// An ICMP error that quoted its SYN.
+    /// An ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) icmp: Option<Icmp>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
@@ -166,13 +166,15 @@ pub(in crate::correlate) struct AccurateEcn {
     pub(in crate::correlate) unanswered: BySide<u8>,
 }
 
-/// An ICMP error that quoted a SYN.
+/// An ICMP error that quoted a SYN or a SYN,ACK.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) struct Icmp {
     /// Meaning of the error.
     pub(in crate::correlate) kind: &'static str,
     /// True if it means what a reset would: that nobody listens there.
     pub(in crate::correlate) refuses: bool,
+    /// True if it quoted the SYN,ACK.
+    pub(in crate::correlate) of_synack: bool,
 }
 
 impl Connection {
@@ -226,7 +228,7 @@ impl Connection {
         self.rare.as_ref()?.loose
     }
 
-    /// Returns an ICMP error that quoted its SYN.
+    /// Returns an ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) fn icmp(&self) -> Option<Icmp> {
         self.rare.as_ref()?.icmp
     }
