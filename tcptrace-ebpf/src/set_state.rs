@@ -20,7 +20,7 @@ use tcptrace_ebpf::{
 
 use crate::{
     emit,
-    maps::{FilterMaps, PENDING, setting},
+    maps::{self, FilterMaps, PENDING, setting},
     socket::{self, Head},
 };
 
@@ -174,6 +174,9 @@ fn owner_runs(old: u8, new: u8, error: u32) -> bool {
 fn matches(record: &StateRecord, btf: bool) -> Match {
     if setting!(matches) == 0 {
         return Match::Yes;
+    }
+    if btf && !maps::matches_netns(record.netns) {
+        return Match::No;
     }
     let (old, new) = (record.old_state, record.new_state);
     let listener = new == LISTEN || (old, new) == (LISTEN, CLOSE);

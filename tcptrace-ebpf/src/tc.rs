@@ -6,8 +6,8 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use tcptrace_ebpf::{
-    ABSENT, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, KIND_SEGMENT, LOST_SEGMENT, SEGMENTS_ALL, SegmentRecord, Skip,
-    filter,
+    ABSENT, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, KIND_SEGMENT, LOST_SEGMENT, SEGMENTS_ALL, SegmentRecord,
+    Skip, filter,
     headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader, fast_path},
     watched_flows::{Flow, KernelTable},
 };
@@ -156,15 +156,7 @@ fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Ski
 
 /// Copies what a record holds, and nothing else.
 #[inline(always)]
-fn record(
-    skb: &Skb,
-    ip: &Ip,
-    tcp: &TcpHeader,
-    header_length: u32,
-    direction: u8,
-    boot_ns: u64,
-    socket_port: u16,
-) {
+fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8, boot_ns: u64, socket_port: u16) {
     let Some(mut entry) = emit::reserve::<SegmentRecord>(LOST_SEGMENT) else { return };
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is ours, as large as a record, and every byte of it is written: first as plain fields,

@@ -1,6 +1,6 @@
 //! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
-use std::num::NonZeroU32;
+use std::{collections::HashSet, num::NonZeroU32};
 
 use log::error;
 
@@ -40,6 +40,10 @@ pub struct Pipeline {
     pub control_only: bool,
     /// A socket has begun to listen since this was last cleared.
     pub listened: bool,
+    /// A network namespace has shown that is not in `namespaces`, since this was last cleared.
+    pub strange_netns: bool,
+    /// The network namespaces that have shown.
+    namespaces: HashSet<u32>,
     events: u64,
     undecodable: bool,
 }
@@ -87,6 +91,8 @@ impl Pipeline {
             kernel_threads,
             control_only: false,
             listened: false,
+            strange_netns: false,
+            namespaces: HashSet::default(),
             events: 0,
             undecodable: false,
         }
@@ -95,6 +101,11 @@ impl Pipeline {
     /// Tells the correlator that every segment comes, and not only those that open and close connections.
     pub fn expect_all_segments(&mut self) {
         self.correlator.expect_all_segments();
+    }
+
+    /// A network namespace is gone: its inode number may become another's.
+    pub fn forget_netns(&mut self, netns: u32) {
+        self.namespaces.remove(&netns);
     }
 
     /// Sets the largest number of connections to remember.
@@ -119,6 +130,7 @@ impl Pipeline {
         };
         if let Event::State(change) = &mut decoded.event {
             self.listened |= change.new == TcpState::Listen;
+            self.strange_netns |= change.netns.is_some_and(|netns| self.namespaces.insert(netns));
             if let Some(threads) = &mut self.kernel_threads {
                 change.task = change.task.filter(|task| !threads.contains(task));
             }

@@ -23,7 +23,8 @@ pub struct Describer {
     pub clock: WallClock,
     /// The events come from a capture: their times are wall-clock times already.
     capture: bool,
-    interfaces: HashMap<u32, Rc<str>>,
+    /// By network namespace, 0 where that is not told, and index.
+    interfaces: HashMap<(u32, u32), Rc<str>>,
 }
 
 impl Describer {
@@ -43,8 +44,8 @@ impl Describer {
     }
 
     /// An interface's name is known, or has changed.
-    pub fn name_interface(&mut self, index: u32, name: &str) {
-        self.interfaces.insert(index, name.into());
+    pub fn name_interface(&mut self, netns: Option<u32>, index: u32, name: &str) {
+        self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
     }
 
     /// When something happened.
@@ -91,6 +92,7 @@ impl Describer {
             stamp: self.stamp(change.at),
             conn: placed.conn,
             netns: change.netns,
+            conn_netns: placed.conn_netns,
             socket: placed.socket,
             replaces: placed.replaces,
             old: change.old,
@@ -116,7 +118,9 @@ impl Describer {
         SegmentOutput {
             stamp: self.stamp(segment.at),
             conn: placed.conn,
-            interface: self.interface(segment.ifindex),
+            netns: segment.netns,
+            conn_netns: placed.conn_netns,
+            interface: self.interface(segment.netns, segment.ifindex),
             direction: segment.direction,
             socket: segment.socket.map(|_| placed.socket),
             src: wire_end(segment.src),
@@ -143,7 +147,9 @@ impl Describer {
         IcmpOutput {
             stamp: self.stamp(error.at),
             conn: placed.conn,
-            interface: self.interface(error.ifindex),
+            netns: error.netns,
+            conn_netns: placed.conn_netns,
+            interface: self.interface(error.netns, error.ifindex),
             direction: error.direction,
             from: error.from,
             kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
@@ -194,6 +200,7 @@ impl Describer {
             stamp: self.stamp(hint.at),
             conn: placed.conn,
             netns: hint.netns,
+            conn_netns: placed.conn_netns,
             socket: placed.socket,
             name: hint.name,
             value: hint.reason,
@@ -212,12 +219,13 @@ impl Describer {
     }
 
     /// An interface's name. One that nobody has told of has its number for a name.
-    fn interface(&mut self, index: u32) -> Rc<str> {
-        if let Some(name) = self.interfaces.get(&index) {
+    fn interface(&mut self, netns: Option<u32>, index: u32) -> Rc<str> {
+        let place = (netns.unwrap_or_default(), index);
+        if let Some(name) = self.interfaces.get(&place).or_else(|| self.interfaces.get(&(0, index))) {
             return Rc::clone(name);
         }
         let name: Rc<str> = format!("if{index}").into();
-        self.interfaces.insert(index, Rc::clone(&name));
+        self.interfaces.insert(place, Rc::clone(&name));
         name
     }
 }

@@ -105,6 +105,8 @@ pub struct StateChange {
     pub socket: SocketKey,
     /// Inode number of its network namespace, where known.
     pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// The state it leaves.
     pub old: TcpState,
     /// The state it enters.
@@ -126,8 +128,14 @@ pub struct StateChange {
 pub struct Segment {
     /// When.
     pub at: BootTime,
-    /// At egress, the sending socket where there is one.
+    /// The sending socket, where the kernel still knows it: not where the segment comes from another host.
     pub socket: Option<SocketKey>,
+    /// The local port of the socket that sends a SYN, before any address translation, where known.
+    pub socket_port: Option<u16>,
+    /// Inode number of the interface's network namespace, where known.
+    pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
     /// Which way it passed, where that is known: not every capture tells.
@@ -149,6 +157,10 @@ pub struct Segment {
 pub struct IcmpError {
     /// When.
     pub at: BootTime,
+    /// Inode number of the interface's network namespace, where known.
+    pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
     /// Which way it passed, where that is known: not every capture tells.

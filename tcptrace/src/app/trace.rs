@@ -17,6 +17,7 @@ use crate::{
     cli::{Attach, Options, Segments, Verbosity},
     host_clock,
     interfaces::{Interface, Interfaces},
+    namespaces::{Namespaces, News, Selection, in_first_pid_namespace},
     pipeline::Pipeline,
     preflight,
     privileges::{Duty, as_caller, reduce},
@@ -38,7 +39,11 @@ pub(super) struct Trace {
     pub(super) interfaces: Interfaces,
     pub(super) program_log: Option<ProgramLog>,
     pub(super) owners: OwnerSearch,
-    /// Inode number of the network namespace that is traced.
+    /// The other network namespaces, where their segments are wanted.
+    pub(super) namespaces: Option<Namespaces>,
+    /// The namespaces that were chosen; none for the default.
+    selection: Option<Selection>,
+    /// Inode number of the own network namespace.
     netns: u32,
     /// Time when the output was opened.
     began: BootTime,
@@ -61,6 +66,7 @@ impl Trace {
         let present = interfaces.list().await.context("cannot list the interfaces of this host")?;
         let wanted = options.filter.interfaces.clone();
         let netns = own_netns()?;
+        let selection = select(&options.netns, netns)?;
         let mut object = Object::load(&LoadSettings {
             filter: &options.filter,
             segments: match options.segments {
@@ -71,9 +77,19 @@ impl Trace {
             ring_bytes: options.ring_buffer,
             interfaces: &indices(&wanted, &present)?,
             netns,
+            namespaces: match &selection {
+                Some(Selection::Only(inodes)) => Some(inodes),
+                Some(Selection::All) | None => None,
+            },
             use_btf: options.btf,
             verbose: options.verbosity >= Verbosity::Verbose,
         })?;
+        if !object.tells_netns && selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]))
+        {
+            bail!(
+                "--netns needs the kernel's type information (BTF), which tells the namespace of a socket and of a segment"
+            );
+        }
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
@@ -112,6 +128,8 @@ impl Trace {
             interfaces,
             program_log,
             owners,
+            namespaces: None,
+            selection,
             netns,
             began,
             wanted,
@@ -134,6 +152,7 @@ impl Trace {
         }
         if self.segments != Segments::None
             && self.attachments.names().is_empty()
+            && self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns))
             && present.iter().any(|interface| interface.up)
         {
             bail!("cannot attach to any interface; run with -v for the kernel's errors");
@@ -145,6 +164,7 @@ impl Trace {
         if self.watched {
             self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         }
+        self.cover_namespaces();
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
         // The result comes later, as an event.
@@ -155,9 +175,14 @@ impl Trace {
 
     /// Attaches to an interface that exists, if it is to be traced and that has not been done. A failure is logged.
     pub(super) async fn attach_interface(&mut self, interface: &Interface) {
-        self.pipeline.describer.name_interface(interface.index, &interface.name);
+        self.pipeline.describer.name_interface(
+            self.object.tells_netns.then_some(self.netns),
+            interface.index,
+            &interface.name,
+        );
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
-        if !wanted {
+        let chosen = self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns));
+        if !wanted || !chosen {
             return;
         }
         if !self.wanted.is_empty()
@@ -169,6 +194,34 @@ impl Trace {
             && let Err(error) = self.attachments.attach(&mut self.object, self.interfaces.netlink(), interface).await
         {
             warn!("segments on {} are not seen: {}", Escaped(interface.name.as_bytes()), with_causes(&error));
+        }
+    }
+
+    /// Begins to attach to the interfaces of the other namespaces that were chosen.
+    fn cover_namespaces(&mut self) {
+        let Some(selection) = self.selection.clone().filter(|_| self.segments != Segments::None) else { return };
+        if selection == Selection::Only(vec![self.netns]) {
+            return;
+        }
+        let covered = Attachments::programs(&self.object)
+            .map_err(anyhow::Error::from)
+            .and_then(|programs| Ok(Namespaces::cover(selection, self.netns, programs)?));
+        match covered {
+            Ok(namespaces) => self.namespaces = Some(namespaces),
+            Err(error) => warn!("segments of other network namespaces are not seen: {error:#}"),
+        }
+    }
+
+    /// Something about the other namespaces has changed.
+    pub(super) fn follow_namespace(&mut self, news: News) {
+        match news {
+            News::Covered { netns, name, interfaces } => {
+                debug!("the network namespace {name} is covered: {} interfaces", interfaces.len());
+                for (index, name) in interfaces {
+                    self.pipeline.describer.name_interface(Some(netns), index, &name);
+                }
+            }
+            News::Gone(netns) => self.pipeline.forget_netns(netns),
         }
     }
 
@@ -256,6 +309,15 @@ pub(super) fn own_netns() -> Result<u32> {
     let link = "/proc/self/ns/net";
     let inode = std::fs::metadata(link).with_context(|| format!("cannot read {link}; is /proc mounted?"))?.ino();
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
+}
+
+/// The namespaces that the options choose; none for the default: states of all, segments of the own one.
+fn select(netns: &[String], own: u32) -> Result<Option<Selection>> {
+    match netns {
+        [] if in_first_pid_namespace() => Ok(None),
+        [] => Ok(Some(Selection::Only(vec![own]))),
+        list => Ok(Some(Selection::of(list, own)?)),
+    }
 }
 
 /// The indices of the interfaces with these names.

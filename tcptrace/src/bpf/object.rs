@@ -8,7 +8,9 @@ use aya::{
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, warn};
-use tcptrace_ebpf::{Config, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout, WATCHED_BUCKETS, names};
+use tcptrace_ebpf::{
+    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout, WATCHED_BUCKETS, names,
+};
 use zerocopy::IntoBytes as _;
 
 use super::{
@@ -48,6 +50,8 @@ pub struct LoadSettings<'a> {
     pub interfaces: &'a [u32],
     /// Inode number of this process's network namespace.
     pub netns: u32,
+    /// Inode numbers of the network namespaces whose sockets are traced; none for all.
+    pub namespaces: Option<&'a [u32]>,
     /// Whether to read sockets at offsets from BTF.
     pub use_btf: bool,
     /// Whether the programs' own messages are wanted.
@@ -60,6 +64,8 @@ pub struct Object {
     pub(super) ebpf: Ebpf,
     /// Whether sockets are read at offsets from BTF, or only the tracepoint's own fields are known.
     pub btf: bool,
+    /// Whether segments tell the network namespace of their interface.
+    pub tells_netns: bool,
     /// Which hints there can be.
     pub(super) hints: hint_programs::Available,
     ring_bytes: u32,
@@ -88,7 +94,7 @@ impl Object {
     pub fn load(settings: &LoadSettings<'_>) -> Result<Self, LoadError> {
         let mut config = Config {
             segments: settings.segments,
-            matches: match_bits(settings.filter),
+            matches: match_bits(settings.filter) | settings.namespaces.map_or(0, |_| MATCH_NETNS),
             netns: settings.netns,
             loopback: LOOPBACK,
             seed: std::hash::RandomState::new().hash_one(OBJECT.len()),
@@ -106,6 +112,7 @@ impl Object {
         let mut object = Self {
             ebpf: open(settings, &config)?,
             btf: no_btf.is_none(),
+            tells_netns: config.hints.dev != ABSENT,
             hints,
             ring_bytes: settings.ring_bytes,
             states: None,

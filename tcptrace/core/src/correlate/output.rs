@@ -59,6 +59,8 @@ pub struct CorrelatedState {
     pub change: StateChange,
     /// The connection; none for listeners.
     pub conn: Option<u64>,
+    /// The namespace under which its connection is known, where that is another than its own.
+    pub conn_netns: Option<u32>,
     /// A number for the socket, from 1, as long as it lives.
     pub socket: u64,
     /// Which end of the connection it is, where something tells.
@@ -83,6 +85,8 @@ pub struct CorrelatedSegment {
     pub segment: Segment,
     /// The connection.
     pub conn: u64,
+    /// The namespace under which its connection is known, where that is another than its own.
+    pub conn_netns: Option<u32>,
     /// The number of the socket that sent it, where that has one.
     pub socket: Option<u64>,
     /// Sequence number relative to the sender's ISN.
@@ -109,6 +113,8 @@ pub struct CorrelatedIcmp {
     pub error: IcmpError,
     /// The connection of the segment it quotes.
     pub conn: u64,
+    /// The namespace under which its connection is known, where that is another than its own.
+    pub conn_netns: Option<u32>,
     /// Nanoseconds since the connection's first event.
     pub since_start_ns: u64,
     /// The connection's last record was written before.
@@ -135,6 +141,8 @@ pub struct CorrelatedHint {
     pub hint: Hint,
     /// The connection, if one is known that it can belong to.
     pub conn: Option<u64>,
+    /// The namespace under which its connection is known, where that is another than its own.
+    pub conn_netns: Option<u32>,
     /// The number of its socket, if that is known.
     pub socket: Option<u64>,
     /// Nanoseconds since the connection's first event; none without a connection.

@@ -63,6 +63,8 @@ pub struct Hint {
     pub socket: Option<SocketKey>,
     /// Inode number of the network namespace, where known.
     pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// The sender; whoever does not answer.
     pub local: Endpoint,
     /// To whom it is sent; who waits for an answer.

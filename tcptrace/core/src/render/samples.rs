@@ -60,6 +60,7 @@ pub(crate) fn start() -> StartOutput {
 
 pub(crate) fn state() -> StateOutput {
     StateOutput {
+        conn_netns: None,
         stamp: stamp(),
         conn: Some(1),
         netns: Some(4_026_531_840),
@@ -112,6 +113,8 @@ pub(crate) fn abort() -> StateOutput {
 
 pub(crate) fn segment() -> SegmentOutput {
     SegmentOutput {
+        conn_netns: None,
+        netns: None,
         stamp: stamp(),
         conn: 1,
         interface: "lo".into(),
@@ -170,6 +173,8 @@ pub(crate) fn late() -> [OutputRecord; 4] {
 
 pub(crate) fn icmp() -> IcmpOutput {
     IcmpOutput {
+        conn_netns: None,
+        netns: None,
         stamp: stamp(),
         conn: 3,
         interface: "eth0".into(),
@@ -204,6 +209,7 @@ pub(crate) fn owner() -> OwnerOutput {
 /// With everything that may be null or missing.
 pub(crate) fn hint() -> HintOutput {
     HintOutput {
+        conn_netns: None,
         stamp: stamp(),
         conn: Some(3),
         netns: Some(4_026_531_840),
@@ -231,6 +237,7 @@ pub(crate) fn end() -> EndOutput {
 /// A connection that was set up, with everything that may be null not null.
 pub(crate) fn handshake() -> HandshakeOutput {
     let end = |port, isn| HandshakeEnd {
+        netns: None,
         addr: IpAddr::from([10, 0, 0, 1]),
         port: Some(port),
         isn: Some(isn),
@@ -264,7 +271,8 @@ pub(crate) fn handshake() -> HandshakeOutput {
 
 /// A connection that was torn down, with everything that may be null not null.
 pub(crate) fn close() -> CloseOutput {
-    let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let end =
+        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
     let stay = |state, ns| StateTime { state, ns, inferred: false };
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
@@ -292,7 +300,8 @@ pub(crate) fn close() -> CloseOutput {
 
 /// A connection that does not get on, with everything that may be null not null.
 pub(crate) fn stalled() -> StalledOutput {
-    let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let end =
+        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
     let record = Stalled {
         at: BootTime(1),
         last: BootTime(1),
@@ -363,6 +372,8 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
         let (src, dst, flags, numbers, options) = header;
         let (seq, ack, rel_seq, rel_ack, window, urgent, length, gso_segments) = numbers;
         SegmentOutput {
+            conn_netns: None,
+            netns: None,
             stamp,
             conn,
             interface: Rc::from(interface),
@@ -401,6 +412,7 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
         let (role, evidence, (error, pid, tid, comm, old_state_ns), (since_start_ns, late), continues_as) = rest;
         let (error, comm) = (error.map(Errno), comm.map(Comm));
         StateOutput {
+            conn_netns: None,
             stamp,
             conn,
             netns,

@@ -1,5 +1,7 @@
 //! What is remembered of a connection.
 
+use smallvec::SmallVec;
+
 use super::endpoint::{End, ResetContext};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
@@ -131,6 +133,10 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// The connection that this one is on the other side of an address translation.
     pub(in crate::correlate) translated: Option<u64>,
+    /// The namespaces that it passes besides the one by which it is known.
+    pub(in crate::correlate) passes: SmallVec<[u32; 4]>,
+    /// The namespaces of the sockets at its ends, where they are others.
+    end_netns: [Option<u32>; 2],
     /// Since when it does not get on, where that is later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
 }
@@ -204,6 +210,35 @@ impl Connection {
     pub(in crate::correlate) fn netns(&self) -> Option<u32> {
         let known = self.key.map(|key| key.netns).filter(|_| self.netns_known);
         known.or_else(|| self.rare.as_ref()?.netns)
+    }
+
+    /// The namespaces that it passes besides its own: from now on those of another generation.
+    pub(in crate::correlate) fn take_passes(&mut self) -> SmallVec<[u32; 4]> {
+        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.passes)).unwrap_or_default()
+    }
+
+    /// The namespace of an end whose socket is on this host.
+    pub(in crate::correlate) fn end_netns(&self, side: Side) -> Option<u32> {
+        let [first, second] = self.rare.as_ref().map(|rare| rare.end_netns).unwrap_or_default();
+        let other = if side == Side::First { first } else { second };
+        other.or_else(|| self.netns()).filter(|_| self.end(side).had_socket)
+    }
+
+    /// The socket at an end tells its namespace.
+    pub(in crate::correlate) fn learn_end_netns(&mut self, side: Side, netns: Option<u32>) {
+        if netns.is_some() && netns != self.netns() {
+            let [first, second] = &mut self.rare_mut().end_netns;
+            *(if side == Side::First { first } else { second }) = netns;
+        }
+    }
+
+    /// Its ends change places.
+    pub(in crate::correlate) fn reverse(&mut self) {
+        self.ends.reverse();
+        self.client = self.client.map(Side::other);
+        if let Some(rare) = &mut self.rare {
+            rare.end_netns.reverse();
+        }
     }
 
     /// A socket tells the namespace.

@@ -74,7 +74,7 @@ pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated
     let (mut placed, mut named, mut end) = (Vec::new(), 0, BootTime(0));
     while let Some(record) = recording.next() {
         for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
-            describer.name_interface(index, interface);
+            describer.name_interface(None, index, interface);
             named += 1;
         }
         match record.unwrap_or_else(|error| panic!("{error}: {text}")) {

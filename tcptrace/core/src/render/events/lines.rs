@@ -44,6 +44,8 @@ impl Events {
         let IcmpOutput {
             stamp,
             conn,
+            netns: _,
+            conn_netns: _,
             interface,
             direction,
             from,
@@ -100,6 +102,7 @@ impl Events {
             stamp,
             conn,
             netns: _,
+            conn_netns: _,
             socket: _,
             name,
             value,

@@ -15,6 +15,7 @@ impl Events {
             conn,
             // Nearly always the same number.
             netns: _,
+            conn_netns: _,
             // The ends and the order tell sockets apart.
             socket: _,
             replaces: _,
