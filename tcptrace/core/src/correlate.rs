@@ -266,6 +266,14 @@ impl Correlator {
 
     /// Writes the records of a connection that are complete by now, and says when to look again.
     fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        // Most events are data of an open connection: nothing is decided, and no time is waited for.
+        if let Some(conn) = self.table.get(at)
+            && conn.is_undisturbed()
+        {
+            debug_assert!(handshake::deadline(conn).or_else(|| close::deadline(conn)).is_none());
+            debug_assert!(progress::due(conn).is_none());
+            return self.table.schedule(at, None);
+        }
         self.write_handshake(at, now, false, emit);
         let mut next = self.table.get(at).and_then(|conn| handshake::deadline(conn).or_else(|| close::deadline(conn)));
         // A handshake that is due has been written above, so this is the close's.
@@ -273,20 +281,23 @@ impl Correlator {
             self.write_close(at, now, false, emit);
             next = None;
         }
-        self.tell_stalled(at, Some(now), emit);
-        let stalls = self.table.get(at).and_then(progress::due);
+        let stalls = self.tell_stalled(at, Some(now), emit);
         self.table.schedule(at, [next, stalls].into_iter().flatten().min());
     }
 
-    /// Tells that a connection does not get on, if it is time to by `now`, or if no time is left.
-    fn tell_stalled(&mut self, at: u32, now: Option<BootTime>, emit: &mut dyn FnMut(Correlated)) {
+    /// Tells that a connection does not get on, if it is time to by `now`, or if no time is left. Returns when it is to be told
+    /// next.
+    fn tell_stalled(&mut self, at: u32, now: Option<BootTime>, emit: &mut dyn FnMut(Correlated)) -> Option<BootTime> {
         let (gaps, watched) = (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched });
-        let Some(conn) = self.table.get_mut(at) else { return };
-        if progress::due(conn).is_some_and(|due| now.is_none_or(|now| due <= now)) {
-            conn.stalls = conn.stalls.saturating_add(1);
-            let at = now.unwrap_or(conn.last);
-            emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, watched))));
+        let conn = self.table.get_mut(at)?;
+        let due = progress::due(conn)?;
+        if now.is_some_and(|now| now < due) {
+            return Some(due);
         }
+        conn.stalls = conn.stalls.saturating_add(1);
+        let at = now.unwrap_or(conn.last);
+        emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, watched))));
+        progress::due(conn)
     }
 
     /// Tells which connections have been forgotten to make room for the one that begins.

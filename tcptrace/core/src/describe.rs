@@ -16,7 +16,7 @@ use crate::{
     wall_clock::WallClock,
 };
 
-/// What it takes to describe an event.
+/// Turns events into output records: knows clocks and the names of interfaces.
 #[derive(Debug, Default)]
 pub struct Describer {
     /// Wall-clock times.
@@ -48,7 +48,7 @@ impl Describer {
         self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
     }
 
-    /// When something happened.
+    /// The time stamp of a moment.
     pub fn stamp(&self, at: BootTime) -> Stamp {
         if self.capture {
             return Stamp { time: WallTime(i64::try_from(at.0).unwrap_or(i64::MAX)), boot_ns: None };

@@ -192,7 +192,7 @@ pub enum Event {
     Owner(SocketOwner),
     /// Who holds a listener.
     Listener(ListenerOwner),
-    /// The kernel said something by the way of a segment it sent.
+    /// The kernel gave a reason for a segment that it sent, or did not answer.
     Hint(Hint),
     /// Something was lost here.
     Loss(Loss),

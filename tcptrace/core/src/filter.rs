@@ -49,7 +49,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether a connection between `first` and `second` passes everything but [`Filter::interfaces`], which is not a
+    /// Returns true if a connection between `first` and `second` passes everything but [`Filter::interfaces`], which is not a
     /// question of its ends.
     ///
     /// With [`Ends::Either`] the local and the remote port filter may hold either way round, but both the same way.

@@ -1,4 +1,4 @@
-//! What has been lost and reported so far. A gap shows twice, in the next record of its source and in the kernel's
+//! Losses reported so far, by source. A gap shows twice, in the next record of its source and in the kernel's
 //! counter; it is reported once, where it shows first.
 
 use crate::event::{BootTime, Loss, LossSource};

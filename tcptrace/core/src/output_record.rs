@@ -2,21 +2,17 @@
 //!
 //! The renderers print these and nothing else. Their fields are the fields of the JSON lines, so text and JSON agree.
 
-use std::{net::IpAddr, rc::Rc};
-
+mod events;
 #[cfg(feature = "schema")]
 mod schema;
 
+pub use self::events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, SegmentOutput, StateOutput};
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
 use crate::{
-    event::{
-        AcceptQueue, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote,
-        reset_reason::ResetReason,
-    },
+    event::LossSource,
     filter::{Emit, SegmentChoice},
-    tcp::{TcpFlags, TcpOptions, TcpState},
-    text::{Errno, WallTime},
+    text::WallTime,
     verdict::{Close, Handshake, Stalled},
 };
 
@@ -42,9 +38,9 @@ pub enum OutputRecord {
     Lost(LostOutput),
     /// The outcome of a handshake.
     Handshake(HandshakeOutput),
-    /// How a connection ended.
+    /// The close of a connection.
     Close(CloseOutput),
-    /// A connection that is being opened or closed does not get on.
+    /// A connection that is being opened or closed makes no progress.
     Stalled(StalledOutput),
     /// A connection was forgotten before it ended, since there is room for no more.
     Evicted(EvictedOutput),
@@ -107,263 +103,6 @@ pub struct StartOutput {
     pub began_ns: Option<u64>,
 }
 
-/// An IP address and a TCP port.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct EndpointOutput {
-    /// IP address.
-    pub addr: IpAddr,
-    /// TCP port; null if the kernel had not chosen it yet.
-    pub port: Option<u16>,
-}
-
-/// A socket changed its state.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct StateOutput {
-    /// Time of the event.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub stamp: Stamp,
-    /// Number of the connection, from 1; null for listeners.
-    pub conn: Option<u64>,
-    /// Inode number of the socket's network namespace; null if the kernel does not report it.
-    pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
-    pub conn_netns: Option<u32>,
-    /// Number of the socket, from 1, unique while the socket exists.
-    pub socket: u64,
-    /// Number of an earlier socket at the same kernel address whose end was not seen; absent otherwise.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
-    pub replaces: Option<u64>,
-    /// State that the socket leaves.
-    pub old: TcpState,
-    /// State that the socket enters.
-    pub new: TcpState,
-    /// Local address and port of the socket.
-    pub local: EndpointOutput,
-    /// Remote address and port of the socket; null for listeners.
-    pub remote: Option<EndpointOutput>,
-    /// Role of the socket in the connection; null for listeners and if unknown.
-    pub role: Option<Role>,
-    /// Pending error of the socket (`sk_err`) by its errno name, such as ECONNRESET; null for none or if not readable.
-    pub error: Option<Errno>,
-    /// Properties of the socket as it entered CLOSE that prove why a reset was sent; absent if there are none.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Proof::is_empty"))]
-    pub evidence: Proof,
-    /// ID of the process in whose context the change ran; null if it ran in no process's context, as in an interrupt.
-    pub pid: Option<u32>,
-    /// ID of the thread in whose context the change ran; null as `pid`.
-    pub tid: Option<u32>,
-    /// Name of that thread; null as `pid`.
-    pub comm: Option<Comm>,
-    /// Nanoseconds spent in the old state; null if its beginning was not seen.
-    pub old_state_ns: Option<u64>,
-    /// Nanoseconds since the connection's first event; null for listeners.
-    pub since_start_ns: Option<u64>,
-    /// The state in which the kernel stays without the socket, which it has replaced by something smaller; else null.
-    pub continues_as: Option<TcpState>,
-    /// It came behind the connection's last record; only then.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
-    pub late: bool,
-}
-
-/// A segment passed an interface.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct SegmentOutput {
-    /// Time of the event.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub stamp: Stamp,
-    /// Number of the connection, from 1.
-    pub conn: u64,
-    /// Inode number of the interface's network namespace; absent if unknown, as in a capture.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
-    pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
-    pub conn_netns: Option<u32>,
-    /// Name of the interface on which it was seen first.
-    pub interface: Rc<str>,
-    /// Direction in which it passed the interface; null if a capture does not tell.
-    pub direction: Option<Direction>,
-    /// Number of the socket that sent it; null if no state change of that socket was seen, as for a request. Absent if
-    /// no socket of this host is known to have sent it.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
-    pub socket: Option<Option<u64>>,
-    /// Source address and port.
-    pub src: EndpointOutput,
-    /// Destination address and port.
-    pub dst: EndpointOutput,
-    /// TCP flags in the letters and order of tcpdump; `none` without flags.
-    pub flags: TcpFlags,
-    /// Sequence number.
-    pub seq: u32,
-    /// Acknowledgement number; null without the ACK flag.
-    pub ack: Option<u32>,
-    /// Sequence number relative to the sender's initial sequence number, modulo 2^32.
-    pub rel_seq: u32,
-    /// Acknowledgement number relative to the receiver's initial sequence number, modulo 2^32; null without the ACK flag.
-    pub rel_ack: Option<u32>,
-    /// Window field of the header, unscaled.
-    pub window: u16,
-    /// Urgent pointer; absent without the URG flag.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    pub urgent: Option<u16>,
-    /// Payload length in bytes, from the IP length; of all segments together if offloading merged several.
-    pub length: u32,
-    /// Number of segments that offloading merged; absent for 1.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    pub gso_segments: Option<u16>,
-    /// Meaning of the segment in the light of earlier ones; absent if there is none.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "SegmentNote"))]
-    pub note: Option<SegmentNote>,
-    /// Nanoseconds since the connection's first event.
-    pub since_start_ns: u64,
-    /// True if it carries sequence numbers that its sender was seen to send before.
-    pub retransmission: bool,
-    /// Present and true if it came after the connection's last record.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
-    pub late: bool,
-    /// TCP options of the header.
-    pub options: TcpOptions,
-}
-
-/// An ICMP error that quotes a segment passed an interface.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct IcmpOutput {
-    /// Time of the event.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub stamp: Stamp,
-    /// Number of the connection that the quoted segment belongs to.
-    pub conn: u64,
-    /// Inode number of the interface's network namespace; absent if unknown, as in a capture.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
-    pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
-    pub conn_netns: Option<u32>,
-    /// Name of the interface on which it was seen first.
-    pub interface: Rc<str>,
-    /// Direction in which it passed the interface; null if a capture does not tell.
-    pub direction: Option<Direction>,
-    /// Address of the sender of the ICMP error.
-    pub from: IpAddr,
-    /// Meaning of type and code, in words.
-    pub kind: &'static str,
-    /// ICMP or ICMPv6 type.
-    pub icmp_type: u8,
-    /// ICMP or ICMPv6 code.
-    pub icmp_code: u8,
-    /// Source address and port of the quoted segment.
-    pub src: EndpointOutput,
-    /// Destination address and port of the quoted segment.
-    pub dst: EndpointOutput,
-    /// Sequence number of the quoted segment.
-    pub seq: u32,
-    /// Nanoseconds since the connection's first event.
-    pub since_start_ns: u64,
-    /// It came behind the connection's last record; only then.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
-    pub late: bool,
-}
-
-/// The process that holds a socket, if no state change shows it: the socket existed before tracing, or was accepted.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct OwnerOutput {
-    /// Time at which the owner was found.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub stamp: Stamp,
-    /// Number of the connection, from 1; null for listeners.
-    pub conn: Option<u64>,
-    /// Number of the socket, as in `state`; null if none of its state changes was seen, and for listeners.
-    pub socket: Option<u64>,
-    /// Local address and port of the socket.
-    pub local: EndpointOutput,
-    /// Remote address and port of the socket; null for listeners.
-    pub remote: Option<EndpointOutput>,
-    /// Number of sockets that listen there (SO_REUSEPORT); absent for 1.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    pub sockets: Option<u32>,
-    /// Age of the answer in nanoseconds: listeners may have come or gone since. Present for listeners only.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
-    pub asked_ns: Option<u64>,
-    /// ID of the process that holds the socket; null if several do, or if none is visible.
-    pub pid: Option<u32>,
-    /// Name of the process; null as `pid`.
-    pub comm: Option<Comm>,
-    /// How the owner was found.
-    pub source: OwnerSource,
-}
-
-/// A reason that the kernel gave for a segment it sent, or for one it did not answer.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct HintOutput {
-    /// Time of the event.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub stamp: Stamp,
-    /// Number of the connection; null if it matches no known connection.
-    pub conn: Option<u64>,
-    /// Inode number of the network namespace; null if unknown.
-    pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
-    pub conn_netns: Option<u32>,
-    /// Number of the socket that the segment was sent for, which may be a listener; null if unknown.
-    pub socket: Option<u64>,
-    /// Tracepoint that reported it, or `accept_queue`.
-    pub name: HintName,
-    /// Reason for a reset (`enum sk_rst_reason`); null on kernels before 6.10 and for other hints.
-    pub value: Option<ResetReason>,
-    /// State of that socket or request; null without one.
-    pub state: Option<TcpState>,
-    /// Address and port of the sender, or of the end that did not answer.
-    pub local: EndpointOutput,
-    /// Address and port of the receiver, or of the end that waits for an answer.
-    pub remote: EndpointOutput,
-    /// Present and true if that is a listener whose accept queue was full.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
-    pub queue_full: bool,
-    /// Accept queue of the listener; present with `accept_queue` only.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    #[cfg_attr(feature = "schema", schemars(with = "AcceptQueue"))]
-    pub queue: Option<AcceptQueue>,
-    /// Nanoseconds since the connection's first event; null without a connection.
-    pub since_start_ns: Option<u64>,
-    /// It came behind the connection's last record; only then.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
-    pub late: bool,
-}
-
 /// Events were lost.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -373,7 +112,8 @@ pub struct LostOutput {
     /// Time at which the loss was noticed.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// The connection whose socket has left a state that it was not seen to enter: the kernel told of no loss. Only then.
+    /// Number of the connection whose socket left a state that it was not seen to enter; present if the loss showed there before
+    /// the kernel had counted it.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub conn: Option<u64>,
@@ -381,7 +121,7 @@ pub struct LostOutput {
     pub source: LossSource,
     /// Number of events lost since the last record of this source.
     pub count: u64,
-    /// How much since tracing began; what was noticed by a connection alone is counted by itself.
+    /// Number of events lost since tracing began, of this source.
     pub total: u64,
 }
 
@@ -399,7 +139,7 @@ pub struct HandshakeOutput {
     pub record: Box<Handshake>,
 }
 
-/// How a connection ended.
+/// The close of a connection.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -413,16 +153,16 @@ pub struct CloseOutput {
     pub record: Box<Close>,
 }
 
-/// A connection that is being opened or closed does not get on.
+/// A connection that is being opened or closed makes no progress.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct StalledOutput {
-    /// When that is told.
+    /// Time of the record.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
-    /// When the awaited step began to be awaited.
+    /// Time since which the step is awaited.
     pub since: WallTime,
     /// The record.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -435,7 +175,7 @@ pub struct StalledOutput {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct EvictedOutput {
-    /// When.
+    /// Time of the record.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
     /// The connection.

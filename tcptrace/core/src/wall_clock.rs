@@ -8,7 +8,7 @@ use crate::{event::BootTime, text::WallTime};
 /// Comparisons of the clocks that differ by no more than this, in nanoseconds, differ by the error of measuring.
 const NOISE: i64 = 1_000;
 
-/// How far the wall clock is ahead of `CLOCK_BOOTTIME`, over time.
+/// Offset of the wall clock from `CLOCK_BOOTTIME`, over time.
 ///
 /// The wall-clock time of a moment stays the same once it has been told, however the wall clock is set afterwards.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct WallClock {
 pub struct ClockSample {
     /// Upper bound of the error.
     pub error: i64,
-    /// How far the wall clock is ahead.
+    /// Lead of the wall clock.
     pub ahead: i64,
 }
 

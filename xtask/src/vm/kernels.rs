@@ -20,18 +20,24 @@ pub(crate) struct Kernel {
     pub(crate) name: &'static str,
     /// Where its packages are: an address and a suite. Small suites, whose lists are a few hundred kilobytes.
     source: &'static str,
+    /// The package that depends on all its parts. Kernels for virtual machines: they are small and boot quickly.
+    package: &'static str,
 }
 
-/// All that can be asked for, oldest first.
-pub(crate) const KERNELS: [Kernel; 4] = [
-    Kernel { name: "5.10", source: "http://deb.debian.org/debian-security bullseye-security" },
-    Kernel { name: "6.1", source: "http://deb.debian.org/debian-security bookworm-security" },
-    Kernel { name: "6.12", source: "http://deb.debian.org/debian-security trixie-security" },
-    Kernel { name: "newest", source: "http://deb.debian.org/debian trixie-backports" },
+/// The suite's latest kernel for virtual machines.
+const LATEST: &str = "linux-image-cloud-amd64";
+
+/// All that can be asked for, oldest first. Backports hold several kernels at a time: each is asked for by its full name.
+pub(crate) const KERNELS: [Kernel; 5] = [
+    Kernel { name: "5.10", source: "http://deb.debian.org/debian-security bullseye-security", package: LATEST },
+    Kernel { name: "6.1", source: "http://deb.debian.org/debian-security bookworm-security", package: LATEST },
+    Kernel { name: "6.12", source: "http://deb.debian.org/debian-security trixie-security", package: LATEST },
+    Kernel { name: "7.2", source: BACKPORTS, package: "linux-image-7.2.12+deb13-cloud-amd64" },
+    Kernel { name: "7.3", source: BACKPORTS, package: "linux-image-7.3.4+deb13-cloud-amd64" },
 ];
 
-/// Depends on the suite's kernel for virtual machines, which is small and boots quickly.
-const PACKAGE: &str = "linux-image-cloud-amd64";
+/// The suite of kernels newer than those of Debian's stable release.
+const BACKPORTS: &str = "http://deb.debian.org/debian trixie-backports";
 
 /// What the packages of a kernel are called; since 7.2 there are two. A digit has to follow.
 const PARTS: [&str; 3] = ["linux-image-", "linux-binary-", "linux-modules-"];
@@ -68,7 +74,7 @@ impl Kernel {
         // Nothing but what is needed, and that through all steps.
         let only = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"];
         let depends = apt.run("apt-cache", |command| {
-            command.args(["depends", "--recurse"]).args(only.map(|kind| format!("--no-{kind}"))).arg(PACKAGE)
+            command.args(["depends", "--recurse"]).args(only.map(|kind| format!("--no-{kind}"))).arg(self.package)
         })?;
         let packages: Vec<&str> = depends.lines().filter(|line| is_part(line)).collect();
         apt.run("apt-get", |command| command.args(["-qq", "download"]).args(&packages))?;

@@ -10,7 +10,7 @@ use crate::{
     endpoint::State,
     segment::{ACK, RST, SYN, Side},
     vantage::{Seen, Vantage},
-    verdict::{Stray, Truth},
+    verdict::{Expect, Stray, Truth},
     world::History,
 };
 
@@ -19,23 +19,39 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
     let view = vantage.view(history);
     let mut shown: Vec<usize> = Vec::new();
     let (mut owners, mut strays) = (Vec::new(), Vec::new());
+    let mut forged = false;
     for (order, (_, seen)) in view.iter().enumerate() {
         let generation = generation_of(history, seen);
         let genuine = is_genuine(history, seen);
-        if genuine && !shown.contains(&generation) {
+        let refuses = refuses_forged(history, seen);
+        if genuine && !refuses && !shown.contains(&generation) {
             shown.push(generation);
         }
         let owner = shown.iter().position(|&known| known == generation);
-        let stray = stray(history, seen, shown.is_empty());
-        // A forgery behind a forged SYN may be the one's as well as the other's.
-        let astray: bool = !genuine && strays.contains(&Some(Stray::Syn));
-        let left_open = stray.is_some() || astray || refuses_old(&view, order);
+        let stray = stray(history, seen, shown.is_empty(), vantage)
+            .or_else(|| crosses_too_late(history, &view, order).then_some(Stray::Anything));
+        // A forgery behind a forged SYN may be the one's as well as the other's, and so may what refuses it.
+        let strayed = strays.iter().any(Option::is_some);
+        let astray = (!genuine || refuses) && strayed || strays.contains(&Some(Stray::Anything));
+        // Of one direction nobody knows the window, nor how far a forgery has moved the numbers of the connection before.
+        forged |= !genuine;
+        let newest = shown.last() == Some(&generation) && !strayed;
+        let duplicate = forged && matches!(vantage, Vantage::OneWay(_)) && !newest;
+        // What is forged may be meant for any of the connections that have been seen, and what refuses it too.
+        let meant_for_any = (!genuine || refuses) && shown.len() > 1;
+        let left_open = meant_for_any || stray.is_some() || astray || duplicate || refuses_old(&view, order);
         owners.push(owner.filter(|_| !left_open));
         strays.push(stray);
     }
     let connections = shown.iter().map(|&generation| {
         let walk = Walk::of(history, &view, generation);
-        let opening = opening::expect(&walk, vantage);
+        let mut opening = opening::expect(&walk, vantage);
+        if crosses_stray(history, &view, &strays, generation) {
+            opening.kind = Expect::Any;
+        }
+        if strays.contains(&Some(Stray::Anything)) {
+            (opening.outcome, opening.kind) = (Expect::Any, Expect::Any);
+        }
         let expected = close::expect(history, &walk, vantage, opening);
         if walk.opener == Some(Side::Server) { expected.swapped() } else { expected }
     });
@@ -47,15 +63,48 @@ fn is_genuine(history: &History, seen: &Seen) -> bool {
     !matches!(*seen, Seen::Segment(index, _) if history.sent[index].sender.is_none())
 }
 
+/// Whether it is a reset that refuses a forged segment: it has that one's numbers, and no other's.
+fn refuses_forged(history: &History, seen: &Seen) -> bool {
+    matches!(*seen, Seen::Segment(index, _)
+        if history.sent[index].answers_forged && history.sent[index].segment.has(RST))
+}
+
+/// A SYN that was to cross another one comes when the socket that sent that one has given up: it is refused, as one that begins
+/// a connection of its own.
+fn crosses_too_late(history: &History, view: &[(u64, Seen)], order: usize) -> bool {
+    let Seen::Segment(index, _) = view[order].1 else { return false };
+    let segment = &history.sent[index].segment;
+    let given_up = |seen: &Seen| {
+        matches!(*seen, Seen::Kernel(Effect::State { side, old: State::SynSent, new: State::Close, .. })
+            if side == segment.from.other())
+    };
+    segment.flags & (SYN | ACK | RST) == SYN
+        && is_genuine(history, &view[order].1)
+        && view[..order].iter().any(|(_, seen)| given_up(seen))
+}
+
+/// Whether a connection begins right behind a forged SYN, as if the two crossed.
+fn crosses_stray(history: &History, view: &[(u64, Seen)], strays: &[Option<Stray>], generation: usize) -> bool {
+    let first =
+        view.iter().position(|(_, seen)| is_genuine(history, seen) && generation_of(history, seen) == generation);
+    let before = |first: usize| view[..first].iter().rposition(|(_, seen)| is_genuine(history, seen));
+    first.is_some_and(|first| {
+        let from = before(first).map_or(0, |before| before + 1);
+        strays[from..first].contains(&Some(Stray::Syn))
+    })
+}
+
 /// Whether a number of its own is allowed for what is seen; `first`: nothing that an end has really done shows before it.
-fn stray(history: &History, seen: &Seen, first: bool) -> Option<Stray> {
+fn stray(history: &History, seen: &Seen, first: bool, vantage: Vantage) -> Option<Stray> {
     let Seen::Segment(index, _) = *seen else { return None };
     let segment = &history.sent[index].segment;
     // Nobody can know it for a forgery before it is answered: a SYN with another ISN begins a generation.
-    // So does a SYN,ACK where no connection is known.
-    let known = if first { 0 } else { ACK };
+    // So does a SYN,ACK where no connection is known, or nothing of the end that it is sent to.
+    let one_way = matches!(vantage, Vantage::OneWay(_));
+    let known = if first || one_way { 0 } else { ACK };
     let asks = history.sent[index].sender.is_none() && segment.flags & (SYN | RST | known) == SYN;
     match (asks, first) {
+        (true, _) if one_way && segment.has(ACK) => Some(Stray::Anything),
         (true, _) => Some(Stray::Syn),
         // A segment of no known connection.
         (_, true) => Some(Stray::Unseen),

@@ -26,6 +26,8 @@ pub struct Sent {
     pub ends_own: bool,
     /// It met an end of its own connection.
     pub met: bool,
+    /// It answers a forged one.
+    pub answers_forged: bool,
     /// How often it arrived.
     pub arrivals: u32,
     /// What of it was taken.
@@ -90,6 +92,8 @@ struct World {
     now: u64,
     sockets: u64,
     losses: u32,
+    /// What is being taken in is forged.
+    forged: bool,
 }
 
 impl History {
@@ -104,7 +108,7 @@ impl History {
         let history = Self { plan, sent: Vec::new(), log: Vec::new(), end: 0, forgot: [false; 2] };
         let hosts = [Host { end: None, reads: true }, Host { end: None, reads: true }];
         let (queue, due) = (BinaryHeap::new(), Vec::new());
-        let mut world = World { history, random, hosts, queue, due, now: 0, sockets: 0, losses: 0 };
+        let mut world = World { history, random, hosts, queue, due, now: 0, sockets: 0, losses: 0, forged: false };
         world.begin();
         let until = world.history.plan.stop.unwrap_or(HORIZON);
         while let Some(Reverse((at, _, index))) = world.queue.pop().filter(|Reverse((at, ..))| *at <= until) {
@@ -236,6 +240,7 @@ impl World {
             generation,
             ends_own,
             met: false,
+            answers_forged: self.forged,
             arrivals,
             accepted,
         });
@@ -269,7 +274,8 @@ impl World {
     }
 
     fn take_in(&mut self, index: usize) {
-        let Sent { segment, generation, .. } = self.history.sent[index];
+        let Sent { segment, generation, sender, .. } = self.history.sent[index];
+        self.forged = sender.is_none();
         let side = segment.from.other();
         let mut out = Effects { answering: Some(generation), ..self.effects(side) };
         let reused = self.reuses(side, &segment, generation);
@@ -300,6 +306,7 @@ impl World {
         sent.accepted.ack |= accepted.ack;
         sent.accepted.syn |= accepted.syn;
         self.done(side, out);
+        self.forged = false;
     }
 
     /// A SYN of a later connection makes TIME_WAIT give way (RFC 6191).
@@ -324,6 +331,7 @@ impl World {
             generation,
             ends_own: false,
             met: false,
+            answers_forged: false,
             arrivals,
             accepted,
         });

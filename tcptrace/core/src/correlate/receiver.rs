@@ -191,12 +191,14 @@ impl View<'_> {
         let answers = ack_of(header).is_some();
         // Only what was sent can be acknowledged; RFC 9293 §3.10.7.3 has such a SYN,ACK answered by a reset.
         let valid = !answers || matches!(ack, Ack::Valid(_));
-        // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2).
+        // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2). A SYN cookie has another ISN each time;
+        // which one the other end has got shows when it acknowledges it.
         let cookie = answers && self.conn.ack_at().is_none();
-        let known = !self.own.syn_seen() || self.own.isn() == Some(header.seq) || cookie;
-        let syn = valid && known;
+        let same = !self.own.syn_seen() || self.own.isn() == Some(header.seq);
+        let dropped = header.has(TcpFlags::FIN) && self.conn.answered;
+        let syn = valid && (same || cookie) && !dropped;
         let ack = if syn { ack } else { Ack::Refused };
-        Accepted { syn, ack, payload: syn.then_some(segment.length), ..Accepted::NOTHING }
+        Accepted { syn, ack, payload: (syn && same).then_some(segment.length), ..Accepted::NOTHING }
     }
 
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {
@@ -218,7 +220,7 @@ impl View<'_> {
         }
         let last = match self.own.fin() {
             // Nothing comes behind a FIN that was accepted.
-            Some(fin) if fin.acked.is_some() => to_signed(fin.end) - 1,
+            Some(fin) if fin.acked.is_some() || self.full => to_signed(fin.end) - 1,
             _ => right,
         };
         let payload = length.min((last - start).max(0));

@@ -49,7 +49,7 @@ use self::{
 };
 pub use super::input::Input;
 
-/// What can be read.
+/// A file of captured traffic, by its format.
 #[derive(Debug)]
 pub enum Capture<R> {
     /// A pcap or pcapng file.
@@ -61,7 +61,7 @@ pub enum Capture<R> {
 /// Finds out what `reader` holds. It is read as far as is needed, so a pipe will do, and it needs no buffer of its own.
 ///
 /// # Errors
-/// When it cannot be read, is no capture, or one whose frames are of no use.
+/// If it cannot be read, is no capture, or holds no frames that can be decoded.
 pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
     let mut input = Input::new(reader);
     let format = loop {
@@ -102,12 +102,12 @@ impl<R> Frames<R> {
         self.decoder.interfaces()
     }
 
-    /// Whether the next frame has to be waited for, as far as is known.
+    /// Returns true if the next frame has to be waited for, as far as is known.
     pub fn is_dry(&self) -> bool {
         self.input.window().is_empty()
     }
 
-    /// What has been read so far, and how much of it was of no use.
+    /// Counts of what was read so far and of what could not be used.
     pub fn counters(&self) -> Counters {
         Counters { bytes: self.input.taken(), ..self.decoder.counters() }
     }

@@ -23,17 +23,17 @@ impl<R> Input<R> {
         Self { reader, buffer: vec![0; WINDOW], start: 0, end: 0, taken: 0, ended: false }
     }
 
-    /// What was read and not taken yet.
+    /// Bytes that were read and not consumed yet.
     pub(crate) fn window(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether there is nothing behind the window.
+    /// Returns true if there is nothing behind the window.
     pub(super) fn ended(&self) -> bool {
         self.ended
     }
 
-    /// How many bytes were taken.
+    /// Number of bytes consumed.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }

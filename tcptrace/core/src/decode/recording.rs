@@ -32,7 +32,7 @@ use crate::{
     text::WallTime,
 };
 
-/// What a line says.
+/// A line, decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     /// A recording begins, or goes on.
@@ -46,20 +46,20 @@ pub enum Record {
 /// A time by both clocks. From a capture both are the wall clock, and [`Start::capture`] is set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Moment {
-    /// What events are ordered by.
+    /// Time by which events are ordered.
     pub at: BootTime,
     /// The time of day.
     pub wall: WallTime,
 }
 
-/// Where and how a recording was made. Text comes from outside: escape it.
+/// Origin of a recording. Its text is foreign: escape it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Start {
-    /// When.
+    /// Time of the record.
     pub moment: Moment,
-    /// Whether it is one more file of the run before it.
+    /// True if it is one more file of the run before it.
     pub goes_on: bool,
-    /// Whether it was made from a capture: times are those of the wall clock, in nanoseconds since 1970.
+    /// True if it was made from a capture: times are those of the wall clock, in nanoseconds since 1970.
     pub capture: bool,
     /// The host.
     pub hostname: String,
@@ -73,7 +73,7 @@ pub struct Start {
     pub segments: SegmentChoice,
     /// The filter, in words; empty for none.
     pub filter: String,
-    /// When the run began, in nanoseconds of the recorded host's `CLOCK_BOOTTIME`.
+    /// Start of the run, in nanoseconds of the recorded host's `CLOCK_BOOTTIME`.
     pub began_ns: Option<u64>,
 }
 
@@ -86,7 +86,7 @@ pub struct Recorded {
     pub wall: WallTime,
 }
 
-/// What became of the lines of a recording.
+/// Counts of the lines of a recording.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counters {
     /// Bytes, up to the end of the last line that was read.
@@ -124,12 +124,12 @@ impl<R> Recording<R> {
         self.decoder.interfaces()
     }
 
-    /// Whether the next record has to be waited for, as far as is known.
+    /// Returns true if the next record has to be waited for, as far as is known.
     pub fn is_dry(&self) -> bool {
         self.lines.is_dry()
     }
 
-    /// What has been read so far, and how much of it was of no use.
+    /// Counts of what was read so far and of what could not be used.
     pub fn counters(&self) -> Counters {
         Counters { bytes: self.lines.taken(), lines: self.lines.number(), ..self.decoder.counters() }
     }

@@ -47,9 +47,9 @@ pub enum DecodeError {
 /// A record understood.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decoded {
-    /// What it tells.
+    /// The event.
     pub event: Event,
-    /// Whose loss count it carries.
+    /// The source whose loss count the record carries.
     pub source: LossSource,
     /// That count, modulo 2^32.
     pub lost: u32,
@@ -58,7 +58,7 @@ pub struct Decoded {
 /// Reads one record; `reasons` are those of the kernel that wrote it.
 ///
 /// # Errors
-/// When it is not what the kernel programs write.
+/// If it is not a record that the kernel programs of this build write.
 pub fn decode(bytes: &[u8], reasons: &ResetReasons) -> Result<Decoded, DecodeError> {
     let header: RecordHeader = read(bytes, 0)?;
     let (event, source) = match header.kind {

@@ -23,7 +23,7 @@ impl fmt::Display for Comm {
     }
 }
 
-/// What is not UTF-8 becomes U+FFFD; control characters are left to the escapes of the format.
+/// Bytes that are not UTF-8 become U+FFFD; control characters are left to the escapes of the format.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Comm {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! What the kernel says by the way.
+//! Side information from the kernel: why it sends a reset, and why it leaves a segment unanswered.
 
 use super::{BootTime, Endpoint, SocketKey, reset_reason::ResetReason};
 use crate::tcp::TcpState;
@@ -41,23 +41,23 @@ impl<'de> serde::Deserialize<'de> for HintName {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AcceptQueue {
-    /// How many there are (`sk_ack_backlog`).
+    /// Number of connections in it (`sk_ack_backlog`).
     pub length: u32,
     /// The listener's backlog (`sk_max_ack_backlog`): the argument of listen(), but no more than `net.core.somaxconn`.
     pub limit: u32,
 }
 
 impl AcceptQueue {
-    /// Whether there is no room for another (`sk_acceptq_is_full`): there may be one more than the limit says.
+    /// Returns true if there is no room for another (`sk_acceptq_is_full`): there may be one more than the limit says.
     pub fn is_full(self) -> bool {
         self.length > self.limit
     }
 }
 
-/// What the kernel says by the way of a segment that it sends, or of one that it does not answer.
+/// The kernel's reason for a segment that it sends, or does not answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hint {
-    /// When.
+    /// Time of the observation.
     pub at: BootTime,
     /// The socket on whose behalf it is sent, where there is one: a listener too, but no request and nothing in TIME_WAIT.
     pub socket: Option<SocketKey>,
@@ -65,17 +65,17 @@ pub struct Hint {
     pub netns: Option<u32>,
     /// The namespace under which a recording knows its connection, where that is another.
     pub conn_netns: Option<u32>,
-    /// The sender; whoever does not answer.
+    /// The end that sends, or does not answer.
     pub local: Endpoint,
-    /// To whom it is sent; who waits for an answer.
+    /// The end that the segment is sent to, or that waits for an answer.
     pub remote: Endpoint,
-    /// What is sent, or was found.
+    /// Kind of the hint.
     pub name: HintName,
-    /// Why a reset is sent, where the kernel tells (6.10 and later).
+    /// Reason for the reset, where the kernel gives one (6.10 and later).
     pub reason: Option<ResetReason>,
-    /// The state of what it is sent on behalf of, where there is anything.
+    /// State of the socket that it is sent for, if there is one.
     pub state: Option<TcpState>,
-    /// That is a listener whose accept queue is full.
+    /// The socket is a listener whose accept queue is full.
     pub queue_full: bool,
     /// The listener's accept queue, where the kernel was asked for it.
     pub queue: Option<AcceptQueue>,

@@ -1,4 +1,4 @@
-//! What ICMP errors say, in the words of RFC 792, RFC 1122 and RFC 4443.
+//! The meanings of ICMP errors, in the words of RFC 792, RFC 1122 and RFC 4443.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ pub fn kind(from: IpAddr, icmp_type: u8, icmp_code: u8) -> &'static str {
     if from.is_ipv4() { kind_v4(icmp_type, icmp_code) } else { kind_v6(icmp_type, icmp_code) }
 }
 
-/// Whether an error says what a reset would: that nobody wants the segment. Linux then fails a connect() with
+/// Returns true if an error says that nobody wants the segment, as a reset would. Linux then fails a connect() with
 /// ECONNREFUSED (net/ipv4/icmp.c, icmp_err_convert; net/ipv6/icmp.c, tab_unreach).
 pub fn refuses(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
     if from.is_ipv4() { icmp_type == 3 && matches!(icmp_code, 2 | 3) } else { icmp_type == 1 && icmp_code == 4 }

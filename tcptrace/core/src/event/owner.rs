@@ -1,4 +1,4 @@
-//! Who holds sockets: found out, not seen.
+//! Processes that hold sockets, as they were looked up rather than observed.
 
 use strum::IntoStaticStr;
 
@@ -19,7 +19,7 @@ impl From<Task> for Process {
     }
 }
 
-/// Where an owner is known from.
+/// Source of the knowledge of an owner.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -34,14 +34,14 @@ pub enum OwnerSource {
     Listener,
 }
 
-/// Who holds a connection's socket in this namespace.
+/// The process that holds a connection's socket in this namespace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SocketOwner {
-    /// When it was told.
+    /// Time at which the answer arrived.
     pub at: BootTime,
-    /// When the kernel was asked: a connection that began later is another.
+    /// Time of the request to the kernel: a connection that began later is another one.
     pub asked: BootTime,
-    /// Nothing of the connection has shown yet: what is known between the same ends is another.
+    /// The connection had not been observed yet; a known one between the same ends is another.
     pub early: bool,
     /// Its own end.
     pub local: Endpoint,
@@ -49,20 +49,20 @@ pub struct SocketOwner {
     pub remote: Endpoint,
     /// The process, where it is the only one.
     pub process: Option<Process>,
-    /// Where that is known from.
+    /// Source of this knowledge.
     pub source: OwnerSource,
 }
 
-/// Who holds the sockets that listen at an address and port of this namespace.
+/// The process that holds the sockets listening at an address and port of this namespace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ListenerOwner {
-    /// When it was told.
+    /// Time at which the answer arrived.
     pub at: BootTime,
-    /// When the kernel was asked: what began to listen by then is counted, what did later may be or not.
+    /// Time of the request to the kernel: sockets that began to listen by then are counted, later ones may be.
     pub asked: BootTime,
-    /// Where they listen.
+    /// Address and port they listen at.
     pub local: Endpoint,
-    /// How many sockets do: several with `SO_REUSEPORT`.
+    /// Number of such sockets; several with `SO_REUSEPORT`.
     pub sockets: u32,
     /// The process, where it is the only one.
     pub process: Option<Process>,

@@ -1,6 +1,6 @@
 //! The state of a socket that was closed, as a list of words.
 
-/// What a socket was like when it entered CLOSE: the proof of why a reset was sent.
+/// Fields of a socket as it entered CLOSE, which prove why it sent a reset.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Proof {
     /// SO_LINGER was set, with time 0.

@@ -76,11 +76,11 @@ reasons! {
     Error = "error",
 }
 
-/// What the text form of [`ResetReason::Other`] has before the number.
+/// Prefix of the number in the text form of [`ResetReason::Other`].
 const OTHER: &str = "other_";
 
 impl ResetReason {
-    /// What the kernel's names begin with.
+    /// Prefix of the kernel's names.
     const PREFIX: &str = "SK_RST_REASON_";
 
     /// The reason with this name in the kernel, `SK_RST_REASON_NO_SOCKET`.
@@ -95,7 +95,7 @@ impl ResetReason {
 }
 
 impl ResetReason {
-    /// Whether the socket that sends the reset ends with it, rather than refusing a segment.
+    /// Returns true if the socket that sends the reset ends with it, rather than refusing a segment.
     pub const fn ends_socket(self) -> bool {
         matches!(
             self,

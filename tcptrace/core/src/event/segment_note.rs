@@ -1,6 +1,6 @@
-//! What only the segments before a segment tell of it.
+//! Properties of a segment that follow only from the segments before it.
 
-/// What the segments before tell of one whose header alone does not.
+/// Meaning of a segment that its header alone does not show.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

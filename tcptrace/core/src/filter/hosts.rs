@@ -12,7 +12,7 @@ use thiserror::Error;
 /// Bits of the mapped form `::ffff:a.b.c.d` before the IPv4 address begins.
 const MAPPED_BITS: u8 = 96;
 
-/// What the kernel's trie is keyed with: a byte for the family, 4 or 6, then 16 bytes of address, IPv4 in its mapped
+/// A key of the kernel's trie: one byte for the family, 4 or 6, then 16 bytes of address, IPv4 in its mapped
 /// form `::ffff:a.b.c.d`.
 ///
 /// The family comes first so that a short IPv6 prefix such as `::/0` does not hold the mapped IPv4 addresses.
@@ -29,7 +29,7 @@ pub struct HostSet {
 }
 
 impl HostSet {
-    /// Whether `addr` is in one of the prefixes.
+    /// Returns true if `addr` is in one of the prefixes.
     pub fn contains(&self, addr: IpAddr) -> bool {
         let addr = addr.to_canonical();
         self.nets.iter().any(|net| net.contains(&addr))
@@ -78,9 +78,9 @@ pub enum HostSetError {
     /// The address has no prefix of that length.
     #[error("'{}' is not a prefix length of {addr}: give a number from 0 to {most}", .length.escape_debug())]
     PrefixLength {
-        /// What stands before the slash.
+        /// The address before the slash.
         addr: IpAddr,
-        /// What stands behind it.
+        /// The text after the slash.
         length: String,
         /// The bits of the address.
         most: u8,

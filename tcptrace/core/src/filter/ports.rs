@@ -16,7 +16,7 @@ pub struct PortSet {
 }
 
 impl PortSet {
-    /// Whether `port` is in the set. Port 0 never is.
+    /// Returns true if `port` is in the set. Port 0 never is.
     pub fn contains(&self, port: u16) -> bool {
         let (word, bit) = place(port);
         self.words.get(word).is_some_and(|word| word & bit != 0)

@@ -16,11 +16,11 @@ use crate::{
 /// Renders entries as lines for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Events {
-    /// Whether to set colours.
+    /// Colours are set.
     pub color: bool,
-    /// Whether sequence numbers are the header's own after the handshake too.
+    /// True if sequence numbers are the header's own after the handshake too.
     pub absolute_seq: bool,
-    /// Whether the reader's terminal shows more than ASCII.
+    /// True if the reader's terminal shows more than ASCII.
     pub unicode: bool,
     /// The reader's time zone.
     pub zone: &'static TimeZone,
@@ -52,19 +52,19 @@ impl Render for Events {
 }
 
 impl Events {
-    /// What every line begins with.
+    /// The beginning of every line.
     fn time(&self, stamp: &Stamp, line: &mut Line<'_>) {
         self.look(palette::TIME, line, |line| line.raw(LocalTime { time: stamp.time, zone: self.zone }.text()));
         line.raw(" ");
     }
 
-    /// What lines of a connection go on with.
+    /// The number of the connection.
     fn conn(&self, conn: u64, line: &mut Line<'_>) {
         self.look(palette::of_conn(conn), line, |line| line.raw("#").long_number(conn));
         line.raw(" ");
     }
 
-    /// What they go on with where there may be none.
+    /// The number of the connection, if there is one.
     fn conn_if_any(&self, conn: Option<u64>, line: &mut Line<'_>) {
         match conn {
             Some(conn) => self.conn(conn, line),

@@ -59,11 +59,11 @@ pub struct Ladder {
     /// For what is the same in a line for each event.
     events: Events,
     blocks: OpenBlocks,
-    /// What was printed last.
+    /// Kind of the text printed last.
     last: Option<Kind>,
 }
 
-/// What stands between blank lines.
+/// Kind of a text between blank lines.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Line,
@@ -89,7 +89,7 @@ impl Ladder {
         }
     }
 
-    /// How many connections have events that no block has shown.
+    /// Number of connections with events that no block has shown yet.
     #[cfg(test)]
     pub(crate) fn open_blocks(&self) -> usize {
         self.blocks.len()

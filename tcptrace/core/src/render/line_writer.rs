@@ -1,4 +1,4 @@
-//! What lines are made of. Output has to keep up with the kernel, and most of a line is constant text, numbers and
+//! Pieces of lines. Output has to keep up with the kernel, and most of a line is constant text, numbers and
 //! addresses: these are appended without [`std::fmt`].
 
 use std::{fmt, io::Write as _, net::IpAddr};
@@ -90,7 +90,7 @@ impl<'a> Line<'a> {
         self
     }
 
-    /// What the line is written to, for writers of other kinds.
+    /// The underlying buffer, for writers of other kinds.
     #[cfg(feature = "serde")]
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         self.out

@@ -28,7 +28,7 @@ impl TcpFlags {
     /// Accurate ECN (RFC 9768), earlier the nonce sum.
     pub const AE: Self = Self(0x100);
 
-    /// What is shown where no flag is set.
+    /// The text for no flags at all.
     const NO_FLAG: &str = "none";
 
     /// tcpdump's letters in tcpdump's order.
@@ -44,12 +44,12 @@ impl TcpFlags {
         (Self::AE, b'e'),
     ];
 
-    /// Whether all of `flags` are set.
+    /// Returns true if all of `flags` are set.
     pub const fn contains(self, flags: Self) -> bool {
         self.0 & flags.0 == flags.0
     }
 
-    /// Whether any of `flags` is set.
+    /// Returns true if any of `flags` is set.
     pub const fn intersects(self, flags: Self) -> bool {
         self.0 & flags.0 != 0
     }

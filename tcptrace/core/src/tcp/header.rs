@@ -18,7 +18,7 @@ pub struct TcpHeader {
     pub seq: SeqNumber,
     /// Acknowledgement number; of no meaning without [`TcpFlags::ACK`].
     pub ack: SeqNumber,
-    /// Where the data begins, in bytes, as the header says: below 20 in nonsense.
+    /// Offset of the data in bytes, as the header states it; below 20 if malformed.
     pub data_offset: u8,
     /// Control bits.
     pub flags: TcpFlags,
@@ -26,7 +26,7 @@ pub struct TcpHeader {
     pub window: u16,
     /// The urgent pointer; of no meaning without [`TcpFlags::URG`].
     pub urgent: u16,
-    /// What lies between the fixed part and the data.
+    /// The bytes between the fixed part and the data.
     pub options: OptionBytes,
 }
 
@@ -53,7 +53,7 @@ impl TcpHeader {
         })
     }
 
-    /// Whether all of `flags` are set.
+    /// Returns true if all of `flags` are set.
     pub const fn has(&self, flags: TcpFlags) -> bool {
         self.flags.contains(flags)
     }

@@ -6,12 +6,12 @@ use super::{SeqNumber, TcpOption, TcpOptions, hex::Hex};
 
 /// Options in tcpdump's notation, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
 ///
-/// Of Multipath TCP's options only length and name are shown, and the obsolete ones have no names.
+/// Multipath TCP's options are shown by length and name only; obsolete options have no names.
 #[derive(Clone, Copy, Debug)]
 pub struct Notation<'a> {
     /// The options.
     pub options: &'a TcpOptions,
-    /// What selective acknowledgements are counted from: the ISN of the end that receives them. Absolute without.
+    /// Base of the numbers in selective acknowledgements: the ISN of the end that receives them. None for absolute numbers.
     pub relative_to: Option<SeqNumber>,
 }
 

@@ -9,27 +9,27 @@ use std::fmt;
 pub struct SeqNumber(pub u32);
 
 impl SeqNumber {
-    /// The number `count` bytes further on.
+    /// The number `count` bytes ahead, modulo 2^32.
     pub const fn add(self, count: u32) -> Self {
         Self(self.0.wrapping_add(count))
     }
 
-    /// How far this number lies behind `other`, going round forwards.
+    /// Distance from `other` forward to this number, modulo 2^32.
     pub const fn distance_from(self, other: Self) -> u32 {
         self.0.wrapping_sub(other.0)
     }
 
-    /// Whether this number comes before `other`; of two half a circle apart, each comes before the other.
+    /// Returns true if this number comes before `other`; of two half a circle apart, each comes before the other.
     pub const fn before(self, other: Self) -> bool {
         self.signed_distance_from(other) < 0
     }
 
-    /// Whether this number comes after `other`: `other.before(self)`.
+    /// Returns true if this number comes after `other`: `other.before(self)`.
     pub const fn after(self, other: Self) -> bool {
         other.before(self)
     }
 
-    /// Whether this number is `other` or comes after it: `!self.before(other)`.
+    /// Returns true if this number is `other` or comes after it: `!self.before(other)`.
     pub const fn at_or_after(self, other: Self) -> bool {
         !self.before(other)
     }

@@ -61,6 +61,12 @@ impl TcpState {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
+    /// Returns true if a socket enters the state while its connection is closed, or afterwards.
+    pub(crate) fn belongs_to_close(self) -> bool {
+        use TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
+        matches!(self, FinWait1 | FinWait2 | CloseWait | Closing | LastAck | Close | TimeWait)
+    }
+
     /// The fewest changes from this state to `to`, as sockets of Linux make them; 1 where they never do.
     pub(crate) fn changes_to(self, to: Self) -> u64 {
         let mut reached = vec![self];

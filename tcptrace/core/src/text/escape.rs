@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 /// Bytes from outside as text: what could act on a terminal, or hide there, as `\xNN` for each of its bytes.
 ///
-/// That is whatever [`is_unsafe`] says and all that is not UTF-8; a backslash becomes two, so that nothing is
+/// Escaped is every character for which [`is_unsafe`] holds, and every byte that is not UTF-8; a backslash becomes two, so that nothing is
 /// ambiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a [u8]);
@@ -29,7 +29,7 @@ fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, r"\x{byte:02x}"))
 }
 
-/// Whether a terminal might act on this character, or show it as nothing: controls (C1 included, which some terminals
+/// Returns true if a terminal might act on this character, or show it as nothing: controls (C1 included, which some terminals
 /// take as the beginning of an escape sequence), and what is invisible or changes the direction of writing.
 pub fn is_unsafe(character: char) -> bool {
     if character.is_ascii() {

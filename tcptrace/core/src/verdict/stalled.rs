@@ -1,4 +1,4 @@
-//! A connection that is being opened or closed and does not get on.
+//! A connection that is being opened or closed and makes no progress.
 
 use strum::IntoStaticStr;
 
@@ -30,7 +30,7 @@ pub enum Awaited {
     Close,
 }
 
-/// Whose turn it is.
+/// The end whose turn it is.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -53,13 +53,13 @@ pub enum Turn {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Stalled {
-    /// When it is told.
+    /// Time of the record.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
     /// The last event it includes.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub last: BootTime,
-    /// When the awaited step began to be awaited.
+    /// Time since which the step is awaited.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub since: BootTime,
     /// The connection.
@@ -74,11 +74,11 @@ pub struct Stalled {
     pub state: Each<Option<TcpState>>,
     /// The step that comes next; null where nothing tells.
     pub waiting_for: Option<Awaited>,
-    /// Whose turn it is; null where nothing tells.
+    /// The end whose turn it is; null where nothing tells.
     pub turn: Option<Turn>,
     /// Payload bytes sent and not acknowledged, both ways together; null unless every segment is shown.
     pub unacked_bytes: Option<u64>,
-    /// How many times the SYN, SYN,ACK or FIN whose answer is awaited was sent again; null where none was seen.
+    /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited; null where none was seen.
     pub retransmissions: Option<u32>,
     /// All this in one sentence.
     pub summary: String,

@@ -1,9 +1,10 @@
-//! How far one clock was ahead of another, over time.
+//! Offset of one clock from another, over time.
 
 use crate::event::BootTime;
 
-/// More steps than anybody sets a clock in the life of a connection. The oldest give way.
-const MOST: usize = 256;
+/// Upper bound of the steps kept, far above the number of times a clock is set in the life of a connection. The oldest
+/// are dropped.
+const MAX_STEPS: usize = 256;
 
 /// Offsets in nanoseconds, each valid from its time until the next one's.
 #[derive(Clone, Debug, Default)]
@@ -29,12 +30,12 @@ impl Offsets {
             Some(same) if same.0 == at => same.1 = offset,
             _ => self.steps.insert(behind, (at, offset)),
         }
-        if self.steps.len() > MOST {
+        if self.steps.len() > MAX_STEPS {
             self.steps.remove(0);
         }
     }
 
-    /// How many are valid at `at` or were before.
+    /// Number of offsets that are valid at `at` or were before.
     fn behind(&self, at: BootTime) -> usize {
         self.steps.partition_point(|&(since, _)| since <= at)
     }
@@ -64,12 +65,12 @@ mod tests {
     #[test]
     fn the_oldest_give_way() {
         let mut offsets = Offsets::default();
-        for at in 0..2 * MOST as u64 {
+        for at in 0..2 * MAX_STEPS as u64 {
             offsets.insert(BootTime(at), at.cast_signed());
         }
-        assert_eq!(offsets.steps.len(), MOST);
-        assert_eq!(offsets.at(BootTime(0)), Some(MOST as i64));
-        assert_eq!(offsets.at(BootTime(u64::MAX)), Some(2 * MOST as i64 - 1));
+        assert_eq!(offsets.steps.len(), MAX_STEPS);
+        assert_eq!(offsets.at(BootTime(0)), Some(MAX_STEPS as i64));
+        assert_eq!(offsets.at(BootTime(u64::MAX)), Some(2 * MAX_STEPS as i64 - 1));
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// The readiness of a ring buffer, through a descriptor of its own.
@@ -24,5 +25,13 @@ impl Readiness {
     pub(in crate::bpf) async fn wait(&self) -> io::Result<()> {
         self.0.readable().await?.clear_ready();
         Ok(())
+    }
+
+    /// Returns whether there are records in the ring, those included that are reserved and not yet submitted
+    /// (`ringbuf_map_poll_kern` of kernel/bpf/ringbuf.c compares positions alone).
+    pub(in crate::bpf) fn has_reserved(&self) -> bool {
+        let mut ring = [PollFd::new(self.0.get_ref(), PollFlags::IN)];
+        // An error means that it has to be looked at again.
+        !matches!(poll(&mut ring, Some(&Timespec::default())), Ok(0))
     }
 }

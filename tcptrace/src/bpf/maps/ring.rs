@@ -63,14 +63,17 @@ impl Ring {
         }
     }
 
-    /// Asks to be woken from now on. True when that was so already; otherwise a program may have read the opposite just
-    /// before, and its record shows at another look a little later.
+    /// Asks to be woken from now on; to be called after [`Self::drain`] found nothing. True when [`Self::readable`] may be
+    /// waited for, false when the ring has to be looked at again soon.
+    ///
+    /// A program that was told not to wake anybody may be held up before it submits its record, on a busy machine for many
+    /// milliseconds. But it has reserved the record before it reads what it was told, and reserved records show.
     pub fn rest(&mut self) -> bool {
-        let rested = !self.said_awake;
-        if !rested {
+        let told = !self.said_awake;
+        if !told {
             self.said_awake = self.say(0).is_err();
         }
-        rested
+        told && !self.readiness.has_reserved()
     }
 
     fn say(&mut self, awake: u32) -> io::Result<()> {

@@ -1,8 +1,11 @@
 //! A segment arrives: RFC 9293 §3.10.7, with RFC 5961 for RST, SYN and ACK, and RFC 7323 §5 for old timestamps.
 
+mod mini;
+mod text;
+
 use super::{Endpoint, Setup, State, output};
 use crate::{
-    effect::{Cause, Effect, Effects, Errno},
+    effect::{Cause, Effects, Errno},
     segment::{ACK, FIN, RST, SYN, Segment, before, within},
 };
 
@@ -256,104 +259,5 @@ impl Endpoint {
             State::LastAck => self.enter(State::Close, Errno::NONE, None, false, out),
             _ => {}
         }
-    }
-
-    /// The seventh and eighth checks: text and FIN.
-    fn take_text(&mut self, arrived: &Segment, accepted: &mut Accepted, out: &mut Effects) {
-        if arrived.len == 0 && !arrived.has(FIN) {
-            return;
-        }
-        if self.peer_fin {
-            // Nothing can follow a FIN; what has been had before is acknowledged again.
-            return self.send_ack(out);
-        }
-        let (start, end) = (arrived.seq, arrived.seq.wrapping_add(arrived.len));
-        accepted.fin = arrived.has(FIN);
-        if before(self.rcv_nxt, start) {
-            self.gaps.push((start, end, arrived.has(FIN)));
-            return self.send_ack(out);
-        }
-        let mut fin = self.take_range(end, arrived.has(FIN));
-        while let Some(at) = self.gaps.iter().position(|&(start, ..)| !before(self.rcv_nxt, start)) {
-            let (_, end, with_fin) = self.gaps.swap_remove(at);
-            fin |= self.take_range(end, with_fin);
-        }
-        if fin {
-            self.take_fin(out);
-        } else {
-            self.ack_soon(out);
-        }
-    }
-
-    /// Whether a FIN stands where the next number is.
-    fn take_range(&mut self, end: u32, fin: bool) -> bool {
-        if before(self.rcv_nxt, end) {
-            self.rcv_nxt = end;
-            self.unread |= !self.reads;
-        }
-        fin && self.rcv_nxt == end
-    }
-
-    fn take_fin(&mut self, out: &mut Effects) {
-        self.peer_fin = true;
-        self.rcv_nxt = self.rcv_nxt.wrapping_add(1);
-        match self.state {
-            State::Established => {
-                self.enter(State::CloseWait, Errno::NONE, None, false, out);
-                self.ack_soon(out);
-            }
-            State::FinWait1 => {
-                self.send_ack(out);
-                self.enter(State::Closing, Errno::NONE, None, false, out);
-            }
-            State::FinWait2 => {
-                self.send_ack(out);
-                self.time_wait(out);
-            }
-            _ => {}
-        }
-    }
-
-    /// tcp_timewait_state_process of net/ipv4/tcp_minisocks.c, and the end of §3.10.7.4 for TIME-WAIT.
-    fn in_mini(&mut self, arrived: &Segment, out: &mut Effects) -> Accepted {
-        let mut accepted = Accepted::default();
-        if self.is_old(arrived) || !self.in_window(arrived) {
-            if !arrived.has(RST) {
-                self.challenge(arrived, out);
-            }
-            return accepted;
-        }
-        if arrived.has(RST) {
-            accepted.rst = arrived.seq == self.rcv_nxt;
-            if accepted.rst {
-                self.state = State::Close;
-            }
-            return accepted;
-        }
-        if arrived.has(SYN) || self.state == State::TimeWait {
-            self.challenge(arrived, out);
-            return accepted;
-        }
-        if !arrived.has(ACK) || arrived.space() == 0 {
-            accepted.ack = arrived.has(ACK);
-            return accepted;
-        }
-        accepted.ack = true;
-        if !before(self.rcv_nxt, arrived.end()) {
-            return accepted;
-        }
-        // New data: nobody is there to read it.
-        if !arrived.has(FIN) || arrived.end() != self.rcv_nxt.wrapping_add(1) {
-            self.state = State::Close;
-            out.push(Effect::Gone { side: self.side, generation: self.generation });
-            self.refuse(arrived, Cause::TimeWaitSocket, true, out);
-            return accepted;
-        }
-        accepted.fin = true;
-        self.peer_fin = true;
-        self.rcv_nxt = arrived.end();
-        self.time_wait(out);
-        self.send_ack(out);
-        accepted
     }
 }

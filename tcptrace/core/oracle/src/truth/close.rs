@@ -2,14 +2,15 @@
 
 use super::{
     opening::Opening,
-    walk::{Reset, Walk},
+    walk::{Fin, Reset, Walk},
 };
 use crate::{
     effect::{Cause, Effect, Errno},
+    endpoint::State,
     segment::Side,
     vantage::Vantage,
     verdict::{
-        Expect::{self, Any, Is, OneOf},
+        Expect::{self, Any, Between, Is, OneOf},
         Expected,
     },
     world::{Happening, History},
@@ -50,11 +51,25 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     } else {
         of_fins(history, walk)
     };
-    expected.initiator = initiator(walk, &expected.kind, reset);
+    expected.initiator = initiator(walk, vantage, &expected.kind, reset);
+    if walk.is_misled() && !vantage.is_live() {
+        return nothing();
+    }
+    // A gap of what is seen, a reset that has overtaken something, or a socket that was closed already: why it has this number is known to who has the states.
+    if reset.is_some_and(|reset| (reset.odd || reset.overtook) && !vantage.has_states(reset.by)) {
+        return Expected { kind: Any, initiator: Any, ..expected };
+    }
+    // Nobody there can know that a reset was lost on its way, or met an end that was gone.
+    if walk.may_be_reset(|side| vantage.has_states(side))
+        && let Is(kind) = expected.kind
+    {
+        expected.kind = OneOf(vec![kind, Some("reset")]);
+        return Expected { initiator: Any, bytes: [Any, Any], ..expected };
+    }
     match expected.kind {
         Is(Some("reset")) => {
             expected.reset_by = reset.map_or(Any, |reset| Is(Some(reset.by.word())));
-            expected.cause = reset.map_or(Any, |reset| cause(vantage, reset));
+            expected.cause = reset.map_or(Any, |reset| cause(walk, vantage, reset));
             expected.time_wait = Is(None);
         }
         Is(Some("timed_out")) => expected.time_wait = Is(None),
@@ -104,7 +119,7 @@ fn of_fins(history: &History, walk: &Walk) -> Expect<Word> {
     if all.len() == 1 { Is(all[0]) } else { OneOf(all) }
 }
 
-fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<Word> {
+fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<Word> {
     let fin = walk.first_fin_by();
     let word = |side: Side| Is(Some(side.word()));
     match kind {
@@ -116,7 +131,8 @@ fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<W
             let first = seen.is_some_and(|seen| seen.order < reset.order);
             // A FIN that met a socket which was gone already, or a reset that had to be repeated: who counts as the first is
             // not to be known from everywhere.
-            if (first && seen.is_some_and(|seen| seen.refused && fin != reset.by)) || reset.unconfirmed {
+            let untaken = |seen: Fin| seen.refused || seen.lost && vantage.has_states(fin.other());
+            if (first && seen.is_some_and(untaken) && fin != reset.by) || reset.unconfirmed {
                 Any
             } else if first {
                 word(fin)
@@ -124,20 +140,40 @@ fn initiator(walk: &Walk, kind: &Expect<Word>, reset: Option<Reset>) -> Expect<W
                 word(reset.by)
             }
         }
-        Is(Some("timed_out")) => Is(fin.map(Side::word)),
+        Is(Some("timed_out")) => {
+            // A socket that had not got all that came before it has not accepted the FIN.
+            let untaken = |side: Side| {
+                let closed = walk.closed[side.other() as usize];
+                closed
+                    .is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
+            };
+            let waits = |side: Side| walk.closed[side as usize].is_some_and(|closed| closed.from == State::FinWait1);
+            match fin {
+                Some(side) if untaken(side) => OneOf(vec![None, Some(side.word()), Some(side.other().word())]),
+                // It has closed, and its FIN has never left.
+                None if waits(Side::Client) || waits(Side::Server) => Any,
+                fin => Is(fin.map(Side::word)),
+            }
+        }
         Is(Some("three_segment" | "four_segment" | "unfinished")) => fin.map_or(Any, word),
         _ => Any,
     }
 }
 
 /// Only who has its states can prove why an end has reset.
-fn cause(vantage: Vantage, reset: Reset) -> Expect<Word> {
+fn cause(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
     if !vantage.has_states(reset.by) {
         return Any;
     }
     match reset.cause {
         Some(Cause::Linger) => Is(Some("linger")),
         Some(Cause::Unread) => Is(Some("unread_data")),
+        // Linux gives the same reason where TCP_LINGER2 is negative; the error tells.
+        Some(Cause::AbortOnData)
+            if walk.closed[reset.by as usize].is_some_and(|closed| closed.error == Errno::NONE) =>
+        {
+            OneOf(vec![Some("data_after_close"), Some("unknown")])
+        }
         Some(Cause::AbortOnData) => Is(Some("data_after_close")),
         // A FIN behind a gap meets the same end as data does.
         Some(Cause::TimeWaitSocket) => OneOf(vec![Some("data_after_close"), Some("late_fin"), Some("unknown")]),
@@ -153,17 +189,21 @@ fn time_wait(history: &History, walk: &Walk, vantage: Vantage, kind: &str) -> Ex
                 if *by == side && *generation == walk.generation)
         })
     };
-    let real = match Side::BOTH.map(entered) {
+    let word = |ends: [bool; 2]| match ends {
         [true, true] => Some("both"),
         [true, false] => Some("client"),
         [false, true] => Some("server"),
         [false, false] => None,
     };
+    let ends = Side::BOTH.map(entered);
+    let real = word(ends);
     let by_rule = if kind == "simultaneous" { Some("both") } else { walk.first_fin_by().map(Side::word) };
-    if real == by_rule || Side::BOTH.into_iter().all(|side| vantage.has_states(side)) {
+    // An end that resets does not hold it any more: it may have begun another connection meanwhile.
+    let left = word(Side::BOTH.map(|side| ends[side as usize] && !walk.reset_seen[side as usize]));
+    if real == left && (real == by_rule || Side::BOTH.into_iter().all(|side| vantage.has_states(side))) {
         Is(real)
     } else {
-        OneOf(vec![real, by_rule])
+        OneOf(vec![real, by_rule, left])
     }
 }
 
@@ -184,16 +224,11 @@ fn bytes(history: &History, walk: &Walk, vantage: Vantage) -> [Expect<Option<u64
             })
         };
         let count = |end: u32| u64::from(end.saturating_sub(1 + u32::from(is_fin_end(end))));
-        // A number after the FIN shows, and the FIN does not: it may as well be a byte.
-        if let Some(end) = walk.claimed[side as usize].filter(|&end| is_fin_end(end))
-            && walk.fin[side as usize].is_none()
-        {
-            return OneOf(vec![Some(count(end)), Some(count(end) + 1)]);
-        }
-        match (walk.sent[side as usize], walk.claimed[side as usize]) {
-            (Some(sent), Some(claimed)) if sent == claimed => Is(Some(count(sent))),
-            (Some(sent), Some(claimed)) => OneOf(vec![Some(count(sent)), Some(count(claimed))]),
-            _ => Any,
-        }
+        let (Some(sent), Some(claimed)) = (walk.sent[side as usize], walk.claimed[side as usize]) else { return Any };
+        // A number after the FIN shows, and the FIN does not, or nobody has taken it: it may as well be a byte.
+        let untaken = walk.fin[side as usize].is_none_or(|fin| fin.refused);
+        let low = count(sent).min(count(claimed));
+        let high = count(claimed) + u64::from(is_fin_end(claimed) && untaken);
+        if low == high { Is(Some(low)) } else { Between(Some(low), Some(high)) }
     })
 }

@@ -6,7 +6,7 @@ use crate::{
     endpoint::State,
     segment::Side,
     vantage::Vantage,
-    verdict::Expect::{self, Any, Is},
+    verdict::Expect::{self, Any, Is, OneOf},
 };
 
 type Word = Option<&'static str>;
@@ -27,10 +27,13 @@ pub(super) fn expect(walk: &Walk, vantage: Vantage) -> Opening {
         Vantage::OneWay(side) => of_one_way(walk, side),
         Vantage::Loopback | Vantage::Capture(_) | Vantage::Middle => of_segments(walk),
     };
+    // Nobody there can know that a reset was lost on its way.
+    let lost = walk.may_be_reset(|side| vantage.has_states(side)) && outcome == Is(Some("unanswered"));
+    let outcome = if lost { Any } else { outcome };
     let crossed = walk.syn == [true; 2];
     let kind = match vantage {
         Vantage::OneWay(_) => Any,
-        _ if !walk.genuine => Any,
+        _ if !walk.genuine || walk.late_syn => Any,
         _ if crossed => Is(Some("simultaneous")),
         // Of a crossed open, a SYN may not show.
         _ if walk.synack[Side::Client as usize] => Any,
@@ -53,7 +56,12 @@ fn of_socket(walk: &Walk, side: Side) -> Option<(Expect<Word>, Option<Side>)> {
 
 fn of_both(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     if walk.established == [true; 2] {
-        return (Is(Some("established")), None);
+        let last = walk.established_order.iter().max().copied().flatten();
+        let reset = walk.first_reset().map(|reset| reset.order);
+        // A reset that is sent before the other end has got what completes the handshake.
+        let early = last.zip(reset).is_some_and(|(last, reset)| reset < last);
+        let outcome = if early { OneOf(vec![Some("established"), Some("reset")]) } else { Is(Some("established")) };
+        return (outcome, None);
     }
     if walk.syn == [true; 2] {
         return (Any, None);
@@ -107,13 +115,18 @@ fn of_segments(walk: &Walk) -> (Expect<Word>, Option<Side>) {
             (Is(Some("refused")), Some(reset.by))
         }
         (None, Some(_)) => (Any, None),
+        (None, None) if walk.is_misled() => (Any, None),
         (None, None) => (Is(Some("unanswered")), None),
     }
 }
 
 /// The server's own acknowledgement of more than a SYN proves that the handshake is complete.
 fn of_one_way(walk: &Walk, side: Side) -> (Expect<Word>, Option<Side>) {
-    let proven = side == Side::Server
+    // Where it has sent a SYN itself, whoever sees nothing of the other end takes it for the client.
+    // What comes behind a reset may belong to nothing any more.
+    let proven = walk.first_reset().is_none()
+        && side == Side::Server
+        && !walk.syn[Side::Server as usize]
         && walk.synack[Side::Server as usize]
         && walk.sent[Side::Client as usize].is_some_and(|sent| sent > 1);
     (if proven { Is(Some("established")) } else { Any }, None)

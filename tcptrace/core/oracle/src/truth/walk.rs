@@ -4,7 +4,7 @@
 use crate::{
     effect::{Cause, Effect, Errno},
     endpoint::State,
-    segment::{ACK, FIN, RST, SYN, Side, before},
+    segment::{ACK, FIN, RST, SYN, Side, before, within},
     truth::generation_of,
     vantage::Seen,
     world::{History, Sent},
@@ -21,6 +21,8 @@ pub(super) struct Fin {
     pub(super) doubtful: bool,
     /// It has arrived, and nobody took it.
     pub(super) refused: bool,
+    /// It has never arrived.
+    pub(super) lost: bool,
     /// Another segment of its end that acknowledges the other end's FIN shows before it.
     pub(super) acked_before: bool,
     /// Another one was sent before it and shows after it, or it shows before it without the FIN that it acknowledges.
@@ -39,6 +41,10 @@ pub(super) struct Reset {
     pub(super) accepted: bool,
     /// Both FINs had been acknowledged before.
     pub(super) late: bool,
+    /// Its number is none of those that are shown to be sent and not acknowledged.
+    pub(super) odd: bool,
+    /// Something new of its end shows behind it, which it has overtaken.
+    pub(super) overtook: bool,
 }
 
 /// The end of a socket whose states show.
@@ -53,6 +59,8 @@ pub(super) struct Closed {
 pub(super) struct Walk {
     pub(super) generation: usize,
     pub(super) syn: [bool; 2],
+    /// A SYN shows behind the end of the handshake.
+    pub(super) late_syn: bool,
     pub(super) synack: [bool; 2],
     /// Where the other end first acknowledges this one's SYN, with a segment that is no reset.
     pub(super) syn_acked: [Option<usize>; 2],
@@ -69,6 +77,19 @@ pub(super) struct Walk {
     pub(super) opener: Option<Side>,
     /// Where the last segment of each end shows that is no reset.
     last: [usize; 2],
+    /// A reset of this end shows, whether it counts or not.
+    pub(super) reset_seen: [bool; 2],
+    /// A reset of this end shows that nobody has accepted, and whose number may be the one expected as far as is seen.
+    plausible_reset: [bool; 2],
+    /// Such a one shows that is forged, and nothing behind it but what may have been on its way; whether the other end has gone
+    /// on since.
+    forged_reset: [Option<bool>; 2],
+    /// How many forged segments of this end acknowledge more than is shown to be sent.
+    forged_claims: [u32; 2],
+    /// Where its socket is first shown to be established.
+    pub(super) established_order: [Option<usize>; 2],
+    /// How far the other end is shown to acknowledge each.
+    acked: [Option<u32>; 2],
     /// Something forged shows.
     pub(super) forged: bool,
     /// Something shows that is not forged.
@@ -88,17 +109,56 @@ impl Walk {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
                 }
-                Seen::Segment(..) => walk.forged = true,
-                Seen::Kernel(effect) => walk.kernel(&effect),
+                Seen::Segment(index, _) => walk.forged(history, index),
+                Seen::Kernel(effect) => walk.kernel(&effect, order),
             }
         }
         walk
     }
 
-    fn kernel(&mut self, effect: &Effect) {
+    fn forged(&mut self, history: &History, index: usize) {
+        self.forged = true;
+        let segment = &history.sent[index].segment;
+        let (side, other) = (segment.from, segment.from.other());
+        let isns = history.plan.isns[self.generation];
+        if segment.has(RST) && self.is_plausible(side, segment.seq.wrapping_sub(isns[side as usize])) {
+            self.forged_reset[side as usize].get_or_insert(false);
+        }
+        let ack = segment.ack.wrapping_sub(isns[other as usize]);
+        let beyond = self.claimed[other as usize].is_none_or(|claimed| before(claimed, ack));
+        self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);
+    }
+
+    /// Whether a reset of this end with this number, from its ISN, may be accepted as far as is seen: it is one of those that are
+    /// sent and not acknowledged, or that of a FIN, which Linux takes as well.
+    fn is_plausible(&self, side: Side, seq: u32) -> bool {
+        let acked = self.acked[side as usize].unwrap_or(0);
+        let claimed = self.claimed[side as usize];
+        claimed.is_some_and(|claimed| {
+            within(acked, seq, claimed) || self.fin[side as usize].is_some() && seq == claimed.wrapping_sub(1)
+        })
+    }
+
+    /// Whether an end may have accepted a reset, as far as who has the states of these ends can know, and has not.
+    pub(super) fn may_be_reset(&self, has_states: impl Fn(Side) -> bool) -> bool {
+        Side::BOTH
+            .into_iter()
+            .filter(|side| !has_states(side.other()))
+            .any(|side| self.plausible_reset[side as usize] || self.forged_reset[side as usize].is_some())
+    }
+
+    /// Whether forged segments bear each other out: two of one end acknowledge more than is shown.
+    pub(super) fn is_misled(&self) -> bool {
+        self.forged_claims.iter().any(|&claims| claims > 1)
+    }
+
+    fn kernel(&mut self, effect: &Effect, order: usize) {
         self.genuine = true;
         if let Effect::State { side, old, new, error, .. } = *effect {
             self.established[side as usize] |= new == State::Established;
+            if new == State::Established {
+                self.established_order[side as usize].get_or_insert(order);
+            }
             if new == State::SynSent {
                 self.opener.get_or_insert(side);
             }
@@ -117,10 +177,20 @@ impl Walk {
         self.genuine = true;
         if !segment.has(RST) {
             self.last[side as usize] = order;
+            // Its end goes on: it has not sent a reset.
+            let end = segment.end().wrapping_sub(isns[side as usize]);
+            let new = self.claimed[side as usize].is_none_or(|claimed| before(claimed, end));
+            self.forged_reset[side as usize] = self.forged_reset[side as usize].filter(|&gone_on| !(gone_on || new));
+            if let Some(reset) = &mut self.resets[side as usize] {
+                reset.overtook |= new;
+            }
+            self.forged_reset[other as usize] = self.forged_reset[other as usize].map(|_| true);
         }
         if segment.has(SYN) {
             let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
             which[side as usize] = true;
+            let over = self.syn_acked.iter().all(Option::is_some) || self.closed[other as usize].is_some();
+            self.late_syn |= !segment.has(ACK) && over;
             if !segment.has(ACK) {
                 self.opener.get_or_insert(side);
             }
@@ -129,7 +199,15 @@ impl Walk {
             self.fin[side as usize] = Some(self.first_fin(history, index, order));
         }
         if segment.has(RST) {
-            self.reset(history, sent, order);
+            // In SYN-SENT it is the acknowledgement that has to be right (RFC 9293 §3.10.7.3).
+            let answers = self.claimed[side as usize].is_none() && ack == self.claimed[other as usize];
+            let odd = !answers && !self.is_plausible(side, segment.seq.wrapping_sub(isns[side as usize]));
+            let open = !self.is_over() && !sent.ends_own && !sent.accepted.rst;
+            self.plausible_reset[side as usize] |= open && !odd;
+            self.reset(history, sent, order, odd);
+            self.reset_seen[side as usize] = true;
+        } else if let Some(ack) = ack {
+            raise(&mut self.acked[other as usize], ack);
         }
         let counts = !segment.has(RST) || sent.ends_own || sent.accepted.rst;
         if let Some(ack) = ack.filter(|_| counts && !(segment.has(RST) && !sent.ends_own)) {
@@ -137,7 +215,10 @@ impl Walk {
             if ack >= 1 && !segment.has(RST) {
                 self.syn_acked[other as usize].get_or_insert(order);
             }
-            raise(&mut self.sent[other as usize], ack);
+            let doubtful = segment.has(RST) && self.resets[side as usize].is_some_and(|reset| reset.odd);
+            if !doubtful {
+                raise(&mut self.sent[other as usize], ack);
+            }
             raise(&mut self.claimed[other as usize], ack);
             if self.fin_end(history, other).is_some_and(|end| ack == end) {
                 self.fin_acked[other as usize].get_or_insert(order);
@@ -146,7 +227,9 @@ impl Walk {
         }
         if !segment.has(RST) {
             let end = segment.end().wrapping_sub(isns[side as usize]);
-            let refused = sent.arrivals > 0 && !sent.accepted.ack && segment.space() > 0 && !segment.has(SYN);
+            // Whoever has reset takes nothing any more.
+            let gone = self.resets[other as usize].is_some();
+            let refused = gone || sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
             if !refused {
                 raise(&mut self.sent[side as usize], end);
             }
@@ -188,12 +271,13 @@ impl Walk {
             acks_other: acks(sent),
             doubtful: !first || refused,
             refused,
+            lost: sent.arrivals == 0,
             acked_before: seen_before && sent_before,
             overtaken: seen_before != sent_before,
         }
     }
 
-    fn reset(&mut self, history: &History, sent: &Sent, order: usize) {
+    fn reset(&mut self, history: &History, sent: &Sent, order: usize, odd: bool) {
         let by = sent.segment.from;
         let counts = sent.ends_own || sent.accepted.rst;
         if !counts || self.resets[by as usize].is_some() {
@@ -202,12 +286,18 @@ impl Walk {
         let late = self.fin_acked.iter().all(Option::is_some);
         let unconfirmed = sent.ends_own && sent.met && !sent.accepted.rst;
         let cause = cause(history, sent);
-        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted: sent.accepted.rst, late });
+        let accepted = sent.accepted.rst;
+        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted, late, odd, overtook: false });
     }
 
     /// Where the last segment of this end shows that is no reset.
     pub(super) fn last_of(&self, side: Side) -> usize {
         self.last[side as usize]
+    }
+
+    /// A reset that counts shows, or the acknowledgements of both FINs.
+    fn is_over(&self) -> bool {
+        self.first_reset().is_some() || self.fin_acked.iter().all(Option::is_some)
     }
 
     /// The reset that shows first.

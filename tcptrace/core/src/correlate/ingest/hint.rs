@@ -33,12 +33,7 @@ impl Correlator {
         let socket = hint.socket.and_then(|socket| self.table.sockets.get(socket)).copied();
         // A listener has no connection itself: what is sent on its behalf belongs to one that has no socket yet.
         let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn()?)?, socket.side())));
-        // Who has only just sent a SYN refuses what comes for the connection before.
-        let by_ends = || {
-            let newest = self.table.find(&key)?;
-            let waits = self.table.get(newest).is_some_and(|conn| !conn.answered && conn.end(from).sent_syn);
-            Some(self.table.previous(newest).filter(|_| waits).unwrap_or(newest))
-        };
+        let by_ends = || self.answered_generation(&key, from);
         let found = of_socket.or_else(|| Some((by_ends()?, from)));
         if let Some((at, side)) = found
             && let Some(conn) = self.table.get_mut(at)
@@ -48,8 +43,8 @@ impl Correlator {
                     let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
                     conn.end_mut(side).learn_reset(reset);
                     if ends_its_socket(conn.end(side), hint) {
-                        conn.end_mut(side.other()).withdraw_unseen_reset();
-                        conn.accept_reset(side, hint.at);
+                        conn.end_mut(side.other()).withdraw_unseen_reset(true);
+                        conn.accept_reset(side, hint.at, true);
                     }
                 }
                 HintName::AcceptQueue => accept_queue::learn(conn, hint),

@@ -18,6 +18,12 @@ use crate::{
 /// Segments whose numbers lie further than this from a connection's fit another generation better, if there is one.
 const FAR: u32 = 1 << 28;
 
+/// Further than this a sender is not ahead of what was seen of it, where all segments come, unless many were missed.
+const AHEAD: u32 = 1 << 18;
+
+/// Nearer than this is what was sent last, or comes next.
+const NEAR: u32 = 1 << 16;
+
 /// More generations of a four-tuple are not looked through.
 const GENERATIONS: usize = 8;
 
@@ -54,7 +60,7 @@ impl Correlator {
         let late = conn.ended;
         let control = learn(conn, from, segment, full);
         conn.end_mut(from).note_run(addition);
-        conn.shows_all |= !control;
+        conn.shows_all |= full || !control;
         if key.is_self_connect() {
             conn.mirror();
         }
@@ -171,7 +177,9 @@ impl Correlator {
             return at;
         };
         let header = &segment.header;
-        if opens(header) {
+        // A listener drops a SYN with FIN (tcp_rcv_state_process of net/ipv4/tcp_input.c): it takes no connection's place.
+        let drops = header.has(TcpFlags::FIN) && self.table.get(newest).is_some_and(|conn| !conn.ended);
+        if opens(header) && !drops {
             self.generation_of_syn(newest, segment, key, from)
         } else {
             self.nearest_generation(newest, from, header)
@@ -198,8 +206,9 @@ impl Correlator {
         if let Some(late) = late {
             return late;
         }
-        // A SYN,ACK without a SYN opens nothing where both ends know a connection.
-        if ack_of(header).is_some() && is_open(conn, from) {
+        // A SYN,ACK without a SYN opens nothing where both ends know a connection, or where it answers another SYN wrongly.
+        let waits = !conn.answered && !conn.ended && conn.end(from.other()).sent_syn;
+        if ack_of(header).is_some() && (waits || is_open(conn, from)) {
             return newest;
         }
         self.begin(segment, key, from)
@@ -208,13 +217,38 @@ impl Correlator {
     /// Whether the end `from` has gone on with the generation before since the other end's SYN began this one: it has not
     /// accepted that SYN, and a SYN of its own does not cross it.
     fn was_challenged(&self, newest: u32, conn: &Connection, from: Side) -> bool {
-        let crossed = conn.end(from.other()).syn().filter(|_| !conn.end(from).syn_seen());
-        let before = self.table.previous(newest).and_then(|at| self.table.get(at));
-        crossed.zip(before).is_some_and(|(syn, before)| !conn.answered && before.last > syn.last)
+        !conn.end(from).syn_seen() && self.has_gone_on_before(newest, conn)
+    }
+
+    /// Whether the generation before has gone on since the SYN with which this one has begun, and which nobody has answered.
+    pub(in crate::correlate) fn has_gone_on_before(&self, newest: u32, conn: &Connection) -> bool {
+        let syn = conn.ends.iter().filter_map(|end| Some(end.syn()?.last)).max();
+        let before = self.answered_before(newest).and_then(|at| self.table.get(at));
+        // What began in between, and a reset has refused, is no connection that goes on.
+        let refused = |before: &Connection| {
+            (before.mid_life || before.ack_at().is_none()) && before.ends.iter().any(|end| end.rst().is_some())
+        };
+        syn.zip(before).is_some_and(|(syn, before)| !conn.answered && before.last >= syn && !refused(before))
+    }
+
+    /// The generation that an answer of the end `from` without a socket belongs to. The newest may be nothing but a SYN that
+    /// the other end has not accepted: then it is that of which something was seen last.
+    pub(in crate::correlate) fn answered_generation(&self, key: &Key, from: Side) -> Option<u32> {
+        let newest = self.table.find(key)?;
+        let conn = self.table.get(newest)?;
+        let before = self.answered_before(newest).filter(|_| !conn.answered);
+        // Who has only just sent a SYN refuses what comes for the connection before.
+        let later = |before: &Connection| conn.end(from).sent_syn || before.last > conn.last;
+        Some(before.filter(|&at| self.table.get(at).is_some_and(later)).unwrap_or(newest))
+    }
+
+    /// The newest generation before this one that is more than a SYN which nobody has answered.
+    fn answered_before(&self, newest: u32) -> Option<u32> {
+        self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(|conn| conn.answered))
     }
 
     /// The generations of a four-tuple that are remembered, newest first.
-    fn generations(&self, newest: u32) -> impl Iterator<Item = u32> {
+    pub(in crate::correlate) fn generations(&self, newest: u32) -> impl Iterator<Item = u32> {
         std::iter::successors(Some(newest), |&at| self.table.previous(at)).take(GENERATIONS)
     }
 
@@ -236,17 +270,36 @@ impl Correlator {
     /// Of the generations that a segment can belong to, the newest, unless the numbers of the one before are nearer: the
     /// challenge ACK to a new SYN still has the old connection's, and so has the reset that answers it.
     fn nearest_generation(&self, newest: u32, from: Side, header: &TcpHeader) -> u32 {
+        if self.table.previous(newest).is_none() {
+            return newest;
+        }
         let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
+        // Where all segments come, an old duplicate is known by its numbers.
+        let fits = |here: u32, there: u32| {
+            here > FAR && there < here || self.all_segments && here > AHEAD && there < NEAR && there < here
+        };
         let mut nearest = None;
         for at in self.generations(newest) {
             let Some(conn) = self.table.get(at).filter(|conn| can_be_of(conn, from, header)) else { continue };
             match (nearest, distance(conn)) {
                 (None, here) => nearest = Some((at, here)),
-                (Some((_, Some(here))), Some(there)) if here > FAR && there < here => return at,
+                (Some((_, Some(here))), Some(there)) if fits(here, there) => return at,
                 _ => break,
             }
         }
-        nearest.map_or(newest, |(at, _)| at)
+        // Where that is not enough, as of an end whose SYN,ACK was not seen, an exact number tells.
+        let next = |end: &End, number| end.isn_known && end.next() == Some(number);
+        let exact = |at: &u32| {
+            let conn = self.table.get(*at);
+            conn.is_some_and(|conn| {
+                next(conn.end(from), header.seq) || ack_of(header).is_some_and(|ack| next(conn.end(from.other()), ack))
+            })
+        };
+        let found = nearest.map(|(at, _)| at);
+        // What fits nowhere does not go to a SYN that nobody has answered.
+        let goes_on = |at: &u32| self.table.get(*at).is_some_and(|conn| conn.answered && !conn.ended);
+        let known = || self.generations(newest).find(exact).or_else(|| self.generations(newest).find(goes_on));
+        found.or_else(known).unwrap_or(newest)
     }
 
     /// Without a SYN: the end with a listener is the server, else the one with a port below 1024, else the first sender is
@@ -289,8 +342,9 @@ fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
         let answers =
             |ack| signed_offset(other, ack).is_some_and(|offset| offset >= 1 && offset.unsigned_abs() <= other.sent);
         let reset = header.has(TcpFlags::RST);
-        let goes_on = own.sent_syn && !reset && own.next() == Some(header.seq);
-        return ack.is_some_and(|ack| other.sent_syn && reset && answers(ack) || goes_on);
+        let near = |next: SeqNumber| header.seq.distance_from(next) < if reset { 1 } else { NEAR };
+        let goes_on = own.sent_syn && (reset || ack.is_some()) && own.next().is_some_and(near);
+        return goes_on || reset && other.sent_syn && ack.is_some_and(answers);
     }
     // Nothing of a generation has a number below its ISN, or acknowledges the other's ISN.
     let behind =
@@ -325,6 +379,8 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
         _ if own.syn_seen() => own.isn() == Some(header.seq) && !(conn.ended && ack_of(header).is_none()),
         // Its answer was captured before it.
         None if !conn.ended && !own.spoke && own.isn() == Some(header.seq) => true,
+        // Its handshake had been over, and another begins.
+        Some(_) if conn.mid_life && own.isn().is_some_and(|isn| isn != header.seq) => false,
         // A first SYN where the connection has begun by its socket, or by the other's SYN: a simultaneous open.
         Some(_) => !conn.ended,
         None => !conn.ended && !conn.answered,
@@ -336,6 +392,11 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
 fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
     settle_claim(conn, from, header, full);
+    if conn.ack_at().is_none()
+        && let Some(ack) = ack_of(header)
+    {
+        conn.end_mut(from.other()).choose_isn(ack);
+    }
     let accepted = judge(conn, from, segment, full);
     let acked_before = conn.ack_at().is_some();
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
@@ -372,12 +433,14 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let from_itself = conn.is_self_connect();
     let shift = if accepted.syn { 0 } else { conn.end(from).shift() };
     let window = u64::from(header.window) << shift;
+    // A socket here that sends this has not accepted a reset before it.
+    let goes_on = conn.end(from).open_sockets > 0 && conn.end(from).here;
     let other = conn.end_mut(from.other());
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn, *at);
         if accepted.payload.is_some() {
-            other.contradict_reset(ack);
+            other.contradict_reset(ack, goes_on);
         }
         if accepted.reset == Reset::None {
             other.offer(window);
@@ -403,15 +466,22 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         after_close: closed_before,
         answers: conn.last_from == Some(from.other()),
         first: conn.end(from.other()).rst().is_none_or(|rst| !rst.seen),
+        proven: false,
+        doubted: false,
+        by_error: false,
     };
+    let confirmed = conn.end(from.other()).closed().is_some();
     let own = conn.end_mut(from);
+    if let (Reset::None, Some(payload), false) = (accepted.reset, accepted.payload, confirmed) {
+        own.goes_on_behind_reset(header.seq.add(payload + u32::from(accepted.fin)));
+    }
     own.send(header, accepted, *at, acks_fin, other_sent, context);
     let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
     if accepted.fin {
         conn.first_fin.get_or_insert(from);
     }
     if accepted.reset == Reset::Exact {
-        conn.end_mut(from.other()).withdraw_unseen_reset();
+        conn.end_mut(from.other()).withdraw_unseen_reset(false);
     }
     if accepted.syn && acked.is_some() {
         conn.answered = true;
@@ -435,10 +505,15 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
 /// A segment of the end `from` comes behind one of either end that acknowledged more than was seen to be sent: whether it did
 /// so rightly shows now.
 fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
+    // The number of a SYN is that of another connection, or has been seen before.
+    if header.has(TcpFlags::SYN) {
+        return;
+    }
     if let Some((claim, offset)) = conn.end(from.other()).claimed() {
         // The end itself goes on behind the number: it has sent what was not seen.
         let start = signed_offset(conn.end(from), header.seq);
-        let beyond = |start: i64| start >= 0 && start.unsigned_abs() >= offset;
+        let room = conn.end(from).room().max(NEAR);
+        let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
         let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
         let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { exact(start) } else { beyond(start) });
         conn.end_mut(from.other()).settle_claim();
@@ -449,8 +524,9 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
     if let Some((claim, offset)) = conn.end(from).claimed() {
         // It says so again, and the other end has not contradicted.
         let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
+        let near = offset..=offset + u64::from(conn.end(from.other()).room().max(NEAR));
         let proven =
-            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && again.unsigned_abs() >= offset);
+            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && near.contains(&again.unsigned_abs()));
         conn.end_mut(from).settle_claim();
         if proven {
             confirm(conn, from, &claim, full);

@@ -10,7 +10,7 @@ use crate::{
         },
         verdict::{handshake, progress},
     },
-    event::{Process, Role, SocketKey, StateChange},
+    event::{BootTime, Process, Role, SocketKey, StateChange},
     tcp::TcpState::{self, Close, Established, Listen, SynRecv, SynSent},
 };
 
@@ -138,15 +138,16 @@ impl Correlator {
             Some(known) if !born => (*known, None),
             Some(known) => {
                 let gone = *known;
-                self.abandon(&gone);
+                self.abandon(&gone, change.at);
                 (self.table.sockets.add(change.socket), Some(gone.number.get()))
             }
             None => (self.table.sockets.add(change.socket), None),
         }
     }
 
-    /// The socket's address has become another's: its own end was not seen.
-    fn abandon(&mut self, socket: &Socket) {
+    /// The socket's address has become another's: its own end was not seen. Its connection may be over with that, and is to be
+    /// looked at.
+    fn abandon(&mut self, socket: &Socket, now: BootTime) {
         if let Some(at) = socket.conn().and_then(|place| self.table.resolve(place))
             && let Some(conn) = self.table.get_mut(at)
         {
@@ -155,6 +156,7 @@ impl Correlator {
             conn.lost_states = true;
             let last = conn.end(socket.side()).states().last().map(|(state, _)| state);
             self.state_gaps.find(conn.number, last.map_or(1, |last| last.changes_to(Close)));
+            self.table.schedule(at, Some(now));
         }
     }
 
@@ -188,22 +190,33 @@ impl Correlator {
         }
         let (key, side) = Key::new(netns, change.local, change.remote);
         let key = self.key_of(key, change.conn_netns);
-        let known = self.table.find(&key).filter(|&at| self.has_room(at, side, change));
+        let newest = self.table.find(&key);
+        // A listener's child belongs to the handshake that has just been completed, behind which there may be a SYN that nobody
+        // has accepted.
+        let completed = |&at: &u32| {
+            let end = self.table.get(at).map(|conn| conn.end(side));
+            end.is_some_and(|end| end.sent_synack && end.acked() > 0) && self.has_room(at, side, change)
+        };
+        let child = newest.filter(|_| change.old == Listen).and_then(|at| self.generations(at).find(completed));
+        let known = child.or(newest.filter(|&at| self.has_room(at, side, change)));
         (known.unwrap_or_else(|| self.table.begin(Some(key), change.at)), side)
     }
 
     /// Whether the socket can be this end of that generation.
     fn has_room(&self, at: u32, side: Side, change: &StateChange) -> bool {
         let Some(conn) = self.table.get(at) else { return false };
-        let taken = conn.end(side).had_socket && !conn.is_self_connect() && !is_twin(conn, side, change);
-        // A socket that was there before may end after the other end has ended the connection.
-        let late = !matches!(change.old, Close | Listen) && change.at.since(conn.last) < LATE;
+        let end = conn.end(side);
+        let taken = end.had_socket && !conn.is_self_connect() && !is_twin(conn, side, change);
+        // A socket that was there before may end after the other end has ended the connection, and a listener's child may come
+        // of an ACK that was on its way.
+        let completed = change.old == Listen && end.sent_synack && end.acked() > 0;
+        let late = (completed || !matches!(change.old, Close | Listen)) && change.at.since(conn.last) < LATE;
         if taken || (conn.ended && !late) {
             return false;
         }
         // Whoever opens actively belongs to a handshake that has only begun: the other end's, or one whose SYN was shown
-        // first.
-        change.new != SynSent || !conn.answered
+        // first. A SYN that was challenged has begun none.
+        change.new != SynSent || !conn.answered && !self.has_gone_on_before(at, conn)
     }
 
     /// Takes down what the change shows.
@@ -247,7 +260,11 @@ impl Correlator {
         // net/ipv4/tcp_input.c): then its own reset follows, and the other's is withdrawn.
         let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
         if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
-            conn.accept_reset(side.other(), change.at);
+            conn.accept_reset(side.other(), change.at, false);
+        }
+        // Its socket goes on: it has not accepted a reset of which that was not certain.
+        if !(change.new == Close && change.error.is_none_or(handshake::is_by_reset)) {
+            conn.end_mut(side.other()).refuse_doubtful_reset();
         }
         if gap > 0 {
             self.state_gaps.find(conn.number, gap);

@@ -261,16 +261,25 @@ impl Connection {
         }
     }
 
-    /// A reset of the end `from` has been accepted, whether it was seen or not.
-    pub(in crate::correlate) fn accept_reset(&mut self, from: Side, at: BootTime) {
+    /// A reset of the end `from` has been accepted, whether it was seen or not; `proven`: its own kernel says that it has sent
+    /// one.
+    pub(in crate::correlate) fn accept_reset(&mut self, from: Side, at: BootTime, proven: bool) {
         let context = ResetContext {
             after_fin: self.first_fin.is_some(),
             after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some())),
             answers: false,
             certain: true,
+            proven,
+            doubted: false,
+            by_error: false,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);
+    }
+
+    /// It is open, or its last record has been written: no record of it becomes due by the passing of time.
+    pub(in crate::correlate) fn is_undisturbed(&self) -> bool {
+        (self.opened || self.mid_life) && (self.ended || !self.ends.iter().any(|end| end.closing))
     }
 
     /// When the client began to open it: its first SYN, or SYN_SENT.

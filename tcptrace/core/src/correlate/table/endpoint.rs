@@ -25,6 +25,8 @@ struct Detail {
     rst: Option<Rst>,
     /// Its last reset that the other end does not accept by its number.
     odd_rst: Option<Rst>,
+    /// The ISN of its last SYN,ACK, where that is another than the first one's.
+    other_isn: Option<SeqNumber>,
     /// TSval of the last segment that the other end has got in order (RFC 7323 §4.3, TS.Recent), where all segments come.
     ts_recent: Option<u32>,
     closed: Option<Closed>,
@@ -92,6 +94,8 @@ pub(in crate::correlate) struct End {
     /// Sockets here that are this end and not closed: one, or for a moment two children of one handshake, which two
     /// processors have made of it at the same time.
     pub(in crate::correlate) open_sockets: u8,
+    /// A FIN or a reset of it has been accepted, or its socket has been in a state of those that end a connection.
+    pub(in crate::correlate) closing: bool,
     /// A segment of its own has been seen.
     pub(in crate::correlate) spoke: bool,
     /// The kernel itself has named `holder`.
@@ -182,11 +186,12 @@ impl End {
     /// The opening is over and told: forgets what nobody asks for any more.
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
-            (detail.syn, detail.synack, detail.options) = (None, None, None);
+            (detail.syn, detail.synack, detail.options, detail.other_isn) = (None, None, None, None);
             let Detail {
                 syn: _,
                 synack: _,
                 options: _,
+                other_isn: _,
                 fin,
                 rst,
                 odd_rst,
@@ -228,6 +233,11 @@ impl End {
     /// The offset behind the last number that the other end has offered room for, where it has offered any.
     pub(in crate::correlate) fn offered(&self) -> Option<u64> {
         self.has_room.then(|| self.acked() + u64::from(self.room))
+    }
+
+    /// How far behind what it has acknowledged the other end has offered room.
+    pub(in crate::correlate) fn room(&self) -> u32 {
+        self.room
     }
 
     /// Sets how far it has sent and how far that has been acknowledged.

@@ -149,6 +149,20 @@ fn a_socket_whose_place_in_memory_became_anothers() {
 }
 
 #[test]
+fn a_connection_that_is_over_once_its_last_socket_is_anothers() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(2, 1, 3, Established, Established);
+    exchange.full_state(4, 3, 1, Established, Close);
+    exchange.owner(1, 3, 8);
+    // The other socket's own end is lost. What comes later belongs to the connection, but says nothing new and is not shown.
+    exchange.full_state(2, 0, 0, Close, Established);
+    exchange.owner(1, 3, 8);
+    let totals = exchange.totals();
+    assert_eq!((totals.numbered, totals.ended), (2, 1));
+    check(&mut exchange);
+}
+
+#[test]
 fn a_connection_that_ended_long_ago_is_forgotten_at_the_same_moment() {
     let mut exchange = Exchange::new();
     exchange.local_connection(CLIENT, SERVER);

@@ -195,7 +195,9 @@ fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
     let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
     let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
     let by_states = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
-    let known = end.isn_known && (end.fin().is_some() || !by_states);
+    // A FIN that was not seen stands behind data that has not been sent.
+    let unsent = shows_all && end.saw_last_number();
+    let known = end.isn_known && (end.fin().is_some() || !by_states || unsent);
     (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
 }
 

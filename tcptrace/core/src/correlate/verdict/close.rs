@@ -6,7 +6,7 @@ use crate::{
         connection::{Connection, Side},
         endpoint::{Closed, End, Fin},
     },
-    event::BootTime,
+    event::{BootTime, Proof},
     tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
     verdict::{CloseKind, Reset, TimeWait},
 };
@@ -54,9 +54,9 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     if let Some(rst) = rst {
         return Some(rst.max(closed.unwrap_or_default()).plus(LATE));
     }
-    let half = [(first, second), (second, first)]
-        .into_iter()
-        .find_map(|(end, other)| Some((end.closed().filter(|closed| closed.from == FinWait2)?, other.fin())));
+    let half = [(first, second), (second, first)].into_iter().find_map(|(end, other)| {
+        Some((end.closed().filter(|closed| closed.from == FinWait2)?, in_order_fin(conn, end, other)))
+    });
     match (half, closed) {
         // Its own FIN was not seen, but states tell that it has been acknowledged.
         (Some((half, Some(fin))), _) => Some(half.at.max(fin.sent.last).plus(LATE)),
@@ -66,6 +66,12 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
         // No socket here: one FIN without the other may be all that comes for a long time.
         (_, None) => None,
     }
+}
+
+/// The FIN of `sender`, unless something before it is seen to be missing: then `receiver` waits for that.
+fn in_order_fin(conn: &Connection, receiver: &End, sender: &End) -> Option<Fin> {
+    let all_seen = conn.shows_all && receiver.spoke;
+    sender.fin().filter(|fin| !all_seen || fin.acked.is_some() || sender.acked() + 1 >= fin.end)
 }
 
 trait MaxAt {
@@ -208,7 +214,13 @@ fn refused_by_states(conn: &Connection, side: Side) -> bool {
 fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
     let closed = conn.ends.iter().any(|end| end.closed().is_some());
-    reset::first(conn).filter(|_| closed || !had_socket)
+    // A socket that had closed in peace before has not reset; the one that this was sent to has to say that it was accepted.
+    let open = |side: Side| {
+        let (own, other) = (conn.end(side), conn.end(side.other()));
+        let peaceful = |closed: Closed| closed.from == FinWait2 && !failed(closed) && closed.proof == Proof::default();
+        other.open_sockets > 0 && own.closed().is_some_and(peaceful)
+    };
+    reset::first(conn).filter(|&(side, _)| (closed || !had_socket) && !open(side))
 }
 
 /// Who began: the sender of the first FIN, if there was one before the reset.
@@ -237,7 +249,8 @@ fn closed_by_states(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
     [(first, second), (second, first)].into_iter().any(|(end, other)| {
         let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
-        knows_both_fins(end) || (half && other.fin().is_some())
+        // A socket here that still waits for the acknowledgement of its FIN shows that this has not come.
+        knows_both_fins(end) || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
     })
 }
 

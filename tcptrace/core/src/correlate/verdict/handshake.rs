@@ -132,7 +132,8 @@ fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
     match (client.rst(), server.rst()) {
         (None, None) => None,
         _ if proven_open(conn) => None,
-        (None, Some(_)) if !server.sent_synack => Some(Opened::plain(Outcome::Refused)),
+        // It answers the SYN, and not what follows where two SYNs have crossed.
+        (None, Some(_)) if !server.syn_seen() => Some(Opened::plain(Outcome::Refused)),
         _ if conn.ack_at().is_some() => None,
         _ => Some(Opened::plain(Outcome::Reset)),
     }

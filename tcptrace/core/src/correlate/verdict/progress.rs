@@ -6,7 +6,7 @@ use crate::{
         endpoint::End,
     },
     event::{BootTime, StateChange},
-    tcp::TcpState::{self, Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait},
+    tcp::TcpState::{self, Close, Closing, FinWait2, TimeWait},
 };
 
 /// How long after the beginning of a handshake or a close it is told that it is not finished, in nanoseconds.
@@ -77,22 +77,17 @@ pub(super) fn phase(conn: &Connection) -> Option<(Phase, BootTime)> {
 /// When the first thing was seen that ends a connection.
 fn close_began(conn: &Connection) -> Option<BootTime> {
     let of = |end: &End| {
-        // Asked for each event: most ends that neither have a socket here nor are closing are done with at once.
-        if !end.had_socket && !end.has_detail() {
+        if !end.closing {
             return None;
         }
-        let by_state = end.states().find(|&(state, at)| is_closing(state) && at != BootTime(0)).map(|(_, at)| at);
+        let by_state =
+            end.states().find(|&(state, at)| state.belongs_to_close() && at != BootTime(0)).map(|(_, at)| at);
         let fin = end.fin().map(|fin| fin.sent.first);
         let rst = end.rst().filter(|rst| rst.seen).map(|rst| rst.at);
         [by_state, fin, rst].into_iter().flatten().min()
     };
     let [first, second] = &conn.ends;
     [of(first), of(second)].into_iter().flatten().min()
-}
-
-/// Whether the state belongs to the end of a connection.
-fn is_closing(state: TcpState) -> bool {
-    matches!(state, FinWait1 | FinWait2 | CloseWait | Closing | LastAck | Close | TimeWait)
 }
 
 /// Nothing more is awaited.

@@ -27,7 +27,7 @@ const LATE: u64 = 1_000_000_000;
 /// The socket of a segment that has no number. Numbers count from 1.
 const UNNUMBERED: SocketKey = SocketKey(u64::MAX);
 
-/// What lines before tell of those that follow.
+/// State carried from one line to the next.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     /// The last `start`; none before the first.
@@ -50,12 +50,12 @@ impl Decoder {
         &self.interfaces
     }
 
-    /// What is counted here.
+    /// Counts of the lines.
     pub(super) fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// What a line says; none where it says nothing that is needed.
+    /// The event of a line; none for lines that a replay does not need.
     pub(super) fn decode(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
         let kind = kind(line)?;
         if kind != "start" && self.start.is_none() {
@@ -257,7 +257,7 @@ impl Decoder {
         Ok(Some((moment, Event::Loss(Loss { at: moment.at, source, count, total, placed }))))
     }
 
-    /// When something happened, by the clock that its `start` has.
+    /// The time of a line, by the clock that its `start` names.
     fn moment(&self, wall: WallTime, boot_ns: Option<u64>) -> Result<Moment, Fault> {
         let at = match (boot_ns, self.start.as_ref().is_some_and(|start| start.capture)) {
             (Some(at), false) => at,
@@ -295,7 +295,7 @@ impl Decoder {
         Ok(number)
     }
 
-    /// What waited for its port in the kernel may be old.
+    /// A change that waited for its port in the kernel may be older than the lines before it.
     fn watch_order(&mut self, event: &Event) {
         let waited =
             matches!(event, Event::State(change) if matches!(change.new, TcpState::SynSent | TcpState::SynRecv));
@@ -324,7 +324,7 @@ fn read<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, Fault> {
     Ok(serde_json::from_slice(line)?)
 }
 
-/// What lies before 1970 is 1970.
+/// Nanoseconds since 1970; 0 for earlier times.
 fn since_1970(wall: WallTime) -> u64 {
     u64::try_from(wall.0).unwrap_or(0)
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::lines::LONGEST;
 use crate::{SCHEMA, text::is_unsafe};
 
-/// Of a text from outside, a message shows no more characters.
+/// Upper bound of the characters of a foreign text that a message shows.
 const SHOWN: usize = 200;
 
 /// Why a recording cannot be read, or not to its end. Every message is one sentence; text from outside is escaped in it.
@@ -39,7 +39,7 @@ pub enum RecordingError {
         line: u64,
         /// The byte of it, from 1.
         column: usize,
-        /// What is wrong.
+        /// The fault.
         what: String,
     },
     /// A line that is longer than any record.
@@ -53,7 +53,7 @@ pub enum RecordingError {
     CutOff {
         /// The line, from 1.
         line: u64,
-        /// Where the last complete line ends.
+        /// Offset of the end of the last complete line, in bytes.
         bytes: u64,
     },
 }
@@ -69,7 +69,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether more bytes might have helped.
+    /// Returns true if more bytes might have helped.
     pub(super) fn is_cut(&self) -> bool {
         matches!(self, Self::Json(error) if error.is_eof())
     }
@@ -91,7 +91,7 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
-/// What is wrong, without the place, which is told in the words of a file of lines.
+/// A fault without its place, which the caller adds as a line number.
 fn what(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rfind(" at line ").and_then(|end| text.get(..end)).unwrap_or(&text);

@@ -13,14 +13,14 @@ use crate::{
     text::{Errno, WallTime},
 };
 
-/// What every line has.
+/// Fields that every line has.
 #[derive(Debug, Deserialize)]
 pub(super) struct Typed<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: Cow<'a, str>,
 }
 
-/// What is looked at first of a `start`: under another schema anything may have another meaning.
+/// The field of a `start` that is read first: under another schema any other field may have another meaning.
 #[derive(Debug, Deserialize)]
 pub(super) struct Schema {
     pub(super) schema: u64,

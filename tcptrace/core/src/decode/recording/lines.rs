@@ -32,7 +32,7 @@ impl<R> Lines<R> {
         Self { input, used: 0, number: 0 }
     }
 
-    /// Whether nothing lies behind the line that was given last.
+    /// Returns true if nothing lies behind the line that was given last.
     pub(super) fn is_dry(&self) -> bool {
         self.input.window().len() <= self.used
     }

@@ -68,7 +68,7 @@ impl Events {
         line.dotted(src).raw(" > ").dotted(dst).late_mark(*late);
     }
 
-    /// Who holds a socket.
+    /// The process that holds a socket.
     pub(super) fn owner(&self, entry: &OwnerOutput, line: &mut Line<'_>) {
         // The ends tell sockets apart for people.
         // When the kernel was asked is for whoever reads it back.
@@ -141,7 +141,7 @@ impl Events {
         line.raw("== ").raw(palette::sentence(summary, self.unicode).as_ref());
     }
 
-    /// What a connection waits for.
+    /// The step that a connection waits for.
     pub(super) fn stalled(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
         self.time(stamp, line);
         self.conn(conn, line);

@@ -85,7 +85,7 @@ impl Events {
         line.raw(if *retransmission { " (retransmission)" } else { "" }).late_mark(*late);
     }
 
-    /// Where something passed, and which way.
+    /// Interface and direction.
     pub(super) fn passed(&self, interface: &str, direction: Option<Direction>, line: &mut Line<'_>) {
         line.escaped(interface).raw(match direction {
             Some(Direction::In) => " in   ",

@@ -28,7 +28,7 @@ impl Formatter for Escape {
     }
 }
 
-/// Whether text stands between the quotes of a JSON string as it is; rather no than yes. It is UTF-8.
+/// Returns true if text stands between the quotes of a JSON string as it is; rather no than yes. It is UTF-8.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     // The arrows of summaries; of these bytes, no unsafe character can be made.
     all(text, |byte| is_plain_byte(byte) | matches!(byte, 0xe2 | 0x86 | 0x90 | 0x92))

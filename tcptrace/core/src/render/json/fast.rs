@@ -1,6 +1,6 @@
 //! The entries of which there are most, written without serde, which takes three times as long.
 //!
-//! What they have to look like is what serde makes of them: a test holds these to it for any value.
+//! serde defines how they have to look: a test compares the two for any value.
 
 use super::{
     by_serde,

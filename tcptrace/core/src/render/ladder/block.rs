@@ -137,7 +137,7 @@ impl Unit {
         if latest < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 
-    /// When a row's event happened.
+    /// Time of a row's event.
     fn of_row(self, row: &Row) -> RelativeTime {
         RelativeTime { unit: self, micros: row.since_start_ns() / 1_000 }
     }

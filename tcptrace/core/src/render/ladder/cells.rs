@@ -1,4 +1,4 @@
-//! What the cells of a row say, in the order of importance: the layout decides how much of it is shown.
+//! The text of a row's cells, in the order of importance: the layout decides how much of it is shown.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::{
     verdict::Each,
 };
 
-/// What a row shows.
+/// Content of a row.
 #[derive(Debug)]
 pub(super) enum Cells {
     /// A socket changed its state.
@@ -50,17 +50,17 @@ pub(super) struct Arrow {
     /// It came from somewhere between the ends.
     pub(super) from_between: bool,
     pub(super) style: Style,
-    /// What it is.
+    /// Label of the arrow.
     pub(super) label: Cow<'static, str>,
-    /// What else is on the arrow where there is room, and beside it where there is not.
+    /// Details, on the arrow where there is room and beside it where there is not.
     pub(super) more: Vec<String>,
     /// The same, but only in blocks that have room for it on every arrow.
     pub(super) number: Option<String>,
-    /// What is beside it, each in a piece of its own.
+    /// Notes beside the arrow, one piece each.
     pub(super) details: Styled,
 }
 
-/// What makes cells of rows.
+/// Makes cells of rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wording<'a> {
     pub(super) drawing: Drawing,

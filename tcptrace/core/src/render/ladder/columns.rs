@@ -1,4 +1,4 @@
-//! Where the columns of a block are. Everything that matters fits into 80 columns; what a wider terminal has more goes to
+//! The columns of a block. Everything that matters fits into 80 columns; the rest of a wider terminal goes to
 //! the arrows first and then to the details beside them.
 
 use super::{
@@ -27,14 +27,14 @@ const USUAL_CHANGE: usize = 24;
 /// The caption's wall-clock time: a space and `12:06:49.679`.
 const CLOCK: usize = 13;
 
-/// Where things are, in columns.
+/// Positions in columns, from 0.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Columns {
-    /// Where times end.
+    /// End of the times.
     pub(super) time_end: usize,
-    /// Where the client's lifeline is; its states end two columns before.
+    /// The client's lifeline; its states end two columns before.
     pub(super) client: usize,
-    /// How much is between the lifelines.
+    /// Width between the lifelines.
     pub(super) between: usize,
     /// All there are.
     pub(super) width: usize,
@@ -73,12 +73,12 @@ impl Columns {
         Self { time_end, client, between, width, numbered, states: states > 0 }
     }
 
-    /// Where the server's lifeline is.
+    /// The server's lifeline.
     pub(super) fn server(&self) -> usize {
         self.client + 1 + self.between
     }
 
-    /// What is beside the ladder.
+    /// Width of the notes beside the ladder.
     pub(super) fn right(&self) -> usize {
         self.server() + 2
     }
@@ -106,7 +106,7 @@ fn arrows(rows: &[Cells]) -> impl Iterator<Item = &Arrow> {
     rows.iter().filter_map(|cells| if let Cells::Arrow(arrow) = cells { Some(arrow) } else { None })
 }
 
-/// What has to be beside the arrows at the least: the numbers.
+/// Least width beside the arrows: room for the numbers.
 fn numbers(rows: &[Cells], numbered: bool) -> usize {
     let beside = |arrow: &Arrow| {
         let first = arrow.details.pieces().next().map_or(0, |(_, text)| styled_text::columns(text));

@@ -1,21 +1,21 @@
-//! What a reader's terminal can show, and with which characters.
+//! The characters of a ladder, by what the reader's terminal can show.
 
 use jiff::tz::TimeZone;
 
-/// How to draw.
+/// Options of the drawing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Drawing {
-    /// Whether to set colours.
+    /// Colours are set.
     pub color: bool,
-    /// Whether sequence numbers are the header's own after the handshake too.
+    /// True if sequence numbers are the header's own after the handshake too.
     pub absolute_seq: bool,
-    /// Whether the reader's terminal shows more than ASCII.
+    /// True if the reader's terminal shows more than ASCII.
     pub unicode: bool,
     /// The reader's time zone.
     pub zone: &'static TimeZone,
 }
 
-/// What a ladder is made of.
+/// The characters that a ladder is made of.
 #[derive(Debug)]
 pub(super) struct Symbols {
     /// An end's lifeline.
@@ -27,9 +27,9 @@ pub(super) struct Symbols {
     /// The server's.
     pub(super) from_server: &'static str,
     pub(super) dash: &'static str,
-    /// Where a segment arrives at the server.
+    /// Arrow head of a segment that arrives at the server.
     pub(super) to_server: &'static str,
-    /// Where a segment arrives at the client.
+    /// Arrow head of a segment that arrives at the client.
     pub(super) to_client: &'static str,
     /// From one state to the next, from the client to the server.
     pub(super) arrow: &'static str,

@@ -1,4 +1,4 @@
-//! What stands above a block: who, and in a sentence what became of it. It may take several lines.
+//! The heading of a block: the ends, and the verdict in a sentence. It may take several lines.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{output_record::EndpointOutput, render::palette, text::AddressText, verdict::Each};
 
-/// How far lines behind the first are indented.
+/// Indentation of the lines after the first, in columns.
 const INDENT: usize = 3;
 
 /// Pieces of most headings.

@@ -32,7 +32,7 @@ impl OpenBlock {
     }
 }
 
-/// Who is behind an end.
+/// The process behind an end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Process {
     pub(super) pid: Option<u32>,
@@ -74,7 +74,7 @@ impl Each<End> {
         }
     }
 
-    /// Whose lifeline an endpoint is. A port that was never learnt can be any.
+    /// The lifeline of an endpoint. A port that was never learnt matches any.
     pub(super) fn role_of(&self, endpoint: &EndpointOutput) -> Role {
         let same = |End { at, .. }: &End| {
             at.addr == endpoint.addr && (at.port == endpoint.port || at.port.is_none() || endpoint.port.is_none())

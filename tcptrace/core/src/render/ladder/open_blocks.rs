@@ -39,7 +39,7 @@ impl OpenBlocks {
         self.blocks.clear();
     }
 
-    /// How many there are.
+    /// Number of open blocks.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.blocks.len()

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{event::Role, render::palette};
 
-/// What an arrow has around its label: two columns and a space before, a space and the other end behind.
+/// Columns of an arrow around its label: two and a space before, a space and the arrow head after.
 pub(super) const AROUND: usize = 5;
 
 /// The look of lifelines.
@@ -24,7 +24,7 @@ pub(super) struct RowLayout {
 }
 
 impl RowLayout {
-    /// What stands above: the wall-clock time of the first row, and whose lifeline is whose.
+    /// The line above: the wall-clock time of the first row, and the names of the lifelines.
     pub(super) fn caption(&self, clock: &str, line: &mut Styled) {
         let Columns { client, states, .. } = self.columns;
         line.plain(" ").push(palette::TIME, clock).plain("  ");
@@ -108,7 +108,7 @@ impl RowLayout {
         self.details(beside.chain(arrow.details.pieces()), line);
     }
 
-    /// What is between the lifelines: `── SYN ───▶`.
+    /// The arrow between the lifelines: `── SYN ───▶`.
     fn shaft<'a>(&self, arrow: &Arrow, more: impl Iterator<Item = &'a String>, line: &mut Styled) {
         let Symbols { dash, to_server, to_client, .. } = *self.symbols;
         let Columns { client, between, .. } = self.columns;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use crate::output_record::{HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput};
 
-/// How many are kept from the beginning.
+/// Number of rows kept from the beginning.
 const FIRST: usize = 12;
 
-/// How many are kept from the end: more than a close has.
+/// Number of rows kept from the end: more than a close has.
 const LAST: usize = 28;
 
 /// One event.
@@ -24,7 +24,7 @@ pub(super) enum Row {
 }
 
 impl Row {
-    /// When it happened.
+    /// Time of the event.
     pub(super) fn stamp(&self) -> &Stamp {
         match self {
             Self::State(entry) => &entry.stamp,
@@ -53,12 +53,12 @@ pub(super) struct Rows {
     left_out: LeftOut,
 }
 
-/// What stood between the first and the last events.
+/// Events left out between the first and the last ones.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct LeftOut {
-    /// How many.
+    /// Number of events.
     pub(super) count: u64,
-    /// Of these, segments.
+    /// Number of segments among them.
     pub(super) segments: u64,
 }
 
@@ -82,7 +82,7 @@ impl Rows {
         (&self.first, self.left_out, self.last.iter())
     }
 
-    /// How many are kept.
+    /// Number of rows kept.
     pub(super) fn len(&self) -> usize {
         self.first.len() + self.last.len()
     }

@@ -1,4 +1,4 @@
-//! What is a line by itself: listeners, and what comes when a connection is over.
+//! Records that are a line by themselves: listeners, and events after the end of their connection.
 
 use anstyle::Style;
 

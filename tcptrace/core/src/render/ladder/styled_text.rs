@@ -61,7 +61,7 @@ impl Styled {
         self.end_span(style)
     }
 
-    /// What has been appended looks like this.
+    /// Style of the text that was appended.
     fn end_span(&mut self, style: Style) -> &mut Self {
         let end = self.text.len();
         match self.spans.last_mut() {
@@ -111,7 +111,7 @@ impl Styled {
         })
     }
 
-    /// What of it fits into `width` columns; `mark` stands for what does not.
+    /// The part that fits into `width` columns; `mark` stands for the rest.
     pub(super) fn clipped(self, width: usize, mark: &str) -> Self {
         if self.width <= width {
             return self;

@@ -73,6 +73,12 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) first: bool,
     /// The other end had acknowledged all that was sent before: its RCV.NXT is known.
     pub(in crate::correlate) certain: bool,
+    /// The end's own kernel says that it has sent one.
+    pub(in crate::correlate) proven: bool,
+    /// The other end has gone on behind it, with what may have been on its way before.
+    pub(in crate::correlate) doubted: bool,
+    /// It counts only because the other end's socket has the error of one.
+    pub(in crate::correlate) by_error: bool,
 }
 
 /// How a socket ended.

@@ -40,6 +40,7 @@ impl End {
         let end = self.offset(header.seq) + u64::from(payload) + u64::from(accepted.syn) + u64::from(accepted.fin);
         self.send_up_to(end);
         if accepted.fin {
+            self.closing = true;
             let acked_before = self.acked_fin;
             match &mut self.detail_mut().fin {
                 Some(known) => known.sent.note_again(at),
@@ -58,8 +59,13 @@ impl End {
         let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, context };
         if reset == Reset::Exact {
             self.spoke = true;
-            let known = &mut self.detail_mut().rst;
-            *known = known.filter(|rst| rst.seen).or(Some(rst));
+            self.closing = true;
+            let detail = self.detail_mut();
+            match detail.rst.filter(|rst| rst.seen) {
+                // The first may turn out not to have been accepted.
+                Some(_) => detail.odd_rst = Some(rst),
+                None => detail.rst = Some(rst),
+            }
             if self.has_isn {
                 self.send_up_to(rst.offset);
             } else {
@@ -74,29 +80,78 @@ impl End {
     /// A reset of it has been accepted, as the other end's socket or its own kernel says, whether it was seen and whatever its
     /// number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
+        self.closing = true;
         let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, context };
         let detail = self.detail_mut();
-        let just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
+        let mut just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
+        if let Some(rst) = &mut just_before {
+            rst.context.by_error = true;
+        }
         detail.rst = detail.rst.or(just_before).or(Some(unseen));
     }
 
-    /// The other end's socket has an error as if this end had reset it, but it was the other end that reset.
-    pub(in crate::correlate) fn withdraw_unseen_reset(&mut self) {
+    /// The other end's socket has an error as if this end had reset it, but it was the other end that reset; `proven`: its own
+    /// kernel says so.
+    pub(in crate::correlate) fn withdraw_unseen_reset(&mut self, proven: bool) {
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| !rst.seen)
+            && detail.rst.is_some_and(|rst| !rst.seen && !rst.context.proven || proven && rst.context.by_error)
         {
             detail.rst = None;
         }
     }
 
-    /// The other end goes on and acknowledges another number than that of a reset of this one, of which it was not certain that
-    /// it was the one expected: it had not accepted that.
-    pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber) {
-        let offset = self.offset(ack);
+    /// The other end's socket goes on behind a reset of which it was not certain that its number was the one expected.
+    pub(in crate::correlate) fn refuse_doubtful_reset(&mut self) {
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && offset != rst.offset)
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain)
+            && detail.closed.is_none()
         {
             detail.odd_rst = detail.rst.take();
+        }
+    }
+
+    /// The other end goes on and acknowledges another number than that of a reset of this one, of which it was not certain that
+    /// it was the one expected: it had not accepted that. What acknowledges less may have been on its way before, unless its
+    /// socket is here and `goes_on`.
+    pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber, goes_on: bool) {
+        let offset = self.offset(ack);
+        let Some(detail) = &mut self.detail else { return };
+        // Behind its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
+        let fin = detail.fin.map(|fin| fin.end);
+        let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
+        let closed = detail.closed.is_some();
+        let Some(rst) = &mut detail.rst else { return };
+        if !rst.seen || rst.context.certain || right(rst) || closed {
+            return;
+        }
+        if offset < rst.offset && !goes_on {
+            rst.context.doubted = true;
+        } else {
+            // A later one may have been accepted instead.
+            let refused = *rst;
+            detail.rst = detail.odd_rst.filter(|rst| rst.offset == offset && rst.has_ack);
+            detail.odd_rst = Some(refused);
+        }
+    }
+
+    /// It sends something up to this number after a reset of which it was not certain that its number was the one expected: it
+    /// has not sent that, if it is new, or if the other end has gone on too.
+    pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: SeqNumber) {
+        let new = self.offset(end) > self.sent;
+        if let Some(detail) = &mut self.detail
+            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && (new || rst.context.doubted))
+            && detail.closed.is_none()
+        {
+            detail.odd_rst = detail.rst.take();
+        }
+    }
+
+    /// The other end acknowledges this number while the connection is opened: if it is that of the last SYN,ACK, and not of
+    /// the first, it has got the last.
+    pub(in crate::correlate) fn choose_isn(&mut self, ack: SeqNumber) {
+        if let Some(isn) = self.detail.as_ref().and_then(|detail| detail.other_isn).filter(|isn| isn.add(1) == ack) {
+            self.set_isn(isn);
+            self.reach(1, 0);
         }
     }
 
@@ -106,6 +161,8 @@ impl End {
             self.isn_known = true;
             self.reach(0, 0);
             self.detail_mut().options = Some(header.options);
+        } else if self.isn != header.seq {
+            self.detail_mut().other_isn = Some(header.seq);
         }
         self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MOST_SHIFT);
         let answers = header.has(TcpFlags::ACK);

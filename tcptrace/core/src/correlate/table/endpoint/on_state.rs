@@ -27,6 +27,7 @@ impl End {
         if twin {
             return 0;
         }
+        self.closing |= change.new.belongs_to_close();
         if change.new != TcpState::Close {
             self.open_sockets = self.open_sockets.max(1);
         }

@@ -47,6 +47,11 @@ impl End {
         }
     }
 
+    /// Whether the last number that it is known to have sent was seen to be sent, and is not only acknowledged.
+    pub(in crate::correlate) fn saw_last_number(&self) -> bool {
+        self.run > 0
+    }
+
     fn add(&self, seq: SeqNumber, takes: u32) -> (bool, Addition) {
         let end = seq.add(takes);
         let alone = Addition { next: end, run: takes };

@@ -1,0 +1,110 @@
+//! Strategies that make any record, the contradictory ones included.
+
+use std::{net::IpAddr, rc::Rc};
+
+use proptest::{collection::vec, option::of, prelude::*, sample::select};
+
+use crate::{
+    event::{Comm, Direction, OwnerSource, Proof, Role, SegmentNote},
+    output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
+    tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
+    text::{Errno, WallTime},
+};
+
+pub(crate) fn any_address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)]
+}
+
+fn any_endpoint() -> impl Strategy<Value = EndpointOutput> {
+    (any_address(), any::<Option<u16>>()).prop_map(|(addr, port)| EndpointOutput { addr, port })
+}
+
+pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
+    any::<(i64, Option<u64>)>().prop_map(|(time, boot_ns)| Stamp { time: WallTime(time), boot_ns })
+}
+
+/// Any segment, the contradictory ones included.
+pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
+    let whose = any::<(u64, Option<Option<u64>>, String, u64, [bool; 2])>();
+    let place =
+        (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])), of(select(SegmentNote::ALL.to_vec())));
+    let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();
+    let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
+    (place, header).prop_map(|(place, header)| {
+        let (stamp, (conn, socket, interface, since_start_ns, [retransmission, late]), direction, note) = place;
+        let (src, dst, flags, numbers, options) = header;
+        let (seq, ack, rel_seq, rel_ack, window, urgent, length, gso_segments) = numbers;
+        SegmentOutput {
+            conn_netns: None,
+            netns: None,
+            stamp,
+            conn,
+            interface: Rc::from(interface),
+            direction,
+            socket,
+            src,
+            dst,
+            flags: TcpFlags(flags),
+            seq,
+            ack,
+            rel_seq,
+            rel_ack,
+            window,
+            urgent,
+            length,
+            gso_segments,
+            note,
+            since_start_ns,
+            retransmission,
+            late,
+            options: TcpOptions(OptionBytes::new(&options)),
+        }
+    })
+}
+
+/// Any change of state.
+pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
+    let state = || select(TcpState::ALL.to_vec());
+    let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();
+    let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
+    let task = any::<(Option<u32>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<u64>)>();
+    let proof = any::<[bool; 3]>().prop_map(|[linger, unread, unaccepted]| Proof { linger, unread, unaccepted });
+    let rest = (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool)>(), of(state()));
+    (place, rest).prop_map(|(place, rest)| {
+        let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
+        let (role, evidence, (error, pid, tid, comm, old_state_ns), (since_start_ns, late), continues_as) = rest;
+        let (error, comm) = (error.map(Errno), comm.map(Comm));
+        StateOutput {
+            conn_netns: None,
+            stamp,
+            conn,
+            netns,
+            socket,
+            replaces,
+            old,
+            new,
+            local,
+            remote,
+            role,
+            error,
+            evidence,
+            pid,
+            tid,
+            comm,
+            old_state_ns,
+            since_start_ns,
+            continues_as,
+            late,
+        }
+    })
+}
+
+/// Any owner.
+pub(crate) fn any_owner() -> impl Strategy<Value = OwnerOutput> {
+    let numbers = any::<(Option<u64>, Option<u64>, Option<u32>, Option<u64>, Option<u32>, Option<[u8; 16]>)>();
+    let source = select(vec![OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener]);
+    (any_stamp(), numbers, any_endpoint(), of(any_endpoint()), source).prop_map(|entry| {
+        let (stamp, (conn, socket, sockets, asked_ns, pid, comm), local, remote, source) = entry;
+        OwnerOutput { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm: comm.map(Comm), source }
+    })
+}

@@ -1,0 +1,98 @@
+//! Verdicts, and what else is told of a connection as a whole.
+
+use super::*;
+use crate::verdict::{
+    Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
+    OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, Turn, WaitingFor,
+};
+
+/// A connection that was set up, with everything that may be null not null.
+pub(crate) fn handshake() -> HandshakeOutput {
+    let end = |port, isn| HandshakeEnd {
+        netns: None,
+        addr: IpAddr::from([10, 0, 0, 1]),
+        port: Some(port),
+        isn: Some(isn),
+        pid: Some(6980),
+        comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        options: Some(segment().options),
+    };
+    let record = Handshake {
+        at: BootTime(1),
+        conn: 3,
+        netns: Some(4_026_531_840),
+        kind: HandshakeKind::ThreeWay,
+        outcome: Some(Outcome::Unanswered),
+        by_icmp: false,
+        waiting_for: Some(WaitingFor::SynAck),
+        client: end(54762, 721_203_976),
+        server: end(9999, 1_673_106_620),
+        role_inferred: false,
+        syn_to_synack_ns: Some(10_000),
+        synack_to_ack_ns: Some(20_000),
+        connect_ns: Some(31_000),
+        reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
+        retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
+        accept_queue: Some(AcceptQueue { length: 129, limit: 128 }),
+        incomplete: true,
+        missing: vec![Missing::Syn, Missing::Lost],
+        summary: "three-way handshake".to_owned(),
+    };
+    HandshakeOutput { stamp: stamp(), record: Box::new(record) }
+}
+
+/// A connection that was torn down, with everything that may be null not null.
+pub(crate) fn close() -> CloseOutput {
+    let end =
+        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let stay = |state, ns| StateTime { state, ns, inferred: false };
+    let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
+    let record = Close {
+        at: BootTime(1),
+        conn: 3,
+        netns: Some(4_026_531_840),
+        kind: CloseKind::FourSegment,
+        initiator: Some(Role::Server),
+        client: end(54762),
+        server: end(9999),
+        half_close_ns: Some(7),
+        half_closed_bytes: Some(8),
+        bytes: Bytes { client_to_server: Some(22), server_to_client: Some(17) },
+        duration_ns: Some(100_400_000),
+        time_wait: Some(TimeWait::Server),
+        reset: Some(Reset { by: Role::Client, cause: ResetCause::DataAfterClose }),
+        retransmissions: Each { client: Some(0), server: None },
+        states: Each { client: stays, server: Vec::new() },
+        incomplete: false,
+        missing: Vec::new(),
+        summary: "closed by the server".to_owned(),
+    };
+    CloseOutput { stamp: stamp(), record: Box::new(record) }
+}
+
+/// A connection that does not get on, with everything that may be null not null.
+pub(crate) fn stalled() -> StalledOutput {
+    let end =
+        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let record = Stalled {
+        at: BootTime(1),
+        last: BootTime(1),
+        since: BootTime(0),
+        conn: 3,
+        netns: Some(4_026_531_840),
+        client: end(54762),
+        server: end(9999),
+        state: Each { client: Some(TcpState::CloseWait), server: Some(TcpState::FinWait2) },
+        waiting_for: Some(Awaited::Close),
+        turn: Some(Turn::Client),
+        unacked_bytes: Some(14),
+        retransmissions: Some(2),
+        summary: "the server closed its side; the client has not: CLOSE_WAIT".to_owned(),
+    };
+    StalledOutput { stamp: stamp(), since: stamp().time, record: Box::new(record) }
+}
+
+/// A connection that nothing more comes of.
+pub(crate) fn evicted() -> EvictedOutput {
+    EvictedOutput { stamp: stamp(), conn: 3 }
+}

@@ -1,0 +1,144 @@
+//! The end of a connection.
+
+use std::net::IpAddr;
+
+use strum::IntoStaticStr;
+
+use super::{Each, Missing, Reset, Role};
+use crate::{
+    event::{BootTime, Comm},
+    tcp::TcpState,
+};
+
+/// The close of a connection.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum CloseKind {
+    /// Simultaneous close: neither FIN, as first sent, acknowledges the other (RFC 9293 §3.6, figure 13).
+    Simultaneous,
+    /// FIN; FIN,ACK; ACK: the second FIN is the first segment of its end that acknowledges the first FIN.
+    ThreeSegment,
+    /// FIN; ACK; FIN; ACK: an earlier segment of the other end acknowledged the first FIN (RFC 9293 §3.6, figure 12).
+    FourSegment,
+    /// A reset came before both FINs were acknowledged.
+    Reset,
+    /// The connection timed out.
+    TimedOut,
+    /// Both ends closed, as the states of their sockets show; the FINs were not seen.
+    Orderly,
+    /// The close had begun but was not complete when tracing ended.
+    Unfinished,
+    /// The connection ended, but how was not seen.
+    Unseen,
+}
+
+/// The ends that enter TIME_WAIT.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum TimeWait {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+    /// Both ends.
+    Both,
+}
+
+/// One end of a connection at its close.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct CloseEnd {
+    /// IP address.
+    pub addr: IpAddr,
+    /// TCP port; null if it was never seen.
+    pub port: Option<u16>,
+    /// Inode number of the network namespace of its socket; null if no socket of this host is known to be this end.
+    pub netns: Option<u32>,
+    /// ID of the process that closed this end, or else of the one known from the handshake; null if unknown.
+    pub pid: Option<u32>,
+    /// Name of the thread that did; null if unknown.
+    pub comm: Option<Comm>,
+}
+
+/// Payload in each direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Bytes {
+    /// Bytes from the client to the server; null if no sequence number shows them.
+    pub client_to_server: Option<u64>,
+    /// Bytes from the server to the client; null if no sequence number shows them.
+    pub server_to_client: Option<u64>,
+}
+
+/// A state of a socket, and the time spent in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct StateTime {
+    /// The state.
+    pub state: TcpState,
+    /// Nanoseconds spent in the state; null for the last state, and if its beginning was not seen.
+    pub ns: Option<u64>,
+    /// Present and true if the state was inferred from the segments of a capture (RFC 9293 §3.3.2), as no socket was seen.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub inferred: bool,
+}
+
+/// The end of a connection: how it was closed, by whom, and why.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Close {
+    /// Time of the last event that the record includes.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub at: BootTime,
+    /// Number of the connection, as in its other records.
+    pub conn: u64,
+    /// Inode number of the connection's network namespace; null if unknown.
+    pub netns: Option<u32>,
+    /// Kind of the close.
+    pub kind: CloseKind,
+    /// The end that began to close the connection; null if unknown.
+    pub initiator: Option<Role>,
+    /// The client: the end that sent the first SYN.
+    pub client: CloseEnd,
+    /// The server: the other end.
+    pub server: CloseEnd,
+    /// Nanoseconds from the first FIN to the FIN of the other end; null unless both were seen.
+    pub half_close_ns: Option<u64>,
+    /// Payload bytes that the other end sent between the two FINs; null unless both were seen.
+    pub half_closed_bytes: Option<u64>,
+    /// Payload bytes in each direction, computed from sequence numbers.
+    pub bytes: Bytes,
+    /// Nanoseconds from the first SYN or SYN_SENT to the last event; null if the beginning was not seen.
+    pub duration_ns: Option<u64>,
+    /// The ends that enter TIME_WAIT; null if none does or that is unknown.
+    pub time_wait: Option<TimeWait>,
+    /// The reset that ended the connection; null if there was none.
+    pub reset: Option<Reset>,
+    /// Number of times that each end sent its FIN again; null if no FIN of it is known.
+    pub retransmissions: Each<Option<u32>>,
+    /// States of each end's socket on this host, in order. Empty for an end elsewhere, except in captures, where states are
+    /// inferred.
+    pub states: Each<Vec<StateTime>>,
+    /// True if `missing` is not empty.
+    pub incomplete: bool,
+    /// Parts that were not seen, so that other fields may be null or inferred.
+    pub missing: Vec<Missing>,
+    /// The record as one English sentence.
+    pub summary: String,
+}

@@ -1,0 +1,152 @@
+//! The handshake of a connection.
+
+use std::net::IpAddr;
+
+use strum::IntoStaticStr;
+
+use super::{Missing, Reset};
+use crate::{
+    event::{AcceptQueue, BootTime, Comm},
+    tcp::TcpOptions,
+};
+
+/// Kind of a handshake.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum HandshakeKind {
+    /// SYN; SYN,ACK; ACK (RFC 9293 §3.5).
+    ThreeWay,
+    /// Both ends sent a SYN of their own (RFC 9293 §3.5, figure 7).
+    Simultaneous,
+    /// The SYN,ACK acknowledges data of the SYN (RFC 7413).
+    FastOpen,
+    /// Not seen: the connection was open before tracing began.
+    Unseen,
+}
+
+/// The outcome of a handshake.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Every socket of the connection on this host reached ESTABLISHED.
+    Established,
+    /// The SYN was answered by a reset, or by an ICMP error that fails connect() with ECONNREFUSED.
+    Refused,
+    /// A reset aborted the handshake after the SYN had been answered.
+    Reset,
+    /// connect() failed with EHOSTUNREACH or ENETUNREACH, or an ICMP error reported the server as unreachable.
+    Unreachable,
+    /// The client's kernel gave up waiting for an answer (ETIMEDOUT).
+    TimedOut,
+    /// The client's application closed the socket before the handshake was complete.
+    Cancelled,
+    /// connect() found no free local port (EADDRNOTAVAIL).
+    NoPort,
+    /// No answer for 65 s, or until tracing ended.
+    Unanswered,
+}
+
+/// The segment that an unanswered handshake lacks.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum WaitingFor {
+    /// The server's SYN,ACK.
+    SynAck,
+    /// The client's ACK.
+    Ack,
+}
+
+/// One end of a connection during its handshake.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct HandshakeEnd {
+    /// IP address.
+    pub addr: IpAddr,
+    /// TCP port; null if it was never seen.
+    pub port: Option<u16>,
+    /// Inode number of the network namespace of its socket; null if no socket of this host is known to be this end.
+    pub netns: Option<u32>,
+    /// Initial sequence number (ISN); null if no segment shows it.
+    pub isn: Option<u32>,
+    /// ID of the process that opened or accepted the connection; null if unknown or on another host.
+    pub pid: Option<u32>,
+    /// Name of the thread that did; null if unknown.
+    pub comm: Option<Comm>,
+    /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
+    pub options: Option<TcpOptions>,
+}
+
+/// Retransmitted segments of a handshake.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct OpeningRetransmissions {
+    /// Number of SYNs after the first; null if no SYN was seen being sent.
+    pub syn: Option<u32>,
+    /// Number of SYN,ACKs after the first; null if no SYN,ACK was seen being sent.
+    pub synack: Option<u32>,
+}
+
+/// The handshake of a connection: how it was set up, or why it was not.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Handshake {
+    /// Time of the last event that the record includes.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub at: BootTime,
+    /// Number of the connection, as in its other records.
+    pub conn: u64,
+    /// Inode number of the connection's network namespace; null if unknown.
+    pub netns: Option<u32>,
+    /// Kind of the handshake.
+    pub kind: HandshakeKind,
+    /// Outcome; null if the handshake was complete before tracing began.
+    pub outcome: Option<Outcome>,
+    /// True if an ICMP error, and not a reset, refused the connection.
+    pub by_icmp: bool,
+    /// The missing segment of an unanswered handshake; null for other outcomes.
+    pub waiting_for: Option<WaitingFor>,
+    /// The client: the end that sent the first SYN.
+    pub client: HandshakeEnd,
+    /// The server: the other end.
+    pub server: HandshakeEnd,
+    /// True if nothing that was seen shows which end is the client, so that the roles are inferred.
+    pub role_inferred: bool,
+    /// Nanoseconds from the first SYN to the first SYN,ACK; null unless both were seen.
+    pub syn_to_synack_ns: Option<u64>,
+    /// Nanoseconds from the first SYN,ACK to the ACK that completes the handshake; null unless both were seen, and for a
+    /// simultaneous open.
+    pub synack_to_ack_ns: Option<u64>,
+    /// Nanoseconds that the client's socket spent between entering SYN_SENT and ESTABLISHED, which is how long connect()
+    /// takes; null if the client's socket was not seen.
+    pub connect_ns: Option<u64>,
+    /// The reset that refused the connection or aborted the handshake; null if there was none.
+    pub reset: Option<Reset>,
+    /// Retransmitted segments.
+    pub retransmissions: OpeningRetransmissions,
+    /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
+    pub accept_queue: Option<AcceptQueue>,
+    /// True if `missing` is not empty.
+    pub incomplete: bool,
+    /// Parts that were not seen, so that other fields may be null or inferred.
+    pub missing: Vec<Missing>,
+    /// The record as one English sentence.
+    pub summary: String,
+}
