@@ -43,6 +43,8 @@ pub(super) struct Trace {
     pub(super) namespaces: Option<Namespaces>,
     /// The namespaces that were chosen; none for the default.
     selection: Option<Selection>,
+    /// The same as it was given with `--netns`.
+    chosen: Vec<String>,
     /// Inode number of the own network namespace.
     netns: u32,
     /// Time when the output was opened.
@@ -130,6 +132,7 @@ impl Trace {
             owners,
             namespaces: None,
             selection,
+            chosen: options.netns.clone(),
             netns,
             began,
             wanted,
@@ -260,9 +263,17 @@ impl Trace {
     /// The interfaces and the filter of the trace, in words.
     pub(super) fn scope(&self) -> String {
         let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
-        let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
+        let on = match &names[..] {
+            [] if self.segments == Segments::None || self.chosen.is_empty() => " socket states only".to_owned(),
+            [] => String::new(),
+            names => format!(" on {}", names.join(", ")),
+        };
+        let namespaces = match &self.chosen[..] {
+            [] => String::new(),
+            chosen => format!("; network namespaces: {}", Escaped(chosen.join(", ").as_bytes())),
+        };
         let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
-        format!("tracing {on}; filter: {filter}")
+        format!("tracing{on}{namespaces}; filter: {filter}")
     }
 
     /// Tells a user who waits at a terminal what is traced, and how many packets have passed the interfaces meanwhile.

@@ -4,10 +4,7 @@ use super::{
     exchange::{State, end},
     *,
 };
-use crate::{
-    event::{Direction, Segment, SocketKey},
-    verdict::{Close as CloseRecord, Handshake},
-};
+use crate::event::{Direction, Segment, SocketKey};
 
 /// The namespaces of two pods; the bridge between them is in [`HERE`].
 const POD_A: u32 = 71;
@@ -34,22 +31,6 @@ fn pass(exchange: &mut Exchange, way: &Way, (src, dst): (u16, u16), flags: TcpFl
 
 fn state(exchange: &mut Exchange, netns: u32, local: u16, remote: u16, old: State, new: State) {
     exchange.in_namespace(netns).state(local, remote, old, new);
-}
-
-fn handshakes(placed: &[Correlated]) -> Vec<&Handshake> {
-    let handshake = |placed| match placed {
-        &Correlated::Handshake(ref record) => Some(&**record),
-        _ => None,
-    };
-    placed.iter().filter_map(handshake).collect()
-}
-
-fn closes(placed: &[Correlated]) -> Vec<&CloseRecord> {
-    let close = |placed| match placed {
-        &Correlated::Close(ref record) => Some(&**record),
-        _ => None,
-    };
-    placed.iter().filter_map(close).collect()
 }
 
 /// The client in one pod, the server in the other one.
@@ -79,16 +60,14 @@ fn between_pods(exchange: &mut Exchange, client: u16, isns: (u32, u32)) {
 fn two_pods_on_one_bridge_have_one_connection_with_both_sockets() {
     let mut exchange = Exchange::new();
     between_pods(&mut exchange, CLIENT, (1_000, 900_000));
-    let placed = exchange.finish();
+    assert_eq!(exchange::segments(exchange.placed()).len(), 7, "each once, however many interfaces it passes");
+    let (handshakes, closes) = exchange.records();
     assert_eq!(exchange.totals(), Totals { numbered: 1, ended: 1, evicted: 0 });
-    let (handshakes, closes) = (handshakes(&placed), closes(&placed));
     let [handshake] = &handshakes[..] else { panic!("{handshakes:?}") };
     assert_eq!((handshake.netns, &handshake.missing), (Some(POD_A), &vec![]));
     assert_eq!((handshake.client.netns, handshake.server.netns), (Some(POD_A), Some(POD_B)));
     let [close] = &closes[..] else { panic!("{closes:?}") };
     assert_eq!((close.client.netns, close.server.netns, &close.missing), (Some(POD_A), Some(POD_B), &vec![]));
-    // Each once, however many interfaces it passes.
-    assert_eq!(exchange::segments(&placed).len(), 7);
 }
 
 #[test]
@@ -107,6 +86,13 @@ fn what_is_in_another_namespace_says_under_which_its_connection_is_known() {
 }
 
 #[test]
+fn a_recording_says_the_same() {
+    let mut exchange = Exchange::new();
+    between_pods(&mut exchange, CLIENT, (1_000, 900_000));
+    recorded::check(&mut exchange);
+}
+
+#[test]
 fn equal_ends_in_two_namespaces_are_two_connections() {
     let mut exchange = Exchange::new();
     for (netns, isn) in [(POD_A, 1_000), (POD_B, 7_000)] {
@@ -120,9 +106,9 @@ fn equal_ends_in_two_namespaces_are_two_connections() {
         state(&mut exchange, netns, SERVER, CLIENT, Listen, SynRecv);
         state(&mut exchange, netns, SERVER, CLIENT, SynRecv, Established);
     }
-    let placed = exchange.finish();
+    let (handshakes, _) = exchange.records();
     assert_eq!(exchange.totals().numbered, 2);
-    let told: Vec<_> = handshakes(&placed).iter().map(|one| (one.conn, one.netns, one.client.isn)).collect();
+    let told: Vec<_> = handshakes.iter().map(|one| (one.conn, one.netns, one.client.isn)).collect();
     assert_eq!(told, [(1, Some(POD_A), Some(1_000)), (2, Some(POD_B), Some(7_000))]);
 }
 

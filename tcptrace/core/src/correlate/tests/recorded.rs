@@ -101,7 +101,7 @@ pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated
 }
 
 #[track_caller]
-fn check(exchange: &mut Exchange) {
+pub(super) fn check(exchange: &mut Exchange) {
     let now = BootTime(exchange.now());
     let written = lines(&mut describer(), &exchange.finish_all(), now, false);
     let read = again(&written);
