@@ -21,10 +21,11 @@ const THERE: &Way =
 const BACK: &Way =
     &[(POD_B, 2, Direction::Out), (HERE, 12, Direction::In), (HERE, 11, Direction::Out), (POD_A, 2, Direction::In)];
 
-/// A segment passes all of these.
+/// A segment passes all of these, the first as it leaves its socket, which it names only there.
 fn pass(exchange: &mut Exchange, way: &Way, (src, dst): (u16, u16), flags: TcpFlags, seq: u32, ack: Option<u32>) {
-    for &(netns, ifindex, direction) in way {
+    for (index, &(netns, ifindex, direction)) in way.iter().enumerate() {
         let built = exchange.built(src, dst, flags, seq, ack);
+        let socket = (index == 0).then_some(SocketKey(u64::from(src) << 32 | u64::from(netns)));
         exchange.event(&Event::Segment(Segment { netns: Some(netns), ifindex, direction: Some(direction), ..built }));
     }
 }
