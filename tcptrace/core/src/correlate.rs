@@ -26,6 +26,8 @@ mod state_gaps;
 mod table;
 mod verdict;
 
+#[cfg(feature = "mutants")]
+pub use self::receiver::mutants;
 pub use self::{
     ingest::{accept_queue::Unanswered, owner::Unowned},
     output::{

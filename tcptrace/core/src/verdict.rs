@@ -66,6 +66,8 @@ pub enum ResetCause {
     LateFin,
     /// The last ACK of the handshake met a full accept queue, so that the server never had a socket.
     QueueFull,
+    /// No reset: the socket timed out while the other end's window was closed.
+    ZeroWindow,
     /// Nothing proves a reason.
     Unknown,
 }

@@ -1,9 +1,11 @@
 //! Reads captures and recordings, and writes the same records as a live trace.
 
 mod capture;
+mod contents;
 mod event_filter;
 mod progress;
 mod recording;
+mod zstd;
 
 use std::{
     fs::{File, Metadata},
@@ -17,7 +19,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use self::progress::Progress;
+use self::{contents::Contents, progress::Progress};
 use super::FLUSH_TIMEOUT;
 use crate::{
     cli::{Options, Verbosity},
@@ -51,8 +53,11 @@ pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
     let Source { name, file, size } = source;
+    let contents = Contents::new(file).with_context(|| format!("{name} cannot be read"))?;
+    // Of a compressed file, the size of the contents is not known.
+    let size = size.filter(|_| contents.is_plain());
     let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet);
-    match tcptrace_core::decode::capture::open(file).with_context(|| name.clone())? {
+    match tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? {
         Capture::Frames(frames) => capture::replay(*frames, name, options, progress),
         Capture::Json(input) => {
             recording::replay(tcptrace_core::decode::recording::Recording::new(input), name, options, progress)

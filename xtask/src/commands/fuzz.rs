@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: runs the fuzz targets with libFuzzer.
+//! `cargo xtask fuzz`: runs the fuzz targets with libFuzzer, and random exchanges against the model in tcptrace/core/oracle.
 
 use std::{
     collections::BTreeSet,
@@ -6,6 +6,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::Command,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -16,6 +17,13 @@ use crate::{process, project::Project};
 /// The targets, and how long their inputs may be in bytes: what a few records, a header, a small file and a few hundred
 /// events take.
 const TARGETS: [(&str, u32); 4] = [("record", 2048), ("options", 64), ("capture", 4096), ("correlator", 4096)];
+
+/// Random exchanges, of which the correlator has to say what a TCP of its own says: no target of libFuzzer.
+const ORACLE: &str = "oracle";
+
+/// The variables that tell the test of that for how long, and from which seed on.
+const ORACLE_SECONDS: &str = "ORACLE_SECONDS";
+const ORACLE_SEED: &str = "ORACLE_SEED";
 
 /// How long one input may take, in seconds, before that is a finding.
 const TIMEOUT: u32 = 10;
@@ -29,10 +37,10 @@ const MEMORY: u32 = 2048;
 #[derive(Args)]
 pub(crate) struct Fuzz {
     /// The targets to run [default: all]
-    #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(TARGETS.map(|(name, _)| name)))]
+    #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(names()))]
     targets: Vec<String>,
 
-    /// Seconds for each target; 0 runs only the inputs that exist
+    /// Seconds for each target; 0 runs only the inputs that exist, and no exchanges
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 
@@ -45,18 +53,41 @@ impl Fuzz {
     /// Builds all targets at once and runs one after the other, until one fails.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up_core()?;
+        let wanted = |name: &str| self.targets.is_empty() || self.targets.iter().any(|target| target == name);
+        let mut targets = TARGETS.into_iter().filter(|&(name, _)| wanted(name)).peekable();
         let fuzzer = Fuzzer::new(&project);
-        fuzzer.build(&project)?;
-        let wanted =
-            |(name, _): &&(&str, u32)| self.targets.is_empty() || self.targets.iter().any(|target| target == name);
-        for &(target, longest) in TARGETS.iter().filter(wanted) {
+        if targets.peek().is_some() {
+            fuzzer.build(&project)?;
+        }
+        for (target, longest) in targets {
             match &self.input {
                 Some(input) => process::run(fuzzer.target(target).arg(input))?,
                 None => fuzzer.run(target, longest, self.seconds)?,
             }
         }
+        if wanted(ORACLE) && self.input.is_none() && self.seconds > 0 {
+            run_oracle(&project, self.seconds)?;
+        }
         Ok(())
     }
+}
+
+/// The names of all targets.
+fn names() -> Vec<&'static str> {
+    TARGETS.into_iter().map(|(name, _)| name).chain([ORACLE]).collect()
+}
+
+/// Runs random exchanges for so many seconds, other ones each time. What is found names its seed.
+fn run_oracle(project: &Project, seconds: u32) -> Result<()> {
+    let mut cargo = project.cargo("test");
+    cargo.args(["--release", "--package", "tcptrace-core", "--test", "oracle", "--"]);
+    cargo.args(["--ignored", "--nocapture", "for_longer"]).env(ORACLE_SECONDS, seconds.to_string());
+    if std::env::var_os(ORACLE_SEED).is_none() {
+        // In a second there are fewer exchanges than that.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        cargo.env(ORACLE_SEED, (since.as_secs() << 20).to_string());
+    }
+    process::run(&mut cargo)
 }
 
 /// The folders of the fuzz targets.

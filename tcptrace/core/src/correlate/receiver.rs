@@ -5,6 +5,9 @@
 //! alone, data passes unseen, and numbers up to [`HIDDEN`] ahead may be right. Where every segment is recorded, a number
 //! ahead of all that was seen is a forgery or stands behind a gap of the capture: what follows decides.
 
+#[cfg(feature = "mutants")]
+pub mod mutants;
+
 use super::table::{
     connection::{Connection, Side},
     endpoint::End,
@@ -64,6 +67,13 @@ impl Accepted {
 
 /// Judges a segment that the end `from` sends; `full`: every segment of the connection is recorded.
 pub(in crate::correlate) fn judge(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
+    let accepted = by_rules(conn, from, segment, full);
+    #[cfg(feature = "mutants")]
+    let accepted = mutants::alter(conn, from, segment, full, accepted);
+    accepted
+}
+
+fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
     let header = &segment.header;
     let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
     if conn.is_self_connect() {

@@ -5,10 +5,13 @@
 //! ─────────────────────────────────────────────────────────────────────
 //! pure     sniff       which format it is, or what it looks like instead
 //!          pcap        records → frames
+//!          snoop       records → frames
 //!          pcapng      blocks → interfaces, frames
-//!          link        what the link layer says: where the IP header is, which way the frame passed
+//!          walk        a walk through a frame's headers: link, ethernet, wireless, tunnel pass one each
+//!          layer       what the walk has met: VLAN tags, labels, sessions, tunnels
 //!          ip          addresses, protocol, length
 //!          transport   TCP segments and ICMP errors → Event
+//!          unread      kinds of frames that give no event
 //!          decoder     all of these in order, and what is counted
 //! ```
 //!
@@ -19,17 +22,24 @@ mod bytes;
 mod counters;
 mod decoder;
 mod error;
+mod ethernet;
 mod interfaces;
 mod ip;
+mod layer;
 mod link;
 mod link_type;
 mod pcap;
 mod pcapng;
 mod sniff;
+mod snoop;
 #[cfg(test)]
 mod tests;
 mod time;
 mod transport;
+mod tunnel;
+mod unread;
+mod walk;
+mod wireless;
 
 use std::io::Read;
 
@@ -38,14 +48,17 @@ pub use self::{
     decoder::Framed,
     error::CaptureError,
     interfaces::Interface,
+    layer::{Layer, Layers},
     link_type::LinkType,
     sniff::LooksLike,
+    unread::Unread,
 };
 use self::{
     decoder::{Decoder, Step},
     pcap::Pcap,
     pcapng::PcapNg,
     sniff::Format,
+    snoop::Snoop,
 };
 pub use super::input::Input;
 
@@ -82,6 +95,14 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
             input.advance(Pcap::HEADER);
             Decoder::pcap(pcap, link_type).map_err(|fault| fault.after(0, 0))?
         }
+        Format::Snoop => {
+            if !input.fill(Snoop::HEADER).map_err(CaptureError::Io)? {
+                return Err(CaptureError::Truncated { frames: 0, bytes: 0 });
+            }
+            let (snoop, link_type) = Snoop::open(input.window()).map_err(|fault| fault.after(0, 0))?;
+            input.advance(Snoop::HEADER);
+            Decoder::snoop(snoop, link_type).map_err(|fault| fault.after(0, 0))?
+        }
     };
     Ok(Capture::Frames(Box::new(Frames { input, decoder, finished: false })))
 }
@@ -105,6 +126,12 @@ impl<R> Frames<R> {
     /// Returns true if the next frame has to be waited for, as far as is known.
     pub fn is_dry(&self) -> bool {
         self.input.window().is_empty()
+    }
+
+    /// Kinds of frames that were not read, with how many there were, the most frequent first. Records that are damaged are
+    /// not among them.
+    pub fn unread(&self) -> Vec<(Unread, u64)> {
+        self.decoder.unread()
     }
 
     /// Counts of what was read so far and of what could not be used.

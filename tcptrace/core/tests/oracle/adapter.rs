@@ -28,6 +28,11 @@ const START: u64 = 1_000_000_000;
 
 /// What the correlator says of `history` when it is shown what is seen from `vantage`.
 pub(crate) fn correlate(history: &History, vantage: Vantage) -> Verdict {
+    correlate_altered(history, vantage, |event| event)
+}
+
+/// The same when each event is altered before.
+pub(crate) fn correlate_altered(history: &History, vantage: Vantage, alter: impl Fn(Event) -> Event) -> Verdict {
     let netns = if vantage.is_live() { HERE } else { NO_NAMESPACE };
     let mut correlator =
         if history.plan.seed.is_multiple_of(16) { Correlator::new(netns) } else { Correlator::recorded(netns) };
@@ -38,7 +43,7 @@ pub(crate) fn correlate(history: &History, vantage: Vantage) -> Verdict {
     let coarse = if history.plan.seed.is_multiple_of(5) { 1_000_000 } else { 1 };
     for (at, seen) in vantage.view(history) {
         let at = BootTime(START + at / coarse * coarse);
-        correlator.handle_event(&event(history, vantage, at, &seen), &mut take);
+        correlator.handle_event(&alter(event(history, vantage, at, &seen)), &mut take);
     }
     correlator.finish(BootTime(START + history.end), &mut take);
     verdict

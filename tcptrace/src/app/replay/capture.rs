@@ -1,6 +1,10 @@
 //! Replays a capture, which holds segments and ICMP errors only.
 
-use std::{io::Read, process::ExitCode};
+use std::{
+    fmt::{self, Display, Formatter},
+    io::Read,
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use log::warn;
@@ -15,7 +19,7 @@ use crate::{
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
-    decode::capture::{Counters, Frames},
+    decode::capture::{Counters, Frames, Unread},
     describe::Describer,
     event::BootTime,
     output_record::StartOutput,
@@ -66,7 +70,7 @@ pub(super) fn replay<R: Read>(
     }
     replay.pipeline.end(last);
     replay.progress.finish();
-    report(&frames.counters(), &replay.name);
+    report(&frames.counters(), &frames.unread(), &replay.name);
     replay.finish(outcome)
 }
 
@@ -89,7 +93,7 @@ impl Replay<'_> {
 }
 
 /// Logs which frames could not be used.
-fn report(counters: &Counters, name: &str) {
+fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.short > 0 {
         warn!("{name}: {} frames are cut off before the end of the TCP header; raise the snap length", counters.short);
     }
@@ -99,8 +103,30 @@ fn report(counters: &Counters, name: &str) {
     if counters.lost > 0 {
         warn!("{name}: {} frames were dropped by the capturing program", counters.lost);
     }
-    let unsupported = counters.skipped.link_type + counters.skipped.interface;
-    if unsupported > 0 {
-        warn!("{name}: {unsupported} frames of interfaces with an unsupported link type were skipped");
+    let read = counters.segments + counters.icmp_errors;
+    let damaged = counters.skipped.interface;
+    let left = counters.frames.saturating_sub(read + damaged);
+    if left > 0 && !unread.is_empty() {
+        warn!("{name}: {left} of {} frames were not read: {}", counters.frames, Kinds(unread));
+    }
+}
+
+/// Kinds that are named in the line; the rest are counted together.
+const NAMED: usize = 8;
+
+/// Kinds of frames with how many there were.
+struct Kinds<'a>(&'a [(Unread, u64)]);
+
+impl Display for Kinds<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (index, (kind, count)) in self.0.iter().take(NAMED).enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{count} × {kind}")?;
+        }
+        let others: u64 = self.0.iter().skip(NAMED).map(|&(_, count)| count).sum();
+        if others > 0 {
+            write!(f, ", {others} × other kinds")?;
+        }
+        Ok(())
     }
 }

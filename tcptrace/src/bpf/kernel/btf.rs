@@ -1,7 +1,9 @@
 //! What the running kernel's BTF tells: where the members of its structures lie, the numbers of its enumerators, and the
 //! arguments of its tracepoints.
 
-use btf_rs::{Backend, Btf, BtfType, EnumMember, Member, Struct, Type};
+mod format;
+
+use self::format::{Btf, FormatError, Kind, Type};
 use tcptrace_ebpf::{ABSENT, HintLayout, KernelValue, Place, SocketLayout};
 
 /// Where the kernel describes its types.
@@ -13,7 +15,7 @@ pub(in crate::bpf) enum BtfError {
     #[error("{VMLINUX}, which describes the kernel's types, cannot be read")]
     Unreadable(#[source] std::io::Error),
     #[error("{VMLINUX} is no BTF that can be understood")]
-    Unknown(#[source] btf_rs::Error),
+    Unknown(#[source] FormatError),
     #[error("the kernel's BTF has no struct {0}")]
     NoStruct(&'static str),
     #[error("the kernel's BTF has no member {1} in struct {0}")]
@@ -34,15 +36,8 @@ pub(in crate::bpf) struct KernelTypes(Btf);
 impl KernelTypes {
     /// Reads them.
     pub(in crate::bpf) fn read() -> Result<Self, BtfError> {
-        // Kernels from 6.16 on let the file be mapped: then only what is looked for is read. On others it is read at once,
-        // since the library would do that in tens of thousands of small reads.
-        match Btf::from_file_with_backend(VMLINUX, Backend::Mmap) {
-            Ok(btf) => Ok(Self(btf)),
-            Err(_) => {
-                let bytes = std::fs::read(VMLINUX).map_err(BtfError::Unreadable)?;
-                Btf::from_bytes(&bytes).map(Self).map_err(BtfError::Unknown)
-            }
-        }
+        let bytes = std::fs::read(VMLINUX).map_err(BtfError::Unreadable)?;
+        Btf::parse(bytes).map(Self).map_err(BtfError::Unknown)
     }
 
     /// Where the members of a socket lie.
@@ -85,46 +80,36 @@ impl KernelTypes {
     /// The types of a tracepoint's arguments, by their names without qualifiers and with pointers looked through.
     pub(in crate::bpf) fn arguments(&self, tracepoint: &'static str) -> Result<Vec<String>, BtfError> {
         let Self(btf) = self;
-        let prototype = |found| {
-            let Type::Typedef(found) = found else { return None };
-            let Type::Ptr(pointer) = btf.resolve_chained_type(&found).ok()? else { return None };
-            let Type::FuncProto(prototype) = btf.resolve_chained_type(&pointer).ok()? else { return None };
-            Some(prototype)
+        let prototype = |typedef: Type| {
+            let pointer = btf.target(typedef).filter(|found| found.kind == Kind::PTR)?;
+            btf.target(pointer).filter(|found| found.kind == Kind::FUNC_PROTO)
         };
-        let found = btf.resolve_types_by_name(&format!("btf_trace_{tracepoint}")).unwrap_or_default();
-        let prototype = found.into_iter().find_map(prototype).ok_or(BtfError::NoTracepoint(tracepoint))?;
+        let name = format!("btf_trace_{tracepoint}");
+        let mut typedefs = btf.find(Kind::TYPEDEF, &name).filter_map(prototype);
+        let prototype = typedefs.next().ok_or(BtfError::NoTracepoint(tracepoint))?;
         // The first is the kernel's own, for whom it calls.
-        Ok(prototype.parameters.iter().skip(1).map(|parameter| self.name_behind(parameter)).collect())
+        Ok(btf.members(prototype).skip(1).map(|parameter| self.name_behind(parameter.value)).collect())
     }
 
     /// Enumerators by their names, none where there is no such enumeration.
     pub(in crate::bpf) fn enumerators(&self, name: &str) -> Vec<(String, u32)> {
         let Self(btf) = self;
-        let found = btf.resolve_types_by_name(name).unwrap_or_default().into_iter();
-        let members = found.filter_map(|found| if let Type::Enum(found) = found { Some(found.members) } else { None });
-        let named = |member: EnumMember| Some((btf.resolve_name(&member).ok()?, member.val()));
-        members.flatten().filter_map(named).collect()
+        let members = btf.find(Kind::ENUM, name).flat_map(|found| btf.members(found));
+        members.map(|member| (member.name.to_owned(), member.value)).collect()
     }
 
     /// The name of the type behind pointers and qualifiers; empty where it has none.
-    fn name_behind(&self, typed: &dyn BtfType) -> String {
+    fn name_behind(&self, number: u32) -> String {
         let Self(btf) = self;
-        let mut chain = btf.chained_type_iter(typed);
-        let named = chain.find(|found| !matches!(found, Type::Ptr(_) | Type::Const(_) | Type::TypeTag(_)));
-        let name = named.and_then(|named| btf.resolve_name(named.as_btf_type()?).ok());
-        name.unwrap_or_default()
+        let named = btf.behind(btf.by_number(number), &[Kind::PTR, Kind::CONST, Kind::TYPE_TAG]);
+        named.map(|named| btf.name(named).to_owned()).unwrap_or_default()
     }
 
     /// The offset in bytes of a member that has to exist.
     fn offset(&self, structure: &'static str, member: &'static str) -> Result<u32, BtfError> {
         let Self(btf) = self;
-        let found = btf
-            .resolve_types_by_name(structure)
-            .unwrap_or_default()
-            .into_iter()
-            .find_map(|found| if let Type::Struct(found) = found { Some(found) } else { None })
-            .ok_or(BtfError::NoStruct(structure))?;
-        offset_in(btf, &found, member).map(|bits| bits / 8).ok_or(BtfError::NoMember(structure, member))
+        let found = btf.find(Kind::STRUCT, structure).next().ok_or(BtfError::NoStruct(structure))?;
+        offset_in(btf, found, member, DEEPEST).map(|bits| bits / 8).ok_or(BtfError::NoMember(structure, member))
     }
 
     /// The value of an enumerator that has to exist.
@@ -134,35 +119,21 @@ impl KernelTypes {
     }
 }
 
-/// The offset in bits of a member, looked for in anonymous members too.
-fn offset_in(btf: &Btf, structure: &Struct, wanted: &str) -> Option<u32> {
-    structure.members.iter().find_map(|member| {
-        let inner = match btf.resolve_name(member) {
-            Ok(name) if name == wanted => Some(0),
-            Ok(name) if name.is_empty() => anonymous(btf, member, wanted),
-            _ => None,
-        };
-        Some(member.bit_offset() + inner?)
-    })
-}
+/// Anonymous members within each other that are looked into.
+const DEEPEST: u8 = 16;
 
-fn anonymous(btf: &Btf, member: &Member, wanted: &str) -> Option<u32> {
-    let mut found = btf.resolve_chained_type(member).ok()?;
-    loop {
-        found = match &found {
-            Type::Struct(inner) | Type::Union(inner) => return offset_in(btf, inner, wanted),
-            Type::Const(other) => btf.resolve_chained_type(other).ok()?,
+/// The offset in bits of a member, looked for in anonymous members too.
+fn offset_in(btf: &Btf, structure: Type, wanted: &str, depth: u8) -> Option<u32> {
+    btf.members(structure).find_map(|member| {
+        let inner = match member.name {
+            name if name == wanted => 0,
+            "" => {
+                let inner = btf.behind(btf.by_number(member.value), &[Kind::CONST])?;
+                let is_structure = matches!(inner.kind, Kind::STRUCT | Kind::UNION);
+                is_structure.then(|| offset_in(btf, inner, wanted, depth.checked_sub(1)?))??
+            }
             _ => return None,
         };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_btf_is_an_error() {
-        assert!(Btf::from_bytes(b"no BTF at all").is_err());
-    }
+        member.bits.checked_add(inner)
+    })
 }

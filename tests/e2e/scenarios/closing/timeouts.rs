@@ -18,7 +18,7 @@ fn gave_up() -> Value {
     let expected = json!({
         "kind": "timed_out", "initiator": null, "bytes": { "client_to_server": null, "server_to_client": null },
         "states": states(&["CLOSE"], &[]),
-        "summary": ["timed out: the other end did not answer any more; lasted "],
+        "summary": ["timed out: what was sent was not acknowledged in time; lasted "],
     });
     but(without_fins(), expected)
 }
@@ -59,7 +59,7 @@ fn where_all_segments_are_shown_they_tell_how_much_was_sent() {
     let (trace, plain, netns) = on_tun.told();
     let expected = json!({
         "bytes": { "client_to_server": 100, "server_to_client": 0 },
-        "summary": ["timed out: the other end did not answer any more; 100 B →, 0 B ←; lasted "],
+        "summary": ["timed out: what was sent was not acknowledged in time; 100 B →, 0 B ←; lasted "],
     });
     assert_record(trace.closed(&netns), &but(plain, but(gave_up(), expected)));
 }

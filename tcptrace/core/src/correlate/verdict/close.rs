@@ -8,7 +8,7 @@ use crate::{
     },
     event::{BootTime, Proof},
     tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
-    verdict::{CloseKind, Reset, TimeWait},
+    verdict::{CloseKind, Reset, ResetCause, TimeWait},
 };
 
 /// How long segments that still belong to a close may come late, in nanoseconds.
@@ -112,7 +112,8 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
     };
     // A reset that was only challenged is none.
     let counts = reset.or_else(|| reset::first(conn).filter(|_| kind == CloseKind::TimedOut));
-    let told = counts.map(|(side, _)| reset::told_of(conn, side));
+    let given_up = || closed_window(conn).filter(|_| kind == CloseKind::TimedOut);
+    let told = counts.map(|(side, _)| reset::told_of(conn, side)).or_else(given_up);
     Some(Closing { kind, initiator, reset: told, time_wait: time_wait(conn, kind, initiator) })
 }
 
@@ -179,6 +180,17 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
         (Some((side, fin)), None) if fin.acked.is_some() && waited_alone(conn, side) => CloseKind::TimedOut,
         _ => CloseKind::Unseen,
     }
+}
+
+/// An end that has given up while the other end's window was closed: the other end had acknowledged all that it took
+/// (tcp_probe_timer of net/ipv4/tcp_timer.c). No reset is sent then.
+fn closed_window(conn: &Connection) -> Option<Reset> {
+    let timed_out = |side: &Side| {
+        let closed = conn.end(*side).closed();
+        closed.is_some_and(|closed| closed.error == Some(ETIMEDOUT)) && conn.end(side.other()).no_room
+    };
+    let side = [Side::First, Side::Second].into_iter().find(timed_out)?;
+    Some(Reset { by: conn.shown_role(side), cause: ResetCause::ZeroWindow })
 }
 
 /// The end's socket here is gone, and the other end has none here.

@@ -215,11 +215,17 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         CloseKind::Unseen => ("closed", "; how it ended was not seen"),
         CloseKind::TimedOut => {
             return match (record.initiator, record.reset.map(|reset| reset.cause)) {
-                (Some(role), _) => push(text, format_args!("timed out after the {} had closed", name(role))),
-                (None, Some(cause @ ResetCause::Keepalive)) => {
+                (Some(role), cause) => {
+                    push(text, format_args!("timed out after the {} had closed", name(role)));
+                    if cause == Some(ResetCause::ZeroWindow) {
+                        text.push_str(cause_words(ResetCause::ZeroWindow));
+                    }
+                }
+                (None, Some(cause @ (ResetCause::Keepalive | ResetCause::ZeroWindow))) => {
                     push(text, format_args!("timed out{}", cause_words(cause)));
                 }
-                (None, _) => text.push_str("timed out: the other end did not answer any more"),
+                // It may have answered, as it does with a closed window: nothing but the socket's error tells.
+                (None, _) => text.push_str("timed out: what was sent was not acknowledged in time"),
             };
         }
         CloseKind::Unfinished => {
@@ -277,10 +283,11 @@ fn cause_words(cause: ResetCause) -> &'static str {
         ResetCause::NoConnection => ": it knows no such connection",
         ResetCause::Killed => ": its socket was destroyed from outside",
         ResetCause::Keepalive => ": keep-alive probes were not answered",
-        ResetCause::LateFin => ": the other end closed when its own FIN_WAIT2 was long over, which does no harm",
+        ResetCause::LateFin => ": its own close was over when the other end's FIN came, which does no harm",
         ResetCause::QueueFull => {
             ": its accept queue was full when the handshake was completed, so it never had a socket"
         }
+        ResetCause::ZeroWindow => ": the other end's window was closed (0 B)",
         ResetCause::Unknown => "",
     }
 }

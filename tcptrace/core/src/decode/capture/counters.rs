@@ -35,6 +35,8 @@ pub struct Skipped {
     pub fragment: u64,
     /// Lengths or versions contradict each other.
     pub malformed: u64,
+    /// More layers of encapsulation than are read.
+    pub nested: u64,
     /// Seen on an interface whose link type is not supported.
     pub link_type: u64,
     /// Of an interface that the file does not describe.
@@ -44,7 +46,7 @@ pub struct Skipped {
 impl Skipped {
     /// All of them.
     pub fn total(&self) -> u64 {
-        let Self { not_ip, not_tcp, fragment, malformed, link_type, interface } = self;
-        not_ip + not_tcp + fragment + malformed + link_type + interface
+        let Self { not_ip, not_tcp, fragment, malformed, nested, link_type, interface } = self;
+        not_ip + not_tcp + fragment + malformed + nested + link_type + interface
     }
 }

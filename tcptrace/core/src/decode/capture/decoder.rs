@@ -5,11 +5,15 @@ use super::{
     error::Fault,
     interfaces::Interfaces,
     ip::Reason,
+    layer::Layers,
     pcap::Pcap,
     pcapng::PcapNg,
+    snoop::Snoop,
     transport::{self, Place},
+    unread::{Tally, Unread},
+    walk::Walk,
 };
-use crate::event::{BootTime, Direction, Event};
+use crate::event::{BootTime, Direction, Event, Process};
 
 /// The longest record in bytes. The longest frames that Linux makes have half of it (BIG TCP), tcpdump takes a quarter.
 pub(super) const LONGEST: usize = 1 << 20;
@@ -24,6 +28,10 @@ pub struct Framed {
     pub direction: Option<Direction>,
     /// The interface, an index of [`super::Frames::interfaces`].
     pub interface: u32,
+    /// The process that sent or received it, if the capture names it.
+    pub process: Option<Process>,
+    /// What the IP packet is encapsulated in.
+    pub layers: Layers,
 }
 
 /// A frame as the formats hand it over.
@@ -37,6 +45,8 @@ pub(super) struct Frame<'a> {
     pub(super) bytes: &'a [u8],
     /// … of this many.
     pub(super) original: u32,
+    /// The process that the record names.
+    pub(super) process: Option<Process>,
 }
 
 /// What a window begins with, for the formats.
@@ -65,6 +75,7 @@ pub(super) enum Step {
 enum Format {
     Pcap(Pcap),
     PcapNg(PcapNg),
+    Snoop(Snoop),
 }
 
 /// Everything that is known of a capture.
@@ -73,17 +84,39 @@ pub(super) struct Decoder {
     format: Format,
     interfaces: Interfaces,
     counters: Counters,
+    /// Frames that were not read, by kind.
+    unread: Tally,
+    /// The first record that holds no frame though it should.
+    damaged: Option<Record>,
+    damaged_records: u64,
     /// Of the last frame.
     last: BootTime,
+}
+
+/// A record that holds no frame though it should.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    /// Among the records of frames, from 1.
+    number: u64,
+    reason: Reason,
 }
 
 impl Decoder {
     /// For a pcap file whose header was read.
     pub(super) fn pcap(pcap: Pcap, link_type: LinkType) -> Result<Self, Fault> {
+        Self::of_one_interface(Format::Pcap(pcap), link_type)
+    }
+
+    /// For a snoop file whose header was read.
+    pub(super) fn snoop(snoop: Snoop, link_type: LinkType) -> Result<Self, Fault> {
+        Self::of_one_interface(Format::Snoop(snoop), link_type)
+    }
+
+    fn of_one_interface(format: Format, link_type: LinkType) -> Result<Self, Fault> {
         if !link_type.is_supported() {
             return Err(Fault::LinkType(link_type));
         }
-        let mut decoder = Self::new(Format::Pcap(pcap));
+        let mut decoder = Self::new(format);
         decoder.interfaces.add(None, link_type)?;
         Ok(decoder)
     }
@@ -94,11 +127,24 @@ impl Decoder {
     }
 
     fn new(format: Format) -> Self {
-        Self { format, interfaces: Interfaces::default(), counters: Counters::default(), last: BootTime::default() }
+        Self {
+            format,
+            interfaces: Interfaces::default(),
+            counters: Counters::default(),
+            unread: Tally::default(),
+            damaged: None,
+            damaged_records: 0,
+            last: BootTime::default(),
+        }
     }
 
     pub(super) fn interfaces(&self) -> &[Interface] {
         self.interfaces.all()
+    }
+
+    /// Kinds of frames that were not read, the most frequent first.
+    pub(super) fn unread(&self) -> Vec<(Unread, u64)> {
+        self.unread.sorted()
     }
 
     /// All but [`Counters::bytes`].
@@ -106,6 +152,7 @@ impl Decoder {
         let lost = match &self.format {
             Format::Pcap(_) => 0,
             Format::PcapNg(pcapng) => pcapng.lost(),
+            Format::Snoop(snoop) => snoop.lost(),
         };
         Counters { lost, ..self.counters }
     }
@@ -115,6 +162,7 @@ impl Decoder {
         let part = match &mut self.format {
             Format::Pcap(pcap) => pcap.part(window)?,
             Format::PcapNg(pcapng) => pcapng.part(window, &mut self.interfaces)?,
+            Format::Snoop(snoop) => snoop.part(window)?,
         };
         let (used, frame) = match part {
             Part::Frame { used, frame } => (used, frame),
@@ -126,7 +174,9 @@ impl Decoder {
             Ok(Some(framed)) => Step::Framed { used, framed },
             Ok(None) => Step::Skip(used as u64),
             Err(reason) => {
-                self.skipped(reason);
+                self.damaged_records += 1;
+                self.damaged.get_or_insert(Record { number: self.counters.frames, reason });
+                self.skipped(reason, None);
                 Step::Skip(used as u64)
             }
         })
@@ -134,6 +184,14 @@ impl Decoder {
 
     /// The file is at its end.
     pub(super) fn finish(&self) -> Result<(), Fault> {
+        if let Some(Record { number, reason }) = self.damaged {
+            let what = match reason {
+                Reason::Interface => "belongs to an interface that the file does not describe",
+                _ => "has lengths that contradict each other",
+            };
+            let count = self.damaged_records;
+            return Err(Fault::Passed { number, what, count });
+        }
         match self.interfaces.unsupported() {
             Some(link_type) if self.counters.skipped.link_type > 0 => Err(Fault::LinkType(link_type)),
             _ => Ok(()),
@@ -156,10 +214,11 @@ impl Decoder {
             // Cut off by the snap length, or it never had more.
             Err(Reason::Ends) if frame.bytes.len() < frame.original as usize => {
                 self.counters.short += 1;
+                self.unread.add(Unread::Short);
                 None
             }
             Err(reason) => {
-                self.skipped(reason);
+                self.skipped(reason, Some(frame));
                 None
             }
         }
@@ -167,26 +226,38 @@ impl Decoder {
 
     fn event(&mut self, frame: &Frame<'_>, at: BootTime) -> Result<Framed, Reason> {
         let layout = self.interfaces.layout(frame.interface).ok_or(Reason::LinkType)?;
-        let network = layout.read(frame.bytes)?;
-        let interface = match network.device {
+        let mut walk = Walk::default();
+        let next = walk.link(frame.bytes, layout)?;
+        let direction = frame.direction.or(walk.direction);
+        let interface = match walk.device {
             Some(index) => self.interfaces.device(frame.interface, index),
             None => frame.interface,
         };
-        let direction = frame.direction.or(network.direction);
-        let datagram = frame.bytes.get(network.offset..).ok_or(Reason::Ends)?;
-        let original = frame.original.saturating_sub(u32::try_from(network.offset).unwrap_or(u32::MAX));
-        let place = Place { at, ifindex: interface + 1, direction };
-        let event = transport::event(network.family, datagram, original, place)?;
-        Ok(Framed { event, direction, interface })
+        let place = |_: &Walk| Place { at, ifindex: interface + 1, direction };
+        let event = transport::event(&mut walk, frame.bytes, frame.original, next, place)?;
+        Ok(Framed { event, direction, interface, process: frame.process.or(walk.process), layers: walk.layers })
     }
 
-    fn skipped(&mut self, reason: Reason) {
+    fn skipped(&mut self, reason: Reason, frame: Option<&Frame<'_>>) {
+        let link_type = || frame.and_then(|frame| self.interfaces.all().get(frame.interface as usize));
+        let kind = match reason {
+            Reason::NotIp(kind) | Reason::NotTcp(kind) => kind,
+            Reason::Fragment => Unread::Fragment,
+            Reason::Ends | Reason::Malformed | Reason::Interface => Unread::Malformed,
+            Reason::Nested => Unread::Nested,
+            Reason::LinkType => Unread::LinkType(link_type().map_or(u32::MAX, |known| known.link_type.0)),
+        };
+        // A record that is damaged is told of in an error.
+        if frame.is_some() {
+            self.unread.add(kind);
+        }
         let skipped = &mut self.counters.skipped;
         *match reason {
-            Reason::NotIp => &mut skipped.not_ip,
-            Reason::NotTcp => &mut skipped.not_tcp,
+            Reason::NotIp(_) => &mut skipped.not_ip,
+            Reason::NotTcp(_) => &mut skipped.not_tcp,
             Reason::Fragment => &mut skipped.fragment,
             Reason::Ends | Reason::Malformed => &mut skipped.malformed,
+            Reason::Nested => &mut skipped.nested,
             Reason::LinkType => &mut skipped.link_type,
             Reason::Interface => &mut skipped.interface,
         } += 1;

@@ -27,7 +27,8 @@ pub enum CaptureError {
     },
     /// No frame can be read. In a file of several interfaces: of none of them.
     #[error(
-        "the capture has {0}, which is not supported: capture with Ethernet, raw IP, loopback or Linux cooked headers"
+        "the capture has {0}, which is not supported: docs/captures.md lists the link types that are; of a device that has \
+         several, choose one with `tcpdump -y`"
     )]
     LinkType(LinkType),
     /// It ends in the middle of a record, as it does when the capturing program is killed or the disk is full.
@@ -48,6 +49,19 @@ pub enum CaptureError {
         /// What the record claims.
         length: u64,
     },
+    /// A snoop file of a device whose frames cannot be read.
+    #[error("the capture has the snoop link type {0}, which is not supported: docs/captures.md lists those that are")]
+    SnoopLink(u32),
+    /// Records that contradict themselves were passed over; all others have been read.
+    #[error("the capture is damaged: record {number} {what} (records passed over: {count}; all others were read)")]
+    Passed {
+        /// The first of them, among the records of frames, from 1.
+        number: u64,
+        /// What is wrong with it.
+        what: &'static str,
+        /// How many there are.
+        count: u64,
+    },
     /// It contradicts itself.
     #[error("the capture is damaged at byte {bytes} (complete frames before it: {frames}): {what}")]
     Damaged {
@@ -65,7 +79,9 @@ pub enum CaptureError {
 pub(super) enum Fault {
     Version { format: &'static str, major: u16, minor: u16 },
     LinkType(LinkType),
+    SnoopLink(u32),
     TooLong(u64),
+    Passed { number: u64, what: &'static str, count: u64 },
     Damaged(&'static str),
 }
 
@@ -75,7 +91,9 @@ impl Fault {
         match self {
             Self::Version { format, major, minor } => CaptureError::Version { format, major, minor },
             Self::LinkType(link_type) => CaptureError::LinkType(link_type),
+            Self::SnoopLink(number) => CaptureError::SnoopLink(number),
             Self::TooLong(length) => CaptureError::TooLong { frames, bytes, length },
+            Self::Passed { number, what, count } => CaptureError::Passed { number, what, count },
             Self::Damaged(what) => CaptureError::Damaged { frames, bytes, what },
         }
     }

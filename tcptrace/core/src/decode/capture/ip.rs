@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::bytes::array;
+use super::{bytes::array, unread::Unread};
 use crate::event::Family;
 
 pub(super) const ICMP: u8 = 1;
@@ -17,14 +17,16 @@ const EXTENSION_HEADERS: usize = 8;
 pub(super) enum Reason {
     /// Its bytes end too soon: because of the snap length, or because it is malformed.
     Ends,
-    /// It holds no IP.
-    NotIp,
-    /// It holds no TCP and no ICMP error that quotes TCP.
-    NotTcp,
+    /// It holds no IP, but this.
+    NotIp(Unread),
+    /// It holds no TCP and no ICMP error that quotes TCP, but this.
+    NotTcp(Unread),
     /// It is a fragment of TCP other than the first.
     Fragment,
     /// It contradicts itself.
     Malformed,
+    /// It has more layers of encapsulation than are read.
+    Nested,
     /// The link type of its interface is not supported.
     LinkType,
     /// The file does not describe its interface.
@@ -69,12 +71,14 @@ impl Ip {
             0 => original,
             total => total.into(),
         };
+        let (protocol, skipped) = authentication(bytes, length.into(), protocol)?;
+        let header = usize::from(length) + skipped;
         Ok(Self {
             protocol,
             src: Ipv4Addr::new(s0, s1, s2, s3).into(),
             dst: Ipv4Addr::new(d0, d1, d2, d3).into(),
-            transport: length.into(),
-            payload: total.saturating_sub(length.into()),
+            transport: header,
+            payload: total.saturating_sub(u32::try_from(header).unwrap_or(u32::MAX)),
         })
     }
 
@@ -100,6 +104,16 @@ impl Ip {
             payload: total.saturating_sub(u32::try_from(skipped).unwrap_or(u32::MAX)),
         })
     }
+}
+
+/// The authentication header (RFC 4302 §2.2), which IPv4 may carry too: the protocol behind it and its length.
+fn authentication(bytes: &[u8], at: usize, protocol: u8) -> Result<(u8, usize), Reason> {
+    const AUTHENTICATION: u8 = 51;
+    if protocol != AUTHENTICATION {
+        return Ok((protocol, 0));
+    }
+    let [next, length] = array(bytes, at).ok_or(Reason::Ends)?;
+    Ok((next, (usize::from(length) + 2) * 4))
 }
 
 /// Skips extension headers: the protocol behind them and their length.
@@ -136,5 +150,5 @@ fn extensions(bytes: &[u8], first: u8) -> Result<(u8, usize), Reason> {
 }
 
 fn later_fragment(protocol: u8) -> Reason {
-    if protocol == TCP { Reason::Fragment } else { Reason::NotTcp }
+    if protocol == TCP { Reason::Fragment } else { Reason::NotTcp(Unread::Protocol(protocol)) }
 }

@@ -19,13 +19,46 @@ impl LinkType {
         Some(match self.0 {
             0 => Layout::Null,
             1 => Layout::Ethernet,
+            6 => Layout::TokenRing,
+            8 => Layout::Slip,
+            9 | 50 => Layout::Ppp,
+            10 => Layout::Fddi,
             // 101 is what files should have. 12 and 14 are DLT_RAW of different systems, written as they are by old programs.
             12 | 14 | 101 => Layout::Raw,
+            51 => Layout::PppEther,
+            // RFC 2684, as ATM devices of BSD and Linux show it.
+            100 => Layout::Llc,
+            104 => Layout::CiscoHdlc { direction: false },
+            105 => Layout::Wlan,
+            106 => Layout::ClassicalIp,
+            107 => Layout::FrameRelay { direction: false },
             108 => Layout::Loop,
+            109 => Layout::Enc,
             113 => Layout::LinuxCooked1,
+            117 => Layout::Pflog,
+            119 => Layout::Prism,
+            122 => Layout::FibreChannel,
+            123 => Layout::SunAtm,
+            127 => Layout::Radiotap,
+            129 => Layout::ArcnetLinux,
+            138 => Layout::Firewire,
+            163 => Layout::Avs,
+            166 => Layout::PppPppd,
+            192 => Layout::Ppi,
+            197 => Layout::Erf,
+            204 => Layout::PppWithDirection,
+            205 => Layout::CiscoHdlc { direction: true },
+            206 => Layout::FrameRelay { direction: true },
             228 => Layout::Ip(Family::V4),
             229 => Layout::Ip(Family::V6),
+            239 => Layout::Nflog,
+            242 => Layout::Infiniband,
+            258 => Layout::Pktap,
+            259 => Layout::Prefixed(8),
             276 => Layout::LinuxCooked2,
+            281 | 284 => Layout::SwitchTag(4),
+            282 => Layout::Prefixed(4),
+            285 => Layout::SwitchTag(8),
             _ => return None,
         })
     }
@@ -36,6 +69,25 @@ impl Display for LinkType {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self.layout() {
             Some(Layout::Ethernet) => "ethernet",
+            Some(Layout::TokenRing) => "token-ring",
+            Some(Layout::Slip) => "slip",
+            Some(Layout::Ppp | Layout::PppPppd | Layout::PppWithDirection) => "ppp",
+            Some(Layout::PppEther) => "pppoe",
+            Some(Layout::Fddi) => "fddi",
+            Some(Layout::Llc | Layout::ClassicalIp | Layout::SunAtm) => "atm",
+            Some(Layout::CiscoHdlc { .. }) => "cisco-hdlc",
+            Some(Layout::FrameRelay { .. }) => "frame-relay",
+            Some(Layout::Wlan | Layout::Radiotap | Layout::Prism | Layout::Avs | Layout::Ppi) => "ieee802.11",
+            Some(Layout::Enc) => "ipsec-enc",
+            Some(Layout::Pflog) => "pflog",
+            Some(Layout::FibreChannel) => "fibre-channel",
+            Some(Layout::ArcnetLinux) => "arcnet",
+            Some(Layout::Firewire) => "ieee1394",
+            Some(Layout::Erf) => "erf",
+            Some(Layout::Nflog) => "nflog",
+            Some(Layout::Infiniband) => "infiniband",
+            Some(Layout::Pktap) => "pktap",
+            Some(Layout::Prefixed(_) | Layout::SwitchTag(_)) => "ethernet-tagged",
             Some(Layout::Raw) => "raw-ip",
             Some(Layout::Ip(Family::V4)) => "ipv4",
             Some(Layout::Ip(Family::V6)) => "ipv6",
@@ -51,6 +103,10 @@ impl Display for LinkType {
 pub(super) enum Layout {
     /// Destination, source, protocol.
     Ethernet,
+    /// This many bytes, then Ethernet.
+    Prefixed(usize),
+    /// Destination, source, a switch's tag of this length, protocol.
+    SwitchTag(usize),
     /// Nothing; the IP header tells its version.
     Raw,
     /// Nothing, and always this family.
@@ -63,4 +119,62 @@ pub(super) enum Layout {
     LinuxCooked1,
     /// The same with the index of the device.
     LinuxCooked2,
+    /// PPP, perhaps in HDLC framing.
+    Ppp,
+    /// PPP as pppd shows it, with the direction in place of the address.
+    PppPppd,
+    /// A direction, then PPP.
+    PppWithDirection,
+    /// A PPPoE session header.
+    PppEther,
+    /// Cisco's HDLC, perhaps with a direction before it.
+    CiscoHdlc {
+        /// A byte tells the direction.
+        direction: bool,
+    },
+    /// Frame relay, perhaps with a direction before it.
+    FrameRelay {
+        /// A byte tells the direction.
+        direction: bool,
+    },
+    /// IEEE 802.2.
+    Llc,
+    /// IEEE 802.2 if it begins like it, else IP.
+    ClassicalIp,
+    /// SunOS's ATM header.
+    SunAtm,
+    /// IEEE 802.5.
+    TokenRing,
+    /// FDDI.
+    Fddi,
+    /// SLIP as BSD shows it.
+    Slip,
+    /// IEEE 802.11.
+    Wlan,
+    /// Radiotap, then IEEE 802.11.
+    Radiotap,
+    /// Prism's header, then IEEE 802.11.
+    Prism,
+    /// AVS's header, then IEEE 802.11.
+    Avs,
+    /// A header that names the link type behind it.
+    Ppi,
+    /// OpenBSD's enc devices.
+    Enc,
+    /// pf's log.
+    Pflog,
+    /// Netfilter's log.
+    Nflog,
+    /// RFC 2625.
+    FibreChannel,
+    /// ARCNET as Linux shows it.
+    ArcnetLinux,
+    /// Apple's IP over IEEE 1394.
+    Firewire,
+    /// RFC 4391 with a global route header.
+    Infiniband,
+    /// Endace's records.
+    Erf,
+    /// Darwin's header, which names the link type behind it and the process.
+    Pktap,
 }

@@ -1,13 +1,8 @@
 //! The pcap format: one header, then frames of one link type.
 
-use pcap_parser::{
-    LegacyPcapBlock, PcapError,
-    nom::{self, IResult, Needed},
-    parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header,
-};
-
 use super::{
     LinkType,
+    bytes::Order,
     decoder::{Frame, LONGEST, Part},
     error::Fault,
 };
@@ -18,15 +13,25 @@ const LINK_TYPE: u32 = 0x03ff_ffff;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// Reads a record, for an order of bytes and a length of record headers.
-type ParseRecord = fn(&[u8]) -> IResult<&[u8], LegacyPcapBlock<'_>, PcapError<&[u8]>>;
+/// Which of the two lengths of a record comes first. Before version 2.3 it was the original one; writers of 2.3 did either.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lengths {
+    CapturedFirst,
+    OriginalFirst,
+    SmallerIsCaptured,
+}
 
 /// What the header says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pcap {
-    parse: ParseRecord,
-    /// How long the unit of fractions of seconds is.
+    order: Order,
+    /// How long the unit of fractions of seconds is, in nanoseconds.
     unit: u64,
+    /// Bytes before the frame in a record.
+    header: usize,
+    lengths: Lengths,
+    /// Bytes between the header of the file and the first record.
+    leading: u64,
 }
 
 impl Pcap {
@@ -35,47 +40,56 @@ impl Pcap {
 
     /// Reads the header.
     pub(super) fn open(bytes: &[u8]) -> Result<(Self, LinkType), Fault> {
-        let (_, header) = parse_pcap_header(bytes).map_err(|_| Fault::Damaged("its header cannot be read"))?;
-        if header.version_major != 2 {
-            let (major, minor) = (header.version_major, header.version_minor);
-            return Err(Fault::Version { format: "pcap", major, minor });
-        }
-        let parse = match (header.is_modified_format(), header.is_bigendian()) {
-            (true, _) => parse_pcap_frame_modified,
-            (false, true) => parse_pcap_frame_be,
-            (false, false) => parse_pcap_frame,
+        const DAMAGED: Fault = Fault::Damaged("its header cannot be read");
+        let magic = Order::Big.u32(bytes, 0).ok_or(DAMAGED)?;
+        // The bytes of all magic numbers differ from each other when they are turned round.
+        let (order, magic) = match magic {
+            0xa1b2_c3d4 | 0xa1b2_3c4d | 0xa1b2_cd34 | 0x1c00_01ab | 0x1c00_01ac => (Order::Big, magic),
+            _ => (Order::Little, magic.swap_bytes()),
         };
-        let unit = if header.is_nanosecond_precision() { 1 } else { 1_000 };
-        Ok((Self { parse, unit }, LinkType(header.network.0.cast_unsigned() & LINK_TYPE)))
+        // Records of 24 bytes: patched libpcaps of Linux distributions around the year 2000. IXIA's have the length of the file
+        // behind the header.
+        let (unit, header, leading) = match magic {
+            0xa1b2_c3d4 => (1_000, 16, 0),
+            0xa1b2_3c4d => (1, 16, 0),
+            0xa1b2_cd34 => (1_000, 24, 0),
+            0x1c00_01ab | 0x1c00_01ac => (1, 16, 4),
+            _ => return Err(DAMAGED),
+        };
+        let number = |at| order.u16(bytes, at).ok_or(DAMAGED);
+        let lengths = match (number(4)?, number(6)?) {
+            (2, 0..=2) | (543, _) => Lengths::OriginalFirst,
+            (2, 3) => Lengths::SmallerIsCaptured,
+            (2, _) => Lengths::CapturedFirst,
+            (major, minor) => return Err(Fault::Version { format: "pcap", major, minor }),
+        };
+        let link_type = LinkType(order.u32(bytes, 20).ok_or(DAMAGED)? & LINK_TYPE);
+        Ok((Self { order, unit, header, lengths, leading }, link_type))
     }
 
     /// Reads the frame that `window` begins with.
-    pub(super) fn part<'a>(&self, window: &'a [u8]) -> Result<Part<'a>, Fault> {
-        match (self.parse)(window) {
-            Ok((rest, record)) => {
-                let used = window.len() - rest.len();
-                Self::check(used)?;
-                let seconds = u64::from(record.ts_sec) * NANOSECONDS;
-                let frame = Frame {
-                    at: Some(BootTime(seconds + u64::from(record.ts_usec) * self.unit)),
-                    interface: 0,
-                    direction: None,
-                    bytes: record.data,
-                    original: record.origlen,
-                };
-                Ok(Part::Frame { used, frame: Ok(frame) })
-            }
-            Err(nom::Err::Incomplete(Needed::Size(missing))) => {
-                let whole = window.len() + missing.get();
-                Self::check(whole)?;
-                Ok(Part::Need(whole))
-            }
-            Err(_) => Err(Fault::Damaged("a record cannot be read")),
+    pub(super) fn part<'a>(&mut self, window: &'a [u8]) -> Result<Part<'a>, Fault> {
+        if self.leading > 0 {
+            return Ok(Part::Skip(std::mem::take(&mut self.leading)));
         }
-    }
-
-    /// Whether a record may have so many bytes.
-    fn check(whole: usize) -> Result<(), Fault> {
-        if whole > LONGEST { Err(Fault::TooLong(whole as u64)) } else { Ok(()) }
+        let number = |at| self.order.u32(window, at);
+        let (Some(header), Some(seconds), Some(fraction), Some(first), Some(second)) =
+            (window.get(..self.header), number(0), number(4), number(8), number(12))
+        else {
+            return Ok(Part::Need(if window.is_empty() { 1 } else { self.header }));
+        };
+        let (captured, original) = match self.lengths {
+            Lengths::OriginalFirst => (second, first),
+            Lengths::SmallerIsCaptured if first > second => (second, first),
+            _ => (first, second),
+        };
+        let whole = header.len().saturating_add(captured as usize);
+        if whole > LONGEST {
+            return Err(Fault::TooLong(whole as u64));
+        }
+        let Some(bytes) = window.get(self.header..whole) else { return Ok(Part::Need(whole)) };
+        let at = u64::from(seconds) * NANOSECONDS + u64::from(fraction) * self.unit;
+        let frame = Frame { at: Some(BootTime(at)), interface: 0, direction: None, bytes, original, process: None };
+        Ok(Part::Frame { used: whole, frame: Ok(frame) })
     }
 }

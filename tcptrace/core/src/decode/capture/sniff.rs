@@ -10,6 +10,7 @@ const ENOUGH: usize = 4096;
 pub(super) enum Format {
     Pcap,
     PcapNg,
+    Snoop,
     Json,
 }
 
@@ -44,10 +45,16 @@ impl Display for LooksLike {
             }
             Self::Archive(kind) => write!(f, "it is a {kind} archive; give a file from it"),
             Self::Elf => f.write_str("it is an ELF program or object"),
-            Self::Foreign(kind) => write!(f, "it is in the format of {kind}; convert it to pcapng, as editcap does"),
+            Self::Foreign(kind) => {
+                write!(f, "it is in the format of {kind}; convert it, as in `editcap FILE converted.pcapng`")
+            }
             Self::Text => f.write_str("it is text; give what `tcpdump -w` or `tcptrace -w` wrote"),
             Self::Unknown([a, b, c, d]) => {
-                write!(f, "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no known format does")
+                write!(
+                    f,
+                    "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no format does that is read here; \
+                           if it is a capture, `editcap FILE converted.pcapng` may convert it"
+                )
             }
         }
     }
@@ -65,12 +72,15 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         };
     };
     match magic {
-        // Microseconds and nanoseconds in both orders, and a variant with longer records that old Linuxes wrote.
+        // Microseconds and nanoseconds in both orders, a variant with longer records that old Linuxes wrote, and two of IXIA's.
         [0xa1, 0xb2, 0xc3, 0xd4]
         | [0xd4, 0xc3, 0xb2, 0xa1]
         | [0xa1, 0xb2, 0x3c, 0x4d]
         | [0x4d, 0x3c, 0xb2, 0xa1]
-        | [0x34, 0xcd, 0xb2, 0xa1] => Ok(Some(Format::Pcap)),
+        | [0x34, 0xcd, 0xb2, 0xa1]
+        | [0xa1, 0xb2, 0xcd, 0x34]
+        | [0x1c, 0x00, 0x01, 0xab | 0xac]
+        | [0xab | 0xac, 0x01, 0x00, 0x1c] => Ok(Some(Format::Pcap)),
         // The same in both orders.
         [0x0a, 0x0d, 0x0d, 0x0a] => Ok(Some(Format::PcapNg)),
         [0x1f, 0x8b, ..] => Err(LooksLike::Compressed("zcat")),
@@ -78,12 +88,13 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         [0xfd, b'7', b'z', b'X'] => Err(LooksLike::Compressed("xzcat")),
         [b'B', b'Z', b'h', b'1'..=b'9'] => Err(LooksLike::Compressed("bzcat")),
         [0x04, 0x22, 0x4d, 0x18] => Err(LooksLike::Compressed("lz4cat")),
+        _ if bytes.starts_with(b"TRSNIFF data") => Err(LooksLike::Foreign("Sniffer")),
         [b'P', b'K', 3, 4] => Err(LooksLike::Archive("zip")),
         [b'7', b'z', 0xbc, 0xaf] => Err(LooksLike::Archive("7z")),
         [0x7f, b'E', b'L', b'F'] => Err(LooksLike::Elf),
-        [b's', b'n', b'o', b'o'] if bytes.starts_with(b"snoop\0") => Err(LooksLike::Foreign("snoop")),
+        [b's', b'n', b'o', b'o'] if bytes.starts_with(b"snoop\0") => Ok(Some(Format::Snoop)),
         [b'G', b'M', b'B', b'U'] | [b'R', b'T', b'S', b'S'] => Err(LooksLike::Foreign("Microsoft Network Monitor")),
-        [0xa1, 0xb2, 0xcd, 0x34] => Err(LooksLike::Foreign("an old variant of pcap")),
+        [b'X', b'C', b'P', 0] => Err(LooksLike::Foreign("NetXRay or Windows Sniffer")),
         _ => after_blanks(bytes, ended),
     }
 }

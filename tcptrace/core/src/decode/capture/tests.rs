@@ -6,6 +6,8 @@ mod formats;
 mod layers;
 mod links;
 mod properties;
+mod rare_links;
+mod tunnels;
 
 use std::io::Read;
 

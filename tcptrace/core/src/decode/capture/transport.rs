@@ -1,6 +1,11 @@
 //! TCP segments, and ICMP errors that quote one, to events.
 
-use super::ip::{ICMP, ICMPV6, Ip, Reason, TCP};
+use super::{
+    ip::{ICMP, ICMPV6, Ip, Reason, TCP},
+    layer::DEPTH,
+    unread::Unread,
+    walk::{Next, Walk},
+};
 use crate::{
     event::{BootTime, Direction, Endpoint, Event, Family, IcmpError, Segment},
     tcp::TcpHeader,
@@ -14,20 +19,51 @@ pub(super) struct Place {
     pub(super) direction: Option<Direction>,
 }
 
-/// The event of a datagram, `bytes` of which were captured and which had `original`.
-pub(super) fn event(family: Family, bytes: &[u8], original: u32, place: Place) -> Result<Event, Reason> {
-    let ip = Ip::read(family, bytes, original)?;
-    let transport = || bytes.get(ip.transport..).ok_or(Reason::Ends);
-    match (ip.protocol, family) {
-        (TCP, _) => segment(&ip, transport()?, place).map(Event::Segment),
-        (ICMP, Family::V4) | (ICMPV6, Family::V6) => icmp(family, &ip, transport()?, place).map(Event::Icmp),
-        _ => Err(Reason::NotTcp),
+/// The event of the frame that `walk` has passed the link layer of: `next` comes next. It had `original` bytes.
+pub(super) fn event(
+    walk: &mut Walk,
+    frame: &[u8],
+    original: u32,
+    mut next: Next,
+    place: impl FnOnce(&Walk) -> Place,
+) -> Result<Event, Reason> {
+    let cut = frame.len() < original as usize;
+    for _ in 0..=DEPTH {
+        let family = walk.to_ip(frame, next)?;
+        let rest = walk.rest(frame);
+        let left = original.saturating_sub(u32::try_from(walk.offset).unwrap_or(u32::MAX));
+        let ip = Ip::read(family, rest, left)?;
+        let transport = rest.get(ip.transport..);
+        match (ip.protocol, family) {
+            (TCP, _) => return segment(&ip, transport.ok_or(Reason::Ends)?, cut, place(walk)).map(Event::Segment),
+            (ICMP, Family::V4) | (ICMPV6, Family::V6) => {
+                return icmp(family, &ip, transport.ok_or(Reason::Ends)?, place(walk)).map(Event::Icmp);
+            }
+            _ => {
+                // What is no tunnel is known not to be TCP, however little was captured of it.
+                walk.offset += ip.transport;
+                next = walk.tunnel(frame, family, &ip)?;
+            }
+        }
     }
+    Err(Reason::Nested)
 }
 
-fn segment(ip: &Ip, bytes: &[u8], place: Place) -> Result<Segment, Reason> {
-    // Of options that are cut short, those that are there are kept.
-    let header = TcpHeader::parse(bytes).ok_or(Reason::Ends)?;
+/// Bytes of a TCP header from the ports to the window.
+const UP_TO_WINDOW: usize = 16;
+
+fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Reason> {
+    // Of options that are cut short, those that are there are kept. A snap length may also cut the checksum and the urgent
+    // pointer, which no verdict needs.
+    let header = match bytes.get(..UP_TO_WINDOW).filter(|_| cut && bytes.len() < 20) {
+        None => TcpHeader::parse(bytes),
+        Some(kept) => {
+            let mut padded = [0; 20];
+            padded[..UP_TO_WINDOW].copy_from_slice(kept);
+            TcpHeader::parse(&padded)
+        }
+    };
+    let header = header.ok_or(Reason::Ends)?;
     // RFC 9293 §3.1: a data offset below that of the fixed part. No stack takes it for a segment.
     if header.data_offset < 20 {
         return Err(Reason::Malformed);
@@ -59,14 +95,14 @@ fn icmp(family: Family, outer: &Ip, bytes: &[u8], place: Place) -> Result<IcmpEr
         Family::V6 => icmp_type < 128,
     };
     if !is_error {
-        return Err(Reason::NotTcp);
+        return Err(Reason::NotTcp(Unread::Icmp));
     }
     let inner = Ip::read(family, quoted, 0).map_err(|reason| match reason {
         Reason::Ends => Reason::Ends,
-        _ => Reason::NotTcp,
+        _ => Reason::NotTcp(Unread::Icmp),
     })?;
     if inner.protocol != TCP {
-        return Err(Reason::NotTcp);
+        return Err(Reason::NotTcp(Unread::Icmp));
     }
     // RFC 792 promises eight bytes of what it quotes: ports and sequence number.
     let segment = quoted.get(inner.transport..).ok_or(Reason::Ends)?;

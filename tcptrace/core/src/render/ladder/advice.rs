@@ -82,6 +82,7 @@ fn reset(by: &str, peer: &str, cause: ResetCause) -> String {
         }
         ResetCause::QueueFull => overflow(by),
         ResetCause::Keepalive => format!("the network, and whether the {peer} vanished: it answered no probe"),
+        ResetCause::ZeroWindow => format!("the {peer}'s program: it had stopped reading"),
         ResetCause::Unknown => format!("the {by}'s program and its log: nothing seen here proves why"),
     }
 }

@@ -1,6 +1,11 @@
 //! Closes: how, by whom, and why.
 
 use super::*;
+use crate::{
+    correlate::tests::exchange,
+    event::{BootTime, Event, Segment},
+    tcp::TcpHeader,
+};
 
 #[test]
 fn both_sockets_here_and_four_segments() {
@@ -175,6 +180,24 @@ fn a_peer_that_vanishes_times_out() {
     assert_eq!((close.kind, close.initiator, close.time_wait), (CloseKind::TimedOut, None, None));
 }
 
+/// The other end answers all the while, and has no room.
+#[test]
+fn a_window_that_stays_closed_is_why_an_end_gives_up() {
+    let mut exchange = established();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 0);
+    let open = exchange::segments(exchange.placed()).last().expect("a segment").segment;
+    let closed = TcpHeader { window: 0, ..open.header };
+    exchange.event(&Event::Segment(Segment { at: BootTime(exchange.now()), header: closed, ..open }));
+    exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+    exchange.pass(2 * SECOND);
+    exchange.timeout();
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::TimedOut, None));
+    assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::ZeroWindow }));
+    assert!(close.summary.starts_with("timed out: the other end's window was closed (0 B)"), "{}", close.summary);
+}
+
 #[test]
 fn states_alone_tell_an_orderly_close() {
     let mut exchange = Exchange::new();
@@ -218,14 +241,8 @@ fn a_close_that_has_begun_at_the_end_is_unfinished() {
 #[test]
 fn a_gap_makes_incomplete_what_it_may_touch_and_nothing_else() {
     let loss = |exchange: &mut Exchange| {
-        let at = crate::event::BootTime(exchange.now());
-        exchange.event(&crate::event::Event::Loss(Loss {
-            at,
-            source: LossSource::State,
-            count: 1,
-            total: 1,
-            placed: false,
-        }));
+        let at = BootTime(exchange.now());
+        exchange.event(&Event::Loss(Loss { at, source: LossSource::State, count: 1, total: 1, placed: false }));
     };
     let mut exchange = Exchange::new();
     exchange.local_connection(CLIENT, SERVER);

@@ -37,6 +37,7 @@ impl Section {
             direction: direction(self.order, behind.get(padding..).unwrap_or_default()),
             bytes,
             original: number(16)?,
+            process: None,
         })
     }
 
@@ -52,6 +53,7 @@ impl Section {
             direction: None,
             bytes: rest.get(..snapped as usize).ok_or(Reason::Malformed)?,
             original,
+            process: None,
         })
     }
 }

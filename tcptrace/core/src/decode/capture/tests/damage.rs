@@ -153,7 +153,7 @@ fn what_is_no_capture_is_recognised() {
     assert_eq!(looks(b"BZh91AY"), LooksLike::Compressed("bzcat"));
     assert_eq!(looks(b"PK\x03\x04\x14"), LooksLike::Archive("zip"));
     assert_eq!(looks(b"\x7fELF\x02\x01"), LooksLike::Elf);
-    assert_eq!(looks(b"snoop\0\0\0\0\0\0\x02"), LooksLike::Foreign("snoop"));
+    assert_eq!(looks(b"XCP\0\0\0"), LooksLike::Foreign("NetXRay or Windows Sniffer"));
     assert_eq!(looks(b"12:00:00.000000 IP localhost.http"), LooksLike::Text);
     assert_eq!(looks(b"[{\"type\":\"state\"}]"), LooksLike::Text);
     assert_eq!(looks("é".repeat(2_048).as_bytes().split_at(4_095).0), LooksLike::Text);
@@ -161,7 +161,8 @@ fn what_is_no_capture_is_recognised() {
     assert_eq!(looks(b"\0\0\0\0\0\0\0\0"), LooksLike::Unknown([0; 4]));
     assert_eq!(
         read(&b"\x00\x01\xfe\xff\x00"[..]).message(),
-        "this is no capture: it begins with 00 01 fe ff, as no known format does"
+        "this is no capture: it begins with 00 01 fe ff, as no format does that is read here; if it is a capture, \
+         `editcap FILE converted.pcapng` may convert it"
     );
 }
 

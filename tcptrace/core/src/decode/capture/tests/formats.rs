@@ -36,6 +36,52 @@ fn pcap_with_longer_records() {
 }
 
 #[test]
+fn old_variants_of_pcap() {
+    let frame = frame();
+    let (length, cut) = (frame.len() as u32, frame.len() as u32 - 4);
+    for order in ORDERS {
+        // The original length first: before 2.3, always; in 2.3, where it is the longer one.
+        for (major, minor, lengths) in
+            [(2, 2, [length, cut]), (2, 3, [length, cut]), (2, 3, [cut, length]), (543, 0, [length, cut])]
+        {
+            let mut file = Writer::pcap(order, MICROSECONDS, 1);
+            file.bytes.clear();
+            file.u32(MICROSECONDS).u16(major).u16(minor).u32(0).u32(0).u32(65_535).u32(1);
+            file.u32(1).u32(0).u32(lengths[0]).u32(lengths[1]).raw(&frame[..cut as usize]);
+            let reading = read(file.bytes.as_slice());
+            assert_eq!((reading.times(), reading.segment().length), (vec![1_000_000_000], 0), "{major}.{minor}");
+        }
+        let mut modified = Writer::pcap(order, MODIFIED, 1);
+        modified.u32(1).u32(0).u32(length).u32(length).u32(0).u32(0).raw(&frame);
+        assert_eq!(read(modified.bytes.as_slice()).times(), [1_000_000_000]);
+        for magic in [0x1c00_01ab, 0x1c00_01ac] {
+            let mut ixia = Writer::pcap(order, magic, 1);
+            ixia.u32(16 + length).u32(1).u32(5).u32(length).u32(length).raw(&frame);
+            assert_eq!(read(ixia.bytes.as_slice()).times(), [1_000_000_005]);
+        }
+    }
+}
+
+#[test]
+fn snoop() {
+    let frame = frame();
+    let length = frame.len() as u32;
+    let mut file = Writer::pcap(Order::Big, MICROSECONDS, 1);
+    file.bytes = b"snoop\0\0\0".to_vec();
+    file.u32(2).u32(4);
+    for dropped in [0, 3] {
+        file.u32(length).u32(length).u32(24 + length + 2).u32(dropped).u32(7).u32(9).raw(&frame).raw(&[0; 2]);
+    }
+    let reading = read(file.bytes.as_slice());
+    assert_eq!((reading.times(), reading.counters.lost), (vec![7_000_009_000; 2], 3));
+    assert!(reading.error.is_none());
+    let cut = read(&file.bytes[..file.bytes.len() - 1]);
+    assert!(matches!(cut.error, Some(CaptureError::Truncated { frames: 1, .. })), "{:?}", cut.error);
+    file.bytes[15] = 9;
+    assert!(read(file.bytes.as_slice()).message().contains("snoop link type 9"));
+}
+
+#[test]
 fn pcap_whose_link_type_tells_of_checksums() {
     assert_eq!(read(one(0x2400_0001, &frame()).as_slice()).framed.len(), 1);
 }
@@ -151,6 +197,8 @@ fn frames_of_nowhere_are_counted() {
     file.section(Order::Little).enhanced(0, 1, &frame(), None).simple(60, &frame());
     let reading = read(file.bytes.as_slice());
     assert_eq!((reading.counters.segments, reading.counters.skipped.interface), (1, 3));
+    let expected = "record 1 belongs to an interface that the file does not describe (records passed over: 3; all others were read)";
+    assert!(reading.message().ends_with(expected), "{}", reading.message());
 }
 
 #[test]

@@ -118,11 +118,12 @@ fn a_short_snap_length_is_counted() {
     for (datagram, header) in [(&v4, 20), (&v6, 40)] {
         for captured in 0..datagram.len() {
             let reading = snapped(datagram, datagram.len() - captured);
-            if captured < header + 20 {
+            // Ports, numbers, flags and window are enough.
+            if captured < header + 16 {
                 assert_eq!((reading.counters.short, reading.counters.segments), (1, 0), "{captured}");
             } else {
                 // Options that are there are kept.
-                let options = &OPTIONS[..captured - header - 20];
+                let options = &OPTIONS[..captured.saturating_sub(header + 20)];
                 assert_eq!(reading.segment().header.options.as_slice(), options);
                 assert_eq!(reading.segment().length, 0);
             }

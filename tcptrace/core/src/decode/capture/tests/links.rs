@@ -15,7 +15,7 @@ pub(super) fn cooked2(protocol: u16, device: u32, packet_type: u8, payload: &[u8
     join(&[&protocol.to_be_bytes(), &[0, 0], &device.to_be_bytes(), &rest, payload])
 }
 
-fn reads(link_type: u32, frame: &[u8]) -> Reading {
+pub(super) fn reads(link_type: u32, frame: &[u8]) -> Reading {
     let reading = read(one(link_type, frame).as_slice());
     let segment = reading.segment();
     assert_eq!(segment.at.0, 1_700_000_000_250_000_000);
@@ -51,8 +51,8 @@ fn ethernet_with_tags() {
             ethernet(outer, &join(&[&[0, 5, 0x81, 0, 0, 6], &protocol.to_be_bytes(), payload]))
         });
     }
-    let three = ethernet(0x88a8, &join(&[&[0, 5, 0x81, 0, 0, 6, 0x81, 0, 0, 7, 8, 0], &ipv4(6, &[], &syn())]));
-    assert_eq!(read(one(1, &three).as_slice()).counters.skipped.not_ip, 1);
+    let three = ethernet(0x88a8, &join(&[&[0, 5, 0x81, 0, 0, 6, 0x91, 0, 0, 7, 8, 0], &ipv4(6, &[], &syn())]));
+    reads(1, &three);
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn devices_without_end_share_their_interface() {
 
 #[test]
 fn other_link_types_are_named_by_their_number() {
-    let reading = read(one(105, &frame()).as_slice());
-    assert!(matches!(reading.error, Some(CaptureError::LinkType(LinkType(105)))));
-    assert!(reading.message().contains("link type 105"), "{}", reading.message());
-    assert!(!LinkType(105).is_supported() && LinkType(1).is_supported());
+    let reading = read(one(147, &frame()).as_slice());
+    assert!(matches!(reading.error, Some(CaptureError::LinkType(LinkType(147)))));
+    assert!(reading.message().contains("link type 147"), "{}", reading.message());
+    assert!(!LinkType(147).is_supported() && LinkType(1).is_supported());
 }

@@ -55,8 +55,22 @@ proptest! {
     }
 
     #[test]
+    fn random_bytes_behind_every_ethertype_and_tunnel(
+        number in prop::sample::select(vec![
+            0x60, 0x8100, 0x8847, 0x8864, 0x88e7, 0x8909, 0x8926, 0x893f, 0x894f, 0x6558, 0x880b,
+        ]),
+        protocol in prop::sample::select(vec![4, 17, 41, 47, 51, 97, 137, 143]),
+        port in prop::sample::select(vec![4789_u16, 4790, 6081, 2152, 1701, 3544, 5247, 6635, 4341]),
+        bytes in vec(any::<u8>(), 0..120),
+    ) {
+        survives(&one(1, &ethernet(number, &bytes)));
+        survives(&one(101, &ipv4(protocol, &[], &join(&[&[0; 2], &port.to_be_bytes(), &[0; 4], &bytes]))));
+        survives(&one(101, &ipv6(protocol, &[], &bytes)));
+    }
+
+    #[test]
     fn random_frames_of_every_link_type(
-        link_type in prop::sample::select(vec![0, 1, 12, 14, 101, 108, 113, 228, 229, 276]),
+        link_type in prop::sample::select((0..300).filter(|&number| LinkType(number).is_supported()).collect::<Vec<_>>()),
         frame in vec(any::<u8>(), 0..200),
         lost in 0..100u32,
     ) {

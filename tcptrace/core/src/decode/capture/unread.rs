@@ -1,0 +1,118 @@
+//! Kinds of frames that give no event.
+
+use std::fmt::{self, Display, Formatter};
+
+/// The kind of a frame that was not read.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Unread {
+    /// The EtherType is not that of a protocol that carries IP.
+    EtherType(u16),
+    /// The destination service access point of an IEEE 802.2 header.
+    Llc(u8),
+    /// The protocol number of a PPP frame.
+    Ppp(u16),
+    /// The address family of a loopback header.
+    Family(u32),
+    /// Something other than IP where an IP header should begin.
+    NoIp,
+    /// The protocol number of an IP header.
+    Protocol(u8),
+    /// ICMP that quotes no TCP segment.
+    Icmp,
+    /// An IEEE 802.11 frame without data.
+    Wlan,
+    /// An IEEE 802.11 frame whose payload is encrypted.
+    Protected,
+    /// An IEEE 802.11 frame with several frames inside (A-MSDU), or a fragment.
+    Aggregated,
+    /// A record that holds no packet.
+    NoPacket,
+    /// A fragment of a TCP segment other than the first.
+    Fragment,
+    /// Lengths or versions contradict each other.
+    Malformed,
+    /// More layers of encapsulation than are read.
+    Nested,
+    /// The link type, which is not supported.
+    LinkType(u32),
+    /// The snap length left too little.
+    Short,
+    /// Further kinds, which are counted together.
+    Others,
+}
+
+impl Display for Unread {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let words = match *self {
+            Self::EtherType(0x0806) => "ARP",
+            Self::EtherType(0x8863) => "PPPoE discovery",
+            Self::EtherType(0x88cc) => "LLDP",
+            Self::EtherType(0x888e) => "EAPOL",
+            Self::EtherType(number) => return write!(f, "EtherType {number:#06x}"),
+            Self::Llc(0x42) => "spanning tree",
+            Self::Llc(number) => return write!(f, "LLC {number:#04x}"),
+            Self::Ppp(0xc021) => "PPP LCP",
+            Self::Ppp(number) => return write!(f, "PPP {number:#06x}"),
+            Self::Family(number) => return write!(f, "address family {number}"),
+            Self::NoIp => "no IP header",
+            Self::Protocol(17) => "UDP",
+            Self::Protocol(2) => "IGMP",
+            Self::Protocol(50) => "ESP",
+            Self::Protocol(132) => "SCTP",
+            Self::Protocol(number) => return write!(f, "IP protocol {number}"),
+            Self::Icmp => "ICMP",
+            Self::Wlan => "802.11 without data",
+            Self::Protected => "802.11 encrypted",
+            Self::Aggregated => "802.11 aggregated or fragmented",
+            Self::NoPacket => "no packet",
+            Self::Fragment => "later IP fragment",
+            Self::Malformed => "malformed",
+            Self::Nested => "more than 8 layers of encapsulation",
+            Self::LinkType(number) => return write!(f, "link type {number}"),
+            Self::Short => "cut before the end of the TCP header",
+            Self::Others => "other kinds",
+        };
+        f.write_str(words)
+    }
+}
+
+/// Kinds that are counted apart. A file could name thousands.
+const KINDS: usize = 64;
+
+/// How many frames of each kind there were.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally(Vec<(Unread, u64)>);
+
+impl Tally {
+    pub(super) fn add(&mut self, kind: Unread) {
+        let room = self.0.len() < KINDS;
+        let kind = if room || self.0.iter().any(|&(known, _)| known == kind) { kind } else { Unread::Others };
+        match self.0.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((kind, 1)),
+        }
+    }
+
+    /// The kinds and their counts, the most frequent first.
+    pub(super) fn sorted(&self) -> Vec<(Unread, u64)> {
+        let mut kinds = self.0.clone();
+        kinds.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        kinds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_bounded() {
+        let mut tally = Tally::default();
+        for number in 0..1_000 {
+            tally.add(Unread::EtherType(number));
+        }
+        tally.add(Unread::EtherType(7));
+        let sorted = tally.sorted();
+        assert_eq!((sorted.len(), sorted[0], sorted[1]), (65, (Unread::Others, 936), (Unread::EtherType(7), 2)));
+    }
+}

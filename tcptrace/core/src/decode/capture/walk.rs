@@ -1,0 +1,99 @@
+//! A walk through the headers of a frame, from its first byte to the IP header of a TCP segment or an ICMP error.
+
+use super::{
+    ip::Reason,
+    layer::{Layer, Layers},
+    unread::Unread,
+};
+use crate::event::{Direction, Family, Process};
+
+/// The headers that come next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Next {
+    /// An IP header of this family.
+    Ip(Family),
+    /// An IP header; its first four bits tell the version.
+    AnyIp,
+    /// What an EtherType says.
+    Type(u16),
+    /// An Ethernet header.
+    Ethernet,
+    /// An IEEE 802.2 header.
+    Llc,
+    /// PPP, with or without address and control bytes.
+    Ppp,
+    /// MPLS labels.
+    Mpls,
+}
+
+/// Where the walk has come to, and what has been met.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walk {
+    /// Where the next header begins.
+    pub(super) offset: usize,
+    /// What the IP packet is encapsulated in.
+    pub(super) layers: Layers,
+    /// Which way the frame passed the device.
+    pub(super) direction: Option<Direction>,
+    /// The index of the device, if one capture holds the frames of several.
+    pub(super) device: Option<u32>,
+    /// The process that sent or received the packet.
+    pub(super) process: Option<Process>,
+}
+
+impl Walk {
+    /// The bytes from here on.
+    pub(super) fn rest<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        frame.get(self.offset..).unwrap_or_default()
+    }
+
+    /// The next `N` bytes.
+    pub(super) fn peek<const N: usize>(&self, frame: &[u8]) -> Result<[u8; N], Reason> {
+        self.rest(frame).first_chunk().copied().ok_or(Reason::Ends)
+    }
+
+    /// The next `N` bytes, which the walk passes.
+    pub(super) fn take<const N: usize>(&mut self, frame: &[u8]) -> Result<[u8; N], Reason> {
+        let bytes = self.peek(frame)?;
+        self.offset += N;
+        Ok(bytes)
+    }
+
+    /// Passes `count` bytes.
+    pub(super) fn skip(&mut self, frame: &[u8], count: usize) -> Result<(), Reason> {
+        if self.rest(frame).len() < count {
+            return Err(Reason::Ends);
+        }
+        self.offset += count;
+        Ok(())
+    }
+
+    /// Notes a layer of encapsulation.
+    pub(super) fn enter(&mut self, layer: Layer) -> Result<(), Reason> {
+        if self.layers.push(layer) { Ok(()) } else { Err(Reason::Nested) }
+    }
+
+    /// Walks from `next` to an IP header: its family. [`Walk::offset`] is where it begins.
+    pub(super) fn to_ip(&mut self, frame: &[u8], mut next: Next) -> Result<Family, Reason> {
+        // Each turn passes a byte at least, except the few that only rename what comes next.
+        for _ in 0..MOST_HEADERS {
+            next = match next {
+                Next::Ip(family) => return Ok(family),
+                Next::AnyIp => match self.peek::<1>(frame)?[0] >> 4 {
+                    4 => return Ok(Family::V4),
+                    6 => return Ok(Family::V6),
+                    _ => return Err(Reason::NotIp(Unread::NoIp)),
+                },
+                Next::Type(number) => self.ether_type(frame, number)?,
+                Next::Ethernet => self.ethernet(frame)?,
+                Next::Llc => self.llc(frame)?,
+                Next::Ppp => self.ppp(frame)?,
+                Next::Mpls => self.mpls(frame)?,
+            };
+        }
+        Err(Reason::Nested)
+    }
+}
+
+/// Headers walked between a frame's beginning, or an outer IP header, and the next IP header.
+const MOST_HEADERS: usize = 32;

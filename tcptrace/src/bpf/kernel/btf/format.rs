@@ -1,0 +1,276 @@
+//! BTF as the kernel's documentation describes it (Documentation/bpf/btf.rst, include/uapi/linux/btf.h): types one behind the
+//! other, numbered from 1, and the strings that name them.
+
+/// The first two bytes, in the byte order of the host that made it.
+const MAGIC: u16 = 0xeb9f;
+
+/// The version of the format.
+const VERSION: u8 = 1;
+
+/// Size of the header that version 1 has; a longer one says so itself.
+const HEADER: usize = 24;
+
+/// Size of a type without what follows it.
+const TYPE: usize = 12;
+
+/// Qualifiers, pointers and typedefs that are looked through at most: a chain in valid BTF is shorter and has an end.
+const LONGEST_CHAIN: usize = 64;
+
+/// Why bytes are no BTF.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(in crate::bpf) enum FormatError {
+    /// The magic number or the version is another.
+    #[error("it does not begin as BTF does")]
+    Header,
+    /// A section or a type reaches beyond the end.
+    #[error("it is shorter than it says")]
+    Truncated,
+    /// A kind of type that this program does not know: nothing tells where the next type begins.
+    #[error("it has types of the unknown kind {0}")]
+    Kind(u8),
+}
+
+/// The kinds of types that matter here, by their numbers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Kind(u8);
+
+impl Kind {
+    pub(super) const PTR: Self = Self(2);
+    pub(super) const STRUCT: Self = Self(4);
+    pub(super) const UNION: Self = Self(5);
+    pub(super) const ENUM: Self = Self(6);
+    pub(super) const TYPEDEF: Self = Self(8);
+    pub(super) const CONST: Self = Self(10);
+    pub(super) const FUNC_PROTO: Self = Self(13);
+    pub(super) const TYPE_TAG: Self = Self(18);
+
+    /// How many bytes follow a type of this kind with so many members; none for an unknown kind.
+    fn trailer(self, members: usize) -> Option<usize> {
+        Some(match self.0 {
+            // INT, VAR, DECL_TAG
+            1 | 14 | 17 => 4,
+            // ARRAY
+            3 => 12,
+            // STRUCT, UNION, DATASEC, ENUM64
+            4 | 5 | 15 | 19 => 12 * members,
+            // ENUM, FUNC_PROTO
+            6 | 13 => 8 * members,
+            // PTR, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, FLOAT, TYPE_TAG
+            2 | 7..=12 | 16 | 18 => 0,
+            _ => return None,
+        })
+    }
+}
+
+/// A type.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Type {
+    /// Where it begins.
+    at: usize,
+    pub(super) kind: Kind,
+    members: usize,
+    /// Of a structure: the offsets of its members hold the sizes of bit fields, too.
+    has_bit_fields: bool,
+}
+
+/// A member of a structure, an enumerator or a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member<'a> {
+    /// Its name, empty where it has none.
+    pub(super) name: &'a str,
+    /// The number of a member's or a parameter's type, or the value of an enumerator.
+    pub(super) value: u32,
+    /// The offset in bits of a structure's member.
+    pub(super) bits: u32,
+}
+
+/// A set of types.
+#[derive(Debug)]
+pub(super) struct Btf {
+    bytes: Vec<u8>,
+    /// Where the strings begin.
+    strings: usize,
+    types: Vec<Type>,
+}
+
+impl Btf {
+    /// Reads BTF of this host's byte order.
+    pub(super) fn parse(bytes: Vec<u8>) -> Result<Self, FormatError> {
+        let magic = bytes.first_chunk().map(|&magic| u16::from_ne_bytes(magic));
+        if magic != Some(MAGIC) || bytes.get(2) != Some(&VERSION) {
+            return Err(FormatError::Header);
+        }
+        let [header, type_off, type_len, str_off, str_len] =
+            [4, 8, 12, 16, 20].map(|at| read(&bytes, at).map(|number| number as usize));
+        let section = |offset: Option<usize>, length: Option<usize>| {
+            let start = header.filter(|&header| header >= HEADER)?.checked_add(offset?)?;
+            let end = start.checked_add(length?)?;
+            (end <= bytes.len()).then_some((start, end))
+        };
+        let (strings, _) = section(str_off, str_len).ok_or(FormatError::Truncated)?;
+        let (mut at, end) = section(type_off, type_len).ok_or(FormatError::Truncated)?;
+        let mut types = Vec::new();
+        while at < end {
+            let info = read(&bytes, at + 4).ok_or(FormatError::Truncated)?;
+            let (kind, members) = (Kind((info >> 24) as u8 & 0x1f), (info & 0xffff) as usize);
+            let trailer = kind.trailer(members).ok_or(FormatError::Kind(kind.0))?;
+            types.push(Type { at, kind, members, has_bit_fields: info >> 31 == 1 });
+            at += TYPE + trailer;
+        }
+        if at != end {
+            return Err(FormatError::Truncated);
+        }
+        Ok(Self { bytes, strings, types })
+    }
+
+    /// The types of a kind and name, in their order.
+    pub(super) fn find(&self, kind: Kind, name: &str) -> impl Iterator<Item = Type> {
+        let of_kind = self.types.iter().filter(move |found| found.kind == kind).copied();
+        of_kind.filter(move |found| self.is_called(*found, name))
+    }
+
+    /// The name of a type, empty where it has none.
+    pub(super) fn name(&self, found: Type) -> &str {
+        self.number(found.at).map_or("", |offset| self.string(offset))
+    }
+
+    /// The type that a pointer, a qualifier, a typedef or a function's result refers to; none for `void`.
+    pub(super) fn target(&self, found: Type) -> Option<Type> {
+        self.by_number(self.number(found.at + 8)?)
+    }
+
+    /// The type with this number; none for 0, which is `void`.
+    pub(super) fn by_number(&self, number: u32) -> Option<Type> {
+        self.types.get((number as usize).checked_sub(1)?).copied()
+    }
+
+    /// The first type, of those that a chain of pointers, qualifiers and typedefs leads through, that is of none of these kinds.
+    pub(super) fn behind(&self, from: Option<Type>, kinds: &[Kind]) -> Option<Type> {
+        let chain = std::iter::successors(from, |&found| self.target(found)).take(LONGEST_CHAIN);
+        let mut others = chain.filter(|found| !kinds.contains(&found.kind));
+        others.next()
+    }
+
+    /// The members of a structure or union, the enumerators of an enumeration, or the parameters of a function's type.
+    pub(super) fn members(&self, of: Type) -> impl Iterator<Item = Member<'_>> {
+        let size = if matches!(of.kind, Kind::STRUCT | Kind::UNION) { 12 } else { 8 };
+        (0..of.members).filter_map(move |index| {
+            let at = of.at + TYPE + index * size;
+            let bits = if size == 12 { self.number(at + 8)? } else { 0 };
+            Some(Member {
+                name: self.string(self.number(at)?),
+                value: self.number(at + 4)?,
+                bits: if of.has_bit_fields { bits & 0x00ff_ffff } else { bits },
+            })
+        })
+    }
+
+    fn number(&self, at: usize) -> Option<u32> {
+        read(&self.bytes, at)
+    }
+
+    /// What a name's offset leads to, without looking for its end.
+    fn tail(&self, offset: u32) -> &[u8] {
+        self.bytes.get(self.strings.saturating_add(offset as usize)..).unwrap_or_default()
+    }
+
+    fn string(&self, offset: u32) -> &str {
+        let bytes = self.tail(offset).split(|&byte| byte == 0).next().unwrap_or_default();
+        str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    fn is_called(&self, found: Type, name: &str) -> bool {
+        let rest = self.number(found.at).and_then(|offset| self.tail(offset).strip_prefix(name.as_bytes()));
+        rest.is_some_and(|rest| rest.first() == Some(&0))
+    }
+}
+
+/// A number in this host's byte order.
+fn read(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRINGS: &[u8] = b"\0outer\0first\0second\0int\0colour\0RED\0handler\0";
+
+    /// The offset of a name in [`STRINGS`].
+    fn name(wanted: &str) -> u32 {
+        let whole = format!("\0{wanted}\0");
+        let at = STRINGS.windows(whole.len()).position(|window| window == whole.as_bytes());
+        at.map_or(0, |at| at as u32 + 1)
+    }
+
+    fn info(kind: Kind, members: u32, bit_fields: bool) -> u32 {
+        u32::from(kind.0) << 24 | members | u32::from(bit_fields) << 31
+    }
+
+    /// BTF of these types, given as numbers.
+    fn btf(types: &[&[u32]]) -> Vec<u8> {
+        let types: Vec<u8> = types.concat().iter().flat_map(|number| number.to_ne_bytes()).collect();
+        let mut bytes = MAGIC.to_ne_bytes().to_vec();
+        bytes.extend([VERSION, 0]);
+        let (length, strings) = (types.len() as u32, STRINGS.len() as u32);
+        bytes.extend([HEADER as u32, 0, length, length, strings].iter().flat_map(|number| number.to_ne_bytes()));
+        bytes.extend(types);
+        bytes.extend(STRINGS);
+        bytes
+    }
+
+    fn sample() -> Vec<u8> {
+        btf(&[
+            // 1: int; 2: struct outer { int first; struct { int second:3; }; }; 3: the anonymous one
+            &[name("int"), info(Kind(1), 0, false), 4, 0],
+            &[name("outer"), info(Kind::STRUCT, 2, false), 8, name("first"), 1, 0, 0, 3, 32],
+            &[0, info(Kind::STRUCT, 1, true), 4, name("second"), 1, 3 << 24 | 5],
+            &[name("colour"), info(Kind::ENUM, 1, false), 4, name("RED"), 7],
+            // 5: void (int *); 6: a pointer to it; 7: its typedef; 8: int *
+            &[0, info(Kind::FUNC_PROTO, 1, false), 0, 0, 8],
+            &[0, info(Kind::PTR, 0, false), 5],
+            &[name("handler"), info(Kind::TYPEDEF, 0, false), 6],
+            &[0, info(Kind::PTR, 0, false), 1],
+        ])
+    }
+
+    #[test]
+    fn types_members_and_chains_are_found() -> Result<(), FormatError> {
+        let btf = Btf::parse(sample())?;
+        let members = |kind, name| -> Vec<(String, u32, u32)> {
+            let found = btf.find(kind, name).next();
+            let members = found.into_iter().flat_map(|found| btf.members(found));
+            members.map(|member| (member.name.to_owned(), member.value, member.bits)).collect()
+        };
+        assert_eq!(members(Kind::STRUCT, "outer"), [("first".to_owned(), 1, 0), (String::new(), 3, 32)]);
+        assert_eq!(members(Kind::STRUCT, ""), [("second".to_owned(), 1, 5)]);
+        assert_eq!(members(Kind::ENUM, "colour"), [("RED".to_owned(), 7, 0)]);
+        assert!(members(Kind::STRUCT, "out").is_empty(), "only whole names");
+        let typedef = btf.find(Kind::TYPEDEF, "handler").next();
+        let prototype = btf.behind(typedef, &[Kind::TYPEDEF, Kind::PTR]);
+        let parameter = prototype.and_then(|found| btf.members(found).next());
+        let behind = btf.behind(parameter.and_then(|parameter| btf.by_number(parameter.value)), &[Kind::PTR]);
+        assert_eq!(behind.map(|found| btf.name(found)), Some("int"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_btf_is_an_error() {
+        assert_eq!(Btf::parse(b"no BTF at all".to_vec()).err(), Some(FormatError::Header));
+        assert_eq!(Btf::parse(Vec::new()).err(), Some(FormatError::Header));
+        let whole = sample();
+        for length in 4..whole.len() {
+            let error = Btf::parse(whole.get(..length).unwrap_or_default().to_vec()).err();
+            assert_eq!(error, Some(FormatError::Truncated), "{length} bytes");
+        }
+        assert_eq!(Btf::parse(btf(&[&[0, info(Kind(31), 0, false), 0]])).err(), Some(FormatError::Kind(31)));
+        assert_eq!(Btf::parse(btf(&[&[0, info(Kind::ENUM, 9, false), 0]])).err(), Some(FormatError::Truncated));
+    }
+
+    #[test]
+    fn a_chain_without_an_end_is_left() -> Result<(), FormatError> {
+        let btf = Btf::parse(btf(&[&[0, info(Kind::PTR, 0, false), 1]]))?;
+        assert!(btf.behind(btf.by_number(1), &[Kind::PTR]).is_none());
+        Ok(())
+    }
+}
