@@ -143,9 +143,7 @@ fn a_capture_that_is_cut_off_is_read_as_far_as_it_goes() {
 
 #[test]
 fn what_is_no_capture_is_said_in_one_sentence() {
-    for (bytes, says) in
-        [(&b"hello world\n"[..], "text"), (b"", "empty"), (b"\xfd7zXZ\0\0\0\0\0", "compressed")]
-    {
+    for (bytes, says) in [(&b"hello world\n"[..], "text"), (b"", "empty"), (b"\xfd7zXZ\0\0\0\0\0", "compressed")] {
         let read = read(bytes, &[]);
         assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), 0, 1), "{}", read.log);
         assert!(read.log.contains(says), "{}", read.log);

@@ -26,7 +26,13 @@ fn pass(exchange: &mut Exchange, way: &Way, (src, dst): (u16, u16), flags: TcpFl
     for (index, &(netns, ifindex, direction)) in way.iter().enumerate() {
         let built = exchange.built(src, dst, flags, seq, ack);
         let socket = (index == 0).then_some(SocketKey(u64::from(src) << 32 | u64::from(netns)));
-        exchange.event(&Event::Segment(Segment { netns: Some(netns), ifindex, direction: Some(direction), ..built }));
+        exchange.event(&Event::Segment(Segment {
+            netns: Some(netns),
+            socket,
+            ifindex,
+            direction: Some(direction),
+            ..built
+        }));
     }
 }
 
