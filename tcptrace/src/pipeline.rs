@@ -14,7 +14,7 @@ use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
     decode::ring,
     describe::Describer,
-    event::{BootTime, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
+    event::{BootTime, Direction, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
     filter::SegmentChoice,
     loss_ledger::LossLedger,
     output_record::{EndOutput, OutputRecord, StartOutput},
@@ -40,6 +40,9 @@ pub struct Pipeline {
     pub control_only: bool,
     /// A socket has begun to listen since this was last cleared.
     pub listened: bool,
+    /// The segments of several network namespaces are seen. Where they are not, a segment that comes in by a veth pair belongs
+    /// to the connection that is seen from here, whatever socket of another namespace has sent it.
+    pub across_namespaces: bool,
     /// A network namespace has shown that is not in `namespaces`, since this was last cleared.
     pub strange_netns: bool,
     /// The network namespaces that have shown.
@@ -91,6 +94,7 @@ impl Pipeline {
             kernel_threads,
             control_only: false,
             listened: false,
+            across_namespaces: false,
             strange_netns: false,
             namespaces: HashSet::default(),
             events: 0,
@@ -134,6 +138,12 @@ impl Pipeline {
             if let Some(threads) = &mut self.kernel_threads {
                 change.task = change.task.filter(|task| !threads.contains(task));
             }
+        }
+        if let Event::Segment(segment) = &mut decoded.event
+            && !self.across_namespaces
+            && segment.direction == Some(Direction::In)
+        {
+            segment.socket = None;
         }
         let event = &decoded.event;
         if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, event.at()) {

@@ -113,6 +113,8 @@ impl Trace {
         let describer = Describer::live(host_clock::wall_clock());
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
+        pipeline.across_namespaces =
+            selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]));
         pipeline.limit(options.max_connections);
         if options.segments == Segments::All {
             pipeline.expect_all_segments();
