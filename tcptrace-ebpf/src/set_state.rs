@@ -72,6 +72,8 @@ fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
         local_addr,
         remote_addr,
     };
+    // The name is filled in later.
+    record.proof |= socket::group(socket, &mut record.comm[0]);
     report(ctx, &mut record, true);
     Ok(())
 }

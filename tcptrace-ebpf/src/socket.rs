@@ -4,7 +4,8 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel};
 use tcptrace_ebpf::{
-    ABSENT, Address, FAMILY_V4, FAMILY_V6, PF_KTHREAD, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD, Skip, mapped,
+    ABSENT, Address, FAMILY_V4, FAMILY_V6, PF_KTHREAD, PROOF_IN_GROUP, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD, Skip,
+    mapped,
 };
 
 use crate::maps::setting;
@@ -159,6 +160,29 @@ pub(crate) fn proof(socket: u64, head: &Head) -> u16 {
         }
     }
     proof
+}
+
+/// Was it made in the control group that is marked? An accepted socket has the group of its listener. `scratch` is zero
+/// before and after: the stack has no room for more.
+#[inline(always)]
+pub(crate) fn group(socket: u64, scratch: &mut u64) -> u16 {
+    if setting!(marks_group) == 0 {
+        return 0;
+    }
+    *scratch = socket;
+    follow(scratch, setting!(socket.cgroup));
+    follow(scratch, setting!(socket.cgroup_kn));
+    follow(scratch, setting!(socket.kn_id));
+    let group = core::mem::take(scratch);
+    if group == setting!(group) { PROOF_IN_GROUP } else { 0 }
+}
+
+/// Replaces an address by the 8 bytes at an offset from it; by 0 where they cannot be read.
+#[inline(always)]
+fn follow(address: &mut u64, offset: u32) {
+    let from = address.wrapping_add(u64::from(offset));
+    // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
+    unsafe { bpf_probe_read_kernel(core::ptr::from_mut(address).cast(), 8, from as *const _) };
 }
 
 /// Has it no `struct socket`, through which processes have it? A subflow of MPTCP loses it before it is closed.

@@ -24,6 +24,8 @@ const SECTIONS: [(&str, &[&str]); 6] = [
             "0: success, also when interrupted.",
             "1: it could not run, read or write, or not to the end; the message says why and what to do.",
             "2: wrong usage.",
+            "With a command: that of the command, 128 and the number of the signal if one killed it, 126 if it cannot be run, \
+             127 if it does not exist; or 3 if --fail-on matched.",
         ],
     ),
     (
@@ -31,6 +33,8 @@ const SECTIONS: [(&str, &[&str]); 6] = [
         &[
             "SIGINT, SIGTERM: writes everything that has arrived and what is unfinished, detaches and exits.",
             "SIGHUP: with --write, reopens the file by name, for log rotation; otherwise as SIGINT.",
+            "SIGINT, SIGTERM, SIGHUP, SIGQUIT while a command runs: passed on to it, unless a key of the terminal has sent them \
+             to both.",
         ],
     ),
     (
@@ -40,6 +44,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
             "COLUMNS: width of text if stdout is not a terminal; 100 by default.",
             "LC_ALL, LC_CTYPE, LANG: if the locale's encoding is not UTF-8, text is plain ASCII.",
             "TZ: the time zone of times in text. Times in JSON are in UTC.",
+            "SUDO_UID, SUDO_GID: the user and group as whom root runs a command.",
         ],
     ),
     (

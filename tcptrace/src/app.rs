@@ -1,5 +1,6 @@
 //! Runs the program: the live trace with its signals and timers, the reading of files, and the doctor.
 
+mod commanded;
 pub mod doctor;
 mod no_traffic_notice;
 mod owner_lookup;
@@ -8,6 +9,7 @@ mod replay;
 mod service_manager;
 mod signals;
 mod stdout_format;
+mod summary;
 mod trace;
 
 use std::{process::ExitCode, thread::JoinHandle, time::Duration};
@@ -17,6 +19,7 @@ use log::{debug, warn};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use self::{
+    commanded::Commanded,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
     trace::Trace,
@@ -55,6 +58,10 @@ const NOTICE_AFTER: Duration = Duration::from_secs(5);
 /// Time to wait for the last segments after `--count` connections have ended.
 const LAST_SEGMENTS: Duration = Duration::from_millis(50);
 
+/// Time to wait for the last closes after the command has ended: a close that only one end shows is over a second after its
+/// last segment.
+const LAST_CLOSES: Duration = Duration::from_millis(1_500);
+
 /// Time that readers of the output have to take what is left when the trace ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -83,17 +90,18 @@ enum Ending {
 
 async fn trace(options: &Options) -> Result<ExitCode> {
     // Signals are handled before anything is attached, so that none can leave anything attached.
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(!options.command.is_empty())?;
     let mut service = privileges::as_caller(|| ServiceManager::from_environment(Instant::now()))?;
-    let mut trace = Trace::prepare(options).await?;
+    let mut command = Commanded::prepare(&options.command)?;
+    let mut trace = Trace::prepare(options, command.group()).await?;
     // The other threads have started by now and keep the default priority.
     priority::raise();
     let began = Instant::now();
     // From here on every path detaches the programs, also after an error.
-    let ending = match trace.attach().await {
+    let ending = match trace.attach(command.running()).await {
         Ok(()) => {
             service.ready(Instant::now(), status(&trace));
-            follow(&mut trace, &mut signals, &mut service, options).await
+            follow(&mut trace, &mut signals, &mut service, &mut command, options).await
         }
         Err(error) => Err(error),
     };
@@ -118,10 +126,13 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     pipeline.end(now);
 
     let counts = counts(&pipeline);
+    let summary = summary::lines(&pipeline, options);
+    let failed_on = pipeline.output.has_failed_on();
     let complete = pipeline.output.finish(FLUSH_TIMEOUT);
     if ending == Ending::Requested {
         let seconds = began.elapsed().as_secs_f64();
         eprintln!("tcptrace: {counts}; traced for {seconds:.1} s");
+        summary::print(&summary, options);
         if options.verbosity >= Verbosity::Verbose {
             match skipped {
                 Ok(skipped) => eprintln!("tcptrace: skipped: {skipped}"),
@@ -129,13 +140,18 @@ async fn trace(options: &Options) -> Result<ExitCode> {
             }
         }
     }
-    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let own = if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    Ok(command.finish(failed_on).unwrap_or(own))
 }
 
 /// The counts so far, in words.
 fn counts(pipeline: &Pipeline) -> String {
     let totals = pipeline.totals();
     let (events, lost) = pipeline.counts();
+    if let Some((all, open)) = pipeline.output.in_scope() {
+        let connections = if all == 1 { "connection" } else { "connections" };
+        return format!("{all} {connections} of the command, {open} still open; {events} events, {lost} lost");
+    }
     let connections = if totals.numbered == 1 { "connection" } else { "connections" };
     format!("{} {connections}, {} still open; {events} events, {lost} lost", totals.numbered, totals.open())
 }
@@ -149,6 +165,7 @@ async fn follow(
     trace: &mut Trace,
     signals: &mut Signals,
     service: &mut ServiceManager,
+    command: &mut Commanded,
     options: &Options,
 ) -> Result<Ending> {
     let mut tick = interval(TICK);
@@ -166,11 +183,17 @@ async fn follow(
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
+                signal if command.pass_on(signal) => {}
                 Signal::HangUp if options.write.is_some() => service.reloading(reopen(trace)),
-                Signal::Terminate | Signal::HangUp => return Ok(Ending::Requested),
+                Signal::Interrupt | Signal::Terminate | Signal::HangUp | Signal::Quit => return Ok(Ending::Requested),
             },
-            over = trace.pipeline.output.ended() => if over { return Ok(Ending::OutputOver) },
+            over = trace.pipeline.output.ended() => if over && !command.runs() { return Ok(Ending::OutputOver) },
             () = until(end) => return Ok(Ending::Requested),
+            () = command.ended() => {
+                // What it did last is in the ring by now.
+                pass_time(trace);
+                end = Some(Instant::now() + LAST_CLOSES);
+            }
             () = until(notice) => {
                 notice = None;
                 if trace.pipeline.counts().0 == 0 {
@@ -198,9 +221,12 @@ async fn follow(
             }
             logged = forward_log(&mut trace.program_log) => logged?,
         }
+        if command.has_ended() && trace.pipeline.output.in_scope().is_some_and(|(_, open)| open == 0) {
+            return Ok(Ending::Requested);
+        }
         if let Some(limit) = options.count
             && !count_reached
-            && trace.pipeline.totals().ended >= limit.get()
+            && trace.pipeline.ended() >= limit.get()
         {
             count_reached = true;
             let last = Instant::now() + LAST_SEGMENTS;

@@ -27,22 +27,25 @@ pub use self::{
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, OutputFormat, Segments},
 };
-use tcptrace_core::filter::{Emit, HostSet, PortSet};
+use tcptrace_core::filter::{Emit, HostSet, Only, PortSet};
 
 const EXAMPLES: &str = "\
 Examples:
-  tcptrace -p 443                        connections to or from port 443
+  tcptrace -p 443 --only failed          connections to or from port 443 that fail
+  tcptrace -p 443 -o list                a line for each connection when it ends
   tcptrace --remote-port 5432 -c 1       one connection from this host to a PostgreSQL server
   tcptrace --host 10.0.0.0/8 -i eth0     one network on one interface
   tcptrace -p 80 --json --emit state     socket state changes as JSON lines, for other programs
   tcptrace --duration 1m -w trace.jsonl  trace for a minute and record it
+  tcptrace --fail-on reset -- make test  run a command, with exit status 3 if a connection was reset
   tcptrace -r trace.jsonl -p 443         read the recording, port 443 only
   sudo tcptrace doctor                   check what tracing lacks on this host
 
 Data goes to stdout, messages go to stderr. A line on stderr that starts with `tcptrace: tracing` says that everything \
 is attached.
 
-Exit status: 0 success, also when interrupted; 1 failure, and the message says what to do; 2 wrong usage.";
+Exit status: 0 success, also when interrupted; 1 failure, and the message says what to do; 2 wrong usage. With a command: \
+that of the command, or 3 if --fail-on matched.";
 
 /// Shows how every TCP connection of this host is set up and torn down
 ///
@@ -51,7 +54,7 @@ Exit status: 0 success, also when interrupted; 1 failure, and the message says w
 /// the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tcptrace", version, after_help = EXAMPLES, max_term_width = 120)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, subcommand_value_name = "TASK")]
 pub struct Cli {
     /// A task other than tracing or reading.
     #[command(subcommand)]
@@ -105,6 +108,19 @@ pub struct Cli {
     #[arg(long, value_name = "WHICH", help_heading = "Filters", value_enum, default_value_t)]
     pub segments: Segments,
 
+    /// Show only these connections
+    ///
+    /// A comma-separated list of words: `failed` (not established, reset or timed out), `stalled`, `slow` (see --slow), `all`,
+    /// or any outcome, kind or cause of a handshake, close or reset, such as refused,unread_data. A connection is shown if one
+    /// of the words holds. `!` in front excludes: '!three_segment,!four_segment'. All of a connection is shown when its verdict
+    /// is known, so connections may change places. It affects stdout and --count, and not --write.
+    #[arg(long, value_name = "LIST", help_heading = "Output", value_parser = values::OnlyParser, hide_possible_values = true)]
+    pub only: Vec<Only>,
+
+    /// Handshakes that take this long are slow, such as 300ms
+    #[arg(long, value_name = "TIME", help_heading = "Output", value_parser = values::duration, default_value = "1s")]
+    pub slow: Duration,
+
     /// Format of the data on stdout [default: timeline]
     #[arg(short, long, value_name = "FORMAT", help_heading = "Output", value_enum)]
     pub output: Option<OutputFormat>,
@@ -157,6 +173,8 @@ pub struct Cli {
     pub read: Option<PathBuf>,
 
     /// Stop after N connections have ended
+    ///
+    /// With --only, connections that are shown are counted.
     #[arg(short, long, value_name = "N", help_heading = "Limits", value_parser = values::count)]
     pub count: Option<NonZeroU64>,
 
@@ -187,6 +205,20 @@ pub struct Cli {
     /// Only errors on stderr
     #[arg(short, long, help_heading = "Messages")]
     pub quiet: bool,
+
+    /// Exit with status 3 if one of these connections of the command was seen
+    ///
+    /// The words are those of --only, for example: --fail-on reset.
+    #[arg(long, value_name = "LIST", help_heading = "Command", value_parser = values::OnlyParser, hide_possible_values = true)]
+    pub fail_on: Vec<Only>,
+
+    /// Run this command, and trace its connections and those of its children
+    ///
+    /// It runs as the user who called sudo, and keeps stdin and stdout: what is traced goes to stderr, or with --write to a
+    /// file. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on. The exit status is that of the command: 128 and the number of
+    /// the signal if one killed it, 126 if it cannot be run, 127 if it does not exist.
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Command", conflicts_with_all = ["read", "count", "duration"])]
+    pub command_line: Vec<OsString>,
 
     /// Ignore the kernel's type information (BTF), as if it had none
     #[arg(long, hide = true)]
@@ -227,7 +259,15 @@ impl Cli {
     /// Wrong usage; `--help` and `--version` are reported the same way. The error holds the message to print and the exit
     /// status.
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
-        let cli = Self::try_parse_from(args)?;
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        let cli = Self::try_parse_from(&args)?;
+        let missing = |message: &str| Err(Self::command().error(ErrorKind::MissingRequiredArgument, message));
+        if cli.command_line.is_empty() && args.last().is_some_and(|last| last == "--") {
+            return missing("there is no command behind --; give one, as in `tcptrace -- curl http://localhost/`");
+        }
+        if cli.command_line.is_empty() && !cli.fail_on.is_empty() {
+            return missing("--fail-on needs a command, as in `tcptrace --fail-on reset -- make test`");
+        }
         match cli.output {
             Some(output) if cli.json && output != OutputFormat::Json => Err(Self::command().error(
                 ErrorKind::ArgumentConflict,

@@ -14,6 +14,7 @@
 //! IO       sink           stdout and the file of --write, without waiting for slow readers
 //!
 //!          privileges     the rights that each thread keeps
+//!          command        the command of `tcptrace -- COMMAND…`, and which sockets are its own
 //!          app            tasks, signals and timers: puts all of the above together
 //! ```
 
@@ -21,6 +22,7 @@ pub mod app;
 pub mod bpf;
 pub mod causes;
 pub mod cli;
+pub mod command;
 pub mod host_clock;
 pub mod interfaces;
 pub mod namespaces;

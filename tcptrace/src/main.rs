@@ -10,6 +10,9 @@ use tcptrace::{
 use tcptrace_core::output_record;
 
 fn main() -> ExitCode {
+    if let Some(failed) = tcptrace::command::run_if_asked() {
+        return failed;
+    }
     let cli = Cli::from_env();
     if cli.json_schema {
         return print_schema();
@@ -19,7 +22,8 @@ fn main() -> ExitCode {
         log_to_stderr(Verbosity::Quiet);
         return exit_code(app::doctor::run(clean));
     }
-    let options = cli.into_options(Environment::read());
+    let environment = Environment::read(!cli.command_line.is_empty());
+    let options = cli.into_options(environment);
     log_to_stderr(options.verbosity);
     exit_code(app::run(&options))
 }

@@ -14,7 +14,7 @@ use tcptrace_core::{
     correlate::Correlated,
     filter::Emit,
     output_record::OutputRecord,
-    render::{Json, Render},
+    render::{Json, Render, Selection, Tally},
 };
 
 /// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
@@ -26,10 +26,40 @@ const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
 /// The name of stdout in messages.
 const STDOUT: &str = "stdout";
 
+/// What a destination gets, and in which form.
+pub struct Shown {
+    /// Makes text of records.
+    pub render: Box<dyn Render>,
+    /// Types of records to show.
+    pub emit: Emit,
+    /// Chooses connections; none for all of them.
+    pub selection: Option<Selection>,
+    /// Counts verdicts for a summary.
+    pub tally: Option<Tally>,
+    /// Nothing is ever written.
+    pub discards: bool,
+}
+
+impl Shown {
+    /// Everything in `emit` as JSON lines.
+    fn json(emit: Emit) -> Self {
+        Self { render: Box::new(Json), emit, selection: None, tally: None, discards: false }
+    }
+
+    /// Types of records that are needed, if only to choose or count.
+    fn needs(&self) -> Emit {
+        match (&self.selection, &self.tally) {
+            (None, None) => self.emit,
+            (Some(selection), _) if selection.is_scoped() => Emit::ALL,
+            _ => self.emit.with(Emit::HANDSHAKE).with(Emit::CLOSE).with(Emit::STALLED),
+        }
+    }
+}
+
 /// A destination: its format, its sink and the chunk that is being filled.
 struct Destination {
-    render: Box<dyn Render>,
-    emit: Emit,
+    shown: Shown,
+    needs: Emit,
     sink: Sink,
     chunk: Vec<u8>,
     /// Records in `chunk`, apart from reports of losses.
@@ -43,10 +73,10 @@ struct Destination {
 }
 
 impl Destination {
-    fn new(render: Box<dyn Render>, emit: Emit, sink: Sink) -> Self {
+    fn new(shown: Shown, sink: Sink) -> Self {
         Self {
-            render,
-            emit,
+            needs: shown.needs(),
+            shown,
             sink,
             chunk: Vec::with_capacity(CHUNK_CAPACITY),
             records: 0,
@@ -56,13 +86,29 @@ impl Destination {
         }
     }
 
-    /// Renders a record if `--emit` includes it. Returns the number of records dropped.
-    fn write(&mut self, record: &OutputRecord) -> u64 {
-        if !self.emit.contains(record.emit()) {
+    /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped.
+    /// `in_scope` says that the record proves its connection to be the command's.
+    fn write(&mut self, record: &OutputRecord, in_scope: bool) -> u64 {
+        if !self.needs.contains(record.emit()) {
             return 0;
         }
-        self.render.render(record, &mut self.chunk);
-        self.records += 1;
+        let Self { shown: Shown { render, emit, selection, tally, .. }, chunk, records, .. } = self;
+        let mut show = |record: &OutputRecord| {
+            if emit.contains(record.emit()) {
+                render.render(record, chunk);
+                *records += 1;
+            }
+        };
+        let known = match selection {
+            Some(selection) => selection.offer(record, in_scope, &mut show),
+            None => {
+                show(record);
+                true
+            }
+        };
+        if let Some(tally) = tally.as_mut().filter(|_| known) {
+            tally.count(record);
+        }
         if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { 0 }
     }
 
@@ -98,7 +144,7 @@ impl Destination {
         if self.unreported > 0 {
             let record = report(self.unreported);
             self.reporting += std::mem::take(&mut self.unreported);
-            self.render.render(&record, &mut self.chunk);
+            self.shown.render.render(&record, &mut self.chunk);
         }
     }
 }
@@ -124,6 +170,10 @@ impl AddAssign for GivenUp {
 pub struct Output {
     stdout: Destination,
     file: Option<Destination>,
+    /// Counts the connections of `--fail-on`.
+    fail_on: Option<Selection>,
+    /// The records that are written prove their connection to be the command's.
+    in_scope: bool,
     /// A write has failed, and the error has been logged.
     failed: bool,
 }
@@ -135,17 +185,35 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens stdout, which gets the records in `emit` as `render` makes them, and a file that gets all of them as JSON lines.
+    /// Opens stdout, which gets what `shown` says, and a file that gets the records of `file_selection` as JSON lines, or all
+    /// of them.
     /// Records are dropped if a reader is too slow.
     ///
     /// # Errors
     /// When the file cannot be opened, or a thread for writing cannot be started.
-    pub fn open(render: Box<dyn Render>, emit: Emit, file: Option<&Path>) -> Result<Self, SinkError> {
+    pub fn open(shown: Shown, file: Option<&Path>, file_selection: Option<Selection>) -> Result<Self, SinkError> {
+        let stdout = Sink::stdout(BUDGET)?;
+        Self::open_to(stdout, shown, file, file_selection)
+    }
+
+    /// As [`Self::open`], with another sink in the place of stdout.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_to(
+        stdout: Sink,
+        shown: Shown,
+        file: Option<&Path>,
+        file_selection: Option<Selection>,
+    ) -> Result<Self, SinkError> {
         let file = match file {
-            Some(path) => Some(Destination::new(Box::new(Json), Emit::ALL, Sink::file(path, BUDGET)?)),
+            Some(path) => {
+                let shown = Shown { selection: file_selection, ..Shown::json(Emit::ALL) };
+                Some(Destination::new(shown, Sink::file(path, BUDGET)?))
+            }
             None => None,
         };
-        Ok(Self { stdout: Destination::new(render, emit, Sink::stdout(BUDGET)?), file, failed: false })
+        Ok(Self { stdout: Destination::new(shown, stdout), file, fail_on: None, in_scope: false, failed: false })
     }
 
     /// This output, waiting for slow readers instead of dropping records.
@@ -157,8 +225,8 @@ impl Output {
 
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
-        let stdout = Destination { patient: true, ..Destination::new(Box::new(Json), emit, sink) };
-        Self { stdout, file: None, failed: false }
+        let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
+        Self { stdout, file: None, fail_on: None, in_scope: false, failed: false }
     }
 
     /// Returns whether there is a file of `--write`.
@@ -168,22 +236,25 @@ impl Output {
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
-        self.has_file() || self.stdout.emit.contains(correlated.emit())
+        self.has_file() || self.fail_on.is_some() || self.stdout.needs.contains(correlated.emit())
     }
 
     /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
     pub fn write(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: self.stdout.write(record), ..self.write_file(record) }
+        if let Some(fail_on) = &mut self.fail_on {
+            fail_on.offer(record, self.in_scope, &mut |_| {});
+        }
+        GivenUp { stdout: self.stdout.write(record, self.in_scope), ..self.write_file(record) }
     }
 
     /// Writes a record to stdout only.
     pub fn write_stdout(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: self.stdout.write(record), file: 0 }
+        GivenUp { stdout: self.stdout.write(record, self.in_scope), file: 0 }
     }
 
     /// Writes a record to the file only.
     pub fn write_file(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record)) }
+        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record, self.in_scope)) }
     }
 
     /// Returns whether a destination lacks records and no report there says so yet.
@@ -206,7 +277,7 @@ impl Output {
         let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
         let reopening = file.sink.reopen();
-        (GivenUp { stdout: 0, file: given_up + file.write(start) }, Some(reopening))
+        (GivenUp { stdout: 0, file: given_up + file.write(start, false) }, Some(reopening))
     }
 
     /// Returns whether writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If stdout
@@ -216,8 +287,44 @@ impl Output {
         match self.stdout.sink.end() {
             Some(SinkEnd::Closed) => true,
             Some(SinkEnd::Failed(_)) => file != Some(false),
-            None => file == Some(true) && self.stdout.sink.discards(),
+            None => file == Some(true) && (self.stdout.shown.discards || self.stdout.sink.discards()),
         }
+    }
+
+    /// Counts the connections that `selection` chooses.
+    pub fn fail_on(&mut self, selection: Selection) {
+        self.fail_on = Some(selection.counting());
+    }
+
+    /// Returns whether there were connections that [`Self::fail_on`] chooses.
+    pub fn has_failed_on(&self) -> bool {
+        self.fail_on.as_ref().is_some_and(|selection| selection.chosen() > 0)
+    }
+
+    /// Says whether the records that are written from now on prove their connection to be the command's.
+    pub fn set_in_scope(&mut self, in_scope: bool) {
+        self.in_scope = in_scope;
+    }
+
+    /// Number of the command's connections so far and of those that have not ended; none without a command.
+    pub fn in_scope(&self) -> Option<(u64, u64)> {
+        let selection = self.stdout.shown.selection.as_ref().filter(|selection| selection.is_scoped())?;
+        Some((selection.entered(), selection.open_in_scope()))
+    }
+
+    /// The connections that were chosen for stdout, and how many of them have ended; none if all are.
+    pub fn chosen(&self) -> Option<(u64, u64)> {
+        self.stdout.shown.selection.as_ref().map(|selection| (selection.chosen(), selection.ended()))
+    }
+
+    /// Number of connections left out on stdout, known at the end; none if all are shown.
+    pub fn left_out(&self) -> Option<u64> {
+        self.stdout.shown.selection.as_ref().map(Selection::left_out)
+    }
+
+    /// Counts of what became of connections, if stdout's reader gets a summary of them.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.stdout.shown.tally.as_ref()
     }
 
     /// Waits until a destination ends by itself, and then returns [`Self::is_over`]. An error is logged once and remembered
@@ -239,7 +346,7 @@ impl Output {
 
     /// Writes what is left, which takes no longer than `timeout` in all. Returns whether everything was written.
     pub fn finish(self, timeout: Duration) -> bool {
-        let Self { mut stdout, file, failed } = self;
+        let Self { mut stdout, file, failed, .. } = self;
         let _counted_already = stdout.flush();
         let mut complete = !failed;
         // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.

@@ -5,6 +5,7 @@ use std::{collections::HashSet, num::NonZeroU32};
 use log::error;
 
 use crate::{
+    command::Sockets,
     host_clock,
     output::{GivenUp, Output},
     procfs::kernel_threads::KernelThreads,
@@ -35,6 +36,8 @@ pub struct Pipeline {
     ledger: LossLedger,
     /// Recognizes kernel threads where the kernel programs cannot.
     kernel_threads: Option<KernelThreads>,
+    /// The sockets of the command, if one is traced.
+    pub command: Option<Sockets>,
     /// stdout gets only segments that open or close connections. Not needed live, where the kernel programs select them. The
     /// file of `--write` gets all segments, since verdicts may depend on them.
     pub control_only: bool,
@@ -92,6 +95,7 @@ impl Pipeline {
             max_connections: NonZeroU32::MAX,
             ledger: LossLedger::default(),
             kernel_threads,
+            command: None,
             control_only: false,
             listened: false,
             across_namespaces: false,
@@ -137,6 +141,9 @@ impl Pipeline {
             self.strange_netns |= change.netns.is_some_and(|netns| self.namespaces.insert(netns));
             if let Some(threads) = &mut self.kernel_threads {
                 change.task = change.task.filter(|task| !threads.contains(task));
+            }
+            if let Some(sockets) = &mut self.command {
+                sockets.note(bytes, change);
             }
         }
         if let Event::Segment(segment) = &mut decoded.event
@@ -226,6 +233,11 @@ impl Pipeline {
         self.correlator.totals()
     }
 
+    /// Number of connections that have ended, and are shown.
+    pub fn ended(&self) -> u64 {
+        self.output.chosen().map_or_else(|| self.totals().ended, |(_, ended)| ended)
+    }
+
     /// Number of events seen and of records lost, since the start.
     pub fn counts(&self) -> (u64, u64) {
         (self.events, self.ledger.total() + self.correlator.uncounted_losses())
@@ -259,6 +271,7 @@ impl Pipeline {
             evicted: totals.evicted,
             events,
             lost,
+            left_out: None,
         };
         self.write(&OutputRecord::End(end));
     }
@@ -271,9 +284,13 @@ impl Pipeline {
     where
         F: FnOnce(&mut Correlator, &mut dyn FnMut(Correlated)),
     {
-        let Self { correlator, describer, output, control_only, .. } = self;
+        let Self { correlator, describer, output, control_only, command, .. } = self;
         let mut given_up = GivenUp::default();
         step(correlator, &mut |correlated| {
+            if let Some(sockets) = command {
+                let own = matches!(&correlated, Correlated::State(state) if sockets.contains(state.change.socket));
+                output.set_in_scope(own);
+            }
             let hidden = *control_only && matches!(&correlated, Correlated::Segment(segment) if !segment.control);
             if !hidden {
                 if output.wants(&correlated) {

@@ -33,13 +33,16 @@
 //! | `namespaces`, with `--netns` | CAP_SYS_ADMIN, CAP_NET_ADMIN | entering network namespaces, and attaching to their interfaces |
 //! | | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/ns` of other users' processes |
 //! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |
+//! | `command` | CAP_KILL | passing signals on to a command of another user |
+//! | | CAP_DAC_OVERRIDE, only if root | removing the command's control group, whose parent nobody may write |
 //! | `write-stdout` | nothing | |
 //! | main, with `-r` | nothing | |
 //!
 //! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files in
 //! and below the folder of `--write`. Beyond that, none of them can open, change or run any file or make a TCP connection.
 //! `owners` and `namespaces` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it,
-//! whatever its capabilities are.
+//! whatever its capabilities are. `command` is not, since it removes the control group of the command; it gives up its rights
+//! when it has started the command, which does not inherit that.
 //!
 //! `-r` drops its rights as soon as its input is open, before the first byte is read. With `--write` that has to wait until
 //! the beginning of the input is known to be valid, because only then is the file of `--write` opened and emptied; until then
@@ -96,6 +99,8 @@ pub enum Duty<'a> {
     Owners,
     /// Enters network namespaces, and attaches to their interfaces.
     Namespaces,
+    /// Passes signals on to the command, and removes its control group.
+    Command,
     /// Writes to a file descriptor that is open.
     Stream,
     /// Writes to a file, and reopens it in this folder.
@@ -115,6 +120,8 @@ impl Duty<'_> {
                 Capability::CAP_SYS_PTRACE,
                 Capability::CAP_DAC_READ_SEARCH,
             ],
+            Self::Command if is_root() => &[Capability::CAP_KILL, Capability::CAP_DAC_OVERRIDE],
+            Self::Command => &[Capability::CAP_KILL],
             Self::File(_) if is_root() => &[Capability::CAP_DAC_OVERRIDE],
             Self::File(_) | Self::Stream | Self::Replay => &[],
         }
@@ -131,7 +138,7 @@ pub fn reduce(duty: Duty<'_>) {
         warn!("cannot set no_new_privs: {error}");
     }
     let confined = match duty {
-        Duty::Owners | Duty::Namespaces => return,
+        Duty::Owners | Duty::Namespaces | Duty::Command => return,
         Duty::Trace { .. } => confinement::to_reading(),
         Duty::Replay => confinement::to_time_zones(),
         Duty::Stream => confinement::to_nothing(),

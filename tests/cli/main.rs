@@ -2,6 +2,7 @@
 
 mod captures;
 mod documents;
+mod only;
 mod progress;
 mod recordings;
 
@@ -98,6 +99,9 @@ fn help_and_version_need_no_privileges_and_no_more_than_stdout() {
         "--remote-port",
         "--host",
         "--interface",
+        "--only",
+        "--slow",
+        "--fail-on",
         "--output",
         "--json",
         "--write",

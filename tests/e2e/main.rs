@@ -6,6 +6,7 @@
 mod attach;
 mod bounds;
 mod clsact;
+mod command;
 mod doctor;
 mod endings;
 mod file;

@@ -71,8 +71,12 @@ pub struct Config {
     pub netns: u32,
     /// Index of the loopback interface, which has two ends here.
     pub loopback: u32,
+    /// 1 where sockets of one control group are marked with [`PROOF_IN_GROUP`](super::PROOF_IN_GROUP), else 0.
+    pub marks_group: u32,
     /// Random, so that nobody outside can aim at a slot of the table of watched flows.
     pub seed: u64,
+    /// ID of that control group (`kernfs_node.id`).
+    pub group: u64,
 }
 
 impl Config {
@@ -86,6 +90,8 @@ impl Config {
         matches: 0,
         netns: 0,
         loopback: 0,
+        marks_group: 0,
         seed: 0,
+        group: 0,
     };
 }

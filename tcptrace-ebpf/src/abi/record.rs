@@ -43,6 +43,8 @@ pub const PROOF_LINGER: u16 = 1 << 0;
 pub const PROOF_UNREAD: u16 = 1 << 1;
 /// Bit of [`StateRecord::proof`]: no process has ever accepted it, so it waited in its listener's queue.
 pub const PROOF_UNACCEPTED: u16 = 1 << 2;
+/// Bit of [`StateRecord::proof`], at any change: the socket was made in the control group [`Config::group`](super::Config::group).
+pub const PROOF_IN_GROUP: u16 = 1 << 15;
 
 /// Bit of [`HintRecord::flags`]: the listener's accept queue was full.
 pub const HINT_QUEUE_FULL: u16 = 1 << 0;

@@ -3,6 +3,7 @@
 
 mod emit;
 mod hosts;
+mod only;
 mod ports;
 mod segment_choice;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use crate::event::Family;
 pub use self::{
     emit::{Emit, EmitError},
     hosts::{HostKey, HostSet, HostSetError},
+    only::{Facts, Only, OnlyError, words as only_words},
     ports::{PortSet, PortSetError},
     segment_choice::SegmentChoice,
 };

@@ -7,9 +7,9 @@
 //! text           how single values read: addresses, times, error names
 //! tcp            headers, flags, options, states, sequence numbers
 //! event          what was seen: state changes, segments, ICMP errors, hints, owners
+//! verdict        what became of a connection: its handshake and its close
 //! filter         which connections are wanted
 //! loss_ledger    where events are missing
-//! verdict        what became of a connection: its handshake and its close
 //! decode         bytes of the ring buffer, of captures and of recordings to events
 //! correlate      events to connections and verdicts
 //! wall_clock     boot time to wall-clock time

@@ -200,4 +200,8 @@ pub struct EndOutput {
     pub events: u64,
     /// Number of events and records lost, from all sources.
     pub lost: u64,
+    /// Number of connections that `--only` left out here; absent without it.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    pub left_out: Option<u64>,
 }

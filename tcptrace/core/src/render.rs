@@ -8,14 +8,20 @@ mod events;
 mod json;
 mod ladder;
 mod line_writer;
+mod list;
 mod palette;
 #[cfg(test)]
 pub(crate) mod samples;
+mod selection;
+mod tally;
 
 pub use events::Events;
 #[cfg(feature = "serde")]
 pub use json::Json;
 pub use ladder::{Drawing, Ladder};
+pub use list::List;
+pub use selection::Selection;
+pub use tally::Tally;
 
 use crate::output_record::OutputRecord;
 
@@ -23,4 +29,12 @@ use crate::output_record::OutputRecord;
 pub trait Render {
     /// Appends what `entry` looks like to `out`, whole lines. What does not stand for itself may wait for other entries.
     fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>);
+}
+
+/// Renders nothing at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Render for Nothing {
+    fn render(&mut self, _: &OutputRecord, _: &mut Vec<u8>) {}
 }

@@ -4,7 +4,7 @@ mod close;
 mod handshake;
 mod stalled;
 
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, StateTime, TimeWait},
@@ -37,7 +37,7 @@ pub enum Missing {
 }
 
 /// The proven reason for a reset.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq, VariantNames)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]

@@ -20,7 +20,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use self::{contents::Contents, progress::Progress};
-use super::FLUSH_TIMEOUT;
+use super::{FLUSH_TIMEOUT, summary};
 use crate::{
     cli::{Options, Verbosity},
     pipeline::Pipeline,
@@ -137,7 +137,7 @@ impl<'a> Replay<'a> {
             self.pipeline.replay(event);
         }
         self.events += 1;
-        let enough = self.options.count.is_some_and(|limit| self.ended + self.pipeline.totals().ended >= limit.get());
+        let enough = self.options.count.is_some_and(|limit| self.ended + self.pipeline.ended() >= limit.get());
         if enough || (self.events.is_multiple_of(OUTPUT_CHECK_INTERVAL) && self.pipeline.output.is_over()) {
             return ControlFlow::Break(());
         }
@@ -161,8 +161,15 @@ impl<'a> Replay<'a> {
     /// Writes what is left and returns the exit status. `outcome` is that of reading.
     fn finish(self, outcome: Result<()>) -> Result<ExitCode> {
         let timeout = if outcome.is_ok() { PATIENT_FLUSH_TIMEOUT } else { FLUSH_TIMEOUT };
+        // Without a choice, what was read is all there, and nobody has to be told.
+        let summary = if self.options.only.is_some() || self.options.summarizes_files {
+            summary::lines(&self.pipeline, self.options)
+        } else {
+            Vec::new()
+        };
         let complete = self.pipeline.output.finish(timeout);
         outcome?;
+        summary::print(&summary, self.options);
         Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -1,17 +1,17 @@
 //! The form of the records on stdout, as the options choose it.
 
-use std::sync::LazyLock;
+use std::{io, os::fd::AsFd as _, sync::LazyLock};
 
 use jiff::tz::TimeZone;
 
 use crate::{
     cli::{DEFAULT_COLUMNS, Options, OutputFormat},
-    output::Output,
-    sink::SinkError,
+    output::{Output, Shown},
+    sink::{BUDGET, Sink, SinkError},
 };
 use tcptrace_core::{
-    filter::Emit,
-    render::{Drawing, Events, Json, Ladder, Render},
+    filter::{Emit, Only},
+    render::{Drawing, Events, Json, Ladder, List, Nothing, Render, Selection, Tally},
 };
 
 /// The time zone of this host, or that of the environment variable `TZ`.
@@ -23,19 +23,67 @@ static TIME_ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 /// As [`Output::open`].
 pub(super) fn open(options: &Options) -> Result<Output, SinkError> {
     let Options { color, absolute_seq, unicode, columns, .. } = *options;
+    let on_stderr = !options.command.is_empty();
+    let terminal = move || if on_stderr { terminal_columns(&io::stderr()) } else { terminal_columns(&io::stdout()) };
+    let drawing = Drawing { color, absolute_seq, unicode, zone: &TIME_ZONE };
     let (render, emit): (Box<dyn Render>, Emit) = match options.output {
         OutputFormat::Json => (Box::new(Json), options.emit),
         OutputFormat::Timeline => {
-            let drawing = Drawing { color, absolute_seq, unicode, zone: &TIME_ZONE };
-            let width = move || columns.unwrap_or_else(terminal_columns).into();
+            let width = move || columns.unwrap_or_else(terminal).into();
             (Box::new(Ladder::new(drawing, width)), Emit::ALL)
         }
         OutputFormat::Events => (Box::new(Events { color, absolute_seq, unicode, zone: &TIME_ZONE }), Emit::ALL),
+        OutputFormat::List => {
+            // A file or a pipe gets whole lines.
+            let width = columns.is_none().then(|| -> Box<dyn Fn() -> usize> { Box::new(move || terminal().into()) });
+            (Box::new(List::new(drawing, width)), VERDICTS)
+        }
+        OutputFormat::None => (Box::new(Nothing), Emit::NONE),
     };
-    Output::open(render, emit, options.write.as_deref())
+    let text = matches!(options.output, OutputFormat::Timeline | OutputFormat::Events | OutputFormat::List);
+    let shown = Shown {
+        render,
+        emit,
+        selection: selection(options),
+        tally: text.then(Tally::default),
+        discards: options.output == OutputFormat::None,
+    };
+    let file = options.write.as_deref();
+    if options.command.is_empty() {
+        return Output::open(shown, file, None);
+    }
+    // stdout is the command's.
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
+    let commands = Some(choice(options, Only::default()));
+    let mut output = Output::open_to(Sink::stream(stderr, BUDGET)?, shown, file, commands)?;
+    if let Some(fail_on) = options.fail_on {
+        output.fail_on(choice(options, fail_on));
+    }
+    Ok(output)
 }
 
-/// Width of the terminal on stdout in columns.
-fn terminal_columns() -> u16 {
-    terminal_size::terminal_size_of(std::io::stdout()).map_or(DEFAULT_COLUMNS, |(columns, _)| columns.0)
+/// Records that tell what became of connections.
+const VERDICTS: Emit = Emit::HANDSHAKE.with(Emit::CLOSE).with(Emit::STALLED);
+
+/// The choice of `--only`.
+fn selection(options: &Options) -> Option<Selection> {
+    if options.only.is_none() && options.command.is_empty() {
+        return None;
+    }
+    let selection = choice(options, options.only.unwrap_or_default());
+    // A ladder or a line that tells of a stall is out of date when the verdict stands behind it.
+    let current = matches!(options.output, OutputFormat::Timeline | OutputFormat::List);
+    Some(if current { selection.without_past_stalls() } else { selection })
+}
+
+/// The choice of `only`, among the command's connections if there is a command.
+fn choice(options: &Options, only: Only) -> Selection {
+    let slow_ns = u64::try_from(options.slow.as_nanos()).unwrap_or(u64::MAX);
+    let selection = Selection::new(only, slow_ns, options.max_connections.get());
+    if options.command.is_empty() { selection } else { selection.scoped() }
+}
+
+/// Width of a terminal in columns.
+fn terminal_columns(on: &impl std::os::fd::AsFd) -> u16 {
+    terminal_size::terminal_size_of(on).map_or(DEFAULT_COLUMNS, |(columns, _)| columns.0)
 }

@@ -15,6 +15,7 @@ use crate::{
     },
     causes::with_causes,
     cli::{Attach, Options, Segments, Verbosity},
+    command::Running,
     host_clock,
     interfaces::{Interface, Interfaces},
     namespaces::{Namespaces, News, Selection, in_first_pid_namespace},
@@ -61,7 +62,8 @@ pub(super) struct Trace {
 
 impl Trace {
     /// Loads the programs and opens the output. Nothing is attached yet.
-    pub(super) async fn prepare(options: &Options) -> Result<Self> {
+    /// `group` is the ID of a control group whose sockets are to be marked.
+    pub(super) async fn prepare(options: &Options, group: Option<u64>) -> Result<Self> {
         let segments = options.segments != Segments::None;
         preflight::check(segments)?;
         let interfaces = Interfaces::follow().context("cannot follow interfaces through netlink")?;
@@ -83,6 +85,7 @@ impl Trace {
                 Some(Selection::Only(inodes)) => Some(inodes),
                 Some(Selection::All) | None => None,
             },
+            group,
             use_btf: options.btf,
             verbose: options.verbosity >= Verbosity::Verbose,
         })?;
@@ -146,7 +149,9 @@ impl Trace {
     }
 
     /// Attaches all programs, drops the rights that only this needed, and says that the trace has begun.
-    pub(super) async fn attach(&mut self) -> Result<()> {
+    ///
+    /// In between, when everything is seen and all rights are still there, it starts `command`.
+    pub(super) async fn attach(&mut self, command: Option<&mut Running>) -> Result<()> {
         // Interfaces before states: if a connection's SYN_SENT is seen, its SYN must be seen too.
         let present = self.interfaces.list().await.context("cannot list the interfaces of this host")?;
         if self.segments != Segments::None {
@@ -170,6 +175,9 @@ impl Trace {
             self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         }
         self.cover_namespaces();
+        if let Some(command) = command {
+            self.pipeline.command = Some(command.start(self.object.marks_group)?);
+        }
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
         // The result comes later, as an event.

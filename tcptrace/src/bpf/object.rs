@@ -9,7 +9,8 @@ use aya::{
 };
 use log::{debug, warn};
 use tcptrace_ebpf::{
-    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, TracepointLayout, WATCHED_BUCKETS, names,
+    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, SocketLayout, TracepointLayout, WATCHED_BUCKETS,
+    names,
 };
 use zerocopy::IntoBytes as _;
 
@@ -54,6 +55,8 @@ pub struct LoadSettings<'a> {
     pub namespaces: Option<&'a [u32]>,
     /// Whether to read sockets at offsets from BTF.
     pub use_btf: bool,
+    /// ID of a control group whose sockets are marked, if that can be done.
+    pub group: Option<u64>,
     /// Whether the programs' own messages are wanted.
     pub verbose: bool,
 }
@@ -66,6 +69,8 @@ pub struct Object {
     pub btf: bool,
     /// Whether segments tell the network namespace of their interface.
     pub tells_netns: bool,
+    /// Sockets of the control group are marked.
+    pub marks_group: bool,
     /// Which hints there can be.
     pub(super) hints: hint_programs::Available,
     ring_bytes: u32,
@@ -109,7 +114,14 @@ impl Object {
         if let Some(reason) = &no_btf {
             config.tracepoint = read_format(reason)?;
         }
+        let SocketLayout { cgroup, cgroup_kn, kn_id, .. } = config.socket;
+        if let Some(group) = settings.group
+            && [cgroup, cgroup_kn, kn_id].iter().all(|&offset| offset != ABSENT)
+        {
+            (config.marks_group, config.group) = (1, group);
+        }
         let mut object = Self {
+            marks_group: config.marks_group != 0,
             ebpf: open(settings, &config)?,
             btf: no_btf.is_none(),
             tells_netns: config.hints.dev != ABSENT,

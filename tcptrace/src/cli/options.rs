@@ -12,7 +12,7 @@ use std::{
 use super::{Attach, Cli, Color, OutputFormat, Segments};
 use tcptrace_core::{
     event::Family,
-    filter::{Emit, Filter, HostSet, PortSet, SegmentChoice},
+    filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice},
 };
 
 /// The messages that go to stderr.
@@ -38,6 +38,8 @@ pub struct Environment {
     pub terminal: bool,
     /// stdout or stderr is a terminal of any kind, so that somebody may be watching.
     pub watched: bool,
+    /// stderr is a terminal.
+    pub messages_watched: bool,
     /// The character encoding of the locale is UTF-8.
     pub utf8: bool,
     /// Width of text in columns; none if stdout is a terminal, whose width may change.
@@ -49,9 +51,12 @@ pub const DEFAULT_COLUMNS: u16 = 100;
 
 impl Environment {
     /// Reads the environment variables, and what stdout and stderr are.
-    pub fn read() -> Self {
+    ///
+    /// With `to_stderr`, data goes to stderr as well.
+    pub fn read(to_stderr: bool) -> Self {
         let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self { watched: stdout || stderr, ..Self::of(|name| env::var_os(name), stdout) }
+        let data = if to_stderr { stderr } else { stdout };
+        Self { watched: data || stderr, messages_watched: stderr, ..Self::of(|name| env::var_os(name), data) }
     }
 
     /// The environment whose variables `variable` looks up; `terminal` says that stdout is a terminal.
@@ -64,6 +69,7 @@ impl Environment {
             no_color: set("NO_COLOR").is_some(),
             terminal: terminal && set("TERM").is_none_or(|term| term != "dumb"),
             watched: terminal,
+            messages_watched: false,
             utf8: locale.contains("utf-8") || locale.contains("utf8"),
             columns: (!terminal).then(|| {
                 let columns = set("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
@@ -96,6 +102,10 @@ pub struct Options {
     pub output: OutputFormat,
     /// Types of records that go to stdout as JSON.
     pub emit: Emit,
+    /// The connections to show on stdout; none for all of them.
+    pub only: Option<Only>,
+    /// Time from which on a handshake is slow, above 0.
+    pub slow: Duration,
     /// The file that gets every record as JSON lines.
     pub write: Option<PathBuf>,
     /// The capture or recording to read instead of tracing this host; `-` is stdin.
@@ -108,6 +118,10 @@ pub struct Options {
     pub unicode: bool,
     /// Width of text on stdout in columns; none to follow its terminal.
     pub columns: Option<u16>,
+    /// The command to run and trace; empty to trace this host.
+    pub command: Vec<OsString>,
+    /// The connections of the command with which the exit status is 3.
+    pub fail_on: Option<Only>,
     /// Number of ended connections after which to stop.
     pub count: Option<NonZeroU64>,
     /// Time after which to stop, above 0.
@@ -120,6 +134,8 @@ pub struct Options {
     pub verbosity: Verbosity,
     /// Somebody may be watching a terminal, and is told why if no event comes.
     pub watched: bool,
+    /// The summary by verdict is also printed when a file has been read without `--only`.
+    pub summarizes_files: bool,
     /// Use the kernel's type information (BTF) if there is any.
     pub btf: bool,
     /// How to attach to interfaces.
@@ -142,12 +158,15 @@ impl Cli {
             family,
             interfaces: without_repeats(self.interface),
         };
+        let runs_command = !self.command_line.is_empty();
         Options {
             filter,
             netns: without_repeats(self.netns),
             segments: self.segments,
             output: if self.json { OutputFormat::Json } else { self.output.unwrap_or_default() },
             emit: self.emit.unwrap_or_default(),
+            only: self.only.into_iter().reduce(Only::and),
+            slow: self.slow,
             write: self.write,
             read: self.read,
             absolute_seq: self.absolute_seq,
@@ -158,6 +177,8 @@ impl Cli {
             },
             unicode: environment.utf8,
             columns: environment.columns,
+            command: self.command_line,
+            fail_on: self.fail_on.into_iter().reduce(Only::and),
             count: self.count,
             duration: self.duration,
             ring_buffer: self.ring_buffer.bytes(),
@@ -168,7 +189,8 @@ impl Cli {
                 1 => Verbosity::Verbose,
                 2.. => Verbosity::Debug,
             },
-            watched: environment.watched && !self.quiet,
+            watched: environment.watched && !self.quiet && !runs_command,
+            summarizes_files: environment.messages_watched,
             btf: !self.no_btf,
             attach: self.attach,
         }

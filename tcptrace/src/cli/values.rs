@@ -7,8 +7,13 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
+use clap::{
+    Arg, Command, ValueEnum,
+    builder::{PossibleValue, StringValueParser, TypedValueParser},
+};
 use thiserror::Error;
+
+use tcptrace_core::filter::{Only, only_words};
 
 /// Format of the data on stdout.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -20,6 +25,10 @@ pub enum OutputFormat {
     Events,
     /// JSON lines
     Json,
+    /// One line per connection when it ends, with its verdict in words
+    List,
+    /// Nothing, for --write
+    None,
 }
 
 /// The word for it on the command line.
@@ -29,6 +38,8 @@ impl Display for OutputFormat {
             Self::Timeline => "timeline",
             Self::Events => "events",
             Self::Json => "json",
+            Self::List => "list",
+            Self::None => "none",
         })
     }
 }
@@ -116,6 +127,22 @@ pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
         Ok(Duration::ZERO) => Err(ValueError::NoDuration(text.to_owned())),
         Ok(duration) => Ok(duration),
         Err(_) => Err(ValueError::Duration(text.to_owned())),
+    }
+}
+
+/// Parses a list of words for connections, and offers the words to shell completions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OnlyParser;
+
+impl TypedValueParser for OnlyParser {
+    type Value = Only;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &std::ffi::OsStr) -> Result<Only, clap::Error> {
+        StringValueParser::new().try_map(|text| text.parse::<Only>()).parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(only_words().iter().map(|word| PossibleValue::new(*word))))
     }
 }
 

@@ -7,6 +7,8 @@ use std::fs;
 pub(crate) struct ProcessStat {
     /// Field 3, the state: `Z` is a zombie, `X` is dead.
     pub(crate) state: char,
+    /// Field 4: its parent.
+    pub(crate) parent: u32,
     /// Field 9: the kernel's `PF_` flags (include/linux/sched.h).
     pub(crate) flags: u64,
     /// Field 22: start time in clock ticks since boot.
@@ -24,9 +26,10 @@ impl ProcessStat {
         let (_name, fields) = stat.rsplit_once(") ")?;
         let mut fields = fields.split(' ');
         let state = fields.next()?.chars().next()?;
-        let flags = fields.nth(5)?.parse().ok()?;
+        let parent = fields.next()?.parse().ok()?;
+        let flags = fields.nth(4)?.parse().ok()?;
         let started = fields.nth(12)?.parse().ok()?;
-        Some(Self { state, flags, started })
+        Some(Self { state, parent, flags, started })
     }
 }
 
@@ -37,7 +40,7 @@ mod tests {
     #[test]
     fn finds_the_fields_behind_any_name() {
         let fields = "R 1 77 77 0 -1 4194304 90 0 0 0 1 2 0 0 20 0 1 0 56789 1000 200";
-        let stat = ProcessStat { state: 'R', flags: 4_194_304, started: 56_789 };
+        let stat = ProcessStat { state: 'R', parent: 1, flags: 4_194_304, started: 56_789 };
         for name in ["sh", "a b", "a) (b) c"] {
             assert_eq!(ProcessStat::parse(&format!("77 ({name}) {fields}")), Some(stat), "{name}");
         }

@@ -72,6 +72,11 @@ fn print(command: &str) -> String {
             *" -r - "*) "$PROGRAM" "$@" ;;
             *" -r "*) shift 2; "$PROGRAM" -r "$RECORDING" "$@" ;;
             " doctor ") "$PROGRAM" doctor --help ;;
+            # A command would be traced: whatever stands before it is understood, or --help is not reached.
+            *" -- "*)
+                options=()
+                while [ "$1" != -- ]; do options+=("$1"); shift; done
+                "$PROGRAM" "${options[@]}" --help ;;
             *) "$PROGRAM" -r "$RECORDING" "$@" ;;
             esac
         }

@@ -179,6 +179,12 @@ layout! {
         is_mptcp: KernelValue::member("tcp_sock", "is_mptcp").optional(),
         /// Interface of the last segment that came in: it moved with Linux 5.16, and only helps where there is no route.
         rx_ifindex: KernelValue::member("sock", "sk_rx_dst_ifindex").or_member("inet_sock", "rx_dst_ifindex").optional(),
+        /// Control group in which it was made, a `struct cgroup *`. Before Linux 5.15 it shares its place with other things.
+        cgroup: KernelValue::nested(("sock", "sk_cgrp_data"), ("sock_cgroup_data", "cgroup")).optional(),
+        /// Folder of a control group, a `struct kernfs_node *`.
+        cgroup_kn: KernelValue::member("cgroup", "kn").optional(),
+        /// Its ID, the inode number.
+        kn_id: KernelValue::member("kernfs_node", "id").optional(),
     }
 }
 

@@ -136,6 +136,7 @@ impl Run {
             evicted: totals.evicted,
             events: 0,
             lost: 0,
+            left_out: None,
         }));
         self.written.json
     }

@@ -35,6 +35,12 @@ impl Emit {
         ("stalled", Self::STALLED),
     ];
 
+    /// The union of both sets.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Returns whether this set includes all of `other`.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

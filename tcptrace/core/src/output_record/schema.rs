@@ -60,7 +60,7 @@ mod tests {
                 line.as_object_mut().unwrap().remove(key);
                 let optional = match entry {
                     OutputRecord::Segment(_) => &["note", "gso_segments", "urgent", "socket", "late"][..],
-                    _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces", "late"],
+                    _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces", "late", "left_out"],
                 };
                 let optional = optional.contains(&key.as_str())
                     && !matches!(entry, OutputRecord::Handshake(_) | OutputRecord::Close(_));

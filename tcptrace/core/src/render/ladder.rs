@@ -17,18 +17,18 @@
 //! - `styled_text`, `glyphs`: text whose width is known, and the characters it is made of.
 
 mod advice;
-mod block;
-mod cells;
+pub(super) mod block;
+pub(super) mod cells;
 mod columns;
 mod glyphs;
-mod heading;
+pub(super) mod heading;
 mod inferred_states;
-mod open_block;
+pub(super) mod open_block;
 mod open_blocks;
 mod row_layout;
 mod rows;
 mod single_lines;
-mod styled_text;
+pub(super) mod styled_text;
 
 use anstyle::{AnsiColor, Style};
 
@@ -221,10 +221,10 @@ impl Ladder {
 }
 
 /// The look of what went wrong.
-const FAILED: Style = AnsiColor::Red.on_default().bold();
+pub(in crate::render) const FAILED: Style = AnsiColor::Red.on_default().bold();
 
 /// The look of what went well, as far as it was seen.
-fn judged(incomplete: bool) -> Style {
+pub(in crate::render) fn judged(incomplete: bool) -> Style {
     if incomplete { PENDING } else { AnsiColor::Green.on_default() }
 }
 

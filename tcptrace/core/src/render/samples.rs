@@ -232,7 +232,7 @@ pub(crate) fn lost() -> LostOutput {
 }
 
 pub(crate) fn end() -> EndOutput {
-    EndOutput { stamp: stamp(), connections: 12, open: 3, evicted: 2, events: 1024, lost: 45 }
+    EndOutput { stamp: stamp(), connections: 12, open: 3, evicted: 2, events: 1024, lost: 45, left_out: Some(7) }
 }
 
 /// One of every type.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::{Each, Missing, Reset, Role};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The close of a connection.
-#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq, VariantNames)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]

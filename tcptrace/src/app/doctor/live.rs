@@ -108,6 +108,7 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
         ring_bytes: RING_BYTES,
         interfaces: &[],
         netns,
+        group: None,
         use_btf: true,
         verbose: false,
     })?;

@@ -96,7 +96,10 @@ impl Replay<'_> {
 
     /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
     fn begin(&mut self, start: &Start) {
-        self.ended += self.pipeline.totals().ended;
+        // With a choice, what has ended is counted across runs already.
+        if self.options.only.is_none() {
+            self.ended += self.pipeline.ended();
+        }
         self.times = None;
         let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
         self.pipeline.begin_again(start.netns.unwrap_or(NO_NAMESPACE), describer);

@@ -50,7 +50,7 @@ pub(super) fn lines(describer: &mut Describer, placed: &[Correlated], now: BootT
         began_ns: (!capture).then_some(1),
     };
     let stamp = describer.stamp(now);
-    let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
+    let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0, left_out: None };
     let entries: Vec<_> = placed.iter().map(|placed| describer.entry(placed.clone())).collect();
     let mut out = Vec::new();
     for entry in [OutputRecord::Start(start)].iter().chain(&entries).chain(&[OutputRecord::End(end)]) {

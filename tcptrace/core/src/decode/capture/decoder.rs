@@ -62,6 +62,10 @@ pub(super) enum Part<'a> {
 
 /// What a window begins with.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives on the stack per frame, and a box would be allocated for each"
+)]
 pub(super) enum Step {
     /// An event, and the length of its record.
     Framed { used: usize, framed: Framed },

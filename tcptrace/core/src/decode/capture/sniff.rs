@@ -104,12 +104,14 @@ fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> 
     match bytes.trim_ascii_start() {
         [b'{', ..] => Ok(Some(Format::Json)),
         [] if !ended && bytes.len() < ENOUGH => Ok(None),
+        // A text so far may still become a name that ends in zeros, as snoop's does.
+        _ if is_text(bytes) && !ended && bytes.len() < ENOUGH => Ok(None),
         _ if is_text(bytes) => Err(LooksLike::Text),
         _ => Err(bytes.first_chunk().map_or(LooksLike::Short(bytes.len()), |&first| LooksLike::Unknown(first))),
     }
 }
 
-/// Whether this is the beginning of a text: UTF-8 whose last character may be cut, without control characters.
+/// Returns true if this is the beginning of a text: UTF-8 whose last character may be cut, without control characters.
 fn is_text(bytes: &[u8]) -> bool {
     let bytes = bytes.get(..ENOUGH).unwrap_or(bytes);
     let text = match str::from_utf8(bytes) {
@@ -121,4 +123,20 @@ fn is_text(bytes: &[u8]) -> bool {
     };
     !text.is_empty()
         && text.chars().all(|character| !character.is_control() || matches!(character, '\t'..='\r' | '\x1b'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_a_text_only_when_enough_have_come() {
+        let snoop = b"snoop\0\0\0\0\0\0\x02\0\0\0\x04";
+        for length in 4..6 {
+            assert_eq!(format(&snoop[..length], false).ok(), Some(None), "{length} bytes");
+        }
+        assert!(matches!(format(snoop, false), Ok(Some(Format::Snoop))));
+        assert!(matches!(format(b"snoopy", false), Ok(None)));
+        assert!(matches!(format(b"snoopy", true), Err(LooksLike::Text)));
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn event(
 ) -> Result<Event, Reason> {
     let cut = frame.len() < original as usize;
     for _ in 0..=DEPTH {
-        let family = walk.to_ip(frame, next)?;
+        let family = walk.descend_to_ip(frame, next)?;
         let rest = walk.rest(frame);
         let left = original.saturating_sub(u32::try_from(walk.offset).unwrap_or(u32::MAX));
         let ip = Ip::read(family, rest, left)?;

@@ -74,7 +74,7 @@ impl Walk {
     }
 
     /// Walks from `next` to an IP header: its family. [`Walk::offset`] is where it begins.
-    pub(super) fn to_ip(&mut self, frame: &[u8], mut next: Next) -> Result<Family, Reason> {
+    pub(super) fn descend_to_ip(&mut self, frame: &[u8], mut next: Next) -> Result<Family, Reason> {
         // Each turn passes a byte at least, except the few that only rename what comes next.
         for _ in 0..MOST_HEADERS {
             next = match next {

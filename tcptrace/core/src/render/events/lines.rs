@@ -180,7 +180,7 @@ impl Events {
     }
 
     pub(super) fn end(&self, entry: &EndOutput, line: &mut Line<'_>) {
-        let EndOutput { stamp, connections, open, evicted, events, lost } = entry;
+        let EndOutput { stamp, connections, open, evicted, events, lost, left_out } = entry;
         self.time(stamp, line);
         line.raw("-- end: ")
             .long_number(*connections)
@@ -189,5 +189,8 @@ impl Events {
             .raw(" still open, ");
         line.long_number(*evicted).raw(" forgotten; ").long_number(*events).raw(" events, ");
         line.long_number(*lost).raw(" records lost");
+        if let Some(left_out) = left_out {
+            line.raw("; ").long_number(*left_out).raw(" left out");
+        }
     }
 }

@@ -216,7 +216,7 @@ fn the_other_lines() {
         (OutputRecord::Lost(samples::lost()), "-- lost 12 state records (45 in all)"),
         (
             OutputRecord::End(samples::end()),
-            "-- end: 12 connections, 3 still open, 2 forgotten; 1024 events, 45 records lost",
+            "-- end: 12 connections, 3 still open, 2 forgotten; 1024 events, 45 records lost; 7 left out",
         ),
     ] {
         assert_eq!(behind_time(PLAIN, entry), text);

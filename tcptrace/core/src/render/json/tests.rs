@@ -157,7 +157,7 @@ fn owner() {
 fn lost_and_end() {
     let fields = [r#""source":"state","count":12,"total":45"#];
     assert_eq!(line(OutputRecord::Lost(samples::lost())), expected("lost", &fields));
-    let fields = [r#""connections":12,"open":3,"evicted":2,"events":1024,"lost":45"#];
+    let fields = [r#""connections":12,"open":3,"evicted":2,"events":1024,"lost":45,"left_out":7"#];
     assert_eq!(line(OutputRecord::End(samples::end())), expected("end", &fields));
 }
 

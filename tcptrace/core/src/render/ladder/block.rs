@@ -117,7 +117,7 @@ impl Block<'_> {
 }
 
 /// The wall-clock time of day in the reader's time zone, down to the millisecond: `12:06:49.679`.
-pub(super) fn clock(stamp: &Stamp, drawing: Drawing) -> String {
+pub(in crate::render) fn clock(stamp: &Stamp, drawing: Drawing) -> String {
     let mut text = LocalTime { time: stamp.time, zone: drawing.zone }.to_string();
     text.truncate("12:06:49.679".len());
     text

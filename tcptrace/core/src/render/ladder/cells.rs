@@ -214,7 +214,7 @@ impl Wording<'_> {
 }
 
 /// The heading's way to write a process, with the thread where that has a number of its own.
-pub(super) fn process_text(process: &Process, tid: Option<u32>) -> String {
+pub(in crate::render) fn process_text(process: &Process, tid: Option<u32>) -> String {
     let mut text = process.comm.map(|comm| comm.to_string()).unwrap_or_default();
     if let Some(pid) = process.pid {
         text += &match tid.filter(|&tid| tid != pid) {
@@ -247,4 +247,4 @@ pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
 const USUAL_DETAILS: (usize, usize) = (64, 8);
 
 /// The look of what is still to come.
-pub(super) const PENDING: Style = AnsiColor::Yellow.on_default();
+pub(in crate::render) const PENDING: Style = AnsiColor::Yellow.on_default();

@@ -17,7 +17,7 @@ pub struct Drawing {
 
 /// The characters that a ladder is made of.
 #[derive(Debug)]
-pub(super) struct Symbols {
+pub(in crate::render) struct Symbols {
     /// An end's lifeline.
     pub(super) lifeline: &'static str,
     /// The same while more is to come, or where something is left out.
@@ -32,9 +32,9 @@ pub(super) struct Symbols {
     /// Arrow head of a segment that arrives at the client.
     pub(super) to_client: &'static str,
     /// From one state to the next, from the client to the server.
-    pub(super) arrow: &'static str,
+    pub(in crate::render) arrow: &'static str,
     /// Something is left out.
-    pub(super) more: &'static str,
+    pub(in crate::render) more: &'static str,
 }
 
 const UNICODE: Symbols = Symbols {
@@ -62,7 +62,7 @@ const ASCII: Symbols = Symbols {
 };
 
 impl Drawing {
-    pub(super) const fn symbols(self) -> &'static Symbols {
+    pub(in crate::render) const fn symbols(self) -> &'static Symbols {
         if self.unicode { &UNICODE } else { &ASCII }
     }
 }

@@ -80,7 +80,7 @@ fn end(end: &End, words: &mut Styled) {
 }
 
 /// An endpoint, IPv6 in brackets.
-pub(super) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput) -> String {
+pub(in crate::render) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput) -> String {
     let address = AddressText::new(*addr);
     let address = String::from_utf8_lossy(address.as_bytes());
     let (before, behind) = if addr.is_ipv6() { ("[", "]:") } else { ("", ":") };

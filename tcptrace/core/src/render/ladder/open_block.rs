@@ -34,23 +34,23 @@ impl OpenBlock {
 
 /// The process behind an end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Process {
-    pub(super) pid: Option<u32>,
-    pub(super) comm: Option<Comm>,
+pub(in crate::render) struct Process {
+    pub(in crate::render) pid: Option<u32>,
+    pub(in crate::render) comm: Option<Comm>,
 }
 
 impl Process {
     /// The process, if anything is known of it.
-    pub(super) fn known(pid: Option<u32>, comm: Option<Comm>) -> Option<Self> {
+    pub(in crate::render) fn known(pid: Option<u32>, comm: Option<Comm>) -> Option<Self> {
         (pid.is_some() || comm.is_some()).then_some(Self { pid, comm })
     }
 }
 
 /// An end, as a record has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct End {
-    pub(super) at: EndpointOutput,
-    pub(super) process: Option<Process>,
+pub(in crate::render) struct End {
+    pub(in crate::render) at: EndpointOutput,
+    pub(in crate::render) process: Option<Process>,
 }
 
 impl From<&HandshakeEnd> for End {

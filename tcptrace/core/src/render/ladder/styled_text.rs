@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthChar as _;
 
 /// A piece of a line.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Styled {
+pub(in crate::render) struct Styled {
     text: String,
     /// Looks, and where in the text they end.
     spans: Vec<(Style, usize)>,
@@ -19,26 +19,26 @@ pub(super) struct Styled {
 
 impl Styled {
     /// Nothing, with room for what will be appended: most lines and their parts are about as long as each other.
-    pub(super) fn with_room(bytes: usize, pieces: usize) -> Self {
+    pub(in crate::render) fn with_room(bytes: usize, pieces: usize) -> Self {
         Self { text: String::with_capacity(bytes), spans: Vec::with_capacity(pieces), width: 0 }
     }
 
     /// Takes everything out, but keeps the room.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::render) fn clear(&mut self) {
         self.text.clear();
         self.spans.clear();
         self.width = 0;
     }
 
     /// Text of one look.
-    pub(super) fn new(style: Style, text: impl AsRef<str>) -> Self {
+    pub(in crate::render) fn new(style: Style, text: impl AsRef<str>) -> Self {
         let mut styled = Self::default();
         styled.push(style, text);
         styled
     }
 
     /// Appends text.
-    pub(super) fn push(&mut self, style: Style, text: impl AsRef<str>) -> &mut Self {
+    pub(in crate::render) fn push(&mut self, style: Style, text: impl AsRef<str>) -> &mut Self {
         let text = text.as_ref();
         self.width += columns(text);
         self.text.push_str(text);
@@ -46,7 +46,7 @@ impl Styled {
     }
 
     /// Appends text as a piece of its own, whatever the look of the one before.
-    pub(super) fn apart(&mut self, style: Style, text: impl fmt::Display) {
+    pub(in crate::render) fn apart(&mut self, style: Style, text: impl fmt::Display) {
         let start = self.text.len();
         // Writing to memory does not fail.
         let _ = write!(self.text, "{text}");
@@ -55,7 +55,7 @@ impl Styled {
     }
 
     /// Appends the same text several times.
-    pub(super) fn repeat(&mut self, style: Style, text: &str, times: usize) -> &mut Self {
+    pub(in crate::render) fn repeat(&mut self, style: Style, text: &str, times: usize) -> &mut Self {
         self.width += columns(text) * times;
         self.text.extend(std::iter::repeat_n(text, times));
         self.end_span(style)
@@ -72,25 +72,25 @@ impl Styled {
     }
 
     /// Appends text of no particular look.
-    pub(super) fn plain(&mut self, text: impl AsRef<str>) -> &mut Self {
+    pub(in crate::render) fn plain(&mut self, text: impl AsRef<str>) -> &mut Self {
         self.push(Style::new(), text)
     }
 
     /// Appends a space and another word.
-    pub(super) fn word(&mut self, style: Style, word: &str) -> &mut Self {
+    pub(in crate::render) fn word(&mut self, style: Style, word: &str) -> &mut Self {
         // Words of one look are one piece.
         let alike = self.spans.last().is_some_and(|&(last, _)| last == style);
         self.push(if alike { style } else { Style::new() }, " ").push(style, word)
     }
 
     /// Appends spaces up to a column; none when that is behind.
-    pub(super) fn pad_to(&mut self, column: usize) -> &mut Self {
+    pub(in crate::render) fn pad_to(&mut self, column: usize) -> &mut Self {
         let spaces = column.saturating_sub(self.width);
         if spaces == 0 { self } else { self.repeat(Style::new(), " ", spaces) }
     }
 
     /// Appends another piece.
-    pub(super) fn append(&mut self, other: &Self) -> &mut Self {
+    pub(in crate::render) fn append(&mut self, other: &Self) -> &mut Self {
         for (style, text) in other.pieces() {
             self.push(style, text);
         }
@@ -98,12 +98,12 @@ impl Styled {
     }
 
     /// Columns that it takes.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::render) fn width(&self) -> usize {
         self.width
     }
 
     /// The text in pieces of one look each.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = (Style, &str)> + Clone {
+    pub(in crate::render) fn pieces(&self) -> impl Iterator<Item = (Style, &str)> + Clone {
         self.spans.iter().scan(0, |start, &(style, end)| {
             let piece = self.text.get(*start..end).unwrap_or_default();
             *start = end;
@@ -112,7 +112,7 @@ impl Styled {
     }
 
     /// The part that fits into `width` columns; `mark` stands for the rest.
-    pub(super) fn clipped(self, width: usize, mark: &str) -> Self {
+    pub(in crate::render) fn clipped(self, width: usize, mark: &str) -> Self {
         if self.width <= width {
             return self;
         }
@@ -132,7 +132,7 @@ impl Styled {
     }
 
     /// Appends it as a line, without spaces at its end.
-    pub(super) fn write_line(&self, color: bool, out: &mut Vec<u8>) {
+    pub(in crate::render) fn write_line(&self, color: bool, out: &mut Vec<u8>) {
         let text = self.text.trim_end();
         if !color {
             out.extend_from_slice(text.as_bytes());
@@ -155,7 +155,7 @@ impl Styled {
 }
 
 /// The beginning of `text` that fits into `width` columns.
-pub(super) fn clip(text: &str, width: usize) -> &str {
+pub(in crate::render) fn clip(text: &str, width: usize) -> &str {
     if columns(text) <= width {
         return text;
     }
@@ -168,7 +168,7 @@ pub(super) fn clip(text: &str, width: usize) -> &str {
 }
 
 /// Columns that the text takes, as terminals count: character by character.
-pub(super) fn columns(text: &str) -> usize {
+pub(in crate::render) fn columns(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(|character| character.width().unwrap_or(0)).sum() }
 }
 

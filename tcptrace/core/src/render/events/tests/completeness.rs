@@ -280,6 +280,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.evicted = 3,
                     |entry| entry.events = 1025,
                     |entry| entry.lost = 46,
+                    |entry| entry.left_out = Some(8),
                 ],
             ),
         }

@@ -270,7 +270,7 @@ impl Script {
         let now = BootTime(self.boot().0);
         self.pass(|connections, emit| connections.finish(now, emit));
         let stamp = self.describer.stamp(self.boot());
-        let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0 };
+        let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0, left_out: None };
         self.ladder.render(&OutputRecord::End(end), &mut self.out);
         let text = self.text();
         let end = text.trim_end().rfind('\n').map_or(0, |at| at + 1);

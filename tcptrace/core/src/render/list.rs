@@ -1,0 +1,204 @@
+//! A line for each connection when it ends, and for each time that it stalls: when, how long it lasted, both ends, bytes, and
+//! the verdict in words.
+//!
+//! ```text
+//! 12:06:49.679  #1   100.4 ms  10.0.0.1:54762 curl[6980] → 10.0.0.2:9999 server[801]     22 B →     17 B ←  closed by …
+//! ```
+
+use anstyle::Style;
+
+use super::{
+    Events, Render,
+    ladder::{
+        Drawing, FAILED,
+        block::clock,
+        cells::{PENDING, process_text},
+        heading::endpoint,
+        judged,
+        open_block::End,
+        styled_text::{Styled, columns},
+    },
+    palette,
+};
+use crate::{
+    output_record::{OutputRecord, Stamp},
+    text::HumanDuration,
+    verdict::{Bytes, Close, CloseKind, Each, Handshake, Outcome, Role, Stalled},
+};
+
+/// Widest that a column becomes for the lines below: a long one is followed by narrower ones.
+const WIDEST: usize = 48;
+
+/// Pieces of a line.
+const PIECES: usize = 12;
+
+/// Renders records as a list.
+pub struct List {
+    drawing: Drawing,
+    /// Columns of the reader's terminal, which may change; none to write lines in full.
+    width: Option<Box<dyn Fn() -> usize>>,
+    events: Events,
+    /// Widths of the columns so far: number, time, client, server.
+    widths: [usize; 4],
+}
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("List").field("widths", &self.widths).finish_non_exhaustive()
+    }
+}
+
+impl List {
+    /// A renderer whose lines are cut off at as many columns as `width` says, if it is given.
+    pub fn new(drawing: Drawing, width: Option<Box<dyn Fn() -> usize>>) -> Self {
+        let Drawing { color, absolute_seq, unicode, zone } = drawing;
+        Self { drawing, width, events: Events { color, absolute_seq, unicode, zone }, widths: [2, 8, 21, 21] }
+    }
+}
+
+impl Render for List {
+    fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
+        match record {
+            OutputRecord::Handshake(handshake) => {
+                if let Some(outcome) = handshake.record.outcome.filter(|&outcome| outcome != Outcome::Established) {
+                    self.line(&handshake.stamp, &Entry::of_handshake(&handshake.record, outcome), out);
+                }
+            }
+            OutputRecord::Close(close) => self.line(&close.stamp, &Entry::of_close(&close.record), out),
+            OutputRecord::Stalled(stalled) => self.line(&stalled.stamp, &Entry::of_stall(&stalled.record), out),
+            OutputRecord::Start(_) | OutputRecord::Lost(_) | OutputRecord::End(_) => self.events.render(record, out),
+            OutputRecord::State(_)
+            | OutputRecord::Segment(_)
+            | OutputRecord::Icmp(_)
+            | OutputRecord::Owner(_)
+            | OutputRecord::Hint(_)
+            | OutputRecord::Evicted(_) => {}
+        }
+    }
+}
+
+/// What a line says.
+#[derive(Debug)]
+struct Entry<'a> {
+    conn: u64,
+    lasted_ns: Option<u64>,
+    ends: Each<End>,
+    bytes: Option<Bytes>,
+    style: Style,
+    /// Stands before the verdict.
+    mark: &'static str,
+    verdict: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    fn of_handshake(record: &'a Handshake, outcome: Outcome) -> Self {
+        let by_client = record.reset.is_some_and(|reset| reset.by == Role::Client);
+        Self {
+            conn: record.conn,
+            lasted_ns: record.connect_ns,
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            bytes: None,
+            style: if outcome == Outcome::Reset && by_client { PENDING } else { FAILED },
+            mark: "",
+            verdict: &record.summary,
+        }
+    }
+
+    fn of_close(record: &'a Close) -> Self {
+        Self {
+            conn: record.conn,
+            lasted_ns: record.duration_ns,
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            bytes: Some(record.bytes),
+            style: match record.kind {
+                CloseKind::Reset | CloseKind::TimedOut => FAILED,
+                CloseKind::Unfinished | CloseKind::Unseen => PENDING,
+                _ => judged(record.incomplete),
+            },
+            mark: "",
+            verdict: &record.summary,
+        }
+    }
+
+    fn of_stall(record: &'a Stalled) -> Self {
+        Self {
+            conn: record.conn,
+            lasted_ns: None,
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            bytes: None,
+            style: PENDING,
+            mark: "stalled: ",
+            verdict: &record.summary,
+        }
+    }
+}
+
+impl List {
+    fn line(&mut self, stamp: &Stamp, entry: &Entry<'_>, out: &mut Vec<u8>) {
+        let symbols = self.drawing.symbols();
+        let number = format!("#{}", entry.conn);
+        let lasted = entry.lasted_ns.map_or_else(|| "-".to_owned(), |ns| HumanDuration(ns).to_string());
+        let (client, server) = (end_text(&entry.ends.client), end_text(&entry.ends.server));
+        let texts = [&number, &lasted, &client, &server];
+        for (width, text) in self.widths.iter_mut().zip(texts) {
+            *width = (*width).max(columns(text).min(WIDEST));
+        }
+        let [number_width, lasted_width, client_width, server_width] = self.widths;
+
+        let mut line = Styled::with_room(160, PIECES);
+        line.push(palette::TIME, clock(stamp, self.drawing)).plain("  ");
+        let at = line.width() + number_width;
+        line.push(palette::of_conn(entry.conn), &number).pad_to(at).plain("  ");
+        let at = line.width() + lasted_width;
+        line.pad_to(at.saturating_sub(columns(&lasted))).plain(&lasted).plain("  ");
+        let at = line.width() + client_width;
+        line.plain(&client).pad_to(at).plain(" ").plain(symbols.arrow).plain(" ");
+        let at = line.width() + server_width;
+        line.plain(&server).pad_to(at).plain("  ");
+        let (to_server, to_client) = if self.drawing.unicode { ("→", "←") } else { ("->", "<-") };
+        let sent = entry.bytes.map_or([None; 2], |bytes| [bytes.client_to_server, bytes.server_to_client]);
+        for (bytes, arrow) in sent.into_iter().zip([to_server, to_client]) {
+            let text = bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{bytes} B {arrow}"));
+            let at = line.width() + BYTES;
+            line.pad_to(at.saturating_sub(columns(&text))).plain(&text).plain("  ");
+        }
+        let words = palette::sentence(entry.verdict, self.drawing.unicode);
+        let mut words = without_columns(&words);
+        words.insert_str(0, entry.mark);
+        line.push(entry.style, words);
+        if let Some(width) = &self.width {
+            line = line.clipped(width(), symbols.more);
+        }
+        line.write_line(self.drawing.color, out);
+    }
+}
+
+/// Columns of most numbers of bytes with their unit and arrow.
+const BYTES: usize = 11;
+
+/// An end: its address and its process.
+fn end_text(end: &End) -> String {
+    let mut text = endpoint(&end.at);
+    if let Some(process) = end.process {
+        text.push(' ');
+        text += &process_text(&process, None);
+    }
+    text
+}
+
+/// A sentence without the parts that have columns of their own: bytes and duration.
+fn without_columns(sentence: &str) -> String {
+    let parts = sentence.split("; ").filter(|part| !part.starts_with("lasted ") && !is_bytes(part));
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// Returns whether this is `22 B →, 17 B ←` or one half of it.
+fn is_bytes(part: &str) -> bool {
+    let mut words = part.split(' ');
+    let number = words.next().is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()));
+    let arrow = |word: &str| matches!(word.trim_end_matches(','), "→" | "←" | "->" | "<-");
+    number && words.next() == Some("B") && words.next().is_some_and(arrow)
+}
+
+#[cfg(test)]
+mod tests;

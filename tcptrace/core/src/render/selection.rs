@@ -1,0 +1,339 @@
+//! Chooses the connections that are shown: the records of each one wait here until its verdict decides.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{
+    event::LossSource,
+    filter::{Facts, Only},
+    output_record::{LostOutput, OutputRecord, Stamp},
+    verdict::{Handshake, Outcome},
+};
+
+/// Number of records that are kept from the beginning of a connection.
+const FIRST: usize = 64;
+
+/// Number of records that are kept from its end, besides the verdicts.
+const LAST: usize = 64;
+
+/// Number of chosen connections that ended and whose late events are still shown.
+const RECENT: usize = 1024;
+
+/// Chooses connections. The records of a connection are held back until it is chosen, and then pass in their order; those of
+/// different connections may change places by that. Records of no connection pass, except for listeners and their owners.
+#[derive(Debug)]
+pub struct Selection {
+    only: Only,
+    /// What counts as a slow handshake, in nanoseconds.
+    slow_ns: u64,
+    /// Only connections that a record has been said to prove to be wanted can be chosen.
+    scoped: bool,
+    /// Keep records to show them later.
+    keeps: bool,
+    /// Show `stalled` records that were held back, although the connection has got on since.
+    keeps_stalled: bool,
+    /// Largest number of connections to hold back.
+    most: usize,
+    /// Connections that have not ended, by their numbers.
+    open: BTreeMap<u64, Open>,
+    /// Chosen connections that ended last.
+    recent: VecDeque<u64>,
+    /// Connections that may be chosen.
+    entered: u64,
+    chosen: u64,
+    ended: u64,
+    left_out: u64,
+    /// `chosen` when this run of a recording began.
+    chosen_before: u64,
+}
+
+/// A connection that has not ended.
+#[derive(Debug, Default)]
+struct Open {
+    facts: Facts,
+    /// What may still become known.
+    possible: Facts,
+    /// It may be chosen.
+    in_scope: bool,
+    decision: Option<bool>,
+    held: Held,
+}
+
+/// Records that are held back.
+#[derive(Debug, Default)]
+struct Held {
+    first: Vec<OutputRecord>,
+    last: VecDeque<OutputRecord>,
+    /// Number of records dropped between the two, and the time of the last of them.
+    dropped: Option<(u64, Stamp)>,
+}
+
+impl Held {
+    fn push(&mut self, record: &OutputRecord) {
+        if self.first.len() < FIRST {
+            return self.first.push(record.clone());
+        }
+        self.last.push_back(record.clone());
+        if self.last.len() > LAST
+            && let Some(oldest) = self.last.pop_front()
+        {
+            match stamp(&oldest) {
+                Some(stamp) => {
+                    let dropped = self.dropped.map_or(0, |(count, _)| count);
+                    self.dropped = Some((dropped + 1, stamp));
+                }
+                None => self.first.push(oldest),
+            }
+        }
+    }
+
+    /// Shows everything, with a `lost` record in the place of what was dropped.
+    fn release(self, conn: u64, with_stalled: bool, show: &mut dyn FnMut(&OutputRecord)) {
+        let wanted = |record: &&OutputRecord| with_stalled || !matches!(record, OutputRecord::Stalled(_));
+        self.first.iter().filter(wanted).for_each(&mut *show);
+        if let Some((count, stamp)) = self.dropped {
+            let lost = LostOutput { stamp, conn: Some(conn), source: LossSource::Output, count, total: count };
+            show(&OutputRecord::Lost(lost));
+        }
+        self.last.iter().filter(wanted).for_each(show);
+    }
+}
+
+/// The time of an event; none for verdicts, of which a connection has few, and which are never dropped.
+fn stamp(record: &OutputRecord) -> Option<Stamp> {
+    match record {
+        OutputRecord::State(state) => Some(state.stamp),
+        OutputRecord::Segment(segment) => Some(segment.stamp),
+        OutputRecord::Icmp(icmp) => Some(icmp.stamp),
+        OutputRecord::Hint(hint) => Some(hint.stamp),
+        OutputRecord::Owner(owner) => Some(owner.stamp),
+        _ => None,
+    }
+}
+
+impl Selection {
+    /// A selection of the connections in `only`; a handshake of `slow_ns` or more is slow. At most `most` connections are
+    /// held back: beyond that the oldest are given up.
+    pub fn new(only: Only, slow_ns: u64, most: u32) -> Self {
+        Self {
+            only,
+            slow_ns,
+            scoped: false,
+            keeps: true,
+            keeps_stalled: true,
+            most: usize::try_from(most).unwrap_or(usize::MAX),
+            open: BTreeMap::new(),
+            recent: VecDeque::new(),
+            entered: 0,
+            chosen: 0,
+            ended: 0,
+            left_out: 0,
+            chosen_before: 0,
+        }
+    }
+
+    /// This selection, for counting only: what is held back is not kept, so it does not pass later.
+    #[must_use]
+    pub fn counting(mut self) -> Self {
+        self.keeps = false;
+        self
+    }
+
+    /// This selection, among the connections of which at least one record is offered with `in_scope`.
+    #[must_use]
+    pub fn scoped(mut self) -> Self {
+        self.scoped = true;
+        self
+    }
+
+    /// This selection, without `stalled` records that are out of date when the connection is chosen.
+    #[must_use]
+    pub fn without_past_stalls(mut self) -> Self {
+        self.keeps_stalled = false;
+        self
+    }
+
+    /// Number of connections chosen so far.
+    pub fn chosen(&self) -> u64 {
+        self.chosen
+    }
+
+    /// Number of these that have ended.
+    pub fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    /// Number of connections in scope that have not ended.
+    pub fn open_in_scope(&self) -> u64 {
+        self.open.values().filter(|open| open.in_scope).count() as u64
+    }
+
+    /// Number of connections in scope so far.
+    pub fn entered(&self) -> u64 {
+        self.entered
+    }
+
+    /// Number of connections left out, which is known at the end.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Returns whether all of this may depend on records with `in_scope`.
+    pub fn is_scoped(&self) -> bool {
+        self.scoped
+    }
+
+    /// Passes `record`, and what was held back before it, to `show` if its connection is chosen. `in_scope` says
+    /// that the record proves its connection to be one of those among which to choose. Returns whether that is known of its
+    /// connection.
+    pub fn offer(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) -> bool {
+        let known = in_scope
+            || !self.scoped
+            || conn(record).and_then(|conn| self.open.get(&conn)).is_some_and(|open| open.in_scope);
+        self.pass(record, in_scope, show);
+        known
+    }
+
+    fn pass(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) {
+        match record {
+            OutputRecord::Start(_) => {
+                // The next run of a recording, whose numbers begin again.
+                self.open.clear();
+                self.recent.clear();
+                self.chosen_before = self.chosen;
+                show(record);
+            }
+            OutputRecord::Lost(_) => show(record),
+            OutputRecord::End(end) => {
+                let mut end = end.clone();
+                if self.scoped {
+                    end.connections = self.entered;
+                    end.open = self.open_in_scope();
+                }
+                self.open.clear();
+                let left_out = end.connections.saturating_sub(self.chosen - self.chosen_before);
+                self.left_out += left_out;
+                end.left_out = (self.only != Only::default()).then_some(left_out);
+                show(&OutputRecord::End(end));
+            }
+            OutputRecord::State(state) => self.event(state.conn, state.late, true, in_scope, record, show),
+            OutputRecord::Segment(segment) => {
+                self.event(Some(segment.conn), segment.late, true, in_scope, record, show);
+            }
+            OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, in_scope, record, show),
+            // These may come behind the last record without being late, and never come first.
+            OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, in_scope, record, show),
+            OutputRecord::Owner(owner) => self.event(owner.conn, false, false, in_scope, record, show),
+            OutputRecord::Handshake(handshake) => {
+                let handshake = &*handshake.record;
+                let facts = Facts::of_handshake(handshake, self.slow_ns);
+                let possible = if is_last(handshake) { Facts::NOTHING } else { Facts::LATER };
+                self.verdict(handshake.conn, facts, possible, record, show);
+            }
+            OutputRecord::Close(close) => {
+                self.verdict(close.record.conn, Facts::of_close(&close.record), Facts::NOTHING, record, show);
+            }
+            OutputRecord::Stalled(stalled) => {
+                self.verdict(stalled.record.conn, Facts::of_stall(), Facts::ANYTHING, record, show);
+            }
+            OutputRecord::Evicted(evicted) => {
+                if self.open.remove(&evicted.conn).is_some_and(|open| open.decision == Some(true)) {
+                    show(record);
+                }
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        conn: Option<u64>,
+        late: bool,
+        begins: bool,
+        in_scope: bool,
+        record: &OutputRecord,
+        show: &mut dyn FnMut(&OutputRecord),
+    ) {
+        let Some(conn) = conn else { return };
+        if !late && (begins || self.open.contains_key(&conn)) {
+            self.add(conn, News { facts: Facts::NEW, possible: None, in_scope }, record, show);
+        } else if self.recent.contains(&conn) {
+            show(record);
+        }
+    }
+
+    fn verdict(
+        &mut self,
+        conn: u64,
+        facts: Facts,
+        possible: Facts,
+        record: &OutputRecord,
+        show: &mut dyn FnMut(&OutputRecord),
+    ) {
+        self.add(conn, News { facts, possible: Some(possible), in_scope: false }, record, show);
+        if possible == Facts::NOTHING
+            && let Some(Open { decision: Some(true), .. }) = self.open.remove(&conn)
+        {
+            self.ended += 1;
+            self.recent.push_back(conn);
+            if self.recent.len() > RECENT {
+                self.recent.pop_front();
+            }
+        }
+    }
+
+    /// Adds a record of an open connection.
+    fn add(&mut self, conn: u64, news: News, record: &OutputRecord, show: &mut dyn FnMut(&OutputRecord)) {
+        let begins = !self.open.contains_key(&conn);
+        if begins && self.open.len() >= self.most {
+            self.open.pop_first();
+        }
+        let open = self.open.entry(conn).or_insert_with(|| Open { possible: Facts::ANYTHING, ..Open::default() });
+        let enters = !self.scoped && begins || news.in_scope && !open.in_scope;
+        open.in_scope |= enters;
+        self.entered += u64::from(enters);
+        open.facts = open.facts.with(news.facts);
+        open.possible = news.possible.unwrap_or(open.possible);
+        if open.decision.is_none() && (enters || news.possible.is_some()) {
+            open.decision = match (open.in_scope, open.possible == Facts::NOTHING) {
+                (true, _) => self.only.decide(open.facts, open.possible),
+                (false, true) => Some(false),
+                (false, false) => None,
+            };
+            let held = if open.decision.is_some() { std::mem::take(&mut open.held) } else { Held::default() };
+            if open.decision == Some(true) {
+                self.chosen += 1;
+                held.release(conn, self.keeps_stalled, show);
+            }
+        }
+        match open.decision {
+            Some(true) => show(record),
+            None if self.keeps => open.held.push(record),
+            _ => {}
+        }
+    }
+}
+
+/// What a record adds to what is known of its connection.
+#[derive(Clone, Copy, Debug)]
+struct News {
+    facts: Facts,
+    /// What may still become known, if that has changed.
+    possible: Option<Facts>,
+    in_scope: bool,
+}
+
+/// The connection of a verdict.
+fn conn(record: &OutputRecord) -> Option<u64> {
+    match record {
+        OutputRecord::Handshake(handshake) => Some(handshake.record.conn),
+        OutputRecord::Close(close) => Some(close.record.conn),
+        _ => None,
+    }
+}
+
+/// Returns whether a handshake is the last record of its connection.
+fn is_last(handshake: &Handshake) -> bool {
+    handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+use super::*;
+use crate::{
+    render::samples,
+    verdict::{CloseKind, HandshakeKind},
+};
+
+/// Offers records of connections and remembers what passes.
+struct Shown {
+    selection: Selection,
+    shown: Vec<String>,
+}
+
+impl Shown {
+    fn new(only: &str) -> Self {
+        Self::of(Selection::new(only.parse().expect("words"), 1_000_000_000, 1_000))
+    }
+
+    fn of(selection: Selection) -> Self {
+        Self { selection, shown: Vec::new() }
+    }
+
+    fn offer(&mut self, record: OutputRecord) -> &mut Self {
+        self.offer_in(record, false)
+    }
+
+    fn offer_in(&mut self, record: OutputRecord, in_scope: bool) -> &mut Self {
+        let Self { selection, shown } = self;
+        selection.offer(&record, in_scope, &mut |record| shown.push(name(record)));
+        self
+    }
+
+    /// A connection that ends like this; returns what passed of it.
+    fn connection(&mut self, conn: u64, kind: CloseKind) -> Vec<String> {
+        let before = self.shown.len();
+        self.offer(state(conn, false)).offer(segment(conn)).offer(handshake(conn, Outcome::Established));
+        self.offer(segment(conn)).offer(close(conn, kind)).offer(state(conn, true));
+        self.shown.split_off(before)
+    }
+}
+
+fn name(record: &OutputRecord) -> String {
+    match record {
+        OutputRecord::State(state) => format!("state {}", state.conn.unwrap_or(0)),
+        OutputRecord::Segment(segment) => format!("segment {}", segment.conn),
+        OutputRecord::Handshake(handshake) => format!("handshake {}", handshake.record.conn),
+        OutputRecord::Close(close) => format!("close {}", close.record.conn),
+        OutputRecord::Stalled(stalled) => format!("stalled {}", stalled.record.conn),
+        OutputRecord::Lost(lost) => format!("lost {}", lost.count),
+        OutputRecord::End(end) => format!("end, {:?} left out", end.left_out),
+        OutputRecord::Start(_) => "start".to_owned(),
+        _ => "another".to_owned(),
+    }
+}
+
+fn state(conn: u64, late: bool) -> OutputRecord {
+    OutputRecord::State(crate::output_record::StateOutput { conn: Some(conn), late, ..samples::state() })
+}
+
+fn segment(conn: u64) -> OutputRecord {
+    OutputRecord::Segment(crate::output_record::SegmentOutput { conn, late: false, ..samples::segment() })
+}
+
+fn handshake(conn: u64, outcome: Outcome) -> OutputRecord {
+    let mut handshake = samples::handshake();
+    handshake.record.conn = conn;
+    handshake.record.kind = HandshakeKind::ThreeWay;
+    handshake.record.outcome = Some(outcome);
+    handshake.record.reset = None;
+    OutputRecord::Handshake(handshake)
+}
+
+fn close(conn: u64, kind: CloseKind) -> OutputRecord {
+    let mut close = samples::close();
+    close.record.conn = conn;
+    close.record.kind = kind;
+    close.record.reset = None;
+    OutputRecord::Close(close)
+}
+
+fn stalled(conn: u64) -> OutputRecord {
+    let mut stalled = samples::stalled();
+    stalled.record.conn = conn;
+    OutputRecord::Stalled(stalled)
+}
+
+fn end(connections: u64) -> OutputRecord {
+    let mut end = samples::end();
+    end.connections = connections;
+    OutputRecord::End(end)
+}
+
+#[test]
+fn all_of_a_chosen_connection_is_shown_in_order_and_nothing_of_others() {
+    let mut shown = Shown::new("failed");
+    assert_eq!(shown.connection(1, CloseKind::FourSegment), [""; 0]);
+    let all = ["state 2", "segment 2", "handshake 2", "segment 2", "close 2", "state 2"];
+    assert_eq!(shown.connection(2, CloseKind::Reset), all, "with its handshake, and what came late");
+    shown.offer(state(3, false)).offer(handshake(3, Outcome::Refused)).offer(state(3, true));
+    assert_eq!(shown.shown, ["state 3", "handshake 3", "state 3"]);
+    assert_eq!((shown.selection.chosen(), shown.selection.ended()), (2, 2));
+    assert!(shown.selection.open.is_empty());
+}
+
+#[test]
+fn what_is_decided_passes_at_once() {
+    let mut shown = Shown::new("all");
+    shown.offer(state(1, false));
+    assert_eq!(shown.shown, ["state 1"]);
+    let mut shown = Shown::new("established");
+    shown.offer(state(1, false)).offer(handshake(1, Outcome::Established)).offer(segment(1));
+    assert_eq!(shown.shown, ["state 1", "handshake 1", "segment 1"]);
+    let mut shown = Shown::new("!established");
+    shown.offer(state(1, false)).offer(handshake(1, Outcome::Established)).offer(segment(1));
+    assert!(shown.selection.open[&1].held.first.is_empty(), "nothing is kept of what is left out");
+}
+
+#[test]
+fn a_stall_chooses_or_is_shown_later() {
+    let mut shown = Shown::new("stalled");
+    shown.offer(state(1, false)).offer(handshake(1, Outcome::Established)).offer(stalled(1));
+    assert_eq!(shown.shown, ["state 1", "handshake 1", "stalled 1"]);
+    for (past, selection) in [
+        (vec!["state 1", "stalled 1", "close 1"], Shown::new("failed").selection),
+        (vec!["state 1", "close 1"], Shown::new("failed").selection.without_past_stalls()),
+    ] {
+        let mut shown = Shown::of(selection);
+        shown.offer(state(1, false)).offer(stalled(1)).offer(close(1, CloseKind::TimedOut));
+        assert_eq!(shown.shown, past);
+    }
+}
+
+#[test]
+fn the_end_says_how_many_were_left_out_and_a_listener_is_no_connection() {
+    let mut shown = Shown::new("failed");
+    shown.offer(OutputRecord::Start(samples::start())).offer(OutputRecord::State(samples::listener()));
+    shown.connection(1, CloseKind::Orderly);
+    shown.connection(2, CloseKind::Reset);
+    shown.offer(state(3, false)).offer(end(3));
+    assert_eq!(shown.shown, ["start", "end, Some(2) left out"]);
+}
+
+#[test]
+fn a_long_connection_keeps_its_beginning_its_end_and_its_verdicts() {
+    let mut shown = Shown::new("failed");
+    for _ in 0..FIRST {
+        shown.offer(segment(1));
+    }
+    shown.offer(handshake(1, Outcome::Established)).offer(stalled(1));
+    for _ in 0..LAST + 10 {
+        shown.offer(segment(1));
+    }
+    shown.offer(close(1, CloseKind::Reset));
+    let count = |wanted: &str| shown.shown.iter().filter(|name| **name == wanted).count();
+    assert_eq!((count("segment 1"), count("handshake 1"), count("stalled 1")), (FIRST + LAST, 1, 1));
+    assert_eq!(count("lost 10"), 1);
+    let at = |wanted: &str| shown.shown.iter().position(|name| name == wanted);
+    assert!(at("handshake 1") < at("lost 10") && at("lost 10") < at("close 1"));
+}
+
+#[test]
+fn no_more_connections_are_held_back_than_there_is_room_for() {
+    let mut shown = Shown::of(Selection::new("failed".parse().expect("a word"), 1, 2));
+    for conn in 1..=3 {
+        shown.offer(state(conn, false));
+    }
+    assert_eq!(shown.selection.open.len(), 2);
+    shown.offer(close(1, CloseKind::Reset));
+    assert_eq!(shown.shown, ["close 1"], "its verdict is shown all the same");
+}
+
+#[test]
+fn a_scope_is_entered_by_a_record_that_proves_it() {
+    let only = |text: &str| Selection::new(text.parse().expect("words"), 1, 10).scoped();
+    let mut shown = Shown::of(only("all"));
+    shown.offer(segment(1)).offer(segment(2)).offer_in(state(2, false), true).offer(segment(1)).offer(segment(2));
+    assert_eq!(shown.shown, ["segment 2", "state 2", "segment 2"]);
+    shown.offer(close(1, CloseKind::Reset)).offer(close(2, CloseKind::Reset));
+    assert_eq!((shown.selection.chosen(), shown.selection.ended()), (1, 1));
+    let mut shown = Shown::of(only("failed"));
+    shown.offer_in(state(1, false), true).offer(handshake(1, Outcome::Established)).offer(close(1, CloseKind::Reset));
+    assert_eq!(shown.shown, ["state 1", "handshake 1", "close 1"]);
+}
+
+#[test]
+fn what_only_counts_keeps_nothing() {
+    let mut shown = Shown::of(Shown::new("failed").selection.counting());
+    shown.offer(state(1, false)).offer(handshake(1, Outcome::Established));
+    assert!(shown.selection.open[&1].held.first.is_empty());
+    shown.offer(close(1, CloseKind::Reset));
+    assert_eq!(shown.selection.chosen(), 1);
+}

@@ -1,0 +1,127 @@
+//! The command that is traced, from the point of view of the main loop: its signals, its end and the exit status.
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal as _},
+    os::{fd::AsFd, unix::process::ExitStatusExt as _},
+    process::{ExitCode, ExitStatus},
+};
+
+use anyhow::Result;
+use log::error;
+use nix::unistd::{getpgrp, tcgetpgrp};
+use rustix::process::Signal as Number;
+
+use super::signals::Signal;
+use crate::command::Running;
+
+/// Exit status if `--fail-on` matched.
+const FAILED_ON: u8 = 3;
+
+/// The command of `tcptrace -- COMMAND…`, if there is one.
+#[derive(Debug)]
+pub(super) struct Commanded {
+    running: Option<Running>,
+    status: Option<io::Result<ExitStatus>>,
+}
+
+impl Commanded {
+    /// Prepares a command; none if `command` is empty.
+    pub(super) fn prepare(command: &[OsString]) -> Result<Self> {
+        let running = (!command.is_empty()).then(|| Running::prepare(command.to_vec())).transpose()?;
+        Ok(Self { running, status: None })
+    }
+
+    /// ID of the command's control group, if it has one.
+    pub(super) fn group(&self) -> Option<u64> {
+        self.running.as_ref().and_then(Running::group)
+    }
+
+    /// What can be started.
+    pub(super) fn running(&mut self) -> Option<&mut Running> {
+        self.running.as_mut()
+    }
+
+    /// Returns whether there is a command that has not ended.
+    pub(super) fn runs(&self) -> bool {
+        self.running.is_some() && self.status.is_none()
+    }
+
+    /// Returns whether there was a command and it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// Waits for the end of the command; forever if there is none or it has ended.
+    pub(super) async fn ended(&mut self) {
+        match &mut self.running {
+            Some(running) if self.status.is_none() => self.status = Some(running.ended().await),
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Passes a signal on to the command. Returns whether there is one that runs.
+    pub(super) fn pass_on(&self, signal: Signal) -> bool {
+        let Some(running) = self.running.as_ref().filter(|_| self.runs()) else { return false };
+        let number = match signal {
+            Signal::Interrupt => Number::INT,
+            Signal::Terminate => Number::TERM,
+            Signal::HangUp => Number::HUP,
+            Signal::Quit => Number::QUIT,
+        };
+        // The terminal sends these to the command too, which is in the same process group.
+        if !(matches!(signal, Signal::Interrupt | Signal::Quit) && is_in_foreground()) {
+            running.signal(number);
+        }
+        true
+    }
+
+    /// Says which processes the command has left behind. Returns the exit status; none if there was no command.
+    pub(super) fn finish(self, failed_on: bool) -> Option<ExitCode> {
+        let left = self.running?.finish();
+        if !left.is_empty() {
+            let pids: Vec<String> = left.iter().take(10).map(u32::to_string).collect();
+            let more = if left.len() > pids.len() { ", …" } else { "" };
+            eprintln!(
+                "tcptrace: the command has ended, but {} of its processes still run and are not traced any more (PID {}{more})",
+                left.len(),
+                pids.join(", ")
+            );
+        }
+        let status = match self.status? {
+            Ok(status) => status,
+            Err(cause) => {
+                error!("the exit status of the command is not known: {cause}");
+                return Some(ExitCode::FAILURE);
+            }
+        };
+        Some(ExitCode::from(if failed_on { FAILED_ON } else { code(status) }))
+    }
+}
+
+/// The exit status of a process as shells have it: 128 and the number of the signal if one killed it.
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+/// Returns whether this process belongs to the foreground of a terminal, whose keys then send signals to all of its group.
+fn is_in_foreground() -> bool {
+    fn owns(terminal: impl AsFd) -> bool {
+        tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
+    }
+    io::stdin().is_terminal() && owns(io::stdin())
+        || io::stderr().is_terminal() && owns(io::stderr())
+        || io::stdout().is_terminal() && owns(io::stdout())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_counts_from_128() {
+        assert_eq!(code(ExitStatus::from_raw(7 << 8)), 7);
+        assert_eq!(code(ExitStatus::from_raw(15)), 143);
+    }
+}

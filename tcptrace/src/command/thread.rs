@@ -1,0 +1,190 @@
+//! The thread that starts the command, passes signals on to it, and removes its control group.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    process::{Child, ExitStatus},
+    sync::mpsc,
+    thread::{self, JoinHandle},
+};
+
+use log::{debug, warn};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::{caller::Caller, group::ControlGroup, launch, sockets::Sockets};
+use crate::privileges::{Duty, reduce};
+
+/// A command that cannot be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The kernel refused a thread or a process.
+    #[error("cannot start the command; raise the limit on processes (ulimit -u)")]
+    Start(#[source] io::Error),
+    /// The thread that was to start it has ended.
+    #[error("cannot start the command: its thread has ended")]
+    Ended,
+}
+
+/// A command that is about to run, or runs.
+#[derive(Debug)]
+pub struct Running {
+    tasks: Option<mpsc::Sender<Task>>,
+    thread: Option<JoinHandle<Vec<u32>>>,
+    /// ID of the command's control group; none if it has none.
+    group: Option<u64>,
+    exit: Option<oneshot::Receiver<io::Result<ExitStatus>>>,
+}
+
+#[derive(Debug)]
+enum Task {
+    /// Start the command, with or without its control group, and answer with its process.
+    Start {
+        in_group: bool,
+        started: mpsc::Sender<Result<Started, StartError>>,
+    },
+    Signal(Signal),
+}
+
+#[derive(Debug)]
+struct Started {
+    pid: u32,
+    exit: oneshot::Receiver<io::Result<ExitStatus>>,
+}
+
+impl Running {
+    /// Makes a control group for the command, and starts the thread that will run it: before rights are given up.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn prepare(command: Vec<OsString>) -> Result<Self, StartError> {
+        let group = ControlGroup::new()
+            .inspect_err(|error| debug!("no control group for the command, its process tree is followed: {error}"))
+            .ok();
+        let id = group.as_ref().map(ControlGroup::id);
+        let (tasks, inbox) = mpsc::channel();
+        let run = move || work(&command, group, &inbox);
+        let thread = thread::Builder::new().name("command".to_owned()).spawn(run).map_err(StartError::Start)?;
+        Ok(Self { tasks: Some(tasks), thread: Some(thread), group: id, exit: None })
+    }
+
+    /// ID of the command's control group; none if it has none.
+    pub fn group(&self) -> Option<u64> {
+        self.group
+    }
+
+    /// Starts the command. `marked` says that the kernel programs mark the sockets of its control group. Returns which
+    /// sockets are the command's.
+    ///
+    /// # Errors
+    /// When the kernel refuses a process. That the command does not exist shows in its exit status.
+    pub fn start(&mut self, marked: bool) -> Result<Sockets, StartError> {
+        if !marked && let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+            debug!("orphans of the command are not adopted: {error}");
+        }
+        let (answer, started) = mpsc::channel();
+        let tasks = self.tasks.as_ref().ok_or(StartError::Ended)?;
+        tasks.send(Task::Start { in_group: marked, started: answer }).map_err(|_| StartError::Ended)?;
+        let Started { pid, exit } = started.recv().map_err(|_| StartError::Ended)??;
+        self.exit = Some(exit);
+        Ok(if marked { Sockets::of_group() } else { Sockets::of_tree(pid) })
+    }
+
+    /// Passes a signal on to the command.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(tasks) = &self.tasks {
+            // Without its thread the command has ended.
+            let _ = tasks.send(Task::Signal(signal));
+        }
+    }
+
+    /// Waits until the command has ended; forever if it does not run.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
+        match &mut self.exit {
+            Some(exit) => {
+                let status = exit.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+                self.exit = None;
+                status
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Removes the control group. Returns the processes that the command has left behind.
+    pub fn finish(mut self) -> Vec<u32> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Vec<u32> {
+        self.tasks = None;
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What the thread does until nothing more can be asked of it. Returns the processes that are left of the command.
+fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receiver<Task>) -> Vec<u32> {
+    let mut process = None;
+    while let Ok(task) = inbox.recv() {
+        match task {
+            Task::Start { in_group, started } => {
+                let caller = Caller::of_sudo();
+                let path = group.as_ref().filter(|_| in_group).map(ControlGroup::path);
+                let child = launch::command(command, path, caller.as_ref()).spawn();
+                reduce(Duty::Command);
+                let outcome = child.map_err(StartError::Start).and_then(|child| {
+                    process = Pid::from_raw(child.id().cast_signed())
+                        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+                    watch(child)
+                });
+                // Nobody waits for it any more.
+                let _ = started.send(outcome);
+            }
+            Task::Signal(signal) => {
+                if let Some(process) = &process
+                    && let Err(error) = pidfd_send_signal(process, signal)
+                {
+                    debug!("{signal:?} cannot be passed on to the command: {error}");
+                }
+            }
+        }
+    }
+    let left = match &group {
+        Some(group) if process.is_some() => group.processes(),
+        _ => adopted(),
+    };
+    if let Some(group) = group
+        && let Err(error) = group.remove()
+    {
+        warn!("the control group of the command cannot be removed: {error}");
+    }
+    left
+}
+
+/// Waits for a process in a thread of its own.
+fn watch(mut child: Child) -> Result<Started, StartError> {
+    let pid = child.id();
+    let (ended, exit) = oneshot::channel();
+    let wait = move || {
+        // Nobody is interested any more if the trace has ended first.
+        let _ = ended.send(child.wait());
+    };
+    thread::Builder::new().name("command-wait".to_owned()).spawn(wait).map_err(StartError::Start)?;
+    Ok(Started { pid, exit })
+}
+
+/// The orphans that this process has adopted.
+fn adopted() -> Vec<u32> {
+    let own = std::process::id();
+    let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
