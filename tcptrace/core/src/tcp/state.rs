@@ -69,21 +69,20 @@ impl TcpState {
 
     /// The fewest changes from this state to `to`, as sockets of Linux make them; 1 where they never do.
     pub(crate) fn changes_to(self, to: Self) -> u64 {
-        let mut reached = vec![self];
-        for changes in 0.. {
-            if reached.contains(&to) {
+        // A bit for each state that so many changes lead to.
+        let mut reached = self.bit();
+        for changes in 0..Self::ALL.len() as u64 {
+            if reached & to.bit() != 0 {
                 return changes;
             }
-            let known = reached.len();
-            for at in 0..known {
-                let next = reached.get(at).map_or(&[][..], |state| state.successors());
-                reached.extend(next.iter().filter(|next| !reached.contains(next)).copied().collect::<Vec<_>>());
-            }
-            if reached.len() == known {
-                break;
-            }
+            let left = Self::ALL.into_iter().filter(|state| reached & state.bit() != 0);
+            reached |= left.flat_map(Self::successors).fold(0, |bits, next| bits | next.bit());
         }
         1
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u8
     }
 
     /// The states that a socket of Linux enters from this one (RFC 9293 §3.3.2; TIME_WAIT is shown as CLOSE).
