@@ -2,7 +2,8 @@
 
 use std::{error::Error, iter};
 
-/// The error and its causes, from the outermost to the innermost, separated by colons as `anyhow` does with `{:#}`.
+/// Returns the error and its causes, from the outermost to the innermost, separated by colons as `anyhow` does with
+/// `{:#}`.
 pub fn with_causes(error: &dyn Error) -> String {
     let causes = iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -13,6 +14,7 @@ mod tests {
     use std::{io, sync::Arc};
 
     use caps::errors::CapsError;
+    use tcptrace_core::decode::{capture::CaptureError, recording::RecordingError};
 
     use super::*;
     use crate::{
@@ -36,7 +38,9 @@ mod tests {
 
     #[test]
     fn every_error_shows_its_cause_once() {
-        let errors: [anyhow::Error; 12] = [
+        let errors: [anyhow::Error; 14] = [
+            CaptureError::Io(io_error()).into(),
+            RecordingError::Io(io_error()).into(),
             PreflightError::Unreadable(caps_error()).into(),
             CapabilityError::from(caps_error()).into(),
             open_error().into(),

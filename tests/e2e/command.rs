@@ -76,7 +76,8 @@ fn only_the_connections_of_the_command_and_its_children_are_shown() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("trace.jsonl");
     // One by the command's child and one by a grandchild whose parent has gone, in the middle of somebody else's.
-    let script = format!("python3 -c \"{CONNECT}\" 4701; (python3 -c \"{CONNECT}\" 4701 &) ; sleep 0.5; true");
+    // cat ends when the grandchild, which holds the other end of its pipe, has ended.
+    let script = format!("python3 -c \"{CONNECT}\" 4701; (python3 -c \"{CONNECT}\" 4701 &) | cat");
     let mut process = netns.start(&mut tracer(&["-w", file.to_str().expect("UTF-8")], &["sh", "-c", &script]));
     let log = Lines::read(process.stderr(), |line| line);
     wait_tracing(&log);

@@ -1,21 +1,20 @@
-//! Which connection an event belongs to.
+//! Assignment of events to connections.
 //!
-//! Sans-IO: events and time in, the same events in their place out; no clock, no sockets, no tokio.
+//! Sans-IO: events and time go in, the same events in order and with their connection come out; no clock, no sockets,
+//! no tokio.
 //!
-//! A connection is a network namespace, a four-tuple and a generation: the same four-tuple is used again, and a SYN with
-//! a new ISN begins a new generation. Both sockets of a connection whose two ends are on this host, and both directions
-//! of its segments, share one number. Events go through
+//! A connection is identified by network namespace, four-tuple and generation: a four-tuple may be reused, and a SYN
+//! with a new ISN begins a new generation. Both sockets of a connection within this host, and both directions of its
+//! segments, share one number. Events pass through these modules:
 //!
-//! - `waiting`: state changes that do not know their port or peer yet wait, and everything behind them, for 50 ms at
-//!   the most;
-//! - `copies`: the same segment seen on another interface is dropped (what was recorded has been through these two);
-//! - `segments`, `states`: the connection is found or begun in the `table`, by socket where one is known; `hints` only
-//!   finds it;
-//! - `connection`: what is remembered of it;
-//! - `room` says what goes when too much would have to be remembered, `deadlines` what has to be looked at when.
+//! - `reorder`: state changes that lack their port or peer wait, and so does everything after them, for at most 50 ms;
+//! - `dedup`: copies of a segment seen on another interface are dropped (recorded events have passed these two before);
+//! - `ingest`: the connection is found or begun in the `table`, by socket if one is known; hints only find one;
+//! - `table`: the state kept for each connection and its ends, its timers, and eviction when the table is full;
+//! - `verdict`: records of handshakes, closes and stalls.
 //!
-//! What is said of a connection depends on the order in which events are placed and on their times alone, not on when
-//! [`Correlator::handle_timeout`] is called between them: so a recording of what was placed says the same again.
+//! Output depends only on the order in which events are placed and on their times, not on when
+//! [`Correlator::handle_timeout`] is called between them: so a recording of placed events gives the same output.
 
 mod dedup;
 mod ingest;
@@ -50,56 +49,57 @@ use self::{
 };
 use crate::event::{BootTime, Event, Loss, LossSource};
 
-/// The namespace of what comes from a capture, which tells none.
+/// The namespace of events from a capture, which does not contain any.
 pub const NO_NAMESPACE: u32 = 0;
 
-/// Where segments are seen.
+/// Namespaces whose segments are seen.
 #[derive(Clone, Copy, Debug)]
 struct Watched<'a> {
-    /// The namespace of the tracer, or [`NO_NAMESPACE`].
+    /// Namespace of the tracer, or [`NO_NAMESPACE`].
     here: u32,
-    /// The namespaces of which segments have been seen.
+    /// Namespaces whose segments have been seen.
     namespaces: &'a HashSet<u32>,
 }
 
 impl Watched<'_> {
-    /// Whether the connection is in a namespace of which no segment has been seen.
+    /// Returns true if the connection is in a namespace of which no segment has been seen.
     fn is_elsewhere(self, conn: &Connection) -> bool {
         let elsewhere = |netns: u32| netns != self.here && !self.namespaces.contains(&netns);
         self.here != NO_NAMESPACE && conn.netns().is_some_and(elsewhere)
     }
 }
 
-/// The connections of a host.
+/// Correlates the events of a host: assigns them to connections and decides on their verdicts.
 #[derive(Debug)]
 pub struct Correlator {
     /// The namespace whose segments are seen.
     netns: u32,
-    /// None where the events have been in order before.
+    /// `None` if the events are in order already.
     waiting: Option<Waiting>,
-    /// None where copies have been dropped before.
+    /// `None` if copies were dropped before.
     copies: Option<Copies>,
     translations: Translations,
     table: Table,
-    /// The namespaces of which segments have been seen.
+    /// Namespaces whose segments have been seen.
     watched: HashSet<u32>,
-    /// The time of the last event.
+    /// Time of the last event.
     now: BootTime,
     listeners: Listeners,
     owners: Owners,
     queues: Queues,
     state_gaps: StateGaps,
-    /// Every segment of every connection comes, and not only those that open and close them.
+    /// True if every segment of every connection is recorded, and not only those that open and close it.
     all_segments: bool,
 }
 
 impl Correlator {
-    /// Nothing seen yet. Segments, and sockets whose namespace is not known, belong to `netns`.
+    /// Creates a correlator. Segments, and sockets whose namespace is unknown, belong to namespace `netns` (inode
+    /// number).
     pub fn new(netns: u32) -> Self {
         Self { waiting: Some(Waiting::default()), copies: Some(Copies::default()), ..Self::recorded(netns) }
     }
 
-    /// The same for events that have been placed before: order, ports and copies were decided then.
+    /// Creates a correlator for recorded events, whose order, ports and copies were decided before.
     pub fn recorded(netns: u32) -> Self {
         Self {
             netns,
@@ -117,22 +117,22 @@ impl Correlator {
         }
     }
 
-    /// Every segment comes, as from a capture, and not only those that the kernel programs choose: what has not been seen is not
-    /// taken to have been sent.
+    /// Declares that every segment is recorded, as in a capture, and not only those that the kernel programs choose:
+    /// data that was not seen is then not assumed to have been sent.
     pub fn expect_all_segments(&mut self) {
         self.all_segments = true;
     }
 
-    /// Remembers no more than this many connections.
+    /// Sets the maximum number of connections kept.
     pub fn limit(&mut self, most: NonZeroU32) {
         self.table.limit(most);
     }
 
-    /// Takes an event; hands on whatever is complete now, in the order in which it came.
+    /// Handles an event and emits everything that is complete now, in order of arrival.
     pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
         if self.waiting.as_mut().is_some_and(|waiting| waiting.take(event)) {
-            // A processor that is held up writes its record long after its time: what waits is not given up by the times of
-            // others, but when `handle_timeout` says that nothing more lies in the ring, or when too much waits.
+            // A processor that is delayed writes its record long after its time: waiting events are not released by the
+            // times of other events, but when `handle_timeout` says that the ring is empty, or when too many wait.
             let long = self.waiting.as_ref().is_some_and(Waiting::is_long);
             self.let_go(if long { event.at() } else { BootTime(0) }, emit);
         } else {
@@ -140,23 +140,23 @@ impl Correlator {
         }
     }
 
-    /// Lets go what has waited long enough by `now`, and forgets what ended long ago. Everything that happened before `now` has
-    /// to have come: an event that is older all the same finds deadlines past that a replay, which has nothing but the
-    /// events, puts behind it.
+    /// Releases events that have waited long enough by `now`, and forgets connections that ended long ago. Everything
+    /// that happened before `now` must have been passed in: an older event would find deadlines expired that a replay,
+    /// which knows only the events, places after it.
     pub fn handle_timeout(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         self.let_go(now, emit);
-        // What still waits may have happened before: time passes when it is placed.
+        // Waiting events may be older: time advances when they are placed.
         if self.waiting_until().is_none() {
             self.pass_time(now, emit);
         }
     }
 
-    /// When [`Self::handle_timeout`] should be called at the latest.
+    /// Returns the latest time at which [`Self::handle_timeout`] should be called, or `None` if nothing is pending.
     pub fn poll_timeout(&self) -> Option<BootTime> {
         self.waiting_until().or_else(|| self.table.due())
     }
 
-    /// No more events will come, and it is `now`: lets go everything that waits, and writes what is unfinished as
+    /// Ends the trace at time `now`: releases all waiting events, and emits unfinished handshakes and closes as
     /// unfinished.
     pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         self.let_go(BootTime(u64::MAX), emit);
@@ -172,35 +172,36 @@ impl Correlator {
         }
     }
 
-    /// State changes that are missing and in no [`Event::Loss`]: the next change of the same socket showed it.
+    /// Returns the number of missing state changes that no [`Event::Loss`] counted: the next change of the same socket
+    /// showed them.
     pub fn uncounted_losses(&self) -> u64 {
         self.state_gaps.beyond_counts()
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far, by what became of them.
     pub fn totals(&self) -> Totals {
         self.table.totals()
     }
 
-    /// When it is told next that a connection does not get on.
+    /// Returns the time at which the next stall is due to be reported.
     #[cfg(test)]
     pub(crate) fn next_stall(&self) -> Option<BootTime> {
         self.table.iter().filter_map(|(_, conn)| progress::due(conn)).min()
     }
 
-    /// When the first of what waits has waited long enough.
+    /// Returns the time at which the first waiting event is released.
     fn waiting_until(&self) -> Option<BootTime> {
         self.waiting.as_ref().and_then(Waiting::deadline)
     }
 
-    /// Places what has waited long enough by `now`, or need not wait any more.
+    /// Places the events that have waited long enough by `now`, or need not wait any longer.
     fn let_go(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         while let Some(event) = self.waiting.as_mut().and_then(|waiting| waiting.next(now)) {
             self.place(&event, emit);
         }
     }
 
-    /// Deadlines up to `now`, each as if somebody had looked just then.
+    /// Handles the timers that expire by `now`, each as of its own time.
     fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         while let Some((due, at)) = self.table.next_due(now) {
             self.settle(at, due, emit);
@@ -209,7 +210,7 @@ impl Correlator {
     }
 
     fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
-        // What a slow reader of the output has missed is noticed at another time than what is seen just then.
+        // Losses caused by a slow reader of the output are noticed at other times than the events around them.
         let output = matches!(event, Event::Loss(Loss { source: LossSource::Output, .. }));
         if !output {
             self.now = event.at();
@@ -254,7 +255,7 @@ impl Correlator {
             }
             Event::Loss(loss) => {
                 if let Some(loss) = self.state_gaps.count(loss) {
-                    // It has been seen here all the same, but is in no recording.
+                    // It was seen here, but is in no recording.
                     self.table.gaps += u64::from(!output || self.waiting.is_none());
                     emit(Correlated::Loss(loss));
                 }
@@ -266,9 +267,9 @@ impl Correlator {
         }
     }
 
-    /// Writes the records of a connection that are complete by now, and says when to look again.
+    /// Emits the records of a connection that are complete by `now`, and schedules its next timer.
     fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
-        // Most events are data of an open connection: nothing is decided, and no time is waited for.
+        // Fast path: most events are data of an open connection, where nothing is decided and no timer is armed.
         if let Some(conn) = self.table.get(at)
             && conn.is_undisturbed()
         {
@@ -278,7 +279,7 @@ impl Correlator {
         }
         self.write_handshake(at, now, false, emit);
         let mut next = self.table.get(at).and_then(|conn| handshake::deadline(conn).or_else(|| close::deadline(conn)));
-        // A handshake that is due has been written above, so this is the close's.
+        // A handshake that was due has been emitted above, so this is the close.
         if next.is_some_and(|due| due <= now) {
             self.write_close(at, now, false, emit);
             next = None;
@@ -287,8 +288,8 @@ impl Correlator {
         self.table.schedule(at, [next, stalls].into_iter().flatten().min());
     }
 
-    /// Tells that a connection does not get on, if it is time to by `now`, or if no time is left. Returns when it is to be told
-    /// next.
+    /// Reports that a connection stalls, if that is due by `now` or if tracing ends (`now` is `None`). Returns the time
+    /// of the next such report.
     fn tell_stalled(&mut self, at: u32, now: Option<BootTime>, emit: &mut dyn FnMut(Correlated)) -> Option<BootTime> {
         let (gaps, watched) = (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched });
         let conn = self.table.get_mut(at)?;
@@ -302,7 +303,7 @@ impl Correlator {
         progress::due(conn)
     }
 
-    /// Tells which connections have been forgotten to make room for the one that begins.
+    /// Reports the connections evicted to make room for the new one.
     fn tell_evicted(&mut self, emit: &mut dyn FnMut(Correlated)) {
         let at = self.now;
         self.table.evicted.drain(..).for_each(|conn| emit(Correlated::Evicted(Evicted { at, conn })));
@@ -315,8 +316,8 @@ impl Correlator {
         let record = assemble::handshake(conn, Some(opened), gaps, watched);
         conn.opened = true;
         progress::begin_close(conn);
-        let last = assemble::is_last(&record);
-        // From a capture, what the ends were in is told by when they sent what.
+        let last = record.failure().is_some();
+        // In a capture, the states follow from the times of the segments.
         if !last && watched.here != NO_NAMESPACE {
             conn.forget_opening();
         }

@@ -1,4 +1,4 @@
-//! Bytes to events: the ring buffer's, a capture's, a recording's.
+//! Decoders from bytes to events: of the ring buffer, of captures and of recordings.
 
 pub mod capture;
 mod input;

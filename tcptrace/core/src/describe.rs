@@ -1,4 +1,4 @@
-//! From placed events to entries: wall-clock times, interface names, the words of ICMP.
+//! Conversion of correlated events to output records: wall-clock times, interface names, and ICMP meanings.
 
 use std::rc::Rc;
 
@@ -16,39 +16,39 @@ use crate::{
     wall_clock::WallClock,
 };
 
-/// Turns events into output records: knows clocks and the names of interfaces.
+/// Converts events to output records: it knows the clocks and the names of interfaces.
 #[derive(Debug, Default)]
 pub struct Describer {
-    /// Wall-clock times.
+    /// Source of wall-clock times.
     pub clock: WallClock,
-    /// The events come from a capture: their times are wall-clock times already.
+    /// True if the events come from a capture: their times are wall-clock times already.
     capture: bool,
     /// By network namespace, 0 where that is not told, and index.
     interfaces: HashMap<(u32, u32), Rc<str>>,
 }
 
 impl Describer {
-    /// For live events: `clock` knows how the host's clocks differ.
+    /// Creates a describer for live events; `clock` knows the offsets between the host's clocks.
     pub fn live(clock: WallClock) -> Self {
         Self { clock, ..Self::default() }
     }
 
-    /// For events from a capture, whose times are nanoseconds since 1970.
+    /// Creates a describer for events from a capture, whose times are nanoseconds since 1970.
     pub fn of_capture() -> Self {
         Self { capture: true, ..Self::default() }
     }
 
-    /// For events that were recorded: [`WallClock::note`] has to say when each of them was.
+    /// Creates a describer for recorded events, whose wall-clock times [`WallClock::note`] must be given.
     pub fn of_recording() -> Self {
         Self::default()
     }
 
-    /// An interface's name is known, or has changed.
+    /// Sets or changes the name of an interface.
     pub fn name_interface(&mut self, netns: Option<u32>, index: u32, name: &str) {
         self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
     }
 
-    /// The time stamp of a moment.
+    /// Returns the stamp of a time.
     pub fn stamp(&self, at: BootTime) -> Stamp {
         if self.capture {
             return Stamp { time: WallTime(i64::try_from(at.0).unwrap_or(i64::MAX)), boot_ns: None };
@@ -56,7 +56,7 @@ impl Describer {
         Stamp { time: self.clock.wall(at), boot_ns: Some(at.0) }
     }
 
-    /// The entry of an event.
+    /// Converts an event or verdict to its output record.
     pub fn entry(&mut self, placed: Correlated) -> OutputRecord {
         match placed {
             Correlated::State(placed) => OutputRecord::State(self.state(&placed)),
@@ -72,7 +72,8 @@ impl Describer {
             }
             Correlated::Close(record) => OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), record }),
             Correlated::Stalled(record) => {
-                // The clock may be set between the last event and a deadline, but a recording has the times of events alone.
+                // The clock may be set between the last event and a deadline, but a recording only has the times of
+                // events.
                 let Stamp { time, boot_ns } = self.stamp(record.last);
                 let later = |ns: i64| ns.saturating_add_unsigned(record.at.since(record.last));
                 let stamp = Stamp { time: WallTime(later(time.0)), boot_ns: boot_ns.map(|_| record.at.0) };
@@ -218,7 +219,7 @@ impl Describer {
         LostOutput { stamp: self.stamp(loss.at), conn, source: loss.source, count: loss.count, total: loss.total }
     }
 
-    /// An interface's name. One that nobody has told of has its number for a name.
+    /// Returns the name of an interface, or its number if the name is not known.
     fn interface(&mut self, netns: Option<u32>, index: u32) -> Rc<str> {
         let place = (netns.unwrap_or_default(), index);
         if let Some(name) = self.interfaces.get(&place).or_else(|| self.interfaces.get(&(0, index))) {
@@ -230,12 +231,12 @@ impl Describer {
     }
 }
 
-/// An end as a socket has it: port 0 is one not chosen yet.
+/// Describes an end as its socket has it: port 0 stands for one not chosen yet.
 fn socket_end(end: Endpoint) -> EndpointOutput {
     EndpointOutput { addr: end.addr, port: (end.port != 0).then_some(end.port) }
 }
 
-/// An end as a header has it: port 0 is what was seen.
+/// Describes an end as a header has it: port 0 is what was seen.
 fn wire_end(end: Endpoint) -> EndpointOutput {
     EndpointOutput { addr: end.addr, port: Some(end.port) }
 }

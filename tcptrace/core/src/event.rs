@@ -1,4 +1,4 @@
-//! What the kernel programs saw, decoded: the input of everything that thinks about connections.
+//! Decoded observations of the kernel programs: the input of the correlator.
 
 mod comm;
 mod direction;
@@ -30,29 +30,30 @@ pub use self::{
 };
 use crate::tcp::{TcpHeader, TcpState};
 
-/// `CLOCK_BOOTTIME` in nanoseconds.
+/// A time of `CLOCK_BOOTTIME` in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct BootTime(pub u64);
 
 impl BootTime {
-    /// Nanoseconds from `earlier` to this time; 0 where records of two processors are microseconds out of order.
+    /// Returns the nanoseconds from `earlier` to this time; 0 if it is before `earlier`, as records of two processors
+    /// may be microseconds out of order.
     pub fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This time and `nanoseconds` more.
+    /// Returns the time `nanoseconds` after this one.
     pub fn plus(self, nanoseconds: u64) -> Self {
         Self(self.0.saturating_add(nanoseconds))
     }
 
-    /// `nanoseconds` before this time.
+    /// Returns the time `nanoseconds` before this one.
     pub fn minus(self, nanoseconds: u64) -> Self {
         Self(self.0.saturating_sub(nanoseconds))
     }
 }
 
-/// A kernel socket as a number that can be compared for as long as the socket lives. It is never shown: what users see is
-/// the small number that [`crate::correlate`] gives it.
+/// Identifies a kernel socket while that socket lives. It is never shown: users see the small number that
+/// [`crate::correlate`] assigns.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct SocketKey(pub u64);
 
@@ -68,11 +69,11 @@ impl std::fmt::Debug for SocketKey {
 pub struct Endpoint {
     /// IPv4-mapped addresses are IPv4 here.
     pub addr: IpAddr,
-    /// As seen; in a state change 0 means that the kernel had not set it yet.
+    /// The port as seen; in a state change, 0 means that the kernel had not chosen it yet.
     pub port: u16,
 }
 
-/// As few words as there are: every event is looked up by its endpoints.
+/// Feeds the hasher as few words as possible: every event is looked up by its endpoints.
 impl Hash for Endpoint {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self.addr {
@@ -85,50 +86,50 @@ impl Hash for Endpoint {
     }
 }
 
-/// The task in whose context a state change ran, where that tells who did it.
+/// The task in whose context a state change ran, if it is the one that caused the change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Task {
-    /// Thread group, which users call the process.
+    /// Thread group ID, which users call the process ID.
     pub pid: u32,
-    /// Thread.
+    /// Thread ID.
     pub tid: u32,
-    /// The thread's name.
+    /// Name of the thread.
     pub comm: Comm,
 }
 
-/// One run of `sock:inet_sock_set_state`.
+/// One state change of a socket, as `sock:inet_sock_set_state` reports it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StateChange {
-    /// When.
+    /// Time of the event.
     pub at: BootTime,
-    /// Which socket.
+    /// The socket.
     pub socket: SocketKey,
-    /// Inode number of its network namespace, where known.
+    /// Inode number of the socket's network namespace, if known.
     pub netns: Option<u32>,
-    /// The namespace under which a recording knows its connection, where that is another.
+    /// Namespace under which a recording knows its connection, if other than its own.
     pub conn_netns: Option<u32>,
-    /// The state it leaves.
+    /// State that the socket leaves.
     pub old: TcpState,
-    /// The state it enters.
+    /// State that the socket enters.
     pub new: TcpState,
-    /// Its own address and port.
+    /// Local address and port.
     pub local: Endpoint,
-    /// The other end's.
+    /// Remote address and port.
     pub remote: Endpoint,
-    /// `sk_err`, an errno, where it could be read; 0 is no error.
+    /// `sk_err`, an errno, if it could be read; 0 is no error.
     pub error: Option<u32>,
-    /// What the socket was like, when it enters CLOSE.
+    /// Properties of the socket as it enters CLOSE.
     pub proof: Proof,
-    /// Who did it.
+    /// The task that caused the change, if known.
     pub task: Option<Task>,
 }
 
-/// One TCP header as TC saw it.
+/// One TCP header as TC or a capture saw it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Segment {
-    /// When.
+    /// Time of the event.
     pub at: BootTime,
-    /// The sending socket, where the kernel still knows it: not where the segment comes from another host.
+    /// The sending socket, as long as the kernel still knows it: not for a segment from another host.
     pub socket: Option<SocketKey>,
     /// The local port of the socket that sends a SYN, before any address translation, where known.
     pub socket_port: Option<u16>,
@@ -138,7 +139,7 @@ pub struct Segment {
     pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
-    /// Which way it passed, where that is known: not every capture tells.
+    /// Direction at the interface, if known: not every capture tells.
     pub direction: Option<Direction>,
     /// Source.
     pub src: Endpoint,
@@ -146,16 +147,16 @@ pub struct Segment {
     pub dst: Endpoint,
     /// The header.
     pub header: TcpHeader,
-    /// Payload bytes by the IP length; of all segments where offloading merged several.
+    /// Payload length in bytes by the IP length; of all segments together if offloading merged several.
     pub length: u32,
-    /// How many segments the buffer stands for, at least 1.
+    /// Number of segments merged by offloading, at least 1.
     pub segments: u16,
 }
 
 /// An ICMP or ICMPv6 error that quotes a TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IcmpError {
-    /// When.
+    /// Time of the event.
     pub at: BootTime,
     /// Inode number of the interface's network namespace, where known.
     pub netns: Option<u32>,
@@ -163,11 +164,11 @@ pub struct IcmpError {
     pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
-    /// Which way it passed, where that is known: not every capture tells.
+    /// Direction at the interface, if known: not every capture tells.
     pub direction: Option<Direction>,
-    /// Who sent the error.
+    /// Address of the sender of the error.
     pub from: IpAddr,
-    /// ICMP type; ICMPv6's when `from` is IPv6.
+    /// ICMP type, or ICMPv6 type if `from` is IPv6.
     pub icmp_type: u8,
     /// ICMP code.
     pub icmp_code: u8,
@@ -179,7 +180,7 @@ pub struct IcmpError {
     pub seq: u32,
 }
 
-/// Anything the kernel programs saw.
+/// An event that the kernel programs reported or a decoder read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// A socket changed its state.
@@ -188,18 +189,18 @@ pub enum Event {
     Segment(Segment),
     /// An ICMP error about a segment passed an interface.
     Icmp(IcmpError),
-    /// Who holds a connection's socket.
+    /// The owner of a connection's socket was found.
     Owner(SocketOwner),
-    /// Who holds a listener.
+    /// The owner of a listener was found.
     Listener(ListenerOwner),
     /// The kernel gave a reason for a segment that it sent, or did not answer.
     Hint(Hint),
-    /// Something was lost here.
+    /// Events were lost at this point.
     Loss(Loss),
 }
 
 impl Event {
-    /// When it happened.
+    /// Returns the time of the event.
     pub fn at(&self) -> BootTime {
         match self {
             Self::State(change) => change.at,

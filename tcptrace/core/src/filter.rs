@@ -1,5 +1,5 @@
-//! What to trace: the filters of the command line as values. The kernel programs apply them (see `bpf`), this module
-//! says what they mean, in words for the `start` record and as a pure function for reading recorded traffic.
+//! The filters of the command line as values. The kernel programs apply them (see `bpf`); this module defines what they
+//! mean, in words for the `start` record and as a pure function for reading recorded traffic.
 
 mod emit;
 mod hosts;
@@ -24,37 +24,39 @@ pub use self::{
     segment_choice::SegmentChoice,
 };
 
-/// What is known about which of two ends is the local one.
+/// Knowledge of which of two ends is the local one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ends {
     /// The first end is this host's, the second is remote.
     LocalIsFirst,
-    /// Each end may be the local one: on loopback both are, in a capture nothing tells.
+    /// Either end may be the local one: on loopback both are, and a capture does not tell.
     Either,
 }
 
-/// Which connections to trace. Every part that is there has to hold; the default, with no part, holds for everything.
+/// Selects the connections to trace. Every part that is set must match; the default, with no part set, matches
+/// everything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Filter {
-    /// Ports of which at least one end has one.
+    /// Ports, one of which either end must have.
     pub ports: Option<PortSet>,
-    /// Ports of which the local end has one.
+    /// Ports, one of which the local end must have.
     pub local_ports: Option<PortSet>,
-    /// Ports of which the remote end has one.
+    /// Ports, one of which the remote end must have.
     pub remote_ports: Option<PortSet>,
-    /// Addresses of which at least one end has one.
+    /// Addresses, one of which either end must have.
     pub hosts: Option<HostSet>,
-    /// The only family.
+    /// The only address family to trace; `None` for both.
     pub family: Option<Family>,
-    /// Names of the only interfaces; empty for every interface.
+    /// Names of the only interfaces to trace; empty for every interface.
     pub interfaces: Vec<String>,
 }
 
 impl Filter {
-    /// Returns true if a connection between `first` and `second` passes everything but [`Filter::interfaces`], which is not a
-    /// question of its ends.
+    /// Returns true if a connection between `first` and `second` passes every part but [`Filter::interfaces`], which
+    /// does not depend on its ends.
     ///
-    /// With [`Ends::Either`] the local and the remote port filter may hold either way round, but both the same way.
+    /// With [`Ends::Either`] the local and the remote port filter may match either way round, but both must match the
+    /// same way.
     pub fn matches(&self, first: (IpAddr, u16), second: (IpAddr, u16), ends: Ends) -> bool {
         let has_family = |addr| self.family.is_none_or(|family| Family::of(addr) == family);
         let oriented = |local: u16, remote: u16| has(&self.local_ports, local) && has(&self.remote_ports, remote);
@@ -71,7 +73,7 @@ fn has(ports: &Option<PortSet>, port: u16) -> bool {
     ports.as_ref().is_none_or(|ports| ports.contains(port))
 }
 
-/// The filter in words, such as `port 80,443 and host 10.0.0.0/8 and IPv4`; empty without any.
+/// Describes the filter in words, such as `port 80,443 and host 10.0.0.0/8 and IPv4`; empty without any part.
 impl Display for Filter {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();

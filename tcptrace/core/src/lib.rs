@@ -21,7 +21,7 @@
 //! Two features, both off by default: `serde` for records and events as JSON (the renderer of JSON lines, the reader of
 //! recordings), and `schema` for the JSON Schema of that, which implies `serde`.
 //!
-//! A handshake, from its segments to what came of it:
+//! A handshake, from its segments to its verdict:
 //!
 //! ```
 //! use tcptrace_core::{
@@ -72,7 +72,7 @@
 //! for event in &events {
 //!     correlator.handle_event(event, &mut emit);
 //! }
-//! // Events may be late: the correlator says until when it waits for more.
+//! // Events may arrive late: `poll_timeout` says how long the correlator waits for them.
 //! while let Some(timeout) = correlator.poll_timeout() {
 //!     correlator.handle_timeout(timeout, &mut emit);
 //! }
@@ -98,5 +98,5 @@ pub mod text;
 pub mod verdict;
 pub mod wall_clock;
 
-/// The number of the JSON schema. Within it fields may be added, none renamed.
+/// Version of the JSON schema. Within one version fields may be added, but none is renamed or removed.
 pub const SCHEMA: u32 = 2;

@@ -1,24 +1,26 @@
-//! Losses reported so far, by source. A gap shows twice, in the next record of its source and in the kernel's
+//! Bookkeeping of reported losses by source. A gap shows both in the next record of its source and in the kernel's
 //! counter; it is reported once, where it shows first.
 
 use crate::event::{BootTime, Loss, LossSource};
 
-/// Losses by source.
+/// Numbers of losses known so far, by source.
 #[derive(Debug, Default)]
 pub struct LossLedger {
     reported: [u64; 4],
 }
 
 impl LossLedger {
-    /// A record carries the low 32 bits of its source's count: is there a gap before it?
+    /// Notes the low 32 bits of its source's count that a record carries; returns the loss before the record, if any is
+    /// new.
     pub fn carried(&mut self, source: LossSource, low: u32, at: BootTime) -> Option<Loss> {
         let known = *self.slot(source);
-        // The count only grows, and not by 2^31 between two looks: a smaller one was taken before a poll.
+        // The count only grows, and by less than 2^31 between two readings: a smaller one is older than the latest
+        // poll.
         let ahead = low.wrapping_sub(known as u32);
         if ahead == 0 || ahead >= 1 << 31 { None } else { self.counted(source, known + u64::from(ahead), at) }
     }
 
-    /// The total of a source has been read: has it grown?
+    /// Notes a source's total as read from the kernel; returns the loss if any is new.
     pub fn counted(&mut self, source: LossSource, total: u64, at: BootTime) -> Option<Loss> {
         let known = self.slot(source);
         let count = total.saturating_sub(*known);
@@ -26,14 +28,14 @@ impl LossLedger {
         (count > 0).then_some(Loss { at, source, count, total, placed: false })
     }
 
-    /// `count` more have been lost of a source that is counted here; its total.
+    /// Adds `count` losses of a source that is counted here, and returns its total.
     pub fn add(&mut self, source: LossSource, count: u64) -> u64 {
         let total = self.slot(source);
         *total += count;
         *total
     }
 
-    /// All that has been lost.
+    /// Returns the number of losses from all sources.
     pub fn total(&self) -> u64 {
         self.reported.iter().sum()
     }

@@ -1,6 +1,6 @@
 //! Output records: events with the number of their connection, roles and relative sequence numbers, and verdicts.
 //!
-//! The renderers print these and nothing else. Their fields are the fields of the JSON lines, so text and JSON agree.
+//! The renderers print only these. Their fields are those of the JSON lines, so text and JSON agree.
 
 mod events;
 #[cfg(feature = "schema")]
@@ -49,7 +49,7 @@ pub enum OutputRecord {
 }
 
 impl OutputRecord {
-    /// The type of record that has to be chosen for this one to be written; [`Emit::NONE`] if it is always written.
+    /// Returns the type that `--emit` must include for this record to be written; [`Emit::NONE`] if it always is.
     pub fn emit(&self) -> Emit {
         match self {
             Self::State(_) | Self::Owner(_) | Self::Hint(_) => Emit::STATE,
@@ -94,7 +94,7 @@ pub struct StartOutput {
     pub netns: Option<u32>,
     /// Names of the traced interfaces.
     pub interfaces: Vec<String>,
-    /// Which segments are recorded.
+    /// Choice of segments to record.
     pub segments: SegmentChoice,
     /// The filter in words; empty without a filter.
     pub filter: String,
@@ -169,7 +169,8 @@ pub struct StalledOutput {
     pub record: Box<Stalled>,
 }
 
-/// A connection was forgotten before it ended, since there is room for no more: nothing more comes under its number.
+/// A connection was forgotten before it ended because the table is full (`--max-connections`): no more records have its
+/// number.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

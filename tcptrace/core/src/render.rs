@@ -1,7 +1,7 @@
-//! How entries become bytes.
+//! Rendering of output records to bytes.
 //!
-//! Every renderer gets the same entries, and what they show is an entry's fields: text and JSON cannot disagree.
-//! Renderers ask no clock and know nothing of where their bytes go.
+//! Every renderer gets the same records and shows only their fields, so text and JSON cannot disagree. Renderers read
+//! no clock and do not know where their bytes go.
 
 mod events;
 #[cfg(feature = "serde")]
@@ -25,9 +25,10 @@ pub use tally::Tally;
 
 use crate::output_record::OutputRecord;
 
-/// A kind of output.
+/// A format of output.
 pub trait Render {
-    /// Appends what `entry` looks like to `out`, whole lines. What does not stand for itself may wait for other entries.
+    /// Appends `entry` to `out` in whole lines. A renderer may hold back records that it shows together with later
+    /// ones.
     fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>);
 }
 

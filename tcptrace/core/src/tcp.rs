@@ -1,6 +1,6 @@
-//! TCP as it is on the wire and in the kernel: states, header, options, sequence numbers.
+//! TCP as seen on the wire and in the kernel: states, header, options, sequence numbers.
 //!
-//! Everything here is a value that can be looked at. Nothing is refused: a tracer shows what it saw, nonsense included.
+//! Everything here is a plain value. Nothing is rejected: a tracer shows what it saw, nonsense included.
 
 #[cfg(feature = "serde")]
 mod encode;

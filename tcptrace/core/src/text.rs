@@ -1,6 +1,6 @@
-//! How single values read: times, durations, error names, and text that came from outside.
+//! Text forms of single values: times, durations, error names, and text from outside.
 //!
-//! Text and JSON both go through these, so that they cannot disagree.
+//! Text and JSON output both use these, so they cannot disagree.
 
 mod address;
 mod digits;

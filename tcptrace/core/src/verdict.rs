@@ -1,4 +1,4 @@
-//! Verdicts: one record for a connection's handshake, one for its close. Their fields are the fields of the JSON lines.
+//! Verdicts: one record for a connection's handshake and one for its close. Their fields are those of the JSON lines.
 
 mod close;
 mod handshake;
@@ -12,7 +12,7 @@ pub use self::{
     stalled::{Awaited, Stalled, Turn},
 };
 pub use crate::event::Role;
-/// Something that was not seen, which makes a record incomplete.
+/// A part that was not seen, which makes a record incomplete.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -30,7 +30,7 @@ pub enum Missing {
     Fin,
     /// State changes of a socket on this host.
     States,
-    /// Segments: they pass no interface that is traced.
+    /// Segments: the connection passes no interface that is traced.
     Interface,
     /// Events were lost while the connection existed.
     Lost,

@@ -1,16 +1,16 @@
-//! From `CLOCK_BOOTTIME`, which events are stamped with, to the time of day.
+//! Conversion from `CLOCK_BOOTTIME`, the clock of events, to wall-clock time.
 
 mod offsets;
 
 use self::offsets::Offsets;
 use crate::{event::BootTime, text::WallTime};
 
-/// Comparisons of the clocks that differ by no more than this, in nanoseconds, differ by the error of measuring.
+/// Maximum difference, in nanoseconds, between comparisons of the clocks that is attributed to measurement error.
 const NOISE: i64 = 1_000;
 
 /// Offset of the wall clock from `CLOCK_BOOTTIME`, over time.
 ///
-/// The wall-clock time of a moment stays the same once it has been told, however the wall clock is set afterwards.
+/// Once the wall-clock time of a moment has been returned it does not change, however the wall clock is set afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct WallClock {
     offsets: Offsets,
@@ -19,29 +19,29 @@ pub struct WallClock {
 /// A comparison of the two clocks, in nanoseconds.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct ClockSample {
-    /// Upper bound of the error.
+    /// Upper bound of the measurement error.
     pub error: i64,
-    /// Lead of the wall clock.
+    /// Wall-clock time minus `CLOCK_BOOTTIME`.
     pub ahead: i64,
 }
 
 impl WallClock {
-    /// From `at` on the clocks differ by `sample`, unless that is no news. Both clocks run on while the host sleeps, and NTP
-    /// slews both alike, so only setting the wall clock is.
+    /// Records that from `at` on the clocks differ by `sample`, unless that is within the errors of measurement. Both
+    /// clocks run while the host sleeps, and NTP slews both alike, so only setting the wall clock changes the offset.
     pub fn learn(&mut self, at: BootTime, sample: ClockSample) {
         if self.offsets.at(at).is_none_or(|known| (sample.ahead - known).abs() > NOISE.max(sample.error)) {
             self.offsets.insert(at, sample.ahead);
         }
     }
 
-    /// It was this time by both clocks: what a recording says of an event.
+    /// Records that `at` and `wall` are the same moment, as a recording states for an event.
     pub fn note(&mut self, at: BootTime, wall: WallTime) {
         if self.wall(at) != wall {
             self.offsets.insert(at, wall.0.saturating_sub(signed(at)));
         }
     }
 
-    /// The wall-clock time of a moment.
+    /// Returns the wall-clock time of a moment.
     pub fn wall(&self, at: BootTime) -> WallTime {
         WallTime(signed(at).saturating_add(self.offsets.at(at).unwrap_or(0)))
     }

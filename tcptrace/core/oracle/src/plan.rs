@@ -34,7 +34,7 @@ pub struct Network {
     pub jitter: u64,
     /// How many of a hundred segments get lost, as long as `losses` lasts.
     pub loss: u64,
-    /// How many may get lost at the most.
+    /// Largest number of segments that may get lost.
     pub losses: u32,
     /// How many of a hundred arrive twice.
     pub duplicates: u64,

@@ -1,5 +1,6 @@
-//! The same segment on several interfaces: through a bridge, over a veth pair, on a VLAN and the device below it. The
-//! first is kept; on the interface and in the direction where it has been before, it is a retransmission.
+//! Removal of copies: a segment may pass several interfaces, such as a bridge, a veth pair, or a VLAN and the device
+//! below it. The first copy is kept; on an interface and in a direction where it was seen before, it is a
+//! retransmission.
 
 use std::hash::{BuildHasher as _, Hash};
 
@@ -7,36 +8,40 @@ use foldhash::fast::RandomState;
 
 use crate::event::{BootTime, Direction, IcmpError, Segment};
 
-/// Times [`WAYS`], the segments remembered. Copies follow each other within what it takes to pass a host.
+/// Number of buckets; times [`WAYS`], that of segments remembered. Copies follow each other within the time it takes to
+/// pass a host.
 const BUCKETS: usize = 1024;
 
-/// Slots among which a segment chooses the oldest.
+/// Number of slots in a bucket; a new segment replaces the oldest.
 const WAYS: usize = 4;
 
-/// Copies seen later than this, in nanoseconds, are segments of their own.
-const SOON: u64 = 1_000_000_000;
+/// Maximum age of a copy, in nanoseconds; later ones are segments of their own.
+const MAX_COPY_AGE: u64 = 1_000_000_000;
 
 /// Network namespace, interface index and direction.
 type Place = (u32, u32, Option<Direction>);
 
-/// Interfaces remembered for one segment.
+/// Maximum number of interfaces remembered for one segment.
 const PLACES: usize = 8;
 
-/// Segments of which any may be in any slot. What is compared lies together: that is all that is looked at, nearly always.
+/// A set of segments, each in any slot. The fields compared are adjacent, since nearly always nothing else is read.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Bucket {
     prints: [u64; WAYS],
     seen: [BootTime; WAYS],
-    /// Where each has been seen.
+    /// Interfaces and directions where each segment has been seen.
     places: [[Option<Place>; PLACES]; WAYS],
 }
 
 impl Bucket {
-    /// The namespace where the segment has been seen first, if that was not there. Remembers that it has been there.
+    /// Returns the namespace where the segment has been seen first, if that was not at `place`; remembers the place.
     fn seen_elsewhere(&mut self, print: u64, at: BootTime, place: Place) -> Option<u32> {
-        let known =
-            self.prints.iter().zip(&self.seen).position(|(&known, &seen)| known == print && at.since(seen) < SOON);
+        let known = self
+            .prints
+            .iter()
+            .zip(&self.seen)
+            .position(|(&known, &seen)| known == print && at.since(seen) < MAX_COPY_AGE);
         if let Some(places) = known.and_then(|slot| self.places.get_mut(slot))
             && !places.contains(&Some(place))
         {
@@ -59,6 +64,7 @@ impl Bucket {
     }
 }
 
+/// Returns the list that holds one place.
 fn first(place: Place) -> [Option<Place>; PLACES] {
     let mut places = [None; PLACES];
     let [first, ..] = &mut places;
@@ -66,7 +72,7 @@ fn first(place: Place) -> [Option<Place>; PLACES] {
     places
 }
 
-/// What has passed lately.
+/// Segments and ICMP errors seen lately.
 #[derive(Debug)]
 pub(in crate::correlate) struct Copies {
     hasher: RandomState,
@@ -80,17 +86,17 @@ impl Default for Copies {
 }
 
 impl Copies {
-    /// The namespace where the same segment has just been seen first, if it has, at another place than this.
+    /// Returns the namespace where the same segment has just been seen first, if that was at another place.
     pub(in crate::correlate) fn first_of(&mut self, segment: &Segment) -> Option<u32> {
         let Segment { src, dst, header, length, .. } = segment;
-        // A retransmission has a newer timestamp, so that it is told from a copy even across interfaces.
+        // A retransmission has a newer timestamp, which tells it from a copy even across interfaces.
         let print =
             (src, dst, header.seq.0, header.ack.0, header.flags.0, header.window, length, header.options.as_slice());
         let place = (segment.netns.unwrap_or_default(), segment.ifindex, segment.direction);
         self.seen_elsewhere(print, segment.at, place)
     }
 
-    /// Whether the same ICMP error has just been seen elsewhere.
+    /// Returns true if the same ICMP error has just been seen elsewhere.
     pub(in crate::correlate) fn icmp_is_copy(&mut self, error: &IcmpError) -> bool {
         let IcmpError { from, icmp_type, icmp_code, src, dst, seq, .. } = error;
         let place = (error.netns.unwrap_or_default(), error.ifindex, error.direction);
@@ -99,7 +105,7 @@ impl Copies {
 
     fn seen_elsewhere(&mut self, print: impl Hash, at: BootTime, place: Place) -> Option<u32> {
         let print = self.hasher.hash_one(print);
-        // A remainder is below the length.
+        // The remainder is below the length.
         let bucket = self.buckets.get_mut(print as usize % BUCKETS);
         bucket.and_then(|bucket| bucket.seen_elsewhere(print, at, place))
     }

@@ -1,8 +1,10 @@
-//! Finding the connection of each kind of event, and telling it.
+//! Assignment of each kind of event to its connection, and the updates that follow.
 
 pub(in crate::correlate) mod accept_queue;
+mod generation;
 mod hint;
 pub(in crate::correlate) mod keep_alive;
+mod learn;
 pub(in crate::correlate) mod nat;
 pub(in crate::correlate) mod owner;
 mod segment;

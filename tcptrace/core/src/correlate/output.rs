@@ -1,4 +1,4 @@
-//! What comes out of the correlator: events in their place, and the records they add up to.
+//! Output of the correlator: events with their connection, and the verdicts.
 
 use crate::{
     event::{BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
@@ -7,38 +7,38 @@ use crate::{
     verdict::{Close, Handshake, Stalled},
 };
 
-/// An event in its place.
+/// An event assigned to its connection, or a verdict.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Correlated {
     /// A state change.
     State(CorrelatedState),
-    /// A segment, the first of its copies.
+    /// A segment; its copies on other interfaces are dropped.
     Segment(CorrelatedSegment),
     /// An ICMP error.
     Icmp(CorrelatedIcmp),
-    /// Who holds a connection's socket.
+    /// The owner of a connection's socket.
     Owner(CorrelatedOwner),
-    /// Who holds a listener.
+    /// The owner of a listener.
     Listener(ListenerOwner),
-    /// What the kernel said about a segment it sent, or did not answer.
+    /// The kernel's reason for a segment it sent, or did not answer.
     Hint(CorrelatedHint),
-    /// A gap.
+    /// A loss of events.
     Loss(Loss),
-    /// Changes of a connection's sockets' states must have been missed: the next one of the socket follows.
+    /// State changes of a connection's socket are missing before the next one; with the number of the connection.
     StateGap(Loss, u64),
-    /// What came of a connection's handshake.
+    /// The outcome of a connection's handshake.
     Handshake(Box<Handshake>),
-    /// How a connection ended.
+    /// The close of a connection.
     Close(Box<Close>),
-    /// A connection that is being opened or closed does not get on.
+    /// A handshake or close that makes no progress.
     Stalled(Box<Stalled>),
-    /// A connection was forgotten before it ended, to make room for another.
+    /// A connection was evicted before it ended, to make room for another.
     Evicted(Evicted),
 }
 
 impl Correlated {
-    /// [`OutputRecord::emit`](crate::output_record::OutputRecord::emit) of the record that this becomes.
+    /// Returns the [`OutputRecord::emit`](crate::output_record::OutputRecord::emit) of the record that this becomes.
     pub fn emit(&self) -> Emit {
         match self {
             Self::State(_) | Self::Owner(_) | Self::Listener(_) | Self::Hint(_) => Emit::STATE,
@@ -51,112 +51,112 @@ impl Correlated {
     }
 }
 
-/// A state change in its place.
+/// A state change assigned to its connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CorrelatedState {
-    /// The change; a port that is still 0 was never learnt.
+    /// The change; its local port is 0 if it was never learnt.
     pub change: StateChange,
-    /// The connection; none for listeners.
+    /// Number of the connection; `None` for listeners.
     pub conn: Option<u64>,
-    /// The namespace under which its connection is known, where that is another than its own.
+    /// Namespace under which its connection is known, if other than its own.
     pub conn_netns: Option<u32>,
-    /// A number for the socket, from 1, as long as it lives.
+    /// Number of the socket, from 1, unique while the socket exists.
     pub socket: u64,
-    /// Which end of the connection it is, where something tells.
+    /// Role of the socket in the connection, if known.
     pub role: Option<Role>,
-    /// The number of the socket whose address this one has got, where the end of that one was not seen.
+    /// Number of an earlier socket at the same kernel address whose end was not seen.
     pub replaces: Option<u64>,
-    /// Nanoseconds spent in the old state, where its beginning was seen.
+    /// Nanoseconds spent in the old state, if its beginning was seen.
     pub old_state_ns: Option<u64>,
-    /// Nanoseconds since the connection's first event; none for listeners.
+    /// Nanoseconds since the connection's first event; `None` for listeners.
     pub since_start_ns: Option<u64>,
-    /// The socket is gone, but the kernel stays in this state without it.
+    /// State in which the kernel keeps the connection after it replaced the socket by a smaller one.
     pub continues_as: Option<TcpState>,
-    /// The connection's last record was written before.
+    /// True if it was placed after the connection's last record.
     pub late: bool,
 }
 
-/// A segment in its place.
+/// A segment assigned to its connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CorrelatedSegment {
     /// The segment.
     pub segment: Segment,
-    /// The connection.
+    /// Number of the connection.
     pub conn: u64,
-    /// The namespace under which its connection is known, where that is another than its own.
+    /// Namespace under which its connection is known, if other than its own.
     pub conn_netns: Option<u32>,
-    /// The number of the socket that sent it, where that has one.
+    /// Number of the socket that sent it, if it has one.
     pub socket: Option<u64>,
     /// Sequence number relative to the sender's ISN.
     pub rel_seq: u32,
     /// Acknowledgement number relative to the other end's ISN.
     pub rel_ack: Option<u32>,
-    /// It belongs to what opens and closes the connection: one of those that `--segments control` shows.
+    /// True if it opens or closes the connection: one of the segments that `--segments control` shows.
     pub control: bool,
-    /// What the segments before tell of it.
+    /// Meaning of the segment in the light of earlier ones.
     pub note: Option<SegmentNote>,
     /// Nanoseconds since the connection's first event.
     pub since_start_ns: u64,
-    /// It carries sequence numbers that its sender was seen to send before.
+    /// True if it carries sequence numbers that its sender was seen to send before.
     pub retransmission: bool,
-    /// The connection's last record was written before.
+    /// True if it was placed after the connection's last record.
     pub late: bool,
 }
 
-/// An ICMP error in its place.
+/// An ICMP error assigned to its connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CorrelatedIcmp {
     /// The error.
     pub error: IcmpError,
-    /// The connection of the segment it quotes.
+    /// Number of the connection of the quoted segment.
     pub conn: u64,
     /// The namespace under which its connection is known, where that is another than its own.
     pub conn_netns: Option<u32>,
     /// Nanoseconds since the connection's first event.
     pub since_start_ns: u64,
-    /// The connection's last record was written before.
+    /// True if it was placed after the connection's last record.
     pub late: bool,
 }
 
-/// Who holds a socket, in its place.
+/// The owner of a socket, assigned to its connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CorrelatedOwner {
     /// The socket's ends and its owner.
     pub owner: SocketOwner,
-    /// The connection.
+    /// Number of the connection.
     pub conn: u64,
-    /// The socket's number, where it has one.
+    /// Number of the socket, if it has one.
     pub socket: Option<u64>,
 }
 
-/// A hint in its place.
+/// A hint assigned to its connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CorrelatedHint {
     /// The hint.
     pub hint: Hint,
-    /// The connection, if one is known that it can belong to.
+    /// Number of the connection, if it matches a known one.
     pub conn: Option<u64>,
-    /// The namespace under which its connection is known, where that is another than its own.
+    /// Namespace under which its connection is known, if other than its own.
     pub conn_netns: Option<u32>,
-    /// The number of its socket, if that is known.
+    /// Number of the connection's socket, if known.
     pub socket: Option<u64>,
-    /// Nanoseconds since the connection's first event; none without a connection.
+    /// Nanoseconds since the connection's first event; `None` without a connection.
     pub since_start_ns: Option<u64>,
-    /// The connection's last record was written before.
+    /// True if it was placed after the connection's last record.
     pub late: bool,
 }
 
-/// A connection that was forgotten before it ended, since there is room for no more: nothing more comes under its number.
+/// A connection forgotten before it ended because the table is full: no more records have its number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Evicted {
-    /// When.
+    /// Time of the eviction.
     pub at: BootTime,
-    /// The connection.
+    /// Number of the connection.
     pub conn: u64,
 }
 
@@ -164,16 +164,16 @@ pub struct Evicted {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Numbered so far.
+    /// Number of connections numbered so far.
     pub numbered: u64,
-    /// Of these, ended.
+    /// Number of these that ended.
     pub ended: u64,
-    /// Of these, forgotten before they ended.
+    /// Number of these that were evicted before they ended.
     pub evicted: u64,
 }
 
 impl Totals {
-    /// Neither ended nor forgotten.
+    /// Returns the number of connections neither ended nor evicted.
     pub fn open(&self) -> u64 {
         self.numbered - self.ended - self.evicted
     }

@@ -1,9 +1,10 @@
-//! Whether the end that a segment is sent to accepts it (RFC 9293 §3.10.7, RFC 5961): the one place that says so.
+//! The model of the receiver: decides whether the end that a segment is sent to accepts it (RFC 9293 §3.10.7, RFC
+//! 5961). No other module does.
 //!
-//! The receiver's variables are bounded by what was seen of both ends. RCV.NXT lies between what it has acknowledged and what
-//! the sender has sent, SND.NXT is at least what it was seen to send. Where the kernel programs record control segments
-//! alone, data passes unseen, and numbers up to [`HIDDEN`] ahead may be right. Where every segment is recorded, a number
-//! ahead of all that was seen is a forgery or stands behind a gap of the capture: what follows decides.
+//! The receiver's variables are bounded by what was seen of both ends. RCV.NXT lies between what it has acknowledged
+//! and what the sender has sent; SND.NXT is at least what it was seen to send. If the kernel programs record only
+//! control segments, data passes unseen, and numbers up to [`HIDDEN`] ahead may be right. If every segment is recorded,
+//! a number ahead of everything seen is either forged or follows a gap of the capture: later segments decide.
 
 #[cfg(feature = "mutants")]
 pub mod mutants;
@@ -17,51 +18,51 @@ use crate::{
     tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
 };
 
-/// How far ahead of what was seen numbers may be where data is not recorded: the kernel programs record a segment whenever
-/// the sequence number crosses a multiple of this, which is also the largest window (RFC 7323 §2.3).
+/// Maximum distance of numbers ahead of what was seen if data is not recorded: the kernel programs record a segment
+/// whenever the sequence number crosses a multiple of this, which is also the largest window (RFC 7323 §2.3).
 const HIDDEN: i64 = 1 << 30;
 
 /// The parts of a segment that its receiver accepts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::correlate) struct Accepted {
-    /// Its SYN.
+    /// True if its SYN is accepted.
     pub(in crate::correlate) syn: bool,
-    /// Its reset.
+    /// Effect of its reset.
     pub(in crate::correlate) reset: Reset,
-    /// Its acknowledgement.
+    /// Effect of its acknowledgement.
     pub(in crate::correlate) ack: Ack,
-    /// How many bytes of its payload, counted from the first, lie in the receiver's window; none where it drops the segment.
+    /// Number of payload bytes, from the first, within the receiver's window; `None` if the receiver drops the segment.
     pub(in crate::correlate) payload: Option<u32>,
-    /// Its FIN.
+    /// True if its FIN is accepted.
     pub(in crate::correlate) fin: bool,
 }
 
-/// What becomes of a reset.
+/// Effect of a reset.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::correlate) enum Reset {
-    /// The segment is none.
+    /// The segment is not a reset.
     None,
-    /// It has the number that the receiver expects, and ends the connection.
+    /// It has exactly the number that the receiver expects, and ends the connection.
     Exact,
-    /// It is within the window: RFC 5961 §3.2 asks for a challenge ACK, older receivers accept it.
+    /// It is within the window: RFC 5961 §3.2 requires a challenge ACK, older receivers accept it.
     InWindow,
     /// The receiver drops it.
     Refused,
 }
 
-/// What becomes of an acknowledgement.
+/// Effect of an acknowledgement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::correlate) enum Ack {
     /// The segment has none, or one that the receiver drops.
     Refused,
-    /// It acknowledges what was sent: the offset from the receiver's ISN.
+    /// It acknowledges data that was sent; its offset from the receiver's ISN.
     Valid(u64),
     /// It acknowledges more than was seen to be sent, up to this offset: there is a gap, or it is forged.
     Ahead(u64),
 }
 
 impl Accepted {
-    /// A segment of which nothing counts.
+    /// A segment without any accepted part.
     const NOTHING: Self = Self { syn: false, reset: Reset::None, ack: Ack::Refused, payload: None, fin: false };
 }
 
@@ -80,7 +81,7 @@ fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Acc
         return view.trusted(segment);
     }
     let ack = view.ack(header);
-    // RFC 9293 §3.10.7: in every state a reset is looked at before the SYN.
+    // In every state a reset is checked before the SYN (RFC 9293 §3.10.7).
     if header.has(TcpFlags::RST) {
         let reset = view.reset(header, ack);
         return Accepted { reset, ack: ack_of_reset(reset, ack), ..Accepted::NOTHING };
@@ -91,7 +92,7 @@ fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Acc
     view.text(segment, ack)
 }
 
-/// What is known of the sender and of the receiver.
+/// State of the sender and of the receiver.
 struct View<'a> {
     conn: &'a Connection,
     own: &'a End,
@@ -100,7 +101,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// A socket connected to itself has one number space for both ends.
+    /// Judges a segment of a socket connected to itself, which has one number space for both ends.
     fn trusted(&self, segment: &Segment) -> Accepted {
         let header = &segment.header;
         let ack = ack_of(header).map_or(Ack::Refused, |ack| Ack::Valid(self.other.offset(ack)));
@@ -114,12 +115,12 @@ impl View<'_> {
         }
     }
 
-    /// The receiver has sent its SYN and waits for the sender's.
+    /// Returns true if the receiver has sent its SYN and waits for the sender's.
     fn receiver_in_syn_sent(&self) -> bool {
         self.other.sent_syn && !self.other.sent_synack && !self.own.syn_seen() && !self.conn.answered
     }
 
-    /// The sender has sent its SYN, and the receiver has not answered yet.
+    /// Returns true if the sender has sent its SYN, and the receiver has not answered yet.
     fn sender_in_syn_sent(&self) -> bool {
         self.own.sent_syn && !self.own.sent_synack && !self.other.syn_seen() && !self.conn.answered
     }
@@ -131,7 +132,7 @@ impl View<'_> {
             return Ack::Valid(1);
         };
         let sent = to_signed(self.other.sent);
-        // RFC 5961 §5.2: older than the largest window is no delayed acknowledgement.
+        // Older than the largest window, it is not a delayed acknowledgement (RFC 5961 §5.2).
         let before_all = self.other.isn_known && offset < 1;
         if before_all || offset < to_signed(self.other.acked()) - HIDDEN {
             return Ack::Refused;
@@ -146,11 +147,11 @@ impl View<'_> {
         if offset - sent >= HIDDEN {
             return Ack::Refused;
         }
-        // Before its handshake is complete an end has sent what was seen, and no more.
+        // Before its handshake is complete, an end has sent no more than was seen.
         if self.receiver_in_syn_sent() {
             return Ack::Refused;
         }
-        // What an end sends that was never seen to speak passes elsewhere.
+        // The data of an end without any segments passes elsewhere.
         if !self.other.spoke || !self.other.isn_known && !self.other.data_seen {
             return valid;
         }
@@ -169,13 +170,13 @@ impl View<'_> {
                 Reset::Refused
             };
         }
-        // With it the sender refuses a segment that was no answer to its SYN (RFC 9293 §3.5, figure 9).
+        // With it the sender refuses a segment that did not answer its SYN (RFC 9293 §3.5, figure 9).
         if self.sender_in_syn_sent() {
             return Reset::Refused;
         }
         let Some(offset) = signed_offset(self.own, header.seq) else { return Reset::Exact };
         let (acked, sent) = (to_signed(self.own.acked()), to_signed(self.own.sent));
-        // One in answer to a segment has the number that this acknowledged; one of an open socket has SND.NXT.
+        // One that answers a segment has the number acknowledged by that; one of an open socket has SND.NXT.
         if (acked..=sent).contains(&offset) {
             return Reset::Exact;
         }
@@ -189,8 +190,9 @@ impl View<'_> {
         if (acked..=self.right_edge()).contains(&offset) { Reset::InWindow } else { Reset::Refused }
     }
 
-    /// Where the other end has acknowledged the sender's FIN, and its own is not, Linux takes a reset with the FIN's number:
-    /// the sender has sent it without its FIN (tcp_reset_check of net/ipv4/tcp_input.c).
+    /// Returns true if the reset has the number of the sender's FIN, after the other end acknowledged that FIN and while
+    /// its own is not acknowledged. Linux accepts it then, since some senders do not count their FIN (tcp_reset_check of
+    /// net/ipv4/tcp_input.c).
     fn resets_behind_fin(&self, offset: i64) -> bool {
         let closing = self.other.fin().is_none_or(|fin| fin.acked.is_none());
         closing && self.own.fin().is_some_and(|fin| fin.acked.is_some() && offset == to_signed(fin.end) - 1)
@@ -199,10 +201,10 @@ impl View<'_> {
     fn syn(&self, segment: &Segment, ack: Ack) -> Accepted {
         let header = &segment.header;
         let answers = ack_of(header).is_some();
-        // Only what was sent can be acknowledged; RFC 9293 §3.10.7.3 has such a SYN,ACK answered by a reset.
+        // Only data that was sent can be acknowledged; any other SYN,ACK is answered by a reset (RFC 9293 §3.10.7.3).
         let valid = !answers || matches!(ack, Ack::Valid(_));
-        // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2). A SYN cookie has another ISN each time;
-        // which one the other end has got shows when it acknowledges it.
+        // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2). SYN cookies have another ISN
+        // each time; the other end's acknowledgement shows which one it received.
         let cookie = answers && self.conn.ack_at().is_none();
         let same = !self.own.syn_seen() || self.own.isn() == Some(header.seq);
         let dropped = header.has(TcpFlags::FIN) && self.conn.answered;
@@ -213,7 +215,7 @@ impl View<'_> {
 
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {
         let header = &segment.header;
-        // RFC 9293 §3.10.7.4: without ACK it is dropped.
+        // Without ACK it is dropped (RFC 9293 §3.10.7.4).
         if ack == Ack::Refused || self.receiver_in_syn_sent() || self.is_over() || self.is_old_duplicate(header) {
             return Accepted::NOTHING;
         }
@@ -224,12 +226,13 @@ impl View<'_> {
         let (acked, right) = (to_signed(self.own.acked()), self.right_edge());
         let length = i64::from(segment.length);
         let end = start + length + i64::from(flagged);
-        // RFC 9293 §3.10.7.4, first: wholly before RCV.NXT or beyond the window. A probe of an idle end is one before.
+        // Wholly before RCV.NXT or beyond the window (RFC 9293 §3.10.7.4, first step). A probe of an idle end is one
+        // before.
         if start > right || end < acked - 1 {
             return Accepted::NOTHING;
         }
         let last = match self.own.fin() {
-            // Nothing comes behind a FIN that was accepted.
+            // Nothing follows a FIN that was accepted.
             Some(fin) if fin.acked.is_some() || self.full => to_signed(fin.end) - 1,
             _ => right,
         };
@@ -238,20 +241,21 @@ impl View<'_> {
         Accepted { ack, payload: Some(u32::try_from(payload).unwrap_or(0)), fin, ..Accepted::NOTHING }
     }
 
-    /// A reset has been accepted for certain: neither end knows the connection any more.
+    /// Returns true if a reset was certainly accepted: neither end knows the connection any more.
     fn is_over(&self) -> bool {
         let certain = |end: &End| end.rst().is_some_and(|rst| rst.seen && rst.context.certain);
         let open = self.own.open_sockets + self.other.open_sockets > 0;
         self.full && !open && (certain(self.own) || certain(self.other))
     }
 
-    /// Whether its timestamp is older than the last one (RFC 7323 §5, PAWS).
+    /// Returns true if its timestamp is older than the last one (RFC 7323 §5, PAWS).
     fn is_old_duplicate(&self, header: &TcpHeader) -> bool {
         let older = |recent: u32, value: u32| value.wrapping_sub(recent).cast_signed() < 0;
         self.full && self.own.ts_recent().zip(timestamp(header)).is_some_and(|(recent, value)| older(recent, value))
     }
 
-    /// Whether a FIN whose number ends at this offset can be the sender's: it is the last of all its numbers.
+    /// Returns true if a FIN whose number ends at this offset can be the sender's: it must be the last of all its
+    /// numbers.
     fn accepts_fin(&self, end: i64, right: i64) -> bool {
         match self.own.fin() {
             Some(known) => end == to_signed(known.end),
@@ -259,10 +263,10 @@ impl View<'_> {
         }
     }
 
-    /// The offset behind the last number that the receiver has offered room for.
+    /// Returns the offset after the last number that fits into the receiver's window.
     fn right_edge(&self) -> i64 {
         let sent = to_signed(self.own.sent);
-        // What passes unseen may have moved the window.
+        // Unseen segments may have moved the window.
         match self.own.offered() {
             Some(offered) if self.full => to_signed(offered).max(sent),
             _ => sent + HIDDEN,
@@ -270,8 +274,8 @@ impl View<'_> {
     }
 }
 
-/// How much a reset acknowledges: beyond SYN_SENT its receiver does not look (RFC 9293 §3.10.7.4), but the socket that sends it
-/// says how far the other end's data had come.
+/// Returns the acknowledgement of a reset. Beyond SYN_SENT its receiver ignores it (RFC 9293 §3.10.7.4), but the socket
+/// that sends it states how much it has received.
 fn ack_of_reset(reset: Reset, ack: Ack) -> Ack {
     match (reset, ack) {
         (Reset::Exact, Ack::Ahead(offset)) => Ack::Valid(offset),
@@ -280,7 +284,8 @@ fn ack_of_reset(reset: Reset, ack: Ack) -> Ack {
     }
 }
 
-/// The offset of a number from an end's ISN, below 0 for one before it; none while nothing is known of its numbers.
+/// Returns the offset of a number from an end's ISN, negative for one before it; `None` if none of its numbers is
+/// known.
 pub(in crate::correlate) fn signed_offset(end: &End, number: SeqNumber) -> Option<i64> {
     let ahead = number.distance_from(end.next()?).cast_signed();
     Some(to_signed(end.sent) + i64::from(ahead))
@@ -290,7 +295,7 @@ pub(in crate::correlate) fn ack_of(header: &TcpHeader) -> Option<SeqNumber> {
     header.has(TcpFlags::ACK).then_some(header.ack)
 }
 
-/// TSval of the timestamps option (RFC 7323 §3.2).
+/// Returns the TSval of the timestamps option (RFC 7323 §3.2).
 pub(in crate::correlate) fn timestamp(header: &TcpHeader) -> Option<u32> {
     TcpOptions(header.options).timestamp().map(|timestamp| timestamp.value)
 }

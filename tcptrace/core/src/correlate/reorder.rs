@@ -1,6 +1,6 @@
-//! State changes that cannot be shown yet. At SYN_SENT the kernel has not chosen the port; at LISTEN → SYN_RECV kernels
-//! before 6.18 have not filled in the peer. The next thing the socket does shows both, nearly always within microseconds.
-//! Everything behind waits too, so that the order holds.
+//! Delays state changes that are still incomplete. At SYN_SENT the kernel has not chosen the port; at LISTEN → SYN_RECV
+//! kernels before 6.18 have not filled in the peer. The next event of the socket shows both, nearly always within
+//! microseconds. Everything after it waits too, which preserves the order.
 
 use std::collections::VecDeque;
 
@@ -11,25 +11,25 @@ use crate::{
     tcp::{TcpFlags, TcpState},
 };
 
-/// The longest that an event waits, in nanoseconds.
-pub(in crate::correlate) const LONGEST: u64 = 50_000_000;
+/// Maximum time that an event waits, in nanoseconds.
+pub(in crate::correlate) const MAX_WAIT: u64 = 50_000_000;
 
-/// More events than this do not wait for the ring to run empty.
-const LONG: usize = 1 << 14;
+/// Maximum number of events that wait for the ring to be empty.
+const MAX_WAITING: usize = 1 << 14;
 
-/// Sockets that have closed lately, of which the ports are remembered.
+/// Number of recently closed sockets whose ports are remembered.
 const CLOSED: usize = 1024;
 
-/// Events that wait, in order.
+/// Waiting events, in order.
 #[derive(Debug)]
 pub(in crate::correlate) struct Waiting {
-    /// With whether it is incomplete itself, or only stands behind one that is.
+    /// Events, each with true if it is incomplete itself, or false if it only follows one that is.
     queue: VecDeque<(Event, bool)>,
-    /// The number of the event at the front of the queue.
+    /// Sequential number of the event at the front of the queue.
     front: u64,
-    /// Incomplete events by their socket.
+    /// Incomplete events by socket.
     incomplete: HashMap<SocketKey, u64>,
-    /// The local ports of sockets that have closed lately: one that connects again still has the port of the attempt before
+    /// Local ports of recently closed sockets: one that connects again still has the port of the attempt before
     /// (inet_sport, which tcp_v4_connect of net/ipv4/tcp_ipv4.c does not clear), until another is chosen.
     closed: Box<[Option<(SocketKey, u16)>]>,
 }
@@ -46,7 +46,7 @@ impl Default for Waiting {
 }
 
 impl Waiting {
-    /// Takes the event if it has to wait; false if it may go on at once.
+    /// Queues the event and returns true if it must wait; returns false if it can be placed at once.
     pub(in crate::correlate) fn take(&mut self, event: &Event) -> bool {
         let incomplete = self.is_incomplete(event);
         self.note_port(event);
@@ -62,7 +62,7 @@ impl Waiting {
         true
     }
 
-    /// Remembers the port that a socket has as it closes.
+    /// Remembers the port of a socket that closes.
     fn note_port(&mut self, event: &Event) {
         if let Event::State(StateChange { new: TcpState::Close, socket, local, .. }) = event
             && let Some(slot) = self.closed.get_mut(slot_of(*socket))
@@ -83,17 +83,17 @@ impl Waiting {
         }
     }
 
-    /// The next event that need not wait any more.
+    /// Returns the next event that need not wait any longer.
     pub(in crate::correlate) fn next(&mut self, now: BootTime) -> Option<Event> {
         let (event, incomplete) = self.queue.front()?;
-        if *incomplete && now < event.at().plus(LONGEST) {
+        if *incomplete && now < event.at().plus(MAX_WAIT) {
             return None;
         }
         let (mut event, incomplete) = self.queue.pop_front()?;
         if incomplete && let Event::State(change) = &mut event {
             self.incomplete.remove(&change.socket);
             if change.new == TcpState::SynSent {
-                // It may be the port of an attempt before.
+                // It may be the port of an earlier attempt.
                 change.local.port = 0;
             }
         }
@@ -101,17 +101,17 @@ impl Waiting {
         Some(event)
     }
 
-    /// Whether so much waits that times have to decide.
+    /// Returns true if so many events wait that times must decide.
     pub(in crate::correlate) fn is_long(&self) -> bool {
-        self.queue.len() > LONG
+        self.queue.len() > MAX_WAITING
     }
 
-    /// When the first one has waited long enough.
+    /// Returns the time at which the first event has waited long enough.
     pub(in crate::correlate) fn deadline(&self) -> Option<BootTime> {
-        self.queue.front().map(|(event, _)| event.at().plus(LONGEST))
+        self.queue.front().map(|(event, _)| event.at().plus(MAX_WAIT))
     }
 
-    /// Fills in what `event` tells about the same socket's earlier change.
+    /// Completes the same socket's earlier change from `event`.
     fn complete(&mut self, event: &Event) {
         let socket = match event {
             Event::State(change) => change.socket,
@@ -126,7 +126,7 @@ impl Waiting {
                 early.local = later.local;
                 early.remote = later.remote;
             }
-            // After address translation the SYN shows another source than the socket has.
+            // After address translation the SYN has another source than the socket.
             Event::Segment(Segment { socket_port: Some(port), .. }) => early.local.port = *port,
             Event::Segment(syn) if syn.src.addr == early.local.addr && syn.dst == early.remote => {
                 early.local = syn.src;
@@ -134,13 +134,13 @@ impl Waiting {
             Event::Segment(_) => return,
             Event::Icmp(_) | Event::Owner(_) | Event::Listener(_) | Event::Hint(_) | Event::Loss(_) => {}
         }
-        // Even where that did not help: the socket's next change was the last chance.
+        // Even if that did not help: the socket's next change was the last chance.
         *incomplete = false;
         self.incomplete.remove(&socket);
     }
 }
 
-/// Sockets are objects of one size, some hundreds of bytes long.
+/// Returns the slot of a socket. Sockets are objects of one size, some hundreds of bytes long.
 fn slot_of(socket: SocketKey) -> usize {
     (socket.0 >> 6) as usize % CLOSED
 }

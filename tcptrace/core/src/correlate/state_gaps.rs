@@ -1,44 +1,45 @@
-//! State changes that are missing, each counted once. A missing change shows twice: in the kernel's counts, which do not
-//! tell whose it was, and in the chain of states of a socket, which leaves a state that it was not seen to enter. Either
-//! may come first, and some the kernel does not count at all.
+//! Missing state changes, each counted once. A missing change shows twice: in the kernel's counts, which do not tell
+//! whose it was, and in a socket's chain of states, when it leaves a state that it was not seen to enter. Either may
+//! come first, and some are not counted by the kernel.
 
 use crate::event::{BootTime, Loss, LossSource};
 
-/// What is known of missing state changes.
+/// Bookkeeping of missing state changes.
 #[derive(Debug, Default)]
 pub(super) struct StateGaps {
-    /// Counted by the kernel; no socket has shown them yet.
+    /// Number counted by the kernel that no socket has shown yet.
     unplaced: u64,
-    /// Shown by sockets; the kernel has not counted them yet.
+    /// Number shown by sockets that the kernel has not counted yet.
     uncounted: u64,
-    /// The totals last reported with source `state` and `recursion`.
+    /// Totals last reported with source `state` and `recursion`.
     totals: [u64; 2],
-    /// Not reported of the kernel's counts of these, since it had been reported at its place.
+    /// Part of the kernel's counts that was not reported again, since it had been reported in place.
     known: [u64; 2],
-    /// Reported at their place, less what the kernel counted of it later.
+    /// Number reported in place, less the part that the kernel counted later.
     beyond_counts: u64,
     /// A recording's report of the gap that the next state change shows.
     recorded: Option<Loss>,
-    /// The connection whose socket shows a gap just now, and the fewest changes that fill it.
+    /// The connection whose socket shows a gap right now, and the minimum number of changes missing.
     found: Option<(u64, u64)>,
 }
 
-/// A gap at its place.
+/// A loss in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Placed {
-    /// The connection.
+    /// Number of the connection.
     pub(super) conn: u64,
-    /// The loss, as it is reported.
+    /// The loss as it is reported.
     pub(super) loss: Loss,
 }
 
 impl StateGaps {
-    /// A socket of connection `conn` shows that at least `count` changes are missing.
+    /// Notes that a socket of connection `conn` shows at least `count` missing changes.
     pub(super) fn find(&mut self, conn: u64, count: u64) {
         self.found = Some((conn, count));
     }
 
-    /// The gap that the state change of time `at` has shown, unless it has been reported by its count before.
+    /// Returns the loss that the state change at time `at` has shown, unless it was reported by the kernel's count
+    /// before.
     pub(super) fn place(&mut self, at: BootTime) -> Option<Placed> {
         let recorded = self.recorded.take();
         let (conn, found) = self.found.take()?;
@@ -60,7 +61,7 @@ impl StateGaps {
         Some(Placed { conn, loss: Loss { at, source: LossSource::State, count, total: *total, placed: true } })
     }
 
-    /// The kernel, or a recording, has counted a loss: what remains to be reported of it.
+    /// Notes a loss that the kernel or a recording has counted; returns the part still to be reported.
     pub(super) fn count(&mut self, loss: &Loss) -> Option<Loss> {
         if loss.placed {
             self.recorded = Some(*loss);
@@ -77,12 +78,12 @@ impl StateGaps {
         self.beyond_counts -= known;
         self.unplaced += count;
         self.known[at] += known;
-        // The larger one where a recording has lost its beginning.
+        // Use the larger one, since a recording may lack its beginning.
         self.totals[at] = (self.totals[at] + count).max(loss.total.saturating_sub(self.known[at]));
         (count > 0).then_some(Loss { count, total: self.totals[at], ..*loss })
     }
 
-    /// The changes that were reported and are in no count of the kernel.
+    /// Returns the number of changes that were reported but are in no count of the kernel.
     pub(super) fn beyond_counts(&self) -> u64 {
         self.beyond_counts
     }

@@ -1,4 +1,4 @@
-//! The connections that are remembered, and how they are found.
+//! The table of connections, and how they are found.
 
 pub(in crate::correlate) mod connection;
 pub(in crate::correlate) mod endpoint;
@@ -28,16 +28,16 @@ use self::{
 use super::{Totals, verdict::progress};
 use crate::event::{BootTime, Endpoint, SocketKey};
 
-/// How long an ended connection is remembered for segments that come late, in nanoseconds: tcp_fin_timeout.
-const LATE: u64 = 60_000_000_000;
+/// Time for which an ended connection is kept for late segments, in nanoseconds: tcp_fin_timeout.
+const ENDED_KEPT_FOR: u64 = 60_000_000_000;
 
-/// How many ended connections are remembered at the most.
-const MOST_ENDED: usize = 1 << 16;
+/// Maximum number of ended connections kept.
+const MAX_ENDED: usize = 1 << 16;
 
-/// What is known of a connection whose local port is not: the local address, the remote end and the connection's number.
+/// Identity of a connection whose local port is unknown: local address, remote end, and the connection's number.
 type Loose = (IpAddr, IpAddr, u16, u64);
 
-/// Everything that is remembered. Connections lie in a slab; the index holds places in it, not copies of the keys.
+/// All connections and sockets. Connections are in a slab; the index holds positions in it, not copies of the keys.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Table {
     hasher: RandomState,
@@ -46,15 +46,15 @@ pub(in crate::correlate) struct Table {
     /// The namespace by which a connection is known, by the others that it passes.
     passes: HashMap<Key, u32, RandomState>,
     loose: BTreeMap<Loose, (u32, SocketKey)>,
-    /// The sockets that live.
+    /// Existing sockets.
     pub(in crate::correlate) sockets: Sockets,
     ended: VecDeque<(BootTime, Place)>,
     due: Deadlines,
     pub(in crate::correlate) room: Room,
-    /// Gaps so far.
+    /// Number of losses so far.
     pub(in crate::correlate) gaps: u64,
     totals: Totals,
-    /// Connections evicted since somebody looked.
+    /// Numbers of the connections evicted since the list was last drained.
     pub(in crate::correlate) evicted: Vec<u64>,
 }
 
@@ -63,22 +63,22 @@ impl Table {
         self.totals
     }
 
-    /// Sets how many connections are remembered at the most.
+    /// Sets the maximum number of connections kept.
     pub(in crate::correlate) fn limit(&mut self, most: NonZeroU32) {
         self.room.limit(most);
     }
 
-    /// How many connections are remembered.
+    /// Returns the number of connections kept.
     pub(in crate::correlate) fn len(&self) -> usize {
         self.connections.len()
     }
 
-    /// All connections that are remembered.
+    /// Returns all connections with their positions.
     pub(in crate::correlate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
         self.connections.iter().map(|(at, conn)| (at as u32, conn))
     }
 
-    /// The newest generation of a four-tuple.
+    /// Returns the newest generation of a four-tuple.
     pub(in crate::correlate) fn find(&self, key: &Key) -> Option<u32> {
         let same = |&at: &u32| self.connections.get(at as usize).is_some_and(|conn| conn.key.as_ref() == Some(key));
         self.by_key.find(self.hasher.hash_one(key), same).copied()
@@ -92,30 +92,30 @@ impl Table {
         self.connections.get_mut(at as usize)
     }
 
-    /// The generation before one, if it is remembered.
+    /// Returns the generation before one, if it is still kept.
     pub(in crate::correlate) fn previous(&self, at: u32) -> Option<u32> {
         let conn = self.get(at)?;
-        // Whatever has come to lie there since then began later.
+        // A connection that has reused the position since began later.
         let before = self.get(conn.previous).filter(|before| before.key == conn.key && before.number < conn.number);
         before.map(|_| conn.previous)
     }
 
-    /// Where the connection is, if it is remembered.
+    /// Returns the position of the connection, if it is still kept.
     pub(in crate::correlate) fn resolve(&self, place: Place) -> Option<u32> {
         (tag(self.get(place.at)?.number) == place.tag).then_some(place.at)
     }
 
-    /// The place of a connection that is remembered.
+    /// Returns the place of a connection that is kept.
     pub(in crate::correlate) fn place(&self, at: u32) -> Option<Place> {
         Some(Place { at, tag: tag(self.get(at)?.number) })
     }
 
-    /// The connection of a socket that lives.
+    /// Returns the connection of an existing socket.
     pub(in crate::correlate) fn conn_of_socket(&self, key: SocketKey) -> Option<u32> {
         self.resolve(self.sockets.get(key)?.conn()?)
     }
 
-    /// Begins a connection: the newest generation of its four-tuple from now on.
+    /// Begins a connection, which becomes the newest generation of its four-tuple.
     pub(in crate::correlate) fn begin(&mut self, key: Option<Key>, at: BootTime) -> u32 {
         self.make_room(at);
         self.totals.numbered += 1;
@@ -128,7 +128,7 @@ impl Table {
         place
     }
 
-    /// The port of a connection between these ends is not known, but its socket is.
+    /// Notes that the port of a connection between these ends is unknown, but its socket is known.
     pub(in crate::correlate) fn loosen(&mut self, at: u32, [local, remote]: [Endpoint; 2], socket: SocketKey) {
         if let Some(conn) = self.connections.get_mut(at as usize) {
             conn.rare_mut().loose = Some([local, remote]);
@@ -136,14 +136,15 @@ impl Table {
         }
     }
 
-    /// The only connection between these ends whose port is not known, and its socket; none where there are several.
+    /// Returns the only connection between these ends whose port is unknown, and its socket; `None` if there are
+    /// several.
     pub(in crate::correlate) fn only_loose(&self, local: IpAddr, remote: Endpoint) -> Option<(u32, SocketKey)> {
         let of = |number| (local, remote.addr, remote.port, number);
         let mut found = self.loose.range(of(0)..=of(u64::MAX)).map(|(_, &found)| found);
         found.next().filter(|_| found.next().is_none())
     }
 
-    /// The port of a connection is known now, or will never be.
+    /// Removes a connection from those whose port is unknown: it is known now, or never will be.
     fn fasten(&mut self, at: u32) {
         if let Some(conn) = self.connections.get(at as usize)
             && let Some([local, remote]) = conn.loose()
@@ -152,7 +153,7 @@ impl Table {
         }
     }
 
-    /// The four-tuple of a connection is known now.
+    /// Sets the four-tuple of a connection, which was unknown so far.
     pub(in crate::correlate) fn bind(&mut self, at: u32, key: Key) {
         self.fasten(at);
         let before = self.find(&key);
@@ -174,7 +175,7 @@ impl Table {
         self.by_key.insert_unique(hash, at, |&at| hash_of(hasher, connections, at));
     }
 
-    /// The last record of a connection has been written.
+    /// Notes that the last record of a connection was emitted.
     pub(in crate::correlate) fn end(&mut self, at: u32, now: BootTime) {
         self.fasten(at);
         if let Some(conn) = self.connections.get_mut(at as usize)
@@ -185,18 +186,18 @@ impl Table {
             self.room.promote(conn);
             self.ended.push_back((now, Place { at, tag: tag(conn.number) }));
         }
-        // Here too, since a flood may leave no time for anything else.
+        // Here as well, since in a flood nothing else may call it.
         self.expire(now);
     }
 
-    /// Something about a connection has changed: it has to be looked at when `due`.
+    /// Arms the timer of a connection that has changed, for the time `due`.
     pub(in crate::correlate) fn schedule(&mut self, at: u32, due: Option<BootTime>) {
         let Some(conn) = self.connections.get_mut(at as usize) else { return };
         if conn.unproven && eviction::is_proven(conn) {
             self.room.promote(conn);
         }
         match due {
-            // A later time needs no entry of its own: the earlier one will find it.
+            // A later time needs no entry of its own: the earlier entry finds it.
             Some(due) if due < conn.queued => {
                 if conn.queued != NEVER {
                     self.due.revoke();
@@ -219,7 +220,7 @@ impl Table {
         }
     }
 
-    /// The next connection that has to be looked at by `now`, and when it had to be.
+    /// Returns the next connection whose timer expires by `now`, with the time of expiry.
     pub(in crate::correlate) fn next_due(&mut self, now: BootTime) -> Option<(BootTime, u32)> {
         loop {
             let (due, place) = self.due.pop(now)?;
@@ -234,19 +235,19 @@ impl Table {
         }
     }
 
-    /// How many times are remembered at which something has to be looked at.
+    /// Returns the number of timer entries.
     #[cfg(test)]
     pub(in crate::correlate) fn deadlines(&self) -> usize {
         self.due.len()
     }
 
-    /// When the next connection has to be looked at.
+    /// Returns the time of the next timer.
     pub(in crate::correlate) fn due(&self) -> Option<BootTime> {
         self.due.first()
     }
 
-    /// All connections of which there may be something to tell at the end, oldest first: no handshake is told twice, and no
-    /// close that has not begun.
+    /// Returns the connections that may have a record to emit at the end, oldest first: handshakes not yet reported,
+    /// and closes that have begun.
     pub(in crate::correlate) fn unfinished(&self) -> Vec<u32> {
         let told = |conn: &Connection| {
             let quiet = conn.ends.iter().all(|end| !end.has_detail());
@@ -258,7 +259,7 @@ impl Table {
         all.into_iter().map(|(_, at)| at).collect()
     }
 
-    /// All connections of which it is to be told, and was not, that they do not get on; oldest first.
+    /// Returns the connections with a stall still to be reported, oldest first.
     pub(in crate::correlate) fn stalling(&self) -> Vec<u32> {
         let stalling = self.connections.iter().filter(|(_, conn)| progress::due(conn).is_some());
         let mut all: Vec<_> = stalling.map(|(at, conn)| (conn.number, at as u32)).collect();
@@ -269,7 +270,7 @@ impl Table {
     /// Forgets connections that ended long ago.
     pub(in crate::correlate) fn expire(&mut self, now: BootTime) {
         while let Some(&(since, place)) = self.ended.front() {
-            if self.ended.len() <= MOST_ENDED && now.since(since) < LATE {
+            if self.ended.len() <= MAX_ENDED && now.since(since) < ENDED_KEPT_FOR {
                 break;
             }
             self.ended.pop_front();
@@ -279,7 +280,7 @@ impl Table {
         }
     }
 
-    /// The connection that ended longest ago.
+    /// Returns the connection that ended longest ago.
     pub(in crate::correlate) fn longest_ended(&mut self) -> Option<u32> {
         loop {
             let (_, place) = self.ended.pop_front()?;
@@ -289,7 +290,7 @@ impl Table {
         }
     }
 
-    /// Forgets a connection, ended or not, because there is no room for it.
+    /// Forgets a connection, ended or not, to make room.
     pub(in crate::correlate) fn evict(&mut self, at: u32) {
         if let Some(conn) = self.get(at).filter(|conn| !conn.ended) {
             let number = conn.number;
@@ -315,9 +316,9 @@ impl Table {
     }
 }
 
-/// What tells a connection from others that lie, or will lie, at its place.
+/// Returns the part of a connection's number that tells it from others at the same position.
 fn tag(number: u64) -> u32 {
-    // Truncation is meant: nothing is remembered for 2^32 connections.
+    // Truncation is intended: no position is remembered for 2^32 connections.
     number as u32
 }
 

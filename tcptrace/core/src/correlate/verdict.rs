@@ -1,4 +1,4 @@
-//! Verdicts: decided from what the table knows of a connection, and nothing else.
+//! Verdicts, decided only from the state that the table keeps of a connection.
 
 pub(in crate::correlate) mod assemble;
 pub(in crate::correlate) mod close;

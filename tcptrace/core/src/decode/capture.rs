@@ -1,4 +1,5 @@
-//! Reading captures: pcap and pcapng files to the events that the kernel programs would have made of the same frames.
+//! Decoder for captures: pcap and pcapng files to the events that the kernel programs would have made of the same
+//! frames.
 //!
 //! ```text
 //! IO       input       bytes, from a file or a pipe, a window at a time
@@ -12,11 +13,11 @@
 //!          ip          addresses, protocol, length
 //!          transport   TCP segments and ICMP errors → Event
 //!          unread      kinds of frames that give no event
-//!          decoder     all of these in order, and what is counted
+//!          decoder     all of these in order, and counters
 //! ```
 //!
-//! [`crate::event::BootTime`] is not the time since a boot in these events, which no capture knows: it counts nanoseconds
-//! since 1970 in UTC, so that differences mean the same as live.
+//! In these events [`crate::event::BootTime`] is not the time since boot, which no capture contains: it counts
+//! nanoseconds since 1970 in UTC, so that differences mean the same as live.
 
 mod bytes;
 mod counters;
@@ -67,14 +68,15 @@ pub use super::input::Input;
 pub enum Capture<R> {
     /// A pcap or pcapng file.
     Frames(Box<Frames<R>>),
-    /// JSON lines, from their first byte on. They are recognised here and read elsewhere.
+    /// JSON lines, from their first byte on. They are recognised here and decoded by `decode::recording`.
     Json(Input<R>),
 }
 
-/// Finds out what `reader` holds. It is read as far as is needed, so a pipe will do, and it needs no buffer of its own.
+/// Detects the format of `reader`. It is read only as far as needed, so a pipe will do, and it needs no buffer of its
+/// own.
 ///
 /// # Errors
-/// If it cannot be read, is no capture, or holds no frames that can be decoded.
+/// Fails if the input cannot be read, is not a capture, or has no frames that can be decoded.
 pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
     let mut input = Input::new(reader);
     let format = loop {
@@ -109,7 +111,7 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
 
 /// The segments and ICMP errors of a capture, in the order of the file.
 ///
-/// An error is the last item: all that was complete before it has been delivered.
+/// An error is the last item: everything complete before it has been delivered.
 #[derive(Debug)]
 pub struct Frames<R> {
     input: Input<R>,
@@ -118,23 +120,23 @@ pub struct Frames<R> {
 }
 
 impl<R> Frames<R> {
-    /// The interfaces met so far. [`Framed::interface`] is an index here; none is ever taken away.
+    /// Returns the interfaces met so far. [`Framed::interface`] is an index into them; none is ever removed.
     pub fn interfaces(&self) -> &[Interface] {
         self.decoder.interfaces()
     }
 
-    /// Returns true if the next frame has to be waited for, as far as is known.
+    /// Returns true if everything read so far is consumed, so that the next frame may have to be waited for.
     pub fn is_dry(&self) -> bool {
         self.input.window().is_empty()
     }
 
-    /// Kinds of frames that were not read, with how many there were, the most frequent first. Records that are damaged are
-    /// not among them.
+    /// Returns the kinds of frames that were not decoded and their numbers, the most frequent first, without damaged
+    /// records.
     pub fn unread(&self) -> Vec<(Unread, u64)> {
         self.decoder.unread()
     }
 
-    /// Counts of what was read so far and of what could not be used.
+    /// Returns counts of the frames read so far and of those that could not be used.
     pub fn counters(&self) -> Counters {
         Counters { bytes: self.input.taken(), ..self.decoder.counters() }
     }

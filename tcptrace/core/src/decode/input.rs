@@ -1,18 +1,18 @@
-//! The file layer: bytes from anything that can be read, a window at a time.
+//! Buffered input: bytes from any reader, one window at a time.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-/// Bytes held at once, as long as nothing longer has to be seen in one piece.
+/// Size of the window in bytes, unless something longer must be contiguous.
 const WINDOW: usize = 256 * 1024;
 
-/// A reader and the part of its bytes that lies in memory. It is a [`BufRead`] of everything that was not taken yet.
+/// A reader and the part of its bytes that is in memory. Implements [`BufRead`] for all bytes not consumed yet.
 #[derive(Debug)]
 pub struct Input<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// The window lies from here …
+    /// The window begins at this index …
     start: usize,
-    /// … to here.
+    /// … and ends before this one.
     end: usize,
     taken: u64,
     ended: bool,
@@ -23,30 +23,30 @@ impl<R> Input<R> {
         Self { reader, buffer: vec![0; WINDOW], start: 0, end: 0, taken: 0, ended: false }
     }
 
-    /// Bytes that were read and not consumed yet.
+    /// Returns the bytes that were read and are not consumed yet.
     pub(crate) fn window(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Returns true if there is nothing behind the window.
+    /// Returns true if no bytes follow the window.
     pub(super) fn ended(&self) -> bool {
         self.ended
     }
 
-    /// Number of bytes consumed.
+    /// Returns the number of bytes consumed.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Takes `count` bytes off the window, or all there are.
+    /// Consumes `count` bytes of the window, or all of it if it has fewer.
     pub(crate) fn advance(&mut self, count: usize) {
         let count = count.min(self.end - self.start);
         self.start += count;
         self.taken += count as u64;
     }
 
-    /// Makes room behind the window. It grows only when it is full of what really came, so that no length that a file
-    /// claims makes it large.
+    /// Makes room after the window. The buffer grows only when it is full of bytes that were actually read, so a length
+    /// field in the file cannot make it large.
     fn make_room(&mut self) {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -60,7 +60,7 @@ impl<R> Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    /// Reads until the window has `count` bytes; false where the end comes first.
+    /// Reads until the window has `count` bytes; false if the input ends first.
     pub(crate) fn fill(&mut self, count: usize) -> io::Result<bool> {
         while self.end - self.start < count && !self.ended {
             if self.end == self.buffer.len() || self.start == self.end {
@@ -77,8 +77,8 @@ impl<R: Read> Input<R> {
         Ok(self.end - self.start >= count)
     }
 
-    /// Takes `count` bytes, however many; false where the end comes first, and then it takes none that are not followed
-    /// by the rest.
+    /// Consumes `count` bytes, which may exceed the window; false if the input ends first, in which case a partial rest
+    /// stays unconsumed.
     pub(super) fn skip(&mut self, count: u64) -> io::Result<bool> {
         let before = self.taken;
         while self.taken - before < count {
@@ -116,7 +116,7 @@ impl<R: Read> BufRead for Input<R> {
 mod tests {
     use super::*;
 
-    /// Gives a few bytes at a time, with interruptions.
+    /// A reader that returns a few bytes at a time, with interruptions.
     struct Slow<'a>(&'a [u8], bool);
 
     impl Read for Slow<'_> {

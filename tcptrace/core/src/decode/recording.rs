@@ -1,18 +1,18 @@
-//! Reading recordings: JSON lines that tcptrace wrote, back to the events they were made from.
+//! Decoder for recordings: JSON lines that tcptrace wrote, back to the events they were made from.
 //!
 //! ```text
-//! IO       lines       bytes → lines, of a length that no record exceeds
+//! IO       lines       bytes → lines of limited length
 //! ─────────────────────────────────────────────────────────────────────
-//! pure     fields      the fields of each type that are read
-//!          decoder     a line → Record: what it says, in the words of `event`
+//! pure     fields      the fields of each type that are decoded
+//!          decoder     a line → Record, in terms of `event`
 //! ```
 //!
-//! A recording begins with a `start` record and is in order. `handshake`, `close`, `stalled` and `evicted` records in it are
-//! passed over, since the events say it all; so is every type that this build does not know.
+//! A recording begins with a `start` record and is in order. Its `handshake`, `close`, `stalled` and `evicted` records
+//! are skipped, since they follow from the events; so are record types unknown to this build.
 //!
-//! More `start` records may follow: a file whose writer got SIGHUP has one where it was opened again, and files may have
-//! been put together. Such a `start` goes on with the run before it where it is of the same host and namespace, not
-//! earlier, and no `end` came between; otherwise it begins another.
+//! More `start` records may follow: a writer that got SIGHUP starts its new file with one, and files may have been
+//! concatenated. Such a `start` continues the run before it if it has the same host and namespace, is not earlier, and
+//! no `end` record came between; otherwise it begins another run.
 
 mod decoder;
 mod error;
@@ -32,80 +32,80 @@ use crate::{
     text::WallTime,
 };
 
-/// A line, decoded.
+/// A decoded line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
-    /// A recording begins, or goes on.
+    /// A recording begins or continues.
     Start(Start),
-    /// Something happened.
+    /// An event happened.
     Event(Recorded),
     /// The recording ended.
     End(Moment),
 }
 
-/// A time by both clocks. From a capture both are the wall clock, and [`Start::capture`] is set.
+/// A time by both clocks. From a capture, both are the wall clock, and [`Start::capture`] is true.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Moment {
-    /// Time by which events are ordered.
+    /// Time that orders events.
     pub at: BootTime,
-    /// The time of day.
+    /// Wall-clock time.
     pub wall: WallTime,
 }
 
-/// Origin of a recording. Its text is foreign: escape it.
+/// Origin of a recording. Its strings come from outside: escape them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Start {
     /// Time of the record.
     pub moment: Moment,
-    /// True if it is one more file of the run before it.
+    /// True if it continues the run before it in another file.
     pub goes_on: bool,
     /// True if it was made from a capture: times are those of the wall clock, in nanoseconds since 1970.
     pub capture: bool,
-    /// The host.
+    /// Name of the host.
     pub hostname: String,
-    /// Its kernel.
+    /// Kernel release of the host.
     pub kernel: Option<String>,
-    /// The network namespace whose segments were seen.
+    /// Inode number of the network namespace whose segments were recorded.
     pub netns: Option<u32>,
-    /// The interfaces.
+    /// Names of the interfaces that were traced.
     pub interfaces: Vec<String>,
-    /// Which segments were chosen.
+    /// Choice of segments that were recorded.
     pub segments: SegmentChoice,
-    /// The filter, in words; empty for none.
+    /// The filter in words; empty for none.
     pub filter: String,
     /// Start of the run, in nanoseconds of the recorded host's `CLOCK_BOOTTIME`.
     pub began_ns: Option<u64>,
 }
 
-/// An event that was recorded.
+/// A recorded event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recorded {
-    /// The event. The number of an interface is 1 more than its index in [`Recording::interfaces`].
+    /// The event. Its interface number is an index of [`Recording::interfaces`] plus 1.
     pub event: Event,
-    /// The time of day when it happened.
+    /// Wall-clock time of the event.
     pub wall: WallTime,
 }
 
 /// Counts of the lines of a recording.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counters {
-    /// Bytes, up to the end of the last line that was read.
+    /// Bytes up to the end of the last line read.
     pub bytes: u64,
-    /// Lines.
+    /// Lines read.
     pub lines: u64,
-    /// Events.
+    /// Events decoded.
     pub events: u64,
-    /// Verdicts, which are passed over.
+    /// Verdicts skipped.
     pub verdicts: u64,
-    /// Records of types that are not known here.
+    /// Records of unknown types.
     pub unknown: u64,
-    /// Records that are more than a second older than one before them.
+    /// Records more than a second older than one before them.
     pub backwards: u64,
 }
 
 /// The records of a recording, in the order of the file.
 ///
-/// An error is the last item: all that was complete before it has been delivered.
+/// An error is the last item: everything complete before it has been delivered.
 #[derive(Debug)]
 pub struct Recording<R> {
     lines: Lines<R>,
@@ -114,22 +114,22 @@ pub struct Recording<R> {
 }
 
 impl<R> Recording<R> {
-    /// Reads from the first byte on.
+    /// Creates a reader that starts at the first byte of `input`.
     pub fn new(input: Input<R>) -> Self {
         Self { lines: Lines::new(input), decoder: Decoder::default(), finished: false }
     }
 
-    /// The names of the interfaces met so far; none is ever taken away.
+    /// Returns the names of the interfaces met so far; none is ever removed.
     pub fn interfaces(&self) -> &[String] {
         self.decoder.interfaces()
     }
 
-    /// Returns true if the next record has to be waited for, as far as is known.
+    /// Returns true if everything read so far is consumed, so that the next record may have to be waited for.
     pub fn is_dry(&self) -> bool {
         self.lines.is_dry()
     }
 
-    /// Counts of what was read so far and of what could not be used.
+    /// Returns counts of the lines read so far and of those that could not be used.
     pub fn counters(&self) -> Counters {
         Counters { bytes: self.lines.taken(), lines: self.lines.number(), ..self.decoder.counters() }
     }

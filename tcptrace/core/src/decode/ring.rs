@@ -1,4 +1,4 @@
-//! From the bytes of the ring buffer to events.
+//! Decoder for the records of the ring buffer.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -17,48 +17,48 @@ use crate::{
     tcp::{TcpHeader, TcpState},
 };
 
-/// Why a record could not be understood. It was not written by the programs this was built with.
+/// Reasons why a record cannot be decoded: it was not written by the kernel programs of this build.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DecodeError {
-    /// Shorter than its kind.
+    /// The record is shorter than its kind requires.
     #[error("a record of kind {kind} has {have} bytes instead of {need}")]
     Short {
-        /// `RecordHeader::kind`, 0 when even that is missing.
+        /// `RecordHeader::kind`; 0 if even that is missing.
         kind: u8,
-        /// Bytes there are.
+        /// Length of the record in bytes.
         have: usize,
-        /// Bytes there should be.
+        /// Required length in bytes.
         need: usize,
     },
-    /// No such kind.
+    /// Unknown kind of record.
     #[error("a record is of the unknown kind {0}")]
     Kind(u8),
-    /// No such state.
+    /// Unknown TCP state.
     #[error("a record tells of the unknown socket state {0}")]
     State(u8),
-    /// No such hint.
+    /// Unknown hint.
     #[error("a record is of the unknown hint {0}")]
     Hint(u8),
-    /// No TCP header in a segment record.
+    /// A segment record without a TCP header.
     #[error("a segment record holds no TCP header")]
     Header,
 }
 
-/// A record understood.
+/// A decoded record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decoded {
     /// The event.
     pub event: Event,
     /// The source whose loss count the record carries.
     pub source: LossSource,
-    /// That count, modulo 2^32.
+    /// Number of records this source has lost so far, modulo 2^32.
     pub lost: u32,
 }
 
-/// Reads one record; `reasons` are those of the kernel that wrote it.
+/// Decodes one record. `reasons` are the reset reasons of the kernel that wrote it.
 ///
 /// # Errors
-/// If it is not a record that the kernel programs of this build write.
+/// Fails if the kernel programs of this build do not write such a record.
 pub fn decode(bytes: &[u8], reasons: &ResetReasons) -> Result<Decoded, DecodeError> {
     let header: RecordHeader = read(bytes, 0)?;
     let (event, source) = match header.kind {
@@ -88,7 +88,7 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
         new: tcp_state(record.new_state)?,
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
         remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
-        // Both are known, or neither: without BTF the kernel program reads no socket.
+        // Both are known or neither is: without BTF the kernel program does not read the socket.
         error: (record.netns != 0).then_some(record.error),
         proof: Proof {
             linger: record.proof & PROOF_LINGER != 0,
@@ -163,7 +163,7 @@ fn direction(number: u8) -> Direction {
     if number == DIRECTION_IN { Direction::In } else { Direction::Out }
 }
 
-/// IPv4-mapped is IPv4; the unspecified address of an IPv6 listener stays `::`.
+/// Converts IPv4-mapped addresses to IPv4; the unspecified address of an IPv6 listener stays `::`.
 fn address(words: Address) -> IpAddr {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(words.as_bytes());

@@ -4,26 +4,26 @@ use std::fmt;
 
 use crate::text::Escaped;
 
-/// The name of a thread: up to 15 bytes, any bytes, zeroes behind.
+/// The name of a thread: up to 15 bytes of any value, padded with zeroes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Comm(pub [u8; 16]);
 
 impl Comm {
-    /// The bytes before the first zero.
+    /// Returns the bytes before the first zero.
     pub fn bytes(&self) -> &[u8] {
         let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(self.0.len());
         self.0.get(..end).unwrap_or(&self.0)
     }
 }
 
-/// For people, escaped.
+/// Writes the name for human readers, escaped.
 impl fmt::Display for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Escaped(self.bytes()).fmt(f)
     }
 }
 
-/// Bytes that are not UTF-8 become U+FFFD; control characters are left to the escapes of the format.
+/// Serializes the name. Bytes that are not UTF-8 become U+FFFD; control characters are left to the format's escapes.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Comm {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -31,8 +31,8 @@ impl serde::Serialize for Comm {
     }
 }
 
-/// Reads back what was written, to be written again as the same: U+FFFD stands for a byte that is in no UTF-8. What a name
-/// has no room for is left out.
+/// Deserializes a name such that serializing it again gives the same text: U+FFFD becomes a byte that is not UTF-8.
+/// Bytes beyond the name's capacity are dropped.
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for Comm {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,4 +1,4 @@
-//! The way a segment went.
+//! Direction of a segment.
 
 /// Direction in which a segment passed an interface.
 #[derive(Clone, Copy, Debug, strum::Display, Eq, strum::EnumString, Hash, strum::IntoStaticStr, PartialEq)]
@@ -9,12 +9,12 @@
 pub enum Direction {
     /// Received: TC ingress.
     In,
-    /// Sent: TC egress. On loopback every segment is seen here.
+    /// Sent: TC egress. On loopback every segment is seen in this direction.
     Out,
 }
 
 impl Direction {
-    /// Its name in text and JSON: `in` or `out`.
+    /// Returns its word in text and JSON: `in` or `out`.
     pub fn word(self) -> &'static str {
         self.into()
     }

@@ -15,7 +15,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of `addr`.
+    /// Returns the family of `addr`.
     pub fn of(addr: IpAddr) -> Self {
         match addr.to_canonical() {
             IpAddr::V4(_) => Self::V4,

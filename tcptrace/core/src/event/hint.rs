@@ -23,7 +23,7 @@ pub enum HintName {
 }
 
 impl HintName {
-    /// The name of the tracepoint, or `accept_queue`.
+    /// Returns the name of the tracepoint, or `accept_queue`.
     pub fn word(self) -> &'static str {
         self.into()
     }
@@ -36,7 +36,7 @@ impl<'de> serde::Deserialize<'de> for HintName {
     }
 }
 
-/// Connections that wait to be accepted by their listener's process.
+/// The accept queue of a listener: connections that wait for its process to accept them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -48,7 +48,8 @@ pub struct AcceptQueue {
 }
 
 impl AcceptQueue {
-    /// Returns true if there is no room for another (`sk_acceptq_is_full`): there may be one more than the limit says.
+    /// Returns true if the queue has no room for another connection (`sk_acceptq_is_full`): it may hold one more than
+    /// the limit.
     pub fn is_full(self) -> bool {
         self.length > self.limit
     }
@@ -59,9 +60,10 @@ impl AcceptQueue {
 pub struct Hint {
     /// Time of the observation.
     pub at: BootTime,
-    /// The socket on whose behalf it is sent, where there is one: a listener too, but no request and nothing in TIME_WAIT.
+    /// Socket that the segment is sent for, if there is one; it may be a listener, but not a request or a socket in
+    /// TIME_WAIT.
     pub socket: Option<SocketKey>,
-    /// Inode number of the network namespace, where known.
+    /// Inode number of the network namespace, if known.
     pub netns: Option<u32>,
     /// The namespace under which a recording knows its connection, where that is another.
     pub conn_netns: Option<u32>,
@@ -71,12 +73,12 @@ pub struct Hint {
     pub remote: Endpoint,
     /// Kind of the hint.
     pub name: HintName,
-    /// Reason for the reset, where the kernel gives one (6.10 and later).
+    /// Reason for the reset, if the kernel gives one (6.10 and later).
     pub reason: Option<ResetReason>,
-    /// State of the socket that it is sent for, if there is one.
+    /// State of the socket that the segment is sent for, if there is one.
     pub state: Option<TcpState>,
-    /// The socket is a listener whose accept queue is full.
+    /// True if the socket is a listener whose accept queue is full.
     pub queue_full: bool,
-    /// The listener's accept queue, where the kernel was asked for it.
+    /// Accept queue of the listener, if the kernel was asked for it.
     pub queue: Option<AcceptQueue>,
 }

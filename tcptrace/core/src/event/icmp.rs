@@ -1,14 +1,14 @@
-//! The meanings of ICMP errors, in the words of RFC 792, RFC 1122 and RFC 4443.
+//! Meanings of ICMP errors, in the words of RFC 792, RFC 1122 and RFC 4443.
 
 use std::net::IpAddr;
 
-/// The meaning of an error that `from` sent.
+/// Returns the meaning of an error that `from` sent.
 pub fn kind(from: IpAddr, icmp_type: u8, icmp_code: u8) -> &'static str {
     if from.is_ipv4() { kind_v4(icmp_type, icmp_code) } else { kind_v6(icmp_type, icmp_code) }
 }
 
-/// Returns true if an error says that nobody wants the segment, as a reset would. Linux then fails a connect() with
-/// ECONNREFUSED (net/ipv4/icmp.c, icmp_err_convert; net/ipv6/icmp.c, tab_unreach).
+/// Returns true if an error refuses the segment, as a reset would. Linux then fails connect() with ECONNREFUSED
+/// (net/ipv4/icmp.c, icmp_err_convert; net/ipv6/icmp.c, tab_unreach).
 pub fn refuses(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
     if from.is_ipv4() { icmp_type == 3 && matches!(icmp_code, 2 | 3) } else { icmp_type == 1 && icmp_code == 4 }
 }

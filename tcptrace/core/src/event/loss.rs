@@ -20,7 +20,7 @@ pub enum LossSource {
 }
 
 impl LossSource {
-    /// Its name in text and JSON.
+    /// Returns its word in text and JSON.
     pub fn word(self) -> &'static str {
         self.into()
     }
@@ -44,6 +44,6 @@ pub struct Loss {
     pub count: u64,
     /// Number of events lost since tracing began.
     pub total: u64,
-    /// A socket's next state change shows where they are missing.
+    /// True if a socket's next state change shows where the events are missing.
     pub placed: bool,
 }

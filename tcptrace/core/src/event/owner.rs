@@ -1,4 +1,4 @@
-//! Processes that hold sockets, as they were looked up rather than observed.
+//! Processes that hold sockets, looked up rather than observed.
 
 use strum::IntoStaticStr;
 
@@ -7,9 +7,9 @@ use super::{BootTime, Comm, Endpoint, Task};
 /// A process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Process {
-    /// Thread group.
+    /// Thread group ID.
     pub pid: u32,
-    /// The name of one of its threads: of the one that acted, or of the first.
+    /// Name of the thread that acted, or else of the first one.
     pub comm: Comm,
 }
 
@@ -19,18 +19,18 @@ impl From<Task> for Process {
     }
 }
 
-/// Source of the knowledge of an owner.
+/// Source of the knowledge about an owner.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum OwnerSource {
-    /// A change of the socket's state ran in the process.
+    /// A state change of the socket ran in the process's context.
     Event,
-    /// The kernel was asked who holds the socket.
+    /// The kernel was asked for the socket's owner.
     SockDiag,
-    /// It is the process of the listener, which stands for whoever accepts the connection.
+    /// The listener's process, assumed to be the one that accepts the connection.
     Listener,
 }
 
@@ -39,15 +39,15 @@ pub enum OwnerSource {
 pub struct SocketOwner {
     /// Time at which the answer arrived.
     pub at: BootTime,
-    /// Time of the request to the kernel: a connection that began later is another one.
+    /// Time of the request to the kernel: a connection that began later is a different one.
     pub asked: BootTime,
-    /// The connection had not been observed yet; a known one between the same ends is another.
+    /// True if the connection had not been observed yet: a known one with the same ends is a different one.
     pub early: bool,
-    /// Its own end.
+    /// Local address and port.
     pub local: Endpoint,
-    /// The other end.
+    /// Remote address and port.
     pub remote: Endpoint,
-    /// The process, where it is the only one.
+    /// The process, if it is the only one.
     pub process: Option<Process>,
     /// Source of this knowledge.
     pub source: OwnerSource,
@@ -64,6 +64,6 @@ pub struct ListenerOwner {
     pub local: Endpoint,
     /// Number of such sockets; several with `SO_REUSEPORT`.
     pub sockets: u32,
-    /// The process, where it is the only one.
+    /// The process, if it is the only one.
     pub process: Option<Process>,
 }

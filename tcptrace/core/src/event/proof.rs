@@ -1,28 +1,28 @@
-//! The state of a socket that was closed, as a list of words.
+//! Properties of a closed socket, as a list of words.
 
-/// Fields of a socket as it entered CLOSE, which prove why it sent a reset.
+/// Properties of a socket as it entered CLOSE, which prove why it sent a reset.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Proof {
-    /// SO_LINGER was set, with time 0.
+    /// SO_LINGER was set with time 0.
     pub linger: bool,
-    /// Data had come that nobody had read.
+    /// The receive queue held data that no process had read.
     pub unread: bool,
-    /// It was set up, and no process had ever accepted it.
+    /// The connection was established, but no process had accepted it.
     pub unaccepted: bool,
 }
 
 impl Proof {
-    /// Nothing of all that.
+    /// Returns true if no property is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl Proof {
-    /// The words for all there may be.
+    /// Words for the properties, in the order of the fields.
     pub const WORDS: [&str; 3] = ["linger", "unread", "unaccepted"];
 
-    /// Those of [`Self::WORDS`] that say what is there.
+    /// Returns those of [`Self::WORDS`] whose property is set.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
         let Self { linger, unread, unaccepted } = *self;
         Self::WORDS.into_iter().zip([linger, unread, unaccepted]).filter_map(|(word, there)| there.then_some(word))
@@ -39,7 +39,7 @@ impl Proof {
     }
 }
 
-/// A list of words, each of which says what is proved.
+/// Serializes as the list of words.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Proof {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -47,7 +47,7 @@ impl serde::Serialize for Proof {
     }
 }
 
-/// Words that are not known here are passed over: there may be more kinds of evidence one day.
+/// Ignores unknown words: later versions may know more properties.
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for Proof {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

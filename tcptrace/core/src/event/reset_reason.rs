@@ -1,68 +1,68 @@
-//! Why the kernel sends a reset, in its own words.
+//! The kernel's reasons for sending a reset, in its own words.
 
 use std::{fmt, str::FromStr};
 
-/// Makes the enumeration and the list of its names from one table.
+/// Defines the enumeration and the list of its names from one table.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
         /// A member of the kernel's `enum sk_rst_reason` (`include/net/rstreason.h`, Linux 6.10 and later), whose numbers
         /// differ between kernels.
         ///
-        /// Shown under the kernel's name without its prefix, in lower case: `tcp_state`.
+        /// Displayed as the kernel's name without its prefix, in lower case: `tcp_state`.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub enum ResetReason {
             $($(#[$doc])* $variant,)+
-            /// One that has no name here, by its number in the kernel that was traced.
+            /// A reason without a name here, by its number in the kernel that was traced.
             Other(u32),
         }
 
         impl ResetReason {
-            /// Every reason that has a name.
+            /// Every reason with a name.
             const NAMED: &[(Self, &str)] = &[$((Self::$variant, $name)),+];
         }
     };
 }
 
 reasons! {
-    /// Nothing is said.
+    /// No reason given.
     NotSpecified = "not_specified",
-    /// No socket that the segment could belong to.
+    /// No socket matches the segment.
     NoSocket = "no_socket",
-    /// The acknowledgement number lies outside of what has been sent.
+    /// The acknowledgement number is outside the range that was sent.
     TcpInvalidAckSequence = "tcp_invalid_ack_sequence",
     /// The timestamp is too old (RFC 7323 §5, PAWS).
     TcpRfc7323Paws = "tcp_rfc7323_paws",
     /// The acknowledgement is too old.
     TcpTooOldAck = "tcp_too_old_ack",
-    /// The acknowledgement is of data that was not sent.
+    /// The acknowledgement is for data that was not sent.
     TcpAckUnsentData = "tcp_ack_unsent_data",
-    /// The flags are not those that the state asks for.
+    /// The flags are not valid in the socket's state.
     TcpFlags = "tcp_flags",
     /// The acknowledgement is old, but within the window.
     TcpOldAck = "tcp_old_ack",
-    /// Data came after close().
+    /// Data arrived after close().
     TcpAbortOnData = "tcp_abort_on_data",
-    /// The segment came to a socket in TIME_WAIT.
+    /// The segment arrived at a socket in TIME_WAIT.
     TcpTimewaitSocket = "tcp_timewait_socket",
     /// A SYN that is not acceptable.
     InvalidSyn = "invalid_syn",
-    /// close() with data unread.
+    /// close() with unread data.
     TcpAbortOnClose = "tcp_abort_on_close",
-    /// FIN_WAIT2 was over at once, by TCP_LINGER2.
+    /// FIN_WAIT2 ended at once because of TCP_LINGER2.
     TcpAbortOnLinger = "tcp_abort_on_linger",
-    /// Memory for orphans ran out.
+    /// Too much memory was used by orphaned sockets.
     TcpAbortOnMemory = "tcp_abort_on_memory",
-    /// The state asks for a reset (RFC 9293 §3.10.5): SO_LINGER 0, a closed listener, a socket destroyed from outside.
+    /// The state requires a reset (RFC 9293 §3.10.5): SO_LINGER 0, a closed listener, a socket destroyed from outside.
     TcpState = "tcp_state",
     /// Keep-alive probes were not answered.
     TcpKeepaliveTimeout = "tcp_keepalive_timeout",
-    /// connect() to AF_UNSPEC while data was not sent yet.
+    /// connect() to AF_UNSPEC with unsent data.
     TcpDisconnectWithData = "tcp_disconnect_with_data",
-    /// MPTCP: nothing is said (RFC 8684 §3.6, this and those that follow).
+    /// MPTCP: unspecified error (RFC 8684 §3.6, as are the following).
     MptcpRstEunspec = "mptcp_rst_eunspec",
     /// MPTCP: an option could not be processed.
     MptcpRstEmptcp = "mptcp_rst_emptcp",
-    /// MPTCP: resources are lacking.
+    /// MPTCP: lack of resources.
     MptcpRstEresource = "mptcp_rst_eresource",
     /// MPTCP: prohibited by policy.
     MptcpRstEprohibit = "mptcp_rst_eprohibit",
@@ -72,7 +72,7 @@ reasons! {
     MptcpRstEbadperf = "mptcp_rst_ebadperf",
     /// MPTCP: a middlebox interferes.
     MptcpRstEmiddlebox = "mptcp_rst_emiddlebox",
-    /// Something that should not happen.
+    /// An error that should not occur.
     Error = "error",
 }
 
@@ -83,7 +83,7 @@ impl ResetReason {
     /// Prefix of the kernel's names.
     const PREFIX: &str = "SK_RST_REASON_";
 
-    /// The reason with this name in the kernel, `SK_RST_REASON_NO_SOCKET`.
+    /// Returns the reason with this name in the kernel, such as `SK_RST_REASON_NO_SOCKET`.
     pub fn from_kernel(name: &str) -> Option<Self> {
         let name = name.strip_prefix(Self::PREFIX)?;
         Self::NAMED.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|&(reason, _)| reason)
@@ -95,7 +95,7 @@ impl ResetReason {
 }
 
 impl ResetReason {
-    /// Returns true if the socket that sends the reset ends with it, rather than refusing a segment.
+    /// Returns true if the reset ends the socket that sends it, rather than refusing a segment.
     pub const fn ends_socket(self) -> bool {
         matches!(
             self,
@@ -120,12 +120,12 @@ impl fmt::Display for ResetReason {
     }
 }
 
-/// A name that is no reason's.
+/// A text that is not the name of a reason.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("'{}' is no reason for a reset", .0.escape_debug())]
 pub struct ResetReasonError(String);
 
-/// Reads what [`ResetReason`] is shown as.
+/// Parses the text that [`ResetReason`] is displayed as.
 impl FromStr for ResetReason {
     type Err = ResetReasonError;
 
@@ -167,18 +167,18 @@ impl schemars::JsonSchema for ResetReason {
     }
 }
 
-/// The reasons by their numbers in the kernel that is traced.
+/// Table from the numbers of the traced kernel to reasons.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ResetReasons(Vec<(u32, ResetReason)>);
 
 impl ResetReasons {
-    /// From the members of the kernel's enumeration; those that have no name here are left out.
+    /// Creates the table from the members of the kernel's enumeration, without those that have no name here.
     pub fn of_kernel<'a>(members: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
         let known = members.into_iter().filter_map(|(name, number)| Some((number, ResetReason::from_kernel(name)?)));
         Self(known.collect())
     }
 
-    /// The reason with this number.
+    /// Returns the reason with this number.
     pub fn get(&self, number: u32) -> ResetReason {
         let known = self.0.iter().find(|&&(known, _)| known == number);
         known.map_or(ResetReason::Other(number), |&(_, reason)| reason)

@@ -1,6 +1,6 @@
 //! The two ends of a connection.
 
-/// Which end of a connection.
+/// One end of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -12,7 +12,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word for it, in text as in JSON.
+    /// Returns its word in text and JSON.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -20,7 +20,7 @@ impl Role {
         }
     }
 
-    /// The end at the other side of the connection.
+    /// Returns the other end.
     pub const fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,

@@ -7,16 +7,16 @@
 pub enum SegmentNote {
     /// A keep-alive probe.
     KeepAlive,
-    /// The answer to one: the other end is there.
+    /// An answer to a keep-alive probe: the other end is alive.
     KeepAliveAnswer,
 }
 
 impl SegmentNote {
-    /// Both.
+    /// Every note.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 2] = [Self::KeepAlive, Self::KeepAliveAnswer];
 
-    /// The word for it in JSON.
+    /// Returns its word in JSON.
     pub const fn word(self) -> &'static str {
         match self {
             Self::KeepAlive => "keep_alive",

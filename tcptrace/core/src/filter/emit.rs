@@ -41,7 +41,7 @@ impl Emit {
         Self(self.0 | other.0)
     }
 
-    /// Returns whether this set includes all of `other`.
+    /// Returns true if this set includes all of `other`.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }

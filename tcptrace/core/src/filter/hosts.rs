@@ -9,22 +9,22 @@ use std::{
 use ipnet::{IpNet, Ipv4Net};
 use thiserror::Error;
 
-/// Bits of the mapped form `::ffff:a.b.c.d` before the IPv4 address begins.
+/// Number of bits in the mapped form `::ffff:a.b.c.d` before the IPv4 address.
 const MAPPED_BITS: u8 = 96;
 
-/// A key of the kernel's trie: one byte for the family, 4 or 6, then 16 bytes of address, IPv4 in its mapped
-/// form `::ffff:a.b.c.d`.
+/// A key of the kernel's trie: one byte for the family, 4 or 6, then 16 bytes of address, with IPv4 in its mapped form
+/// `::ffff:a.b.c.d`.
 ///
-/// The family comes first so that a short IPv6 prefix such as `::/0` does not hold the mapped IPv4 addresses.
+/// The family comes first so that a short IPv6 prefix such as `::/0` does not include the mapped IPv4 addresses.
 pub type HostKey = [u8; 17];
 
 /// A set of addresses and CIDR prefixes of both families.
 ///
-/// A single address is the prefix that holds only itself. Bits behind the prefix length do not count, `10.1.2.3/8` is
-/// `10.0.0.0/8`. IPv4-mapped IPv6 addresses and prefixes of at least 96 bits are IPv4.
+/// A single address is the prefix that contains only it. Bits after the prefix length are ignored: `10.1.2.3/8` is
+/// `10.0.0.0/8`. IPv4-mapped IPv6 addresses, and prefixes of them of at least 96 bits, are IPv4.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HostSet {
-    /// In the order given, none twice, at least one.
+    /// Prefixes in the order given, without duplicates; at least one.
     nets: Vec<IpNet>,
 }
 
@@ -35,8 +35,8 @@ impl HostSet {
         self.nets.iter().any(|net| net.contains(&addr))
     }
 
-    /// For each prefix, what a trie wants: how many leading bits of the key count (8 of the family and those of the
-    /// prefix, 8 to 136), and the key, whose remaining bits are 0. None comes twice.
+    /// Returns the trie entry of each prefix: the number of significant leading bits of the key (8 for the family plus
+    /// the prefix length, 8 to 136) and the key, whose remaining bits are 0. No entry comes twice.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = (u32, HostKey)> {
         self.nets.iter().map(|net| {
             let (family, skipped, addr) = match net {
@@ -51,7 +51,7 @@ impl HostSet {
         })
     }
 
-    /// Adds every prefix of `other`, as a repeated option does.
+    /// Adds every prefix of `other`, for an option given more than once.
     pub fn merge(&mut self, other: &Self) {
         other.nets.iter().for_each(|&net| self.insert(net));
     }
@@ -63,31 +63,31 @@ impl HostSet {
     }
 }
 
-/// Why a text is no list of addresses.
+/// Reasons why a text is not a list of addresses.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum HostSetError {
-    /// Nothing before, after or between commas.
+    /// A comma has nothing before or after it.
     #[error("an item of the list is empty: give addresses with one comma between them, as in 192.0.2.1,10.0.0.0/8,::1")]
     EmptyItem,
-    /// Not an IPv4 or IPv6 address.
+    /// An item is not an IPv4 or IPv6 address.
     #[error(
         "'{}' is not an address: give IPv4 or IPv6 addresses or prefixes, not names, as in 192.0.2.1,10.0.0.0/8,::1",
         .0.escape_debug()
     )]
     NotAnAddress(String),
-    /// The address has no prefix of that length.
+    /// The prefix length is not valid for the address.
     #[error("'{}' is not a prefix length of {addr}: give a number from 0 to {most}", .length.escape_debug())]
     PrefixLength {
         /// The address before the slash.
         addr: IpAddr,
         /// The text after the slash.
         length: String,
-        /// The bits of the address.
+        /// Number of bits in the address, the maximum prefix length.
         most: u8,
     },
 }
 
-/// Reads a list of addresses and prefixes, `192.0.2.1,10.0.0.0/8,::1`. Spaces around its items do not count.
+/// Parses a list of addresses and prefixes, such as `192.0.2.1,10.0.0.0/8,::1`. Spaces around its items are ignored.
 impl FromStr for HostSet {
     type Err = HostSetError;
 
@@ -113,7 +113,7 @@ fn net(item: &str) -> Result<IpNet, HostSetError> {
     let wrong = |length: &str| HostSetError::PrefixLength { addr, length: length.to_owned(), most };
     let length = match length {
         None => most,
-        // The library's parser would also take a sign.
+        // The library's parser would accept a sign.
         Some(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => return Err(wrong(text)),
         Some(text) => text.parse().map_err(|_| wrong(text))?,
     };
@@ -121,7 +121,7 @@ fn net(item: &str) -> Result<IpNet, HostSetError> {
     Ok(unmapped(net).trunc())
 }
 
-/// A prefix of mapped addresses only as the IPv4 prefix it stands for.
+/// Converts a prefix of IPv4-mapped addresses to the IPv4 prefix it stands for.
 fn unmapped(net: IpNet) -> IpNet {
     let mapped = match net {
         IpNet::V4(_) => None,
@@ -133,7 +133,7 @@ fn unmapped(net: IpNet) -> IpNet {
     }
 }
 
-/// A list that [`HostSet::from_str`] reads back, in the order given; single addresses without a length.
+/// Writes a list that [`HostSet::from_str`] parses, in the order given; single addresses without a length.
 impl Display for HostSet {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (index, net) in self.nets.iter().enumerate() {

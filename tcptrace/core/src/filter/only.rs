@@ -1,4 +1,4 @@
-//! The connections that `--only` and `--fail-on` choose, by words about what became of them.
+//! The connections that `--only` and `--fail-on` select, by words for their verdicts.
 
 use std::{
     fmt::{self, Debug, Display, Formatter},
@@ -11,10 +11,11 @@ use thiserror::Error;
 
 use crate::verdict::{Close, CloseKind, Handshake, HandshakeKind, Outcome, Reset, ResetCause, Role};
 
-/// Words that no enum has, in the order of their bits.
+/// Words that are not variants of an enum, in the order of their bits.
 const OWN: [&str; 4] = ["failed", "stalled", "slow", "all"];
 
-/// Every group of words with the bit of its first one. A word that stands in several groups, such as `reset`, means all.
+/// Every group of words with the bit of its first one. A word in several groups, such as `reset`, stands for all of
+/// them.
 const GROUPS: [(&[&str], usize); 5] = [
     (&OWN, 0),
     (Outcome::VARIANTS, OUTCOME),
@@ -30,7 +31,7 @@ const CAUSE: usize = CLOSE_KIND + CloseKind::VARIANTS.len();
 
 const _: () = assert!(CAUSE + ResetCause::VARIANTS.len() <= 64, "a fact is a bit of 64");
 
-/// Every word once, as the command line takes it.
+/// Every word once, as the command line accepts it.
 static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     GROUPS.iter().flat_map(|(words, _)| *words).fold(Vec::new(), |mut all, word| {
         if !all.contains(word) {
@@ -45,7 +46,7 @@ pub fn words() -> &'static [&'static str] {
     &WORDS
 }
 
-/// What is known about a connection, in the words of `--only`.
+/// Facts known about a connection, in the words of `--only`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Facts(u64);
 
@@ -58,16 +59,16 @@ impl Facts {
     /// A connection of which no verdict is known yet.
     pub const NEW: Self = Self::ALL;
 
-    /// What may still become known after an established handshake.
+    /// Facts that may still become known after an established handshake.
     pub const LATER: Self = Self(Self::STALLED.0 | Self::FAILED.0 | !0 << CLOSE_KIND);
 
-    /// What may become known of a connection without any verdict.
+    /// Facts that may become known of a connection without any verdict.
     pub const ANYTHING: Self = Self(!0);
 
-    /// Nothing more.
+    /// No fact.
     pub const NOTHING: Self = Self(0);
 
-    /// What a handshake tells; one of `slow_ns` or more is slow.
+    /// Returns the facts of a handshake; it is slow if it took `slow_ns` or more.
     ///
     /// It failed unless it was established, or reset by the client, as health checks and scans do.
     pub fn of_handshake(record: &Handshake, slow_ns: u64) -> Self {
@@ -89,7 +90,8 @@ impl Facts {
         facts
     }
 
-    /// What a close tells. It failed if it was reset or timed out, unless the reset met a connection that was over.
+    /// Returns the facts of a close. It failed if it was reset or timed out, unless the reset met a connection that was
+    /// over.
     pub fn of_close(record: &Close) -> Self {
         let failed = match record.kind {
             CloseKind::Reset => record.reset.is_none_or(|reset| reset.cause != ResetCause::LateFin),
@@ -100,7 +102,7 @@ impl Facts {
         if failed { facts.with(Self::FAILED) } else { facts }
     }
 
-    /// What a `stalled` record tells.
+    /// Returns the facts of a `stalled` record.
     pub const fn of_stall() -> Self {
         Self::STALLED
     }
@@ -109,26 +111,26 @@ impl Facts {
         reset.map_or(Self::ALL, |Reset { cause, .. }| Self(1 << (CAUSE + cause as usize)).with(Self::ALL))
     }
 
-    /// These facts and others.
+    /// Returns these facts and others together.
     #[must_use]
     pub const fn with(self, more: Self) -> Self {
         Self(self.0 | more.0)
     }
 
-    /// Returns whether the connection failed.
+    /// Returns true if the connection failed.
     pub const fn failed(self) -> bool {
         self.0 & Self::FAILED.0 != 0
     }
 }
 
-/// How long a handshake took: connect(), or SYN to ACK where no socket tells, or SYN to SYN,ACK; in nanoseconds.
+/// Returns the duration of a handshake in nanoseconds: of connect(), else from SYN to ACK, else from SYN to SYN,ACK.
 fn handshake_ns(record: &Handshake) -> Option<u64> {
     let segments = record.syn_to_synack_ns.map(|there| there.saturating_add(record.synack_to_ack_ns.unwrap_or(0)));
     record.connect_ns.max(segments)
 }
 
-/// A choice of connections: at least one of its words holds, and none of those with `!` in front. Without a word that
-/// includes, it begins with all connections. The default is all of them.
+/// A selection of connections: those for which at least one of its words holds, and none of the words after `!`. If all
+/// words have `!`, it includes all other connections. The default includes all of them.
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
 pub struct Only {
     include: u64,
@@ -136,7 +138,7 @@ pub struct Only {
 }
 
 impl Only {
-    /// Returns whether a connection is chosen; none if that depends on what may still become known.
+    /// Returns whether a connection is selected; `None` if that depends on facts that may still become known.
     pub fn decide(&self, known: Facts, possible: Facts) -> Option<bool> {
         if known.0 & self.exclude != 0 {
             return Some(false);
@@ -149,7 +151,7 @@ impl Only {
         }
     }
 
-    /// The connections that this one or `more` chooses and neither excludes, as for a repeated option.
+    /// Returns the combination of both, for an option given more than once: what either selects and neither excludes.
     #[must_use]
     pub const fn and(self, more: Self) -> Self {
         Self { include: self.include | more.include, exclude: self.exclude | more.exclude }
@@ -178,13 +180,13 @@ impl FromStr for Only {
     }
 }
 
-/// The facts that a word stands for; 0 if it is unknown.
+/// Returns the bits of the facts that a word stands for; 0 if it is unknown.
 fn bits(word: &str) -> u64 {
     let numbered = GROUPS.iter().flat_map(|(words, first)| words.iter().zip(*first..));
     numbered.filter(|(known, _)| **known == word).fold(0, |bits, (_, number)| bits | 1 << number)
 }
 
-/// The words, as [`Only::from_str`] parses them.
+/// Writes the words as [`Only::from_str`] parses them.
 impl Display for Only {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let all = |of: u64, mark: &'static str| {

@@ -1,4 +1,4 @@
-//! Sets of TCP ports, kept as the bitmap that the kernel programs look into.
+//! Sets of TCP ports, kept as the bitmap that the kernel programs read.
 
 use std::{
     fmt::{self, Debug, Display, Formatter},
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 const WORDS: usize = 65536 / 64;
 
-/// A set of ports: one bit for each of the 65,536.
+/// A set of ports: one bit for each of the 65,536 port numbers.
 #[derive(Clone, Eq, PartialEq)]
 pub struct PortSet {
     words: Box<[u64; WORDS]>,
@@ -22,12 +22,12 @@ impl PortSet {
         self.words.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// The bitmap as the kernel programs want it: 1024 words, port `p` being bit `p % 64` of word `p / 64`.
+    /// Returns the bitmap in the kernel programs' layout: 1024 words, port `p` being bit `p % 64` of word `p / 64`.
     pub fn words(&self) -> impl Iterator<Item = u64> {
         self.words.iter().copied()
     }
 
-    /// Adds every port of `other`, as a repeated option does.
+    /// Adds every port of `other`, for an option given more than once.
     pub fn merge(&mut self, other: &Self) {
         for (word, other) in self.words.iter_mut().zip(other.words()) {
             *word |= other;
@@ -41,7 +41,7 @@ impl PortSet {
         }
     }
 
-    /// First and last port of each unbroken run, ascending.
+    /// Returns the first and the last port of each contiguous run, in ascending order.
     fn runs(&self) -> Vec<(u16, u16)> {
         let mut runs: Vec<(u16, u16)> = Vec::new();
         for port in (1..=u16::MAX).filter(|&port| self.contains(port)) {
@@ -54,30 +54,30 @@ impl PortSet {
     }
 }
 
-/// The index of the word with `port`'s bit, and that bit.
+/// Returns the index of the word that holds `port`'s bit, and that bit as a mask.
 fn place(port: u16) -> (usize, u64) {
     (usize::from(port / 64), 1 << (port % 64))
 }
 
-/// Why a text is no list of ports.
+/// Reasons why a text is not a list of ports.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum PortSetError {
-    /// Nothing before, after or between commas.
+    /// A comma has nothing before or after it.
     #[error("an item of the list is empty: give ports and ranges with one comma between them, as in 80,443,8000-8100")]
     EmptyItem,
-    /// Neither a number nor two numbers with a dash.
+    /// An item is neither a number nor two numbers with a dash.
     #[error(
         "'{}' is not a port: give numbers from 1 to 65535 or ranges, as in 80,443,8000-8100",
         .0.escape_debug()
     )]
     NotAPort(String),
-    /// 0, or more than 65535.
+    /// A port is 0 or above 65535.
     #[error("port {0} does not exist: ports go from 1 to 65535")]
     OutOfRange(String),
-    /// A dash with nothing before it.
+    /// A range has nothing before its dash.
     #[error("the range '-{0}' has no first port: give both ends, as in 1-{0}")]
     NoFirst(u16),
-    /// A dash with nothing behind it.
+    /// A range has nothing after its dash.
     #[error("the range '{0}-' has no last port: give both ends, as in {0}-65535")]
     NoLast(u16),
     /// The first port of a range is above its last.
@@ -85,7 +85,7 @@ pub enum PortSetError {
     Backwards(u16, u16),
 }
 
-/// Reads a list of ports and ranges, `80,443,8000-8100`. Spaces around its parts do not count.
+/// Parses a list of ports and ranges, such as `80,443,8000-8100`. Spaces around its parts are ignored.
 impl FromStr for PortSet {
     type Err = PortSetError;
 
@@ -101,7 +101,7 @@ impl FromStr for PortSet {
 
 fn range(item: &str) -> Result<(u16, u16), PortSetError> {
     let port = |text: &str| match text.parse() {
-        // The library's parser would also take a sign.
+        // The library's parser would accept a sign.
         _ if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) => {
             Err(PortSetError::NotAPort(item.to_owned()))
         }
@@ -124,7 +124,7 @@ fn range(item: &str) -> Result<(u16, u16), PortSetError> {
     }
 }
 
-/// A list that [`PortSet::from_str`] reads back: ascending, with as few items as can be.
+/// Writes a list that [`PortSet::from_str`] parses: ascending, with the fewest possible items.
 impl Display for PortSet {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (index, (first, last)) in self.runs().into_iter().enumerate() {

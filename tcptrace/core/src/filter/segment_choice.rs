@@ -1,14 +1,14 @@
-//! Which segments are recorded.
+//! Choice of segments to record.
 
-/// Which segments are chosen: there are no others to see. In this order each has all that the one before has.
+/// The segments to record; no others are available to the correlator. Each choice includes all of the one before.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SegmentChoice {
-    /// None.
+    /// No segments.
     None,
-    /// Those that open and close connections.
+    /// Segments that open or close connections.
     Control,
-    /// Every one.
+    /// Every segment.
     All,
 }

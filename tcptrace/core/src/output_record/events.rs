@@ -1,4 +1,4 @@
-//! What was seen: state changes, segments, ICMP errors, owners and hints.
+//! Records of observations: state changes, segments, ICMP errors, owners and hints.
 
 use std::{net::IpAddr, rc::Rc};
 
@@ -70,9 +70,9 @@ pub struct StateOutput {
     pub old_state_ns: Option<u64>,
     /// Nanoseconds since the connection's first event; null for listeners.
     pub since_start_ns: Option<u64>,
-    /// The state in which the kernel stays without the socket, which it has replaced by something smaller; else null.
+    /// State in which the kernel keeps the connection after it replaced the socket by a smaller one; else null.
     pub continues_as: Option<TcpState>,
-    /// Present and true if it came after the connection's last record.
+    /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,
 }
@@ -138,7 +138,7 @@ pub struct SegmentOutput {
     pub since_start_ns: u64,
     /// True if it carries sequence numbers that its sender was seen to send before.
     pub retransmission: bool,
-    /// Present and true if it came after the connection's last record.
+    /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,
     /// TCP options of the header.
@@ -185,7 +185,7 @@ pub struct IcmpOutput {
     pub seq: u32,
     /// Nanoseconds since the connection's first event.
     pub since_start_ns: u64,
-    /// Present and true if it came after the connection's last record.
+    /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,
 }
@@ -252,7 +252,7 @@ pub struct HintOutput {
     pub local: EndpointOutput,
     /// Address and port of the receiver, or of the end that waits for an answer.
     pub remote: EndpointOutput,
-    /// Present and true if that is a listener whose accept queue was full.
+    /// Present and true if that socket is a listener whose accept queue was full.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub queue_full: bool,
     /// Accept queue of the listener; present with `accept_queue` only.
@@ -261,7 +261,7 @@ pub struct HintOutput {
     pub queue: Option<AcceptQueue>,
     /// Nanoseconds since the connection's first event; null without a connection.
     pub since_start_ns: Option<u64>,
-    /// Present and true if it came after the connection's last record.
+    /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,
 }

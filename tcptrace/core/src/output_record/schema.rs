@@ -1,4 +1,4 @@
-//! The JSON Schema of the output: for programs that read it, and for the tests that hold it to its word.
+//! The JSON Schema of the output, for programs that read it and for the tests that check the output against it.
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -6,18 +6,18 @@ use serde_json::Value;
 use super::OutputRecord;
 use crate::SCHEMA;
 
-/// The JSON Schema (draft 2020-12) that each line of JSON output obeys.
+/// Returns the JSON Schema (draft 2020-12) that each line of JSON output obeys.
 ///
-/// It says what is there, not what is not: lines may have more fields, since fields may be added within a schema.
+/// It allows additional properties, since fields may be added within a schema version.
 pub fn json_schema() -> Value {
-    // What is written, not what could be read: a field that is always written is required, null or not.
+    // Describes serialization, not deserialization: a field that is always written is required, null or not.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<OutputRecord>();
     schema.insert("title".into(), format!("tcptrace JSON lines, schema {SCHEMA}").into());
     schema.to_value()
 }
 
-/// [`json_schema`] as text for people, with a newline at its end.
+/// Returns [`json_schema`] as indented text with a newline at its end.
 pub fn json_schema_text() -> String {
     format!("{:#}\n", json_schema())
 }

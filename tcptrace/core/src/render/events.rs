@@ -1,4 +1,4 @@
-//! A line of text for each event as it happens; segments in tcpdump's notation.
+//! One line of text per event as it happens; segments in tcpdump's notation.
 
 mod lines;
 mod segment;
@@ -13,12 +13,12 @@ use crate::{
     text::{Escaped, LocalTime},
 };
 
-/// Renders entries as lines for people.
+/// Renders records as lines for human readers.
 #[derive(Clone, Copy, Debug)]
 pub struct Events {
-    /// Colours are set.
+    /// True if colours are used.
     pub color: bool,
-    /// True if sequence numbers are the header's own after the handshake too.
+    /// True if sequence numbers stay absolute after the handshake.
     pub absolute_seq: bool,
     /// True if the reader's terminal shows more than ASCII.
     pub unicode: bool,
@@ -52,19 +52,19 @@ impl Render for Events {
 }
 
 impl Events {
-    /// The beginning of every line.
+    /// Writes the beginning of every line.
     fn time(&self, stamp: &Stamp, line: &mut Line<'_>) {
         self.look(palette::TIME, line, |line| line.raw(LocalTime { time: stamp.time, zone: self.zone }.text()));
         line.raw(" ");
     }
 
-    /// The number of the connection.
+    /// Writes the number of the connection.
     fn conn(&self, conn: u64, line: &mut Line<'_>) {
         self.look(palette::of_conn(conn), line, |line| line.raw("#").long_number(conn));
         line.raw(" ");
     }
 
-    /// The number of the connection, if there is one.
+    /// Writes the number of the connection, if there is one.
     fn conn_if_any(&self, conn: Option<u64>, line: &mut Line<'_>) {
         match conn {
             Some(conn) => self.conn(conn, line),
@@ -78,7 +78,7 @@ impl Events {
         if self.unicode { " → " } else { " -> " }
     }
 
-    /// Writes something in the look it should have, if looks are wanted.
+    /// Writes something in a style, if colours are used.
     fn look<'a, 'b>(
         &self,
         style: Style,
@@ -97,7 +97,7 @@ impl Events {
 }
 
 impl Line<'_> {
-    /// tcpdump's way to write an endpoint: the port behind one more dot.
+    /// Writes an endpoint in tcpdump's notation, with a dot before the port.
     fn dotted(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {
         self.address(*addr).raw(".");
         match *port {
@@ -106,12 +106,12 @@ impl Line<'_> {
         }
     }
 
-    /// Something that is only said where it is so.
+    /// Writes the mark of late events.
     fn late_mark(&mut self, late: bool) -> &mut Self {
         self.raw(if late { " (late)" } else { "" })
     }
 
-    /// Text from outside.
+    /// Writes text from outside, escaped.
     fn escaped(&mut self, text: &str) -> &mut Self {
         if text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\') {
             self.raw(text)

@@ -1,4 +1,4 @@
-//! JSON lines: an object per line, its fields as [`crate::output_record`] has them.
+//! JSON lines: one object per line, with the fields of [`crate::output_record`].
 
 mod escape;
 mod fast;
@@ -10,7 +10,7 @@ use self::escape::Escape;
 use super::{Render, line_writer::Line};
 use crate::output_record::OutputRecord;
 
-/// Renders entries as JSON lines.
+/// Renders records as JSON lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
@@ -29,11 +29,11 @@ impl Render for Json {
     }
 }
 
-/// Appends any value by way of serde.
+/// Appends any value by serde.
 fn by_serde<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let before = out.len();
     if let Err(error) = value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Escape)) {
-        // Memory takes everything and the entries refuse nothing, but half an object would spoil the line.
+        // Neither memory nor the records should fail here, but half an object would corrupt the line.
         log::error!("an entry has no JSON: {error}");
         out.truncate(before);
         out.extend_from_slice(b"null");

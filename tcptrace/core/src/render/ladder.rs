@@ -7,14 +7,14 @@
 //!     +0.031 ms                     ├── SYN seq 721203976 ──────▶│ win 65495 mss 65495 sackOK ts wscale 10
 //! ```
 //!
-//! The events of a connection wait until a record tells what they add up to, so that blocks never mix: its handshake, its
-//! close, or that it does not get on; after the last of these they are shown again when it has. Nothing is derived here:
-//! what a block says stands in the records.
+//! The events of a connection are held until a record describes their result, so that blocks never mix: the record of
+//! its handshake, of its close, or of a stall. After a stall the events are shown again in the next block. Nothing is
+//! derived here: everything in a block is in the records.
 //!
 //! - `open_blocks`, `open_block`, `rows`: events until they are drawn;
-//! - `advice`: what to look at where something went wrong; `inferred_states`: states that no row shows;
-//! - `cells`: what a row says; `columns`: where; `row_layout`, `heading`, `block`: how;
-//! - `styled_text`, `glyphs`: text whose width is known, and the characters it is made of.
+//! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows;
+//! - `cells`: content of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
+//! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
 
 mod advice;
 pub(super) mod block;
@@ -48,22 +48,22 @@ use crate::{
     verdict::{Close, CloseKind, Each, Handshake, Outcome, Stalled},
 };
 
-/// Narrower terminals break the lines themselves.
+/// Minimum width in columns; narrower terminals wrap the lines themselves.
 const NARROWEST: usize = 60;
 
 /// Renders records as ladders.
 pub struct Ladder {
     drawing: Drawing,
-    /// Columns of the reader's terminal, which may change.
+    /// Returns the number of columns of the reader's terminal, which may change.
     width: Box<dyn Fn() -> usize>,
-    /// For what is the same in a line for each event.
+    /// Renderer of the lines that both text formats share.
     events: Events,
     blocks: OpenBlocks,
-    /// Kind of the text printed last.
+    /// Kind of the text printed last, if any.
     last: Option<Kind>,
 }
 
-/// Kind of a text between blank lines.
+/// Kind of text: blank lines separate different kinds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Line,
@@ -77,7 +77,7 @@ impl std::fmt::Debug for Ladder {
 }
 
 impl Ladder {
-    /// A renderer for a terminal with as many columns as `width` says whenever something is printed.
+    /// Creates a renderer; `width` is called whenever something is printed.
     pub fn new(drawing: Drawing, width: impl Fn() -> usize + 'static) -> Self {
         let Drawing { color, absolute_seq, unicode, zone } = drawing;
         Self {
@@ -89,7 +89,7 @@ impl Ladder {
         }
     }
 
-    /// Number of connections with events that no block has shown yet.
+    /// Returns the number of connections with events that no block has shown yet.
     #[cfg(test)]
     pub(crate) fn open_blocks(&self) -> usize {
         self.blocks.len()
@@ -109,14 +109,14 @@ impl Render for Ladder {
             OutputRecord::Icmp(icmp) if icmp.late => self.late(icmp.conn, record, out),
             OutputRecord::Icmp(icmp) => self.blocks.of(icmp.conn).rows.push(Row::Icmp(icmp.clone())),
             OutputRecord::Hint(hint) => {
-                // One that comes behind the last record says nothing that the record does not.
+                // A hint after the last record adds nothing to it.
                 if let Some(conn) = hint.conn
                     && !hint.late
                 {
                     self.blocks.of(conn).hint(hint);
                 }
             }
-            // The records name the processes, a listener's with the connections it accepts.
+            // The records name the processes; those of listeners are shown with the connections they accept.
             OutputRecord::Owner(_) => {}
             OutputRecord::Handshake(handshake) => self.handshake(&handshake.record, out),
             OutputRecord::Close(close) => self.close(&close.record, out),
@@ -179,7 +179,7 @@ impl Ladder {
         self.show(&block, out);
     }
 
-    /// Shows a handshake or a close as far as it has got; its events are shown again when it is finished.
+    /// Shows an unfinished handshake or close; its events are shown again when it is finished.
     fn stalled(&mut self, record: &Stalled, out: &mut Vec<u8>) {
         let text = format!("unfinished: {}", record.summary);
         let open = self.blocks.take(record.conn);
@@ -196,12 +196,12 @@ impl Ladder {
         self.blocks.keep(record.conn, open);
     }
 
-    /// Something of a connection whose last record has been printed.
+    /// Writes an event that follows the last record of its connection.
     fn late(&mut self, conn: u64, record: &OutputRecord, out: &mut Vec<u8>) {
         self.line(out, |this, out| single_lines::late(conn, record, this.drawing, out));
     }
 
-    /// Prints a block, a blank line before it.
+    /// Prints a block, preceded by a blank line.
     fn show(&mut self, block: &Block<'_>, out: &mut Vec<u8>) {
         if self.last.is_some() {
             out.push(b'\n');
@@ -210,7 +210,7 @@ impl Ladder {
         self.last = Some(Kind::Block);
     }
 
-    /// Prints a line by itself, a blank line between it and a block.
+    /// Prints a single line, with a blank line between it and a block.
     fn line(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Self, &mut Vec<u8>)) {
         if self.last == Some(Kind::Block) {
             out.push(b'\n');
@@ -220,10 +220,10 @@ impl Ladder {
     }
 }
 
-/// The look of what went wrong.
+/// Style of failures.
 pub(in crate::render) const FAILED: Style = AnsiColor::Red.on_default().bold();
 
-/// The look of what went well, as far as it was seen.
+/// Style of successes, by whether they were seen completely.
 pub(in crate::render) fn judged(incomplete: bool) -> Style {
     if incomplete { PENDING } else { AnsiColor::Green.on_default() }
 }

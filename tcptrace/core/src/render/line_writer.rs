@@ -1,26 +1,26 @@
-//! Pieces of lines. Output has to keep up with the kernel, and most of a line is constant text, numbers and
-//! addresses: these are appended without [`std::fmt`].
+//! Fast appending of line fragments. Output has to keep up with the kernel, and most of a line is constant text,
+//! numbers and addresses: these are appended without [`std::fmt`].
 
 use std::{fmt, io::Write as _, net::IpAddr};
 
 use crate::text::{AddressText, EIGHT, eight, leading, v4_text};
 
-/// A line in the making.
+/// A line under construction.
 pub(super) struct Line<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Line<'a> {
-    /// More than nearly every line has, so that memory is asked for once a line at most.
+    /// Capacity beyond nearly every line's length, so that a line needs one allocation at most.
     const USUAL: usize = 1024;
 
-    /// Begins a line behind what is in `out`.
+    /// Begins a line at the end of `out`.
     pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
         out.reserve(Self::USUAL);
         Self { out }
     }
 
-    /// Appends bytes as they are.
+    /// Appends bytes unchanged.
     #[inline]
     pub(super) fn raw(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.out.extend_from_slice(bytes.as_ref());
@@ -55,7 +55,7 @@ impl<'a> Line<'a> {
         self.padded(&digits, len)
     }
 
-    /// Appends a time as it is in JSON.
+    /// Appends a time as in JSON.
     #[cfg(feature = "serde")]
     #[inline]
     pub(super) fn time(&mut self, time: crate::text::WallTime) -> &mut Self {
@@ -74,7 +74,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Appends the first `len` of some bytes. All are copied, since a copy of a fixed length is no call.
+    /// Appends the first `len` of some bytes. It copies all of them, since a copy of constant length needs no call.
     #[inline]
     fn padded<const N: usize>(&mut self, bytes: &[u8; N], len: usize) -> &mut Self {
         let end = self.out.len() + len;
@@ -83,14 +83,14 @@ impl<'a> Line<'a> {
         self
     }
 
-    /// Appends anything else.
+    /// Appends any other value.
     pub(super) fn display(&mut self, value: impl fmt::Display) -> &mut Self {
-        // Writing to memory does not fail.
+        // Writing to a Vec cannot fail.
         let _ = write!(self.out, "{value}");
         self
     }
 
-    /// The underlying buffer, for writers of other kinds.
+    /// Returns the underlying buffer, for writers of other formats.
     #[cfg(feature = "serde")]
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         self.out

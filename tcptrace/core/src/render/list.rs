@@ -1,5 +1,5 @@
-//! A line for each connection when it ends, and for each time that it stalls: when, how long it lasted, both ends, bytes, and
-//! the verdict in words.
+//! One line for each connection when it ends, and for each of its stalls: time, duration, both ends, bytes, and the
+//! verdict in words.
 //!
 //! ```text
 //! 12:06:49.679  #1   100.4 ms  10.0.0.1:54762 curl[6980] → 10.0.0.2:9999 server[801]     22 B →     17 B ←  closed by …
@@ -26,16 +26,16 @@ use crate::{
     verdict::{Bytes, Close, CloseKind, Each, Handshake, Outcome, Role, Stalled},
 };
 
-/// Widest that a column becomes for the lines below: a long one is followed by narrower ones.
+/// Maximum width to which a long value widens its column for the following lines.
 const WIDEST: usize = 48;
 
-/// Pieces of a line.
+/// Number of pieces in a line.
 const PIECES: usize = 12;
 
 /// Renders records as a list.
 pub struct List {
     drawing: Drawing,
-    /// Columns of the reader's terminal, which may change; none to write lines in full.
+    /// Returns the number of columns of the reader's terminal, which may change; `None` to write lines in full.
     width: Option<Box<dyn Fn() -> usize>>,
     events: Events,
     /// Widths of the columns so far: number, time, client, server.
@@ -49,7 +49,7 @@ impl std::fmt::Debug for List {
 }
 
 impl List {
-    /// A renderer whose lines are cut off at as many columns as `width` says, if it is given.
+    /// Creates a renderer whose lines are truncated to the number of columns that `width` returns, if it is given.
     pub fn new(drawing: Drawing, width: Option<Box<dyn Fn() -> usize>>) -> Self {
         let Drawing { color, absolute_seq, unicode, zone } = drawing;
         Self { drawing, width, events: Events { color, absolute_seq, unicode, zone }, widths: [2, 8, 21, 21] }
@@ -60,7 +60,7 @@ impl Render for List {
     fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
         match record {
             OutputRecord::Handshake(handshake) => {
-                if let Some(outcome) = handshake.record.outcome.filter(|&outcome| outcome != Outcome::Established) {
+                if let Some(outcome) = handshake.record.failure() {
                     self.line(&handshake.stamp, &Entry::of_handshake(&handshake.record, outcome), out);
                 }
             }
@@ -77,7 +77,7 @@ impl Render for List {
     }
 }
 
-/// What a line says.
+/// Contents of a line.
 #[derive(Debug)]
 struct Entry<'a> {
     conn: u64,
@@ -85,7 +85,7 @@ struct Entry<'a> {
     ends: Each<End>,
     bytes: Option<Bytes>,
     style: Style,
-    /// Stands before the verdict.
+    /// Mark before the verdict.
     mark: &'static str,
     verdict: &'a str,
 }
@@ -173,10 +173,10 @@ impl List {
     }
 }
 
-/// Columns of most numbers of bytes with their unit and arrow.
+/// Width of most byte counts with their unit and arrow, in columns.
 const BYTES: usize = 11;
 
-/// An end: its address and its process.
+/// Formats an end: its address and its process.
 fn end_text(end: &End) -> String {
     let mut text = endpoint(&end.at);
     if let Some(process) = end.process {
@@ -186,13 +186,13 @@ fn end_text(end: &End) -> String {
     text
 }
 
-/// A sentence without the parts that have columns of their own: bytes and duration.
+/// Returns a sentence without the parts that have columns of their own: bytes and duration.
 fn without_columns(sentence: &str) -> String {
     let parts = sentence.split("; ").filter(|part| !part.starts_with("lasted ") && !is_bytes(part));
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// Returns whether this is `22 B →, 17 B ←` or one half of it.
+/// Returns true if the part is `22 B →, 17 B ←` or one half of it.
 fn is_bytes(part: &str) -> bool {
     let mut words = part.split(' ');
     let number = words.next().is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()));

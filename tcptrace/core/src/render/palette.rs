@@ -1,4 +1,4 @@
-//! Colours: what belongs together looks the same, what went wrong stands out.
+//! Colours: related items share a style, failures stand out.
 
 use anstyle::{AnsiColor, Style};
 
@@ -8,7 +8,7 @@ pub(super) const TIME: Style = Style::new().dimmed();
 pub(super) const STATE: Style = Style::new().bold();
 pub(super) const TROUBLE: Style = AnsiColor::Red.on_default();
 
-/// Without the colours of flags, and without the ones that are hard to read on black or white.
+/// Excludes the colours of flags and those that are hard to read on black or white.
 const CONNS: [AnsiColor; 6] = [
     AnsiColor::Cyan,
     AnsiColor::Magenta,
@@ -18,13 +18,13 @@ const CONNS: [AnsiColor; 6] = [
     AnsiColor::BrightBlue,
 ];
 
-/// The look of a connection's number: always the same one, and not that of its neighbours.
+/// Returns the style of a connection's number: the same throughout, and different from its neighbours'.
 pub(super) fn of_conn(conn: u64) -> Style {
     let index = usize::try_from(conn % CONNS.len() as u64).unwrap_or_default();
     CONNS.get(index).map_or(Style::new(), |color| color.on_default())
 }
 
-/// The look of a segment's flags: beginnings green, orderly ends yellow, aborts red.
+/// Returns the style of a segment's flags: green for SYN, yellow for FIN, red for RST.
 pub(super) fn of_flags(flags: TcpFlags) -> Style {
     if flags.contains(TcpFlags::RST) {
         TROUBLE
@@ -37,7 +37,7 @@ pub(super) fn of_flags(flags: TcpFlags) -> Style {
     }
 }
 
-/// A record's sentence as the reader's terminal can show it.
+/// Returns a record's sentence with characters that the reader's terminal can show.
 pub(super) fn sentence(summary: &str, unicode: bool) -> std::borrow::Cow<'_, str> {
     if unicode || summary.is_ascii() {
         return summary.into();

@@ -1,4 +1,4 @@
-//! Entries to render in tests.
+//! Sample records for tests.
 
 mod any;
 mod verdicts;
@@ -101,7 +101,7 @@ pub(crate) fn listener() -> StateOutput {
     }
 }
 
-/// A socket that sends a reset, with every field there is.
+/// A socket that sends a reset, with every field set.
 pub(crate) fn abort() -> StateOutput {
     StateOutput {
         old: TcpState::Established,
@@ -161,7 +161,7 @@ pub(crate) fn data_segment() -> SegmentOutput {
     }
 }
 
-/// A record that came after the last one of its connection.
+/// Records that come after the last one of their connection.
 pub(crate) fn late() -> [OutputRecord; 4] {
     let late = true;
     [
@@ -207,7 +207,7 @@ pub(crate) fn owner() -> OwnerOutput {
     }
 }
 
-/// With everything that may be null or missing.
+/// A hint with every field set that may be null or absent.
 pub(crate) fn hint() -> HintOutput {
     HintOutput {
         conn_netns: None,
@@ -235,7 +235,7 @@ pub(crate) fn end() -> EndOutput {
     EndOutput { stamp: stamp(), connections: 12, open: 3, evicted: 2, events: 1024, lost: 45, left_out: Some(7) }
 }
 
-/// One of every type.
+/// One record of every type.
 pub(crate) fn all() -> Vec<OutputRecord> {
     let mut all = vec![
         OutputRecord::Start(start()),

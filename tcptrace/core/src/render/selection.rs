@@ -1,4 +1,4 @@
-//! Chooses the connections that are shown: the records of each one wait here until its verdict decides.
+//! Selection of the connections to show: the records of each are held back until its verdict decides.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,43 +6,43 @@ use crate::{
     event::LossSource,
     filter::{Facts, Only},
     output_record::{LostOutput, OutputRecord, Stamp},
-    verdict::{Handshake, Outcome},
 };
 
-/// Number of records that are kept from the beginning of a connection.
+/// Number of records kept from the beginning of a connection.
 const FIRST: usize = 64;
 
-/// Number of records that are kept from its end, besides the verdicts.
+/// Number of records kept from its end, not counting verdicts.
 const LAST: usize = 64;
 
-/// Number of chosen connections that ended and whose late events are still shown.
+/// Number of ended connections whose late events are still shown.
 const RECENT: usize = 1024;
 
-/// Chooses connections. The records of a connection are held back until it is chosen, and then pass in their order; those of
-/// different connections may change places by that. Records of no connection pass, except for listeners and their owners.
+/// Selects connections. The records of a connection are held back until it is selected, and then pass in order; those
+/// of different connections may be reordered as a result. Records of no connection pass, except for listeners and their
+/// owners.
 #[derive(Debug)]
 pub struct Selection {
     only: Only,
-    /// What counts as a slow handshake, in nanoseconds.
+    /// Duration from which on a handshake is slow, in nanoseconds.
     slow_ns: u64,
-    /// Only connections that a record has been said to prove to be wanted can be chosen.
+    /// True if only connections with a record in scope can be selected.
     scoped: bool,
-    /// Keep records to show them later.
+    /// True if records are kept to be shown later.
     keeps: bool,
-    /// Show `stalled` records that were held back, although the connection has got on since.
+    /// True to show `stalled` records that were held back, although the connection has made progress since.
     keeps_stalled: bool,
-    /// Largest number of connections to hold back.
+    /// Maximum number of connections to hold back.
     most: usize,
     /// Connections that have not ended, by their numbers.
     open: BTreeMap<u64, Open>,
-    /// Chosen connections that ended last.
+    /// Selected connections that ended last.
     recent: VecDeque<u64>,
-    /// Connections that may be chosen.
+    /// Number of connections in scope.
     entered: u64,
     chosen: u64,
     ended: u64,
     left_out: u64,
-    /// `chosen` when this run of a recording began.
+    /// Value of `chosen` at the beginning of this run of a recording.
     chosen_before: u64,
 }
 
@@ -50,20 +50,20 @@ pub struct Selection {
 #[derive(Debug, Default)]
 struct Open {
     facts: Facts,
-    /// What may still become known.
+    /// Facts that may still become known.
     possible: Facts,
-    /// It may be chosen.
+    /// True if it may be selected.
     in_scope: bool,
     decision: Option<bool>,
     held: Held,
 }
 
-/// Records that are held back.
+/// Records held back.
 #[derive(Debug, Default)]
 struct Held {
     first: Vec<OutputRecord>,
     last: VecDeque<OutputRecord>,
-    /// Number of records dropped between the two, and the time of the last of them.
+    /// Number of records dropped between the two, and the time of the last one.
     dropped: Option<(u64, Stamp)>,
 }
 
@@ -86,7 +86,7 @@ impl Held {
         }
     }
 
-    /// Shows everything, with a `lost` record in the place of what was dropped.
+    /// Shows all records, with a `lost` record in place of the dropped ones.
     fn release(self, conn: u64, with_stalled: bool, show: &mut dyn FnMut(&OutputRecord)) {
         let wanted = |record: &&OutputRecord| with_stalled || !matches!(record, OutputRecord::Stalled(_));
         self.first.iter().filter(wanted).for_each(&mut *show);
@@ -98,7 +98,7 @@ impl Held {
     }
 }
 
-/// The time of an event; none for verdicts, of which a connection has few, and which are never dropped.
+/// Returns the time of an event; `None` for verdicts, of which a connection has few, and which are never dropped.
 fn stamp(record: &OutputRecord) -> Option<Stamp> {
     match record {
         OutputRecord::State(state) => Some(state.stamp),
@@ -111,8 +111,8 @@ fn stamp(record: &OutputRecord) -> Option<Stamp> {
 }
 
 impl Selection {
-    /// A selection of the connections in `only`; a handshake of `slow_ns` or more is slow. At most `most` connections are
-    /// held back: beyond that the oldest are given up.
+    /// Creates a selection of the connections in `only`; a handshake is slow if it took `slow_ns` or more. At most
+    /// `most` connections are held back: beyond that, the oldest are given up.
     pub fn new(only: Only, slow_ns: u64, most: u32) -> Self {
         Self {
             only,
@@ -131,60 +131,59 @@ impl Selection {
         }
     }
 
-    /// This selection, for counting only: what is held back is not kept, so it does not pass later.
+    /// Makes this a selection for counting only: records are not kept, so they do not pass later.
     #[must_use]
     pub fn counting(mut self) -> Self {
         self.keeps = false;
         self
     }
 
-    /// This selection, among the connections of which at least one record is offered with `in_scope`.
+    /// Restricts this selection to connections of which at least one record is offered with `in_scope`.
     #[must_use]
     pub fn scoped(mut self) -> Self {
         self.scoped = true;
         self
     }
 
-    /// This selection, without `stalled` records that are out of date when the connection is chosen.
+    /// Makes this selection drop `stalled` records that are out of date when the connection is selected.
     #[must_use]
     pub fn without_past_stalls(mut self) -> Self {
         self.keeps_stalled = false;
         self
     }
 
-    /// Number of connections chosen so far.
+    /// Returns the number of connections selected so far.
     pub fn chosen(&self) -> u64 {
         self.chosen
     }
 
-    /// Number of these that have ended.
+    /// Returns the number of these that have ended.
     pub fn ended(&self) -> u64 {
         self.ended
     }
 
-    /// Number of connections in scope that have not ended.
+    /// Returns the number of connections in scope that have not ended.
     pub fn open_in_scope(&self) -> u64 {
         self.open.values().filter(|open| open.in_scope).count() as u64
     }
 
-    /// Number of connections in scope so far.
+    /// Returns the number of connections in scope so far.
     pub fn entered(&self) -> u64 {
         self.entered
     }
 
-    /// Number of connections left out, which is known at the end.
+    /// Returns the number of connections left out, which is final only at the end.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// Returns whether all of this may depend on records with `in_scope`.
+    /// Returns true if only connections with a record in scope can be selected.
     pub fn is_scoped(&self) -> bool {
         self.scoped
     }
 
-    /// Passes `record`, and what was held back before it, to `show` if its connection is chosen. `in_scope` says
-    /// that the record proves its connection to be one of those among which to choose. Returns whether that is known of its
-    /// connection.
+    /// Passes `record`, and the records held back before it, to `show` if its connection is selected. `in_scope` states
+    /// that the record proves its connection to be in scope. Returns whether the connection is known to be in scope.
     pub fn offer(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) -> bool {
         let known = in_scope
             || !self.scoped
@@ -196,7 +195,7 @@ impl Selection {
     fn pass(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) {
         match record {
             OutputRecord::Start(_) => {
-                // The next run of a recording, whose numbers begin again.
+                // The next run of a recording, whose connection numbers start again.
                 self.open.clear();
                 self.recent.clear();
                 self.chosen_before = self.chosen;
@@ -220,13 +219,13 @@ impl Selection {
                 self.event(Some(segment.conn), segment.late, true, in_scope, record, show);
             }
             OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, in_scope, record, show),
-            // These may come behind the last record without being late, and never come first.
+            // These may follow the last record without being late, and never come first.
             OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, in_scope, record, show),
             OutputRecord::Owner(owner) => self.event(owner.conn, false, false, in_scope, record, show),
             OutputRecord::Handshake(handshake) => {
                 let handshake = &*handshake.record;
                 let facts = Facts::of_handshake(handshake, self.slow_ns);
-                let possible = if is_last(handshake) { Facts::NOTHING } else { Facts::LATER };
+                let possible = if handshake.failure().is_some() { Facts::NOTHING } else { Facts::LATER };
                 self.verdict(handshake.conn, facts, possible, record, show);
             }
             OutputRecord::Close(close) => {
@@ -312,27 +311,22 @@ impl Selection {
     }
 }
 
-/// What a record adds to what is known of its connection.
+/// Facts that a record adds about its connection.
 #[derive(Clone, Copy, Debug)]
 struct News {
     facts: Facts,
-    /// What may still become known, if that has changed.
+    /// Facts that may still become known, if they changed.
     possible: Option<Facts>,
     in_scope: bool,
 }
 
-/// The connection of a verdict.
+/// Returns the connection of a verdict.
 fn conn(record: &OutputRecord) -> Option<u64> {
     match record {
         OutputRecord::Handshake(handshake) => Some(handshake.record.conn),
         OutputRecord::Close(close) => Some(close.record.conn),
         _ => None,
     }
-}
-
-/// Returns whether a handshake is the last record of its connection.
-fn is_last(handshake: &Handshake) -> bool {
-    handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established)
 }
 
 #[cfg(test)]

@@ -4,46 +4,56 @@ use std::fmt::{self, Display, Formatter};
 
 use foldhash::HashMap;
 
-use super::ladder::heading::endpoint;
+use super::ladder::{heading::endpoint, open_block::End};
 use crate::{
     event::Comm,
     filter::Facts,
     output_record::{EndpointOutput, OutputRecord},
-    verdict::{Outcome, Reset, ResetCause},
+    verdict::{Reset, ResetCause},
 };
 
-/// Most groups that are counted apart.
+/// Maximum number of groups counted separately.
 const GROUPS: usize = 4096;
 
-/// Most groups that are shown.
+/// Maximum number of groups shown.
 const SHOWN: usize = 16;
 
-/// Connections that ended, by verdict and processes. What was open is not counted.
+/// Numbers of ended connections, by verdict and processes. Open ones are not counted.
 #[derive(Debug, Default)]
 pub struct Tally {
     groups: HashMap<Group, u64>,
-    /// Connections of more groups than are counted apart.
+    /// Number of connections in groups that are not counted separately.
     others: u64,
 }
 
-/// What connections have in common.
+/// Properties that the connections of a group share.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Group {
     failed: bool,
     verdict: &'static str,
     cause: Option<&'static str>,
-    client: End,
-    server: End,
+    client: Name,
+    server: Name,
 }
 
-/// The process at an end, or where it is if that is not known.
+impl Group {
+    fn new(failed: bool, verdict: &'static str, reset: Option<Reset>, client: &End, server: &End) -> Self {
+        // The cause of a reset, if it is proven.
+        let cause = reset.map(|reset| reset.cause).filter(|&cause| cause != ResetCause::Unknown).map(Into::into);
+        // A client's port is another each time.
+        let client = Name::new(client, |at| at.addr.to_string());
+        Self { failed, verdict, cause, client, server: Name::new(server, endpoint) }
+    }
+}
+
+/// The process at an end, or the address of the end if the process is not known.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-enum End {
+enum Name {
     Process([u8; 16]),
     Address(String),
 }
 
-impl Display for End {
+impl Display for Name {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Process(comm) => Comm(*comm).fmt(f),
@@ -52,12 +62,11 @@ impl Display for End {
     }
 }
 
-impl End {
-    fn new(comm: Option<Comm>, at: EndpointOutput, with_port: bool) -> Self {
-        match comm {
+impl Name {
+    fn new(end: &End, address: impl FnOnce(&EndpointOutput) -> String) -> Self {
+        match end.process.and_then(|process| process.comm) {
             Some(Comm(comm)) => Self::Process(comm),
-            None if with_port => Self::Address(endpoint(&at)),
-            None => Self::Address(at.addr.to_string()),
+            None => Self::Address(address(&end.at)),
         }
     }
 }
@@ -68,26 +77,14 @@ impl Tally {
         let group = match record {
             OutputRecord::Handshake(handshake) => {
                 let record = &*handshake.record;
-                let Some(outcome) = record.outcome.filter(|&outcome| outcome != Outcome::Established) else { return };
-                let (client, server) = (&record.client, &record.server);
-                Group {
-                    failed: Facts::of_handshake(record, u64::MAX).failed(),
-                    verdict: outcome.into(),
-                    cause: proven(record.reset),
-                    client: End::new(client.comm, EndpointOutput { addr: client.addr, port: client.port }, false),
-                    server: End::new(server.comm, EndpointOutput { addr: server.addr, port: server.port }, true),
-                }
+                let Some(outcome) = record.failure() else { return };
+                let failed = Facts::of_handshake(record, u64::MAX).failed();
+                Group::new(failed, outcome.into(), record.reset, &(&record.client).into(), &(&record.server).into())
             }
             OutputRecord::Close(close) => {
                 let record = &*close.record;
-                let (client, server) = (&record.client, &record.server);
-                Group {
-                    failed: Facts::of_close(record).failed(),
-                    verdict: record.kind.into(),
-                    cause: proven(record.reset),
-                    client: End::new(client.comm, EndpointOutput { addr: client.addr, port: client.port }, false),
-                    server: End::new(server.comm, EndpointOutput { addr: server.addr, port: server.port }, true),
-                }
+                let failed = Facts::of_close(record).failed();
+                Group::new(failed, record.kind.into(), record.reset, &(&record.client).into(), &(&record.server).into())
             }
             _ => return,
         };
@@ -98,7 +95,7 @@ impl Tally {
         }
     }
 
-    /// A line for each group: those that failed first, then by number.
+    /// Returns a line for each group: failures first, then by number.
     pub fn lines(&self, unicode: bool) -> Vec<String> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by(|(left, left_count), (right, right_count)| {
@@ -126,17 +123,12 @@ impl Tally {
     }
 }
 
-/// The cause of a reset, if it is proven.
-fn proven(reset: Option<Reset>) -> Option<&'static str> {
-    reset.map(|reset| reset.cause).filter(|&cause| cause != ResetCause::Unknown).map(Into::into)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         render::samples,
-        verdict::{CloseKind, Role},
+        verdict::{CloseKind, Outcome, Role},
     };
 
     fn close(kind: CloseKind, cause: Option<ResetCause>, client: &str) -> OutputRecord {

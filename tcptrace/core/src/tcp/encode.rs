@@ -1,7 +1,7 @@
 //! Options from their JSON back to the bytes of a header.
 //!
-//! JSON leaves out the padding, the order and what no program has asked for yet. So these are not the bytes that were on the
-//! wire, but bytes that say the same: their JSON is the one they were made from. Order and padding are Linux's.
+//! JSON leaves out padding, order and unknown options' data. The result is not the bytes that were on the wire, but an
+//! equivalent: its JSON is the one it was made from. Order and padding are those Linux uses.
 
 use std::borrow::Cow;
 
@@ -42,14 +42,14 @@ impl<'de> Deserialize<'de> for TcpOptions {
 }
 
 impl Object<'_> {
-    /// None for what has no place in a header; with padding that may be too much.
+    /// Encodes the options, with Linux's padding if `padded`; `None` if they do not fit into a header.
     fn encode(&self, padded: bool) -> Option<Bytes> {
         let mut bytes = Bytes { padded, len: 0, bytes: [0; OptionBytes::MAX] };
         if let Some(mss) = self.mss {
             bytes.option(KIND_MSS, &mss.to_be_bytes())?;
         }
         if self.sack_permitted {
-            // Together with timestamps it needs no padding.
+            // Next to timestamps it needs no padding.
             bytes.pad(if self.timestamp.is_some() { 0 } else { 2 })?;
             bytes.option(KIND_SACK_PERMITTED, &[])?;
         }
@@ -75,7 +75,7 @@ impl Object<'_> {
         }
         self.unknown.iter().try_for_each(|&kind| bytes.option(kind, &[]))?;
         if self.malformed {
-            // Cut off behind its kind, at the end.
+            // Truncated right after its kind, at the end of the header.
             bytes.push(&[KIND_MSS])?;
         }
         Some(bytes)
@@ -100,7 +100,7 @@ impl Bytes {
         OptionBytes::new(self.bytes.get(..self.len).unwrap_or(&self.bytes))
     }
 
-    /// None where the header has no room for it.
+    /// Appends `bytes`; `None` if the header has no room for them.
     fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.bytes.get_mut(self.len..)?.get_mut(..bytes.len())?.copy_from_slice(bytes);
         self.len += bytes.len();
@@ -128,7 +128,7 @@ mod tests {
         serde_json::to_string(options).unwrap()
     }
 
-    /// There and back.
+    /// Converts bytes to JSON and back.
     fn again(bytes: &[u8]) -> TcpOptions {
         serde_json::from_str(&json(&TcpOptions(OptionBytes::new(bytes)))).unwrap()
     }

@@ -28,7 +28,7 @@ impl TcpFlags {
     /// Accurate ECN (RFC 9768), earlier the nonce sum.
     pub const AE: Self = Self(0x100);
 
-    /// The text for no flags at all.
+    /// Text for no flags at all.
     const NO_FLAG: &str = "none";
 
     /// tcpdump's letters in tcpdump's order.
@@ -54,7 +54,7 @@ impl TcpFlags {
         self.0 & flags.0 != 0
     }
 
-    /// The flags that [`Self`]'s letters stand for, in any order.
+    /// Returns the flags for these letters, in any order; `None` if one is unknown.
     pub fn from_letters(letters: &str) -> Option<Self> {
         if letters == Self::NO_FLAG {
             return Some(Self::NONE);
@@ -65,7 +65,7 @@ impl TcpFlags {
         })
     }
 
-    /// The letters.
+    /// Returns the flags as letters.
     pub(crate) fn letters(self) -> &'static FlagLetters {
         // There are no other flags: a remainder is below the length.
         const NO_LETTERS: &FlagLetters = &FlagLetters::of(TcpFlags::NONE);
@@ -73,14 +73,14 @@ impl TcpFlags {
     }
 }
 
-/// The letters of some flags.
+/// Flags as letters.
 pub(crate) struct FlagLetters {
     len: usize,
     bytes: [u8; TcpFlags::LETTERS.len()],
 }
 
 impl FlagLetters {
-    /// For each combination of flags.
+    /// Table of the letters for each combination of flags.
     const ALL: &[Self; 1 << TcpFlags::LETTERS.len()] = &{
         let mut all = [const { Self::of(TcpFlags::NONE) }; _];
         let mut flags = 0;

@@ -1,22 +1,22 @@
-//! The TCP header (RFC 9293 §3.1), read from whatever bytes there are.
+//! The TCP header (RFC 9293 §3.1), parsed from possibly truncated bytes.
 
 use std::fmt;
 
 use super::{Options, SeqNumber, TcpFlags};
 
-/// The fixed part of a header.
+/// Length of the fixed part of a header, in bytes.
 const FIXED: usize = 20;
 
-/// A TCP header, options included, as it was seen: fields may contradict each other.
+/// A TCP header with its options, as it was seen: its fields may contradict each other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TcpHeader {
     /// Source port.
     pub src_port: u16,
     /// Destination port.
     pub dst_port: u16,
-    /// Sequence number of the first byte, of the SYN where there is one.
+    /// Sequence number of the first byte of data, or of the SYN if that is set.
     pub seq: SeqNumber,
-    /// Acknowledgement number; of no meaning without [`TcpFlags::ACK`].
+    /// Acknowledgement number; meaningless without [`TcpFlags::ACK`].
     pub ack: SeqNumber,
     /// Offset of the data in bytes, as the header states it; below 20 if malformed.
     pub data_offset: u8,
@@ -24,20 +24,20 @@ pub struct TcpHeader {
     pub flags: TcpFlags,
     /// The window field, unscaled.
     pub window: u16,
-    /// The urgent pointer; of no meaning without [`TcpFlags::URG`].
+    /// The urgent pointer; meaningless without [`TcpFlags::URG`].
     pub urgent: u16,
     /// The bytes between the fixed part and the data.
     pub options: OptionBytes,
 }
 
 impl TcpHeader {
-    /// Reads the header that `bytes` begin with, or nothing where they are fewer than the 20 of the fixed part.
+    /// Parses the header at the beginning of `bytes`; `None` if they are fewer than the 20 of the fixed part.
     ///
     /// The options are those that lie both within the data offset and within `bytes`.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (fixed, rest) = bytes.split_first_chunk::<FIXED>()?;
         let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, _, _, u0, u1] = fixed;
-        // Four bits that count words of four bytes; below them, three reserved ones and AE.
+        // The upper four bits count 32-bit words; below them are three reserved bits and AE.
         let data_offset = (offset >> 4) * 4;
         let options = usize::from(data_offset).saturating_sub(FIXED);
         Some(Self {
@@ -58,13 +58,13 @@ impl TcpHeader {
         self.flags.contains(flags)
     }
 
-    /// The length of the header in bytes: the data offset, and never less than the fixed part.
+    /// Returns the length of the header in bytes: the data offset, but at least the fixed part.
     pub fn header_len(&self) -> usize {
         usize::from(self.data_offset).max(FIXED)
     }
 }
 
-/// The options of a header as they are on the wire.
+/// The options of a header, as bytes on the wire.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct OptionBytes {
     len: u8,
@@ -72,13 +72,13 @@ pub struct OptionBytes {
 }
 
 impl OptionBytes {
-    /// The most a data offset of 15 words leaves room for.
+    /// Maximum length of the options in bytes: a data offset of 15 words less the fixed part.
     pub const MAX: usize = 40;
 
     /// No options.
     pub const EMPTY: Self = Self { len: 0, bytes: [0; Self::MAX] };
 
-    /// The first [`Self::MAX`] of `bytes`.
+    /// Keeps the first [`Self::MAX`] of `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         let mut options = Self::EMPTY;
         let bytes = bytes.get(..Self::MAX).unwrap_or(bytes);
@@ -89,12 +89,12 @@ impl OptionBytes {
         options
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// The options in their order.
+    /// Returns an iterator over the options in their order.
     pub fn iter(&self) -> Options<'_> {
         Options::new(self.as_slice())
     }

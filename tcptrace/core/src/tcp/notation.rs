@@ -6,12 +6,12 @@ use super::{SeqNumber, TcpOption, TcpOptions, hex::Hex};
 
 /// Options in tcpdump's notation, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
 ///
-/// Multipath TCP's options are shown by length and name only; obsolete options have no names.
+/// Multipath TCP's options are shown by length and subtype name only; obsolete options have no names.
 #[derive(Clone, Copy, Debug)]
 pub struct Notation<'a> {
-    /// The options.
+    /// The options to show.
     pub options: &'a TcpOptions,
-    /// Base of the numbers in selective acknowledgements: the ISN of the end that receives them. None for absolute numbers.
+    /// Base of the sequence numbers in SACK blocks: the ISN of the end that receives them. `None` for absolute numbers.
     pub relative_to: Option<SeqNumber>,
 }
 
@@ -27,10 +27,10 @@ impl fmt::Display for Notation<'_> {
     }
 }
 
-/// One of them.
+/// One option in tcpdump's notation.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionNotation<'a> {
-    /// The option.
+    /// The option to show.
     pub option: TcpOption<'a>,
     /// As in [`Notation`].
     pub relative_to: Option<SeqNumber>,
@@ -73,7 +73,7 @@ impl OptionNotation<'_> {
     }
 }
 
-/// Options that are shown, but of no meaning here.
+/// Writes options that are shown but not interpreted.
 fn unknown(kind: u8, data: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match (kind, data) {
         // RFC 2385

@@ -1,4 +1,4 @@
-//! The options of a header, one after the other (RFC 9293 §3.2).
+//! The options of a header, one by one (RFC 9293 §3.2).
 
 const KIND_EOL: u8 = 0;
 pub(super) const KIND_NOP: u8 = 1;
@@ -11,7 +11,8 @@ pub(super) const KIND_MPTCP: u8 = 30;
 pub(super) const KIND_FAST_OPEN: u8 = 34;
 const KIND_EXPERIMENT: u8 = 254;
 
-/// What an experimental option begins with when it is Fast Open (RFC 6994; used before kind 34 was assigned).
+/// Identifier at the beginning of an experimental option that is Fast Open (RFC 6994; used before kind 34 was
+/// assigned).
 const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 
 /// One option.
@@ -33,26 +34,26 @@ pub enum TcpOption<'a> {
     Timestamp(Timestamp),
     /// TCP Fast Open (RFC 7413 §4.1.1).
     FastOpen {
-        /// The cookie; empty where one is asked for.
+        /// The cookie; empty if one is requested.
         cookie: &'a [u8],
-        /// Whether it came as an experimental option.
+        /// True if it came as an experimental option.
         experimental: bool,
     },
     /// Multipath TCP (RFC 8684 §3).
     Mptcp {
-        /// What the option is about.
+        /// Subtype (RFC 8684 §8.2).
         subtype: u8,
-        /// All that follows kind and length, the subtype's four bits included.
+        /// All bytes after kind and length, including the four bits of the subtype.
         data: &'a [u8],
     },
-    /// Anything else that has a kind and a length.
+    /// Any other option with a kind and a length.
     Unknown {
         /// The kind.
         kind: u8,
-        /// All that follows kind and length.
+        /// All bytes after kind and length.
         data: &'a [u8],
     },
-    /// Its length is below 2, reaches beyond the header, or is wrong for its kind.
+    /// An option whose length is below 2, exceeds the header, or is wrong for its kind.
     Malformed {
         /// The kind.
         kind: u8,
@@ -64,20 +65,20 @@ pub enum TcpOption<'a> {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timestamp {
-    /// The sender's clock, TSval.
+    /// The sender's timestamp clock, TSval.
     pub value: u32,
-    /// The last TSval seen of the other end, TSecr; 0 without ACK.
+    /// The latest TSval received from the other end, TSecr; 0 without ACK.
     pub echo: u32,
 }
 
-/// A block of data that arrived beyond a gap (RFC 2018 §3).
+/// A block of data received beyond a gap (RFC 2018 §3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SackBlock {
     /// Sequence number of its first byte.
     pub left: u32,
-    /// Sequence number behind its last byte.
+    /// Sequence number after its last byte.
     pub right: u32,
 }
 
@@ -86,15 +87,15 @@ pub struct SackBlock {
 pub struct SackBlocks<'a>(&'a [[u8; 8]]);
 
 impl<'a> SackBlocks<'a> {
-    /// The most that fit into one header.
+    /// Maximum number of blocks in one header.
     pub const MAX: usize = 4;
 
-    /// How many there are.
+    /// Returns the number of blocks.
     pub fn count(self) -> usize {
         self.0.len()
     }
 
-    /// The blocks in their order.
+    /// Returns an iterator over the blocks in their order.
     pub fn iter(self) -> impl Iterator<Item = SackBlock> + 'a {
         self.0.iter().map(|&[l0, l1, l2, l3, r0, r1, r2, r3]| SackBlock {
             left: u32::from_be_bytes([l0, l1, l2, l3]),
@@ -103,7 +104,7 @@ impl<'a> SackBlocks<'a> {
     }
 }
 
-/// Iterates over options; ends behind an [`TcpOption::Eol`] and where no length says how to go on.
+/// Iterator over options; ends after [`TcpOption::Eol`] and at a length that leaves the next option's position unknown.
 #[derive(Clone, Debug)]
 pub struct Options<'a> {
     rest: &'a [u8],
@@ -141,7 +142,7 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-/// Splits what follows a kind into the option's data and what follows that, if its length allows.
+/// Splits the bytes after a kind into the option's data and the rest; `None` if the length does not allow it.
 fn split_data(after_kind: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&len, rest) = after_kind.split_first()?;
     rest.split_at_checked(usize::from(len).checked_sub(2)?)

@@ -25,31 +25,32 @@ impl schemars::JsonSchema for TcpOptions {
 #[derive(Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TcpOptions"))]
 struct Object<'a> {
-    /// Maximum segment size.
+    /// Maximum segment size, in bytes.
     mss: Option<u16>,
-    /// By how many bits the sender's windows are to be shifted.
+    /// Number of bits by which the sender's windows are shifted, as the option states it; RFC 7323 §2.3 limits it to
+    /// 14.
     window_scale: Option<u8>,
-    /// Whether selective acknowledgements may be sent.
+    /// True if selective acknowledgements may be sent.
     sack_permitted: bool,
-    /// Timestamps.
+    /// Timestamps (RFC 7323 §3).
     timestamp: Option<Timestamp>,
-    /// Blocks that arrived beyond a gap; only where there are any.
+    /// SACK blocks, data received beyond a gap; absent if there are none.
     #[serde(skip_serializing_if = "List::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<SackBlock>"))]
     sack: List<SackBlock, { SackBlocks::MAX }>,
-    /// Fast Open cookie in hexadecimal, empty where one is asked for; only where the option is there.
+    /// Fast Open cookie in hexadecimal, empty if one is requested; absent without the option.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     fast_open: Option<Hex<'a>>,
-    /// Subtype of the Multipath TCP option; only where the option is there.
+    /// Subtype of the Multipath TCP option (RFC 8684 §8.2); absent without the option.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "u8"))]
     mptcp: Option<u8>,
-    /// Kinds of all other options; only where there are any.
+    /// Kinds of all other options; absent if there are none.
     #[serde(skip_serializing_if = "List::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<u8>"))]
     unknown: List<u8, { OptionBytes::MAX / 2 }>,
-    /// True where an option's length is wrong; else it is not there.
+    /// True if an option has a wrong length; absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     malformed: bool,
 }
@@ -75,7 +76,7 @@ impl<'a> From<&'a TcpOptions> for Object<'a> {
     }
 }
 
-/// A short list on the stack. What does not fit is left out; as many as fit into a header always fit.
+/// A short list on the stack. Elements beyond its capacity are dropped; it holds as many as fit into a header.
 struct List<T, const N: usize> {
     len: usize,
     items: [T; N],

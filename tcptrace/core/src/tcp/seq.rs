@@ -1,25 +1,26 @@
-//! Sequence numbers, which are compared modulo 2^32 (RFC 9293 §3.4).
+//! Sequence numbers, compared modulo 2^32 (RFC 9293 §3.4).
 
 use std::fmt;
 
 /// A sequence or acknowledgement number.
 ///
-/// There is no `Ord`: the order of sequence numbers is not transitive around the circle, so it has methods of its own.
+/// There is no `Ord`: the order of sequence numbers is not transitive around the circle, so comparisons are methods.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct SeqNumber(pub u32);
 
 impl SeqNumber {
-    /// The number `count` bytes ahead, modulo 2^32.
+    /// Returns the number `count` bytes ahead, modulo 2^32.
     pub const fn add(self, count: u32) -> Self {
         Self(self.0.wrapping_add(count))
     }
 
-    /// Distance from `other` forward to this number, modulo 2^32.
+    /// Returns the distance from `other` forward to this number, modulo 2^32.
     pub const fn distance_from(self, other: Self) -> u32 {
         self.0.wrapping_sub(other.0)
     }
 
-    /// Returns true if this number comes before `other`; of two half a circle apart, each comes before the other.
+    /// Returns true if this number comes before `other`; if they are half the circle apart, each comes before the
+    /// other.
     pub const fn before(self, other: Self) -> bool {
         self.signed_distance_from(other) < 0
     }
@@ -29,7 +30,7 @@ impl SeqNumber {
         other.before(self)
     }
 
-    /// Returns true if this number is `other` or comes after it: `!self.before(other)`.
+    /// Returns true if this number equals `other` or comes after it: `!self.before(other)`.
     pub const fn at_or_after(self, other: Self) -> bool {
         !self.before(other)
     }

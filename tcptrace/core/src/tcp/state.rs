@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// A state of a TCP socket, with the number of `include/net/tcp_states.h`.
+/// A state of a TCP socket, numbered as in `include/net/tcp_states.h`.
 ///
-/// Shown under the kernel's name without its prefix: `SYN_SENT`.
+/// Displayed as the kernel's name without its prefix: `SYN_SENT`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
 pub enum TcpState {
@@ -12,13 +12,13 @@ pub enum TcpState {
     Established = 1,
     /// The SYN was sent.
     SynSent = 2,
-    /// SYN and SYN,ACK have passed, in either direction; RFC 9293's SYN-RECEIVED.
+    /// A SYN was received, and the ACK of the answer is awaited; RFC 9293's SYN-RECEIVED.
     SynRecv = 3,
     /// This end has sent its FIN.
     FinWait1 = 4,
-    /// This end's FIN was acknowledged, the other end may go on sending.
+    /// This end's FIN was acknowledged; the other end may go on sending.
     FinWait2 = 5,
-    /// Both ends have closed; late segments are waited for.
+    /// Both ends have closed; the socket waits for late segments.
     TimeWait = 6,
     /// No connection; RFC 9293's CLOSED.
     Close = 7,
@@ -26,16 +26,16 @@ pub enum TcpState {
     CloseWait = 8,
     /// The other end closed first, and this end's FIN is not acknowledged yet.
     LastAck = 9,
-    /// Waits for connections.
+    /// The socket waits for connections.
     Listen = 10,
-    /// Both FINs crossed, and this end's is not acknowledged yet.
+    /// The FINs crossed, and this end's is not acknowledged yet.
     Closing = 11,
-    /// A request that has no full socket yet; the kernel's own, unknown to RFC 9293.
+    /// A request without a full socket yet; internal to the kernel, unknown to RFC 9293.
     NewSynRecv = 12,
 }
 
 impl TcpState {
-    /// Every state, in the order of its number.
+    /// Every state, in the order of the kernel's numbers.
     pub const ALL: [Self; 12] = [
         Self::Established,
         Self::SynSent,
@@ -51,25 +51,25 @@ impl TcpState {
         Self::NewSynRecv,
     ];
 
-    /// The state with this number in the kernel.
+    /// Returns the state with this number in the kernel.
     pub fn from_kernel(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
 
-    /// The state with this name, as [`Self::name`] gives it.
+    /// Returns the state with this name, as [`Self::name`] gives it.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
-    /// Returns true if a socket enters the state while its connection is closed, or afterwards.
+    /// Returns true if a socket enters this state during or after the close of its connection.
     pub(crate) fn belongs_to_close(self) -> bool {
         use TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
         matches!(self, FinWait1 | FinWait2 | CloseWait | Closing | LastAck | Close | TimeWait)
     }
 
-    /// The fewest changes from this state to `to`, as sockets of Linux make them; 1 where they never do.
+    /// Returns the smallest number of state changes that take a Linux socket from this state to `to`; 1 if none do.
     pub(crate) fn changes_to(self, to: Self) -> u64 {
-        // A bit for each state that so many changes lead to.
+        // A bit for each state that can be reached by this many changes.
         let mut reached = self.bit();
         for changes in 0..Self::ALL.len() as u64 {
             if reached & to.bit() != 0 {
@@ -85,7 +85,7 @@ impl TcpState {
         1 << self as u8
     }
 
-    /// The states that a socket of Linux enters from this one (RFC 9293 §3.3.2; TIME_WAIT is shown as CLOSE).
+    /// Returns the states that a Linux socket may enter from this one (RFC 9293 §3.3.2; TIME_WAIT is shown as CLOSE).
     fn successors(self) -> &'static [Self] {
         match self {
             Self::Close => &[Self::SynSent, Self::Listen],
@@ -100,7 +100,7 @@ impl TcpState {
         }
     }
 
-    /// The kernel's name without `TCP_`.
+    /// Returns the kernel's name without `TCP_`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Established => "ESTABLISHED",

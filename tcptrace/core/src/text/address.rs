@@ -1,11 +1,11 @@
-//! Addresses as text, without the standard library's formatter: they are in every line of output, several times.
+//! Addresses as text, without the standard library's formatter: every line of output has several.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// The decimal digits of each value of an octet with a dot behind, the first in the lowest byte, and how many bytes they are.
+/// Decimal digits of each value of an octet, followed by a dot, the first in the lowest byte, and the number of bytes.
 const OCTETS: [(u32, u8); 256] = {
     let mut octets = [(0, 0); 256];
     let mut value = 0;
@@ -21,8 +21,8 @@ const OCTETS: [(u32, u8); 256] = {
     octets
 };
 
-/// The text of an IPv4 address, and its length; what lies behind does not belong to it. It is made in a register: stored octet
-/// by octet and then copied it would be waited for.
+/// Returns the text of an IPv4 address and its length; the bytes after it are padding. It is assembled in a register,
+/// since storing it octet by octet and copying it would stall on the stores.
 #[inline]
 pub(crate) fn v4_text(address: Ipv4Addr) -> ([u8; 16], usize) {
     let (mut text, mut len) = (0, 0);
@@ -35,7 +35,7 @@ pub(crate) fn v4_text(address: Ipv4Addr) -> ([u8; 16], usize) {
     (text.to_le_bytes(), len.saturating_sub(1))
 }
 
-/// The text of an address, on the stack; the same as its `Display` writes (RFC 5952 for IPv6).
+/// The text of an address, on the stack; identical to its `Display` (RFC 5952 for IPv6).
 #[derive(Clone, Copy)]
 pub struct AddressText {
     len: usize,
@@ -43,10 +43,10 @@ pub struct AddressText {
 }
 
 impl AddressText {
-    /// Eight groups of four digits and the colons between.
+    /// Maximum length: eight groups of four digits and the colons between them.
     const MAX: usize = 39;
 
-    /// The text of `address`.
+    /// Formats `address`.
     pub fn new(address: IpAddr) -> Self {
         let mut text = Self { len: 0, bytes: [0; Self::MAX] };
         match address {
@@ -56,7 +56,7 @@ impl AddressText {
         text
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
@@ -112,7 +112,7 @@ impl fmt::Debug for AddressText {
     }
 }
 
-/// The groups before and behind the first of the longest runs of at least two zeroes (RFC 5952 §4.2).
+/// Returns the groups before and after the first of the longest runs of at least two zeroes (RFC 5952 §4.2).
 fn longest_zeroes(groups: &[u16; 8]) -> Option<(&[u16], &[u16])> {
     let (mut start, mut len) = (0, 1);
     let mut run = 0;

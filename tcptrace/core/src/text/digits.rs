@@ -1,9 +1,9 @@
-//! Decimal digits, eight at a time in a register: stored one by one and then copied they would be waited for.
+//! Decimal digits, eight at a time in a register: storing them one by one and copying them would stall on the stores.
 
-/// Begins at this number to have more than eight digits.
+/// Smallest number with more than eight digits.
 pub(crate) const EIGHT: u64 = 100_000_000;
 
-/// The digits of a number below [`EIGHT`] without leading zeroes, and how many they are; zeroes lie behind.
+/// Returns the digits of a number below [`EIGHT`] without leading zeroes, followed by padding, and their count.
 #[inline]
 pub(crate) fn leading(number: u32) -> ([u8; 8], usize) {
     let digits = lanes(number);
@@ -12,14 +12,15 @@ pub(crate) fn leading(number: u32) -> ([u8; 8], usize) {
     ((ascii(digits) >> (absent * 8)).to_le_bytes(), 8 - absent as usize)
 }
 
-/// The last eight digits of a number, leading zeroes included.
+/// Returns the last eight digits of a number, including leading zeroes.
 #[inline]
 pub(crate) fn eight(number: u64) -> [u8; 8] {
     ascii(lanes((number % EIGHT) as u32)).to_le_bytes()
 }
 
-/// The eight digits of a number below [`EIGHT`], a byte each, the first in the lowest: halves of four digits, then of two,
-/// then of one, each divided by multiplying with the reciprocal, which is exact for so few digits.
+/// Returns the eight digits of a number below [`EIGHT`], one per byte, the first in the lowest: splits it into halves
+/// of four digits, then two, then one, dividing by multiplication with the reciprocal, which is exact for so few
+/// digits.
 #[inline]
 fn lanes(number: u32) -> u64 {
     let fours = u64::from(number / 10_000) | u64::from(number % 10_000) << 32;

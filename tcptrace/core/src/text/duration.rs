@@ -1,8 +1,8 @@
-//! Durations for people.
+//! Durations for human readers.
 
 use std::fmt;
 
-/// Nanoseconds, shown in the unit that suits them:
+/// A duration in nanoseconds, shown in a suitable unit:
 ///
 /// | below | reads as |
 /// |---|---|
@@ -14,7 +14,7 @@ use std::fmt;
 /// | 1 d | `2 h 05 m` |
 /// | beyond | `3 d 04 h` |
 ///
-/// Digits are cut off, not rounded: what took less than a second never reads as a second.
+/// Digits are truncated, not rounded: less than a second never reads as a second.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct HumanDuration(pub u64);
 

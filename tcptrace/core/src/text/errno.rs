@@ -1,4 +1,4 @@
-//! Error numbers of the kernel by their names.
+//! Error numbers of the kernel, shown by name.
 
 mod name;
 
@@ -6,12 +6,13 @@ use std::fmt;
 
 use self::name::Name;
 
-/// An error number, shown by its name, `ECONNREFUSED`, or as `errno 4242` where it has none.
+/// An error number, displayed as its name, `ECONNREFUSED`, or as `errno 4242` if it has none.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Errno(pub u32);
 
 impl Errno {
-    /// The error with this name (`ECONNREFUSED`) or number (`errno 4242`), the forms that [`fmt::Display`] writes.
+    /// Returns the error with this name (`ECONNREFUSED`) or number (`errno 4242`), the forms that [`fmt::Display`]
+    /// writes.
     pub fn from_text(text: &str) -> Option<Self> {
         match text.strip_prefix("errno ") {
             Some(number) => number.parse().ok().map(Self),

@@ -1,11 +1,11 @@
-//! Text from outside: names that other people's programs chose and that must not reach a terminal as they are.
+//! Text from outside: names chosen by other programs, which must not reach a terminal unescaped.
 
 use std::fmt::{self, Write as _};
 
-/// Bytes from outside as text: what could act on a terminal, or hide there, as `\xNN` for each of its bytes.
+/// Bytes from outside as text, with everything that could control a terminal or hide in it as `\xNN` for each byte.
 ///
-/// Escaped is every character for which [`is_unsafe`] holds, and every byte that is not UTF-8; a backslash becomes two, so that nothing is
-/// ambiguous.
+/// Escapes every character for which [`is_unsafe`] returns true and every byte that is not UTF-8; a backslash is
+/// doubled, so the result is unambiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a [u8]);
 
@@ -29,8 +29,9 @@ fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, r"\x{byte:02x}"))
 }
 
-/// Returns true if a terminal might act on this character, or show it as nothing: controls (C1 included, which some terminals
-/// take as the beginning of an escape sequence), and what is invisible or changes the direction of writing.
+/// Returns true if a terminal might interpret this character or show nothing for it: controls (including C1, which some
+/// terminals take as the start of an escape sequence), invisible characters, and those that change the direction of
+/// writing.
 pub fn is_unsafe(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();

@@ -1,4 +1,4 @@
-//! Wall-clock times: in UTC for machines, in the reader's time zone for people.
+//! Wall-clock times: in UTC for machines, in the reader's time zone for humans.
 
 use std::{cell::Cell, fmt, io::Write as _, ptr, str::FromStr};
 
@@ -8,16 +8,16 @@ use super::{EIGHT, eight};
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
-// Times come in order: nearly always only the fraction is new, so the text of the second is kept. Verdicts are written about
-// a second after the events they include, so two seconds take turns.
+// Times arrive in order: mostly only the fraction changes, so the text of the second is cached. Verdicts are written
+// about a second after the events they include, so two seconds alternate.
 
-/// The text of a time up to its fraction, with the second since the epoch and the time zone that it is of.
+/// Text of a time up to its fraction, with the second since the epoch and the time zone it is for.
 type Second<const N: usize> = (i64, *const TimeZone, [u8; N]);
 
-/// An even second and an odd one.
+/// Cache for an even second and an odd one.
 type Seconds<const N: usize> = [Cell<Second<N>>; 2];
 
-/// No text yet: no time is as early as the second that these are of.
+/// An empty cache: no time is as early as its seconds.
 const fn no_seconds<const N: usize>() -> Seconds<N> {
     [const { Cell::new((i64::MIN, ptr::null(), [0; N])) }; 2]
 }
@@ -27,12 +27,12 @@ thread_local! {
     static LOCAL: Seconds<9> = const { no_seconds() };
 }
 
-/// A time in nanoseconds since the Unix epoch; it reads as RFC 3339 in UTC, always with nine digits.
+/// A time in nanoseconds since the Unix epoch; displayed as RFC 3339 in UTC, always with nine fractional digits.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct WallTime(pub i64);
 
 impl WallTime {
-    /// The text up to the fraction, and the nanoseconds of that.
+    /// Returns the text up to the fraction, and the fraction in nanoseconds.
     #[inline]
     pub(crate) fn parts(self) -> ([u8; 20], u64) {
         let second = self.0.div_euclid(NANOSECONDS);
@@ -42,7 +42,7 @@ impl WallTime {
         (before, self.0.rem_euclid(NANOSECONDS).unsigned_abs())
     }
 
-    /// The text, made on the stack.
+    /// Formats the time on the stack.
     fn text(self) -> [u8; 30] {
         let (before, fraction) = self.parts();
         let mut text = [b'Z'; 30];
@@ -62,7 +62,7 @@ impl FromStr for WallTime {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let nanoseconds = text.parse::<Timestamp>()?.as_nanosecond();
-        // What 64 bits cannot say lies centuries away: the nearest they can will do.
+        // Times out of range of 64 bits are centuries away: the nearest that fits will do.
         let clamped = nanoseconds.clamp(i64::MIN.into(), i64::MAX.into());
         Ok(Self(i64::try_from(clamped).unwrap_or_default()))
     }
@@ -101,14 +101,14 @@ impl schemars::JsonSchema for WallTime {
 /// The time of day in a time zone: `14:12:45.104687123`.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalTime {
-    /// The time.
+    /// The time to show.
     pub time: WallTime,
     /// The reader's time zone.
     pub zone: &'static TimeZone,
 }
 
 impl LocalTime {
-    /// The text, made on the stack.
+    /// Formats the time on the stack.
     pub(crate) fn text(self) -> [u8; 18] {
         let WallTime(nanoseconds) = self.time;
         let second = nanoseconds.div_euclid(NANOSECONDS);
@@ -126,13 +126,13 @@ impl fmt::Display for LocalTime {
     }
 }
 
-/// The nine digits of a fraction.
+/// Returns the nine digits of a fraction.
 fn nine_digits(nanoseconds: u64) -> [u8; 9] {
     let [b, c, d, e, f, g, h, i] = eight(nanoseconds);
     [b'0' + (nanoseconds / EIGHT) as u8, b, c, d, e, f, g, h, i]
 }
 
-/// Puts the parts, whose lengths are known when this is compiled, at the beginning of `text`.
+/// Writes the parts, whose lengths are compile-time constants, to the beginning of `text`.
 fn join<const N: usize>(text: &mut [u8], before: [u8; N], fraction: [u8; 9]) {
     if let Some((start, rest)) = text.split_first_chunk_mut() {
         *start = before;
@@ -150,7 +150,7 @@ fn cached<const N: usize>(
 ) -> [u8; N] {
     let cell = if second % 2 == 0 { even } else { odd };
     let (of, in_zone, text) = cell.get();
-    // Time zones live forever, so one at the same place is the same.
+    // Time zones are never freed, so the same pointer means the same zone.
     if of == second && ptr::eq(in_zone, zone) {
         return text;
     }
@@ -162,7 +162,7 @@ fn cached<const N: usize>(
 fn until_fraction<const N: usize>(second: i64, format: &str, zone: TimeZone) -> [u8; N] {
     let mut text = [b' '; N];
     let time = Timestamp::from_second(second).unwrap_or_default().to_zoned_datetime(zone);
-    // Cannot fail: the formats above are valid and their text has N bytes for every year of four digits.
+    // Cannot fail: the formats above are valid, and the text has N bytes for every four-digit year.
     let _ = write!(text.as_mut_slice(), "{}", time.strftime(format));
     text
 }

@@ -1,4 +1,4 @@
-//! Reading a word as what it stands for.
+//! Deserialization of words that stand for values.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{
     de::{self, Visitor},
 };
 
-/// Reads a string without a copy of it, as what `known` makes of it.
+/// Deserializes a string without copying it, and maps it by `known`; `what` names the expected value in the error.
 pub(crate) fn from_word<'de, D, T, F>(deserializer: D, what: &'static str, known: F) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -68,6 +68,13 @@ pub enum WaitingFor {
     Ack,
 }
 
+impl Handshake {
+    /// Returns the outcome if the handshake made no connection. Then this is the connection's last record.
+    pub fn failure(&self) -> Option<Outcome> {
+        self.outcome.filter(|&outcome| outcome != Outcome::Established)
+    }
+}
+
 /// One end of a connection during its handshake.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -18,15 +18,15 @@ pub enum Awaited {
     SynAck,
     /// The ACK of a SYN,ACK or of a FIN.
     Ack,
-    /// The server's socket is to become ESTABLISHED; the client has done its part.
+    /// The server's socket becoming ESTABLISHED; the client has done its part.
     Accept,
-    /// The ACK of data that is sent before a FIN.
+    /// The ACK of data that was sent before a FIN.
     DataAck,
-    /// Room at the receiver: its window is 0.
+    /// Room at the receiver, whose window is 0.
     Window,
-    /// A FIN that is to be sent.
+    /// A FIN.
     Fin,
-    /// A process is to close its socket, which is in CLOSE_WAIT.
+    /// A process closing its socket, which is in CLOSE_WAIT.
     Close,
 }
 
@@ -39,15 +39,15 @@ pub enum Awaited {
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Turn {
-    /// The client's.
+    /// The client.
     Client,
-    /// The server's.
+    /// The server.
     Server,
-    /// Neither end's: what was sent has to arrive.
+    /// Neither end: what was sent must arrive.
     Network,
 }
 
-/// A connection whose handshake or close has taken a second and is not finished, or is not when tracing ends.
+/// A connection whose handshake or close has been unfinished for a second, or is unfinished when tracing ends.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -56,30 +56,30 @@ pub struct Stalled {
     /// Time of the record.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
-    /// The last event it includes.
+    /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub last: BootTime,
     /// Time since which the step is awaited.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub since: BootTime,
-    /// The connection.
+    /// Number of the connection.
     pub conn: u64,
-    /// Inode number of the network namespace.
+    /// Inode number of the connection's network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// The end that sent the first SYN.
+    /// The client: the end that sent the first SYN.
     pub client: CloseEnd,
-    /// The other end.
+    /// The server: the other end.
     pub server: CloseEnd,
-    /// The state of each end: that of its socket here, or the one that its segments prove; else null.
+    /// State of each end: that of its socket on this host, or the one that its segments prove; else null.
     pub state: Each<Option<TcpState>>,
-    /// The step that comes next; null where nothing tells.
+    /// The step that comes next; null if unknown.
     pub waiting_for: Option<Awaited>,
-    /// The end whose turn it is; null where nothing tells.
+    /// The end whose turn it is; null if unknown.
     pub turn: Option<Turn>,
-    /// Payload bytes sent and not acknowledged, both ways together; null unless every segment is shown.
+    /// Payload bytes sent and not acknowledged, in both directions together; null unless every segment is recorded.
     pub unacked_bytes: Option<u64>,
-    /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited; null where none was seen.
+    /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited; null if none was seen.
     pub retransmissions: Option<u32>,
-    /// All this in one sentence.
+    /// The record as one English sentence.
     pub summary: String,
 }

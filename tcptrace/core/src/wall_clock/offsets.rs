@@ -2,19 +2,19 @@
 
 use crate::event::BootTime;
 
-/// Upper bound of the steps kept, far above the number of times a clock is set in the life of a connection. The oldest
-/// are dropped.
+/// Maximum number of steps kept, far above the number of times a clock is set during a connection. The oldest are
+/// dropped.
 const MAX_STEPS: usize = 256;
 
 /// Offsets in nanoseconds, each valid from its time until the next one's.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Offsets {
-    /// By time.
+    /// Steps in order of time.
     steps: Vec<(BootTime, i64)>,
 }
 
 impl Offsets {
-    /// The offset at a time; before the first one that is known, the first.
+    /// Returns the offset at a time, or the first known one for earlier times; `None` if none is known.
     pub(super) fn at(&self, at: BootTime) -> Option<i64> {
         let valid = match self.steps.last() {
             Some(newest) if newest.0 <= at => newest,
@@ -23,7 +23,7 @@ impl Offsets {
         Some(valid.1)
     }
 
-    /// From `at` on it is another.
+    /// Sets the offset from `at` on.
     pub(super) fn insert(&mut self, at: BootTime, offset: i64) {
         let behind = self.behind(at);
         match self.steps.get_mut(..behind).and_then(<[_]>::last_mut) {
@@ -35,7 +35,7 @@ impl Offsets {
         }
     }
 
-    /// Number of offsets that are valid at `at` or were before.
+    /// Returns the number of offsets that are or were valid at `at`.
     fn behind(&self, at: BootTime) -> usize {
         self.steps.partition_point(|&(since, _)| since <= at)
     }

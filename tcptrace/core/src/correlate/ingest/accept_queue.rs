@@ -1,5 +1,5 @@
-//! SYNs that nobody answers because the accept queue of their listener is full: the kernel drops them without a word
-//! (tcp_conn_request of net/ipv4/tcp_input.c), but tells the numbers of the queue to whoever asks.
+//! SYNs that are not answered because the accept queue of their listener is full: the kernel drops them silently
+//! (tcp_conn_request of net/ipv4/tcp_input.c), but reports the length of the queue on request.
 
 use std::collections::VecDeque;
 
@@ -13,13 +13,13 @@ use crate::{
     tcp::TcpFlags,
 };
 
-/// No more connections than this wait to be asked for.
-const MOST_UNANSWERED: usize = 1024;
+/// Maximum number of connections whose listener is still to be queried.
+const MAX_UNANSWERED: usize = 1024;
 
 /// The loopback device has this index in every namespace (LOOPBACK_IFINDEX).
 const LOOPBACK: u32 = 1;
 
-/// A connection whose SYN has been sent again, and whose listener may be on this host.
+/// A connection whose SYN was retransmitted, and whose listener may be on this host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Unanswered {
     /// The end that does not answer.
@@ -28,15 +28,15 @@ pub struct Unanswered {
     pub remote: Endpoint,
 }
 
-/// Connections whose listeners are to be asked for, each once.
+/// Connections whose listeners are to be queried, each once.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Queues {
     unanswered: VecDeque<Place>,
 }
 
 impl Correlator {
-    /// The next connection whose SYN has been sent again without an answer, once for each time. Nothing unless
-    /// [`Self::want_owners`] has been called.
+    /// Returns the next connection whose SYN was retransmitted without an answer, once for each retransmission; always
+    /// `None` unless [`Self::want_owners`] was called.
     pub fn poll_unanswered(&mut self) -> Option<Unanswered> {
         while let Some(place) = self.queues.unanswered.pop_front() {
             let Some(conn) = self.table.resolve(place).and_then(|at| self.table.get_mut(at)) else { continue };
@@ -52,8 +52,8 @@ impl Correlator {
         None
     }
 
-    /// A segment has passed, maybe as a copy. A SYN that leaves by another interface than loopback is for somebody
-    /// elsewhere, also where it has only come by.
+    /// Observes a segment, which may be a copy. A SYN that leaves by an interface other than loopback is for another
+    /// host, even if it was forwarded.
     pub(in crate::correlate) fn watch_syn(&mut self, segment: &Segment) {
         if !segment.header.has(TcpFlags::SYN) || segment.header.has(TcpFlags::ACK) {
             return;
@@ -67,7 +67,7 @@ impl Correlator {
         if self.owners.wanted
             && waits_for_answer(conn)
             && !conn.queue_wanted
-            && self.queues.unanswered.len() < MOST_UNANSWERED
+            && self.queues.unanswered.len() < MAX_UNANSWERED
         {
             conn.queue_wanted = true;
             self.queues.unanswered.extend(place);
@@ -75,19 +75,19 @@ impl Correlator {
     }
 }
 
-/// The kernel has told the numbers of the listener's queue. What it said last holds.
+/// Updates the connection with the listener's queue as the kernel reports it; the latest report counts.
 pub(in crate::correlate) fn learn(conn: &mut Connection, hint: &Hint) {
     if waits_for_answer(conn) {
         let full = |queue: Option<AcceptQueue>| queue.is_some_and(AcceptQueue::is_full);
         let before = std::mem::replace(&mut conn.rare_mut().queue, hint.queue);
         if full(hint.queue) && !full(before) {
-            // Why it does not get on is worth telling, since it may take minutes until the client gives up.
+            // The reason is worth reporting at once, since the client may take minutes to give up.
             progress::tell_again(conn, hint.at);
         }
     }
 }
 
-/// Whether a SYN has been sent again, and nothing came back.
+/// Returns true if a SYN was retransmitted without an answer.
 fn waits_for_answer(conn: &Connection) -> bool {
     let (client, _) = conn.roles();
     !conn.opened && !conn.answered && client.syn().is_some_and(|sent| sent.again() > 0)

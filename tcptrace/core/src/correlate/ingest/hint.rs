@@ -1,4 +1,4 @@
-//! Placing hints.
+//! Assignment of hints to connections.
 
 use super::accept_queue;
 use crate::{
@@ -12,10 +12,11 @@ use crate::{
     event::{Hint, HintName},
 };
 
-/// How long after its socket has gone to CLOSE an end's reset may come, in nanoseconds.
+/// Maximum time, in nanoseconds, from a socket's change to CLOSE to its reset.
 const RESET_FOLLOWS: u64 = 50_000_000;
 
-/// Whether a reset goes with the end of the socket that sends it: it does not refuse a segment, and follows the CLOSE.
+/// Returns true if a reset ends the socket that sends it: it does not refuse a segment, and follows the change to
+/// CLOSE.
 fn ends_its_socket(end: &End, hint: &Hint) -> bool {
     let aborts = match hint.reason {
         None => hint.socket.is_some(),
@@ -25,13 +26,13 @@ fn ends_its_socket(end: &End, hint: &Hint) -> bool {
 }
 
 impl Correlator {
-    /// Finds the hint's connection; none is begun by a hint.
+    /// Finds the connection of a hint; a hint begins none.
     pub(in crate::correlate) fn place_hint(&mut self, hint: &Hint) -> (CorrelatedHint, Option<u32>) {
         let netns = hint.netns.unwrap_or(self.netns);
         let (key, from) = Key::new(netns, hint.local, hint.remote);
         let key = self.key_of(key, hint.conn_netns);
         let socket = hint.socket.and_then(|socket| self.table.sockets.get(socket)).copied();
-        // A listener has no connection itself: what is sent on its behalf belongs to one that has no socket yet.
+        // A listener has no connection: what is sent on its behalf belongs to one without a socket yet.
         let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn()?)?, socket.side())));
         let by_ends = || self.answered_generation(&key, from);
         let found = of_socket.or_else(|| Some((by_ends()?, from)));

@@ -1,5 +1,5 @@
-//! Keep-alive probes (RFC 9293 §3.8.4): an idle end sends the number before its next one, with one byte or none, so that the
-//! other end has to answer that it expects another.
+//! Keep-alive probes (RFC 9293 §3.8.4): an idle end sends the number before its next one, with one byte or none, so
+//! that the other end must answer with the number it expects.
 
 use crate::{
     correlate::table::connection::{Connection, Side},
@@ -7,14 +7,14 @@ use crate::{
     tcp::{SeqNumber, TcpFlags},
 };
 
-/// Whether the segment, which has not been taken down yet, is one of these.
+/// Returns the note if the segment, by which the connection is not updated yet, is a probe or its answer.
 pub(in crate::correlate) fn note(conn: &mut Connection, from: Side, segment: &Segment) -> Option<SegmentNote> {
     let Segment { header, length, .. } = segment;
     let (own, other) = (conn.end(from), conn.end(from.other()));
     let plain = header.has(TcpFlags::ACK)
         && !header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
         && !conn.is_self_connect();
-    // An end that has data to send and no room for it at the other end asks in the same way whether there is some now.
+    // An end with data to send and no room for it at the other end probes the window in the same way.
     let probes =
         plain && *length <= 1 && !other.no_room && is_idle(conn, from) && own.next() == Some(after(header.seq));
     let answers =
@@ -32,7 +32,8 @@ pub(in crate::correlate) fn note(conn: &mut Connection, from: Side, segment: &Se
     }
 }
 
-/// Whether an end of an established connection has nothing under way: what it sends again is none of its data.
+/// Returns true if an end of an established connection has nothing in flight: a repeated number is not a
+/// retransmission.
 fn is_idle(conn: &Connection, side: Side) -> bool {
     let own = conn.end(side);
     let established = conn.ack_at().is_some() || conn.mid_life;

@@ -1,4 +1,4 @@
-//! The two connections that one is before and after an address translation: other ends, the same sequence numbers.
+//! Pairs of connections before and after an address translation: different ends, the same sequence numbers.
 
 use crate::{
     correlate::table::{
@@ -8,22 +8,22 @@ use crate::{
     event::BootTime,
 };
 
-/// Handshakes remembered. Both sides of a translation are seen within what it takes to pass a host.
+/// Number of handshakes remembered. Both sides of a translation are seen within the time it takes to pass a host.
 const SLOTS: usize = 1024;
 
-/// The handshakes that have been answered lately, by the ISNs of both ends.
+/// Handshakes answered lately, by the ISNs of both ends.
 #[derive(Debug)]
 pub(in crate::correlate) struct Translations {
     slots: Box<[Option<Answered>]>,
 }
 
-/// A handshake that has been answered: its ISNs, its connection with its number, and when its SYN,ACK came.
+/// An answered handshake: its ISNs, its connection and that one's number, and the time of its SYN,ACK.
 type Answered = (Isns, Place, u64, BootTime);
 
-/// Of the client and of the server.
+/// ISNs of the client and of the server.
 type Isns = (u32, u32);
 
-/// Both sides of a translation are seen within this time, in nanoseconds; equal ISNs later are another connection's.
+/// Maximum time between both sides of a translation, in nanoseconds; equal ISNs later belong to another connection.
 const SAME_MOMENT: u64 = 1_000_000_000;
 
 impl Default for Translations {
@@ -33,12 +33,13 @@ impl Default for Translations {
 }
 
 impl Translations {
-    /// The connection at `at` has been answered: whichever of it and its other side has been numbered later names the other.
+    /// Notes that the connection at `at` was answered: the later-numbered of the two sides of a translation refers to
+    /// the other.
     pub(in crate::correlate) fn note(&mut self, table: &mut Table, at: u32) {
         let Some((conn, place)) = table.get(at).zip(table.place(at)) else { return };
         let (number, now) = (conn.number, conn.last);
         let Some(isns) = isns(conn) else { return };
-        // Both are random; a remainder is below the length.
+        // Both are random; the remainder is below the length.
         let index = (isns.0 ^ isns.1) as usize % SLOTS;
         let Some(slot) = self.slots.get_mut(index) else { return };
         match *slot {

@@ -1,8 +1,8 @@
-//! The processes that hold sockets which nobody was seen to open.
+//! Owners of sockets that were not seen to be opened.
 //!
-//! Listeners and connections that were there before are read from the kernel once. The socket of an accepted connection gets
-//! its owner without any event: the listener's process stands for it, until the kernel is asked about connections that live
-//! long enough for it to be worth while.
+//! Listeners and connections that existed before tracing are read from the kernel once. The socket of an accepted
+//! connection gets its owner without any event: the listener's process is assumed, until the kernel is asked about
+//! connections that live long enough to be worth a query.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,39 +17,39 @@ use crate::{
     event::{BootTime, Endpoint, ListenerOwner, OwnerSource, Process, Role, SocketOwner},
 };
 
-/// How long a connection lives before it is worth to ask who holds it, in nanoseconds.
-const WORTH: u64 = 500_000_000;
+/// Minimum age of a connection, in nanoseconds, before its owner is queried.
+const MIN_QUERY_AGE: u64 = 500_000_000;
 
-/// More connections than this do not wait to be asked for.
-const MOST_UNOWNED: usize = 1 << 16;
+/// Maximum number of connections waiting to be queried.
+const MAX_UNOWNED: usize = 1 << 16;
 
-/// An accepted connection whose owner is not known.
+/// An accepted connection whose owner is unknown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Unowned {
-    /// Its own end, here.
+    /// The accepting end, on this host.
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
-    /// The process that listens.
+    /// ID of the process that listens.
     pub likely: Option<u32>,
 }
 
-/// Owners that wait for their connection, and connections that wait for their owner.
+/// Owners without their connection, and connections without their owner.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Owners {
-    /// Sockets that were there before anything of their connection was seen, by their own end and the other.
+    /// Sockets that existed before any event of their connection, by local and remote end.
     early: HashMap<(Endpoint, Endpoint), SocketOwner>,
-    /// Accepted connections whose owner nobody knows, since when.
+    /// Accepted connections whose owner is unknown, with the time of acceptance.
     unowned: VecDeque<(BootTime, Place, Side)>,
-    /// Whether somebody asks for these.
+    /// True if a caller polls these.
     pub(in crate::correlate) wanted: bool,
 }
 
 impl Owners {
-    /// A connection has been accepted.
+    /// Notes that a connection was accepted.
     pub(in crate::correlate) fn accepted(&mut self, at: BootTime, place: Option<Place>, side: Side) {
         if self.wanted
-            && self.unowned.len() < MOST_UNOWNED
+            && self.unowned.len() < MAX_UNOWNED
             && let Some(place) = place
         {
             self.unowned.push_back((at, place, side));
@@ -58,16 +58,16 @@ impl Owners {
 }
 
 impl Correlator {
-    /// From now on [`Self::poll_unowned`] and [`Self::poll_unanswered`] are called.
+    /// Declares that [`Self::poll_unowned`] and [`Self::poll_unanswered`] will be called from now on.
     pub fn want_owners(&mut self) {
         self.owners.wanted = true;
     }
 
-    /// The next accepted connection that has lived for a while and whose owner is not known.
+    /// Returns the next accepted connection that is old enough to query and whose owner is unknown.
     pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
         loop {
             let &(at, place, side) = self.owners.unowned.front()?;
-            if now.since(at) < WORTH {
+            if now.since(at) < MIN_QUERY_AGE {
                 return None;
             }
             self.owners.unowned.pop_front();
@@ -83,7 +83,7 @@ impl Correlator {
         }
     }
 
-    /// The kernel has told who holds a listener.
+    /// Places the owner of a listener, as the kernel reports it.
     pub(in crate::correlate) fn place_listener_owner(
         &mut self,
         owner: &ListenerOwner,
@@ -94,7 +94,7 @@ impl Correlator {
         }
     }
 
-    /// The kernel has told who holds a connection's socket.
+    /// Places the owner of a connection's socket, as the kernel reports it.
     pub(in crate::correlate) fn place_owner(
         &mut self,
         owner: &SocketOwner,
@@ -111,7 +111,7 @@ impl Correlator {
         known
     }
 
-    /// Something of a connection is about to show: what is known of who holds its sockets shows before that.
+    /// Emits the known owners of a connection's sockets, before anything else of the connection.
     pub(in crate::correlate) fn introduce(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get_mut(at) else { return };
         if !std::mem::replace(&mut conn.shown, true) && !self.owners.early.is_empty() {
@@ -120,7 +120,7 @@ impl Correlator {
         self.stand_in(at, emit);
     }
 
-    /// The connection shows for the first time: who holds its sockets may have been told before.
+    /// Adopts owners that were reported before the connection was seen.
     fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get_mut(at).filter(|conn| conn.netns().is_none_or(|netns| netns == self.netns))
         else {
@@ -129,7 +129,7 @@ impl Correlator {
         for side in [Side::First, Side::Second] {
             if let Some(ends) = conn.endpoint(side).zip(conn.endpoint(side.other()))
                 && let Some(owner) = self.owners.early.remove(&ends)
-                // A new connection between the same ends is not the one that was asked for.
+                // A new connection between the same ends is not the one that was queried.
                 && conn.mid_life
             {
                 adopt(conn, side, &owner, emit);
@@ -137,7 +137,7 @@ impl Correlator {
         }
     }
 
-    /// Whoever listens stands for whoever accepts the connection.
+    /// Assumes that the process that listens accepts the connection.
     fn stand_in(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get_mut(at).filter(|conn| !conn.introduced && conn.client.is_some()) else {
             return;
@@ -160,12 +160,12 @@ impl Correlator {
     }
 }
 
-/// Takes down who holds an end's socket, and says so where it is news.
+/// Sets the owner of an end's socket, and emits it if it is new.
 fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Correlated)) {
     let end = conn.end_mut(side);
     match owner.source {
         OwnerSource::Listener => end.set_holder(owner.process),
-        // A process that opened it or listens is known by the name of its thread, which says more than that of the process.
+        // A process that opened it or listens is named by its thread, which tells more than the name of the process.
         OwnerSource::Event | OwnerSource::SockDiag if end.holder().map(pid) == owner.process.map(pid) => {
             return;
         }

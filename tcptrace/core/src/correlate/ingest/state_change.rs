@@ -1,4 +1,4 @@
-//! Placing state changes.
+//! Assignment of state changes to connections.
 
 use super::segment::guess_server;
 use crate::{
@@ -14,21 +14,21 @@ use crate::{
     tcp::TcpState::{self, Close, Established, Listen, SynRecv, SynSent},
 };
 
-/// How long after the last event of an ended connection a socket's own end may still come, in nanoseconds.
-const LATE: u64 = 1_000_000_000;
+/// Maximum time, in nanoseconds, from the last event of an ended connection to the end of its other socket.
+const LATE_STATE_CHANGE: u64 = 1_000_000_000;
 
-/// How long after the first child of a handshake another processor may make a second one of it, in nanoseconds.
-const TWIN: u64 = 1_000_000_000;
+/// Maximum time, in nanoseconds, from the first child socket of a handshake to a second one made by another processor.
+const TWIN_CHILD: u64 = 1_000_000_000;
 
-/// Whether the socket is a second child of a handshake: two processors may each make one of the ACK and of data that follows
-/// at once; one of the two is closed again.
+/// Returns true if the socket is a second child of a handshake: two processors may each create one, from the ACK and
+/// from data that follows at once; one of the two is closed again.
 fn is_twin(conn: &Connection, side: Side, change: &StateChange) -> bool {
     let end = conn.end(side);
-    let young = end.entered(SynRecv).is_some_and(|at| change.at.since(at) < TWIN);
+    let young = end.entered(SynRecv).is_some_and(|at| change.at.since(at) < TWIN_CHILD);
     (change.old, change.new) == (Listen, SynRecv) && end.open_sockets == 1 && young && !conn.ended
 }
 
-/// What a change of state means to its connection.
+/// Effects of a state change on its connection.
 #[derive(Debug, Default)]
 struct Noted {
     conn: Option<u64>,
@@ -38,7 +38,7 @@ struct Noted {
     late: bool,
 }
 
-/// A change of a socket that belongs to no connection.
+/// Returns a change of a socket that belongs to no connection.
 fn without_connection(change: &StateChange, socket: &Socket, replaces: Option<u64>) -> CorrelatedState {
     CorrelatedState {
         change: *change,
@@ -55,13 +55,13 @@ fn without_connection(change: &StateChange, socket: &Socket, replaces: Option<u6
 }
 
 impl Correlator {
-    /// Finds the change's connection or begins one.
+    /// Finds the connection of a state change or begins one.
     pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (CorrelatedState, Option<u32>) {
         let netns = change.netns.unwrap_or(self.netns);
         if change.new == Listen || (change.old == Listen && change.new == Close) {
             return (self.place_listener(change, netns), None);
         }
-        // A socket that is closed already is destroyed from outside: no connection begins with that.
+        // A closed socket that is destroyed from outside: it begins no connection.
         if (change.old, change.new) == (Close, Close) && self.table.conn_of_socket(change.socket).is_none() {
             return (self.place_destroyed(change), None);
         }
@@ -105,7 +105,7 @@ impl Correlator {
         (placed, Some(at))
     }
 
-    /// The port of a connection that was begun without one may show now.
+    /// Learns the port of a connection that began without one.
     fn learn_port(&mut self, at: u32, change: &StateChange, netns: u32, socket: &mut Socket) {
         if change.local.port != 0 && self.table.get(at).is_some_and(|conn| conn.key.is_none()) {
             let (key, side) = Key::new(netns, change.local, change.remote);
@@ -114,8 +114,8 @@ impl Correlator {
         }
     }
 
-    /// The four-tuple of a connection that was begun without one is known now; `socket` is its end at `side`, which had
-    /// been taken for the first.
+    /// Sets the four-tuple of a connection that began without one; `socket` is its end at `side`, which had been
+    /// assumed to be the first.
     pub(in crate::correlate) fn bind_late(&mut self, at: u32, key: Key, side: Side, socket: SocketKey) {
         self.table.bind(at, key);
         if side == Side::Second
@@ -123,15 +123,15 @@ impl Correlator {
         {
             conn.reverse();
         }
-        // Its place in memory may have become another's.
+        // Its place in memory may have been reused.
         let place = self.table.place(at);
         if let Some(socket) = self.table.sockets.get_mut(socket).filter(|socket| socket.conn() == place) {
             socket.join(place, side);
         }
     }
 
-    /// The socket as it was before the change: a new life begins where it was closed, or a listener's child. With it the
-    /// number of the one whose address it has got, where that was not seen to close.
+    /// Returns the socket before the change: a new one if it was closed, or is a listener's child. Also returns the
+    /// number of the socket whose address it took, if that one was not seen to close.
     fn socket_of(&mut self, change: &StateChange) -> (Socket, Option<u64>) {
         let born = change.old == Close || (change.old == Listen && change.new == SynRecv);
         match self.table.sockets.get(change.socket) {
@@ -145,8 +145,8 @@ impl Correlator {
         }
     }
 
-    /// The socket's address has become another's: its own end was not seen. Its connection may be over with that, and is to be
-    /// looked at.
+    /// Handles a socket whose address was reused without its end being seen. Its connection may be over as a result,
+    /// and is to be checked.
     fn abandon(&mut self, socket: &Socket, now: BootTime) {
         if let Some(at) = socket.conn().and_then(|place| self.table.resolve(place))
             && let Some(conn) = self.table.get_mut(at)
@@ -160,14 +160,14 @@ impl Correlator {
         }
     }
 
-    /// A socket without a connection changes its state.
+    /// Places a state change of a socket without a connection.
     fn place_destroyed(&mut self, change: &StateChange) -> CorrelatedState {
         let (socket, replaces) = self.socket_of(change);
         self.table.sockets.remove(change.socket);
         without_connection(change, &socket, replaces)
     }
 
-    /// A listener opens or closes: no connection.
+    /// Places the opening or closing of a listener, which is no connection.
     fn place_listener(&mut self, change: &StateChange, netns: u32) -> CorrelatedState {
         let (socket, replaces) = self.socket_of(change);
         if change.new == Listen {
@@ -180,10 +180,10 @@ impl Correlator {
         without_connection(change, &socket, replaces)
     }
 
-    /// The connection of a socket that has none yet, and which end it is.
+    /// Returns the connection for a socket that has none yet, and the end that it is.
     fn connect(&mut self, change: &StateChange, netns: u32) -> (u32, Side) {
         if change.local.port == 0 {
-            // The port was never learnt: a connection all the same, found again by its socket.
+            // The port was never learnt: it is a connection nonetheless, found again by its socket.
             let at = self.table.begin(None, change.at);
             self.table.loosen(at, [change.local, change.remote], change.socket);
             return (at, Side::First);
@@ -191,8 +191,7 @@ impl Correlator {
         let (key, side) = Key::new(netns, change.local, change.remote);
         let key = self.key_of(key, change.conn_netns);
         let newest = self.table.find(&key);
-        // A listener's child belongs to the handshake that has just been completed, behind which there may be a SYN that nobody
-        // has accepted.
+        // A listener's child belongs to the handshake just completed, which a SYN that nobody has accepted may follow.
         let completed = |&at: &u32| {
             let end = self.table.get(at).map(|conn| conn.end(side));
             end.is_some_and(|end| end.sent_synack && end.acked() > 0) && self.has_room(at, side, change)
@@ -202,24 +201,25 @@ impl Correlator {
         (known.unwrap_or_else(|| self.table.begin(Some(key), change.at)), side)
     }
 
-    /// Whether the socket can be this end of that generation.
+    /// Returns true if the socket can be this end of that generation.
     fn has_room(&self, at: u32, side: Side, change: &StateChange) -> bool {
         let Some(conn) = self.table.get(at) else { return false };
         let end = conn.end(side);
         let taken = end.had_socket && !conn.is_self_connect() && !is_twin(conn, side, change);
-        // A socket that was there before may end after the other end has ended the connection, and a listener's child may come
-        // of an ACK that was on its way.
+        // A socket that existed before may end after the other end has ended the connection, and a listener's child may
+        // result from an ACK that was still in flight.
         let completed = change.old == Listen && end.sent_synack && end.acked() > 0;
-        let late = (completed || !matches!(change.old, Close | Listen)) && change.at.since(conn.last) < LATE;
+        let late =
+            (completed || !matches!(change.old, Close | Listen)) && change.at.since(conn.last) < LATE_STATE_CHANGE;
         if taken || (conn.ended && !late) {
             return false;
         }
-        // Whoever opens actively belongs to a handshake that has only begun: the other end's, or one whose SYN was shown
-        // first. A SYN that was challenged has begun none.
+        // An active open belongs to a handshake that has only begun: the other end's, or one whose SYN was seen first.
+        // A SYN that was challenged has begun none.
         change.new != SynSent || !conn.answered && !self.has_gone_on_before(at, conn)
     }
 
-    /// Takes down what the change shows.
+    /// Updates the connection with a state change.
     fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> Noted {
         let side = socket.side();
         let Some(conn) = self.table.get_mut(at) else { return Noted::default() };
@@ -234,7 +234,8 @@ impl Correlator {
                 conn.client = Some(side.other());
                 conn.client_guessed = false;
             }
-            // Restored with TCP_REPAIR (tcp_finish_connect of net/ipv4/tcp_input.c): its handshake was another socket's.
+            // Restored with TCP_REPAIR (tcp_finish_connect of net/ipv4/tcp_input.c): its handshake was another
+            // socket's.
             (Close, Established) => {
                 conn.answered = true;
                 conn.mid_life = true;
@@ -242,7 +243,7 @@ impl Correlator {
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}
             _ => {
-                // In mid-life already when it was first seen.
+                // It was established already when it was first seen.
                 conn.mid_life |= !conn.answered;
                 conn.answered = true;
             }
@@ -256,13 +257,13 @@ impl Correlator {
         conn.end_mut(side).socket = Some(socket.number);
         let gap = conn.end_mut(side).change(change);
         conn.lost_states |= gap > 0;
-        // Linux sets this error too where a socket resets by itself, because data came for it (tcp_rcv_state_process of
-        // net/ipv4/tcp_input.c): then its own reset follows, and the other's is withdrawn.
+        // Linux also sets this error if a socket resets by itself because data arrived for it (tcp_rcv_state_process of
+        // net/ipv4/tcp_input.c): then its own reset follows, and the other end's is withdrawn.
         let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
         if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
             conn.accept_reset(side.other(), change.at, false);
         }
-        // Its socket goes on: it has not accepted a reset of which that was not certain.
+        // Its socket continues: it has not accepted a reset of uncertain number.
         if !(change.new == Close && change.error.is_none_or(handshake::is_by_reset)) {
             conn.end_mut(side.other()).refuse_doubtful_reset();
         }

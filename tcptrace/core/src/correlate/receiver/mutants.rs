@@ -1,4 +1,4 @@
-//! The receiver's model with a rule missing, so that a test can make sure that the others notice.
+//! Mutants: the model of the receiver without one rule, so that a test can check that the other tests notice.
 
 use std::cell::Cell;
 
@@ -13,33 +13,33 @@ thread_local! {
     static MISSING: Cell<Option<Missing>> = const { Cell::new(None) };
 }
 
-/// A rule that does not hold.
+/// A missing rule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Missing {
-    /// A reset counts whatever its number (RFC 9293 §3.10.7.4, RFC 5961 §3.2).
+    /// A reset is accepted with any number (RFC 9293 §3.10.7.4, RFC 5961 §3.2).
     ResetNumber,
-    /// A reset counts anywhere in the window (RFC 5961 §3.2).
+    /// A reset is accepted anywhere in the window (RFC 5961 §3.2).
     ChallengedReset,
-    /// A SYN counts in a synchronised state (RFC 5961 §4.2).
+    /// A SYN is accepted in a synchronised state (RFC 5961 §4.2).
     ChallengedSyn,
-    /// An acknowledgement of what was never sent counts (RFC 9293 §3.10.7.4).
+    /// An acknowledgement of data that was never sent is accepted (RFC 9293 §3.10.7.4).
     AckBeyond,
-    /// An old timestamp does not matter (RFC 7323 §5.3).
+    /// An old timestamp is ignored (RFC 7323 §5.3).
     Paws,
-    /// A FIN beyond the window counts.
+    /// A FIN beyond the window is accepted.
     FinBeyond,
-    /// A FIN without ACK counts.
+    /// A FIN without ACK is accepted.
     FinWithoutAck,
-    /// Text wholly outside of the window counts, old duplicates among it.
+    /// Text wholly outside the window is accepted, including old duplicates.
     TextOutside,
-    /// Text behind a FIN counts.
+    /// Text after a FIN is accepted.
     TextBehindFin,
-    /// An acknowledgement that says nothing new, as a challenge ACK does, does not count.
+    /// An acknowledgement of nothing new, such as a challenge ACK, is ignored.
     ChallengeAck,
 }
 
 impl Missing {
-    /// All of them.
+    /// Every mutant.
     pub const ALL: [Self; 10] = [
         Self::ResetNumber,
         Self::ChallengedReset,
@@ -53,7 +53,7 @@ impl Missing {
         Self::ChallengeAck,
     ];
 
-    /// What `act` does on this thread without the rule.
+    /// Runs `act` on this thread without the rule.
     pub fn during<T>(self, act: impl FnOnce() -> T) -> T {
         MISSING.set(Some(self));
         let done = act();
@@ -98,7 +98,7 @@ impl Missing {
     }
 }
 
-/// What is accepted without the rule that is missing on this thread.
+/// Returns what is accepted without the rule that is missing on this thread.
 pub(super) fn alter(conn: &Connection, from: Side, segment: &Segment, full: bool, accepted: Accepted) -> Accepted {
     MISSING.get().map_or(accepted, |missing| missing.alter(conn, from, segment, full, accepted))
 }

@@ -1,8 +1,8 @@
-//! What goes when too many connections would have to be remembered.
+//! Eviction when the table is full.
 //!
-//! Those of which nothing but an attempt was seen have a quota of an eighth, so that a flood of SYNs pushes out SYNs of its
-//! own. When the whole table is full they go first, unless they have only just begun; then those that ended longest ago,
-//! then those that have been silent for longest. Only what had not ended counts as evicted.
+//! Mere attempts have a quota of an eighth of the table, so that in a flood SYNs evict other SYNs. When the whole table
+//! is full, attempts are evicted first, unless they have just begun; then connections that ended longest ago; then
+//! those that have been silent for longest. Only connections that had not ended count as evicted.
 
 use std::{
     collections::{BinaryHeap, VecDeque},
@@ -15,61 +15,62 @@ use super::{
 };
 use crate::event::BootTime;
 
-/// The highest limit there is: places of connections have 31 bits in [`super::sockets`].
-const MOST: usize = 1 << 30;
+/// Upper bound of the limit: positions of connections have 31 bits in [`super::sockets`].
+const MAX_LIMIT: usize = 1 << 30;
 
-/// One in so many may be an attempt.
+/// Attempts may take one in this many entries.
 const ATTEMPTS: usize = 8;
 
-/// How long an attempt is young, in nanoseconds: the first SYN is sent again after a second (RFC 6298 §2.1).
+/// Age below which an attempt is not evicted by others, in nanoseconds: the first SYN is retransmitted after a second
+/// (RFC 6298 §2.1).
 const YOUNG: u64 = 1_000_000_000;
 
-/// One in so many connections is looked for at once when the idle ones have to go.
+/// Fraction of the connections selected at a time when idle ones must be evicted.
 const IDLE_SHARE: usize = 64;
 
-/// Attempts that are over, and not worth to be cleared away.
-const FEW: usize = 1024;
+/// Number of finished attempts that are not worth cleaning up.
+const FEW_STALE: usize = 1024;
 
-/// Sockets beyond two for each connection: listeners, and those of connections forgotten before them.
+/// Number of sockets beyond two per connection: listeners, and those of connections forgotten before them.
 const SPARE_SOCKETS: usize = 1 << 16;
 
-/// How much is remembered, and what goes next.
+/// Number of connections kept, and the order of eviction.
 #[derive(Debug)]
 pub(in crate::correlate) struct Room {
     most: usize,
-    /// Connections of which nothing but an attempt was seen.
+    /// Number of connections that are mere attempts.
     unproven: usize,
-    /// Where these began, oldest first, with others that have become more than that or are gone.
+    /// Positions of attempts, oldest first, including some that were promoted or are gone.
     attempts: VecDeque<Place>,
-    /// Some of those that have been silent for longest, and since when.
+    /// Some of the connections that have been silent for longest, with the times of their last events.
     idle: VecDeque<(BootTime, Place)>,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { most: MOST, unproven: 0, attempts: VecDeque::new(), idle: VecDeque::new() }
+        Self { most: MAX_LIMIT, unproven: 0, attempts: VecDeque::new(), idle: VecDeque::new() }
     }
 }
 
 impl Room {
-    /// Sets how many connections are remembered at the most.
+    /// Sets the maximum number of connections kept.
     pub(in crate::correlate) fn limit(&mut self, most: NonZeroU32) {
-        self.most = (most.get() as usize).min(MOST);
+        self.most = (most.get() as usize).min(MAX_LIMIT);
     }
 
-    /// How many beginnings are noted.
+    /// Returns the number of entries in the queue of attempts.
     #[cfg(test)]
     pub(in crate::correlate) fn attempts(&self) -> usize {
         self.attempts.len()
     }
 
-    /// A connection has begun.
+    /// Adds a connection that has begun.
     pub(in crate::correlate) fn admit(&mut self, place: Place) {
         self.unproven += 1;
         self.attempts.push_back(place);
     }
 
-    /// A connection is more than an attempt now, or no longer there.
+    /// Removes a connection from the attempts: it has become more than that, or is gone.
     pub(in crate::correlate) fn promote(&mut self, conn: &mut Connection) {
         if std::mem::replace(&mut conn.unproven, false) {
             self.unproven = self.unproven.saturating_sub(1);
@@ -77,7 +78,7 @@ impl Room {
     }
 }
 
-/// Has more been seen of it than that somebody tries? Then an end here has it, or both ends have spoken.
+/// Returns true if a connection is more than an attempt: an end here has it, or both ends have spoken.
 pub(in crate::correlate) fn is_proven(conn: &Connection) -> bool {
     if conn.mid_life {
         conn.ends.iter().any(|end| end.had_socket) || conn.ends.iter().all(|end| end.spoke)
@@ -90,7 +91,7 @@ impl Table {
     /// Makes room for one more connection.
     pub(in crate::correlate) fn make_room(&mut self, now: BootTime) {
         // Most have become more than an attempt long ago.
-        if self.room.attempts.len() > FEW + 2 * self.room.unproven {
+        if self.room.attempts.len() > FEW_STALE + 2 * self.room.unproven {
             let mut attempts = std::mem::take(&mut self.room.attempts);
             attempts.retain(|&place| self.attempt(place).is_some());
             self.room.attempts = attempts;
@@ -116,7 +117,7 @@ impl Table {
             .or_else(|| self.oldest_attempt(now, 0))
     }
 
-    /// The oldest connection that is still an attempt, if it is this old.
+    /// Returns the oldest connection that is still an attempt, if it is at least this old.
     fn oldest_attempt(&mut self, now: BootTime, age: u64) -> Option<u32> {
         while let Some(&place) = self.room.attempts.front() {
             match self.attempt(place) {
@@ -132,12 +133,12 @@ impl Table {
         self.get(self.resolve(place)?).filter(|conn| conn.unproven)
     }
 
-    /// The open connection that has been silent for longest.
+    /// Returns the open connection that has been silent for longest.
     fn longest_idle(&mut self) -> Option<u32> {
         let mut looked = false;
         loop {
             while let Some((last, place)) = self.room.idle.pop_front() {
-                // Whatever has happened since then has been younger.
+                // Any event since the selection is younger.
                 if let Some(at) = self.resolve(place)
                     && self.get(at).is_some_and(|conn| conn.last == last && !conn.ended)
                 {
@@ -151,7 +152,7 @@ impl Table {
         }
     }
 
-    /// Looks through all connections for some of those that have been silent for longest.
+    /// Selects some of the connections that have been silent for longest.
     fn find_idle(&mut self) {
         let some = (self.room.most / IDLE_SHARE).max(1);
         let mut longest = BinaryHeap::with_capacity(some + 1);
@@ -165,7 +166,7 @@ impl Table {
         self.room.idle = found.filter_map(|(last, _, at)| Some((last, self.place(at)?))).collect();
     }
 
-    /// The end of some sockets was not seen, or their connections are gone.
+    /// Forgets sockets whose connection is gone, since their end was not seen.
     fn sweep_sockets(&mut self) {
         let mut sockets = std::mem::take(&mut self.sockets);
         sockets.retain(|socket| socket.conn().is_some_and(|place| self.resolve(place).is_some()));

@@ -1,7 +1,7 @@
-//! Who listens where in the namespaces of this host.
+//! Listening sockets in the namespaces of this host, and their owners.
 //!
-//! Two know of it: state changes, each when it happens, and the kernel when it is asked, whose answer takes a while. What
-//! both tell must count once, whichever is heard of first; the times at which it happened and was asked settle that.
+//! There are two sources: state changes, as they happen, and the kernel's answers to queries, which take a while. A
+//! fact known from both must count once, whichever comes first; the times of the event and of the query decide.
 
 use std::net::IpAddr;
 
@@ -9,16 +9,16 @@ use foldhash::HashMap;
 
 use crate::event::{BootTime, Endpoint, ListenerOwner, Process};
 
-/// How many places are remembered where nobody listens any more: an answer that is older is on its way for less than a
+/// Maximum number of endpoints remembered where listening has ceased: an older answer is in flight for less than a
 /// second.
-const MOST_GONE: usize = 1024;
+const MAX_GONE: usize = 1024;
 
-/// Who holds the sockets that listen at one address and port.
+/// Owner of the sockets that listen at one address and port.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Holder {
     /// One process.
     One(Process),
-    /// Several, or none that could be found.
+    /// Several processes, or none that could be found.
     NotOne,
 }
 
@@ -28,23 +28,23 @@ struct Listener {
     addr: IpAddr,
     sockets: u32,
     holder: Holder,
-    /// When the kernel was asked that told this: what happened until then is counted.
+    /// Time of the query that told this: it includes what happened until then.
     asked: Option<BootTime>,
-    /// The last change that was seen.
+    /// Time of the last change that was seen.
     changed: Option<BootTime>,
 }
 
-/// All that is known to listen.
+/// Every known listener.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Listeners {
-    /// By namespace and port.
+    /// Listeners by namespace and port.
     known: HashMap<(u32, u16), Vec<Listener>>,
-    /// When the last socket at a place has ceased to listen.
+    /// Times at which the last socket at an endpoint ceased to listen.
     gone: HashMap<(u32, Endpoint), BootTime>,
 }
 
 impl Listeners {
-    /// A socket begins to listen.
+    /// Notes that a socket begins to listen.
     pub(in crate::correlate) fn open(&mut self, netns: u32, local: Endpoint, at: BootTime, by: Option<Process>) {
         let holder = by.map_or(Holder::NotOne, Holder::One);
         let here = self.known.entry((netns, local.port)).or_default();
@@ -57,7 +57,8 @@ impl Listeners {
                     known.holder = if same { known.holder } else { Holder::NotOne };
                 }
                 if same {
-                    // The thread that listens is named; the kernel, asked before that was read, names the process.
+                    // The event names the thread that listens; the kernel's answer, requested earlier, names the
+                    // process.
                     known.holder = holder;
                 }
             }
@@ -68,7 +69,7 @@ impl Listeners {
         }
     }
 
-    /// A socket does not listen any more.
+    /// Notes that a socket no longer listens.
     pub(in crate::correlate) fn close(&mut self, netns: u32, local: Endpoint, at: BootTime) {
         let here = self.known.entry((netns, local.port)).or_default();
         if let Some(known) = here.iter_mut().find(|listener| listener.addr == local.addr) {
@@ -84,15 +85,15 @@ impl Listeners {
             self.known.remove(&(netns, local.port));
         }
         if !any {
-            // An answer that does not know of it yet may come all the same, whether it was known here or not.
-            if self.gone.len() >= MOST_GONE {
+            // An answer from before this change may still arrive, whether the listener was known here or not.
+            if self.gone.len() >= MAX_GONE {
                 self.gone.clear();
             }
             self.gone.insert((netns, local), at);
         }
     }
 
-    /// The kernel has been asked who holds a listener. Returns whether that is news.
+    /// Updates a listener with the kernel's answer about its owner. Returns true if that is new.
     pub(in crate::correlate) fn learn(&mut self, netns: u32, owner: &ListenerOwner) -> bool {
         let holder = owner.process.map_or(Holder::NotOne, Holder::One);
         let (sockets, asked) = (owner.sockets.max(1), Some(owner.asked));
@@ -101,7 +102,7 @@ impl Listeners {
             self.known.get_mut(&place).and_then(|here| here.iter_mut().find(|known| known.addr == owner.local.addr));
         let changed =
             known.as_ref().map_or_else(|| self.gone.get(&(netns, owner.local)).copied(), |known| known.changed);
-        // What was seen since may be in the answer or not: it is left at what was seen.
+        // The answer may or may not include later changes: what was seen takes precedence.
         if changed > asked {
             return false;
         }
@@ -117,13 +118,14 @@ impl Listeners {
         true
     }
 
-    /// Whether something listens at the port, whatever its address.
+    /// Returns true if a socket listens at the port, at any address.
     pub(in crate::correlate) fn listens(&self, netns: u32, port: u16) -> bool {
         self.known.contains_key(&(netns, port))
     }
 
-    /// Who holds the listener that connections to `local` go to, if there is one: one for the address comes before those for
-    /// all addresses, and of these the one of the same family. The process is none where it is not one.
+    /// Returns the owner of the listener that connections to `local` go to, if there is one: one for the address takes
+    /// precedence over those for all addresses, and among these the one of the same family. The process is `None`
+    /// unless there is exactly one.
     pub(in crate::correlate) fn holder(&self, netns: u32, local: Endpoint) -> Option<Option<Process>> {
         let here = self.known.get(&(netns, local.port))?;
         let rank = |listener: &Listener| match listener.addr {
@@ -142,7 +144,7 @@ impl Listeners {
 }
 
 impl Listener {
-    /// The name of a process is that of whichever thread was looked at: it makes no difference.
+    /// Returns true if the owner is the same process. The name may differ, depending on which thread was looked at.
     fn is_held_as(&self, holder: Holder) -> bool {
         match (self.holder, holder) {
             (Holder::One(one), Holder::One(other)) => one.pid == other.pid,
@@ -151,7 +153,7 @@ impl Listener {
         }
     }
 
-    /// Whether what happened then had happened when the kernel was asked.
+    /// Returns true if what happened at `at` was included when the kernel was asked.
     fn has_counted(&self, at: BootTime) -> bool {
         self.asked >= Some(at)
     }
@@ -179,7 +181,7 @@ mod tests {
         asked(LATE, addr, 1, pid)
     }
 
-    /// The kernel was asked then, and says it much later.
+    /// An answer of the kernel, requested at `asked` and received much later.
     fn asked(asked: BootTime, addr: &str, sockets: u32, pid: Option<u32>) -> ListenerOwner {
         ListenerOwner { at: BootTime(99), asked, local: at(addr), sockets, process: pid.map(process) }
     }
@@ -237,7 +239,7 @@ mod tests {
     fn a_listener_that_the_answer_has_counted_counts_once() {
         let mut listeners = Listeners::default();
         assert!(listeners.learn(NETNS, &asked(LATE, "0.0.0.0", 1, Some(4))));
-        // Its event comes late.
+        // Its event arrives late.
         listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
         assert_eq!(pid(&listeners, "10.0.0.1"), Some(4));
         listeners.close(NETNS, at("0.0.0.0"), BootTime(21));
@@ -285,6 +287,6 @@ mod tests {
         for port in 1..=3000 {
             listeners.close(NETNS, Endpoint { port, ..at("0.0.0.0") }, EARLY);
         }
-        assert!(listeners.gone.len() <= MOST_GONE && listeners.known.is_empty());
+        assert!(listeners.gone.len() <= MAX_GONE && listeners.known.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets that live, and how they are found.
+//! Existing sockets, and how they are found.
 
 use std::{hash::BuildHasher as _, num::NonZeroU64};
 
@@ -9,15 +9,15 @@ use slab::Slab;
 use super::connection::{NEVER, Place, Side};
 use crate::event::{BootTime, SocketKey};
 
-/// A socket that lives. There are two of them for every connection within this host, so it is kept small.
+/// An existing socket. There are two for every connection within this host, so it is kept small.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) struct Socket {
     pub(in crate::correlate) key: SocketKey,
-    /// The number that users see.
+    /// Number shown to users.
     pub(in crate::correlate) number: NonZeroU64,
-    /// Since when it is in its state; [`NEVER`] where that was not seen.
+    /// Time at which it entered its state; [`NEVER`] if that was not seen.
     since: BootTime,
-    /// Twice the place of its connection, and one more for the second end of it; [`NOWHERE`] for none.
+    /// Twice the position of its connection, plus one for the second end of it; [`NOWHERE`] for none.
     conn: u32,
     tag: u32,
 }
@@ -26,17 +26,17 @@ pub(in crate::correlate) struct Socket {
 const NOWHERE: u32 = u32::MAX;
 
 impl Socket {
-    /// Its connection.
+    /// Returns its connection.
     pub(in crate::correlate) fn conn(&self) -> Option<Place> {
         (self.conn != NOWHERE).then_some(Place { at: self.conn >> 1, tag: self.tag })
     }
 
-    /// Which end of it.
+    /// Returns the end of the connection that it is.
     pub(in crate::correlate) fn side(&self) -> Side {
         if self.conn != NOWHERE && self.conn & 1 == 1 { Side::Second } else { Side::First }
     }
 
-    /// It is this end of that connection.
+    /// Assigns it to an end of a connection.
     pub(in crate::correlate) fn join(&mut self, place: Option<Place>, side: Side) {
         match place {
             Some(Place { at, tag }) => {
@@ -47,13 +47,13 @@ impl Socket {
         }
     }
 
-    /// Since when it is in its state, where that was seen.
+    /// Returns the time at which it entered its state, if that was seen.
     pub(in crate::correlate) fn since(&self) -> Option<BootTime> {
         (self.since != NEVER).then_some(self.since)
     }
 }
 
-/// All of them. They lie in a slab; the index holds places in it, not copies of the keys.
+/// All existing sockets, in a slab; the index holds positions in it, not copies of the keys.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Sockets {
     hasher: RandomState,
@@ -63,24 +63,24 @@ pub(in crate::correlate) struct Sockets {
 }
 
 impl Sockets {
-    /// How many there are.
+    /// Returns the number of sockets.
     pub(in crate::correlate) fn len(&self) -> usize {
         self.sockets.len()
     }
 
-    /// A socket that lives.
+    /// Returns an existing socket.
     pub(in crate::correlate) fn get(&self, key: SocketKey) -> Option<&Socket> {
         let at = self.index.find(self.hasher.hash_one(key), |&at| self.is_at(at, key))?;
         self.sockets.get(*at as usize)
     }
 
-    /// A socket that lives, to change it.
+    /// Returns an existing socket for writing.
     pub(in crate::correlate) fn get_mut(&mut self, key: SocketKey) -> Option<&mut Socket> {
         let at = *self.index.find(self.hasher.hash_one(key), |&at| self.is_at(at, key))?;
         self.sockets.get_mut(at as usize)
     }
 
-    /// A socket begins to live, or is seen for the first time.
+    /// Adds a socket that was created, or is seen for the first time.
     pub(in crate::correlate) fn add(&mut self, key: SocketKey) -> Socket {
         self.remove(key);
         self.numbers += 1;
@@ -93,14 +93,14 @@ impl Sockets {
         socket
     }
 
-    /// A socket has entered a state. What was learnt of it meanwhile is kept with it.
+    /// Notes that a socket has entered a state, and stores it.
     pub(in crate::correlate) fn change(&mut self, socket: Socket, at: BootTime) {
         if let Some(known) = self.get_mut(socket.key) {
             *known = Socket { since: at, ..socket };
         }
     }
 
-    /// A socket's life has ended: its address will be another's.
+    /// Removes a socket that has ended: its address may be reused.
     pub(in crate::correlate) fn remove(&mut self, key: SocketKey) -> Option<Socket> {
         let hash = self.hasher.hash_one(key);
         let sockets = &self.sockets;
@@ -109,7 +109,7 @@ impl Sockets {
         self.sockets.try_remove(at as usize)
     }
 
-    /// Forgets those that are not worth to be kept.
+    /// Forgets the sockets for which `keep` returns false.
     pub(in crate::correlate) fn retain(&mut self, mut keep: impl FnMut(&Socket) -> bool) {
         let sockets = &mut self.sockets;
         self.index.retain(|&mut at| {

@@ -1,4 +1,4 @@
-//! The records of a connection, from what is known of it and what was decided.
+//! Assembly of records from the state of a connection and its verdict.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// The handshake that has been decided, or, for none, one that was never seen.
+/// Returns the record of the decided handshake, or, for `None`, of one that was not seen.
 pub(in crate::correlate) fn handshake(
     conn: &Connection,
     opened: Option<Opened>,
@@ -36,7 +36,7 @@ pub(in crate::correlate) fn handshake(
     let (client, server) = conn.roles();
     let kind = handshake::kind(conn);
     let synack = server.synack().map(|sent| sent.first);
-    // In a simultaneous open the client need not wait for it: its own SYN,ACK acknowledges the other's SYN.
+    // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
     let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened)));
@@ -88,6 +88,7 @@ pub(in crate::correlate) fn handshake(
     handshake
 }
 
+/// Returns the facts for both sentences; `watched` tells whose segments are seen.
 fn common_facts(conn: &Connection, watched: Watched<'_>) -> CommonFacts {
     let why = if watched.is_elsewhere(conn) { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
     CommonFacts {
@@ -100,7 +101,7 @@ fn unseen() -> Vec<Missing> {
     vec![Missing::Syn, Missing::Synack, Missing::Ack]
 }
 
-/// The close that has been decided; `all`: every segment comes.
+/// Returns the record of the decided close; `all`: every segment is recorded.
 pub(in crate::correlate) fn close(
     conn: &Connection,
     closing: &Closing,
@@ -151,7 +152,7 @@ pub(in crate::correlate) fn close(
     close
 }
 
-/// What of the close was not seen.
+/// Returns the parts of the close that were not seen.
 fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
     if !conn.has_segments {
@@ -171,7 +172,7 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     missing
 }
 
-/// A socket says that it has sent a reset, and nothing else does.
+/// Returns true if only a socket's state shows that it sent a reset.
 fn is_proven_only(conn: &Connection, kind: CloseKind) -> bool {
     kind == CloseKind::Reset && conn.ends.iter().all(|end| end.rst().is_none())
 }
@@ -187,21 +188,21 @@ fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Mis
     missing
 }
 
-/// Payload: what was sent, less the SYN and the FIN. Where not all segments are shown, a FIN or a reset tells how far it had
-/// got, the end's own by its number or the other's by what it acknowledges. Where states alone tell that there was a FIN,
-/// nobody knows whether the number behind the last one counts it.
+/// Returns the payload bytes sent: the sequence numbers used, less SYN and FIN. If not all segments are recorded, a FIN
+/// or a reset shows how far the end had got, its own by its number or the other's by its acknowledgement. If only
+/// states show that there was a FIN, it is unknown whether the last number counts it.
 fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
     let fin = u64::from(end.fin().is_some_and(|fin| end.sent >= fin.end));
     let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
     let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
     let by_states = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
-    // A FIN that was not seen stands behind data that has not been sent.
+    // A FIN that was not seen would follow data that has not been sent.
     let unsent = shows_all && end.saw_last_number();
     let known = end.isn_known && (end.fin().is_some() || !by_states || unsent);
     (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
 }
 
-/// FINs sent again.
+/// Returns the number of retransmissions of the FIN.
 fn again(end: &End) -> Option<u32> {
     end.fin().map(|fin| fin.sent.again())
 }
@@ -234,14 +235,9 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     }
 }
 
-/// Address and port; the port may never have been learnt.
+/// Returns the address and the port, if it was learnt.
 fn address(conn: &Connection, side: Side) -> (IpAddr, Option<u16>) {
     let endpoint = conn.endpoint(side);
     let addr = endpoint.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |endpoint| endpoint.addr);
     (addr, endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0 || conn.key.is_some()))
-}
-
-/// Whether this is the last record of the connection.
-pub(in crate::correlate) fn is_last(handshake: &Handshake) -> bool {
-    handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established)
 }

@@ -1,4 +1,4 @@
-//! How a connection ended: decided from what is known of it, and nothing else.
+//! Verdicts on closes, decided only from the state of the connection.
 
 use super::{handshake::ETIMEDOUT, reset, state_times};
 use crate::{
@@ -11,19 +11,19 @@ use crate::{
     verdict::{CloseKind, Reset, ResetCause, TimeWait},
 };
 
-/// How long segments that still belong to a close may come late, in nanoseconds.
-const LATE: u64 = 1_000_000_000;
+/// Maximum delay of segments that still belong to a close, in nanoseconds.
+const LATE_SEGMENTS: u64 = 1_000_000_000;
 
 /// tcp_fin_timeout: how long an end that has closed waits for the other's FIN, in nanoseconds.
 const FIN_TIMEOUT: u64 = 60_000_000_000;
 
-/// When the close is over, as far as is known now: then it is to be written.
+/// Returns the time at which the record of the close is due, as far as is known.
 pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     if conn.ended || !(conn.opened || conn.mid_life) {
         return None;
     }
     let due = ended_at(conn);
-    // What a socket says of its reset comes before the reset.
+    // The socket's report of a reset precedes the reset.
     match reset::awaited(conn) {
         Some(until) => due.map(|due| {
             if conn.ends.iter().any(|end| end.rst().is_some_and(|rst| rst.seen)) { due } else { due.max(until) }
@@ -32,15 +32,15 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     }
 }
 
-/// When nothing more of the connection is expected.
+/// Returns the time after which no more segments of the connection are expected.
 fn ended_at(conn: &Connection) -> Option<BootTime> {
     let [first, second] = &conn.ends;
     let closed = first.closed().max_at(second.closed());
     let acked = |end: &End| end.fin().and_then(|fin| fin.acked);
     if first.open_sockets + second.open_sockets > 0 {
-        // The other end has acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
+        // The other end acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
         let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins)).map(|_| conn.last.plus(FIN_TIMEOUT));
-        // Both FINs are acknowledged: the states that follow at once must have been missed.
+        // Both FINs are acknowledged: the state changes that follow at once must have been missed.
         let acked = acked(first).zip(acked(second)).map(|(one, other)| one.max(other).max(conn.last).plus(FIN_TIMEOUT));
         return [known, acked].into_iter().flatten().min();
     }
@@ -49,26 +49,26 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     }
     let rst = first.rst().max(second.rst()).map(|rst| rst.at);
     if let (Some(one), Some(other)) = (acked(first), acked(second)) {
-        return Some(one.max(other).max(rst.unwrap_or_default()).plus(LATE));
+        return Some(one.max(other).max(rst.unwrap_or_default()).plus(LATE_SEGMENTS));
     }
     if let Some(rst) = rst {
-        return Some(rst.max(closed.unwrap_or_default()).plus(LATE));
+        return Some(rst.max(closed.unwrap_or_default()).plus(LATE_SEGMENTS));
     }
     let half = [(first, second), (second, first)].into_iter().find_map(|(end, other)| {
         Some((end.closed().filter(|closed| closed.from == FinWait2)?, in_order_fin(conn, end, other)))
     });
     match (half, closed) {
-        // Its own FIN was not seen, but states tell that it has been acknowledged.
-        (Some((half, Some(fin))), _) => Some(half.at.max(fin.sent.last).plus(LATE)),
-        // The kernel has put something smaller into the socket's place, which goes on waiting.
+        // Its own FIN was not seen, but its states show that it was acknowledged.
+        (Some((half, Some(fin))), _) => Some(half.at.max(fin.sent.last).plus(LATE_SEGMENTS)),
+        // The kernel replaced the socket by a smaller one, which goes on waiting.
         (Some((half, None)), _) if conn.has_segments => Some(half.at.plus(FIN_TIMEOUT)),
-        (_, Some(closed)) => Some(closed.plus(LATE)),
-        // No socket here: one FIN without the other may be all that comes for a long time.
+        (_, Some(closed)) => Some(closed.plus(LATE_SEGMENTS)),
+        // No socket on this host: after one FIN, the other one may not come for a long time.
         (_, None) => None,
     }
 }
 
-/// The FIN of `sender`, unless something before it is seen to be missing: then `receiver` waits for that.
+/// Returns the FIN of `sender`, unless something before it is seen to be missing, for which `receiver` then waits.
 fn in_order_fin(conn: &Connection, receiver: &End, sender: &End) -> Option<Fin> {
     let all_seen = conn.shows_all && receiver.spoke;
     sender.fin().filter(|fin| !all_seen || fin.acked.is_some() || sender.acked() + 1 >= fin.end)
@@ -84,7 +84,7 @@ impl MaxAt for Option<Closed> {
     }
 }
 
-/// A close decided.
+/// A decided close.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::correlate) struct Closing {
     pub(in crate::correlate) kind: CloseKind,
@@ -93,7 +93,8 @@ pub(in crate::correlate) struct Closing {
     pub(in crate::correlate) time_wait: Option<TimeWait>,
 }
 
-/// Decides how it ended; `over`: tracing ends before it has. None for a connection that is simply open.
+/// Decides how the connection ended, or with `over` that it had not when tracing ended. `None` for a connection that is
+/// open.
 pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
     let fins = Fins::of(conn);
     let reset = accepted_reset(conn);
@@ -110,14 +111,14 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }
     };
-    // A reset that was only challenged is none.
+    // A reset that was only challenged does not count.
     let counts = reset.or_else(|| reset::first(conn).filter(|_| kind == CloseKind::TimedOut));
     let given_up = || closed_window(conn).filter(|_| kind == CloseKind::TimedOut);
     let told = counts.map(|(side, _)| reset::told_of(conn, side)).or_else(given_up);
     Some(Closing { kind, initiator, reset: told, time_wait: time_wait(conn, kind, initiator) })
 }
 
-/// Who holds TIME_WAIT: where a socket was seen to its end, its states say so, else the close's kind does.
+/// Returns the ends that enter TIME_WAIT: by the states of a socket if its end was seen, else by the kind of the close.
 fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Option<TimeWait> {
     let by_kind = |side: Side| match kind {
         CloseKind::Simultaneous => true,
@@ -127,11 +128,11 @@ fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Opt
     let orderly = by_kind(Side::First) || by_kind(Side::Second);
     let holds = |side: Side| {
         let end = conn.end(side);
-        // Where a FIN_WAIT2 went on without its socket, nothing but the other end's FIN tells that TIME_WAIT came.
+        // If a FIN_WAIT2 continued without its socket, only the other end's FIN shows that TIME_WAIT followed.
         let tells = |closed: &Closed| closed.from != FinWait2 || conn.end(side.other()).fin().is_some();
         let seen = end.closed().filter(|closed| orderly && !failed(*closed) && tells(closed));
         let by_states = seen.map(|_| state_times::ends_in_time_wait(conn, side));
-        // Who resets out of TIME_WAIT does not hold it any more.
+        // An end that sends a reset leaves TIME_WAIT.
         let left = end.rst().is_some();
         by_states.unwrap_or_else(|| by_kind(side)) && !left
     };
@@ -151,7 +152,7 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
     }
     let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
     if let Some((side, at)) = reset {
-        // What was acknowledged after it was acknowledged too late.
+        // Acknowledgements after the reset came too late.
         let after_close = match conn.end(side).rst() {
             Some(rst) if rst.seen => rst.context.after_close,
             _ => {
@@ -176,14 +177,14 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
         }
         _ if closed_by_states(conn) => CloseKind::Orderly,
         _ if over => CloseKind::Unfinished,
-        // Nobody here knows why the other end's FIN does not come.
+        // No end on this host knows why the other end's FIN does not come.
         (Some((side, fin)), None) if fin.acked.is_some() && waited_alone(conn, side) => CloseKind::TimedOut,
         _ => CloseKind::Unseen,
     }
 }
 
-/// An end that has given up while the other end's window was closed: the other end had acknowledged all that it took
-/// (tcp_probe_timer of net/ipv4/tcp_timer.c). No reset is sent then.
+/// Returns the reset cause of an end that timed out while the other end's window was closed: the other end had
+/// acknowledged everything that it accepted (tcp_probe_timer of net/ipv4/tcp_timer.c). No reset is sent then.
 fn closed_window(conn: &Connection) -> Option<Reset> {
     let timed_out = |side: &Side| {
         let closed = conn.end(*side).closed();
@@ -193,7 +194,7 @@ fn closed_window(conn: &Connection) -> Option<Reset> {
     Some(Reset { by: conn.shown_role(side), cause: ResetCause::ZeroWindow })
 }
 
-/// The end's socket here is gone, and the other end has none here.
+/// Returns true if the end's socket on this host is gone, and the other end has none here.
 fn waited_alone(conn: &Connection, side: Side) -> bool {
     conn.end(side).closed().is_some() && !conn.end(side.other()).had_socket
 }
@@ -213,20 +214,23 @@ impl Fins {
     }
 }
 
-/// The other end's socket was seen to its end and never was in a state that a FIN leads to: it has not accepted this one.
+/// Returns true if the other end's socket was seen to its end without a state that a FIN leads to: it did not accept
+/// this FIN.
 fn refused_by_states(conn: &Connection, side: Side) -> bool {
     let other = conn.end(side.other());
     let Some(closed) = other.closed().filter(|_| !conn.lost_states && !conn.is_self_connect()) else { return false };
     let led_on = [CloseWait, LastAck, TcpState::Closing].into_iter().any(|state| other.entered(state).is_some());
-    // In FIN_WAIT2 the kernel replaces the socket by something smaller, which accepts a FIN without a word.
+    // In FIN_WAIT2 the kernel replaces the socket by a smaller one, which accepts a FIN without a state change.
     !led_on && !(closed.from == FinWait2 && !failed(closed)) && closed.from != FinWait1
 }
 
-/// The reset that ended the connection: a socket here confirms it by closing, and where there is none nobody can.
+/// Returns the reset that ended the connection: a socket on this host confirms it by closing; without one, it counts
+/// unconfirmed.
 fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
     let closed = conn.ends.iter().any(|end| end.closed().is_some());
-    // A socket that had closed in peace before has not reset; the one that this was sent to has to say that it was accepted.
+    // A socket that had closed orderly before did not reset; the receiver's socket must show that it accepted the
+    // reset.
     let open = |side: Side| {
         let (own, other) = (conn.end(side), conn.end(side.other()));
         let peaceful = |closed: Closed| closed.from == FinWait2 && !failed(closed) && closed.proof == Proof::default();
@@ -235,19 +239,19 @@ fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     reset::first(conn).filter(|&(side, _)| (closed || !had_socket) && !open(side))
 }
 
-/// Who began: the sender of the first FIN, if there was one before the reset.
+/// Returns the end that began to close: the sender of the first FIN, if there was one before the reset.
 fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> Option<Side> {
     let (side, at) = reset?;
     let seen = conn.end(side).rst().filter(|rst| rst.seen);
     let before = |fin: &Fin| seen.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
     let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
-    // Where segments are not watched, a state tells that a FIN was to be sent.
+    // If segments are not recorded, a state shows that a FIN was about to be sent.
     let seen = |side: &Side| conn.end(*side).entered(FinWait1).is_some_and(|at| at != BootTime(0));
     let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
     by_fin.or(by_state).or(Some(side))
 }
 
-/// The end that closed first by its states: it has been in FIN_WAIT1 and never in CLOSE_WAIT.
+/// Returns the end that closed first by its states: it was in FIN_WAIT1 and never in CLOSE_WAIT.
 fn by_states(conn: &Connection) -> Option<Side> {
     [Side::First, Side::Second].into_iter().find(|&side| conn.end(side).entered(FinWait1).is_some()).or_else(|| {
         let passive = [Side::First, Side::Second].into_iter().find(|&side| conn.end(side).entered(CloseWait).is_some());
@@ -255,18 +259,18 @@ fn by_states(conn: &Connection) -> Option<Side> {
     })
 }
 
-/// Both FINs are certain from the states: a socket that has been in LAST_ACK and ended without an error has had the other's
-/// FIN, and its own has been acknowledged. One in FIN_WAIT2 has had the latter; the other's FIN has to be seen.
+/// Returns true if states prove both FINs: a socket that was in LAST_ACK and ended without an error received the
+/// other's FIN, and its own was acknowledged. One in FIN_WAIT2 has the latter; the other's FIN must be seen.
 fn closed_by_states(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
     [(first, second), (second, first)].into_iter().any(|(end, other)| {
         let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
-        // A socket here that still waits for the acknowledgement of its FIN shows that this has not come.
+        // A socket on this host that still waits for the ACK of its FIN shows that none has arrived.
         knows_both_fins(end) || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
     })
 }
 
-/// The socket has had the other end's FIN and the acknowledgement of its own.
+/// Returns true if the socket received the other end's FIN and the ACK of its own.
 fn knows_both_fins(end: &End) -> bool {
     end.closed().is_some_and(|closed| matches!(closed.from, LastAck | TcpState::Closing) && !failed(closed))
 }

@@ -1,4 +1,4 @@
-//! What came of a handshake: decided from what is known of the connection, and nothing else.
+//! Verdicts on handshakes, decided only from the state of the connection.
 
 use super::reset;
 use crate::{
@@ -11,11 +11,12 @@ use crate::{
     verdict::{HandshakeKind, Missing, Outcome, WaitingFor},
 };
 
-/// After the last SYN or SYN,ACK, nothing more is expected for so long, in nanoseconds: Linux sends its last SYN of seven after
-/// 1 + 2 + 4 + … + 32 s and waits another 64 s (tcp_syn_retries); then its socket says that it gives up.
+/// Time after the last SYN or SYN,ACK, in nanoseconds, after which no answer is expected: Linux sends its last SYN of
+/// seven after 1 + 2 + 4 + … + 32 s and waits another 64 s (tcp_syn_retries); then its socket reports the time-out.
 const UNANSWERED: u64 = 65_000_000_000;
 
-/// How long the ACK of an established connection may come after the state, in nanoseconds: it may wait for data.
+/// Maximum time, in nanoseconds, by which the ACK of an established connection may follow the state: it may wait for
+/// data.
 const ACK_LATE: u64 = 1_000_000_000;
 
 // include/uapi/asm-generic/errno.h, the same on all architectures that Rust and this program run on.
@@ -27,12 +28,12 @@ const ECONNREFUSED: u32 = 111;
 const EHOSTUNREACH: u32 = 113;
 const ENETUNREACH: u32 = 101;
 
-/// Whether a socket has this error because a reset came (tcp_reset of net/ipv4/tcp_input.c), and nothing else.
+/// Returns true if only a reset gives a socket this error (tcp_reset of net/ipv4/tcp_input.c).
 pub(in crate::correlate) fn is_by_reset(error: u32) -> bool {
     matches!(error, EPIPE | ECONNRESET)
 }
 
-/// A handshake decided.
+/// A decided handshake.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::correlate) struct Opened {
     pub(in crate::correlate) outcome: Outcome,
@@ -45,7 +46,7 @@ impl Opened {
         Self { outcome, by_icmp: false, waiting_for: None }
     }
 
-    /// Whether the other end said nothing, as far as is known.
+    /// Returns true if the other end is not known to have answered.
     pub(in crate::correlate) fn is_without_answer(&self) -> bool {
         use Outcome::{Cancelled, TimedOut, Unanswered, Unreachable};
         matches!(self.outcome, Cancelled | TimedOut | Unanswered | Unreachable)
@@ -58,7 +59,7 @@ pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool)
         return None;
     }
     let (client, server) = conn.roles();
-    // A socket that was ended with something in it sends a reset, which is about to come.
+    // A socket that was closed with unread or lingering data sends a reset, which is about to arrive.
     if !over && reset::awaited(conn).is_some_and(|until| now < until) {
         return None;
     }
@@ -72,7 +73,7 @@ pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool)
     (over || deadline(conn).is_some_and(|deadline| now >= deadline)).then(|| unanswered(conn))
 }
 
-/// When it has to be decided at the latest.
+/// Returns the latest time at which the handshake must be decided.
 pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     if conn.mid_life || conn.opened {
         return None;
@@ -89,7 +90,7 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     Some(sent.unwrap_or(conn.first).plus(UNANSWERED))
 }
 
-/// A socket here gave up before it was established.
+/// Returns the outcome if a socket on this host gave up before it was established.
 fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
     let closed = end.closed().filter(|closed| matches!(closed.from, SynSent | SynRecv))?;
     let rst = reset::first(conn).is_some();
@@ -101,11 +102,11 @@ fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
         Some(EHOSTUNREACH | ENETUNREACH) => Opened::plain(Outcome::Unreachable),
         Some(ETIMEDOUT) => Opened::plain(Outcome::TimedOut),
         Some(ECONNRESET) => Opened::plain(Outcome::Reset),
-        // connect() has found no free port (inet_hash_connect of net/ipv4/inet_hashtables.c).
+        // connect() found no free port (inet_hash_connect of net/ipv4/inet_hashtables.c).
         None | Some(0) if closed.from == SynSent && !closed.has_port && !end.sent_syn => Opened::plain(Outcome::NoPort),
         _ if rst => Opened::plain(by_reset),
-        // An ICMP error that comes during a connect() that does not block changes no state: the close() that follows only
-        // looks like a change of mind.
+        // An ICMP error during a non-blocking connect() changes no state: the close() that follows only looks like a
+        // cancellation.
         _ => match conn.icmp() {
             Some(icmp) if icmp.refuses => Opened { by_icmp: true, ..Opened::plain(Outcome::Refused) },
             Some(_) => Opened::plain(Outcome::Unreachable),
@@ -114,16 +115,16 @@ fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
     })
 }
 
-/// The socket closed, and nothing outside made it.
+/// Returns the outcome if the socket was closed without a cause from the network.
 fn gave_up(conn: &Connection, closed: Closed) -> Opened {
     match closed.error {
         Some(_) => Opened::plain(Outcome::Cancelled),
-        // Without its error, an application that closes and a kernel that gives up look alike.
+        // Without its error, a close by the application and a time-out of the kernel look alike.
         None => unanswered(conn),
     }
 }
 
-/// A reset that no socket here has to confirm.
+/// Returns the outcome of a reset that no socket on this host needs to confirm.
 fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
     if client.had_socket || server.had_socket || server.here {
@@ -132,15 +133,15 @@ fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
     match (client.rst(), server.rst()) {
         (None, None) => None,
         _ if proven_open(conn) => None,
-        // It answers the SYN, and not what follows where two SYNs have crossed.
+        // It answers the SYN, and not what follows where two SYNs crossed.
         (None, Some(_)) if !server.syn_seen() => Some(Opened::plain(Outcome::Refused)),
         _ if conn.ack_at().is_some() => None,
         _ => Some(Opened::plain(Outcome::Reset)),
     }
 }
 
-/// The server is here, but never made a socket of its SYN,ACK: the ACK came when the request was gone, or the accept queue was
-/// full.
+/// Returns the outcome of a reset if the server is on this host but never created a socket after its SYN,ACK: the ACK
+/// arrived when the request had expired, or the accept queue was full.
 fn reset_of_half(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
     let open = client.had_socket && client.open_sockets > 0;
@@ -152,14 +153,15 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
     Some(Opened::plain(if server.sent_synack { Outcome::Reset } else { Outcome::Refused }))
 }
 
-/// Whether segments of the server prove that it was established: it has sent more than its SYN,ACK, or acknowledged more than
-/// the SYN.
+/// Returns true if the server's segments prove that it was established: it sent more than its SYN,ACK, or acknowledged
+/// more than the SYN.
 fn proven_open(conn: &Connection) -> bool {
     let (client, server) = conn.roles();
     server.sent_synack && !conn.fast_open && (server.sent > 1 || client.acked() > 1)
 }
 
-/// When the last of the ends that are here reached ESTABLISHED; none while one has not, or none is here.
+/// Returns the time at which the last of the ends on this host reached ESTABLISHED; `None` if one has not, or none is
+/// here.
 fn reached(conn: &Connection) -> Option<BootTime> {
     let here = |end: &&End| end.here && !conn.is_self_connect() || end.had_socket;
     let mut reached = None;
@@ -172,9 +174,9 @@ fn reached(conn: &Connection) -> Option<BootTime> {
     reached
 }
 
-/// When an end was established whose states do not come, as far as segments show: a filter may keep them back, and after an
-/// address translation they belong to another connection. The client shows it by its ACK, which may belong to another one
-/// too, and either end by sending or acknowledging more than a SYN.
+/// Returns the time at which segments show that an end was established whose states are not reported: a filter may
+/// exclude them, and after an address translation they belong to another connection. The client shows it by its ACK,
+/// which may also belong to another connection, and either end by sending or acknowledging more than a SYN.
 fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let by_ack = side == conn.client_side() && conn.ack_at().is_some();
@@ -182,9 +184,9 @@ fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
     (proven && !own.had_socket).then(|| conn.ack_at().unwrap_or(conn.first))
 }
 
-/// When a socket was established: it may have gone on to another state in the same moment.
-/// A server that closes in SYN_RECV is established when the client's ACK comes, and no state says so (tcp_close of
-/// net/ipv4/tcp.c; Fast Open).
+/// Returns the time at which a socket was established, even if it entered another state at once. A server that closes
+/// in SYN_RECV is established when the client's ACK arrives, without such a state change (tcp_close of net/ipv4/tcp.c;
+/// Fast Open).
 fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
     let closed_early = end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_some());
     end.entered(Established).or_else(|| closed_early.and(conn.ack_at()))
@@ -203,7 +205,8 @@ fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
     }
 }
 
-/// Whether both ends are on this host and the states of one have not come yet. Segments show that too where there are any.
+/// Returns true if both ends are on this host and the states of one are still to come. Segments show that as well, if
+/// there are any.
 fn awaits_other_end(conn: &Connection) -> bool {
     let local = conn.key.is_some_and(|key| {
         let [first, second] = key.ends.map(|end| end.addr);
@@ -222,7 +225,7 @@ fn unanswered(conn: &Connection) -> Opened {
     Opened { waiting_for, ..Opened::plain(Outcome::Unanswered) }
 }
 
-/// How it was set up, as far as it was.
+/// Returns the kind of the handshake, as far as it got.
 pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
     let (client, server) = conn.roles();
     if conn.mid_life {
@@ -236,7 +239,7 @@ pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
     }
 }
 
-/// What of an ordinary handshake was not seen, given how it went.
+/// Returns the parts of a normal handshake that were not seen, given its outcome.
 pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
     // There was nothing to see.
     if opened.outcome == Outcome::NoPort {
@@ -258,7 +261,8 @@ pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened) -> Vec<M
     wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
 }
 
-/// The client's socket is here, and yet no segment of it was seen, nor any answer: its SYN did not get as far as an interface.
+/// Returns true if the client's socket is on this host, but neither its segments nor an answer was seen: its SYN
+/// reached no interface.
 pub(in crate::correlate) fn never_left(conn: &Connection, client: Side) -> bool {
     let (client, server) = (conn.end(client), conn.end(client.other()));
     let answered = server.sent_synack || server.rst().is_some();

@@ -1,5 +1,5 @@
-//! The states of an end whose socket nobody saw, as RFC 9293 §3.3.2 has them follow from the segments. A segment is taken to
-//! arrive when it was captured.
+//! The states of an end without an observed socket, inferred from its segments by RFC 9293 §3.3.2. A segment is assumed
+//! to arrive at the time of its capture.
 
 use crate::{
     correlate::table::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// The states an end has been in and when it entered them; time 0 for what had begun before anything was seen.
+/// Returns the states of an end and when it entered them; time 0 for those that began before the capture.
 pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)> {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let mut entered = Vec::new();
@@ -24,7 +24,7 @@ pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Vec<(TcpSta
     match (own.fin(), other.fin()) {
         (Some(fin), theirs) if !fin.acks_other => active(fin, theirs, &mut entered),
         (Some(fin), Some(theirs)) => {
-            // What its FIN acknowledges it had received before.
+            // It had received before what its FIN acknowledges.
             entered.push((CloseWait, theirs.sent.first));
             entered.push((LastAck, fin.sent.first));
             entered.extend(fin.acked.map(|at| (Close, at)));
@@ -32,7 +32,7 @@ pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Vec<(TcpSta
         (None, Some(theirs)) => entered.push((CloseWait, theirs.sent.first)),
         (_, None) => {}
     }
-    // Who sends a reset holds no TIME_WAIT any more.
+    // An end that sends a reset leaves TIME_WAIT.
     let over = match entered.last() {
         Some((TimeWait, _)) => own.rst().is_none(),
         last => matches!(last, Some((Close, _))),
@@ -62,7 +62,7 @@ fn opening(conn: &Connection, side: Side, entered: &mut Vec<(TcpState, BootTime)
     }
 }
 
-/// An end that closed before it knew that the other one does too.
+/// Adds the states of an end that closed before it knew of the other's close.
 fn active(fin: Fin, theirs: Option<Fin>, entered: &mut Vec<(TcpState, BootTime)>) {
     entered.push((FinWait1, fin.sent.first));
     match (fin.acked, theirs) {
@@ -76,7 +76,7 @@ fn active(fin: Fin, theirs: Option<Fin>, entered: &mut Vec<(TcpState, BootTime)>
     }
 }
 
-/// Captures put what two interfaces saw next to each other: no state may end before it began.
+/// Makes the times ascend: captures of several interfaces may reorder segments, but no state ends before it begins.
 fn in_order(mut entered: Vec<(TcpState, BootTime)>) -> Vec<(TcpState, BootTime)> {
     let mut latest = BootTime(0);
     for (_, at) in &mut entered {

@@ -1,4 +1,4 @@
-//! How far a handshake or a close has got, and when it is told that it does not get on.
+//! Progress of a handshake or a close, and the times at which stalls are reported.
 
 use crate::{
     correlate::table::{
@@ -9,37 +9,37 @@ use crate::{
     tcp::TcpState::{self, Close, Closing, FinWait2, TimeWait},
 };
 
-/// How long after the beginning of a handshake or a close it is told that it is not finished, in nanoseconds.
-const TOLD_AFTER: [u64; 1] = [1_000_000_000];
+/// Times after the beginning of an unfinished handshake or close at which a stall is reported, in nanoseconds.
+const STALL_REPORTS: [u64; 1] = [1_000_000_000];
 
-/// How long the record of what looks finished may take after the last event, in nanoseconds: segments that come late, and
-/// still belong to it, are waited for.
-const RECORD: u64 = 2_000_000_000;
+/// Maximum time, in nanoseconds, from the last event of a finished phase to its record, which waits for late segments.
+const MAX_RECORD_DELAY: u64 = 2_000_000_000;
 
-/// What is not finished.
+/// The unfinished part of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
     Handshake,
     Close,
 }
 
-/// When it is to be told that the connection does not get on; none for one that is open, or of which it was told.
+/// Returns the time at which a stall is to be reported; `None` if the connection is open, or its stall has been
+/// reported.
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
-    let after = *TOLD_AFTER.get(usize::from(conn.stalls))?;
+    let after = *STALL_REPORTS.get(usize::from(conn.stalls))?;
     let (_, began) = phase(conn)?;
     let from = conn.rare().and_then(|rare| rare.stalled_from).unwrap_or(began);
     let due = from.plus(after);
-    // Nothing more is awaited but the record, which comes by itself.
-    Some(if is_over(conn) { due.max(conn.last.plus(RECORD)) } else { due })
+    // Only the record is still to come, which needs no event.
+    Some(if is_over(conn) { due.max(conn.last.plus(MAX_RECORD_DELAY)) } else { due })
 }
 
-/// There is news about why it does not get on: it is told again.
+/// Schedules another report, since the reason for the stall is known now.
 pub(in crate::correlate) fn tell_again(conn: &mut Connection, at: BootTime) {
     conn.stalls = 0;
     conn.rare_mut().stalled_from = Some(at);
 }
 
-/// The record of the handshake was written.
+/// Starts counting stalls anew, after the record of the handshake.
 pub(in crate::correlate) fn begin_close(conn: &mut Connection) {
     conn.stalls = 0;
     let last = conn.last;
@@ -50,8 +50,8 @@ pub(in crate::correlate) fn begin_close(conn: &mut Connection) {
     }
 }
 
-/// The kernel puts something smaller into the place of a socket that nobody has open any more (tcp_time_wait of
-/// net/ipv4/tcp_minisocks.c), and calls that CLOSE: the state in which that stays. To be asked before the change is noted.
+/// Returns the state in which the kernel keeps an orphaned connection after it replaced the socket by a smaller one and
+/// reported CLOSE (tcp_time_wait of net/ipv4/tcp_minisocks.c). To be called before the change is noted.
 pub(in crate::correlate) fn continues_as(conn: &Connection, side: Side, change: &StateChange) -> Option<TcpState> {
     let peer = conn.end(side.other());
     let failed = change.error.is_some_and(|error| error != 0);
@@ -63,7 +63,7 @@ pub(in crate::correlate) fn continues_as(conn: &Connection, side: Side, change: 
     }
 }
 
-/// What is not finished, and when it began; none where the connection is simply open, or over.
+/// Returns the unfinished phase and its beginning; `None` if the connection is open or over.
 pub(super) fn phase(conn: &Connection) -> Option<(Phase, BootTime)> {
     if conn.ended {
         None
@@ -74,7 +74,7 @@ pub(super) fn phase(conn: &Connection) -> Option<(Phase, BootTime)> {
     }
 }
 
-/// When the first thing was seen that ends a connection.
+/// Returns the time of the first event that closes a connection.
 fn close_began(conn: &Connection) -> Option<BootTime> {
     let of = |end: &End| {
         if !end.closing {
@@ -90,7 +90,7 @@ fn close_began(conn: &Connection) -> Option<BootTime> {
     [of(first), of(second)].into_iter().flatten().min()
 }
 
-/// Nothing more is awaited.
+/// Returns true if no further event is awaited.
 fn is_over(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
     let acked = |end: &End| end.fin().is_some_and(|fin| fin.acked.is_some());

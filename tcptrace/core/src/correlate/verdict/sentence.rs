@@ -1,4 +1,4 @@
-//! One sentence for each record: what happened, who began it, and what to look at where it went wrong.
+//! The one-sentence summary of each record: what happened, which end began it, and what to examine after a failure.
 
 use std::fmt::Write as _;
 
@@ -8,58 +8,58 @@ use crate::{
     verdict::{Close, CloseKind, Handshake, HandshakeKind, Missing, Outcome, ResetCause, TimeWait, WaitingFor},
 };
 
-/// What a handshake's sentence needs besides the record.
+/// Facts for the sentence of a handshake that are not in its record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HandshakeFacts {
-    /// SYNs that were seen.
+    /// Number of SYNs seen.
     pub(crate) syns: u32,
-    /// What an ICMP error said about the SYN.
+    /// Meaning of an ICMP error about the SYN.
     pub(crate) icmp: Option<&'static str>,
-    /// The accept queue of the server's listener, where it was full when the kernel was asked last and no SYN,ACK came.
+    /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub(crate) full_queue: Option<AcceptQueue>,
-    /// The client's socket was destroyed from outside.
+    /// True if the client's socket was destroyed from outside.
     pub(crate) killed: bool,
-    /// From the first event to the last, in nanoseconds.
+    /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
-    /// What both records' sentences need.
+    /// Facts for the sentences of both records.
     pub(crate) common: CommonFacts,
 }
 
-/// What the sentences of both records need besides the record.
+/// Facts for the sentences of both records that are not in them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommonFacts {
-    /// Why no segment was seen, where none was.
+    /// Reason why no segment was seen, if none was.
     pub(crate) no_segments: Option<NoSegments>,
-    /// The connection that this one is on the other side of an address translation.
+    /// Number of the same connection on the other side of an address translation.
     pub(crate) translated: Option<u64>,
 }
 
-/// Why no segment of a connection was seen.
+/// Reason why no segment of a connection was seen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NoSegments {
     /// Its interfaces are in another network namespace.
     OtherNamespace,
-    /// They passed no interface that is watched.
+    /// Its segments passed no interface that is traced.
     NotWatched,
-    /// There was nothing but a SYN to be sent, and it was not seen to leave.
+    /// Only a SYN was to be sent, and it was not seen to leave.
     NeverLeft,
 }
 
-/// What a close's sentence needs besides the record.
+/// Facts for the sentence of a close that are not in its record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CloseFacts {
-    /// Payload that came for the end that sent the reset after it had closed.
+    /// Payload bytes that arrived at the end that sent the reset after it had closed.
     pub(crate) late_bytes: Option<u64>,
-    /// The other end closed too.
+    /// True if the other end closed too.
     pub(crate) other_closed: bool,
-    /// What both records' sentences need.
+    /// Facts for the sentences of both records.
     pub(crate) common: CommonFacts,
 }
 
-/// Bytes of most sentences.
+/// Length of most sentences in bytes.
 const USUAL: usize = 128;
 
-/// The sentence of a handshake.
+/// Returns the sentence of a handshake.
 pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     let mut text = String::with_capacity(USUAL);
     text.push_str(match record.kind {
@@ -157,7 +157,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
     }
 }
 
-/// How many SYNs there were, joined by a word.
+/// Appends the number of SYNs, joined by `joined`.
 fn push_syns(text: &mut String, joined: &str, facts: &HandshakeFacts) {
     match facts.syns {
         0 => {}
@@ -166,14 +166,14 @@ fn push_syns(text: &mut String, joined: &str, facts: &HandshakeFacts) {
     }
 }
 
-/// Why the server does not answer.
+/// Appends the reason why the server does not answer.
 fn push_queue(text: &mut String, facts: &HandshakeFacts) {
     if let Some(AcceptQueue { length, limit }) = facts.full_queue {
         push(text, format_args!("; the server's accept queue is full ({length} of {limit})"));
     }
 }
 
-/// The sentence of a close.
+/// Returns the sentence of a close.
 pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     let mut text = String::with_capacity(USUAL);
     push_how(&mut text, record, facts);
@@ -224,7 +224,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
                 (None, Some(cause @ (ResetCause::Keepalive | ResetCause::ZeroWindow))) => {
                     push(text, format_args!("timed out{}", cause_words(cause)));
                 }
-                // It may have answered, as it does with a closed window: nothing but the socket's error tells.
+                // It may have answered, as with a closed window: only the socket's error tells.
                 (None, _) => text.push_str("timed out: what was sent was not acknowledged in time"),
             };
         }
@@ -247,10 +247,11 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
     [begin, by, end].into_iter().for_each(|part| text.push_str(part));
 }
 
-/// Lengths of a TLS close_notify: 1.3, and 1.2 with AES-GCM, ChaCha20 or CBC and SHA-1 (RFC 5246 §6.2.3, RFC 8446 §5.2).
+/// Lengths of a TLS close_notify: 1.3, and 1.2 with AES-GCM, ChaCha20 or CBC and SHA-1 (RFC 5246 §6.2.3, RFC 8446
+/// §5.2).
 const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
 
-/// Why it was reset; data for a closed socket need not be a failure.
+/// Appends the reason for the reset; data for a closed socket need not be a failure.
 fn push_cause(text: &mut String, cause: ResetCause, facts: &CloseFacts) {
     match facts.late_bytes.filter(|_| cause == ResetCause::DataAfterClose) {
         Some(bytes) if facts.other_closed && bytes <= 64 => push(

@@ -1,4 +1,4 @@
-//! What a connection waits for that does not get on: the next step, whose turn it is, and a sentence.
+//! Records of stalls: the awaited step, the end whose turn it is, and a sentence.
 
 use super::{
     assemble,
@@ -18,7 +18,7 @@ use crate::{
     verdict::{Awaited, Each, Stalled, Turn},
 };
 
-/// The record; `gaps`: how many there have been, `watched`: where segments are seen.
+/// Returns the record. `gaps` is the number of losses so far, `watched` tells whose segments are seen.
 pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, watched: Watched<'_>) -> Stalled {
     let client = conn.client_side();
     let looked_at = Stalling { conn, lossless: gaps == u64::from(conn.gaps), watched };
@@ -47,21 +47,21 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
     }
 }
 
-/// The state of an end, where its socket is here. Elsewhere, RFC 9293 §3.10.7.4 leaves no other than CLOSE_WAIT to one that
-/// acknowledges a FIN and has sent none.
+/// Returns the state of an end if its socket is on this host. For others, RFC 9293 §3.10.7.4 leaves only CLOSE_WAIT to
+/// an end that acknowledges a FIN and has sent none.
 fn state(conn: &Connection, side: Side) -> Option<TcpState> {
     let end = conn.end(side);
     let by_ack = || (end.acked_fin && end.fin().is_none()).then_some(CloseWait);
     if end.had_socket { state_times::current(conn, side) } else { by_ack() }
 }
 
-/// For what a connection waits.
+/// The step that a connection waits for.
 #[derive(Debug, Default)]
 struct Waits {
     summary: String,
     waiting_for: Option<Awaited>,
     turn: Option<Role>,
-    /// Since when, where that is not the beginning of the phase.
+    /// Time since which it waits, if that is not the beginning of the phase.
     since: Option<BootTime>,
     /// The segments whose answer is awaited.
     sent: Option<Sent>,
@@ -72,18 +72,18 @@ impl Waits {
         Self { summary: summary.into(), ..Self::default() }
     }
 
-    /// For the other end's answer to these segments.
+    /// Waits for the other end's answer to these segments.
     fn answer(awaited: Awaited, turn: Role, sent: Option<Sent>, summary: String) -> Self {
         let since = sent.map(|sent| sent.first);
         Self { summary, waiting_for: Some(awaited), turn: Some(turn), since, sent }
     }
 }
 
-/// A connection that does not get on.
+/// A connection that makes no progress.
 #[derive(Clone, Copy, Debug)]
 struct Stalling<'a> {
     conn: &'a Connection,
-    /// Nothing was lost since it began.
+    /// True if no event was lost since it began.
     lossless: bool,
     watched: Watched<'a>,
 }
@@ -119,7 +119,7 @@ impl Stalling<'_> {
         }
     }
 
-    /// No segment tells anything.
+    /// Returns the awaited step if no segment shows anything.
     fn nothing_sent(self, in_client: Option<TcpState>) -> Waits {
         let waiting_for = (in_client == Some(SynSent)).then_some(Awaited::SynAck);
         let elsewhere = self.watched.is_elsewhere(self.conn);
@@ -151,7 +151,7 @@ impl Stalling<'_> {
         }
     }
 
-    /// One end has closed, the other has not.
+    /// Returns the awaited step if one end has closed and the other has not.
     fn half_closed(self, side: Side) -> Waits {
         let conn = self.conn;
         let (closed, open) = (conn.end(side), conn.end(side.other()));
@@ -159,7 +159,7 @@ impl Stalling<'_> {
         let mut summary = format!("the {} closed its side", closer.word());
         if closed.fin().is_none() && state(conn, side) == Some(FinWait1) {
             if !(closed.spoke && self.lossless) {
-                // Nothing of this end's segments is seen, so nothing can be said about its FIN.
+                // No segments of this end are seen, so nothing can be said about its FIN.
                 summary += &format!(": {FinWait1}; the {} has not", peer.word());
                 summary += &state(conn, side.other()).map_or_else(String::new, |state| format!(": {state}"));
                 return Waits::nothing_known(summary);
@@ -211,13 +211,13 @@ impl Stalling<'_> {
         Waits::answer(Awaited::Ack, role.other(), Some(sent), summary)
     }
 
-    /// Payload under way, both ways together.
+    /// Returns the unacknowledged payload bytes, in both directions together.
     fn unacked(self) -> Option<u64> {
         let [first, second] = &self.conn.ends;
         Some(self.unacked_of(first)? + self.unacked_of(second)?)
     }
 
-    /// Payload of an end that was not acknowledged, where all of it is shown.
+    /// Returns the unacknowledged payload bytes of an end, if all its payload is recorded.
     fn unacked_of(self, end: &End) -> Option<u64> {
         let shown = self.conn.shows_all && end.isn().is_some() && self.lossless;
         let fin = end.fin().is_some_and(|fin| fin.acked.is_none());
@@ -225,7 +225,7 @@ impl Stalling<'_> {
     }
 }
 
-/// Whether an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.
+/// Returns true if an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.
 fn has_closed(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let by_other = [CloseWait, Closing, TimeWait].into_iter().any(|state| other.entered(state).is_some());

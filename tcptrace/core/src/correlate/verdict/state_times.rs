@@ -1,4 +1,4 @@
-//! How long each end stayed in which state.
+//! Times that each end spent in each state.
 
 use super::inferred_states;
 use crate::{
@@ -8,18 +8,18 @@ use crate::{
     verdict::StateTime,
 };
 
-/// The states of an end, as the protocol has them. Without a kernel they are inferred; with one, an end whose socket is not
-/// here has none.
+/// Returns the states of an end as the protocol defines them. Without a kernel (in captures) they are inferred; with
+/// one, an end without a socket on this host has none.
 pub(in crate::correlate) fn of(conn: &Connection, side: Side, kernel: bool) -> Vec<StateTime> {
     if kernel { stays(seen(conn, side), false) } else { stays(inferred_states::states(conn, side).into_iter(), true) }
 }
 
-/// The state that a socket here is in, or that goes on without it.
+/// Returns the state of a socket on this host, or the one that the kernel keeps without it.
 pub(in crate::correlate) fn current(conn: &Connection, side: Side) -> Option<TcpState> {
     seen(conn, side).last().map(|(state, _)| state)
 }
 
-/// How long each lasted, given when it was entered.
+/// Computes the duration of each state from the times at which they were entered.
 fn stays(entered: impl Iterator<Item = (TcpState, BootTime)>, inferred: bool) -> Vec<StateTime> {
     let mut entered = entered.peekable();
     let mut stays = Vec::with_capacity(entered.size_hint().1.unwrap_or_default());
@@ -30,13 +30,13 @@ fn stays(entered: impl Iterator<Item = (TcpState, BootTime)>, inferred: bool) ->
     stays
 }
 
-/// Whether the states of an end's socket led to TIME_WAIT.
+/// Returns true if the states of an end's socket led to TIME_WAIT.
 pub(in crate::correlate) fn ends_in_time_wait(conn: &Connection, side: Side) -> bool {
     seen(conn, side).last().is_some_and(|(state, _)| state == TimeWait)
 }
 
-/// The kernel replaces sockets in FIN_WAIT2 and CLOSING by something smaller, and calls that CLOSE: FIN_WAIT2 goes on until the
-/// other end's FIN comes, and then comes TIME_WAIT.
+/// Returns the observed states. The kernel replaces sockets in FIN_WAIT2 and CLOSING by smaller ones and reports CLOSE:
+/// FIN_WAIT2 then lasts until the other end's FIN arrives, and TIME_WAIT follows.
 fn seen(conn: &Connection, side: Side) -> impl Iterator<Item = (TcpState, BootTime)> {
     let end = conn.end(side);
     let replaced = end.closed().filter(|closed| closed.error.is_none_or(|error| error == 0));

@@ -1,10 +1,10 @@
-//! What became of the frames of a capture.
+//! Counts of the frames of a capture.
 
-/// What was read. Every frame is counted once: `frames` is the sum of `segments`, `icmp_errors`, `short` and
+/// Counts of what was read. Every frame is counted once: `frames` is the sum of `segments`, `icmp_errors`, `short` and
 /// [`Skipped::total`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counters {
-    /// Bytes of the file, up to the end of the last complete record.
+    /// Bytes of the file up to the end of the last complete record.
     pub bytes: u64,
     /// Complete frames of any kind.
     pub frames: u64,
@@ -12,19 +12,19 @@ pub struct Counters {
     pub segments: u64,
     /// ICMP and ICMPv6 errors that quote a TCP segment.
     pub icmp_errors: u64,
-    /// Frames of which the snap length left too little to read a TCP header, or to know that there is none.
+    /// Frames cut by the snap length before a TCP header is complete or can be ruled out.
     pub short: u64,
-    /// Frames that hold nothing to read.
+    /// Frames without a segment or ICMP error.
     pub skipped: Skipped,
-    /// Frames whose time is before that of the frame ahead of them.
+    /// Frames with a time before that of the preceding frame.
     pub backwards: u64,
-    /// Frames that carry no time (simple packet blocks): they were given that of the frame ahead of them.
+    /// Frames without a time (simple packet blocks), which were given that of the preceding frame.
     pub untimed: u64,
-    /// Frames that the capturing program says it lost (interface statistics blocks).
+    /// Frames that the capturing program reports as lost (interface statistics blocks).
     pub lost: u64,
 }
 
-/// Frames that hold nothing to read, by reason.
+/// Frames without a segment or ICMP error, by reason.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Skipped {
     /// Neither IPv4 nor IPv6.
@@ -33,18 +33,18 @@ pub struct Skipped {
     pub not_tcp: u64,
     /// A fragment of a TCP segment other than the first.
     pub fragment: u64,
-    /// Lengths or versions contradict each other.
+    /// Lengths or versions that contradict each other.
     pub malformed: u64,
-    /// More layers of encapsulation than are read.
+    /// More layers of encapsulation than are decoded.
     pub nested: u64,
-    /// Seen on an interface whose link type is not supported.
+    /// Captured on an interface whose link type is not supported.
     pub link_type: u64,
-    /// Of an interface that the file does not describe.
+    /// Captured on an interface that the file does not describe.
     pub interface: u64,
 }
 
 impl Skipped {
-    /// All of them.
+    /// Returns the sum of all reasons.
     pub fn total(&self) -> u64 {
         let Self { not_ip, not_tcp, fragment, malformed, nested, link_type, interface } = self;
         not_ip + not_tcp + fragment + malformed + nested + link_type + interface

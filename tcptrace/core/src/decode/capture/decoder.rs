@@ -1,4 +1,4 @@
-//! From the bytes of a capture to events, a record at a time and without any IO.
+//! Decoder from the bytes of a capture to events, one record at a time and without IO.
 
 use super::{
     Counters, Interface, LinkType,
@@ -15,52 +15,53 @@ use super::{
 };
 use crate::event::{BootTime, Direction, Event, Process};
 
-/// The longest record in bytes. The longest frames that Linux makes have half of it (BIG TCP), tcpdump takes a quarter.
-pub(super) const LONGEST: usize = 1 << 20;
+/// Maximum length of a record in bytes: twice the longest frame that Linux makes (BIG TCP), four times tcpdump's
+/// maximum.
+pub(super) const MAX_RECORD_LEN: usize = 1 << 20;
 
-/// An event, and what a capture knows beside it.
+/// An event with the details that only captures have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Framed {
-    /// A segment or an ICMP error. Its `at` is the time since 1970, not since the boot. Its `ifindex` is
+    /// A segment or an ICMP error. Its `at` is the time since 1970, not since boot. Its `ifindex` is
     /// [`Framed::interface`] plus 1.
     pub event: Event,
-    /// Which way it passed, where the capture tells: pcapng may, Linux cooked headers do.
+    /// Direction at the interface, if the capture tells: pcapng may, Linux cooked headers do.
     pub direction: Option<Direction>,
-    /// The interface, an index of [`super::Frames::interfaces`].
+    /// The interface, as an index into [`super::Frames::interfaces`].
     pub interface: u32,
     /// The process that sent or received it, if the capture names it.
     pub process: Option<Process>,
-    /// What the IP packet is encapsulated in.
+    /// Encapsulation of the IP packet.
     pub layers: Layers,
 }
 
-/// A frame as the formats hand it over.
+/// A frame as the format decoders return it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame<'a> {
     /// Nanoseconds since 1970.
     pub(super) at: Option<BootTime>,
     pub(super) interface: u32,
     pub(super) direction: Option<Direction>,
-    /// What was captured …
+    /// The captured bytes …
     pub(super) bytes: &'a [u8],
-    /// … of this many.
+    /// … of this original length.
     pub(super) original: u32,
     /// The process that the record names.
     pub(super) process: Option<Process>,
 }
 
-/// What a window begins with, for the formats.
+/// Result of a format decoder: the first record of a window.
 #[derive(Debug)]
 pub(super) enum Part<'a> {
-    /// A frame, or why there is none in a record that should have one.
+    /// A frame, or the reason why a record for a frame has none; `used` is the length of the record.
     Frame { used: usize, frame: Result<Frame<'a>, Reason> },
     /// A record without a frame, of this length.
     Skip(u64),
-    /// Too little: it should have so many bytes.
+    /// Too few bytes: this many are needed.
     Need(usize),
 }
 
-/// What a window begins with.
+/// Result of decoding the first record of a window.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -69,9 +70,9 @@ pub(super) enum Part<'a> {
 pub(super) enum Step {
     /// An event, and the length of its record.
     Framed { used: usize, framed: Framed },
-    /// Nothing of use, of this length. It may be longer than the window.
+    /// A record without an event, of this length, which may exceed the window.
     Skip(u64),
-    /// Too little: it should have so many bytes.
+    /// Too few bytes: this many are needed.
     Need(usize),
 }
 
@@ -82,36 +83,36 @@ enum Format {
     Snoop(Snoop),
 }
 
-/// Everything that is known of a capture.
+/// State of decoding a capture.
 #[derive(Debug)]
 pub(super) struct Decoder {
     format: Format,
     interfaces: Interfaces,
     counters: Counters,
-    /// Frames that were not read, by kind.
+    /// Frames that were not decoded, by kind.
     unread: Tally,
-    /// The first record that holds no frame though it should.
+    /// The first record that should hold a frame but does not.
     damaged: Option<Record>,
     damaged_records: u64,
-    /// Of the last frame.
+    /// Time of the last frame.
     last: BootTime,
 }
 
-/// A record that holds no frame though it should.
+/// A record that should hold a frame but does not.
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    /// Among the records of frames, from 1.
+    /// Its number among the records of frames, from 1.
     number: u64,
     reason: Reason,
 }
 
 impl Decoder {
-    /// For a pcap file whose header was read.
+    /// Creates a decoder for a pcap file whose header was read.
     pub(super) fn pcap(pcap: Pcap, link_type: LinkType) -> Result<Self, Fault> {
         Self::of_one_interface(Format::Pcap(pcap), link_type)
     }
 
-    /// For a snoop file whose header was read.
+    /// Creates a decoder for a snoop file whose header was read.
     pub(super) fn snoop(snoop: Snoop, link_type: LinkType) -> Result<Self, Fault> {
         Self::of_one_interface(Format::Snoop(snoop), link_type)
     }
@@ -125,7 +126,7 @@ impl Decoder {
         Ok(decoder)
     }
 
-    /// For a pcapng file from its beginning.
+    /// Creates a decoder for a pcapng file, from its beginning.
     pub(super) fn pcapng(pcapng: PcapNg) -> Self {
         Self::new(Format::PcapNg(pcapng))
     }
@@ -146,12 +147,12 @@ impl Decoder {
         self.interfaces.all()
     }
 
-    /// Kinds of frames that were not read, the most frequent first.
+    /// Returns the kinds of frames that were not decoded, the most frequent first.
     pub(super) fn unread(&self) -> Vec<(Unread, u64)> {
         self.unread.sorted()
     }
 
-    /// All but [`Counters::bytes`].
+    /// Returns all counts but [`Counters::bytes`].
     pub(super) fn counters(&self) -> Counters {
         let lost = match &self.format {
             Format::Pcap(_) => 0,
@@ -161,7 +162,7 @@ impl Decoder {
         Counters { lost, ..self.counters }
     }
 
-    /// Reads the record that `window` begins with.
+    /// Decodes the first record of `window`.
     pub(super) fn step(&mut self, window: &[u8]) -> Result<Step, Fault> {
         let part = match &mut self.format {
             Format::Pcap(pcap) => pcap.part(window)?,
@@ -186,7 +187,7 @@ impl Decoder {
         })
     }
 
-    /// The file is at its end.
+    /// Checks the capture as a whole, at the end of the file.
     pub(super) fn finish(&self) -> Result<(), Fault> {
         if let Some(Record { number, reason }) = self.damaged {
             let what = match reason {
@@ -215,7 +216,7 @@ impl Decoder {
                 }
                 Some(framed)
             }
-            // Cut off by the snap length, or it never had more.
+            // Truncated by the snap length, or too short originally.
             Err(Reason::Ends) if frame.bytes.len() < frame.original as usize => {
                 self.counters.short += 1;
                 self.unread.add(Unread::Short);
@@ -251,7 +252,7 @@ impl Decoder {
             Reason::Nested => Unread::Nested,
             Reason::LinkType => Unread::LinkType(link_type().map_or(u32::MAX, |known| known.link_type.0)),
         };
-        // A record that is damaged is told of in an error.
+        // Damaged records are reported by an error.
         if frame.is_some() {
             self.unread.add(kind);
         }

@@ -1,4 +1,4 @@
-//! Why a capture cannot be read, or not to its end.
+//! Errors of reading captures.
 
 use std::io;
 
@@ -6,75 +6,75 @@ use thiserror::Error;
 
 use super::{LinkType, LooksLike};
 
-/// Why a capture cannot be read, or not to its end. Every message is one sentence.
+/// Reasons why a capture cannot be read, or not to its end. Every message is one sentence.
 #[derive(Debug, Error)]
 pub enum CaptureError {
-    /// The operating system says so.
-    #[error("the capture cannot be read ({0})")]
-    Io(io::Error),
-    /// It is something else.
+    /// Reading the input failed.
+    #[error("the capture cannot be read")]
+    Io(#[source] io::Error),
+    /// The input is something else.
     #[error("this is no capture: {0}")]
     NotACapture(LooksLike),
-    /// A format of the future, or of a distant past.
+    /// The format has an unsupported version.
     #[error("this is {format} version {major}.{minor}, which is not supported: convert it with editcap")]
     Version {
         /// `pcap` or `pcapng`.
         format: &'static str,
-        /// Before the point.
+        /// Major version.
         major: u16,
-        /// Behind it.
+        /// Minor version.
         minor: u16,
     },
-    /// No frame can be read. In a file of several interfaces: of none of them.
+    /// No frame can be decoded; with several interfaces, the frames of none can be.
     #[error(
         "the capture has {0}, which is not supported: docs/captures.md lists the link types that are; of a device that has \
          several, choose one with `tcpdump -y`"
     )]
     LinkType(LinkType),
-    /// It ends in the middle of a record, as it does when the capturing program is killed or the disk is full.
+    /// The input ends within a record, as it does when the capturing program is killed or the disk is full.
     #[error("the capture is cut off in the middle of a record (complete frames before it: {frames}, in {bytes} bytes)")]
     Truncated {
-        /// Complete frames.
+        /// Number of complete frames.
         frames: u64,
-        /// Where the last complete record ends.
+        /// Offset of the end of the last complete record, in bytes.
         bytes: u64,
     },
-    /// A length that no frame has: the file is damaged before or at this record.
+    /// A record's length exceeds any frame's: the file is damaged at or before it.
     #[error("the capture is damaged at byte {bytes} (complete frames before it: {frames}): a record of {length} bytes")]
     TooLong {
-        /// Complete frames.
+        /// Number of complete frames.
         frames: u64,
-        /// Where the last good record ends.
+        /// Offset of the end of the last good record, in bytes.
         bytes: u64,
-        /// What the record claims.
+        /// Length of the record according to its header, in bytes.
         length: u64,
     },
-    /// A snoop file of a device whose frames cannot be read.
+    /// A snoop file with a link type that is not supported.
     #[error("the capture has the snoop link type {0}, which is not supported: docs/captures.md lists those that are")]
     SnoopLink(u32),
-    /// Records that contradict themselves were passed over; all others have been read.
+    /// Records that contradict themselves were skipped; all others have been read.
     #[error("the capture is damaged: record {number} {what} (records passed over: {count}; all others were read)")]
     Passed {
-        /// The first of them, among the records of frames, from 1.
+        /// Number of the first such record, among the records of frames, from 1.
         number: u64,
-        /// What is wrong with it.
+        /// Description of its fault.
         what: &'static str,
-        /// How many there are.
+        /// Number of such records.
         count: u64,
     },
-    /// It contradicts itself.
+    /// The file contradicts itself.
     #[error("the capture is damaged at byte {bytes} (complete frames before it: {frames}): {what}")]
     Damaged {
-        /// Complete frames.
+        /// Number of complete frames.
         frames: u64,
-        /// Where the last good record ends.
+        /// Offset of the end of the last good record, in bytes.
         bytes: u64,
-        /// What is wrong.
+        /// Description of the contradiction.
         what: &'static str,
     },
 }
 
-/// A [`CaptureError`] of the formats, which do not know how far the file has been read.
+/// A [`CaptureError`] of a format decoder, which does not know how far the file has been read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fault {
     Version { format: &'static str, major: u16, minor: u16 },
@@ -86,7 +86,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// The error, of a file that was read so far.
+    /// Adds how far the file has been read.
     pub(super) fn after(self, frames: u64, bytes: u64) -> CaptureError {
         match self {
             Self::Version { format, major, minor } => CaptureError::Version { format, major, minor },

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::event::Family;
 
-/// The largest length in a field that is a length up to here, and an EtherType above (IEEE 802.3 §3.2.6).
+/// Maximum value of a length in a field that holds an EtherType above it (IEEE 802.3 §3.2.6).
 const LONGEST_LENGTH: u16 = 1500;
 
-/// Most MPLS labels of one packet.
+/// Maximum number of MPLS labels of one packet.
 const LABELS: usize = 16;
 
 pub(super) const ETH_P_IP: u16 = 0x0800;
@@ -25,7 +25,7 @@ impl Walk {
         Ok(Next::Type(u16::from_be_bytes([t0, t1])))
     }
 
-    /// What an EtherType says of the bytes behind it.
+    /// Returns the headers that an EtherType announces.
     pub(super) fn ether_type(&mut self, frame: &[u8], number: u16) -> Result<Next, Reason> {
         match number {
             ETH_P_IP => return Ok(Next::Ip(Family::V4)),
@@ -52,7 +52,7 @@ impl Walk {
             // Cisco's VN-Tag, IEEE 802.1CB and HSR, IEEE 802.1BR.
             0x8926 | 0x892f => self.skip(frame, 4)?,
             0x893f => self.skip(frame, 6)?,
-            // Network service header (RFC 8300): length in words of four bytes, next protocol.
+            // Network service header (RFC 8300): length in 32-bit words, next protocol.
             0x894f => {
                 let [_, length, _, next] = self.peek::<4>(frame)?;
                 self.skip(frame, usize::from(length & 0x3f) * 4)?;
@@ -70,7 +70,7 @@ impl Walk {
         Ok(Next::Type(u16::from_be_bytes([t0, t1])))
     }
 
-    /// IEEE 802.2, and SNAP (RFC 1042) behind it.
+    /// IEEE 802.2, followed by SNAP (RFC 1042).
     pub(super) fn llc(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         match self.take::<3>(frame)? {
             [0xaa, 0xaa, 0x03] => {
@@ -99,8 +99,8 @@ impl Walk {
         }
     }
 
-    /// Labels down to the bottom of the stack (RFC 3032). Nothing says what they carry: IP if it begins like it, as routers
-    /// assume too, else Ethernet, behind a control word (RFC 4448) if there is one.
+    /// Skips labels to the bottom of the stack (RFC 3032). Nothing says what they carry: IP if it looks like it, as
+    /// routers also assume, else Ethernet, after a control word (RFC 4448) if there is one.
     pub(super) fn mpls(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         self.enter(Layer::Mpls)?;
         for _ in 0..LABELS {
@@ -121,7 +121,7 @@ impl Walk {
         Err(Reason::Nested)
     }
 
-    /// Whether an EtherType stands where an Ethernet header has it.
+    /// Returns true if an EtherType is at its position in an Ethernet header.
     fn begins_ethernet(&self, frame: &[u8]) -> bool {
         let number = self.rest(frame).get(12..14).map(|bytes| matches!(bytes, [0x08, 0] | [0x86, 0xdd] | [0x81, 0]));
         number.unwrap_or(false)
@@ -143,7 +143,7 @@ impl Walk {
             self.skip(frame, 2)?;
         }
         let [first] = self.take::<1>(frame)?;
-        // The last byte of a protocol is odd, all others are even.
+        // The last byte of a protocol number is odd, all others are even.
         let number = if first & 1 == 1 { first.into() } else { u16::from_be_bytes([first, self.take::<1>(frame)?[0]]) };
         match number {
             0x0021 => Ok(Next::Ip(Family::V4)),

@@ -6,19 +6,20 @@ use foldhash::fast::RandomState;
 
 use super::{LinkType, error::Fault, link_type::Layout};
 
-/// The most interfaces of one file. Names are cut to [`NAME`], so that no file can fill the memory with them.
-const MOST: usize = 1 << 16;
+/// Maximum number of interfaces in one file. Names are cut to [`MAX_NAME_LEN`], so that no file can exhaust memory with
+/// them.
+const MAX_INTERFACES: usize = 1 << 16;
 
-/// The longest name, in bytes. Linux has 15, Windows about 50.
-const NAME: usize = 256;
+/// Maximum length of a name in bytes. Linux has 15, Windows about 50.
+const MAX_NAME_LEN: usize = 256;
 
 /// An interface that frames were captured on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interface {
-    /// Its name in the file; without one, its link type's. For a device that a frame names by its index alone, `ifindex`
-    /// and the number. Comes from outside: escape it.
+    /// Its name in the file, or that of its link type if it has none; `ifindex` and the number for a device that a
+    /// frame names only by index. Comes from outside: escape it.
     pub name: String,
-    /// What its frames begin with.
+    /// Link type of its frames.
     pub link_type: LinkType,
 }
 
@@ -27,42 +28,42 @@ pub struct Interface {
 pub(super) struct Interfaces {
     known: Vec<Interface>,
     layouts: Vec<Option<Layout>>,
-    /// Captures of all devices at once are one interface in the file, but a segment that passes two devices is no
+    /// A capture of all devices at once has one interface in the file, but a segment that passes two devices is not a
     /// retransmission: each device is an interface here.
     devices: HashMap<(u32, u32), u32, RandomState>,
-    /// The last of these: frames of one device come in rows.
+    /// The device looked up last: frames of one device come in runs.
     last: Option<((u32, u32), u32)>,
 }
 
 impl Interfaces {
-    /// All, by their number.
+    /// Returns all interfaces, in the order of their numbers.
     pub(super) fn all(&self) -> &[Interface] {
         &self.known
     }
 
-    /// How to read frames of interface `number`; none where its link type is not supported, or no such interface is
-    /// known.
+    /// Returns the layout of the frames of interface `number`; `None` if its link type is not supported, or the
+    /// interface is unknown.
     pub(super) fn layout(&self, number: u32) -> Option<Layout> {
         *self.layouts.get(number as usize)?
     }
 
-    /// The link type to complain about, if none is supported.
+    /// Returns a link type for the error message if none is supported.
     pub(super) fn unsupported(&self) -> Option<LinkType> {
         if self.layouts.iter().any(Option::is_some) { None } else { self.known.first().map(|first| first.link_type) }
     }
 
-    /// Another interface: its number.
+    /// Adds an interface and returns its number.
     pub(super) fn add(&mut self, name: Option<&[u8]>, link_type: LinkType) -> Result<u32, Fault> {
-        if self.known.len() >= MOST {
+        if self.known.len() >= MAX_INTERFACES {
             return Err(Fault::Damaged("it describes more interfaces than any machine has"));
         }
-        let name = name.map(|name| name.get(..NAME).unwrap_or(name)).filter(|name| !name.is_empty());
+        let name = name.map(|name| name.get(..MAX_NAME_LEN).unwrap_or(name)).filter(|name| !name.is_empty());
         let name = name.map_or_else(|| link_type.to_string(), |name| String::from_utf8_lossy(name).into_owned());
         Ok(self.push(Interface { name, link_type }))
     }
 
-    /// The number of a device that frames of interface `number` name by its index. Where there are too many, it is that of
-    /// the interface.
+    /// Returns the number of a device that frames of interface `number` name by index; that of the interface itself if
+    /// there are too many.
     pub(super) fn device(&mut self, number: u32, index: u32) -> u32 {
         let key = (number, index);
         if let Some((last, device)) = self.last
@@ -72,7 +73,7 @@ impl Interfaces {
         }
         let device = match self.devices.get(&key) {
             Some(&device) => device,
-            None if self.known.len() >= MOST => return number,
+            None if self.known.len() >= MAX_INTERFACES => return number,
             None => {
                 let link_type = self.known.get(number as usize).map_or(LinkType(u32::MAX), |known| known.link_type);
                 let device = self.push(Interface { name: format!("ifindex {index}"), link_type });

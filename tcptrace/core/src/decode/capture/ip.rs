@@ -1,4 +1,4 @@
-//! IP headers, read as `tcptrace-ebpf` reads them: the same frame has to give the same event.
+//! IP headers, parsed as `tcptrace-ebpf` parses them: the same frame must give the same event.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,46 +9,46 @@ pub(super) const ICMP: u8 = 1;
 pub(super) const TCP: u8 = 6;
 pub(super) const ICMPV6: u8 = 58;
 
-/// IPv6 extension headers walked. RFC 8200 §4.1 knows seven.
+/// Maximum number of IPv6 extension headers to skip. RFC 8200 §4.1 defines seven.
 const EXTENSION_HEADERS: usize = 8;
 
-/// Why a frame gives no event.
+/// Reasons why a frame gives no event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Reason {
-    /// Its bytes end too soon: because of the snap length, or because it is malformed.
+    /// The frame ends too early: because of the snap length, or because it is malformed.
     Ends,
-    /// It holds no IP, but this.
+    /// Something other than IP.
     NotIp(Unread),
-    /// It holds no TCP and no ICMP error that quotes TCP, but this.
+    /// Something other than TCP or an ICMP error that quotes TCP.
     NotTcp(Unread),
-    /// It is a fragment of TCP other than the first.
+    /// A fragment of TCP other than the first.
     Fragment,
-    /// It contradicts itself.
+    /// Fields contradict each other.
     Malformed,
-    /// It has more layers of encapsulation than are read.
+    /// More layers of encapsulation than are decoded.
     Nested,
-    /// The link type of its interface is not supported.
+    /// The link type of the interface is not supported.
     LinkType,
-    /// The file does not describe its interface.
+    /// The file does not describe the interface.
     Interface,
 }
 
-/// What an IP header says.
+/// Contents of an IP header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Ip {
-    /// Of what is behind it, and behind extension headers.
+    /// Protocol of the payload, after extension headers.
     pub(super) protocol: u8,
     pub(super) src: IpAddr,
     pub(super) dst: IpAddr,
-    /// Where the transport header begins.
+    /// Offset of the transport header in bytes.
     pub(super) transport: usize,
-    /// Bytes from there to the end of the datagram, by the IP header.
+    /// Bytes from there to the end of the datagram, according to the IP header.
     pub(super) payload: u32,
 }
 
 impl Ip {
-    /// Reads the header that `bytes` begin with. `original` is the length of the datagram before the snap length cut it:
-    /// BIG TCP and segments not yet cut up by the device have 0 in the header.
+    /// Parses the header at the beginning of `bytes`. `original` is the length of the datagram before truncation by the
+    /// snap length: BIG TCP and segments not yet split by the device have 0 in the header.
     pub(super) fn read(family: Family, bytes: &[u8], original: u32) -> Result<Self, Reason> {
         match family {
             Family::V4 => Self::v4(bytes, original),
@@ -56,7 +56,7 @@ impl Ip {
         }
     }
 
-    /// An IPv4 header (RFC 791 §3.1), options skipped by its length.
+    /// Parses an IPv4 header (RFC 791 §3.1), skipping its options.
     fn v4(bytes: &[u8], original: u32) -> Result<Self, Reason> {
         let header = bytes.first_chunk::<20>().ok_or(Reason::Ends)?;
         let &[first, _, t0, t1, _, _, f0, f1, _, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
@@ -82,7 +82,7 @@ impl Ip {
         })
     }
 
-    /// An IPv6 header (RFC 8200 §3) and its extension headers.
+    /// Parses an IPv6 header (RFC 8200 §3) and its extension headers.
     fn v6(bytes: &[u8], original: u32) -> Result<Self, Reason> {
         let (header, rest) = bytes.split_first_chunk::<40>().ok_or(Reason::Ends)?;
         let (&[first, _, _, _, l0, l1, next, _], addresses) = header.split_first_chunk().ok_or(Reason::Ends)?;
@@ -94,7 +94,7 @@ impl Ip {
             total => total.into(),
         };
         let (protocol, skipped) = extensions(rest, next)?;
-        // IPv4-mapped is IPv4, as everywhere.
+        // IPv4-mapped addresses are IPv4, as everywhere.
         let address = |at| array::<16>(addresses, at).map(|bytes| Ipv6Addr::from(bytes).to_canonical());
         Ok(Self {
             protocol,
@@ -106,7 +106,8 @@ impl Ip {
     }
 }
 
-/// The authentication header (RFC 4302 §2.2), which IPv4 may carry too: the protocol behind it and its length.
+/// Returns the protocol after an authentication header (RFC 4302 §2.2), which IPv4 may carry too, and the header's
+/// length.
 fn authentication(bytes: &[u8], at: usize, protocol: u8) -> Result<(u8, usize), Reason> {
     const AUTHENTICATION: u8 = 51;
     if protocol != AUTHENTICATION {
@@ -116,7 +117,7 @@ fn authentication(bytes: &[u8], at: usize, protocol: u8) -> Result<(u8, usize), 
     Ok((next, (usize::from(length) + 2) * 4))
 }
 
-/// Skips extension headers: the protocol behind them and their length.
+/// Skips extension headers; returns the protocol after them and their length.
 fn extensions(bytes: &[u8], first: u8) -> Result<(u8, usize), Reason> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
@@ -138,9 +139,9 @@ fn extensions(bytes: &[u8], first: u8) -> Result<(u8, usize), Reason> {
             return Err(later_fragment(next));
         }
         skipped += match protocol {
-            // RFC 8200 §4.5: always eight bytes.
+            // Always eight bytes (RFC 8200 §4.5).
             FRAGMENT => 8,
-            // RFC 4302 §2.2: in words of four bytes, minus two.
+            // In 32-bit words, minus two (RFC 4302 §2.2).
             AUTHENTICATION => (usize::from(length) + 2) * 4,
             _ => (usize::from(length) + 1) * 8,
         };

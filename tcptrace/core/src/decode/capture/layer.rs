@@ -1,14 +1,14 @@
-//! What carries an IP packet beside its link layer: VLAN tags, labels, sessions and tunnels, outermost first.
+//! Encapsulation between the link layer and an IP packet: VLAN tags, labels, sessions and tunnels, outermost first.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Layers of encapsulation that are read, VLAN tags included. A frame with more of them is counted and not read.
+/// Maximum number of layers of encapsulation, VLAN tags included. A frame with more is counted but not decoded.
 pub(super) const DEPTH: usize = 8;
 
 /// A layer of encapsulation.
 ///
-/// Identifiers are kept where both directions of a conversation use the same one. MPLS labels, GTP and L2TP tunnel
-/// numbers differ by direction, so they do not tell connections apart.
+/// Identifiers are kept if both directions of a conversation use the same one. MPLS labels and the tunnel numbers of
+/// GTP and L2TP differ by direction, so they do not tell connections apart.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Layer {
     /// An IEEE 802.1Q or 802.1ad tag, with the VLAN identifier (12 bits).
@@ -29,7 +29,7 @@ pub enum Layer {
     SixInSix,
     /// Generic routing encapsulation without a key (RFC 2784), PPTP included (RFC 2637).
     Gre,
-    /// Generic routing encapsulation with this key (RFC 2890).
+    /// Generic routing encapsulation with a key (RFC 2890).
     GreKey(u32),
     /// A mirrored frame: ERSPAN of any type.
     Erspan,
@@ -53,7 +53,7 @@ pub enum Layer {
     Srv6,
 }
 
-/// A word, and the identifier where there is one.
+/// Writes a word, and the identifier if there is one.
 impl Display for Layer {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let word = match self {
@@ -90,7 +90,7 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Adds the next layer inwards; false if there are [`DEPTH`] of them.
+    /// Adds the next layer inwards; false if there are [`DEPTH`] layers already.
     #[must_use]
     pub(super) fn push(&mut self, layer: Layer) -> bool {
         let Some(slot) = self.layers.get_mut(usize::from(self.len)) else { return false };
@@ -99,12 +99,12 @@ impl Layers {
         true
     }
 
-    /// Whether the packet lies in the link layer itself.
+    /// Returns true if the packet is not encapsulated beyond the link layer.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The layers, outermost first.
+    /// Returns the layers, outermost first.
     pub fn iter(&self) -> impl Iterator<Item = Layer> {
         self.layers.iter().copied().flatten()
     }

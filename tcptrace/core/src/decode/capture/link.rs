@@ -1,4 +1,4 @@
-//! From the first byte of a frame to what lies behind the header of its link layer.
+//! Link-layer headers: from the first byte of a frame to the header after that of its link layer.
 
 use super::{
     bytes::Order,
@@ -10,7 +10,7 @@ use super::{
 use crate::event::{Comm, Direction, Family, Process};
 
 impl Walk {
-    /// Passes the header that `frame` begins with, or the header at [`Walk::offset`].
+    /// Passes the link-layer header at the beginning of `frame`, or at [`Walk::offset`].
     #[inline]
     pub(super) fn link(&mut self, frame: &[u8], layout: Layout) -> Result<Next, Reason> {
         match layout {
@@ -24,7 +24,7 @@ impl Walk {
         }
     }
 
-    /// Everything that is rare: out of the way of the rest.
+    /// Rare link types, kept out of the fast path.
     #[inline(never)]
     fn rare_link(&mut self, frame: &[u8], layout: Layout) -> Result<Next, Reason> {
         match layout {
@@ -120,7 +120,7 @@ impl Walk {
         }
     }
 
-    /// A header of the link type `number`, which a header before it names.
+    /// Passes a header of the link type `number`, named by the header before it.
     fn inner(&mut self, frame: &[u8], number: u32) -> Result<Next, Reason> {
         match LinkType(number).layout() {
             None | Some(Layout::Ppi | Layout::Pktap) => Err(Reason::NotIp(Unread::LinkType(number))),
@@ -132,7 +132,7 @@ impl Walk {
         Ok(Next::Type(u16::from_be_bytes(self.take(frame)?)))
     }
 
-    /// A byte that is 0 for what was received.
+    /// Passes a byte that is 0 for received frames, and sets the direction.
     fn sent_byte(&mut self, frame: &[u8]) -> Result<(), Reason> {
         let [direction] = self.take(frame)?;
         self.direction = Some(outgoing(direction != 0));
@@ -152,7 +152,8 @@ impl Walk {
         Ok(self.cooked(frame, u16::from_be_bytes([p0, p1])))
     }
 
-    /// With two tags on a device, Linux gives the protocol of the packet, but the bytes begin inside of the inner tag.
+    /// Returns what follows a Linux cooked header. With two tags on a device, Linux reports the protocol of the packet,
+    /// but the bytes begin inside the inner tag.
     fn cooked(&mut self, frame: &[u8], number: u16) -> Next {
         match (number, self.rest(frame)) {
             (0x0800, &[t0, t1, 0x08, 0x00, ..]) if t0 >> 4 != 4 => self.inner_tag([t0, t1], Family::V4),
@@ -170,7 +171,7 @@ impl Walk {
         Next::Ip(family)
     }
 
-    /// PPP, or Cisco's HDLC by its address.
+    /// PPP or Cisco HDLC, told apart by the address.
     fn ppp_or_hdlc(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         match self.peek::<2>(frame)? {
             [0x0f | 0x8f, 0] => {
@@ -181,7 +182,7 @@ impl Walk {
         }
     }
 
-    /// An address whose last byte is odd (ITU-T Q.922), then RFC 2427, or an EtherType as Cisco has it.
+    /// An address whose last byte is odd (ITU-T Q.922), then RFC 2427, or an EtherType in Cisco's format.
     fn frame_relay(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         let address = self.rest(frame).iter().take(4).position(|byte| byte & 1 == 1).ok_or(Reason::Malformed)?;
         self.skip(frame, address + 1)?;
@@ -206,7 +207,8 @@ impl Walk {
         }
     }
 
-    /// Source, destination, two bytes of Linux's, the protocol, and for the newer protocols a sequence number (RFC 1201).
+    /// Source, destination, two bytes of Linux's own, the protocol, and for newer protocols a sequence number (RFC
+    /// 1201).
     fn arcnet(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         let [_, _, _, _, kind] = self.take(frame)?;
         match kind {
@@ -231,7 +233,8 @@ impl Walk {
         address_family(family.into())
     }
 
-    /// Linux's `struct nfgenmsg` and attributes in the byte order of the machine that captured: the payload is one of them.
+    /// Linux's `struct nfgenmsg` and attributes, one of which is the payload, in the byte order of the capturing
+    /// machine.
     fn nflog(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         const PAYLOAD: u16 = 9;
         const ATTRIBUTES: usize = 64;
@@ -253,7 +256,7 @@ impl Walk {
         Err(Reason::NotIp(Unread::NoPacket))
     }
 
-    /// Darwin's `struct pktap_header`, in little-endian order on all machines that have it.
+    /// Darwin's `struct pktap_header`, in little-endian order on every machine.
     fn pktap(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         const PACKET: u32 = 1;
         const NOBODY: u32 = u32::MAX;
@@ -266,7 +269,7 @@ impl Walk {
             _ => None,
         };
         let name = |at: usize| header.get(at..at + 16).and_then(|name| name.first_chunk::<16>()).copied();
-        // The process on whose behalf another one acts comes last, in headers that have it.
+        // The process on whose behalf another one acts comes last, if the header includes it.
         let effective = number(84).ok().zip(name(88)).filter(|_| length >= 108);
         let process = effective.filter(|&(pid, _)| pid != NOBODY && pid != 0).or(number(52).ok().zip(name(56)));
         self.process = process
@@ -276,7 +279,7 @@ impl Walk {
         if kind == PACKET { self.inner(frame, link_type) } else { Err(Reason::NotIp(Unread::NoPacket)) }
     }
 
-    /// A record of Endace's: 16 bytes, further headers of 8 while the highest bit of the type is set, then the frame.
+    /// An Endace record: 16 bytes, further headers of 8 bytes while the highest bit of the type is set, then the frame.
     fn erf(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         const EXTENSIONS: usize = 16;
         let [.., kind, _, _, _, _, _, _, _] = self.take::<16>(frame)?;
@@ -302,8 +305,8 @@ impl Walk {
     }
 }
 
-/// AF_INET is 2 everywhere. AF_INET6 is another number on every system. All are below 256, so that a number in the other
-/// byte order gives itself away.
+/// Returns the family of a BSD loopback header. AF_INET is 2 everywhere; AF_INET6 differs from system to system. All
+/// are below 256, which reveals numbers in the other byte order.
 fn address_family(number: u32) -> Result<Next, Reason> {
     match if number > 0xffff { number.swap_bytes() } else { number } {
         2 => Ok(Next::Ip(Family::V4)),
@@ -313,7 +316,8 @@ fn address_family(number: u32) -> Result<Next, Reason> {
     }
 }
 
-/// Linux's `skb->pkt_type`: 4 is outgoing, everything else came in, be it for this host or for another.
+/// Returns the direction from Linux's `skb->pkt_type`: 4 is outgoing; everything else came in, whether for this host or
+/// another.
 fn packet_type(number: u16) -> Option<Direction> {
     const PACKET_OUTGOING: u16 = 4;
     Some(outgoing(number == PACKET_OUTGOING))

@@ -1,20 +1,20 @@
-//! Link types: how the headers before the IP header look, by the numbers that captures use for them.
+//! Link types: the headers before the IP header, by the numbers that captures use for them.
 
 use std::fmt::{self, Display, Formatter};
 
 use crate::event::Family;
 
-/// A number of the registry of link types that pcap and pcapng share (LINKTYPE_ names, not DLT_).
+/// A number of the registry of link types shared by pcap and pcapng (LINKTYPE_ names, not DLT_).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct LinkType(pub u32);
 
 impl LinkType {
-    /// Whether frames of this type can be read.
+    /// Returns true if frames of this type can be decoded.
     pub fn is_supported(self) -> bool {
         self.layout().is_some()
     }
 
-    /// What the headers look like, if that is known.
+    /// Returns the layout of the headers; `None` if the type is not supported.
     pub(super) fn layout(self) -> Option<Layout> {
         Some(match self.0 {
             0 => Layout::Null,
@@ -23,7 +23,7 @@ impl LinkType {
             8 => Layout::Slip,
             9 | 50 => Layout::Ppp,
             10 => Layout::Fddi,
-            // 101 is what files should have. 12 and 14 are DLT_RAW of different systems, written as they are by old programs.
+            // Files should have 101. 12 and 14 are DLT_RAW on different systems, which old programs wrote unchanged.
             12 | 14 | 101 => Layout::Raw,
             51 => Layout::PppEther,
             // RFC 2684, as ATM devices of BSD and Linux show it.
@@ -64,7 +64,7 @@ impl LinkType {
     }
 }
 
-/// A name for what is supported, the number for everything else.
+/// Writes a name for supported types, a number for all others.
 impl Display for LinkType {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self.layout() {
@@ -98,24 +98,24 @@ impl Display for LinkType {
     }
 }
 
-/// What lies before the IP header.
+/// Layout of the link-layer header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Layout {
-    /// Destination, source, protocol.
+    /// Destination, source, EtherType.
     Ethernet,
     /// This many bytes, then Ethernet.
     Prefixed(usize),
     /// Destination, source, a switch's tag of this length, protocol.
     SwitchTag(usize),
-    /// Nothing; the IP header tells its version.
+    /// No header; the IP header tells its version.
     Raw,
-    /// Nothing, and always this family.
+    /// No header, and always this family.
     Ip(Family),
     /// BSD's loopback: an address family in the byte order of the machine that captured.
     Null,
     /// OpenBSD's loopback: an address family in network order.
     Loop,
-    /// What Linux makes up where a device has no usable header, or for all devices at once.
+    /// Linux's substitute for devices without a usable header, or for all devices at once.
     LinuxCooked1,
     /// The same with the index of the device.
     LinuxCooked2,

@@ -1,19 +1,19 @@
-//! The pcap format: one header, then frames of one link type.
+//! The pcap format: one header, followed by frames of one link type.
 
 use super::{
     LinkType,
     bytes::Order,
-    decoder::{Frame, LONGEST, Part},
+    decoder::{Frame, MAX_RECORD_LEN, Part},
     error::Fault,
 };
 use crate::event::BootTime;
 
-/// The upper bits of the link type's field tell of checksums behind frames.
+/// Mask of the link type in its field; the upper bits describe checksums after frames.
 const LINK_TYPE: u32 = 0x03ff_ffff;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// Which of the two lengths of a record comes first. Before version 2.3 it was the original one; writers of 2.3 did either.
+/// Order of the two lengths of a record. Before version 2.3 the original one came first; writers of 2.3 did either.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Lengths {
     CapturedFirst,
@@ -21,34 +21,34 @@ enum Lengths {
     SmallerIsCaptured,
 }
 
-/// What the header says.
+/// Contents of the file header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pcap {
     order: Order,
-    /// How long the unit of fractions of seconds is, in nanoseconds.
+    /// Unit of the fractions of seconds, in nanoseconds.
     unit: u64,
-    /// Bytes before the frame in a record.
+    /// Length of a record's header in bytes.
     header: usize,
     lengths: Lengths,
-    /// Bytes between the header of the file and the first record.
+    /// Number of bytes between the file header and the first record.
     leading: u64,
 }
 
 impl Pcap {
-    /// Length of the header.
+    /// Length of the file header in bytes.
     pub(super) const HEADER: usize = 24;
 
-    /// Reads the header.
+    /// Decodes the file header.
     pub(super) fn open(bytes: &[u8]) -> Result<(Self, LinkType), Fault> {
         const DAMAGED: Fault = Fault::Damaged("its header cannot be read");
         let magic = Order::Big.u32(bytes, 0).ok_or(DAMAGED)?;
-        // The bytes of all magic numbers differ from each other when they are turned round.
+        // No magic number equals another one in reversed byte order.
         let (order, magic) = match magic {
             0xa1b2_c3d4 | 0xa1b2_3c4d | 0xa1b2_cd34 | 0x1c00_01ab | 0x1c00_01ac => (Order::Big, magic),
             _ => (Order::Little, magic.swap_bytes()),
         };
-        // Records of 24 bytes: patched libpcaps of Linux distributions around the year 2000. IXIA's have the length of the file
-        // behind the header.
+        // Records with 24-byte headers were written by patched versions of libpcap in Linux distributions around the
+        // year 2000. IXIA's have the length of the file after the header.
         let (unit, header, leading) = match magic {
             0xa1b2_c3d4 => (1_000, 16, 0),
             0xa1b2_3c4d => (1, 16, 0),
@@ -67,7 +67,7 @@ impl Pcap {
         Ok((Self { order, unit, header, lengths, leading }, link_type))
     }
 
-    /// Reads the frame that `window` begins with.
+    /// Decodes the first frame of `window`.
     pub(super) fn part<'a>(&mut self, window: &'a [u8]) -> Result<Part<'a>, Fault> {
         if self.leading > 0 {
             return Ok(Part::Skip(std::mem::take(&mut self.leading)));
@@ -84,7 +84,7 @@ impl Pcap {
             _ => (first, second),
         };
         let whole = header.len().saturating_add(captured as usize);
-        if whole > LONGEST {
+        if whole > MAX_RECORD_LEN {
             return Err(Fault::TooLong(whole as u64));
         }
         let Some(bytes) = window.get(self.header..whole) else { return Ok(Part::Need(whole)) };

@@ -1,9 +1,9 @@
 //! The pcapng format: sections of blocks, each with its own byte order and interfaces.
 //!
-//! Sections, interfaces and statistics are read by `pcap-parser`. It collects the options of a block into a vector, which
-//! is too much for every frame, and knows no packet blocks of the first draft, so blocks of frames are read in
-//! [`packet`]. Values of options are taken from their bytes: the crate has some of them in little-endian order always
-//! (its issue 62).
+//! Sections, interfaces and statistics are parsed by `pcap-parser`. It collects the options of a block into a vector,
+//! which costs too much per frame, and does not know the packet blocks of the first draft, so [`packet`] parses blocks
+//! of frames. Option values are decoded from their bytes: the crate decodes some of them as little-endian always (its
+//! issue 62).
 
 mod packet;
 
@@ -16,7 +16,7 @@ use pcap_parser::{
 use super::{
     LinkType,
     bytes::Order,
-    decoder::{LONGEST, Part},
+    decoder::{MAX_RECORD_LEN, Part},
     error::Fault,
     interfaces::Interfaces,
     time::Timescale,
@@ -29,14 +29,14 @@ const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
-/// The type and two lengths: the shortest block.
+/// Length of the shortest block: its type and two lengths.
 const FRAMING: usize = 12;
 
-/// What the blocks so far say of those that follow.
+/// State that later blocks depend on.
 #[derive(Debug, Default)]
 pub(super) struct PcapNg {
     section: Option<Section>,
-    /// Frames that interfaces say were lost, of all sections.
+    /// Frames reported lost by the interfaces of all sections.
     lost: u64,
 }
 
@@ -50,22 +50,22 @@ struct Section {
 /// An interface of a section.
 #[derive(Clone, Copy, Debug)]
 struct Described {
-    /// Its number in the file.
+    /// Its number in the file, counted through all sections.
     number: u32,
     timescale: Timescale,
-    /// 0 for no limit.
+    /// Snap length in bytes; 0 for no limit.
     snap_length: u32,
-    /// What its last statistics say was lost.
+    /// Losses according to its latest statistics.
     lost: u64,
 }
 
 impl PcapNg {
-    /// Frames that were lost in capturing.
+    /// Returns the number of frames lost during capture.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Reads the block that `window` begins with.
+    /// Decodes the first block of `window`.
     pub(super) fn part<'a>(&mut self, window: &'a [u8], interfaces: &mut Interfaces) -> Result<Part<'a>, Fault> {
         if window.len() < FRAMING {
             return Ok(Part::Need(FRAMING));
@@ -86,7 +86,7 @@ impl PcapNg {
         if !is_read {
             return Ok(Part::Skip(length.into()));
         }
-        if whole > LONGEST {
+        if whole > MAX_RECORD_LEN {
             return Err(Fault::TooLong(length.into()));
         }
         let Some(block) = window.get(..whole) else { return Ok(Part::Need(whole)) };
@@ -123,7 +123,7 @@ impl PcapNg {
         Ok(())
     }
 
-    /// Statistics count from the beginning, so that the last ones of an interface hold all.
+    /// Counts losses. Statistics are cumulative, so the last ones of an interface are complete.
     fn count_lost(&mut self, block: &[u8]) -> Result<(), Fault> {
         let section = self.section_mut()?;
         let statistics = section.statistics(block).ok_or(Fault::Damaged("interface statistics cannot be read"))?;
@@ -174,12 +174,12 @@ impl Section {
     }
 }
 
-/// The bytes of an option without padding.
+/// Returns the value of an option without padding.
 fn value<'a>(options: &'a [PcapNGOption<'_>], code: OptionCode) -> Option<&'a [u8]> {
     options.iter().find(|option| option.code == code)?.as_bytes().ok()
 }
 
-/// The byte order of the section that begins here, by the mark in its header.
+/// Returns the byte order of the section that begins here, by the magic number in its header.
 fn byte_order(window: &[u8]) -> Result<Order, Fault> {
     const MARK: u32 = 0x1a2b_3c4d;
     [Order::Little, Order::Big]

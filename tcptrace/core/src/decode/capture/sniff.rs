@@ -1,11 +1,11 @@
-//! What a file is, by its first bytes.
+//! Detection of a file's format by its first bytes.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Bytes that are enough to know.
-const ENOUGH: usize = 4096;
+/// Number of bytes that suffice to detect the format.
+const SNIFF_LEN: usize = 4096;
 
-/// What can be read.
+/// A format that can be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Format {
     Pcap,
@@ -14,24 +14,24 @@ pub(super) enum Format {
     Json,
 }
 
-/// What a file that is no capture looks like.
+/// Apparent kind of a file that is not a capture.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LooksLike {
-    /// It has no bytes.
+    /// An empty file.
     Empty,
-    /// It has too few to be one.
+    /// Fewer bytes than any capture has; the number of them.
     Short(usize),
-    /// It is compressed. What unpacks it to stdout.
+    /// A compressed file; the command that unpacks it to stdout.
     Compressed(&'static str),
-    /// It is an archive of this kind.
+    /// An archive of this kind.
     Archive(&'static str),
-    /// It is a program or an object file.
+    /// A program or an object file.
     Elf,
-    /// It is a capture in this other format.
+    /// A capture in this other format.
     Foreign(&'static str),
-    /// It is text.
+    /// Text.
     Text,
-    /// None of these. Its first bytes.
+    /// Anything else; its first bytes.
     Unknown([u8; 4]),
 }
 
@@ -60,9 +60,9 @@ impl Display for LooksLike {
     }
 }
 
-/// What begins with `bytes`; nothing as long as they are too few to tell. With `ended` there are no more.
+/// Detects the format by the first `bytes` of a file; `Ok(None)` if more are needed. With `ended` there are no more.
 pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
-    // Also the last: blanks, of which four are the beginning of a pcapng file.
+    // Compared before blanks are skipped: the magic number of pcapng consists of four of them.
     let Some(&magic) = bytes.first_chunk::<4>() else {
         return match bytes {
             [b'{', ..] => Ok(Some(Format::Json)),
@@ -72,7 +72,8 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         };
     };
     match magic {
-        // Microseconds and nanoseconds in both orders, a variant with longer records that old Linuxes wrote, and two of IXIA's.
+        // Microseconds and nanoseconds in both byte orders, a variant with longer records written by old Linux systems,
+        // and two of IXIA's.
         [0xa1, 0xb2, 0xc3, 0xd4]
         | [0xd4, 0xc3, 0xb2, 0xa1]
         | [0xa1, 0xb2, 0x3c, 0x4d]
@@ -81,7 +82,7 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         | [0xa1, 0xb2, 0xcd, 0x34]
         | [0x1c, 0x00, 0x01, 0xab | 0xac]
         | [0xab | 0xac, 0x01, 0x00, 0x1c] => Ok(Some(Format::Pcap)),
-        // The same in both orders.
+        // Identical in both byte orders.
         [0x0a, 0x0d, 0x0d, 0x0a] => Ok(Some(Format::PcapNg)),
         [0x1f, 0x8b, ..] => Err(LooksLike::Compressed("zcat")),
         [0x28, 0xb5, 0x2f, 0xfd] => Err(LooksLike::Compressed("zstdcat")),
@@ -99,21 +100,22 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
     }
 }
 
-/// JSON is what begins with an object.
+/// Takes for JSON a file whose first non-blank character opens an object.
 fn after_blanks(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
     match bytes.trim_ascii_start() {
         [b'{', ..] => Ok(Some(Format::Json)),
-        [] if !ended && bytes.len() < ENOUGH => Ok(None),
-        // A text so far may still become a name that ends in zeros, as snoop's does.
-        _ if is_text(bytes) && !ended && bytes.len() < ENOUGH => Ok(None),
+        [] if !ended && bytes.len() < SNIFF_LEN => Ok(None),
+        // Text so far may still become a name that ends in zeros, as snoop's magic number does.
+        _ if is_text(bytes) && !ended && bytes.len() < SNIFF_LEN => Ok(None),
         _ if is_text(bytes) => Err(LooksLike::Text),
         _ => Err(bytes.first_chunk().map_or(LooksLike::Short(bytes.len()), |&first| LooksLike::Unknown(first))),
     }
 }
 
-/// Returns true if this is the beginning of a text: UTF-8 whose last character may be cut, without control characters.
+/// Returns true if this is the beginning of a text: UTF-8 without control characters, whose last character may be
+/// truncated.
 fn is_text(bytes: &[u8]) -> bool {
-    let bytes = bytes.get(..ENOUGH).unwrap_or(bytes);
+    let bytes = bytes.get(..SNIFF_LEN).unwrap_or(bytes);
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => {

@@ -9,7 +9,7 @@ mod properties;
 mod rare_links;
 mod tunnels;
 
-use std::io::Read;
+use std::{error::Error, io::Read, iter};
 
 use super::*;
 use crate::{
@@ -53,7 +53,9 @@ impl Reading {
     }
 
     fn message(&self) -> String {
-        self.error.as_ref().map(ToString::to_string).unwrap_or_default()
+        let error = self.error.as_ref().map(|error| error as &dyn Error);
+        let causes = iter::successors(error, |&error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }
 

@@ -1,14 +1,14 @@
-//! Times of pcapng: units since 1970, of a length that each interface chooses.
+//! Times of pcapng: units since 1970, whose length each interface chooses.
 
 use crate::event::BootTime;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// The last moment that can be shown, in the year 2262. A later one would be shown as this: whoever read it back would see
-/// other spans of time.
+/// The latest time that can be represented, in the year 2262. Later times are clamped to it, so differences between
+/// them are lost.
 const LATEST: u64 = i64::MAX.cast_unsigned();
 
-/// How an interface counts time (`if_tsresol` and `if_tsoffset`).
+/// Time scale of an interface (`if_tsresol` and `if_tsoffset`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Timescale {
     unit: Unit,
@@ -16,26 +16,27 @@ pub(super) struct Timescale {
     offset: i64,
 }
 
-/// Nanoseconds and units.
+/// Unit of time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Unit {
-    /// So many nanoseconds each.
+    /// This many nanoseconds.
     Longer(u64),
-    /// So many to the nanosecond.
+    /// One nanosecond divided by this number.
     Shorter(u64),
-    /// Two to this power to the second.
+    /// One second divided by two to this power.
     Binary(u8),
 }
 
 impl Default for Timescale {
-    /// Microseconds, as interfaces have them that say nothing.
+    /// Microseconds, the default of pcapng.
     fn default() -> Self {
         Self::new(None, None)
     }
 }
 
 impl Timescale {
-    /// `resolution` is a negative power of 10, or of 2 with the highest bit set; `offset` is in seconds.
+    /// Creates a time scale: `resolution` is a negative power of 10, or of 2 with the highest bit set; `offset` is in
+    /// seconds.
     pub(super) fn new(resolution: Option<u8>, offset: Option<i64>) -> Self {
         let resolution = resolution.unwrap_or(6);
         let power = |exponent: u8| 10_u64.checked_pow(exponent.into()).unwrap_or(u64::MAX);
@@ -47,7 +48,7 @@ impl Timescale {
         Self { unit, offset: offset.unwrap_or(0).saturating_mul(NANOSECONDS.cast_signed()) }
     }
 
-    /// The nanoseconds since 1970 that `units` are. What lies outside of what can be shown is its nearest end.
+    /// Converts `units` to nanoseconds since 1970, clamped to the range that can be represented.
     pub(super) fn time(self, units: u64) -> BootTime {
         let nanoseconds = match self.unit {
             Unit::Longer(length) => units.saturating_mul(length),

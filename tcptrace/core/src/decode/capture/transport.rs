@@ -1,4 +1,4 @@
-//! TCP segments, and ICMP errors that quote one, to events.
+//! TCP segments, and ICMP errors that quote one, as events.
 
 use super::{
     ip::{ICMP, ICMPV6, Ip, Reason, TCP},
@@ -11,7 +11,7 @@ use crate::{
     tcp::TcpHeader,
 };
 
-/// When and where a frame was seen.
+/// Time, interface and direction of a frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) at: BootTime,
@@ -19,7 +19,8 @@ pub(super) struct Place {
     pub(super) direction: Option<Direction>,
 }
 
-/// The event of the frame that `walk` has passed the link layer of: `next` comes next. It had `original` bytes.
+/// Decodes a frame whose link-layer header `walk` has passed: `next` comes next. `original` is its untruncated length
+/// in bytes.
 pub(super) fn event(
     walk: &mut Walk,
     frame: &[u8],
@@ -40,7 +41,7 @@ pub(super) fn event(
                 return icmp(family, &ip, transport.ok_or(Reason::Ends)?, place(walk)).map(Event::Icmp);
             }
             _ => {
-                // What is no tunnel is known not to be TCP, however little was captured of it.
+                // A protocol that is not a tunnel is not TCP, however little was captured.
                 walk.offset += ip.transport;
                 next = walk.tunnel(frame, family, &ip)?;
             }
@@ -49,12 +50,12 @@ pub(super) fn event(
     Err(Reason::Nested)
 }
 
-/// Bytes of a TCP header from the ports to the window.
+/// Number of bytes of a TCP header from the ports to the window.
 const UP_TO_WINDOW: usize = 16;
 
 fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Reason> {
-    // Of options that are cut short, those that are there are kept. A snap length may also cut the checksum and the urgent
-    // pointer, which no verdict needs.
+    // Options that are truncated are dropped; those before them are kept. The snap length may also cut the checksum and
+    // the urgent pointer, which no verdict needs.
     let header = match bytes.get(..UP_TO_WINDOW).filter(|_| cut && bytes.len() < 20) {
         None => TcpHeader::parse(bytes),
         Some(kept) => {
@@ -64,7 +65,7 @@ fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Re
         }
     };
     let header = header.ok_or(Reason::Ends)?;
-    // RFC 9293 §3.1: a data offset below that of the fixed part. No stack takes it for a segment.
+    // A data offset below the fixed header (RFC 9293 §3.1): no stack accepts it as a segment.
     if header.data_offset < 20 {
         return Err(Reason::Malformed);
     }
@@ -81,7 +82,7 @@ fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Re
         dst: Endpoint { addr: ip.dst, port: header.dst_port },
         header,
         length: ip.payload.saturating_sub(header_len),
-        // A capture does not tell how many segments a long one will become, or was.
+        // A capture does not tell how many segments a long one was or will be split into.
         segments: 1,
     })
 }
@@ -104,7 +105,7 @@ fn icmp(family: Family, outer: &Ip, bytes: &[u8], place: Place) -> Result<IcmpEr
     if inner.protocol != TCP {
         return Err(Reason::NotTcp(Unread::Icmp));
     }
-    // RFC 792 promises eight bytes of what it quotes: ports and sequence number.
+    // RFC 792 guarantees eight bytes of the quoted segment: ports and sequence number.
     let segment = quoted.get(inner.transport..).ok_or(Reason::Ends)?;
     let &[s0, s1, d0, d1, q0, q1, q2, q3] = segment.first_chunk().ok_or(Reason::Ends)?;
     Ok(IcmpError {

@@ -10,7 +10,7 @@ use super::{
 use crate::event::Family;
 
 impl Walk {
-    /// What lies in the payload of `ip`, an IP header of `family` that ends at [`Walk::offset`].
+    /// Returns the headers in the payload of `ip`, an IP header of `family` that ends at [`Walk::offset`].
     pub(super) fn tunnel(&mut self, frame: &[u8], family: Family, ip: &Ip) -> Result<Next, Reason> {
         match ip.protocol {
             4 => {
@@ -23,7 +23,7 @@ impl Walk {
             }
             17 => self.udp(frame),
             47 => self.gre(frame),
-            // RFC 3378: version 3 and reserved bits.
+            // Version 3 and reserved bits (RFC 3378).
             97 => {
                 self.skip(frame, 2)?;
                 self.enter(Layer::EtherIp)?;
@@ -56,7 +56,7 @@ impl Walk {
         if sequence {
             self.skip(frame, 4)?;
         }
-        // RFC 2637 §4.1: the acknowledgement number; without a sequence number there is no payload.
+        // An acknowledgement number (RFC 2637 §4.1); without a sequence number there is no payload.
         if pptp && f1 & 0x80 != 0 {
             self.skip(frame, 4)?;
         }
@@ -86,7 +86,7 @@ impl Walk {
         Ok(Next::Type(protocol))
     }
 
-    /// Tunnels in UDP, by their registered ports and what their headers must say.
+    /// Tunnels in UDP, recognised by their registered ports and the contents of their headers.
     fn udp(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         const NOT_READ: Reason = Reason::NotTcp(Unread::Protocol(17));
         let [s0, s1, d0, d1, ..] = self.peek::<8>(frame).map_err(|_| NOT_READ)?;
@@ -94,7 +94,7 @@ impl Walk {
         let either = |port| source == port || destination == port;
         let mut inner = Self { offset: self.offset + 8, ..*self };
         let next = match destination {
-            // 8472 is what Linux used before the port was assigned.
+            // Linux used 8472 before the port was assigned.
             4789 | 8472 | 4790 => inner.vxlan(frame, destination == 4790)?,
             6081 => inner.geneve(frame)?,
             6635 => Some(Next::Mpls),
@@ -113,7 +113,7 @@ impl Walk {
         next.ok_or(NOT_READ)
     }
 
-    /// RFC 7348 §5; with `generic`, the next protocol is told (draft-ietf-nvo3-vxlan-gpe).
+    /// VXLAN (RFC 7348 §5); with `generic`, the header names the next protocol (draft-ietf-nvo3-vxlan-gpe).
     fn vxlan(&mut self, frame: &[u8], generic: bool) -> Result<Option<Next>, Reason> {
         let [flags, _, _, protocol, v0, v1, v2, _] = self.take::<8>(frame)?;
         if flags & 0x08 == 0 {
@@ -130,7 +130,7 @@ impl Walk {
         })
     }
 
-    /// RFC 8926 §3.4.
+    /// GENEVE (RFC 8926 §3.4).
     fn geneve(&mut self, frame: &[u8]) -> Result<Option<Next>, Reason> {
         let [first, _, p0, p1, v0, v1, v2, _] = self.take::<8>(frame)?;
         if first >> 6 != 0 {
@@ -144,11 +144,11 @@ impl Walk {
         }))
     }
 
-    /// 3GPP TS 29.281 §5: a header, optional fields, extension headers, then a user's IP packet.
+    /// GTP-U (3GPP TS 29.281 §5): a header, optional fields, extension headers, then a user's IP packet.
     fn gtpu(&mut self, frame: &[u8]) -> Result<Option<Next>, Reason> {
         const EXTENSIONS: usize = 8;
         let [flags, kind, ..] = self.take::<8>(frame)?;
-        // Version 1, GTP and not GTP', a user's packet.
+        // Version 1, GTP rather than GTP', a user's packet.
         if flags >> 4 != 3 || kind != 255 {
             return Ok(None);
         }
@@ -159,7 +159,7 @@ impl Walk {
                     break;
                 }
                 let [words] = self.peek::<1>(frame)?;
-                // Of four bytes, the last of which is the next type.
+                // In 32-bit words, the last byte of which is the next type.
                 let length = usize::from(words) * 4;
                 let last = length.checked_sub(1).ok_or(Reason::Malformed)?;
                 next = *self.rest(frame).get(last).ok_or(Reason::Ends)?;
@@ -170,7 +170,7 @@ impl Walk {
         Ok(Some(Next::AnyIp))
     }
 
-    /// RFC 2661 §3.1: flags say which fields there are.
+    /// L2TPv2 (RFC 2661 §3.1): flags say which fields are present.
     fn l2tp(&mut self, frame: &[u8]) -> Result<Option<Next>, Reason> {
         let [f0, f1] = self.take::<2>(frame)?;
         let (control, length, sequence, offset) = (f0 & 0x80 != 0, f0 & 0x40 != 0, f0 & 0x08 != 0, f0 & 0x02 != 0);
@@ -186,7 +186,7 @@ impl Walk {
         Ok(Some(Next::Ppp))
     }
 
-    /// RFC 4380 §5.1.1: authentication and origin may stand before the IPv6 header.
+    /// Teredo (RFC 4380 §5.1.1): authentication and origin may precede the IPv6 header.
     fn teredo(&mut self, frame: &[u8]) -> Result<Option<Next>, Reason> {
         if let [0, 1, id, auth] = self.peek::<4>(frame)? {
             self.skip(frame, 13 + usize::from(id) + usize::from(auth))?;
@@ -201,7 +201,8 @@ impl Walk {
         Ok(Some(Next::Ip(Family::V6)))
     }
 
-    /// RFC 5415 §4.3: a length in words of four bytes. Frames that are not fragments and, by the T bit, IEEE 802.3.
+    /// CAPWAP (RFC 5415 §4.3): a length in 32-bit words. Only frames that are not fragments and, by the T bit, are IEEE
+    /// 802.3.
     fn capwap(&mut self, frame: &[u8]) -> Result<Option<Next>, Reason> {
         let [preamble, h1, h2, flags] = self.peek::<4>(frame)?;
         let native = h2 & 1 == 1;

@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
-/// The kind of a frame that was not read.
+/// Kind of a frame that was not decoded.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Unread {
-    /// The EtherType is not that of a protocol that carries IP.
+    /// An EtherType that is not that of a protocol that carries IP.
     EtherType(u16),
     /// The destination service access point of an IEEE 802.2 header.
     Llc(u8),
@@ -23,21 +23,21 @@ pub enum Unread {
     Wlan,
     /// An IEEE 802.11 frame whose payload is encrypted.
     Protected,
-    /// An IEEE 802.11 frame with several frames inside (A-MSDU), or a fragment.
+    /// An IEEE 802.11 frame that contains several frames (A-MSDU), or a fragment.
     Aggregated,
-    /// A record that holds no packet.
+    /// A record without a packet.
     NoPacket,
     /// A fragment of a TCP segment other than the first.
     Fragment,
-    /// Lengths or versions contradict each other.
+    /// Lengths or versions that contradict each other.
     Malformed,
-    /// More layers of encapsulation than are read.
+    /// More layers of encapsulation than are decoded.
     Nested,
-    /// The link type, which is not supported.
+    /// A link type that is not supported.
     LinkType(u32),
-    /// The snap length left too little.
+    /// A frame cut too short by the snap length.
     Short,
-    /// Further kinds, which are counted together.
+    /// Further kinds, counted together.
     Others,
 }
 
@@ -76,10 +76,10 @@ impl Display for Unread {
     }
 }
 
-/// Kinds that are counted apart. A file could name thousands.
+/// Maximum number of kinds counted separately, since a file could contain thousands.
 const KINDS: usize = 64;
 
-/// How many frames of each kind there were.
+/// Number of frames of each kind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally(Vec<(Unread, u64)>);
 
@@ -93,7 +93,7 @@ impl Tally {
         }
     }
 
-    /// The kinds and their counts, the most frequent first.
+    /// Returns the kinds and their counts, the most frequent first.
     pub(super) fn sorted(&self) -> Vec<(Unread, u64)> {
         let mut kinds = self.0.clone();
         kinds.sort_by_key(|&(_, count)| std::cmp::Reverse(count));

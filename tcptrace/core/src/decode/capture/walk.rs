@@ -12,9 +12,9 @@ use crate::event::{Direction, Family, Process};
 pub(super) enum Next {
     /// An IP header of this family.
     Ip(Family),
-    /// An IP header; its first four bits tell the version.
+    /// An IP header, whose first four bits tell the version.
     AnyIp,
-    /// What an EtherType says.
+    /// Headers announced by an EtherType.
     Type(u16),
     /// An Ethernet header.
     Ethernet,
@@ -26,14 +26,14 @@ pub(super) enum Next {
     Mpls,
 }
 
-/// Where the walk has come to, and what has been met.
+/// Position in a frame, and the layers passed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Walk {
-    /// Where the next header begins.
+    /// Offset of the next header in bytes.
     pub(super) offset: usize,
-    /// What the IP packet is encapsulated in.
+    /// Encapsulation of the IP packet.
     pub(super) layers: Layers,
-    /// Which way the frame passed the device.
+    /// Direction of the frame at the device.
     pub(super) direction: Option<Direction>,
     /// The index of the device, if one capture holds the frames of several.
     pub(super) device: Option<u32>,
@@ -42,17 +42,17 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// The bytes from here on.
+    /// Returns the bytes from here on.
     pub(super) fn rest<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
         frame.get(self.offset..).unwrap_or_default()
     }
 
-    /// The next `N` bytes.
+    /// Returns the next `N` bytes.
     pub(super) fn peek<const N: usize>(&self, frame: &[u8]) -> Result<[u8; N], Reason> {
         self.rest(frame).first_chunk().copied().ok_or(Reason::Ends)
     }
 
-    /// The next `N` bytes, which the walk passes.
+    /// Returns and passes the next `N` bytes.
     pub(super) fn take<const N: usize>(&mut self, frame: &[u8]) -> Result<[u8; N], Reason> {
         let bytes = self.peek(frame)?;
         self.offset += N;
@@ -68,15 +68,15 @@ impl Walk {
         Ok(())
     }
 
-    /// Notes a layer of encapsulation.
+    /// Adds a layer of encapsulation.
     pub(super) fn enter(&mut self, layer: Layer) -> Result<(), Reason> {
         if self.layers.push(layer) { Ok(()) } else { Err(Reason::Nested) }
     }
 
-    /// Walks from `next` to an IP header: its family. [`Walk::offset`] is where it begins.
+    /// Walks from `next` to an IP header and returns its family. [`Walk::offset`] is where it begins.
     pub(super) fn descend_to_ip(&mut self, frame: &[u8], mut next: Next) -> Result<Family, Reason> {
-        // Each turn passes a byte at least, except the few that only rename what comes next.
-        for _ in 0..MOST_HEADERS {
+        // Each iteration passes at least one byte, except a few that only rename the next header.
+        for _ in 0..MAX_HEADERS {
             next = match next {
                 Next::Ip(family) => return Ok(family),
                 Next::AnyIp => match self.peek::<1>(frame)?[0] >> 4 {
@@ -95,5 +95,5 @@ impl Walk {
     }
 }
 
-/// Headers walked between a frame's beginning, or an outer IP header, and the next IP header.
-const MOST_HEADERS: usize = 32;
+/// Maximum number of headers between a frame's beginning, or an outer IP header, and the next IP header.
+const MAX_HEADERS: usize = 32;

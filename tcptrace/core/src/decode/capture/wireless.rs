@@ -1,4 +1,4 @@
-//! IEEE 802.11, and the headers that drivers put before it.
+//! IEEE 802.11, and the headers that drivers put in front of it.
 
 use super::{
     bytes::Order,
@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Walk {
-    /// The header of a driver, if `layout` has one, and that of IEEE 802.11.
+    /// Passes the driver's header, if `layout` has one, and that of IEEE 802.11.
     pub(super) fn wireless(&mut self, frame: &[u8], layout: Layout) -> Result<Next, Reason> {
         let mut padded = false;
         match layout {
@@ -20,8 +20,8 @@ impl Walk {
         self.wlan(frame, padded)
     }
 
-    /// Radiotap: version, padding, length, then which fields are there. True if the header behind it is padded to a
-    /// multiple of four bytes.
+    /// Radiotap: version, padding, length, then which fields are present. Returns true if the next header is padded to
+    /// a multiple of four bytes.
     fn radiotap(&mut self, frame: &[u8]) -> Result<bool, Reason> {
         const MORE: u32 = 1 << 31;
         const WORDS: usize = 16;
@@ -32,15 +32,15 @@ impl Walk {
         let words =
             (0..WORDS).take_while(|at| Order::Little.u32(header, 4 + at * 4).is_some_and(|word| word & MORE != 0));
         let fields = 8 + words.count() * 4;
-        // The time, of 8 bytes, is before the flags.
+        // An 8-byte time precedes the flags.
         let flags = if first & 1 == 0 { fields } else { fields.next_multiple_of(8) + 8 };
         let padded = first & 2 != 0 && header.get(flags).is_some_and(|flags| flags & DATA_PAD != 0);
         self.skip(frame, length.into())?;
         Ok(padded)
     }
 
-    /// Prism's header has a length in the byte order of the machine that captured; AVS's, which devices of the same kind
-    /// may write too, is in network order and begins with its version.
+    /// Passes a Prism header, whose length is in the byte order of the capturing machine, or an AVS header, which devices of
+    /// the same kind may write as well: that is in network order and begins with its version.
     fn prism(&mut self, frame: &[u8]) -> Result<(), Reason> {
         let [v0, v1, v2, _, l0, l1, l2, l3] = self.peek(frame)?;
         let length = match [v0, v1, v2 & 0xf0] {
@@ -53,7 +53,7 @@ impl Walk {
         self.skip(frame, length as usize)
     }
 
-    /// IEEE 802.11 §9.2: only data frames carry anything, and only those that are not encrypted can be read.
+    /// IEEE 802.11 §9.2: only data frames have a payload, and it is readable only if not encrypted.
     fn wlan(&mut self, frame: &[u8], padded: bool) -> Result<Next, Reason> {
         const DATA: u8 = 2;
         let [control, flags] = self.peek(frame)?;

@@ -1,4 +1,4 @@
-//! From a line to what it says.
+//! Decoder for single lines.
 
 use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 
@@ -17,30 +17,32 @@ use crate::{
     text::WallTime,
 };
 
-/// The most interfaces of one file, and the longest name in bytes: no file can fill the memory with them.
-const MOST: usize = 1 << 16;
-const NAME: usize = 1024;
+/// Maximum number of interfaces in one file, and maximum length of a name in bytes: no file can exhaust memory with
+/// them.
+const MAX_INTERFACES: usize = 1 << 16;
+const MAX_NAME_LEN: usize = 1024;
 
-/// Records that are older than one before them by no more than this, in nanoseconds, are as processors write them.
-const LATE: u64 = 1_000_000_000;
+/// Maximum amount, in nanoseconds, by which a record may be older than one before it without counting as out of order:
+/// processors write concurrently.
+const REORDER_TOLERANCE: u64 = 1_000_000_000;
 
-/// The socket of a segment that has no number. Numbers count from 1.
+/// The socket of a segment without a number. Socket numbers count from 1.
 const UNNUMBERED: SocketKey = SocketKey(u64::MAX);
 
 /// State carried from one line to the next.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    /// The last `start`; none before the first.
+    /// The last `start` record; `None` before the first.
     start: Option<Start>,
-    /// An `end` came behind it.
+    /// True if an `end` record followed it.
     ended: bool,
-    /// The latest time behind it.
+    /// The latest time since that `start`.
     latest: BootTime,
-    /// The highest number of a connection: they count from 1 in the order in which connections show.
+    /// The highest connection number so far: they count from 1 in order of appearance.
     newest: u64,
     interfaces: Vec<String>,
     numbers: HashMap<String, u32, RandomState>,
-    /// Sockets that got another's place in memory, which live the kernel's numbers tell.
+    /// Keys of sockets that took an earlier socket's place in memory, by number: live, both have the same kernel address.
     replacing: HashMap<u64, SocketKey, RandomState>,
     counters: Counters,
 }
@@ -50,12 +52,12 @@ impl Decoder {
         &self.interfaces
     }
 
-    /// Counts of the lines.
+    /// Returns the counts of lines.
     pub(super) fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// The event of a line; none for lines that a replay does not need.
+    /// Decodes a line; `None` for lines that a replay does not need.
     pub(super) fn decode(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
         let kind = kind(line)?;
         if kind != "start" && self.start.is_none() {
@@ -108,7 +110,7 @@ impl Decoder {
             (&before.hostname, before.netns, before.capture, before.began_ns)
                 == (&fields.hostname, fields.netns, capture, fields.began_ns)
                 && !self.ended
-                && at.plus(LATE) >= self.latest
+                && at.plus(REORDER_TOLERANCE) >= self.latest
         });
         if !goes_on {
             self.latest = at;
@@ -150,7 +152,7 @@ impl Decoder {
             new: fields.new,
             local,
             remote: fields.remote.map_or(nobody, Endpoint::from),
-            // No error and one that is not known both are null; where the namespace is known, so is the error.
+            // No error and an unknown error are both null; if the namespace is known, so is the error.
             error: fields.error.map(|error| error.0).or(fields.netns.map(|_| 0)),
             proof: fields.evidence,
             task,
@@ -231,7 +233,7 @@ impl Decoder {
         Ok((moment, Event::Hint(hint)))
     }
 
-    /// None where it follows from others.
+    /// Decodes an owner; `None` if it follows from other records.
     fn owner(&self, fields: &fields::Owner) -> Result<Option<(Moment, Event)>, Fault> {
         let moment = self.moment(fields.time, fields.boot_ns)?;
         let process = fields.pid.map(|pid| Process { pid, comm: fields.comm.unwrap_or(Comm([0; 16])) });
@@ -257,7 +259,7 @@ impl Decoder {
         Ok(Some((moment, Event::Loss(Loss { at: moment.at, source, count, total, placed }))))
     }
 
-    /// The time of a line, by the clock that its `start` names.
+    /// Returns the time of a line, by the clock that its `start` record names.
     fn moment(&self, wall: WallTime, boot_ns: Option<u64>) -> Result<Moment, Fault> {
         let at = match (boot_ns, self.start.as_ref().is_some_and(|start| start.capture)) {
             (Some(at), false) => at,
@@ -268,7 +270,7 @@ impl Decoder {
         Ok(Moment { at: BootTime(at), wall })
     }
 
-    /// The key of a socket, which is its number, or, as live, that of the socket whose place it took.
+    /// Returns the key of a socket: its number or, as live, that of the socket whose place in memory it took.
     fn socket(&mut self, number: u64, replaces: Option<u64>) -> SocketKey {
         let known = |numbers: &HashMap<_, _, _>, number| numbers.get(&number).copied().unwrap_or(SocketKey(number));
         if let Some(before) = replaces {
@@ -280,13 +282,13 @@ impl Decoder {
         known(&self.replacing, number)
     }
 
-    /// The number of an interface.
+    /// Returns the number of an interface, adding it if it is new.
     fn interface(&mut self, name: &str) -> Result<u32, Fault> {
-        let name = name.get(..name.floor_char_boundary(NAME)).unwrap_or(name);
+        let name = name.get(..name.floor_char_boundary(MAX_NAME_LEN)).unwrap_or(name);
         if let Some(&number) = self.numbers.get(name) {
             return Ok(number);
         }
-        if self.interfaces.len() >= MOST {
+        if self.interfaces.len() >= MAX_INTERFACES {
             return Err(Fault::Nonsense("it names more interfaces than any host has"));
         }
         self.interfaces.push(name.to_owned());
@@ -295,16 +297,17 @@ impl Decoder {
         Ok(number)
     }
 
-    /// A change that waited for its port in the kernel may be older than the lines before it.
+    /// Counts records out of order. A state change that waited in the kernel for its port may be older than the lines
+    /// before it.
     fn watch_order(&mut self, event: &Event) {
         let waited =
             matches!(event, Event::State(change) if matches!(change.new, TcpState::SynSent | TcpState::SynRecv));
-        self.counters.backwards += u64::from(!waited && event.at().plus(LATE) < self.latest);
+        self.counters.backwards += u64::from(!waited && event.at().plus(REORDER_TOLERANCE) < self.latest);
         self.latest = self.latest.max(event.at());
     }
 }
 
-/// The type of a record, which comes first in lines that nobody has rewritten.
+/// Returns the type of a record, which comes first in lines as tcptrace writes them.
 fn kind(line: &[u8]) -> Result<Cow<'_, str>, Fault> {
     let first = line.strip_prefix(br#"{"type":""#).and_then(|rest| {
         let end = rest.iter().position(|&byte| byte == b'"')?;
@@ -324,12 +327,12 @@ fn read<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, Fault> {
     Ok(serde_json::from_slice(line)?)
 }
 
-/// Nanoseconds since 1970; 0 for earlier times.
+/// Returns nanoseconds since 1970; 0 for earlier times.
 fn since_1970(wall: WallTime) -> u64 {
     u64::try_from(wall.0).unwrap_or(0)
 }
 
-/// No address, of the same family.
+/// Returns the unspecified address of the same family.
 fn unspecified(addr: IpAddr) -> IpAddr {
     match addr {
         IpAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),

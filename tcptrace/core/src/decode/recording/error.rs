@@ -1,80 +1,81 @@
-//! Why a recording cannot be read, or not to its end.
+//! Errors of reading recordings.
 
 use std::io;
 
 use thiserror::Error;
 
-use super::lines::LONGEST;
+use super::lines::MAX_LINE_LEN;
 use crate::{SCHEMA, text::is_unsafe};
 
-/// Upper bound of the characters of a foreign text that a message shows.
+/// Maximum number of characters of text from outside in a message.
 const SHOWN: usize = 200;
 
-/// Why a recording cannot be read, or not to its end. Every message is one sentence; text from outside is escaped in it.
+/// Reasons why a recording cannot be read, or not to its end. Every message is one sentence; text from outside is
+/// escaped.
 #[derive(Debug, Error)]
 pub enum RecordingError {
-    /// The operating system says so.
-    #[error("the recording cannot be read ({0})")]
-    Io(io::Error),
-    /// It begins with something else.
+    /// Reading the input failed.
+    #[error("the recording cannot be read")]
+    Io(#[source] io::Error),
+    /// The input does not begin with a `start` record.
     #[error("line {line} is no start record, which every recording begins with: give a whole file that tcptrace wrote")]
     NoStart {
-        /// The first line that is not empty, from 1.
+        /// Number of the first line that is not empty, from 1.
         line: u64,
     },
-    /// A format of the future.
+    /// The recording has a newer schema than this build.
     #[error(
         "line {line} begins a recording of schema {schema}, and this build reads schema 1 to {SCHEMA}: use a newer one"
     )]
     Schema {
-        /// The line, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// Its schema.
+        /// Schema of the recording.
         schema: u64,
     },
-    /// A line that tcptrace has not written.
+    /// A line is not one that tcptrace writes.
     #[error("line {line} is malformed at byte {column}: {what}")]
     Malformed {
-        /// The line, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// The byte of it, from 1.
+        /// Position of the fault in the line, in bytes from 1.
         column: usize,
-        /// The fault.
+        /// Description of the fault.
         what: String,
     },
-    /// A line that is longer than any record.
-    #[error("line {line} is malformed: it has more than {LONGEST} bytes, as no record has")]
+    /// A line is longer than any record.
+    #[error("line {line} is malformed: it has more than {MAX_LINE_LEN} bytes, as no record has")]
     TooLong {
-        /// The line, from 1.
+        /// Number of the line, from 1.
         line: u64,
     },
-    /// It ends in the middle of a line, as it does when tcptrace is killed or the disk is full.
+    /// The input ends within a line, as it does when tcptrace is killed or the disk is full.
     #[error("the recording is cut off in the middle of line {line} (complete lines before it: {}, in {bytes} bytes)", .line - 1)]
     CutOff {
-        /// The line, from 1.
+        /// Number of the line, from 1.
         line: u64,
         /// Offset of the end of the last complete line, in bytes.
         bytes: u64,
     },
 }
 
-/// A [`RecordingError`] of a line that does not know its number.
+/// A [`RecordingError`] without a line number.
 #[derive(Debug)]
 pub(super) enum Fault {
     NoStart,
     Schema(u64),
     Json(serde_json::Error),
-    /// It is JSON, but contradicts itself or what came before.
+    /// Valid JSON that contradicts itself or an earlier line.
     Nonsense(&'static str),
 }
 
 impl Fault {
-    /// Returns true if more bytes might have helped.
+    /// Returns true if the line is truncated: more bytes might have made it valid.
     pub(super) fn is_cut(&self) -> bool {
         matches!(self, Self::Json(error) if error.is_eof())
     }
 
-    /// The error, on this line.
+    /// Adds the number of the line.
     pub(super) fn on(self, line: u64) -> RecordingError {
         match self {
             Self::NoStart => RecordingError::NoStart { line },
@@ -91,7 +92,7 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
-/// A fault without its place, which the caller adds as a line number.
+/// Describes a fault without its position, which the caller adds.
 fn what(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rfind(" at line ").and_then(|end| text.get(..end)).unwrap_or(&text);

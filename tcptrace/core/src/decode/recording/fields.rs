@@ -1,4 +1,4 @@
-//! The fields of each type that are read. Others may be there.
+//! The fields of each record type that are decoded. Others are ignored.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -20,7 +20,7 @@ pub(super) struct Typed<'a> {
     pub(super) kind: Cow<'a, str>,
 }
 
-/// The field of a `start` that is read first: under another schema any other field may have another meaning.
+/// The field of a `start` that is decoded first: under another schema any other field may have another meaning.
 #[derive(Debug, Deserialize)]
 pub(super) struct Schema {
     pub(super) schema: u64,
@@ -46,7 +46,7 @@ pub(super) struct End {
 }
 
 impl From<End> for Endpoint {
-    /// Port 0 is one that was never learnt.
+    /// Port 0 stands for one that was never learnt.
     fn from(end: End) -> Self {
         Self { addr: end.addr.to_canonical(), port: end.port.unwrap_or(0) }
     }
@@ -83,7 +83,7 @@ pub(super) struct Segment<'a> {
     #[serde(borrow)]
     pub(super) interface: Cow<'a, str>,
     pub(super) direction: Option<Direction>,
-    /// None where no socket sent it, none inside where that has no number.
+    /// `None` if no socket sent the segment; `Some(None)` if that socket has no number.
     #[serde(default, deserialize_with = "even_null")]
     pub(super) socket: Option<Option<u64>>,
     pub(super) src: End,
@@ -94,7 +94,7 @@ pub(super) struct Segment<'a> {
     pub(super) window: u16,
     pub(super) urgent: Option<u16>,
     pub(super) length: u32,
-    /// Schema 1 has another name for it.
+    /// Schema 1 has another name for this field.
     #[serde(alias = "segments")]
     pub(super) gso_segments: Option<u16>,
     pub(super) options: TcpOptions,
@@ -166,7 +166,7 @@ pub(super) struct Ended {
     pub(super) boot_ns: Option<u64>,
 }
 
-/// A field that is there, null or not.
+/// Deserializes a field that is present, null or not.
 fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

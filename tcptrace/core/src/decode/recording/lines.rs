@@ -1,4 +1,4 @@
-//! The lines of a file, one after the other, without a copy.
+//! Iteration over the lines of a file without copying them.
 
 use std::{io::Read, mem};
 
@@ -7,22 +7,22 @@ use memchr::memchr;
 use super::RecordingError;
 use crate::decode::Input;
 
-/// The longest line, in bytes: no record comes near it.
-pub(super) const LONGEST: usize = 1 << 20;
+/// Maximum length of a line in bytes: no record comes near it.
+pub(super) const MAX_LINE_LEN: usize = 1 << 20;
 
 /// A line without its newline.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Line<'a> {
     pub(super) bytes: &'a [u8],
-    /// It ends with a newline. Only the last one may not.
+    /// True if it ends with a newline. Only the last line may lack one.
     pub(super) whole: bool,
 }
 
-/// Reads lines.
+/// Reader of lines.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     input: Input<R>,
-    /// Bytes of the line that was given last, which lies in the input's window still.
+    /// Length of the line returned last, which is still in the input's window.
     used: usize,
     number: u64,
 }
@@ -32,17 +32,17 @@ impl<R> Lines<R> {
         Self { input, used: 0, number: 0 }
     }
 
-    /// Returns true if nothing lies behind the line that was given last.
+    /// Returns true if nothing follows the line returned last in the window.
     pub(super) fn is_dry(&self) -> bool {
         self.input.window().len() <= self.used
     }
 
-    /// Lines given so far.
+    /// Returns the number of lines read so far.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Bytes of these lines.
+    /// Returns the length of these lines in bytes.
     pub(super) fn taken(&self) -> u64 {
         self.input.taken() + self.used as u64
     }
@@ -58,7 +58,7 @@ impl<R: Read> Lines<R> {
                 break (searched + at, true);
             }
             searched += new.len();
-            if searched > LONGEST {
+            if searched > MAX_LINE_LEN {
                 return Err(RecordingError::TooLong { line: self.number + 1 });
             }
             if !self.input.fill(searched + 1).map_err(RecordingError::Io)? {

@@ -2,7 +2,7 @@ use std::io::{Cursor, Read};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::{error::RecordingError, lines::LONGEST, *};
+use super::{error::RecordingError, lines::MAX_LINE_LEN, *};
 use crate::{
     decode::capture::{self, Capture},
     event::{Direction, Proof},
@@ -158,7 +158,11 @@ fn what_is_wrong_is_said_with_its_line() {
             2,
             "line 3 is malformed at byte 1: it comes behind the end record",
         ),
-        (start() + "{\"type\":\"" + &"x".repeat(LONGEST), 1, "line 2 is malformed: it has more than 1048576 bytes"),
+        (
+            start() + "{\"type\":\"" + &"x".repeat(MAX_LINE_LEN),
+            1,
+            "line 2 is malformed: it has more than 1048576 bytes",
+        ),
     ] {
         let (records, message) = refused(&text);
         assert_eq!(records, before, "{message}");

@@ -1,4 +1,4 @@
-//! The lines there are few of: ICMP errors, hints, losses, beginning and end.
+//! Infrequent lines: ICMP errors, hints, losses, start and end.
 
 use super::Events;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 
 impl Events {
     pub(super) fn start(&self, entry: &StartOutput, line: &mut Line<'_>) {
-        // The schema is JSON's, the rest for whoever reads it back.
+        // The schema version concerns JSON only; the other fields are for replays.
         let StartOutput {
             stamp,
             schema: _,
@@ -24,7 +24,7 @@ impl Events {
             began_ns: _,
         } = entry;
         self.time(stamp, line);
-        // A capture tells no kernel, and its only interface is its file.
+        // A capture has no kernel release, and its only interface is its file.
         let captured = kernel.is_none();
         line.raw(if captured { "-- reading" } else { "-- tracing" });
         for (index, interface) in interfaces.iter().enumerate() {
@@ -68,10 +68,9 @@ impl Events {
         line.dotted(src).raw(" > ").dotted(dst).late_mark(*late);
     }
 
-    /// The process that holds a socket.
+    /// Writes the process that holds a socket.
     pub(super) fn owner(&self, entry: &OwnerOutput, line: &mut Line<'_>) {
-        // The ends tell sockets apart for people.
-        // When the kernel was asked is for whoever reads it back.
+        // Human readers tell sockets apart by their endpoints; the time of the request is for replays.
         let OwnerOutput { stamp, conn, socket: _, local, remote, sockets, asked_ns: _, pid, comm, source } = entry;
         self.time(stamp, line);
         self.conn_if_any(*conn, line);
@@ -97,7 +96,7 @@ impl Events {
     }
 
     pub(super) fn hint(&self, entry: &HintOutput, line: &mut Line<'_>) {
-        // As with states, what keeps namespaces and sockets apart is left out.
+        // As with states, the fields that tell namespaces and sockets apart are left out.
         let HintOutput {
             stamp,
             conn,
@@ -134,21 +133,21 @@ impl Events {
         line.late_mark(*late);
     }
 
-    /// A record's sentence; the events it sums up stand above.
+    /// Writes a record's sentence; the events it summarizes are above.
     pub(super) fn verdict(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
         self.time(stamp, line);
         self.conn(conn, line);
         line.raw("== ").raw(palette::sentence(summary, self.unicode).as_ref());
     }
 
-    /// The step that a connection waits for.
+    /// Writes the step that a connection waits for.
     pub(super) fn stalled(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
         self.time(stamp, line);
         self.conn(conn, line);
         line.raw("== unfinished: ").raw(palette::sentence(summary, self.unicode).as_ref());
     }
 
-    /// Nothing more comes of a connection.
+    /// Writes that no more records of a connection follow.
     pub(super) fn evicted(&self, entry: &EvictedOutput, line: &mut Line<'_>) {
         let EvictedOutput { stamp, conn } = entry;
         self.time(stamp, line);

@@ -1,4 +1,4 @@
-//! Segments, by the rules and in the words of tcpdump 4.99, behind the connection and the interface.
+//! Segments, by the rules and in the words of tcpdump 4.99, after the connection and the interface.
 
 use super::Events;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 
 impl Events {
     pub(super) fn segment(&self, entry: &SegmentOutput, line: &mut Line<'_>) {
-        // Taken apart, so that a new field does not compile before it is shown or left out on purpose.
+        // Destructured, so that a new field does not compile before it is shown or deliberately left out.
         let SegmentOutput {
             stamp,
             conn,
@@ -18,7 +18,7 @@ impl Events {
             conn_netns: _,
             interface,
             direction,
-            // The ends tell sockets apart.
+            // Sockets can be told apart by their endpoints.
             socket: _,
             src,
             dst,
@@ -32,7 +32,7 @@ impl Events {
             length,
             gso_segments,
             note,
-            // The time of day says the same.
+            // Redundant with the time of day.
             since_start_ns: _,
             retransmission,
             late,
@@ -85,7 +85,7 @@ impl Events {
         line.raw(if *retransmission { " (retransmission)" } else { "" }).late_mark(*late);
     }
 
-    /// Interface and direction.
+    /// Writes the interface and the direction.
     pub(super) fn passed(&self, interface: &str, direction: Option<Direction>, line: &mut Line<'_>) {
         line.escaped(interface).raw(match direction {
             Some(Direction::In) => " in   ",

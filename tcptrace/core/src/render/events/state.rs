@@ -1,4 +1,4 @@
-//! Changes of state: who is where now, who did it, and how long it took.
+//! State changes: the new state, the process that caused it, and the time it took.
 
 use super::Events;
 use crate::{
@@ -16,7 +16,7 @@ impl Events {
             // Nearly always the same number.
             netns: _,
             conn_netns: _,
-            // The ends and the order tell sockets apart.
+            // Sockets can be told apart by their endpoints and the order of events.
             socket: _,
             replaces: _,
             old,
@@ -30,7 +30,7 @@ impl Events {
             tid,
             comm,
             old_state_ns,
-            // The time of day says the same.
+            // Redundant with the time of day.
             since_start_ns: _,
             continues_as,
             late,
@@ -66,7 +66,7 @@ impl Events {
             }
             if let Some(pid) = *pid {
                 line.raw("[").number(pid);
-                // A thread with a number of its own is named beside its process.
+                // The thread ID is shown beside the process ID if the two differ.
                 if let Some(tid) = tid.filter(|&tid| tid != pid) {
                     line.raw("/").number(tid);
                 }

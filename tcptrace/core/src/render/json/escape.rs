@@ -1,4 +1,4 @@
-//! Strings in JSON, safe to look at on a terminal.
+//! JSON strings that are safe to show on a terminal.
 
 use std::io;
 
@@ -6,13 +6,14 @@ use serde_json::ser::Formatter;
 
 use crate::text::is_unsafe;
 
-/// serde_json's compact form, and JSON escapes for all that [`is_unsafe`]: JSON itself asks for them below U+0020 only.
+/// serde_json's compact format with JSON escapes for every character that [`is_unsafe`]; JSON itself requires them
+/// below U+0020 only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Escape;
 
 impl Formatter for Escape {
     fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // What JSON asks for is not in a fragment any more.
+        // Fragments no longer contain what JSON requires to be escaped.
         if fragment.bytes().all(|byte| byte < 0x7f) {
             return writer.write_all(fragment.as_bytes());
         }
@@ -28,18 +29,18 @@ impl Formatter for Escape {
     }
 }
 
-/// Returns true if text stands between the quotes of a JSON string as it is; rather no than yes. It is UTF-8.
+/// Returns true if UTF-8 text can stand unescaped in a JSON string; false for some that could.
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    // The arrows of summaries; of these bytes, no unsafe character can be made.
+    // Includes the first bytes of the arrows in summaries: no unsafe character consists of these bytes.
     all(text, |byte| is_plain_byte(byte) | matches!(byte, 0xe2 | 0x86 | 0x90 | 0x92))
 }
 
-/// The same for what need not be UTF-8.
+/// Returns the same for bytes that need not be UTF-8.
 pub(super) fn is_plain_ascii(text: &[u8]) -> bool {
     all(text, is_plain_byte)
 }
 
-/// Looks at every byte whatever the ones before are like, as many at once as the processor can.
+/// Tests every byte without an early exit, so that the compiler vectorizes the loop.
 fn all(text: &[u8], is_fine: impl Fn(u8) -> bool) -> bool {
     text.iter().fold(true, |fine, &byte| fine & is_fine(byte))
 }

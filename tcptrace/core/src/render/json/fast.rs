@@ -1,6 +1,6 @@
-//! The entries of which there are most, written without serde, which takes three times as long.
+//! The most frequent records, written without serde, which takes three times as long.
 //!
-//! serde defines how they have to look: a test compares the two for any value.
+//! serde defines the format: a test compares the two for arbitrary values.
 
 use super::{
     by_serde,
@@ -15,7 +15,7 @@ use crate::{
 
 /// Writes a segment.
 pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
-    // Taken apart, so that a new field does not compile before it is written.
+    // Destructured, so that a new field does not compile before it is written.
     let SegmentOutput {
         stamp,
         conn,
@@ -79,7 +79,7 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     line.raw(r#","options":"#).options(options).raw("}");
 }
 
-/// Writes a change of state.
+/// Writes a state change.
 pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     let StateOutput {
         stamp,
@@ -130,7 +130,7 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     line.raw(r#","continues_as":"#).word_or_null(continues_as.map(TcpState::name)).late(*late).raw("}");
 }
 
-/// Writes who owns a socket.
+/// Writes an owner of a socket.
 pub(super) fn owner(entry: &OwnerOutput, line: &mut Line<'_>) {
     let OwnerOutput { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm, source } = entry;
     line.raw(r#"{"type":"owner""#).stamp(stamp);
@@ -155,7 +155,7 @@ impl Line<'_> {
         self.raw(r#"","boot_ns":"#).long_number_or_null(*boot_ns)
     }
 
-    /// Something that is only said where it is so.
+    /// Writes a field that is present only if true.
     fn late(&mut self, late: bool) -> &mut Self {
         self.raw(if late { r#","late":true"# } else { "" })
     }
@@ -186,7 +186,7 @@ impl Line<'_> {
         })
     }
 
-    /// One of a fixed set of words, which need no escapes.
+    /// Writes one of a fixed set of words, which need no escapes.
     #[inline]
     pub(super) fn word(&mut self, word: impl Into<&'static str>) -> &mut Self {
         self.raw("\"").raw(word.into()).raw("\"")
@@ -251,7 +251,7 @@ impl Line<'_> {
     }
 }
 
-/// The options that nearly every segment makes do with.
+/// The options of nearly every segment.
 #[derive(Default)]
 struct Common {
     mss: Option<u16>,
@@ -261,7 +261,7 @@ struct Common {
 }
 
 impl Common {
-    /// Nothing where there are others.
+    /// Returns `None` if there are other options.
     fn of(options: &TcpOptions) -> Option<Self> {
         let mut common = Self::default();
         for option in &options.0 {

@@ -1,4 +1,4 @@
-//! The records of a connection, written without serde as the events are.
+//! The verdicts of a connection, written without serde as the events are.
 
 use crate::{
     event::AcceptQueue,
@@ -9,9 +9,9 @@ use crate::{
     },
 };
 
-/// Writes what came of a handshake.
+/// Writes the outcome of a handshake.
 pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, line: &mut Line<'_>) {
-    // Taken apart, so that a new field does not compile before it is written.
+    // Destructured, so that a new field does not compile before it is written.
     let Handshake {
         at: _,
         conn,
@@ -55,7 +55,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, lin
     line.raw(r#","summary":"#).string(summary).raw("}");
 }
 
-/// Writes how a connection ended.
+/// Writes the close of a connection.
 pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line<'_>) {
     let Close {
         at: _,

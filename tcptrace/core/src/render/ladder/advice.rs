@@ -1,15 +1,14 @@
-//! Where something went wrong: what to look at next.
+//! Advice on what to examine next after a failure.
 
-use super::heading::endpoint;
+use super::{heading::endpoint, open_block::End};
 use crate::{
     event::Role,
-    output_record::EndpointOutput,
     verdict::{Close, CloseKind, Handshake, Missing, Outcome, ResetCause, WaitingFor},
 };
 
-/// For a handshake that failed, or that is known only in part.
+/// Returns advice for a handshake that failed or is only partly known.
 pub(super) fn handshake(record: &Handshake) -> Option<String> {
-    let server = endpoint(&EndpointOutput { addr: record.server.addr, port: record.server.port });
+    let server = endpoint(&End::from(&record.server).at);
     let address = record.server.addr;
     let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
     let left = record.retransmissions.syn.is_some();
@@ -39,14 +38,14 @@ pub(super) fn handshake(record: &Handshake) -> Option<String> {
         Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered => {
             format!("on the client, `ip neigh show {address}` and `nft list ruleset`: what keeps the SYN from leaving?")
         }
-        // A client that goes away again has got what it wanted.
+        // A client that resets the connection got what it wanted.
         Outcome::Reset if record.reset.is_some_and(|reset| reset.by == Role::Client) => return None,
         Outcome::Reset => format!("on the server, `ss -ltn{port}`: is the queue full (Recv-Q above Send-Q)?"),
     };
     Some(text)
 }
 
-/// For a close that was none in good order.
+/// Returns advice for a close that was not orderly.
 pub(super) fn close(record: &Close) -> Option<String> {
     let by = record.reset.map(|reset| (reset.by.word(), reset.by.other().word(), reset.cause));
     let text = match (record.kind, by) {
@@ -91,7 +90,7 @@ fn overflow(by: &str) -> String {
     format!("the {by}'s listen() backlog and net.core.somaxconn: it accepts too slowly")
 }
 
-/// What can be done so that the next one is seen as a whole.
+/// Returns how to see the next connection completely.
 fn missing(missing: &[Missing]) -> Option<String> {
     if missing.contains(&Missing::Lost) {
         Some("a larger --ring-buffer, or filters: events were lost".to_owned())

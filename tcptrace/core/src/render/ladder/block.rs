@@ -1,4 +1,4 @@
-//! A phase of a connection as a block: heading, ladder, and what to look at.
+//! A phase of a connection as a block: heading, ladder, and advice.
 
 use std::fmt;
 
@@ -22,10 +22,10 @@ use crate::{
     verdict::{Each, Turn},
 };
 
-/// Bytes of most times: `+123.456 ms`.
+/// Length of most times in bytes: `+123.456 ms`.
 const USUAL_TIME: usize = 12;
 
-/// Pieces of most lines.
+/// Number of pieces in most lines.
 const USUAL_PIECES: usize = 12;
 
 /// A block to draw.
@@ -35,9 +35,9 @@ pub(super) struct Block<'a> {
     pub(super) ends: Each<End>,
     pub(super) rows: &'a Rows,
     pub(super) sentences: Vec<Sentence<'a>>,
-    /// It is not finished, and maybe it is somebody's turn.
+    /// Set if the phase is not finished; the inner value is the end whose turn it is, if known.
     pub(super) unfinished: Option<Option<Turn>>,
-    /// The states that no row shows, a line for each end.
+    /// States that no row shows, a line for each end.
     pub(super) inferred: Vec<String>,
     pub(super) advice: Option<String>,
 }
@@ -116,14 +116,14 @@ impl Block<'_> {
     }
 }
 
-/// The wall-clock time of day in the reader's time zone, down to the millisecond: `12:06:49.679`.
+/// Formats the time of day in the reader's time zone, to the millisecond: `12:06:49.679`.
 pub(in crate::render) fn clock(stamp: &Stamp, drawing: Drawing) -> String {
     let mut text = LocalTime { time: stamp.time, zone: drawing.zone }.to_string();
     text.truncate("12:06:49.679".len());
     text
 }
 
-/// The unit of a block's times; all have digits down to the microsecond.
+/// Unit of a block's times; all have digits to the microsecond.
 #[derive(Clone, Copy, Debug)]
 enum Unit {
     Milliseconds,
@@ -131,19 +131,19 @@ enum Unit {
 }
 
 impl Unit {
-    /// The one that suits the last of the times.
+    /// Returns the unit that suits the last time.
     fn of(rows: &Rows) -> Self {
         let latest = rows.iter().map(Row::since_start_ns).max().unwrap_or(0);
         if latest < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 
-    /// Time of a row's event.
+    /// Returns the time of a row's event.
     fn of_row(self, row: &Row) -> RelativeTime {
         RelativeTime { unit: self, micros: row.since_start_ns() / 1_000 }
     }
 }
 
-/// A time since the connection's first event.
+/// Time since the connection's first event.
 #[derive(Clone, Copy, Debug)]
 struct RelativeTime {
     unit: Unit,

@@ -1,4 +1,4 @@
-//! The text of a row's cells, in the order of importance: the layout decides how much of it is shown.
+//! Text of a row's cells, in order of importance: the layout decides how much of it is shown.
 
 use std::borrow::Cow;
 
@@ -26,20 +26,20 @@ pub(super) enum Cells {
     State {
         side: Role,
         change: Styled,
-        /// Beside it, towards the other end.
+        /// Notes beside the change, towards the other end.
         notes: Vec<Note>,
     },
-    /// Something passed from one end to the other.
+    /// A segment or an ICMP error passed from one end to the other.
     Arrow(Arrow),
-    /// Lifelines that are interrupted.
+    /// Interrupted lifelines.
     Dots { side: Option<Role>, words: Styled },
 }
 
-/// Something about a change of state.
+/// A note about a state change.
 #[derive(Debug)]
 pub(super) struct Note {
     pub(super) whole: Styled,
-    /// The same in less room.
+    /// A shorter form for narrow terminals.
     pub(super) short: Option<Styled>,
 }
 
@@ -47,29 +47,29 @@ pub(super) struct Note {
 #[derive(Debug)]
 pub(super) struct Arrow {
     pub(super) from: Role,
-    /// It came from somewhere between the ends.
+    /// True if it was sent from between the ends.
     pub(super) from_between: bool,
     pub(super) style: Style,
     /// Label of the arrow.
     pub(super) label: Cow<'static, str>,
-    /// Details, on the arrow where there is room and beside it where there is not.
+    /// Details, shown on the arrow if there is room and beside it otherwise.
     pub(super) more: Vec<String>,
-    /// The same, but only in blocks that have room for it on every arrow.
+    /// Sequence number, shown only in blocks that have room for it on every arrow.
     pub(super) number: Option<String>,
     /// Notes beside the arrow, one piece each.
     pub(super) details: Styled,
 }
 
-/// Makes cells of rows.
+/// Builds the cells of rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wording<'a> {
     pub(super) drawing: Drawing,
-    /// The ends as the heading names them.
+    /// The ends, as in the heading.
     pub(super) ends: &'a Each<End>,
 }
 
 impl Wording<'_> {
-    /// The cells of an event.
+    /// Returns the cells of an event.
     pub(super) fn row(&self, row: &Row) -> Cells {
         match row {
             Row::State(entry) => self.state(entry),
@@ -79,7 +79,7 @@ impl Wording<'_> {
         }
     }
 
-    /// The cells of what is left out.
+    /// Returns the cells of omitted rows.
     pub(super) fn left_out(&self, left_out: LeftOut) -> Cells {
         let more = self.drawing.symbols().more;
         let what = match (left_out.count, left_out.segments == left_out.count) {
@@ -96,7 +96,7 @@ impl Wording<'_> {
         let side = self.ends.role_of(&entry.local);
         let mut change = Styled::default();
         if entry.old == entry.new {
-            // The kernel traces close() after shutdown() as a change that is none.
+            // The kernel traces close() after shutdown() as a change from a state to itself.
             change.plain("close() in ").push(palette::STATE, entry.new.name());
         } else {
             change.push(palette::STATE, entry.old.name()).plain(" ").plain(self.drawing.symbols().arrow).plain(" ");
@@ -136,7 +136,7 @@ impl Wording<'_> {
         }));
         notes.extend(entry.old_state_ns.map(HumanDuration).map(|time| Note {
             whole: Styled::new(quiet, format!("{time} in {}", entry.old)),
-            // The state's name stands beside it anyway.
+            // The state's name is beside it anyway.
             short: Some(Styled::new(quiet, time.to_string())),
         }));
         notes
@@ -158,7 +158,7 @@ impl Wording<'_> {
         let number = if entry.length > 0 {
             Some(format!("seq {seq}:{}", seq.wrapping_add(entry.length)))
         } else if flags.contains(TcpFlags::RST) && entry.seq == 0 {
-            // RFC 9293 §3.5.2: a reset that answers a segment without ACK has no number of its own.
+            // A reset that answers a segment without ACK has no sequence number of its own (RFC 9293 §3.5.2).
             Some("seq 0".to_owned())
         } else {
             flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST).then(|| format!("seq {seq}"))
@@ -180,7 +180,7 @@ impl Wording<'_> {
         for option in &entry.options.0 {
             match option {
                 TcpOption::Nop | TcpOption::Eol => {}
-                // The clocks are for programs; that there are any is agreed upon by the SYNs.
+                // The values are of no interest to a reader; the SYNs show whether timestamps are in use.
                 TcpOption::Timestamp(_) if syn => details.apart(Style::new(), "ts"),
                 TcpOption::Timestamp(_) => {}
                 option => details.apart(Style::new(), OptionNotation { option, relative_to }),
@@ -213,7 +213,7 @@ impl Wording<'_> {
     }
 }
 
-/// The heading's way to write a process, with the thread where that has a number of its own.
+/// Formats a process as the heading does, with the thread ID if that differs.
 pub(in crate::render) fn process_text(process: &Process, tid: Option<u32>) -> String {
     let mut text = process.comm.map(|comm| comm.to_string()).unwrap_or_default();
     if let Some(pid) = process.pid {
@@ -225,7 +225,7 @@ pub(in crate::render) fn process_text(process: &Process, tid: Option<u32>) -> St
     text
 }
 
-/// Flags by their names.
+/// Returns the names of flags.
 pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
     const WORDS: [(TcpFlags, &str); 9] = [
         (TcpFlags::SYN, "SYN"),
@@ -243,8 +243,8 @@ pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
     words.fold(first.into(), |text, word| text + "," + word)
 }
 
-/// Bytes and pieces of what is beside most arrows: `ack 721203977 win 65483 mss 65495 sackOK ts wscale 10`.
+/// Bytes and pieces of the details beside most arrows: `ack 721203977 win 65483 mss 65495 sackOK ts wscale 10`.
 const USUAL_DETAILS: (usize, usize) = (64, 8);
 
-/// The look of what is still to come.
+/// Style of what is still awaited.
 pub(in crate::render) const PENDING: Style = AnsiColor::Yellow.on_default();

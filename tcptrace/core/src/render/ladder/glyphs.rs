@@ -1,13 +1,13 @@
-//! The characters of a ladder, by what the reader's terminal can show.
+//! The characters of a ladder, by the capabilities of the reader's terminal.
 
 use jiff::tz::TimeZone;
 
 /// Options of the drawing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Drawing {
-    /// Colours are set.
+    /// True if colours are used.
     pub color: bool,
-    /// True if sequence numbers are the header's own after the handshake too.
+    /// True if sequence numbers stay absolute after the handshake.
     pub absolute_seq: bool,
     /// True if the reader's terminal shows more than ASCII.
     pub unicode: bool,
@@ -18,22 +18,22 @@ pub struct Drawing {
 /// The characters that a ladder is made of.
 #[derive(Debug)]
 pub(in crate::render) struct Symbols {
-    /// An end's lifeline.
+    /// Lifeline of an end.
     pub(super) lifeline: &'static str,
-    /// The same while more is to come, or where something is left out.
+    /// Lifeline while more is to come, or where rows are omitted.
     pub(super) dotted: &'static str,
-    /// The client's lifeline where a segment leaves it.
+    /// The client's lifeline at the start of a segment.
     pub(super) from_client: &'static str,
-    /// The server's.
+    /// The server's lifeline at the start of a segment.
     pub(super) from_server: &'static str,
     pub(super) dash: &'static str,
     /// Arrow head of a segment that arrives at the server.
     pub(super) to_server: &'static str,
     /// Arrow head of a segment that arrives at the client.
     pub(super) to_client: &'static str,
-    /// From one state to the next, from the client to the server.
+    /// Separator between one state and the next, or between client and server.
     pub(in crate::render) arrow: &'static str,
-    /// Something is left out.
+    /// Mark for omitted text.
     pub(in crate::render) more: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! The heading of a block: the ends, and the verdict in a sentence. It may take several lines.
+//! The heading of a block: the ends, and the verdict in a sentence; it may take several lines.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -15,17 +15,17 @@ use crate::{output_record::EndpointOutput, render::palette, text::AddressText, v
 /// Indentation of the lines after the first, in columns.
 const INDENT: usize = 3;
 
-/// Pieces of most headings.
+/// Number of pieces in most headings.
 const USUAL_PIECES: usize = 6;
 
-/// A sentence and its look.
+/// A sentence and its style.
 #[derive(Clone, Debug)]
 pub(super) struct Sentence<'a> {
     pub(super) style: Style,
     pub(super) text: Cow<'a, str>,
 }
 
-/// The lines of a heading.
+/// Returns the lines of a heading.
 pub(super) fn lines(
     conn: u64,
     ends: &Each<End>,
@@ -61,7 +61,7 @@ pub(super) fn lines(
     lines
 }
 
-/// Text that is broken between words, but not inside of commands, indented.
+/// Breaks text into indented lines between words, but not inside commands.
 pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
     let mut in_command = false;
     let words = text.split(|character| {
@@ -71,7 +71,7 @@ pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize
     flow(words.map(|word| (style, word)), INDENT, width, drawing)
 }
 
-/// An end: its address, which is shown in full, and who is behind it.
+/// Writes an end: its address in full, and its process.
 fn end(end: &End, words: &mut Styled) {
     words.apart(Style::new(), endpoint(&end.at));
     if let Some(process) = end.process {
@@ -79,13 +79,13 @@ fn end(end: &End, words: &mut Styled) {
     }
 }
 
-/// An endpoint, IPv6 in brackets.
+/// Formats an endpoint, with IPv6 in brackets.
 pub(in crate::render) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput) -> String {
     let address = AddressText::new(*addr);
     let address = String::from_utf8_lossy(address.as_bytes());
     let (before, behind) = if addr.is_ipv6() { ("[", "]:") } else { ("", ":") };
     let mut text = [before, &address, behind].concat();
-    // Writing to memory does not fail.
+    // Writing to a String cannot fail.
     let _ = match port {
         Some(port) => write!(text, "{port}"),
         None => text.write_str("?"),
@@ -93,7 +93,7 @@ pub(in crate::render) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput
     text
 }
 
-/// Words in lines. The first line is indented by `indent`, the ones behind it by at least [`INDENT`].
+/// Breaks words into lines. The first line is indented by `indent`, the following ones by at least [`INDENT`].
 fn flow<'a>(
     words: impl Iterator<Item = (Style, &'a str)>,
     indent: usize,

@@ -1,4 +1,4 @@
-//! The states that an end went through where no socket showed them: they stand below the ladder, since no row is theirs.
+//! The inferred states of an end without an observed socket, shown below the ladder because no row shows them.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::{
     verdict::{Close, StateTime},
 };
 
-/// A line for each end whose states were inferred.
+/// Returns a line for each end whose states were inferred.
 pub(super) fn inferred(record: &Close, drawing: Drawing) -> Vec<String> {
     [(Role::Client, &record.states.client), (Role::Server, &record.states.server)]
         .into_iter()

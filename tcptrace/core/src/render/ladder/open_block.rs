@@ -1,4 +1,4 @@
-//! The events of a connection until its next block is drawn, and who its ends are when it is.
+//! The events of a connection until its next block is drawn, and its ends at that time.
 
 use super::rows::{Row, Rows};
 use crate::{
@@ -11,15 +11,15 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct OpenBlock {
     pub(super) rows: Rows,
-    /// The sentence about a handshake that was over before tracing began; it stands with the close.
+    /// Sentence about a handshake that was over before tracing began; it is shown with the close.
     pub(super) unseen: Option<String>,
-    /// The last row about the accept queue of the server's listener says that it is full.
+    /// True if the last row about the accept queue of the server's listener says that it is full.
     queue_full: bool,
 }
 
 impl OpenBlock {
-    /// Adds what the kernel said about a reset, or about a SYN that is not answered. That a SYN,ACK is sent again its arrow
-    /// shows, and that a queue is as it was needs no row.
+    /// Adds a hint about a reset or an unanswered SYN. A retransmitted SYN,ACK needs no row, since its arrow shows it;
+    /// nor does an unchanged queue.
     pub(super) fn hint(&mut self, entry: &HintOutput) {
         let news = match entry.name {
             HintName::SendReset => entry.value.is_some() || entry.queue_full,
@@ -32,7 +32,7 @@ impl OpenBlock {
     }
 }
 
-/// The process behind an end.
+/// The process at an end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::render) struct Process {
     pub(in crate::render) pid: Option<u32>,
@@ -40,13 +40,13 @@ pub(in crate::render) struct Process {
 }
 
 impl Process {
-    /// The process, if anything is known of it.
+    /// Returns the process if anything is known about it.
     pub(in crate::render) fn known(pid: Option<u32>, comm: Option<Comm>) -> Option<Self> {
         (pid.is_some() || comm.is_some()).then_some(Self { pid, comm })
     }
 }
 
-/// An end, as a record has it.
+/// An end as a record describes it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::render) struct End {
     pub(in crate::render) at: EndpointOutput,
@@ -66,7 +66,7 @@ impl From<&CloseEnd> for End {
 }
 
 impl Each<End> {
-    /// One of the ends.
+    /// Returns one of the ends.
     pub(super) fn end(&self, role: Role) -> &End {
         match role {
             Role::Client => &self.client,
@@ -74,7 +74,7 @@ impl Each<End> {
         }
     }
 
-    /// The lifeline of an endpoint. A port that was never learnt matches any.
+    /// Returns the end of an endpoint. A port that was never learnt matches any.
     pub(super) fn role_of(&self, endpoint: &EndpointOutput) -> Role {
         let same = |End { at, .. }: &End| {
             at.addr == endpoint.addr && (at.port == endpoint.port || at.port.is_none() || endpoint.port.is_none())

@@ -1,14 +1,14 @@
-//! The connections that have events which no block has shown.
+//! Connections with events that no block has shown yet.
 
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::open_block::OpenBlock;
 
-/// Open blocks by the numbers of their connections. They are bounded by whoever numbers connections: none is kept behind the
-/// last record of its connection, nor when that is evicted.
+/// Open blocks by connection number. The correlator bounds them: none is kept after the last record of its connection,
+/// or after its eviction.
 #[derive(Debug)]
 pub(super) struct OpenBlocks {
-    /// In boxes, since they are large and moved about.
+    /// Boxed, since they are large and moved often.
     blocks: HashMap<u64, Box<OpenBlock>>,
 }
 
@@ -19,12 +19,12 @@ impl Default for OpenBlocks {
 }
 
 impl OpenBlocks {
-    /// The open block of a connection.
+    /// Returns the open block of a connection, creating it if necessary.
     pub(super) fn of(&mut self, conn: u64) -> &mut OpenBlock {
         self.blocks.entry(conn).or_default()
     }
 
-    /// Closes a connection's block.
+    /// Removes a connection's block.
     pub(super) fn take(&mut self, conn: u64) -> Box<OpenBlock> {
         self.blocks.remove(&conn).unwrap_or_default()
     }
@@ -34,12 +34,12 @@ impl OpenBlocks {
         self.blocks.insert(conn, block);
     }
 
-    /// Drops all of them.
+    /// Drops all open blocks.
     pub(super) fn clear(&mut self) {
         self.blocks.clear();
     }
 
-    /// Number of open blocks.
+    /// Returns the number of open blocks.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.blocks.len()

@@ -1,4 +1,4 @@
-//! The rows of a block: times, the two lifelines, and what happens at and between them.
+//! Layout of the rows of a block: times, the two lifelines, and events at and between them.
 
 use anstyle::Style;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{event::Role, render::palette};
 
-/// Columns of an arrow around its label: two and a space before, a space and the arrow head after.
+/// Columns of an arrow around its label: two dashes and a space before, a space and the arrow head after.
 pub(super) const AROUND: usize = 5;
 
-/// The look of lifelines.
+/// Style of lifelines.
 const LIFELINE: Style = Style::new().dimmed();
 
 /// Draws rows in their columns.
@@ -24,7 +24,7 @@ pub(super) struct RowLayout {
 }
 
 impl RowLayout {
-    /// The line above: the wall-clock time of the first row, and the names of the lifelines.
+    /// Writes the line above the rows: the wall-clock time of the first row, and the names of the lifelines.
     pub(super) fn caption(&self, clock: &str, line: &mut Styled) {
         let Columns { client, states, .. } = self.columns;
         line.plain(" ").push(palette::TIME, clock).plain("  ");
@@ -36,7 +36,7 @@ impl RowLayout {
         self.cut(line);
     }
 
-    /// A row.
+    /// Writes a row.
     pub(super) fn row(&self, time: &str, cells: &Cells, line: &mut Styled) {
         line.pad_to(self.columns.time_end.saturating_sub(time.len())).push(palette::TIME, time);
         match cells {
@@ -47,7 +47,7 @@ impl RowLayout {
         self.cut(line);
     }
 
-    /// Whatever happens, a row is one line.
+    /// Cuts a line to the width: a row is always one line.
     fn cut(&self, line: &mut Styled) {
         if line.width() > self.columns.width {
             *line = std::mem::take(line).clipped(self.columns.width, self.symbols.more);
@@ -71,7 +71,7 @@ impl RowLayout {
         }
     }
 
-    /// As many of the notes as fit, the first one cut if need be.
+    /// Returns as many of the notes as fit, the first one truncated if necessary.
     fn note(&self, notes: &[Note], room: usize) -> Styled {
         let mut shown = Styled::default();
         for note in notes {
@@ -108,12 +108,12 @@ impl RowLayout {
         self.details(beside.chain(arrow.details.pieces()), line);
     }
 
-    /// The arrow between the lifelines: `── SYN ───▶`.
+    /// Writes the arrow between the lifelines: `── SYN ───▶`.
     fn shaft<'a>(&self, arrow: &Arrow, more: impl Iterator<Item = &'a String>, line: &mut Styled) {
         let Symbols { dash, to_server, to_client, .. } = *self.symbols;
         let Columns { client, between, .. } = self.columns;
         let style = arrow.style;
-        // What comes from a host on the way begins between the lifelines.
+        // Errors from a host on the path begin between the lifelines.
         let origin = if arrow.from_between { " " } else { dash };
         let tight = arrow.label.len() + AROUND > between;
         let (padding, inner_dash, behind) = if tight { (" ", "", "") } else { (dash, dash, " ") };
@@ -131,7 +131,7 @@ impl RowLayout {
         line.repeat(style, padding, end.saturating_sub(line.width())).push(style, last);
     }
 
-    /// As many of the details as fit, and a mark where there are more and room for it.
+    /// Writes as many of the details as fit, with a mark if some are omitted and there is room for it.
     fn details<'a>(&self, details: impl Iterator<Item = (Style, &'a str)>, line: &mut Styled) {
         let fits = |line: &Styled, width: usize| line.width() + 1 + width <= self.columns.width;
         for (style, detail) in details {

@@ -1,4 +1,4 @@
-//! The events of a phase until it is drawn: the first and the last of them, so that no connection takes much memory.
+//! The first and the last events of a phase until it is drawn; those between are only counted, which bounds memory.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ pub(super) enum Row {
     Segment(SegmentOutput),
     /// An ICMP error passed.
     Icmp(IcmpOutput),
-    /// The kernel said why it sends a reset.
+    /// The kernel gave a reason for a reset.
     Hint(HintOutput),
 }
 
@@ -34,7 +34,7 @@ impl Row {
         }
     }
 
-    /// Nanoseconds between the connection's first event and this one.
+    /// Returns the nanoseconds from the connection's first event to this one.
     pub(super) fn since_start_ns(&self) -> u64 {
         match self {
             Self::State(entry) => entry.since_start_ns.unwrap_or(0),
@@ -56,7 +56,7 @@ pub(super) struct Rows {
 /// Events left out between the first and the last ones.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct LeftOut {
-    /// Number of events.
+    /// Number of omitted events.
     pub(super) count: u64,
     /// Number of segments among them.
     pub(super) segments: u64,
@@ -77,17 +77,17 @@ impl Rows {
         }
     }
 
-    /// The first ones, what is left out behind them, and the last ones.
+    /// Returns the first rows, the omitted events after them, and the last rows.
     pub(super) fn parts(&self) -> (&[Row], LeftOut, impl Iterator<Item = &Row>) {
         (&self.first, self.left_out, self.last.iter())
     }
 
-    /// Number of rows kept.
+    /// Returns the number of rows kept.
     pub(super) fn len(&self) -> usize {
         self.first.len() + self.last.len()
     }
 
-    /// All that are kept.
+    /// Returns the rows kept.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.first.iter().chain(&self.last)
     }

@@ -1,4 +1,4 @@
-//! Records that are a line by themselves: listeners, and events after the end of their connection.
+//! Records shown as a single line: listeners, and events after the end of their connection.
 
 use anstyle::Style;
 
@@ -15,10 +15,10 @@ use crate::{
     render::palette,
 };
 
-/// The look of what is only there for completeness.
+/// Style of lines shown only for completeness.
 const QUIET: Style = Style::new().dimmed();
 
-/// A listener's change of state; the old one is always the other of the two.
+/// Writes a listener's state change; the old state is always the other one of the two.
 pub(super) fn listener(entry: &StateOutput, drawing: Drawing, out: &mut Vec<u8>) {
     let mut line = begun(&entry.stamp, drawing);
     line.push(QUIET, format!("listener {} {}", endpoint(&entry.local), entry.new));
@@ -28,7 +28,7 @@ pub(super) fn listener(entry: &StateOutput, drawing: Drawing, out: &mut Vec<u8>)
     line.write_line(drawing.color, out);
 }
 
-/// Something of a connection whose last record has been printed.
+/// Writes an event that follows the last record of its connection.
 pub(super) fn late(conn: u64, entry: &OutputRecord, drawing: Drawing, out: &mut Vec<u8>) {
     let arrow = drawing.symbols().arrow;
     let (stamp, text) = match entry {

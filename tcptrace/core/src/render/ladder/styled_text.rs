@@ -1,4 +1,4 @@
-//! Text with looks whose width on a terminal is known.
+//! Styled text of known width on a terminal.
 
 use std::{
     fmt::{self, Write as _},
@@ -8,29 +8,29 @@ use std::{
 use anstyle::Style;
 use unicode_width::UnicodeWidthChar as _;
 
-/// A piece of a line.
+/// Text in pieces of different styles.
 #[derive(Clone, Debug, Default)]
 pub(in crate::render) struct Styled {
     text: String,
-    /// Looks, and where in the text they end.
+    /// Styles, and the offsets at which they end in the text.
     spans: Vec<(Style, usize)>,
     width: usize,
 }
 
 impl Styled {
-    /// Nothing, with room for what will be appended: most lines and their parts are about as long as each other.
+    /// Creates an empty text with capacity for later content: most lines and their parts have similar lengths.
     pub(in crate::render) fn with_room(bytes: usize, pieces: usize) -> Self {
         Self { text: String::with_capacity(bytes), spans: Vec::with_capacity(pieces), width: 0 }
     }
 
-    /// Takes everything out, but keeps the room.
+    /// Removes the content but keeps the capacity.
     pub(in crate::render) fn clear(&mut self) {
         self.text.clear();
         self.spans.clear();
         self.width = 0;
     }
 
-    /// Text of one look.
+    /// Creates a text of one style.
     pub(in crate::render) fn new(style: Style, text: impl AsRef<str>) -> Self {
         let mut styled = Self::default();
         styled.push(style, text);
@@ -45,10 +45,10 @@ impl Styled {
         self.end_span(style)
     }
 
-    /// Appends text as a piece of its own, whatever the look of the one before.
+    /// Appends text as a piece of its own, even if the piece before has the same style.
     pub(in crate::render) fn apart(&mut self, style: Style, text: impl fmt::Display) {
         let start = self.text.len();
-        // Writing to memory does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(self.text, "{text}");
         self.width += columns(self.text.get(start..).unwrap_or_default());
         self.spans.push((style, self.text.len()));
@@ -61,7 +61,7 @@ impl Styled {
         self.end_span(style)
     }
 
-    /// Style of the text that was appended.
+    /// Assigns a style to the text appended last.
     fn end_span(&mut self, style: Style) -> &mut Self {
         let end = self.text.len();
         match self.spans.last_mut() {
@@ -71,25 +71,25 @@ impl Styled {
         self
     }
 
-    /// Appends text of no particular look.
+    /// Appends unstyled text.
     pub(in crate::render) fn plain(&mut self, text: impl AsRef<str>) -> &mut Self {
         self.push(Style::new(), text)
     }
 
     /// Appends a space and another word.
     pub(in crate::render) fn word(&mut self, style: Style, word: &str) -> &mut Self {
-        // Words of one look are one piece.
+        // Words of the same style form one piece.
         let alike = self.spans.last().is_some_and(|&(last, _)| last == style);
         self.push(if alike { style } else { Style::new() }, " ").push(style, word)
     }
 
-    /// Appends spaces up to a column; none when that is behind.
+    /// Appends spaces up to a column; none if the text already reaches it.
     pub(in crate::render) fn pad_to(&mut self, column: usize) -> &mut Self {
         let spaces = column.saturating_sub(self.width);
         if spaces == 0 { self } else { self.repeat(Style::new(), " ", spaces) }
     }
 
-    /// Appends another piece.
+    /// Appends another text.
     pub(in crate::render) fn append(&mut self, other: &Self) -> &mut Self {
         for (style, text) in other.pieces() {
             self.push(style, text);
@@ -97,12 +97,12 @@ impl Styled {
         self
     }
 
-    /// Columns that it takes.
+    /// Returns the width in columns.
     pub(in crate::render) fn width(&self) -> usize {
         self.width
     }
 
-    /// The text in pieces of one look each.
+    /// Returns the pieces with their styles.
     pub(in crate::render) fn pieces(&self) -> impl Iterator<Item = (Style, &str)> + Clone {
         self.spans.iter().scan(0, |start, &(style, end)| {
             let piece = self.text.get(*start..end).unwrap_or_default();
@@ -111,7 +111,7 @@ impl Styled {
         })
     }
 
-    /// The part that fits into `width` columns; `mark` stands for the rest.
+    /// Truncates to `width` columns, with `mark` in place of the rest.
     pub(in crate::render) fn clipped(self, width: usize, mark: &str) -> Self {
         if self.width <= width {
             return self;
@@ -131,7 +131,7 @@ impl Styled {
         clipped
     }
 
-    /// Appends it as a line, without spaces at its end.
+    /// Appends the text to `out` as a line, without trailing spaces.
     pub(in crate::render) fn write_line(&self, color: bool, out: &mut Vec<u8>) {
         let text = self.text.trim_end();
         if !color {
@@ -144,7 +144,7 @@ impl Styled {
             let piece = piece.get(..left.min(piece.len())).unwrap_or(piece);
             left -= piece.len();
             if style != Style::new() && !piece.is_empty() {
-                // Writing to memory does not fail.
+                // Writing to a Vec cannot fail.
                 let _ = write!(out, "{}{piece}{}", style.render(), style.render_reset());
             } else {
                 out.extend_from_slice(piece.as_bytes());
@@ -154,7 +154,7 @@ impl Styled {
     }
 }
 
-/// The beginning of `text` that fits into `width` columns.
+/// Returns the longest prefix of `text` that fits into `width` columns.
 pub(in crate::render) fn clip(text: &str, width: usize) -> &str {
     if columns(text) <= width {
         return text;
@@ -167,7 +167,7 @@ pub(in crate::render) fn clip(text: &str, width: usize) -> &str {
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
-/// Columns that the text takes, as terminals count: character by character.
+/// Returns the width of a text in columns, counted character by character as terminals do.
 pub(in crate::render) fn columns(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(|character| character.width().unwrap_or(0)).sum() }
 }

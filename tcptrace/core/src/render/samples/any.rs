@@ -1,4 +1,4 @@
-//! Strategies that make any record, the contradictory ones included.
+//! Strategies for arbitrary records, including contradictory ones.
 
 use std::{net::IpAddr, rc::Rc};
 
@@ -23,7 +23,7 @@ pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
     any::<(i64, Option<u64>)>().prop_map(|(time, boot_ns)| Stamp { time: WallTime(time), boot_ns })
 }
 
-/// Any segment, the contradictory ones included.
+/// Any segment, including contradictory ones.
 pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
     let whose = any::<(u64, Option<Option<u64>>, String, u64, [bool; 2])>();
     let place =
@@ -62,7 +62,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
     })
 }
 
-/// Any change of state.
+/// Any state change.
 pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     let state = || select(TcpState::ALL.to_vec());
     let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();

@@ -1,4 +1,4 @@
-//! Verdicts, and what else is told of a connection as a whole.
+//! Sample verdicts and other records of a connection as a whole.
 
 use super::*;
 use crate::verdict::{
@@ -6,7 +6,7 @@ use crate::verdict::{
     OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, Turn, WaitingFor,
 };
 
-/// A connection that was set up, with everything that may be null not null.
+/// An established connection, with every optional field set.
 pub(crate) fn handshake() -> HandshakeOutput {
     let end = |port, isn| HandshakeEnd {
         netns: None,
@@ -41,7 +41,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
     HandshakeOutput { stamp: stamp(), record: Box::new(record) }
 }
 
-/// A connection that was torn down, with everything that may be null not null.
+/// A closed connection, with every optional field set.
 pub(crate) fn close() -> CloseOutput {
     let end =
         |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
@@ -70,7 +70,7 @@ pub(crate) fn close() -> CloseOutput {
     CloseOutput { stamp: stamp(), record: Box::new(record) }
 }
 
-/// A connection that does not get on, with everything that may be null not null.
+/// A stalled connection, with every optional field set.
 pub(crate) fn stalled() -> StalledOutput {
     let end =
         |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
@@ -92,7 +92,7 @@ pub(crate) fn stalled() -> StalledOutput {
     StalledOutput { stamp: stamp(), since: stamp().time, record: Box::new(record) }
 }
 
-/// A connection that nothing more comes of.
+/// An evicted connection.
 pub(crate) fn evicted() -> EvictedOutput {
     EvictedOutput { stamp: stamp(), conn: 3 }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     render::samples,
-    verdict::{CloseKind, HandshakeKind},
+    verdict::{CloseKind, HandshakeKind, Outcome},
 };
 
 /// Offers records of connections and remembers what passes.

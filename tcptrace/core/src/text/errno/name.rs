@@ -2,8 +2,8 @@
 
 use strum::{EnumString, FromRepr, IntoStaticStr};
 
-/// An error number of Linux (include/uapi/asm-generic/errno-base.h and errno.h, which x86, Arm, RISC-V and s390 share). Of
-/// two names with one number the first in those files stands here: `EAGAIN`, not `EWOULDBLOCK`.
+/// An error number of Linux (`include/uapi/asm-generic/errno-base.h` and `errno.h`, shared by x86, Arm, RISC-V and
+/// s390). Where two names have one number, the first in those files is used: `EAGAIN`, not `EWOULDBLOCK`.
 #[derive(Clone, Copy, EnumString, FromRepr, IntoStaticStr)]
 #[repr(u32)]
 #[expect(clippy::upper_case_acronyms, reason = "the kernel spells them so")]

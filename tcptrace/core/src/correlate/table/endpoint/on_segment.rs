@@ -1,4 +1,4 @@
-//! What the segments of an end that the other end accepts, and the other's acknowledgements of them, tell of it.
+//! Updates of an end from its accepted segments, and from the other end's acknowledgements of them.
 
 use super::{End, Fin, ResetContext, Rst, Sent};
 use crate::{
@@ -7,14 +7,14 @@ use crate::{
     tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
 };
 
-/// The largest shift of a window (RFC 7323 §2.3).
-const MOST_SHIFT: u8 = 14;
+/// Maximum shift of a window (RFC 7323 §2.3).
+const MAX_WINDOW_SHIFT: u8 = 14;
 
-/// A reset that ends a socket is handled within this time, in nanoseconds, after it was seen.
+/// Maximum time, in nanoseconds, from seeing a reset to its effect on the socket that it ends.
 const JUST_BEFORE: u64 = 1_000_000;
 
 impl End {
-    /// A segment of its own; `acks_fin`: it acknowledges the other end's FIN, which has got as far as `other_sent`.
+    /// Notes a segment of its own; `acks_fin`: it acknowledges the other end's FIN, which ends at offset `other_sent`.
     pub(in crate::correlate) fn send(
         &mut self,
         header: &TcpHeader,
@@ -53,7 +53,7 @@ impl End {
         self.acked_fin |= acks_fin;
     }
 
-    /// Its number is the one behind all that has been sent: no payload, no FIN.
+    /// Notes a reset. Its number is the one after everything sent: it has neither payload nor FIN.
     fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, context: ResetContext) {
         let has_ack = header.has(TcpFlags::ACK);
         let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, context };
@@ -77,8 +77,8 @@ impl End {
         }
     }
 
-    /// A reset of it has been accepted, as the other end's socket or its own kernel says, whether it was seen and whatever its
-    /// number.
+    /// Notes that a reset of it was accepted, as the other end's socket or its own kernel shows, whether it was seen
+    /// and whatever its number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
         self.closing = true;
         let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, context };
@@ -90,8 +90,8 @@ impl End {
         detail.rst = detail.rst.or(just_before).or(Some(unseen));
     }
 
-    /// The other end's socket has an error as if this end had reset it, but it was the other end that reset; `proven`: its own
-    /// kernel says so.
+    /// Withdraws a reset of this end that only an error of the other end's socket implied: it was the other end that
+    /// reset; `proven`: its own kernel reports so.
     pub(in crate::correlate) fn withdraw_unseen_reset(&mut self, proven: bool) {
         if let Some(detail) = &mut self.detail
             && detail.rst.is_some_and(|rst| !rst.seen && !rst.context.proven || proven && rst.context.by_error)
@@ -100,7 +100,7 @@ impl End {
         }
     }
 
-    /// The other end's socket goes on behind a reset of which it was not certain that its number was the one expected.
+    /// Withdraws a reset of uncertain number, since the other end's socket continues after it.
     pub(in crate::correlate) fn refuse_doubtful_reset(&mut self) {
         if let Some(detail) = &mut self.detail
             && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain)
@@ -110,13 +110,13 @@ impl End {
         }
     }
 
-    /// The other end goes on and acknowledges another number than that of a reset of this one, of which it was not certain that
-    /// it was the one expected: it had not accepted that. What acknowledges less may have been on its way before, unless its
-    /// socket is here and `goes_on`.
+    /// Withdraws a reset of uncertain number, since the other end continues and acknowledges a different number: it has
+    /// not accepted the reset. A smaller acknowledgement may have been in flight before, unless its socket is on this
+    /// host and `goes_on`.
     pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber, goes_on: bool) {
         let offset = self.offset(ack);
         let Some(detail) = &mut self.detail else { return };
-        // Behind its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
+        // After its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
         let fin = detail.fin.map(|fin| fin.end);
         let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
         let closed = detail.closed.is_some();
@@ -134,8 +134,8 @@ impl End {
         }
     }
 
-    /// It sends something up to this number after a reset of which it was not certain that its number was the one expected: it
-    /// has not sent that, if it is new, or if the other end has gone on too.
+    /// Withdraws a reset of uncertain number, since this end sends up to `end` after it: it has not sent that reset, if
+    /// the data is new, or if the other end continues too.
     pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: SeqNumber) {
         let new = self.offset(end) > self.sent;
         if let Some(detail) = &mut self.detail
@@ -146,8 +146,8 @@ impl End {
         }
     }
 
-    /// The other end acknowledges this number while the connection is opened: if it is that of the last SYN,ACK, and not of
-    /// the first, it has got the last.
+    /// Chooses between the ISNs of the first and the last SYN,ACK, by the number that the other end acknowledges during
+    /// the handshake.
     pub(in crate::correlate) fn choose_isn(&mut self, ack: SeqNumber) {
         if let Some(isn) = self.detail.as_ref().and_then(|detail| detail.other_isn).filter(|isn| isn.add(1) == ack) {
             self.set_isn(isn);
@@ -164,7 +164,7 @@ impl End {
         } else if self.isn != header.seq {
             self.detail_mut().other_isn = Some(header.seq);
         }
-        self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MOST_SHIFT);
+        self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MAX_WINDOW_SHIFT);
         let answers = header.has(TcpFlags::ACK);
         self.sent_synack |= answers;
         self.sent_syn |= !answers;
@@ -175,10 +175,10 @@ impl End {
         }
     }
 
-    /// The other end has acknowledged everything before `ack`. Returns whether that includes the FIN.
+    /// Notes that the other end has acknowledged everything before `ack`. Returns true if that includes the FIN.
     pub(in crate::correlate) fn acknowledged(&mut self, ack: SeqNumber, by_syn: bool, at: BootTime) -> bool {
         if !self.has_isn {
-            // A SYN,ACK shows the ISN itself; any other acknowledgement only where to count from.
+            // A SYN,ACK shows the ISN itself; any other acknowledgement only a base to count from.
             self.set_isn(ack.add(u32::MAX));
             self.isn_known = by_syn;
             self.reach(1, 0);
@@ -194,40 +194,41 @@ impl End {
         }
     }
 
-    /// By how many bits its windows are shifted; as many as there may be where its SYN was not seen.
+    /// Returns the number of bits by which its windows are shifted; the maximum if its SYN was not seen.
     pub(in crate::correlate) fn shift(&self) -> u8 {
-        if self.syn_seen() { self.window_shift } else { MOST_SHIFT }
+        if self.syn_seen() { self.window_shift } else { MAX_WINDOW_SHIFT }
     }
 
-    /// A segment of it acknowledges more of the other end's than was seen to be sent, up to this offset.
+    /// Keeps a segment of it that acknowledges more of the other end's data than was seen to be sent, up to this
+    /// offset.
     pub(in crate::correlate) fn claim(&mut self, segment: Segment, offset: u64) {
         self.detail_mut().claim = Some(Box::new((segment, offset)));
     }
 
-    /// That segment, and the offset.
+    /// Returns that segment, and the offset.
     pub(in crate::correlate) fn claimed(&self) -> Option<(Segment, u64)> {
         self.detail.as_ref()?.claim.as_deref().copied()
     }
 
-    /// What follows has decided about it.
+    /// Drops that segment: later ones have decided about it.
     pub(in crate::correlate) fn settle_claim(&mut self) {
         if let Some(detail) = &mut self.detail {
             detail.claim = None;
         }
     }
 
-    /// TS.Recent of the other end (RFC 7323 §4.3).
+    /// Returns TS.Recent of the other end (RFC 7323 §4.3).
     pub(in crate::correlate) fn ts_recent(&self) -> Option<u32> {
         self.detail.as_ref()?.ts_recent
     }
 
-    /// The other end has got this TSval in order.
+    /// Notes that the other end received this TSval in order.
     pub(in crate::correlate) fn note_timestamp(&mut self, value: u32) {
         self.detail_mut().ts_recent = Some(value);
     }
 
-    /// The other end has room up to `window` bytes behind what it has acknowledged; a window is scaled but in a SYN (RFC 7323
-    /// §2.2).
+    /// Notes that the other end offers a window of `window` bytes after what it has acknowledged; windows are scaled
+    /// except in a SYN (RFC 7323 §2.2).
     pub(in crate::correlate) fn offer(&mut self, window: u64) {
         let room = u32::try_from(window).unwrap_or(u32::MAX);
         self.room = self.room.max(room);

@@ -1,4 +1,4 @@
-//! What the changes of its socket's state tell of an end.
+//! Updates of an end from the state changes of its socket.
 
 use super::{Closed, End};
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl End {
-    /// Its socket changes its state. Returns how many changes before this one are missing at least: the state it leaves may
-    /// not be the one that it had entered last.
+    /// Updates the end with a state change of its socket. Returns the minimum number of changes missing before it: the
+    /// state it leaves may not be the one it last entered.
     pub(in crate::correlate) fn change(&mut self, change: &StateChange) -> u64 {
         self.had_socket = true;
         self.here = true;
@@ -17,7 +17,7 @@ impl End {
                 self.open_sockets += 1;
                 self.open_sockets > 1
             }
-            // Of two children the one that closes again at once has never been the connection's.
+            // Of two children, the one that closes again at once never was the connection's.
             (TcpState::SynRecv, TcpState::Close) if self.open_sockets > 1 => true,
             _ => false,
         };
@@ -35,7 +35,7 @@ impl End {
         let born = matches!(change.old, TcpState::Close | TcpState::Listen);
         let gap = last.filter(|_| !born).map_or(0, |last| last.changes_to(change.old));
         if !born && last != Some(change.old) {
-            // It had been in the old state for as long as nobody knows.
+            // The time at which it entered the old state is unknown.
             self.enter(change.old, BootTime(0));
         }
         if change.new != change.old {
@@ -56,7 +56,7 @@ impl End {
                     proof: change.proof,
                 });
             }
-            // close() after shutdown() shows as no change at all, in the right context.
+            // close() after shutdown() shows as a change from a state to itself, in the right context.
             new if new == change.old => {
                 let detail = self.detail_mut();
                 detail.closer = process.or(detail.closer);

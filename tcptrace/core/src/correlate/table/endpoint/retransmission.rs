@@ -1,4 +1,4 @@
-//! Which sequence numbers an end sends again.
+//! Detection of sequence numbers that an end retransmits.
 
 use super::End;
 use crate::{
@@ -6,48 +6,48 @@ use crate::{
     tcp::{SeqNumber, TcpFlags},
 };
 
-/// No more numbers than half the circle are remembered: beyond that they cannot be told apart.
-const LONGEST: u32 = 1 << 31;
+/// Maximum number of sequence numbers remembered, half the circle: beyond that they cannot be told apart.
+const MAX_RUN: u32 = 1 << 31;
 
-/// What a segment adds to the numbers that an end was seen to send, once it counts as sent.
+/// Update of the numbers that an end was seen to send, applied once the segment counts as sent.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) struct Addition {
-    /// The number that comes next then.
+    /// The number that comes next after the segment.
     next: SeqNumber,
-    /// How many numbers before that were seen without a gap.
+    /// Number of sequence numbers before that which were seen without a gap.
     run: u32,
 }
 
 impl End {
-    /// Whether the segment, which has not been taken down yet, carries something that this end was seen to send before; and
-    /// what is to be noted once it has.
+    /// Returns true if the segment, by which the end is not updated yet, carries something that this end was seen to
+    /// send before; and the update to apply afterwards.
     ///
-    /// Only numbers that were seen count, and only those without a gap up to the last one: a segment that was overtaken on
-    /// its way is none that was sent again.
+    /// Only numbers that were seen count, and only those without a gap up to the last one: a segment that was merely
+    /// overtaken in flight is not a retransmission.
     pub(in crate::correlate) fn retransmits(&self, segment: &Segment) -> (bool, Option<Addition>) {
         let header = &segment.header;
         let flag = |flag| u32::from(header.has(flag));
         let takes = segment.length.saturating_add(flag(TcpFlags::SYN) + flag(TcpFlags::FIN));
-        // What a reset carries is a message, and no data (RFC 9293 §3.5.3).
+        // The payload of a reset is a message, not data (RFC 9293 §3.5.3).
         if takes == 0 || header.has(TcpFlags::RST) {
             return (false, None);
         }
         let (again, addition) = self.add(header.seq, takes);
-        // In a simultaneous open the SYN,ACK has the number of the SYN, but is the answer to the other end's.
+        // In a simultaneous open the SYN,ACK has the number of the SYN, but answers the other end's.
         let sent = if header.has(TcpFlags::ACK) { self.sent_synack } else { self.sent_syn };
         (again && (sent || !header.has(TcpFlags::SYN)), Some(addition))
     }
 
-    /// The segment has been taken down. Where it does not count as sent, nothing is added.
+    /// Applies the update of a segment. If the segment does not count as sent, nothing is added.
     pub(in crate::correlate) fn note_run(&mut self, addition: Option<Addition>) {
         if let Some(Addition { next, run }) = addition
             && self.next() == Some(next)
         {
-            self.run = run.min(LONGEST);
+            self.run = run.min(MAX_RUN);
         }
     }
 
-    /// Whether the last number that it is known to have sent was seen to be sent, and is not only acknowledged.
+    /// Returns true if the last number that it is known to have sent was seen, and not only acknowledged.
     pub(in crate::correlate) fn saw_last_number(&self) -> bool {
         self.run > 0
     }
@@ -59,7 +59,7 @@ impl End {
         let first = next.add(self.run.wrapping_neg());
         let again = seq.distance_from(first) < self.run || first.distance_from(seq) < takes;
         if !again && end != first && seq != next {
-            // Between this and what was seen before there are numbers that were not: of those nothing is known.
+            // Numbers between this and what was seen before were not seen: nothing is known of them.
             return (false, if end.after(next) { alone } else { Addition { next, run: self.run } });
         }
         let last = if end.after(next) { end } else { next };
@@ -72,7 +72,7 @@ impl End {
 mod tests {
     use super::*;
 
-    /// Which of these, given by their first number and how many they take, are sent again.
+    /// Returns for each segment, given by its first number and its length, whether it is a retransmission.
     fn again(segments: &[(u32, u32)]) -> Vec<bool> {
         let mut end = End::default();
         let mut add = |&(seq, takes): &(u32, u32)| {

@@ -1,4 +1,4 @@
-//! Blocks of frames: enhanced, simple, and those of the first draft.
+//! Blocks of frames: enhanced and simple ones, and those of the first draft.
 
 use pcap_parser::{OptionCode, PcapError, PcapNGOption, nom::IResult, parse_option_be, parse_option_le};
 
@@ -8,17 +8,17 @@ use crate::{
     event::Direction,
 };
 
-/// What lies before the frame in enhanced packet blocks and old ones: the interface, the time in two halves, the length
-/// captured and the original one.
+/// Length of the fields before the frame in enhanced packet blocks and old ones: the interface, the time in two halves,
+/// the captured length and the original one.
 const FIXED: usize = 20;
 
 impl Section {
-    /// The frame in the body of a block.
+    /// Returns the frame in the body of a block.
     pub(super) fn frame<'a>(&self, kind: u32, body: &'a [u8]) -> Result<Frame<'a>, Reason> {
         match kind {
             SIMPLE_PACKET => self.simple(body),
             ENHANCED_PACKET => self.packet(body, self.order.u32(body, 0)),
-            // The first draft had 16 bits for the interface and 16 to count losses.
+            // The first draft had 16 bits for the interface and 16 for a count of losses.
             _ => self.packet(body, self.order.u16(body, 0).map(u32::from)),
         }
     }
@@ -41,7 +41,7 @@ impl Section {
         })
     }
 
-    /// A frame of the first interface, without a time.
+    /// Returns a frame of the first interface, without a time.
     fn simple<'a>(&self, body: &'a [u8]) -> Result<Frame<'a>, Reason> {
         let described = self.interfaces.first().ok_or(Reason::Interface)?;
         let original = self.order.u32(body, 0).ok_or(Reason::Malformed)?;
@@ -58,7 +58,7 @@ impl Section {
     }
 }
 
-/// What the flags say, which both kinds of blocks have as option 2.
+/// Returns the direction from the flags, which are option 2 in both kinds of blocks.
 fn direction(order: Order, mut options: &[u8]) -> Option<Direction> {
     const END: OptionCode = OptionCode(0);
     const FLAGS: OptionCode = OptionCode(2);

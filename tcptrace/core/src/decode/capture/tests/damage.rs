@@ -205,6 +205,6 @@ fn an_error_of_the_system_is_the_last_item() {
     let file = one(1, &frame());
     let reading = read(file.as_slice().chain(Broken));
     assert_eq!(reading.framed.len(), 1);
-    assert_eq!(reading.message(), "the capture cannot be read (the disk is gone)");
-    assert_eq!(read(Broken).message(), "the capture cannot be read (the disk is gone)");
+    assert_eq!(reading.message(), "the capture cannot be read: the disk is gone");
+    assert_eq!(read(Broken).message(), "the capture cannot be read: the disk is gone");
 }

@@ -100,7 +100,7 @@ proptest! {
 
     #[test]
     fn the_same_capture_in_pieces_of_any_size(pieces in vec(1..50usize, 1..20)) {
-        struct Pieces<'a>(&'a [u8], std::iter::Cycle<std::slice::Iter<'a, usize>>);
+        struct Pieces<'a>(&'a [u8], iter::Cycle<std::slice::Iter<'a, usize>>);
         impl Read for Pieces<'_> {
             fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
                 let most = self.1.next().copied().unwrap_or(1).min(to.len());

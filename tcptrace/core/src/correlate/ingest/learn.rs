@@ -1,0 +1,175 @@
+//! Records what a segment shows of both ends, as far as its receiver accepts it.
+
+use super::generation::NEAR;
+use crate::{
+    correlate::{
+        receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
+        table::{
+            connection::{Connection, Side},
+            endpoint::ResetContext,
+        },
+    },
+    event::Segment,
+    tcp::{TcpFlags, TcpHeader},
+};
+
+/// Number of segments in each direction shown after a FIN.
+const AFTER_FIN: u8 = 8;
+
+/// Updates the connection with a segment. Returns true if the segment opens or closes it, by the kernel programs'
+/// criteria.
+pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
+    let Segment { header, length, at, .. } = segment;
+    settle_claim(conn, from, header, full);
+    if conn.ack_at().is_none()
+        && let Some(ack) = ack_of(header)
+    {
+        conn.end_mut(from.other()).choose_isn(ack);
+    }
+    let accepted = judge(conn, from, segment, full);
+    let acked_before = conn.ack_at().is_some();
+    let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
+    if let Ack::Ahead(offset) = accepted.ack {
+        conn.end_mut(from).claim(*segment, offset);
+    } else {
+        take(conn, from, segment, &accepted);
+        if full
+            && accepted.payload.is_some()
+            && let Some(value) = timestamp(header)
+            && conn.end(from).is_in_order(header.seq)
+        {
+            conn.end_mut(from).note_timestamp(value);
+        }
+    }
+    // SYN and FIN are sent by the end itself only if it has a socket: resets and the like come from the stack.
+    let own = conn.end_mut(from);
+    own.here |= header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some();
+    let acks_fin = conn.end(from.other()).fin().is_some_and(|fin| fin.acked == Some(*at));
+    let completed = (!acked_before && conn.ack_at().is_some()) || (!other_fin_acked && acks_fin);
+    let after_fin = conn.end(from).after_fin;
+    conn.end_mut(from).after_fin = after_fin.saturating_sub(1);
+    if header.has(TcpFlags::FIN) {
+        conn.ends.iter_mut().for_each(|end| end.after_fin = AFTER_FIN);
+    }
+    let flagged = header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
+    let crossing = header.seq.0 >> 30 != header.seq.add(*length).0 >> 30;
+    flagged || completed || after_fin > 0 || crossing
+}
+
+/// Updates the connection with the parts of a segment that its receiver accepts.
+fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted) {
+    let Segment { header, at, .. } = segment;
+    let from_itself = conn.is_self_connect();
+    let shift = if accepted.syn { 0 } else { conn.end(from).shift() };
+    let window = u64::from(header.window) << shift;
+    // A socket on this host that sends this has not accepted a reset before it.
+    let goes_on = conn.end(from).open_sockets > 0 && conn.end(from).here;
+    let other = conn.end_mut(from.other());
+    let mut acks_fin = false;
+    if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
+        acks_fin = other.acknowledged(ack, accepted.syn, *at);
+        if accepted.payload.is_some() {
+            other.contradict_reset(ack, goes_on);
+        }
+        if accepted.reset == Reset::None {
+            other.offer(window);
+        }
+    } else if accepted.syn {
+        other.offer(window);
+    }
+    let (other_sent, other_syn, other_acked) = (other.sent, other.sent_syn, other.acked() >= 1);
+    let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
+    let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
+    let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
+    if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke {
+        // Its answer was seen first, or an ICMP error that quotes it: its handshake was seen after all.
+        conn.mid_life = false;
+        conn.answered = conn.end(from.other()).sent_synack;
+        conn.client = Some(from);
+        conn.client_guessed = false;
+    }
+    let certain = conn.end(from).acked() == conn.end(from).sent;
+    let context = ResetContext {
+        certain,
+        after_fin: conn.first_fin.is_some(),
+        after_close: closed_before,
+        answers: conn.last_from == Some(from.other()),
+        first: conn.end(from.other()).rst().is_none_or(|rst| !rst.seen),
+        proven: false,
+        doubted: false,
+        by_error: false,
+    };
+    let confirmed = conn.end(from.other()).closed().is_some();
+    let own = conn.end_mut(from);
+    if let (Reset::None, Some(payload), false) = (accepted.reset, accepted.payload, confirmed) {
+        own.goes_on_behind_reset(header.seq.add(payload + u32::from(accepted.fin)));
+    }
+    own.send(header, accepted, *at, acks_fin, other_sent, context);
+    let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
+    if accepted.fin {
+        conn.first_fin.get_or_insert(from);
+    }
+    if accepted.reset == Reset::Exact {
+        conn.end_mut(from.other()).withdraw_unseen_reset(false);
+    }
+    if accepted.syn && acked.is_some() {
+        conn.answered = true;
+        conn.fast_open |= acked.is_some_and(|acked| acked > 1) && other_syn;
+    }
+    let completes = if own_syn && other_syn {
+        // A simultaneous open needs the acknowledgements of both SYNs.
+        own_acked && other_acked
+    } else {
+        let acks = acked.is_some_and(|acked| acked >= 1) && accepted.payload.is_some() && !accepted.syn;
+        // The client acknowledges only a SYN,ACK that it received, whether that was seen or not.
+        acks && conn.client == Some(from) && (own_syn || conn.answered)
+    };
+    if completes {
+        conn.answered = true;
+        conn.complete(*at);
+    }
+    conn.last_from = Some(from);
+}
+
+/// Handles a segment of the end `from` that follows one of either end that acknowledged more than was seen to be sent:
+/// it shows whether that acknowledgement was right.
+fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
+    // The number of a SYN is that of another connection, or has been seen before.
+    if header.has(TcpFlags::SYN) {
+        return;
+    }
+    if let Some((claim, offset)) = conn.end(from.other()).claimed() {
+        // The end itself continues after the number: it has sent data that was not seen.
+        let start = signed_offset(conn.end(from), header.seq);
+        let room = conn.end(from).room().max(NEAR);
+        let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
+        let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
+        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { exact(start) } else { beyond(start) });
+        conn.end_mut(from.other()).settle_claim();
+        if proven {
+            confirm(conn, from.other(), &claim, full);
+        }
+    }
+    if let Some((claim, offset)) = conn.end(from).claimed() {
+        // It repeats the acknowledgement, and the other end has not contradicted it.
+        let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
+        let near = offset..=offset + u64::from(conn.end(from.other()).room().max(NEAR));
+        let proven =
+            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && near.contains(&again.unsigned_abs()));
+        conn.end_mut(from).settle_claim();
+        if proven {
+            confirm(conn, from, &claim, full);
+        }
+    }
+}
+
+/// Accepts the claim: there is a gap, and the segment was right.
+fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
+    if let Some(ack) = ack_of(&claim.header) {
+        conn.end_mut(from.other()).acknowledged(ack, false, claim.at);
+    }
+    let accepted = judge(conn, from, claim, full);
+    if !matches!(accepted.ack, Ack::Ahead(_)) {
+        take(conn, from, claim, &accepted);
+    }
+}
