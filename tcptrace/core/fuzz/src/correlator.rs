@@ -94,7 +94,19 @@ impl Host {
                 let [src, dst] = ends.endpoints();
                 let (ifindex, direction) = program::interface(code >> 4);
                 let (icmp_type, icmp_code, seq) = (kind, code & 0x0f, seq.number());
-                Event::Icmp(IcmpError { at, netns: None, conn_netns: None, ifindex, direction, from: dst.addr, icmp_type, icmp_code, src, dst, seq })
+                Event::Icmp(IcmpError {
+                    at,
+                    netns: None,
+                    conn_netns: None,
+                    ifindex,
+                    direction,
+                    from: dst.addr,
+                    icmp_type,
+                    icmp_code,
+                    src,
+                    dst,
+                    seq,
+                })
             }
             _ if capture => return None,
             Step::State { .. } => Event::State(self.state(step, at)?),

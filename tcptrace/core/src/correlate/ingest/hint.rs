@@ -5,7 +5,7 @@ use crate::{
     correlate::{
         CorrelatedHint, Correlator,
         table::{
-            connection::Key,
+            connection::{Connection, Key},
             endpoint::{End, ResetHint},
         },
     },
@@ -56,7 +56,7 @@ impl Correlator {
         let placed = CorrelatedHint {
             hint: *hint,
             conn: conn.map(|conn| conn.number),
-            conn_netns: hint.netns.and(conn.and_then(|conn| conn.netns())).filter(|&known| known != netns),
+            conn_netns: hint.netns.and(conn.and_then(Connection::netns)).filter(|&known| known != netns),
             socket: socket.map(|socket| socket.number.get()),
             since_start_ns: conn.map(|conn| hint.at.since(conn.first)),
             late: conn.is_some_and(|conn| conn.ended),
