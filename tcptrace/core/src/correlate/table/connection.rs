@@ -2,7 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::endpoint::{End, ResetContext};
+use super::{
+    endpoint::{End, ResetContext},
+    paths::Paths,
+};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
@@ -153,6 +156,8 @@ pub(in crate::correlate) struct Rare {
     end_netns: [Option<u32>; 2],
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// Encapsulations of its segments, if some had one.
+    pub(super) paths: Option<Paths>,
     /// Negotiation of Accurate ECN.
     pub(in crate::correlate) accurate_ecn: AccurateEcn,
 }
