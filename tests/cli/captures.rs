@@ -168,7 +168,8 @@ fn mirrored(file: &[u8], delay: u32) -> Vec<u8> {
 fn a_mirror_port_s_copies_are_counted_once() {
     let file = whole_connection();
     let (once, twice) = (read(&file, &[]), read(&mirrored(&file, 1), &[]));
-    assert_eq!(twice.records, once.records);
+    // All but `start`, which names the file.
+    assert_eq!(twice.records[1..], once.records[1..]);
     assert_eq!(
         twice.log,
         "tcptrace: capture.pcap: 10 of 20 frames are copies of a frame before, as a mirror port makes them: counted once\n"
