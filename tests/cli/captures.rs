@@ -170,10 +170,9 @@ fn a_mirror_port_s_copies_are_counted_once() {
     let (once, twice) = (read(&file, &[]), read(&mirrored(&file, 1), &[]));
     // All but `start`, which names the file.
     assert_eq!(twice.records[1..], once.records[1..]);
-    assert_eq!(
-        twice.log,
-        "tcptrace: capture.pcap: 10 of 20 frames are copies of a frame before, as a mirror port makes them: counted once\n"
-    );
+    let says =
+        "/capture.pcap: 10 of 20 frames are copies of a frame before, as a mirror port makes them: counted once\n";
+    assert!(twice.log.ends_with(says) && twice.log.lines().count() == 1, "{}", twice.log);
 }
 
 #[test]
