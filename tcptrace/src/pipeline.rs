@@ -101,6 +101,11 @@ impl Pipeline {
         self.correlator.expect_all_segments();
     }
 
+    /// Tells the correlator that no segment comes.
+    pub fn expect_no_segments(&mut self) {
+        self.correlator.expect_no_segments();
+    }
+
     /// Sets the largest number of connections to remember.
     pub fn limit(&mut self, most: NonZeroU32) {
         self.max_connections = most;

@@ -69,6 +69,8 @@ pub struct Correlator {
     state_gaps: StateGaps,
     /// True if every segment of every connection is recorded, and not only those that open and close it.
     all_segments: bool,
+    /// True if no segment of any connection is recorded.
+    no_segments: bool,
 }
 
 impl Correlator {
@@ -92,6 +94,7 @@ impl Correlator {
             queues: Queues::default(),
             state_gaps: StateGaps::default(),
             all_segments: false,
+            no_segments: false,
         }
     }
 
@@ -99,6 +102,11 @@ impl Correlator {
     /// data that was not seen is then not assumed to have been sent.
     pub fn expect_all_segments(&mut self) {
         self.all_segments = true;
+    }
+
+    /// Declares that no segment is recorded: then nothing is said about those that were not seen.
+    pub fn expect_no_segments(&mut self) {
+        self.no_segments = true;
     }
 
     /// Sets the maximum number of connections kept.
@@ -288,10 +296,10 @@ impl Correlator {
     }
 
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, here) = (self.table.gaps, self.netns);
+        let (gaps, here, traced) = (self.table.gaps, self.netns, !self.no_segments);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(opened) = handshake::decide(conn, now, over) else { return };
-        let record = assemble::handshake(conn, Some(opened), gaps, here);
+        let record = assemble::handshake(conn, Some(opened), gaps, here, traced);
         conn.opened = true;
         progress::begin_close(conn);
         let last = record.failure().is_some();
@@ -306,12 +314,12 @@ impl Correlator {
     }
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, here, all) = (self.table.gaps, self.netns, self.all_segments);
+        let (gaps, here, all, traced) = (self.table.gaps, self.netns, self.all_segments, !self.no_segments);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;
-            emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, here))));
+            emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, here, traced))));
         }
         emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here, all))));
         self.table.end(at, now);

@@ -99,8 +99,10 @@ impl Trace {
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
         pipeline.limit(options.max_connections);
-        if options.segments == Segments::All {
-            pipeline.expect_all_segments();
+        match options.segments {
+            Segments::All => pipeline.expect_all_segments(),
+            Segments::None => pipeline.expect_no_segments(),
+            Segments::Control => {}
         }
         pipeline.reset_reasons = object.reset_reasons();
         Ok(Self {

@@ -6,12 +6,13 @@ use crate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
         receiver::ack_of,
         table::{
-            connection::{Connection, Icmp, Key, Side},
+            connection::{Connection, Key, Side},
             listeners::Listeners,
         },
     },
     event::{Direction, IcmpError, Segment, SegmentNote, icmp},
     tcp::{SeqNumber, TcpFlags, TcpHeader},
+    verdict::IcmpAnswer,
 };
 
 impl Correlator {
@@ -75,9 +76,11 @@ impl Correlator {
         // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
         let quotes_syn = if end.sent_syn { end.isn() == Some(SeqNumber(error.seq)) } else { end.had_socket };
         if quotes_syn && !conn.answered {
-            conn.rare_mut().icmp.get_or_insert(Icmp {
+            conn.rare_mut().icmp.get_or_insert(IcmpAnswer {
+                from: error.from,
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
-                refuses: icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+                icmp_type: error.icmp_type,
+                icmp_code: error.icmp_code,
             });
         }
         placed.conn = conn.number;

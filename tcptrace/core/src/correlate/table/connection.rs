@@ -4,6 +4,7 @@ use super::endpoint::{End, ResetContext};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
+    verdict::IcmpAnswer,
 };
 
 /// Identity of a connection's four-tuple: a namespace and two endpoints, the smaller first.
@@ -126,22 +127,13 @@ pub(in crate::correlate) struct Rare {
     /// The namespace, until the local port is known.
     netns: Option<u32>,
     /// An ICMP error that quoted its SYN.
-    pub(in crate::correlate) icmp: Option<Icmp>,
+    pub(in crate::correlate) icmp: Option<IcmpAnswer>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// Number of the same connection on the other side of an address translation.
     pub(in crate::correlate) translated: Option<u64>,
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
-}
-
-/// An ICMP error that quoted a SYN.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::correlate) struct Icmp {
-    /// Meaning of the error.
-    pub(in crate::correlate) kind: &'static str,
-    /// True if it means what a reset would: that nobody listens there.
-    pub(in crate::correlate) refuses: bool,
 }
 
 impl Connection {
@@ -196,7 +188,7 @@ impl Connection {
     }
 
     /// Returns an ICMP error that quoted its SYN.
-    pub(in crate::correlate) fn icmp(&self) -> Option<Icmp> {
+    pub(in crate::correlate) fn icmp(&self) -> Option<IcmpAnswer> {
         self.rare.as_ref()?.icmp
     }
 
@@ -237,6 +229,7 @@ impl Connection {
             proven,
             doubted: false,
             by_error: false,
+            outgoing: false,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);

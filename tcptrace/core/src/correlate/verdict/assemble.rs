@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
     close::Closing,
-    handshake::{self, Opened},
+    handshake::{self, ETIMEDOUT, Opened},
     reset,
-    sentence::{self, CloseFacts, CommonFacts, HandshakeFacts, NoSegments},
+    sentence::{self, CloseFacts, HandshakeFacts},
     state_times,
 };
 use crate::{
@@ -20,13 +20,20 @@ use crate::{
     event::BootTime,
     tcp::{TcpOptions, TcpState},
     verdict::{
-        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
-        OpeningRetransmissions, Outcome,
+        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing, NoSegments,
+        OpeningRetransmissions, Outcome, ResetCause,
     },
 };
 
-/// Returns the record of the decided handshake, or, for `None`, of one that was not seen.
-pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, here: u32) -> Handshake {
+/// Returns the record of the decided handshake, or, for `None`, of one that was not seen. `here` is the namespace whose
+/// segments are seen, if they are `traced` at all.
+pub(in crate::correlate) fn handshake(
+    conn: &Connection,
+    opened: Option<Opened>,
+    gaps: u64,
+    here: u32,
+    traced: bool,
+) -> Handshake {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let kind = handshake::kind(conn);
@@ -34,7 +41,15 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
     // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
-    let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened)));
+    let elsewhere = is_elsewhere(conn, here);
+    let watched = here != NO_NAMESPACE && traced && !elsewhere && !has_loss(conn, gaps);
+    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort);
+    let syn_left = begun.and_then(|_| handshake::syn_left(conn, watched));
+    let missing =
+        with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened, syn_left)));
+    let icmp =
+        conn.icmp().filter(|_| opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable));
+    let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {
         at: conn.last,
@@ -43,6 +58,7 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
         kind,
         outcome: opened.map(|opened| opened.outcome),
         by_icmp: opened.is_some_and(|opened| opened.by_icmp),
+        icmp,
         waiting_for: opened.and_then(|opened| opened.waiting_for),
         client: handshake_end(conn, side),
         server: handshake_end(conn, side.other()),
@@ -50,6 +66,8 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
         syn_to_synack_ns: after(client.syn().map(|sent| sent.first), synack),
         synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
+        syn_left,
+        killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         reset: opened
             .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
             .and_then(|_| reset::told(conn)),
@@ -58,39 +76,34 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
             synack: server.synack().map(Sent::again),
         },
         accept_queue: full_queue,
+        no_segments: no_segments(conn, elsewhere).filter(|_| !nothing_to_see),
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
     };
-    let mut facts = HandshakeFacts {
+    let facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
-        icmp: conn.icmp().map(|icmp| icmp.kind),
-        full_queue,
-        killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         lasted: conn.last.since(conn.first),
-        common: common_facts(conn, here),
+        translated: translated(conn),
     };
-    let silent = opened.is_some_and(|opened| opened.is_without_answer()) && handshake::never_left(conn, side);
-    if let Some(why @ NoSegments::NotWatched) = &mut facts.common.no_segments
-        && silent
-    {
-        *why = NoSegments::NeverLeft;
-    }
-    if handshake.outcome == Some(Outcome::NoPort) {
-        facts.common.no_segments = None;
-    }
     handshake.summary = sentence::handshake(&handshake, &facts);
     handshake
 }
 
-/// Returns the facts for both sentences; `here` is the namespace whose segments are seen.
-fn common_facts(conn: &Connection, here: u32) -> CommonFacts {
-    let elsewhere = conn.netns().is_some_and(|netns| netns != here);
+/// Returns true if the connection's segments pass in another namespace than `here`, whose segments are seen.
+fn is_elsewhere(conn: &Connection, here: u32) -> bool {
+    conn.netns().is_some_and(|netns| netns != here)
+}
+
+/// Returns the reason why no segment of the connection was seen, if none was.
+fn no_segments(conn: &Connection, elsewhere: bool) -> Option<NoSegments> {
     let why = if elsewhere { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
-    CommonFacts {
-        no_segments: (!conn.has_segments).then_some(why),
-        translated: conn.rare().and_then(|rare| rare.translated),
-    }
+    (!conn.has_segments).then_some(why)
+}
+
+/// Returns the number of the same connection on the other side of an address translation.
+fn translated(conn: &Connection) -> Option<u64> {
+    conn.rare().and_then(|rare| rare.translated)
 }
 
 fn unseen() -> Vec<Missing> {
@@ -123,20 +136,34 @@ pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u6
         duration_ns: conn.began().map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,
         reset: closing.reset,
+        evidence: None,
+        closed_before_ns: None,
+        close_known: None,
+        gave_up: gave_up(conn).map(|side| conn.shown_role(side)),
         retransmissions: Each { client: again(client), server: again(server) },
         states: Each {
             client: state_times::of(conn, side, kernel),
             server: state_times::of(conn, side.other(), kernel),
         },
+        no_segments: no_segments(conn, is_elsewhere(conn, here)),
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
     };
-    let reset = reset::first(conn).map(|(side, _)| side);
+    let reset = reset::first(conn);
+    if let Some((side, at)) = reset
+        && let Some(told) = close.reset.filter(|told| told.by == conn.shown_role(side))
+        && told.cause != ResetCause::ZeroWindow
+    {
+        close.evidence = reset::evidence(conn, side);
+        close.closed_before_ns = reset::closed_before(conn, side, at);
+        let by_data = told.cause == ResetCause::DataAfterClose;
+        close.close_known = by_data.then(|| reset::close_known(conn, side, at)).flatten();
+    }
     let facts = CloseFacts {
-        late_bytes: reset.and_then(|side| reset::late_bytes(conn, side)),
-        other_closed: reset.is_some_and(|side| conn.end(side.other()).fin().is_some()),
-        common: common_facts(conn, here),
+        late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
+        other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
+        translated: translated(conn),
     };
     close.summary = sentence::close(&close, &facts);
     close
@@ -171,8 +198,19 @@ fn unseen_reset(end: &End) -> bool {
     end.rst().is_some_and(|rst| !rst.seen)
 }
 
+/// Returns the end whose socket timed out.
+fn gave_up(conn: &Connection) -> Option<Side> {
+    let timed_out = |side: &Side| conn.end(*side).closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT));
+    [Side::First, Side::Second].into_iter().find(timed_out)
+}
+
+/// Returns true if events of the connection may have been lost, of `gaps` in all.
+fn has_loss(conn: &Connection, gaps: u64) -> bool {
+    conn.lost_states || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0)
+}
+
 fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {
-    if conn.lost_states || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
+    if has_loss(conn, gaps) {
         missing.push(Missing::Lost);
     }
     missing
