@@ -105,7 +105,7 @@ impl Project {
         &self.workspace.root
     }
 
-    /// The package with the fuzz targets, which is a workspace of its own.
+    /// The package with the fuzz targets.
     pub(crate) fn fuzz_package(&self) -> PathBuf {
         self.root().join("tcptrace/core/fuzz")
     }

@@ -6,17 +6,26 @@ use anyhow::Result;
 
 use crate::{project::Project, root};
 
-/// How many tests run at the same time, as libtest reads it. State changes are seen host-wide: an interrupt that works on one
-/// test's segments in the middle of a kernel program keeps the program of another test's tracer from running, which that
-/// counts as lost, and rightly.
-const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "1");
+/// The variable in which libtest reads how many tests run at the same time.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Whether tests run beside each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tests {
+    /// As many as there are processors: they share nothing.
+    AtOnce,
+    /// One at a time: they trace. State changes are seen host-wide: an interrupt that works on one test's segments in the
+    /// middle of a kernel program keeps the program of another test's tracer from running, which that counts as lost, and
+    /// rightly.
+    InTurn,
+}
 
 /// `cargo test` whose test binaries run as root, through sudo where needed, and find these variables.
-pub(crate) fn command(project: &Project, variables: &[(&str, &OsStr)]) -> Result<Command> {
+pub(crate) fn command(project: &Project, tests: Tests, variables: &[(&str, &OsStr)]) -> Result<Command> {
     let mut cargo = project.cargo("test");
     cargo.arg("--locked");
-    let (name, one) = THREADS;
-    let threads = env::var_os(name).is_none().then_some((name, OsStr::new(one)));
+    let one = tests == Tests::InTurn && env::var_os(THREADS).is_none();
+    let threads = one.then_some((THREADS, OsStr::new("1")));
     let variables: Vec<_> = variables.iter().copied().chain(threads).collect();
     cargo.envs(variables.iter().copied());
     if !root::is_root()? {

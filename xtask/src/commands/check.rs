@@ -19,9 +19,9 @@ impl Check {
         let mut metadata = project.cargo("metadata");
         dependencies::check(&process::output(metadata.args(["--format-version", "1", "--locked"]))?)?;
         project.ensure_target(PORTABLE)?;
-        let steps = [format(&project), format_fuzz_targets(&project), lint(&project), lint_kernel_programs(&project)];
+        let steps = [format(&project), lint(&project), lint_kernel_programs(&project)];
         let steps = steps.into_iter().chain(CORE_FEATURES.map(|features| lint_core(&project, features)));
-        for mut step in steps.chain([lint_fuzz_targets(&project), document(&project)]) {
+        for mut step in steps.chain([document(&project)]) {
             eprintln!("xtask: {}", process::command_line(&step));
             process::run(&mut step)?;
         }
@@ -36,14 +36,7 @@ fn format(project: &Project) -> Command {
     cargo
 }
 
-/// The fuzz targets are a workspace of their own. Their layout is that of the others: rustfmt looks for its settings upwards.
-fn format_fuzz_targets(project: &Project) -> Command {
-    let mut cargo = project.cargo("fmt");
-    cargo.arg("--manifest-path").arg(project.fuzz_package().join("Cargo.toml")).arg("--check");
-    cargo
-}
-
-/// Lints of all code compiled for the host, including tests.
+/// Lints of all code compiled for the host, tests and fuzz targets too.
 fn lint(project: &Project) -> Command {
     let mut cargo = project.cargo("clippy");
     cargo.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
@@ -84,19 +77,6 @@ fn lint_core(project: &Project, features: &str) -> Command {
         "-D",
         "warnings",
     ]);
-    cargo
-}
-
-/// They are compiled without a sanitizer and without coverage, which do not matter here.
-fn lint_fuzz_targets(project: &Project) -> Command {
-    let mut cargo = project.cargo("clippy");
-    cargo
-        .args(["--all-targets", "--locked", "--manifest-path"])
-        .arg(project.fuzz_package().join("Cargo.toml"))
-        // Most of their dependencies have been compiled there.
-        .arg("--target-dir")
-        .arg(project.target_dir())
-        .args(["--", "-D", "warnings"]);
     cargo
 }
 

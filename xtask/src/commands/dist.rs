@@ -3,7 +3,12 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::{dist, process, project::Project, root_tests, setup::package_tools};
+use crate::{
+    dist, process,
+    project::Project,
+    root_tests::{self, Tests},
+    setup::package_tools,
+};
 
 /// The variable that names the package for its tests.
 const PACKAGE: &str = "TCPTRACE_DEB";
@@ -24,7 +29,7 @@ impl Dist {
         let made = dist::make(&project)?;
         if self.check {
             package_tools::ensure()?;
-            let mut cargo = root_tests::command(&project, &[(PACKAGE, made.package.as_os_str())])?;
+            let mut cargo = root_tests::command(&project, Tests::InTurn, &[(PACKAGE, made.package.as_os_str())])?;
             process::run(cargo.args(["--package", "tcptrace-tests", "--test", "package"]))?;
         }
         println!("{}\n{}", made.package.display(), made.archive.display());

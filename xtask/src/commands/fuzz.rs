@@ -116,6 +116,12 @@ impl Fuzzer {
             .arg(&self.package)
             .arg("--target-dir")
             .arg(&self.folder)
+            // Every assertion counts, and the sanitizer's report names lines.
+            .envs(
+                ["DEBUG_ASSERTIONS", "OVERFLOW_CHECKS"].map(|check| (format!("CARGO_PROFILE_RELEASE_{check}"), "true")),
+            )
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
             // A stable compiler has what cargo-fuzz asks for, and takes it only when told so.
             .env("RUSTC_BOOTSTRAP", "1");
         process::run(&mut build)

@@ -8,12 +8,15 @@ use clap::Args;
 use crate::{
     process,
     project::{Profile, Project},
-    root_tests,
+    root_tests::{self, Tests},
     setup::test_tools,
 };
 
 /// The variable that names the binary for the end-to-end tests.
 const BINARY: &str = "TCPTRACE_BIN";
+
+/// The package of the end-to-end tests.
+const TRACING: &str = "tcptrace-tests";
 
 /// Run all tests as root (through sudo where needed)
 #[derive(Args)]
@@ -32,7 +35,14 @@ impl Test {
         project.build(Profile::Release)?;
 
         let binary = project.binary(Profile::Release);
-        let mut cargo = root_tests::command(&project, &[(BINARY, binary.as_os_str())])?;
+        let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);
+        if self.args.is_empty() {
+            // Most tests trace nothing.
+            process::run(command(Tests::AtOnce)?.args(["--workspace", "--exclude", TRACING]))?;
+            process::run(command(Tests::AtOnce)?.args(["--package", TRACING, "--bins", "--test", "cli"]))?;
+            return process::run(command(Tests::InTurn)?.args(["--package", TRACING, "--test", "e2e"]));
+        }
+        let mut cargo = command(Tests::InTurn)?;
         if !selects_packages(&self.args) {
             cargo.arg("--workspace");
         }
