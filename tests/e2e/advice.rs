@@ -81,8 +81,7 @@ fn a_firewall_of_this_host_that_rejects_with_icmp_is_found_here() {
     let client = Actor::new(&left, "tt-client");
     let failure = Failure::of_handshake(&left, PORT, || refused(&client, veth.right_v4(PORT)));
     let from = veth.left_v4(PORT).ip();
-    let icmp =
-        json!({ "from": from, "kind": "communication administratively prohibited", "icmp_type": 3, "icmp_code": 13 });
+    let icmp = json!({ "from": from, "kind": "communication administratively prohibited", "icmp_type": 3, "icmp_code": 13, "of_synack": false });
     failure.check(
         json!({ "outcome": "unreachable", "syn_left": false, "icmp": icmp, "no_segments": null }),
         "on the client, `nft list ruleset`: a firewall rule there rejects the SYN before it leaves",
@@ -100,7 +99,7 @@ fn a_firewall_of_the_server_that_rejects_with_icmp_is_found_there() {
     let client = Actor::new(&left, "tt-client");
     let failure = Failure::of_handshake(&left, PORT, || refused(&client, veth.right_v4(PORT)));
     let icmp = json!({
-        "from": veth.right_v4(PORT).ip(), "kind": "host administratively prohibited", "icmp_type": 3, "icmp_code": 10,
+        "from": veth.right_v4(PORT).ip(), "kind": "host administratively prohibited", "icmp_type": 3, "icmp_code": 10, "of_synack": false,
     });
     failure.check(
         json!({ "outcome": "unreachable", "syn_left": true, "icmp": icmp }),

@@ -107,7 +107,7 @@ pub struct OpeningRetransmissions {
     pub synack: Option<u32>,
 }
 
-/// An ICMP error that quoted a SYN.
+/// An ICMP error that quoted a SYN or a SYN,ACK.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -121,12 +121,14 @@ pub struct IcmpAnswer {
     pub icmp_type: u8,
     /// ICMP code.
     pub icmp_code: u8,
+    /// True if it quoted the server's SYN,ACK, and not the client's SYN.
+    pub of_synack: bool,
 }
 
 impl IcmpAnswer {
     /// Returns true if it means what a reset would: that nobody listens there.
     pub(crate) fn refuses(&self) -> bool {
-        icmp::refuses(self.from, self.icmp_type, self.icmp_code)
+        !self.of_synack && icmp::refuses(self.from, self.icmp_type, self.icmp_code)
     }
 }
 
@@ -149,7 +151,7 @@ pub struct Handshake {
     pub outcome: Option<Outcome>,
     /// True if an ICMP error, and not a reset, refused the connection.
     pub by_icmp: bool,
-    /// The first ICMP error that quoted the SYN, if that decided the outcome; null otherwise.
+    /// The first ICMP error that quoted the SYN or the SYN,ACK, if that decided the outcome; null otherwise.
     pub icmp: Option<IcmpAnswer>,
     /// The missing segment of an unanswered handshake; null for other outcomes.
     pub waiting_for: Option<WaitingFor>,

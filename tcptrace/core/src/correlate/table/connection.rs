@@ -30,6 +30,20 @@ impl Side {
     }
 }
 
+/// A value for each end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct BySide<T>([T; 2]);
+
+impl<T> BySide<T> {
+    pub(in crate::correlate) fn of_mut(&mut self, side: Side) -> &mut T {
+        let [first, second] = &mut self.0;
+        match side {
+            Side::First => first,
+            Side::Second => second,
+        }
+    }
+}
+
 impl Key {
     /// Returns the key, and the end of it that `from` is. A socket connected to itself has one end, the first.
     pub(in crate::correlate) fn new(netns: u32, from: Endpoint, to: Endpoint) -> (Self, Side) {
@@ -126,7 +140,7 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) loose: Option<[Endpoint; 2]>,
     /// The namespace, until the local port is known.
     netns: Option<u32>,
-    /// An ICMP error that quoted its SYN.
+    /// An ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) icmp: Option<IcmpAnswer>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
@@ -134,6 +148,23 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) translated: Option<u64>,
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// Negotiation of Accurate ECN.
+    pub(in crate::correlate) accurate_ecn: AccurateEcn,
+}
+
+/// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct AccurateEcn {
+    /// True if a SYN asked for it.
+    pub(in crate::correlate) asked: bool,
+    /// True if a SYN,ACK confirmed it.
+    pub(in crate::correlate) confirmed: bool,
+    /// True if a SYN,ACK did not.
+    pub(in crate::correlate) refused: bool,
+    /// True if the end has sent a segment without SYN since it was confirmed.
+    pub(in crate::correlate) spoke: BySide<bool>,
+    /// Number of the end's SYN,ACKs that confirmed it and that no ACK has answered.
+    pub(in crate::correlate) unanswered: BySide<u8>,
 }
 
 impl Connection {
@@ -187,7 +218,7 @@ impl Connection {
         self.rare.as_ref()?.loose
     }
 
-    /// Returns an ICMP error that quoted its SYN.
+    /// Returns an ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) fn icmp(&self) -> Option<IcmpAnswer> {
         self.rare.as_ref()?.icmp
     }

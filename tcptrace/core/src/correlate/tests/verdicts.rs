@@ -5,6 +5,7 @@ mod handshakes;
 mod inferred;
 mod reasons;
 mod resets;
+mod syn_recv;
 mod vantage;
 
 use super::{

@@ -97,14 +97,11 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }),
         },
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
-            Some((Role::Client, ResetCause::Killed)) => {
-                text.push_str("reset by the client before it was complete: its socket was destroyed from outside");
-            }
-            Some((Role::Client, _)) => {
+            Some((Role::Client, ResetCause::Unknown)) if record.kind == HandshakeKind::ThreeWay => {
                 text.push_str("reset by the client before it was complete, as health checks and scans do");
             }
-            Some((Role::Server, cause)) => {
-                push(text, format_args!("reset by the server before it was complete{}", cause_words(cause)));
+            Some((by, cause)) => {
+                push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
             }
             None => text.push_str("reset before it was complete"),
         },
@@ -113,6 +110,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 text,
                 format_args!("unreachable: {}", record.icmp.map_or("no way to the other end", |icmp| icmp.kind)),
             );
+            if record.icmp.is_some_and(|icmp| icmp.of_synack) {
+                text.push_str(", said an ICMP error about the server's SYN,ACK");
+            }
         }
         Outcome::TimedOut => {
             text.push_str("timed out");

@@ -174,10 +174,11 @@ impl Line<'_> {
 
     fn icmp_or_null(&mut self, icmp: Option<&IcmpAnswer>) -> &mut Self {
         match icmp {
-            Some(IcmpAnswer { from, kind, icmp_type, icmp_code }) => {
+            Some(IcmpAnswer { from, kind, icmp_type, icmp_code, of_synack }) => {
                 self.raw(r#"{"from":""#).address(*from).raw(r#"","kind":"#).word(*kind);
                 self.raw(r#","icmp_type":"#).number(u32::from(*icmp_type));
-                self.raw(r#","icmp_code":"#).number(u32::from(*icmp_code)).raw("}")
+                self.raw(r#","icmp_code":"#).number(u32::from(*icmp_code));
+                self.raw(r#","of_synack":"#).truth(*of_synack).raw("}")
             }
             None => self.raw("null"),
         }

@@ -86,12 +86,12 @@ fn source_port(record: &Handshake) -> String {
 }
 
 fn unreachable(record: &Handshake) -> Cow<'static, str> {
-    record.icmp.map_or_else(|| no_way(record.server.addr), |icmp| by_icmp(record, icmp))
+    record.icmp.map_or_else(|| no_way(Role::Client, record.server.addr), |icmp| by_icmp(record, icmp))
 }
 
-/// Returns advice for a client whose own stack finds no way.
-fn no_way(server: IpAddr) -> Cow<'static, str> {
-    format!("on the client, `ip route get {server}` and `ip neigh show {server}`").into()
+/// Returns advice for an end whose own stack finds no way to the other.
+fn no_way(end: Role, to: IpAddr) -> Cow<'static, str> {
+    format!("on the {}, `ip route get {to}` and `ip neigh show {to}`", end.word()).into()
 }
 
 /// Returns advice for a SYN that a firewall of the client's own host rejects.
@@ -102,20 +102,24 @@ fn rejected_here(record: &Handshake) -> Cow<'static, str> {
 
 /// Returns advice for the host that sent an ICMP error.
 fn by_icmp(record: &Handshake, icmp: IcmpAnswer) -> Cow<'static, str> {
-    let IcmpAnswer { from, kind, .. } = icmp;
-    let server = record.server.addr;
+    let IcmpAnswer { from, kind, of_synack, .. } = icmp;
+    let (sender, to, segment) = match of_synack {
+        true => (Role::Server, Role::Client, "SYN,ACK"),
+        false => (Role::Client, Role::Server, "SYN"),
+    };
+    let address = |end: Role| if end == Role::Client { record.client.addr } else { record.server.addr };
+    let far = address(to);
     match Obstacle::of(icmp) {
-        Obstacle::Rule if from == record.client.addr => rejected_here(record),
-        Obstacle::Rule if from == server => {
-            format!("on the server, `nft list ruleset`: its firewall rejects the SYN (ICMP: {kind})").into()
+        Obstacle::Rule if from == address(sender) && !of_synack => rejected_here(record),
+        Obstacle::Rule if from == far || from == address(sender) => {
+            let host = if from == far { to } else { sender }.word();
+            format!("on the {host}, `nft list ruleset`: its firewall rejects the {segment} (ICMP: {kind})").into()
         }
-        Obstacle::Rule => format!("the firewall at {from}, which rejects the SYN (ICMP: {kind})").into(),
-        Obstacle::NoWay if from == record.client.addr => no_way(server),
-        Obstacle::NoWay => {
-            format!("at {from}, `ip route get {server}` and `ip neigh show {server}` (ICMP: {kind})").into()
-        }
+        Obstacle::Rule => format!("the firewall at {from}, which rejects the {segment} (ICMP: {kind})").into(),
+        Obstacle::NoWay if from == address(sender) => no_way(sender, far),
+        Obstacle::NoWay => format!("at {from}, `ip route get {far}` and `ip neigh show {far}` (ICMP: {kind})").into(),
         Obstacle::TooFar => {
-            format!("`traceroute {server}`: the SYN ended at {from}, as in a routing loop (ICMP: {kind})").into()
+            format!("`traceroute {far}`: the {segment} ended at {from}, as in a routing loop (ICMP: {kind})").into()
         }
         Obstacle::Other => format!("at {from}, which sent the ICMP error: {kind}").into(),
     }

@@ -28,6 +28,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
             kind: "host unreachable",
             icmp_type: 3,
             icmp_code: 1,
+            of_synack: false,
         }),
         waiting_for: Some(WaitingFor::SynAck),
         client: end(54762, 721_203_976),

@@ -64,7 +64,7 @@ fn the_sender_of_an_icmp_error_is_named() {
     exchange.icmp(CLIENT, SERVER);
     exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
     let from = [127, 0, 0, 1].into();
-    let answer = IcmpAnswer { from, kind: "port unreachable", icmp_type: 3, icmp_code: 3 };
+    let answer = IcmpAnswer { from, kind: "port unreachable", icmp_type: 3, icmp_code: 3, of_synack: false };
     assert_eq!(failed(&mut exchange).icmp, Some(answer));
 }
 

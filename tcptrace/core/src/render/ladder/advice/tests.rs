@@ -53,7 +53,13 @@ fn plain_close() -> Close {
 }
 
 fn icmp(from: IpAddr, icmp_type: u8, icmp_code: u8) -> Option<IcmpAnswer> {
-    Some(IcmpAnswer { from, kind: crate::event::icmp::kind(from, icmp_type, icmp_code), icmp_type, icmp_code })
+    Some(IcmpAnswer {
+        from,
+        kind: crate::event::icmp::kind(from, icmp_type, icmp_code),
+        icmp_type,
+        icmp_code,
+        of_synack: false,
+    })
 }
 
 fn by(role: Role, cause: ResetCause) -> Option<Reset> {
@@ -178,6 +184,22 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                 Some(
                     "`traceroute 10.0.0.2`: the SYN ended at 10.0.0.254, as in a routing loop (ICMP: time to live \
                      exceeded)",
+                ),
+            ),
+            // About the server's SYN,ACK.
+            (
+                |record| record.icmp = icmp(ROUTER, 3, 1).map(|icmp| IcmpAnswer { of_synack: true, ..icmp }),
+                Some("at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show 10.0.0.1` (ICMP: host unreachable)"),
+            ),
+            (
+                |record| record.icmp = icmp(SERVER, 3, 1).map(|icmp| IcmpAnswer { of_synack: true, ..icmp }),
+                Some("on the server, `ip route get 10.0.0.1` and `ip neigh show 10.0.0.1`"),
+            ),
+            (
+                |record| record.icmp = icmp(CLIENT, 3, 10).map(|icmp| IcmpAnswer { of_synack: true, ..icmp }),
+                Some(
+                    "on the client, `nft list ruleset`: its firewall rejects the SYN,ACK (ICMP: host administratively \
+                     prohibited)",
                 ),
             ),
             (
