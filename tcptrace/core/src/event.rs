@@ -108,6 +108,8 @@ pub struct StateChange {
     pub socket: SocketKey,
     /// Inode number of the socket's network namespace, if known.
     pub netns: Option<u32>,
+    /// Namespace under which a recording knows its connection, if other than its own.
+    pub conn_netns: Option<u32>,
     /// State that the socket leaves.
     pub old: TcpState,
     /// State that the socket enters.
@@ -129,8 +131,14 @@ pub struct StateChange {
 pub struct Segment {
     /// Time of the event.
     pub at: BootTime,
-    /// The sending socket, at egress and if there is one.
+    /// The sending socket, as long as the kernel still knows it: not for a segment from another host.
     pub socket: Option<SocketKey>,
+    /// The local port of the socket that sends a SYN, before any address translation, where known.
+    pub socket_port: Option<u16>,
+    /// Inode number of the interface's network namespace, where known.
+    pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
     /// Direction at the interface, if known: not every capture tells.
@@ -152,6 +160,10 @@ pub struct Segment {
 pub struct IcmpError {
     /// Time of the event.
     pub at: BootTime,
+    /// Inode number of the interface's network namespace, where known.
+    pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
     /// Direction at the interface, if known: not every capture tells.

@@ -8,6 +8,7 @@ mod generations;
 mod hints;
 mod invariants;
 mod keep_alive;
+mod namespaces;
 mod order;
 mod owners;
 mod properties;

@@ -61,6 +61,7 @@ pub(crate) fn start() -> StartOutput {
 
 pub(crate) fn state() -> StateOutput {
     StateOutput {
+        conn_netns: None,
         stamp: stamp(),
         conn: Some(1),
         netns: Some(4_026_531_840),
@@ -113,6 +114,8 @@ pub(crate) fn abort() -> StateOutput {
 
 pub(crate) fn segment() -> SegmentOutput {
     SegmentOutput {
+        conn_netns: None,
+        netns: None,
         stamp: stamp(),
         conn: 1,
         interface: "lo".into(),
@@ -179,6 +182,8 @@ pub(crate) fn late() -> [OutputRecord; 4] {
 
 pub(crate) fn icmp() -> IcmpOutput {
     IcmpOutput {
+        conn_netns: None,
+        netns: None,
         stamp: stamp(),
         conn: 3,
         interface: "eth0".into(),
@@ -213,6 +218,7 @@ pub(crate) fn owner() -> OwnerOutput {
 /// A hint with every field set that may be null or absent.
 pub(crate) fn hint() -> HintOutput {
     HintOutput {
+        conn_netns: None,
         stamp: stamp(),
         conn: Some(3),
         netns: Some(4_026_531_840),

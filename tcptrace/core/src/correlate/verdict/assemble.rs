@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     correlate::{
-        NO_NAMESPACE,
+        NO_NAMESPACE, Watched,
         table::{
             connection::{Connection, Side},
             endpoint::{End, Sent},
@@ -25,14 +25,12 @@ use crate::{
     },
 };
 
-/// Returns the record of the decided handshake, or, for `None`, of one that was not seen. `here` is the namespace whose
-/// segments are seen, if they are `traced` at all.
+/// Returns the record of the decided handshake, or, for `None`, of one that was not seen.
 pub(in crate::correlate) fn handshake(
     conn: &Connection,
     opened: Option<Opened>,
     gaps: u64,
-    here: u32,
-    traced: bool,
+    watched: Watched<'_>,
 ) -> Handshake {
     let side = conn.client_side();
     let (client, server) = conn.roles();
@@ -41,10 +39,9 @@ pub(in crate::correlate) fn handshake(
     // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
-    let elsewhere = is_elsewhere(conn, here);
-    let watched = here != NO_NAMESPACE && traced && !elsewhere && !has_loss(conn, gaps);
+    let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
     let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort);
-    let syn_left = begun.and_then(|_| handshake::syn_left(conn, watched));
+    let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees));
     let missing =
         with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened, syn_left)));
     let icmp =
@@ -76,7 +73,7 @@ pub(in crate::correlate) fn handshake(
             synack: server.synack().map(Sent::again),
         },
         accept_queue: full_queue,
-        no_segments: no_segments(conn, elsewhere).filter(|_| !nothing_to_see),
+        no_segments: no_segments(conn, watched).filter(|_| !nothing_to_see),
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
@@ -90,14 +87,9 @@ pub(in crate::correlate) fn handshake(
     handshake
 }
 
-/// Returns true if the connection's segments pass in another namespace than `here`, whose segments are seen.
-fn is_elsewhere(conn: &Connection, here: u32) -> bool {
-    conn.netns().is_some_and(|netns| netns != here)
-}
-
-/// Returns the reason why no segment of the connection was seen, if none was.
-fn no_segments(conn: &Connection, elsewhere: bool) -> Option<NoSegments> {
-    let why = if elsewhere { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
+/// Returns the reason why no segment of the connection was seen, if none was; `watched` tells whose segments are seen.
+fn no_segments(conn: &Connection, watched: Watched<'_>) -> Option<NoSegments> {
+    let why = if watched.is_elsewhere(conn) { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
     (!conn.has_segments).then_some(why)
 }
 
@@ -111,11 +103,17 @@ fn unseen() -> Vec<Missing> {
 }
 
 /// Returns the record of the decided close; `all`: every segment is recorded.
-pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32, all: bool) -> Close {
+pub(in crate::correlate) fn close(
+    conn: &Connection,
+    closing: &Closing,
+    gaps: u64,
+    watched: Watched<'_>,
+    all: bool,
+) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
-    let kernel = here != NO_NAMESPACE;
+    let kernel = watched.here != NO_NAMESPACE;
     let shows_all = conn.shows_all || all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
@@ -145,7 +143,7 @@ pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u6
             client: state_times::of(conn, side, kernel),
             server: state_times::of(conn, side.other(), kernel),
         },
-        no_segments: no_segments(conn, is_elsewhere(conn, here)),
+        no_segments: no_segments(conn, watched),
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
@@ -243,6 +241,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         addr,
         port,
         isn: end.isn().filter(|_| end.isn_known).map(|isn| isn.0),
+        netns: conn.end_netns(side),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
         options: end.options().map(TcpOptions),
@@ -253,7 +252,13 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
     let process = end.closer().or(end.holder());
-    CloseEnd { addr, port, pid: process.map(|process| process.pid), comm: process.map(|process| process.comm) }
+    CloseEnd {
+        addr,
+        port,
+        netns: conn.end_netns(side),
+        pid: process.map(|process| process.pid),
+        comm: process.map(|process| process.comm),
+    }
 }
 
 /// Returns the address and the port, if it was learnt.

@@ -31,6 +31,9 @@ fn syn_record() -> SegmentRecord {
     ];
     tcp[..bytes.len()].copy_from_slice(&bytes);
     SegmentRecord {
+        netns: 0,
+        pad: 0,
+        socket_port: 0,
         header: header(KIND_SEGMENT),
         src: words("127.0.0.1"),
         dst: words("127.0.0.1"),

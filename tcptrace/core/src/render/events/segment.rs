@@ -14,6 +14,8 @@ impl Events {
         let SegmentOutput {
             stamp,
             conn,
+            netns: _,
+            conn_netns: _,
             interface,
             direction,
             // Sockets can be told apart by their endpoints.

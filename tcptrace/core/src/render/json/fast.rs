@@ -19,6 +19,8 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     let SegmentOutput {
         stamp,
         conn,
+        netns,
+        conn_netns,
         interface,
         direction,
         socket,
@@ -43,6 +45,10 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     } = entry;
     line.raw(r#"{"type":"segment""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number(*conn);
+    if let Some(netns) = *netns {
+        line.raw(r#","netns":"#).number(netns);
+    }
+    line.conn_netns(*conn_netns);
     line.raw(r#","interface":"#).string(interface);
     line.raw(match direction {
         Some(Direction::In) => r#","direction":"in""#,
@@ -87,6 +93,7 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
         stamp,
         conn,
         netns,
+        conn_netns,
         socket,
         replaces,
         old,
@@ -106,7 +113,7 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     } = entry;
     line.raw(r#"{"type":"state""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number_or_null(*conn);
-    line.raw(r#","netns":"#).number_or_null(*netns);
+    line.raw(r#","netns":"#).number_or_null(*netns).conn_netns(*conn_netns);
     line.raw(r#","socket":"#).long_number(*socket);
     if let Some(replaces) = *replaces {
         line.raw(r#","replaces":"#).long_number(replaces);
@@ -159,6 +166,13 @@ impl Line<'_> {
     /// Writes a field that is present only if true.
     fn late(&mut self, late: bool) -> &mut Self {
         self.raw(if late { r#","late":true"# } else { "" })
+    }
+
+    fn conn_netns(&mut self, conn_netns: Option<u32>) -> &mut Self {
+        match conn_netns {
+            Some(netns) => self.raw(r#","conn_netns":"#).number(netns),
+            None => self,
+        }
     }
 
     fn endpoint(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {

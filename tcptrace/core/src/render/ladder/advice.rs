@@ -358,7 +358,12 @@ fn segments_elsewhere(missed: &Missed<'_>) -> Advice {
     match missed.no_segments? {
         NoSegments::OtherNamespace => {
             let pid = missed.pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
-            Some(format!("`nsenter -t {pid} -n tcptrace`, which sees its segments in its network namespace").into())
+            Some(
+                format!(
+                    "`--netns all`, or `nsenter -t {pid} -n tcptrace`: its segments pass in another network namespace"
+                )
+                .into(),
+            )
         }
         NoSegments::NotWatched => None,
     }

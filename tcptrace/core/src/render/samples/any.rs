@@ -36,6 +36,8 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
         let (src, dst, flags, (ace, synack_ecn), numbers, options) = header;
         let (seq, ack, rel_seq, rel_ack, window, urgent, length, gso_segments) = numbers;
         SegmentOutput {
+            conn_netns: None,
+            netns: None,
             stamp,
             conn,
             interface: Rc::from(interface),
@@ -76,6 +78,7 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
         let (role, evidence, (error, pid, tid, comm, old_state_ns), (since_start_ns, late), continues_as) = rest;
         let (error, comm) = (error.map(Errno), comm.map(Comm));
         StateOutput {
+            conn_netns: None,
             stamp,
             conn,
             netns,

@@ -219,7 +219,7 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                     record.no_segments = Some(NoSegments::OtherNamespace);
                     record.client.pid = Some(801);
                 },
-                Some("`nsenter -t 801 -n tcptrace`, which sees its segments in its network namespace"),
+                Some("`--netns all`, or `nsenter -t 801 -n tcptrace`: its segments pass in another network namespace"),
             ),
             (|record| record.accept_queue = Some(AcceptQueue { length: 129, limit: 128 }), QUEUE),
             (
@@ -496,7 +496,7 @@ fn every_missing_part_has_its_advice() {
             Missing::Lost => (None, LOST),
             Missing::Interface => (
                 Some(NoSegments::OtherNamespace),
-                Some("`nsenter -t PID -n tcptrace`, which sees its segments in its network namespace"),
+                Some("`--netns all`, or `nsenter -t PID -n tcptrace`: its segments pass in another network namespace"),
             ),
         };
         let mut opened = Handshake { outcome: Some(Outcome::Established), ..plain_handshake() };
