@@ -104,11 +104,14 @@ impl Replay<'_> {
         self.times = None;
         let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
         self.pipeline.begin_again(start.netns.unwrap_or(NO_NAMESPACE), describer);
+        let wanted = SegmentChoice::from(self.options.segments);
         if start.segments == SegmentChoice::All {
             self.pipeline.expect_all_segments();
         }
+        if start.segments.min(wanted) == SegmentChoice::None {
+            self.pipeline.expect_no_segments();
+        }
         self.note(start.moment);
-        let wanted = SegmentChoice::from(self.options.segments);
         self.pipeline.control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
         let start = StartOutput {
             stamp: self.pipeline.describer.stamp(start.moment.at),

@@ -6,12 +6,13 @@ use crate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
         receiver::ack_of,
         table::{
-            connection::{Connection, Icmp, Key, Side},
+            connection::{Connection, Key, Side},
             listeners::Listeners,
         },
     },
     event::{Direction, IcmpError, Segment, SegmentNote, SocketKey, icmp},
     tcp::{SeqNumber, TcpFlags, TcpHeader},
+    verdict::IcmpAnswer,
 };
 
 impl Correlator {
@@ -89,9 +90,11 @@ impl Correlator {
         let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
         let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
         if quotes_syn || quotes_synack {
-            conn.rare_mut().icmp.get_or_insert(Icmp {
+            conn.rare_mut().icmp.get_or_insert(IcmpAnswer {
+                from: error.from,
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
-                refuses: quotes_syn && icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+                icmp_type: error.icmp_type,
+                icmp_code: error.icmp_code,
                 of_synack: quotes_synack,
             });
         }

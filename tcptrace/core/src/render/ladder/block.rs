@@ -1,6 +1,6 @@
 //! A phase of a connection as a block: heading, ladder, and advice.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use anstyle::Style;
 
@@ -41,7 +41,7 @@ pub(super) struct Block<'a> {
     pub(super) unfinished: Option<Option<Turn>>,
     /// States that no row shows, a line for each end.
     pub(super) inferred: Vec<String>,
-    pub(super) advice: Option<String>,
+    pub(super) advice: Option<Cow<'static, str>>,
 }
 
 impl Block<'_> {
