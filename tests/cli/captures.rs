@@ -1,5 +1,6 @@
 //! Captures are read without privileges and without a kernel.
 
+mod accurate_ecn;
 mod documents;
 
 use std::{net::SocketAddr, path::Path, process::Command};
@@ -57,6 +58,11 @@ struct Capture {
 impl Capture {
     /// A pcap file of raw IP frames.
     fn pcap(&self) -> Vec<u8> {
+        self.pcap_with(&[])
+    }
+
+    /// The same, with these options behind those of the SYNs and in every other segment.
+    fn pcap_with(&self, more: &[u8]) -> Vec<u8> {
         let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
         file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
         for &(micros, from, flags, seq, ack, length) in &self.lines {
@@ -64,7 +70,7 @@ impl Capture {
                 if matches!(from, C) { (&self.client, &self.server) } else { (&self.server, &self.client) };
             let numbers = (own.isn.wrapping_add(seq), if flags & ACK == 0 { 0 } else { other.isn.wrapping_add(ack) });
             let echo = if flags & ACK == 0 { 0 } else { other.clock };
-            let options = if flags & SYN == 0 { Vec::new() } else { own.options(echo) };
+            let options = if flags & SYN == 0 { more.to_vec() } else { [&own.options(echo), more].concat() };
             let packet = tcp_packet(own.address(), other.address(), flags, numbers, &options, &vec![b'x'; length]);
             let size = u32::try_from(packet.len()).expect("a packet is short");
             let [seconds, rest] =
@@ -79,6 +85,11 @@ impl Capture {
 /// A capture of a whole connection.
 pub(crate) fn whole_connection() -> Vec<u8> {
     FIRST.capture().pcap()
+}
+
+/// The same with these options, too, in every segment.
+pub(crate) fn whole_connection_with(options: &[u8]) -> Vec<u8> {
+    FIRST.capture().pcap_with(options)
 }
 
 /// The output of a run: the JSON lines, stderr and the exit status.
@@ -130,6 +141,38 @@ fn filters_choose_among_the_connections_of_a_capture() {
         assert_eq!(read.only("end")["connections"], connections, "{arguments:?}");
         assert_eq!(read.status, Some(0), "{arguments:?}");
     }
+}
+
+/// The same capture as a mirror port takes it: every frame again, `delay` microseconds after the first.
+fn mirrored(file: &[u8], delay: u32) -> Vec<u8> {
+    let (header, mut rest) = file.split_at(24);
+    let mut doubled = header.to_vec();
+    let word = |bytes: &[u8], at| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let mut id = 0_u16;
+    while !rest.is_empty() {
+        let (record, after) = rest.split_at(16 + word(rest, 8) as usize);
+        let mut record = record.to_vec();
+        id += 1;
+        record[16 + 4..16 + 6].copy_from_slice(&id.to_be_bytes());
+        doubled.extend_from_slice(&record);
+        let micros = word(&record, 4) + delay;
+        assert!(micros < 1_000_000, "the first capture does not cross a second");
+        record[4..8].copy_from_slice(&micros.to_le_bytes());
+        doubled.extend(record);
+        rest = after;
+    }
+    doubled
+}
+
+#[test]
+fn a_mirror_port_s_copies_are_counted_once() {
+    let file = whole_connection();
+    let (once, twice) = (read(&file, &[]), read(&mirrored(&file, 1), &[]));
+    assert_eq!(twice.records, once.records);
+    assert_eq!(
+        twice.log,
+        "tcptrace: capture.pcap: 10 of 20 frames are copies of a frame before, as a mirror port makes them: counted once\n"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use foldhash::HashMap;
 
 use crate::{
     correlate::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState},
-    event::{BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
+    event::{Ace, BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
         CloseOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
         OwnerOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
@@ -126,7 +126,9 @@ impl Describer {
             socket: segment.socket.map(|_| placed.socket),
             src: wire_end(segment.src),
             dst: wire_end(segment.dst),
-            flags: header.flags,
+            flags: if placed.ace.is_some() { header.flags.without(TcpFlags::ACE) } else { header.flags },
+            ace: placed.ace.map(Ace::value),
+            synack_ecn: placed.ace.and_then(Ace::synack_ecn),
             seq: header.seq.0,
             ack: header.has(TcpFlags::ACK).then_some(header.ack.0),
             rel_seq: placed.rel_seq,

@@ -1,5 +1,6 @@
 //! Decoded observations of the kernel programs: the input of the correlator.
 
+mod ace;
 mod comm;
 mod direction;
 mod family;
@@ -18,6 +19,7 @@ use std::{
 };
 
 pub use self::{
+    ace::{Ace, SynAckEcn},
     comm::Comm,
     direction::Direction,
     family::Family,

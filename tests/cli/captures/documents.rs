@@ -33,8 +33,9 @@ impl Document {
         let [client, server] = self.ends().map(|end| {
             let (addr, port) = (end.address().ip(), end.address().port());
             let echo = if end.at == self.client.at { 0 } else { self.client.clock };
+            let raw: String = end.options(echo).iter().map(|byte| format!("{byte:02x}")).collect();
             let options = json!({
-                "mss": end.mss, "sack_permitted": true, "timestamp": { "value": end.clock, "echo": echo },
+                "order": [2, 4, 8, 1, 3], "raw": raw, "mss": end.mss, "sack_permitted": true, "timestamp": { "value": end.clock, "echo": echo },
                 "window_scale": end.window_scale,
             });
             json!({ "addr": addr, "port": port, "isn": end.isn, "netns": null, "pid": null, "comm": null, "options": options })

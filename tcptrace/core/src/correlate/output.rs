@@ -1,7 +1,9 @@
 //! Output of the correlator: events with their connection, and the verdicts.
 
 use crate::{
-    event::{BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
+    event::{
+        Ace, BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange,
+    },
     filter::Emit,
     tcp::TcpState,
     verdict::{Close, Handshake, Stalled},
@@ -95,6 +97,8 @@ pub struct CorrelatedSegment {
     pub rel_ack: Option<u32>,
     /// True if it opens or closes the connection: one of the segments that `--segments control` shows.
     pub control: bool,
+    /// ACE field that AE, CWR and ECE are after an Accurate ECN handshake.
+    pub ace: Option<Ace>,
     /// Meaning of the segment in the light of earlier ones.
     pub note: Option<SegmentNote>,
     /// Nanoseconds since the connection's first event.

@@ -48,6 +48,8 @@ pub(in crate::correlate) enum Reset {
     InWindow,
     /// The receiver drops it.
     Refused,
+    /// The receiver drops it: with it the sender refuses the receiver's SYN,ACK, and waits for another one.
+    RefusesSynAck,
 }
 
 /// Effect of an acknowledgement.
@@ -174,6 +176,9 @@ impl View<'_> {
         if self.sender_in_syn_sent() {
             return Reset::Refused;
         }
+        if self.refuses_echo(header) {
+            return Reset::RefusesSynAck;
+        }
         let Some(offset) = signed_offset(self.own, header.seq) else { return Reset::Exact };
         let (acked, sent) = (to_signed(self.own.acked()), to_signed(self.own.sent));
         // One that answers a segment has the number acknowledged by that; one of an open socket has SND.NXT.
@@ -198,6 +203,20 @@ impl View<'_> {
         closing && self.own.fin().is_some_and(|fin| fin.acked.is_some() && offset == to_signed(fin.end) - 1)
     }
 
+    /// Returns true if the reset answers a SYN,ACK that echoes a timestamp which the sender's only SYN did not have: Linux
+    /// sends it and remains in SYN_SENT (tcp_rcv_synsent_state_process of net/ipv4/tcp_input.c).
+    fn refuses_echo(&self, header: &TcpHeader) -> bool {
+        let opening = self.other.sent_synack && !self.own.sent_synack && self.conn.ack_at().is_none();
+        let answers = !header.has(TcpFlags::ACK) && self.own.syn().is_some_and(|syn| syn.count == 1);
+        let timestamp = |end: &End| TcpOptions(end.options()?).timestamp();
+        opening
+            && answers
+            && timestamp(self.own).zip(timestamp(self.other)).is_some_and(|(sent, answer)| {
+                // Linux takes 0 for no echo.
+                answer.echo != 0 && answer.echo != sent.value
+            })
+    }
+
     fn syn(&self, segment: &Segment, ack: Ack) -> Accepted {
         let header = &segment.header;
         let answers = ack_of(header).is_some();
@@ -210,7 +229,9 @@ impl View<'_> {
         let dropped = header.has(TcpFlags::FIN) && self.conn.answered;
         let syn = valid && (same || cookie) && !dropped;
         let ack = if syn { ack } else { Ack::Refused };
-        Accepted { syn, ack, payload: (syn && same).then_some(segment.length), ..Accepted::NOTHING }
+        // The rest of a SYN,ACK is processed once its receiver is established (RFC 9293 §3.10.7.3).
+        let fin = syn && same && answers && header.has(TcpFlags::FIN);
+        Accepted { syn, ack, fin, payload: (syn && same).then_some(segment.length), ..Accepted::NOTHING }
     }
 
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {

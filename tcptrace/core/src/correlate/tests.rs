@@ -1,5 +1,6 @@
 //! Exchanges as the kernel shows them, without a kernel.
 
+mod accurate_ecn;
 mod certainty;
 mod exchange;
 mod failures;

@@ -4,7 +4,10 @@ use std::{net::IpAddr, rc::Rc};
 
 use super::Stamp;
 use crate::{
-    event::{AcceptQueue, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, reset_reason::ResetReason},
+    event::{
+        AcceptQueue, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
+        reset_reason::ResetReason,
+    },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::Errno,
 };
@@ -112,6 +115,16 @@ pub struct SegmentOutput {
     pub dst: EndpointOutput,
     /// TCP flags in the letters and order of tcpdump; `none` without flags.
     pub flags: TcpFlags,
+    /// ACE field (RFC 9768 §3.2.2): the flags AE, CWR and ECE as a number, which they are after a handshake that negotiated
+    /// Accurate ECN. Unless `synack_ecn` is present, a counter of segments received with CE, modulo 8. Absent if the three
+    /// are flags, and where zeros are no counter: without a socket, as in TIME_WAIT.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u8", range(max = 7)))]
+    pub ace: Option<u8>,
+    /// IP-ECN field with which the SYN,ACK arrived, as `ace` says in the ACK that answers it; absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "SynAckEcn"))]
+    pub synack_ecn: Option<SynAckEcn>,
     /// Sequence number.
     pub seq: u32,
     /// Acknowledgement number; null without the ACK flag.

@@ -12,7 +12,7 @@ pub(crate) use self::{
 use crate::{
     SCHEMA,
     event::{
-        AcceptQueue, BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote,
+        AcceptQueue, BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
         reset_reason::ResetReason,
     },
     filter::SegmentChoice,
@@ -124,6 +124,8 @@ pub(crate) fn segment() -> SegmentOutput {
         src: endpoint([127, 0, 0, 1], 39870),
         dst: endpoint([127, 0, 0, 1], 9502),
         flags: TcpFlags::SYN,
+        ace: None,
+        synack_ecn: None,
         seq: 2_927_179_378,
         ack: None,
         rel_seq: 0,
@@ -166,7 +168,13 @@ pub(crate) fn late() -> [OutputRecord; 4] {
     let late = true;
     [
         OutputRecord::State(StateOutput { late, continues_as: Some(TcpState::TimeWait), ..abort() }),
-        OutputRecord::Segment(SegmentOutput { late, retransmission: true, ..data_segment() }),
+        OutputRecord::Segment(SegmentOutput {
+            late,
+            retransmission: true,
+            ace: Some(2),
+            synack_ecn: Some(SynAckEcn::NotEct),
+            ..data_segment()
+        }),
         OutputRecord::Icmp(IcmpOutput { late, ..icmp() }),
         OutputRecord::Hint(HintOutput { late, ..hint() }),
     ]

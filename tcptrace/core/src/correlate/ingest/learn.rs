@@ -27,6 +27,10 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         conn.end_mut(from.other()).choose_isn(ack);
     }
     let accepted = judge(conn, from, segment, full);
+    if accepted.reset == Reset::RefusesSynAck {
+        conn.answered = false;
+        conn.end_mut(from.other()).withdraw_synack();
+    }
     let acked_before = conn.ack_at().is_some();
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
     if let Ack::Ahead(offset) = accepted.ack {

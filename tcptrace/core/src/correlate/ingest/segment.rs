@@ -1,6 +1,6 @@
 //! Assignment of segments to connections.
 
-use super::{generation::opens, keep_alive, learn::learn};
+use super::{accurate_ecn, generation::opens, keep_alive, learn::learn};
 use crate::{
     correlate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
@@ -44,6 +44,7 @@ impl Correlator {
         let late = conn.ended;
         let control = learn(conn, from, segment, full);
         conn.end_mut(from).note_run(addition);
+        let ace = accurate_ecn::ace(conn, from, segment, note);
         conn.shows_all |= full || !control;
         if key.is_self_connect() {
             conn.mirror();
@@ -57,6 +58,7 @@ impl Correlator {
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,
+            ace,
             note,
             since_start_ns: segment.at.since(conn.first),
             retransmission,
@@ -81,12 +83,15 @@ impl Correlator {
         conn.mid_life |= known.is_none();
         conn.last = error.at;
         let end = conn.end(from);
+        let isn = end.isn() == Some(SeqNumber(error.seq));
         // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
-        let quotes_syn = if end.sent_syn { end.isn() == Some(SeqNumber(error.seq)) } else { end.had_socket };
-        if quotes_syn && !conn.answered {
+        let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
+        let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
+        if quotes_syn || quotes_synack {
             conn.rare_mut().icmp.get_or_insert(Icmp {
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
-                refuses: icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+                refuses: quotes_syn && icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+                of_synack: quotes_synack,
             });
         }
         placed.conn = conn.number;

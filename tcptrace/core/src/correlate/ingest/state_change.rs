@@ -243,8 +243,8 @@ impl Correlator {
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}
             _ => {
-                // It was established already when it was first seen.
-                conn.mid_life |= !conn.answered;
+                // It was established already when it was first seen, unless its socket was closed in SYN_RECV.
+                conn.mid_life |= !conn.answered && conn.end(side).entered(SynRecv).is_none();
                 conn.answered = true;
             }
         }

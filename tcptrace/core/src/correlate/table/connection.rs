@@ -31,6 +31,20 @@ impl Side {
     }
 }
 
+/// A value for each end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct BySide<T>([T; 2]);
+
+impl<T> BySide<T> {
+    pub(in crate::correlate) fn of_mut(&mut self, side: Side) -> &mut T {
+        let [first, second] = &mut self.0;
+        match side {
+            Side::First => first,
+            Side::Second => second,
+        }
+    }
+}
+
 impl Key {
     /// Returns the key, and the end of it that `from` is. A socket connected to itself has one end, the first.
     pub(in crate::correlate) fn new(netns: u32, from: Endpoint, to: Endpoint) -> (Self, Side) {
@@ -127,7 +141,7 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) loose: Option<[Endpoint; 2]>,
     /// The namespace, until the local port is known.
     netns: Option<u32>,
-    /// An ICMP error that quoted its SYN.
+    /// An ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) icmp: Option<Icmp>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
@@ -139,15 +153,34 @@ pub(in crate::correlate) struct Rare {
     end_netns: [Option<u32>; 2],
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// Negotiation of Accurate ECN.
+    pub(in crate::correlate) accurate_ecn: AccurateEcn,
 }
 
-/// An ICMP error that quoted a SYN.
+/// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct AccurateEcn {
+    /// True if a SYN asked for it.
+    pub(in crate::correlate) asked: bool,
+    /// True if a SYN,ACK confirmed it.
+    pub(in crate::correlate) confirmed: bool,
+    /// True if a SYN,ACK did not.
+    pub(in crate::correlate) refused: bool,
+    /// True if the end has sent a segment without SYN since it was confirmed.
+    pub(in crate::correlate) spoke: BySide<bool>,
+    /// Number of the end's SYN,ACKs that confirmed it and that no ACK has answered.
+    pub(in crate::correlate) unanswered: BySide<u8>,
+}
+
+/// An ICMP error that quoted a SYN or a SYN,ACK.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) struct Icmp {
     /// Meaning of the error.
     pub(in crate::correlate) kind: &'static str,
     /// True if it means what a reset would: that nobody listens there.
     pub(in crate::correlate) refuses: bool,
+    /// True if it quoted the SYN,ACK.
+    pub(in crate::correlate) of_synack: bool,
 }
 
 impl Connection {
@@ -201,7 +234,7 @@ impl Connection {
         self.rare.as_ref()?.loose
     }
 
-    /// Returns an ICMP error that quoted its SYN.
+    /// Returns an ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) fn icmp(&self) -> Option<Icmp> {
         self.rare.as_ref()?.icmp
     }

@@ -4,6 +4,7 @@ mod closes;
 mod handshakes;
 mod inferred;
 mod resets;
+mod syn_recv;
 mod vantage;
 
 use super::{

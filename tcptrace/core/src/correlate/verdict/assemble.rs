@@ -70,6 +70,7 @@ pub(in crate::correlate) fn handshake(
     let mut facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
         icmp: conn.icmp().map(|icmp| icmp.kind),
+        icmp_of_synack: conn.icmp().is_some_and(|icmp| icmp.of_synack),
         full_queue,
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         lasted: conn.last.since(conn.first),

@@ -7,7 +7,7 @@ use crate::{
         endpoint::{Closed, End, Sent},
     },
     event::BootTime,
-    tcp::TcpState::{Established, FinWait1, SynRecv, SynSent},
+    tcp::TcpState::{Closing, Established, FinWait1, FinWait2, SynRecv, SynSent},
     verdict::{HandshakeKind, Missing, Outcome, WaitingFor},
 };
 
@@ -58,12 +58,12 @@ pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool)
     if conn.mid_life || conn.opened {
         return None;
     }
-    let (client, server) = conn.roles();
     // A socket that was closed with unread or lingering data sends a reset, which is about to arrive.
     if !over && reset::awaited(conn).is_some_and(|until| now < until) {
         return None;
     }
-    let failed = failed_here(conn, client).or_else(|| failed_here(conn, server));
+    let client = conn.client_side();
+    let failed = failed_here(conn, client).or_else(|| failed_here(conn, client.other()));
     if let Some(opened) = failed.or_else(|| refused_elsewhere(conn)) {
         return Some(opened);
     }
@@ -90,9 +90,14 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     Some(sent.unwrap_or(conn.first).plus(UNANSWERED))
 }
 
-/// Returns the outcome if a socket on this host gave up before it was established.
-fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
-    let closed = end.closed().filter(|closed| matches!(closed.from, SynSent | SynRecv))?;
+/// Returns the outcome if a socket on this host ended before it was established.
+fn failed_here(conn: &Connection, side: Side) -> Option<Opened> {
+    let end = conn.end(side);
+    let closed = ended_early(conn, end)?;
+    // The client may be established: its next segment shows the outcome.
+    if side != conn.client_side() && is_given_up(closed) {
+        return None;
+    }
     let rst = reset::first(conn).is_some();
     let answered = conn.ends.iter().any(|end| end.sent_synack);
     let by_reset = if answered { Outcome::Reset } else { Outcome::Refused };
@@ -113,6 +118,21 @@ fn failed_here(conn: &Connection, end: &End) -> Option<Opened> {
             None => gave_up(conn, closed),
         },
     })
+}
+
+/// Returns the end of a socket that was never established. If it was closed in SYN_RECV, it is in FIN_WAIT1 without having
+/// been in ESTABLISHED (tcp_close_state of net/ipv4/tcp.c).
+fn ended_early(conn: &Connection, end: &End) -> Option<Closed> {
+    end.closed().filter(|closed| match closed.from {
+        SynSent | SynRecv => true,
+        FinWait1 => end.entered(Established).is_none() && end.entered(SynRecv).is_some() && conn.ack_at().is_none(),
+        _ => false,
+    })
+}
+
+/// Returns true if the kernel ended the socket because of a time-out or an ICMP error, without telling the other end.
+pub(super) fn is_given_up(closed: Closed) -> bool {
+    closed.error.is_some_and(|error| !matches!(error, 0 | ECONNRESET | ECONNABORTED | EPIPE))
 }
 
 /// Returns the outcome if the socket was closed without a cause from the network.
@@ -140,14 +160,14 @@ fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
     }
 }
 
-/// Returns the outcome of a reset if the server is on this host but never created a socket after its SYN,ACK: the ACK
-/// arrived when the request had expired, or the accept queue was full.
+/// Returns the outcome of a reset if the server is on this host but has no socket after its SYN,ACK: the ACK arrived when
+/// the request had expired, or the accept queue was full; or, with Fast Open, the socket had been given up.
 fn reset_of_half(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
     let open = client.had_socket && client.open_sockets > 0;
     let reset = client.rst().or(server.rst()).is_some();
-    let never_made = server.here && !server.had_socket && !proven_open(conn);
-    if !(never_made && reset && !open) {
+    let gone = !server.had_socket || ended_early(conn, server).is_some_and(is_given_up);
+    if !(server.here && gone && !proven_open(conn) && reset && !open) {
         return None;
     }
     Some(Opened::plain(if server.sent_synack { Outcome::Reset } else { Outcome::Refused }))
@@ -189,7 +209,8 @@ fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
 /// Fast Open).
 fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
     let closed_early = end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_some());
-    end.entered(Established).or_else(|| closed_early.and(conn.ack_at()))
+    let acked = || conn.ack_at().or_else(|| end.entered(FinWait2)).or_else(|| end.entered(Closing));
+    end.entered(Established).or_else(|| closed_early.and_then(|_| acked()))
 }
 
 fn established(conn: &Connection, now: BootTime, over: bool) -> bool {

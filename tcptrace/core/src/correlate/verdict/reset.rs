@@ -1,6 +1,6 @@
 //! The sender of a reset, and the reason for it if something proves one.
 
-use super::handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT};
+use super::handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -39,7 +39,13 @@ fn resets(conn: &Connection, side: Side, closed: &Closed) -> bool {
     if !matches!(closed.from, SynRecv | Established | FinWait1 | FinWait2 | CloseWait) {
         return false;
     }
-    closed.error == Some(ECONNABORTED) || proof(conn, side, closed).is_some()
+    closed.error == Some(ECONNABORTED) || is_aborted_in_syn_recv(closed) || proof(conn, side, closed).is_some()
+}
+
+/// Returns true if the socket ended in SYN_RECV by an abort of its own: a peaceful close() leads to FIN_WAIT1, and what the
+/// network does leaves an error.
+fn is_aborted_in_syn_recv(closed: &Closed) -> bool {
+    closed.from == SynRecv && closed.error == Some(0)
 }
 
 /// Returns the time until which to wait for the reset of a socket whose end proves one.
@@ -108,7 +114,7 @@ fn by_socket(conn: &Connection, side: Side) -> Option<ResetCause> {
 /// Returns the reason that the socket itself proves: a process closed it with unread or lingering data.
 fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<ResetCause> {
     let proof = closed.proof;
-    match closed.by_process || aborted_half_closed(conn, side, closed) {
+    match closed.by_process || is_aborted_in_syn_recv(closed) || aborted_half_closed(conn, side, closed) {
         // It closes with whatever data had arrived by then, which nobody could have read.
         true if proof.unaccepted => Some(ResetCause::ListenerClosed),
         true if proof.unread => Some(ResetCause::UnreadData),
@@ -150,18 +156,18 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
         ResetReason::NoSocket if !conn.answered => Some(ResetCause::NoListener),
         // Its socket had given up before, without telling the other end.
         ResetReason::NoSocket if gave_up_before(own) => Some(ResetCause::NoConnection),
-        // The connection was seen from its beginning, and nothing that would have closed it.
-        ResetReason::NoSocket if own.fin().is_none() && !own.had_socket && !conn.mid_life => {
+        // The connection was seen from its beginning, and nothing that would have closed it. A listener gives the latter
+        // reason if it has no request for an ACK.
+        ResetReason::NoSocket | ResetReason::TcpFlags if own.fin().is_none() && !own.had_socket && !conn.mid_life => {
             Some(if queue_is_full(conn) { ResetCause::QueueFull } else { ResetCause::NoConnection })
         }
         _ => None,
     }
 }
 
-/// Returns true if the end's socket had timed out before its reset.
+/// Returns true if the end's socket had timed out before its reset, or had ended by an ICMP error.
 fn gave_up_before(own: &End) -> bool {
-    let timed_out = own.closed().filter(|closed| closed.error == Some(ETIMEDOUT));
-    timed_out.zip(own.rst()).is_some_and(|(closed, rst)| closed.at <= rst.at)
+    own.closed().filter(|&closed| is_given_up(closed)).zip(own.rst()).is_some_and(|(closed, rst)| closed.at <= rst.at)
 }
 
 /// Returns true if the listener's accept queue was full when the kernel was asked.

@@ -13,8 +13,10 @@ use crate::{
 pub(crate) struct HandshakeFacts {
     /// Number of SYNs seen.
     pub(crate) syns: u32,
-    /// Meaning of an ICMP error about the SYN.
+    /// Meaning of an ICMP error about the SYN or the SYN,ACK.
     pub(crate) icmp: Option<&'static str>,
+    /// True if that error was about the SYN,ACK.
+    pub(crate) icmp_of_synack: bool,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub(crate) full_queue: Option<AcceptQueue>,
     /// True if the client's socket was destroyed from outside.
@@ -116,16 +118,19 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }),
         },
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
-            Some((Role::Client, _)) => {
+            Some((Role::Client, ResetCause::Unknown)) if record.kind == HandshakeKind::ThreeWay => {
                 text.push_str("reset by the client before it was complete, as health checks and scans do");
             }
-            Some((Role::Server, cause)) => {
-                push(text, format_args!("reset by the server before it was complete{}", cause_words(cause)));
+            Some((by, cause)) => {
+                push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
             }
             None => text.push_str("reset before it was complete"),
         },
         Outcome::Unreachable => {
             push(text, format_args!("unreachable: {}", facts.icmp.unwrap_or("no way to the other end")));
+            if facts.icmp_of_synack {
+                text.push_str(", said an ICMP error about the server's SYN,ACK");
+            }
         }
         Outcome::TimedOut => {
             text.push_str("timed out");

@@ -174,7 +174,7 @@ impl Decoder {
             seq: SeqNumber(fields.seq),
             ack: SeqNumber(fields.ack.unwrap_or(0)),
             data_offset: 20 + options.as_slice().len().next_multiple_of(4) as u8,
-            flags: fields.flags,
+            flags: fields.flags.with_ace(fields.ace),
             window: fields.window,
             urgent: fields.urgent.unwrap_or(0),
             options,

@@ -89,6 +89,9 @@ pub(super) struct Segment<'a> {
     pub(super) src: End,
     pub(super) dst: End,
     pub(super) flags: TcpFlags,
+    /// The rest of the flags, where they were not shown as such.
+    #[serde(default)]
+    pub(super) ace: u8,
     pub(super) seq: u32,
     pub(super) ack: Option<u32>,
     pub(super) window: u16,

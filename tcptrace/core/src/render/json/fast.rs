@@ -10,7 +10,7 @@ use crate::{
     event::{Comm, Direction, Role},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     render::line_writer::Line,
-    tcp::{TcpOption, TcpOptions, TcpState, Timestamp},
+    tcp::{TcpOption, TcpOptions, TcpState, Timestamp, hex_digits},
 };
 
 /// Writes a segment.
@@ -27,6 +27,8 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
         src,
         dst,
         flags,
+        ace,
+        synack_ecn,
         seq,
         ack,
         rel_seq,
@@ -59,6 +61,12 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     line.raw(r#","src":"#).endpoint(src);
     line.raw(r#","dst":"#).endpoint(dst);
     line.raw(r#","flags":""#).raw(flags.letters()).raw("\"");
+    if let Some(ace) = *ace {
+        line.raw(r#","ace":"#).number(ace);
+    }
+    if let Some(ecn) = synack_ecn {
+        line.raw(r#","synack_ecn":""#).raw(ecn.word()).raw("\"");
+    }
     line.raw(r#","seq":"#).number(*seq);
     line.raw(r#","ack":"#).number_or_null(*ack);
     line.raw(r#","rel_seq":"#).number(*rel_seq);
@@ -210,10 +218,23 @@ impl Line<'_> {
         self.raw(r#","sack_permitted":"#).truth(sack_permitted);
         match timestamp {
             Some(Timestamp { value, echo }) => {
-                self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}}")
+                self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}")
             }
-            None => self.raw(r#","timestamp":null}"#),
+            None => self.raw(r#","timestamp":null"#),
+        };
+        let bytes = options.0.as_slice();
+        if !bytes.is_empty() {
+            self.raw(r#","order":["#);
+            for (index, option) in options.0.iter().enumerate() {
+                self.raw(if index == 0 { "" } else { "," }).number(option.kind());
+            }
+            self.raw(r#"],"raw":""#);
+            for &byte in bytes {
+                self.raw(hex_digits(byte));
+            }
+            self.raw("\"");
         }
+        self.raw("}")
     }
 
     pub(super) fn string(&mut self, text: &str) -> &mut Self {

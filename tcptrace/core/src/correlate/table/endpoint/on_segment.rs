@@ -155,6 +155,14 @@ impl End {
         }
     }
 
+    /// Withdraws its SYN,ACK, which the other end has refused: another one may have other numbers and options.
+    pub(in crate::correlate) fn withdraw_synack(&mut self) {
+        (self.has_isn, self.isn_known, self.sent_synack, self.data_seen) = (false, false, false, false);
+        self.reach(0, 0);
+        let detail = self.detail_mut();
+        (detail.options, detail.other_isn, detail.fin) = (None, None, None);
+    }
+
     fn send_syn(&mut self, header: &TcpHeader, at: BootTime) {
         if !self.syn_seen() {
             self.set_isn(header.seq);
