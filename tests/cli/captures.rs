@@ -132,6 +132,38 @@ fn filters_choose_among_the_connections_of_a_capture() {
     }
 }
 
+/// The same capture as a mirror port takes it: every frame again, `delay` microseconds after the first.
+fn mirrored(file: &[u8], delay: u32) -> Vec<u8> {
+    let (header, mut rest) = file.split_at(24);
+    let mut doubled = header.to_vec();
+    let word = |bytes: &[u8], at| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let mut id = 0_u16;
+    while !rest.is_empty() {
+        let (record, after) = rest.split_at(16 + word(rest, 8) as usize);
+        let mut record = record.to_vec();
+        id += 1;
+        record[16 + 4..16 + 6].copy_from_slice(&id.to_be_bytes());
+        doubled.extend_from_slice(&record);
+        let micros = word(&record, 4) + delay;
+        assert!(micros < 1_000_000, "the first capture does not cross a second");
+        record[4..8].copy_from_slice(&micros.to_le_bytes());
+        doubled.extend(record);
+        rest = after;
+    }
+    doubled
+}
+
+#[test]
+fn a_mirror_port_s_copies_are_counted_once() {
+    let file = whole_connection();
+    let (once, twice) = (read(&file, &[]), read(&mirrored(&file, 1), &[]));
+    assert_eq!(twice.records, once.records);
+    assert_eq!(
+        twice.log,
+        "tcptrace: capture.pcap: 10 of 20 frames are copies of a frame before, as a mirror port makes them: counted once\n"
+    );
+}
+
 #[test]
 fn a_capture_that_is_cut_off_is_read_as_far_as_it_goes() {
     let file = whole_connection();

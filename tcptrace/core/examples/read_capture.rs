@@ -20,7 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut last = BootTime(0);
     for frame in *frames {
-        let event = frame?.event;
+        let frame = frame?;
+        if frame.copy {
+            continue;
+        }
+        let event = frame.event;
         last = last.max(event.at());
         correlator.handle_event(&event, &mut print);
     }

@@ -12,6 +12,7 @@
 //!          layer       what the walk has met: VLAN tags, labels, sessions, tunnels
 //!          ip          addresses, protocol, length
 //!          transport   TCP segments and ICMP errors → Event
+//!          copies      packets captured twice
 //!          unread      kinds of frames that give no event
 //!          decoder     all of these in order, and counters
 //! ```
@@ -20,6 +21,7 @@
 //! nanoseconds since 1970 in UTC, so that differences mean the same as live.
 
 mod bytes;
+mod copies;
 mod counters;
 mod decoder;
 mod error;

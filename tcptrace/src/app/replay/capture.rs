@@ -58,7 +58,7 @@ pub(super) fn replay<R: Read>(
             replay.start(framed.event.at());
         }
         let interface = frames.interfaces().get(framed.interface as usize).map(|interface| interface.name.as_str());
-        let enough = replay.take(&framed.event, interface).is_break();
+        let enough = !framed.copy && replay.take(&framed.event, interface).is_break();
         replay.has_read(frames.counters().bytes, frames.is_dry());
         if enough {
             break;
@@ -102,6 +102,12 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     }
     if counters.lost > 0 {
         warn!("{name}: {} frames were dropped by the capturing program", counters.lost);
+    }
+    if counters.copies > 0 {
+        let (copies, frames) = (counters.copies, counters.frames);
+        warn!(
+            "{name}: {copies} of {frames} frames are copies of a frame before, as a mirror port makes them: counted once"
+        );
     }
     let read = counters.segments + counters.icmp_errors;
     let damaged = counters.skipped.interface;

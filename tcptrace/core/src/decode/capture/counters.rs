@@ -10,6 +10,8 @@ pub struct Counters {
     pub frames: u64,
     /// TCP segments.
     pub segments: u64,
+    /// Those of them that are copies of another on the same interface.
+    pub copies: u64,
     /// ICMP and ICMPv6 errors that quote a TCP segment.
     pub icmp_errors: u64,
     /// Frames cut by the snap length before a TCP header is complete or can be ruled out.

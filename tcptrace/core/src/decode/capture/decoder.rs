@@ -2,6 +2,7 @@
 
 use super::{
     Counters, Interface, LinkType,
+    copies::Copies,
     error::Fault,
     interfaces::Interfaces,
     ip::Reason,
@@ -33,6 +34,9 @@ pub struct Framed {
     pub process: Option<Process>,
     /// Encapsulation of the IP packet.
     pub layers: Layers,
+    /// True if the same packet was captured just before on the same interface, as a mirror port delivers it. A
+    /// correlator would take it for a retransmission.
+    pub copy: bool,
 }
 
 /// A frame as the format decoders return it.
@@ -89,6 +93,7 @@ pub(super) struct Decoder {
     format: Format,
     interfaces: Interfaces,
     counters: Counters,
+    copies: Copies,
     /// Frames that were not decoded, by kind.
     unread: Tally,
     /// The first record that should hold a frame but does not.
@@ -136,6 +141,7 @@ impl Decoder {
             format,
             interfaces: Interfaces::default(),
             counters: Counters::default(),
+            copies: Copies::default(),
             unread: Tally::default(),
             damaged: None,
             damaged_records: 0,
@@ -214,6 +220,7 @@ impl Decoder {
                     Event::Icmp(_) => self.counters.icmp_errors += 1,
                     _ => self.counters.segments += 1,
                 }
+                self.counters.copies += u64::from(framed.copy);
                 Some(framed)
             }
             // Truncated by the snap length, or too short originally.
@@ -240,7 +247,13 @@ impl Decoder {
         };
         let place = |_: &Walk| Place { at, ifindex: interface + 1, direction };
         let event = transport::event(&mut walk, frame.bytes, frame.original, next, place)?;
-        Ok(Framed { event, direction, interface, process: frame.process.or(walk.process), layers: walk.layers })
+        let copy = match &event {
+            // Without a time, nothing tells how long ago the first was.
+            Event::Segment(segment) if frame.at.is_some() => self.copies.is_copy(segment, walk.identity),
+            _ => false,
+        };
+        let process = frame.process.or(walk.process);
+        Ok(Framed { event, direction, interface, process, layers: walk.layers, copy })
     }
 
     fn skipped(&mut self, reason: Reason, frame: Option<&Frame<'_>>) {

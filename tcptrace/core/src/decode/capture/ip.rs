@@ -44,6 +44,8 @@ pub(super) struct Ip {
     pub(super) transport: usize,
     /// Bytes from there to the end of the datagram, according to the IP header.
     pub(super) payload: u32,
+    /// Identification of the packet, 0 in IPv6.
+    pub(super) id: u16,
 }
 
 impl Ip {
@@ -59,7 +61,7 @@ impl Ip {
     /// Parses an IPv4 header (RFC 791 §3.1), skipping its options.
     fn v4(bytes: &[u8], original: u32) -> Result<Self, Reason> {
         let header = bytes.first_chunk::<20>().ok_or(Reason::Ends)?;
-        let &[first, _, t0, t1, _, _, f0, f1, _, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
+        let &[first, _, t0, t1, i0, i1, f0, f1, _, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
         let length = (first & 0xf) * 4;
         if first >> 4 != 4 || length < 20 {
             return Err(Reason::Malformed);
@@ -79,6 +81,7 @@ impl Ip {
             dst: Ipv4Addr::new(d0, d1, d2, d3).into(),
             transport: header,
             payload: total.saturating_sub(u32::try_from(header).unwrap_or(u32::MAX)),
+            id: u16::from_be_bytes([i0, i1]),
         })
     }
 
@@ -102,6 +105,7 @@ impl Ip {
             dst: address(16).ok_or(Reason::Ends)?,
             transport: header.len() + skipped,
             payload: total.saturating_sub(u32::try_from(skipped).unwrap_or(u32::MAX)),
+            id: 0,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Captures made byte by byte, and what is read from them.
 
 mod build;
+mod copies;
 mod damage;
 mod formats;
 mod layers;

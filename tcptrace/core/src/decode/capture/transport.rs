@@ -1,6 +1,8 @@
 //! TCP segments, and ICMP errors that quote one, as events.
 
 use super::{
+    bytes::array,
+    copies::Identity,
     ip::{ICMP, ICMPV6, Ip, Reason, TCP},
     layer::DEPTH,
     unread::Unread,
@@ -36,7 +38,12 @@ pub(super) fn event(
         let ip = Ip::read(family, rest, left)?;
         let transport = rest.get(ip.transport..);
         match (ip.protocol, family) {
-            (TCP, _) => return segment(&ip, transport.ok_or(Reason::Ends)?, cut, place(walk)).map(Event::Segment),
+            (TCP, _) => {
+                let bytes = transport.ok_or(Reason::Ends)?;
+                let checksum = array(bytes, CHECKSUM).map_or(0, u16::from_be_bytes);
+                walk.identity = Identity { ip_id: ip.id, checksum };
+                return segment(&ip, bytes, cut, place(walk)).map(Event::Segment);
+            }
             (ICMP, Family::V4) | (ICMPV6, Family::V6) => {
                 return icmp(family, &ip, transport.ok_or(Reason::Ends)?, place(walk)).map(Event::Icmp);
             }
@@ -49,6 +56,9 @@ pub(super) fn event(
     }
     Err(Reason::Nested)
 }
+
+/// Offset of the checksum in a TCP header (RFC 9293 §3.1).
+const CHECKSUM: usize = 16;
 
 /// Number of bytes of a TCP header from the ports to the window.
 const UP_TO_WINDOW: usize = 16;

@@ -1,6 +1,7 @@
 //! A walk through the headers of a frame, from its first byte to the IP header of a TCP segment or an ICMP error.
 
 use super::{
+    copies::Identity,
     ip::Reason,
     layer::{Layer, Layers},
     unread::Unread,
@@ -39,6 +40,8 @@ pub(super) struct Walk {
     pub(super) device: Option<u32>,
     /// The process that sent or received the packet.
     pub(super) process: Option<Process>,
+    /// Fields by which copies of the packet are recognised.
+    pub(super) identity: Identity,
 }
 
 impl Walk {
