@@ -6,14 +6,14 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use tcptrace_ebpf::{
-    DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, KIND_SEGMENT, LOST_SEGMENT, SEGMENTS_ALL, SegmentRecord, Skip,
-    filter,
+    DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_DEFER_ACCEPT, HintRecord, KIND_HINT, KIND_SEGMENT,
+    LOST_SEGMENT, LOST_STATE, NO_REASON, SEGMENTS_ALL, SegmentRecord, Skip, filter,
     headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader, fast_path},
     watched_flows::{Flow, KernelTable},
 };
 
 use crate::{
-    emit, icmp,
+    emit, hints, icmp,
     maps::{FilterMaps, SCRATCH, setting},
     set_state,
     skb::Skb,
@@ -142,19 +142,45 @@ fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Ski
         settle_by_syn(skb, ports.0);
     }
     record(skb, ip, tcp, criteria.header_length, direction, boot_ns);
+    if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN | ACK {
+        tell_deferral(skb, ip, ports, boot_ns);
+    }
     Ok(())
+}
+
+/// The socket of a segment that goes out, as a number; 0 for none.
+#[inline(always)]
+fn socket_number(skb: &Skb) -> u64 {
+    let Some(number) = SCRATCH.get_ptr_mut(0) else { return 0 };
+    // SAFETY: this processor's own value. Written and read back, the pointer is a number to the verifier.
+    unsafe {
+        number.write_volatile((*skb.context()).__bindgen_anon_2.sk as u64);
+        number.read_volatile()
+    }
 }
 
 /// Writes the state change that waited for this SYN, so that it stands before it.
 #[inline(always)]
 fn settle_by_syn(skb: &Skb, local_port: u16) {
-    if let Some(number) = SCRATCH.get_ptr_mut(0) {
-        // SAFETY: this processor's own value. Written and read back, the pointer is a number to the verifier.
-        let socket = unsafe {
-            number.write_volatile((*skb.context()).__bindgen_anon_2.sk as u64);
-            number.read_volatile()
-        };
-        set_state::settle_by_syn(socket, local_port);
+    set_state::settle_by_syn(socket_number(skb), local_port);
+}
+
+/// Tells of a SYN,ACK whose listener waits for data before it makes a socket.
+#[inline(always)]
+fn tell_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot_ns: u64) {
+    if let Some(listener) = hints::deferring_listener(socket_number(skb)) {
+        emit::socket(&HintRecord {
+            header: emit::header(LOST_STATE, KIND_HINT, ip.family, listener, boot_ns),
+            netns: setting!(netns),
+            reason: NO_REASON,
+            local_port,
+            remote_port,
+            flags: 0,
+            hint: HINT_DEFER_ACCEPT,
+            socket_state: hints::LISTEN,
+            local_addr: ip.src,
+            remote_addr: ip.dst,
+        });
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use etherparse::Ipv4Header;
 use socket2::{SockRef, Socket};
 use tcptrace_tests::{
     ACK, Actor, Netns, Received, SYN, TRAFFIC_LIMIT, Tun, close, eventually, icmp_packet, tcp_packet,
@@ -144,7 +145,12 @@ impl Play<'_> {
         self.inject(tcp_packet(self.peer, self.own, flags, numbers, &options, &vec![b'x'; length]));
     }
 
+    /// Sends a packet with an identification of its own, so that nobody takes it for a copy of another.
     fn inject(&mut self, packet: Vec<u8>) {
+        let (mut header, rest) = Ipv4Header::from_slice(&packet).expect("an IPv4 header");
+        header.identification = u16::try_from(self.packets.len() + 1).expect("a script is short");
+        header.header_checksum = header.calc_header_checksum();
+        let packet = [header.to_bytes().as_slice(), rest].concat();
         self.stage.tun.send(&packet);
         self.packets.push((now(), packet));
     }
@@ -200,7 +206,7 @@ impl Play<'_> {
                 self.stage.actor.close(stream);
             }
             Call::Linger => {
-                SockRef::from(self.stream()).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
+                SockRef::from(&*self.stream()).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
             }
             Call::Gone => {
                 let (own, peer) = (self.own.port(), self.peer.port());

@@ -130,6 +130,9 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     };
     if completes {
         conn.answered = true;
+        if conn.ack_at().is_none() && accepted.payload == Some(0) && conn.rare().is_some_and(|rare| rare.defers) {
+            conn.rare_mut().deferred = true;
+        }
         conn.complete(*at);
     }
     conn.last_from = Some(from);
@@ -148,7 +151,10 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
         let room = conn.end(from).room().max(NEAR);
         let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
         let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
-        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { exact(start) } else { beyond(start) });
+        // While the connection is opened, the reset refuses the acknowledgement (RFC 9293 §3.10.7.4, SYN-RECEIVED).
+        let answered = conn.ack_at().is_some() || conn.mid_life;
+        let by_reset = |start| exact(start) && answered;
+        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { by_reset(start) } else { beyond(start) });
         conn.end_mut(from.other()).settle_claim();
         if proven {
             confirm(conn, from.other(), &claim, full);

@@ -34,7 +34,8 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
     // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
-    let missing = with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened)));
+    let missing =
+        with_loss(conn, gaps, opened.map_or_else(|| unseen(conn), |opened| handshake::missing(conn, &opened)));
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {
         at: conn.last,
@@ -67,6 +68,9 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
         icmp: conn.icmp().map(|icmp| icmp.kind),
         icmp_of_synack: conn.icmp().is_some_and(|icmp| icmp.of_synack),
         full_queue,
+        deferred: conn.is_deferred(),
+        deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
+        restored: conn.is_restored(),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         lasted: conn.last.since(conn.first),
         common: common_facts(conn, here),
@@ -94,8 +98,9 @@ fn common_facts(conn: &Connection, here: u32) -> CommonFacts {
     }
 }
 
-fn unseen() -> Vec<Missing> {
-    vec![Missing::Syn, Missing::Synack, Missing::Ack]
+/// Returns the parts of a handshake that was over before anything was seen; a restored socket has none.
+fn unseen(conn: &Connection) -> Vec<Missing> {
+    if conn.is_restored() { Vec::new() } else { vec![Missing::Syn, Missing::Synack, Missing::Ack] }
 }
 
 /// Returns the record of the decided close; `all`: every segment is recorded.
@@ -145,7 +150,7 @@ pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u6
 
 /// Returns the parts of the close that were not seen.
 fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
-    let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
+    let mut missing = if conn.mid_life { unseen(conn) } else { Vec::new() };
     if !conn.has_segments {
         missing.push(Missing::Interface);
     } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen)

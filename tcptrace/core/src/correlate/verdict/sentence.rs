@@ -19,6 +19,12 @@ pub(crate) struct HandshakeFacts {
     pub(crate) icmp_of_synack: bool,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub(crate) full_queue: Option<AcceptQueue>,
+    /// True if the server waits, or waited, for the client's data (TCP_DEFER_ACCEPT).
+    pub(crate) deferred: bool,
+    /// Nanoseconds from the client's ACK to the server's socket, if it waited for data and has one.
+    pub(crate) deferred_ns: Option<u64>,
+    /// True if the socket was restored with TCP_REPAIR.
+    pub(crate) restored: bool,
     /// True if the client's socket was destroyed from outside.
     pub(crate) killed: bool,
     /// Nanoseconds from the first event to the last.
@@ -68,6 +74,7 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
         HandshakeKind::ThreeWay => "three-way handshake",
         HandshakeKind::Simultaneous => "simultaneous open",
         HandshakeKind::FastOpen => "TCP Fast Open handshake",
+        HandshakeKind::Unseen if facts.restored => "no handshake: its socket was restored (TCP_REPAIR)",
         HandshakeKind::Unseen => "handshake not seen",
     });
     if let Some(outcome) = record.outcome {
@@ -81,6 +88,12 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     let again = record.retransmissions.synack.unwrap_or(0);
     if again > 0 {
         push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
+    }
+    if let Some(waited) = facts.deferred_ns {
+        push(
+            &mut text,
+            format_args!("; the server waited {} for the client's data: TCP_DEFER_ACCEPT", HumanDuration(waited)),
+        );
     }
     push_common(&mut text, &facts.common);
     push_missing(&mut text, &record.missing);
@@ -150,6 +163,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         }
         Outcome::NoPort => {
             text.push_str("not begun: connect() found no free local port, or no free pair of ports to this address");
+        }
+        Outcome::Unanswered if facts.deferred => {
+            text.push_str("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT");
         }
         Outcome::Unanswered => {
             text.push_str(match record.waiting_for {
