@@ -284,6 +284,10 @@ impl View<'_> {
     /// numbers.
     fn accepts_fin(&self, end: i64, right: i64) -> bool {
         match self.own.fin() {
+            // If data passes unseen, a FIN beyond the window cannot be recognised before the right one follows.
+            Some(known) if !self.full && known.acked.is_none() => {
+                end > to_signed(self.own.acked()) && end <= to_signed(known.end)
+            }
             Some(known) => end == to_signed(known.end),
             None => end > to_signed(self.own.acked()) && end <= right + 1,
         }
