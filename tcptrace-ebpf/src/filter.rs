@@ -4,8 +4,8 @@
 
 use crate::{
     Address, DIRECTION_IN, FAMILY_V4, FAMILY_V6, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES,
-    MATCH_LOCAL_PORTS, MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
-    headers::Ip,
+    MATCH_LOCAL_PORTS, MATCH_NETNS, MATCH_PORTS, MATCH_REMOTE_PORTS, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL,
+    PORTS_REMOTE, headers::Ip,
 };
 
 /// What the filter lists.
@@ -92,7 +92,7 @@ fn port(lists: &impl Lists, list: u32, end: End<'_>) -> Match {
 /// Decides for a segment. `two_ends` is loopback, where source and destination are both local.
 #[inline(always)]
 fn segment(lists: &impl Lists, family: u8, local: (&Address, u16), remote: (&Address, u16), two_ends: bool) -> bool {
-    if lists.matches() & !MATCH_INTERFACES == 0 {
+    if lists.matches() & !(MATCH_INTERFACES | MATCH_NETNS) == 0 {
         return true;
     }
     if filtered(lists, MATCH_PORTS) && !listed(lists, PORTS_EITHER, local.1) && !listed(lists, PORTS_EITHER, remote.1) {

@@ -13,7 +13,7 @@ use tcptrace_ebpf::{
 
 use crate::{
     emit,
-    maps::{FilterMaps, setting},
+    maps::{self, FilterMaps, setting},
     socket::{self, Head, read},
 };
 
@@ -176,6 +176,9 @@ fn report(hint: u8, reason: u32, socket: u64, on_behalf: Option<&Head>, sent: &S
 fn matches(sent: &Sent, netns: u32) -> bool {
     if setting!(matches) == 0 {
         return true;
+    }
+    if !maps::matches_netns(netns) {
+        return false;
     }
     let local = End { addr: &sent.local_addr, port: sent.local_port, known: true };
     let remote = End { addr: &sent.remote_addr, port: sent.remote_port, known: true };

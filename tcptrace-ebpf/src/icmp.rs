@@ -44,10 +44,11 @@ pub(crate) fn see(skb: &Skb, outer: &Ip, direction: u8) -> Result<(), Skip> {
         entry.write(IcmpRecord {
             header: emit::header(LOST_SEGMENT, KIND_ICMP, quoted.family, 0, boot_ns),
             ifindex: skb.ifindex(),
+            netns: skb.netns(),
             icmp_type,
             icmp_code,
             direction,
-            pad: 0,
+            pad: [0; 5],
             seq: u32::from_be(seq),
             src_port: ports.0,
             dst_port: ports.1,

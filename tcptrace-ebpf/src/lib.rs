@@ -53,6 +53,8 @@ pub mod names {
     pub const HOSTS: &str = "HOSTS";
     /// Interface indices that `--interface` named.
     pub const INTERFACES: &str = "INTERFACES";
+    /// Inode numbers of the network namespaces that `--netns` named.
+    pub const NETNS: &str = "NETNS";
     /// State records whose match cannot be decided yet, by socket.
     pub const PENDING: &str = "PENDING";
     /// The connections whose next plain segments are wanted, in [`crate::WATCHED_BUCKETS`] buckets.

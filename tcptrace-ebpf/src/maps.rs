@@ -4,7 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
 };
-use tcptrace_ebpf::{Config, LOST_SOURCES, PENDING_SOCKETS, PORT_WORDS, Skip, StateRecord, filter::Lists};
+use tcptrace_ebpf::{Config, LOST_SOURCES, MATCH_NETNS, PENDING_SOCKETS, PORT_WORDS, Skip, StateRecord, filter::Lists};
 
 /// Everything user space tells the programs; it fills this in before it loads them.
 #[unsafe(no_mangle)]
@@ -53,6 +53,10 @@ pub(crate) static HOSTS: LpmTrie<[u64; 3], u8> = LpmTrie::with_max_entries(1024,
 #[map]
 pub(crate) static INTERFACES: HashMap<u32, u8> = HashMap::with_max_entries(1024, 0);
 
+/// Network namespaces that match, by inode number.
+#[map]
+pub(crate) static NETNS: HashMap<u32, u8> = HashMap::with_max_entries(1024, 0);
+
 /// State changes whose match cannot be decided before the socket has its port or its peer, by socket.
 #[map]
 pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries(PENDING_SOCKETS, 0);
@@ -60,6 +64,13 @@ pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries
 /// A place to turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Does a socket of this namespace match?
+#[inline(always)]
+pub(crate) fn matches_netns(netns: u32) -> bool {
+    // SAFETY: the value is not looked at.
+    setting!(matches) & MATCH_NETNS == 0 || unsafe { NETNS.get(&netns) }.is_some()
+}
 
 /// The filter's lists, in the maps.
 #[derive(Clone, Copy)]

@@ -13,14 +13,14 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    ABSENT, Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_UNACCEPTED, RecordHeader, Skip,
+    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_UNACCEPTED, RecordHeader, Skip,
     StateRecord,
     filter::{self, End, Lists as _, Match},
 };
 
 use crate::{
     emit,
-    maps::{FilterMaps, PENDING, setting},
+    maps::{self, FilterMaps, PENDING, setting},
     socket::{self, Head},
 };
 
@@ -177,6 +177,9 @@ fn matches(record: &StateRecord, btf: bool) -> Match {
     if setting!(matches) == 0 {
         return Match::Yes;
     }
+    if btf && !maps::matches_netns(record.netns) {
+        return Match::No;
+    }
     let (old, new) = (record.old_state, record.new_state);
     let listener = new == LISTEN || (old, new) == (LISTEN, CLOSE);
     let answer = filter::ends(
@@ -227,13 +230,9 @@ fn settle_pending(record: &StateRecord, answer: Match) {
 
 /// The SYN of a socket passed an interface that is watched, and matched, one way round at least: does its SYN_SENT?
 #[inline(always)]
-pub(crate) fn settle_by_syn(socket: u64, port_in_syn: u16) {
+pub(crate) fn settle_by_syn(socket: u64, local_port: u16) {
     if let Some(mut pending) = take_pending(socket) {
-        // Its own port, where it can be read: the one in the SYN may be another after address translation.
-        pending.local_port = match setting!(socket.sport) {
-            ABSENT => port_in_syn,
-            _ => socket::local_port(socket),
-        };
+        pending.local_port = local_port;
         let local = End { addr: &pending.local_addr, port: pending.local_port, known: true };
         let remote = End { addr: &pending.remote_addr, port: pending.remote_port, known: true };
         if filter::ends(&FilterMaps, pending.header.family, local, remote, false) == Match::Yes {

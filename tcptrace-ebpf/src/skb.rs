@@ -1,12 +1,20 @@
 //! A socket buffer as the header code reads it.
 
-use core::arch::asm;
+use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::{
     bindings::{__sk_buff, bpf_hdr_start_off::BPF_HDR_START_NET},
     helpers::generated::{bpf_skb_load_bytes, bpf_skb_load_bytes_relative},
 };
-use tcptrace_ebpf::headers::{Frame, fast_path::Linear};
+use tcptrace_ebpf::{
+    ABSENT,
+    headers::{Frame, fast_path::Linear},
+};
+
+use crate::{
+    maps::{SCRATCH, setting},
+    socket,
+};
 
 /// What a TC program is run for.
 #[derive(Clone, Copy)]
@@ -32,12 +40,40 @@ impl Skb {
         self.context
     }
 
+    /// The socket that sent it, as a number; 0 for none.
+    #[inline(always)]
+    pub(crate) fn socket(&self) -> u64 {
+        // SAFETY: a field of the context.
+        number_of(unsafe { (*self.context).__bindgen_anon_2.sk }.cast_const().cast())
+    }
+
+    /// Inode number of the network namespace of the interface; 0 where that cannot be read.
+    #[inline(always)]
+    pub(crate) fn netns(&self) -> u32 {
+        if setting!(hints.dev) == ABSENT || setting!(socket.net_inum) == ABSENT {
+            return 0;
+        }
+        // What the kernel calls the context is its `struct sk_buff`.
+        let Ok(device) = socket::read::<u64>(number_of(self.context.cast()), setting!(hints.dev)) else { return 0 };
+        socket::read(device, setting!(hints.dev_net)).map_or(0, socket::inode)
+    }
+
     /// Index of the interface.
     #[inline(always)]
     pub(crate) fn ifindex(&self) -> u32 {
         // SAFETY: a field of the context.
         unsafe { (*self.context).ifindex }
     }
+}
+
+/// A pointer as a number: written to a map and read back, it is one to the verifier too.
+#[inline(always)]
+fn number_of(pointer: *const c_void) -> u64 {
+    // SAFETY: this processor's own value.
+    SCRATCH.get_ptr_mut(0).map_or(0, |number| unsafe {
+        number.write_volatile(pointer as u64);
+        number.read_volatile()
+    })
 }
 
 impl Frame for Skb {

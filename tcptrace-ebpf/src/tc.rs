@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use tcptrace_ebpf::{
-    DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_DEFER_ACCEPT, HintRecord, KIND_HINT, KIND_SEGMENT,
+    ABSENT, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_DEFER_ACCEPT, HintRecord, KIND_HINT, KIND_SEGMENT,
     LOST_SEGMENT, LOST_STATE, NO_REASON, SEGMENTS_ALL, SegmentRecord, Skip, filter,
     headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader, fast_path},
     watched_flows::{Flow, KernelTable},
@@ -14,9 +14,10 @@ use tcptrace_ebpf::{
 
 use crate::{
     emit, hints, icmp,
-    maps::{FilterMaps, SCRATCH, setting},
+    maps::{FilterMaps, setting},
     set_state,
     skb::Skb,
+    socket,
 };
 
 const FIN: u8 = 0x01;
@@ -138,40 +139,31 @@ fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Ski
             flow.expect_handshake_ack(&KernelTable, criteria.seq.wrapping_add(1), boot_ns);
         }
     }
-    if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN && setting!(matches) != 0 {
-        settle_by_syn(skb, ports.0);
+    let mut socket_port = 0;
+    if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN {
+        let socket = skb.socket();
+        // Its own port, where it can be read: the one in the SYN may be another after address translation.
+        if socket != 0 && setting!(socket.sport) != ABSENT {
+            socket_port = socket::local_port(socket);
+        }
+        if setting!(matches) != 0 {
+            set_state::settle_by_syn(socket, if socket_port == 0 { ports.0 } else { socket_port });
+        }
     }
-    record(skb, ip, tcp, criteria.header_length, direction, boot_ns);
+    record(skb, ip, tcp, criteria.header_length, direction, boot_ns, socket_port);
     if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN | ACK {
         tell_deferral(skb, ip, ports, boot_ns);
     }
     Ok(())
 }
 
-/// The socket of a segment that goes out, as a number; 0 for none.
-#[inline(always)]
-fn socket_number(skb: &Skb) -> u64 {
-    let Some(number) = SCRATCH.get_ptr_mut(0) else { return 0 };
-    // SAFETY: this processor's own value. Written and read back, the pointer is a number to the verifier.
-    unsafe {
-        number.write_volatile((*skb.context()).__bindgen_anon_2.sk as u64);
-        number.read_volatile()
-    }
-}
-
-/// Writes the state change that waited for this SYN, so that it stands before it.
-#[inline(always)]
-fn settle_by_syn(skb: &Skb, local_port: u16) {
-    set_state::settle_by_syn(socket_number(skb), local_port);
-}
-
 /// Tells of a SYN,ACK whose listener waits for data before it makes a socket.
 #[inline(always)]
 fn tell_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot_ns: u64) {
-    if let Some(listener) = hints::deferring_listener(socket_number(skb)) {
+    if let Some(listener) = hints::deferring_listener(skb.socket()) {
         emit::socket(&HintRecord {
             header: emit::header(LOST_STATE, KIND_HINT, ip.family, listener, boot_ns),
-            netns: setting!(netns),
+            netns: skb.netns(),
             reason: NO_REASON,
             local_port,
             remote_port,
@@ -186,16 +178,17 @@ fn tell_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot
 
 /// Copies what a record holds, and nothing else.
 #[inline(always)]
-fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8, boot_ns: u64) {
+fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8, boot_ns: u64, socket_port: u16) {
     let Some(mut entry) = emit::reserve::<SegmentRecord>(LOST_SEGMENT) else { return };
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is ours, as large as a record, and every byte of it is written: first as plain fields,
     // then the options over the zeroes. The socket goes straight into it: on the stack 5.10 would refuse the pointer.
     unsafe {
         (*record).header = emit::header(LOST_SEGMENT, KIND_SEGMENT, ip.family, 0, boot_ns);
-        if direction == DIRECTION_OUT {
-            (*record).header.socket = (*skb.context()).__bindgen_anon_2.sk as u64;
-        }
+        (*record).header.socket = (*skb.context()).__bindgen_anon_2.sk as u64;
+        (*record).netns = skb.netns();
+        (*record).socket_port = socket_port;
+        (*record).pad = 0;
         (*record).ifindex = skb.ifindex();
         (*record).ip_payload = ip.payload;
         (*record).gso_segs = (*skb.context()).gso_segs as u16;

@@ -12,7 +12,7 @@ mod stdout_format;
 mod summary;
 mod trace;
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, thread::JoinHandle, time::Duration};
 
 use anyhow::Result;
 use log::{debug, warn};
@@ -28,6 +28,7 @@ use crate::{
     cli::{Options, Verbosity},
     host_clock,
     interfaces::InterfaceChange,
+    namespaces::{Namespaces, News},
     pipeline::Pipeline,
     privileges,
     sink::Reopening,
@@ -105,12 +106,17 @@ async fn trace(options: &Options) -> Result<ExitCode> {
         Err(error) => Err(error),
     };
     service.stopping();
-    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, .. } = trace;
+    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, namespaces, .. } =
+        trace;
 
     // Detach first, so that nothing new arrives, and then write out everything that has arrived.
+    let leaving = namespaces.map(Namespaces::stop);
     attachments.detach(interfaces.netlink()).await;
     object.detach_states();
     drop(hints);
+    if let Some(Err(_)) = leaving.map(JoinHandle::join) {
+        warn!("filters may be left in other network namespaces: the thread that removes them has failed");
+    }
     let ending = ending?;
     while ring.drain(DRAIN_BATCH, |record| pipeline.take(record)) {}
     pipeline.count_losses(&losses.read()?, host_clock::now());
@@ -207,6 +213,7 @@ async fn follow(
                 let Trace { owners, pipeline, .. } = trace;
                 owners.report(&snapshot, pipeline, now);
             }
+            news = next_news(&mut trace.namespaces) => trace.follow_namespace(news),
             change = trace.interfaces.next() => follow_interface(trace, change).await,
             ready = ready(&trace.ring, next_drain) => {
                 ready?;
@@ -245,6 +252,13 @@ async fn ready(ring: &crate::bpf::Ring, next_drain: Option<Instant>) -> std::io:
     }
 }
 
+async fn next_news(namespaces: &mut Option<Namespaces>) -> News {
+    match namespaces {
+        Some(namespaces) => namespaces.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn forward_log(log: &mut Option<crate::bpf::ProgramLog>) -> std::io::Result<()> {
     match log {
         Some(log) => log.forward().await,
@@ -256,9 +270,14 @@ async fn forward_log(log: &mut Option<crate::bpf::ProgramLog>) -> std::io::Resul
 /// [`DRAIN_INTERVAL`] if there were any or the ring has been busy until now, and none, to wait for a wake-up, otherwise.
 fn drain(trace: &mut Trace) -> Option<Instant> {
     let before = trace.pipeline.counts().0;
-    let Trace { ring, pipeline, .. } = trace;
+    let Trace { ring, pipeline, namespaces, .. } = trace;
     let more = ring.drain(DRAIN_BATCH, |record| pipeline.take(record));
     pipeline.flush();
+    if std::mem::take(&mut pipeline.strange_netns)
+        && let Some(namespaces) = namespaces
+    {
+        namespaces.look();
+    }
     let taken = pipeline.counts().0 - before;
     if taken > 0 {
         if taken >= BUSY_DRAIN {
@@ -311,6 +330,11 @@ fn reopen(trace: &mut Trace) -> Option<Reopening> {
 }
 
 async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {
+    // The other end of a veth pair may be in another namespace.
+    if let (Some(namespaces), InterfaceChange::Updated(_) | InterfaceChange::Removed(_)) = (&trace.namespaces, &change)
+    {
+        namespaces.look();
+    }
     match change {
         InterfaceChange::Updated(interface) => trace.attach_interface(&interface).await,
         InterfaceChange::Removed(index) => trace.attachments.forget(index),

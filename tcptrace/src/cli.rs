@@ -96,6 +96,14 @@ pub struct Cli {
     #[arg(short, long, value_name = "NAME", help_heading = "Filters", value_parser = values::interface)]
     pub interface: Vec<String>,
 
+    /// Only connections of these network namespaces; may be repeated
+    ///
+    /// `own` is that of tcptrace itself, `all` are all of this host, including those that come later; any other is a name of
+    /// `ip netns` or docker, the PID of a process in it, or a path. By default segments are seen in the own namespace, and
+    /// socket states in all of them; in a PID namespace other than the host's, as in a container, it is `own`.
+    #[arg(long, value_name = "own|all|NAME|PID|PATH", help_heading = "Filters", conflicts_with = "interface", value_parser = values::netns)]
+    pub netns: Vec<String>,
+
     /// Which segments to show
     #[arg(long, value_name = "WHICH", help_heading = "Filters", value_enum, default_value_t)]
     pub segments: Segments,

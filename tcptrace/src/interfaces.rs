@@ -126,7 +126,8 @@ fn change(payload: NetlinkPayload<RouteNetlinkMessage>, own: TracerId) -> Option
     }
 }
 
-fn describe(link: &LinkMessage) -> Interface {
+/// The interface that a message of rtnetlink describes.
+pub(crate) fn describe(link: &LinkMessage) -> Interface {
     let name = link.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::IfName(name) => Some(name.clone()),
         _ => None,

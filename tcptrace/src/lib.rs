@@ -8,6 +8,7 @@
 //! ─────────────────────────────────────────────────────────────────────────────
 //! IO       bpf            loads and attaches the programs, drains the ring, counts losses
 //!          interfaces     the network interfaces, as they come and go
+//!          namespaces     the network namespaces besides the tracer's own
 //!          socket_owners  the processes that hold existing sockets
 //! pure     tcptrace_core  bytes → events → connections and verdicts → output records → text or JSON
 //! IO       sink           stdout and the file of --write, without waiting for slow readers
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod command;
 pub mod host_clock;
 pub mod interfaces;
+pub mod namespaces;
 pub mod output;
 pub mod pipeline;
 pub mod preflight;

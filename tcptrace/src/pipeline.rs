@@ -1,6 +1,6 @@
 //! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
-use std::num::NonZeroU32;
+use std::{collections::HashSet, num::NonZeroU32};
 
 use log::error;
 
@@ -15,7 +15,7 @@ use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
     decode::ring,
     describe::Describer,
-    event::{BootTime, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
+    event::{BootTime, Direction, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
     filter::SegmentChoice,
     loss_ledger::LossLedger,
     output_record::{EndOutput, OutputRecord, StartOutput},
@@ -43,6 +43,13 @@ pub struct Pipeline {
     pub control_only: bool,
     /// A socket has begun to listen since this was last cleared.
     pub listened: bool,
+    /// The segments of several network namespaces are seen. Where they are not, a segment that comes in by a veth pair belongs
+    /// to the connection that is seen from here, whatever socket of another namespace has sent it.
+    pub across_namespaces: bool,
+    /// A network namespace has shown that is not in `namespaces`, since this was last cleared.
+    pub strange_netns: bool,
+    /// The network namespaces that have shown.
+    namespaces: HashSet<u32>,
     events: u64,
     undecodable: bool,
 }
@@ -91,6 +98,9 @@ impl Pipeline {
             command: None,
             control_only: false,
             listened: false,
+            across_namespaces: false,
+            strange_netns: false,
+            namespaces: HashSet::default(),
             events: 0,
             undecodable: false,
         }
@@ -99,6 +109,11 @@ impl Pipeline {
     /// Tells the correlator that every segment comes, and not only those that open and close connections.
     pub fn expect_all_segments(&mut self) {
         self.correlator.expect_all_segments();
+    }
+
+    /// A network namespace is gone: its inode number may become another's.
+    pub fn forget_netns(&mut self, netns: u32) {
+        self.namespaces.remove(&netns);
     }
 
     /// Sets the largest number of connections to remember.
@@ -123,12 +138,19 @@ impl Pipeline {
         };
         if let Event::State(change) = &mut decoded.event {
             self.listened |= change.new == TcpState::Listen;
+            self.strange_netns |= change.netns.is_some_and(|netns| self.namespaces.insert(netns));
             if let Some(threads) = &mut self.kernel_threads {
                 change.task = change.task.filter(|task| !threads.contains(task));
             }
             if let Some(sockets) = &mut self.command {
                 sockets.note(bytes, change);
             }
+        }
+        if let Event::Segment(segment) = &mut decoded.event
+            && !self.across_namespaces
+            && segment.direction == Some(Direction::In)
+        {
+            segment.socket = None;
         }
         let event = &decoded.event;
         if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, event.at()) {

@@ -30,6 +30,8 @@
 //! | main | CAP_NET_ADMIN, unless no segments are wanted | attaching to interfaces that come later, and removing clsact filters |
 //! | | CAP_BPF (CAP_SYS_ADMIN if it had only that) | reading and writing maps: until Linux 5.18 every call of bpf() needs it |
 //! | `owners` | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/fd` of other users' processes |
+//! | `namespaces`, with `--netns` | CAP_SYS_ADMIN, CAP_NET_ADMIN | entering network namespaces, and attaching to their interfaces |
+//! | | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/ns` of other users' processes |
 //! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |
 //! | `command` | CAP_KILL | passing signals on to a command of another user |
 //! | | CAP_DAC_OVERRIDE, only if root | removing the command's control group, whose parent nobody may write |
@@ -38,9 +40,9 @@
 //!
 //! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files in
 //! and below the folder of `--write`. Beyond that, none of them can open, change or run any file or make a TCP connection.
-//! `owners` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it, whatever its
-//! capabilities are. `command` is not, since it removes the control group of the command; it gives up its rights when it has
-//! started the command, which does not inherit that.
+//! `owners` and `namespaces` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it,
+//! whatever its capabilities are. `command` is not, since it removes the control group of the command; it gives up its rights
+//! when it has started the command, which does not inherit that.
 //!
 //! `-r` drops its rights as soon as its input is open, before the first byte is read. With `--write` that has to wait until
 //! the beginning of the input is known to be valid, because only then is the file of `--write` opened and emptied; until then
@@ -95,6 +97,8 @@ pub enum Duty<'a> {
     Replay,
     /// Looks up the owners of sockets.
     Owners,
+    /// Enters network namespaces, and attaches to their interfaces.
+    Namespaces,
     /// Passes signals on to the command, and removes its control group.
     Command,
     /// Writes to a file descriptor that is open.
@@ -110,6 +114,12 @@ impl Duty<'_> {
             Self::Trace { interfaces: true } => &[Capability::CAP_BPF, Capability::CAP_NET_ADMIN],
             Self::Trace { interfaces: false } => &[Capability::CAP_BPF],
             Self::Owners => &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+            Self::Namespaces => &[
+                Capability::CAP_SYS_ADMIN,
+                Capability::CAP_NET_ADMIN,
+                Capability::CAP_SYS_PTRACE,
+                Capability::CAP_DAC_READ_SEARCH,
+            ],
             Self::Command if is_root() => &[Capability::CAP_KILL, Capability::CAP_DAC_OVERRIDE],
             Self::Command => &[Capability::CAP_KILL],
             Self::File(_) if is_root() => &[Capability::CAP_DAC_OVERRIDE],
@@ -128,7 +138,7 @@ pub fn reduce(duty: Duty<'_>) {
         warn!("cannot set no_new_privs: {error}");
     }
     let confined = match duty {
-        Duty::Owners | Duty::Command => return,
+        Duty::Owners | Duty::Namespaces | Duty::Command => return,
         Duty::Trace { .. } => confinement::to_reading(),
         Duty::Replay => confinement::to_time_zones(),
         Duty::Stream => confinement::to_nothing(),

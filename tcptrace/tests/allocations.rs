@@ -26,7 +26,7 @@ impl Path {
     /// Has seen so much that hardly anything of it has to grow any more.
     fn warm(traffic: &mut Traffic) -> Self {
         let mut describer = Describer::default();
-        describer.name_interface(1, "lo");
+        describer.name_interface(None, 1, "lo");
         let (reasons, connections) = (ResetReasons::default(), Correlator::new(NETNS));
         let mut path = Self { reasons, connections, describer, out: Vec::with_capacity(1 << 20) };
         path.take(&traffic.listen());

@@ -1,5 +1,6 @@
 //! Captures are read without privileges and without a kernel.
 
+mod accurate_ecn;
 mod documents;
 
 use std::{net::SocketAddr, path::Path, process::Command};
@@ -57,6 +58,11 @@ struct Capture {
 impl Capture {
     /// A pcap file of raw IP frames.
     fn pcap(&self) -> Vec<u8> {
+        self.pcap_with(&[])
+    }
+
+    /// The same, with these options behind those of the SYNs and in every other segment.
+    fn pcap_with(&self, more: &[u8]) -> Vec<u8> {
         let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
         file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
         for &(micros, from, flags, seq, ack, length) in &self.lines {
@@ -64,7 +70,7 @@ impl Capture {
                 if matches!(from, C) { (&self.client, &self.server) } else { (&self.server, &self.client) };
             let numbers = (own.isn.wrapping_add(seq), if flags & ACK == 0 { 0 } else { other.isn.wrapping_add(ack) });
             let echo = if flags & ACK == 0 { 0 } else { other.clock };
-            let options = if flags & SYN == 0 { Vec::new() } else { own.options(echo) };
+            let options = if flags & SYN == 0 { more.to_vec() } else { [&own.options(echo), more].concat() };
             let packet = tcp_packet(own.address(), other.address(), flags, numbers, &options, &vec![b'x'; length]);
             let size = u32::try_from(packet.len()).expect("a packet is short");
             let [seconds, rest] =
@@ -79,6 +85,11 @@ impl Capture {
 /// A capture of a whole connection.
 pub(crate) fn whole_connection() -> Vec<u8> {
     FIRST.capture().pcap()
+}
+
+/// The same with these options, too, in every segment.
+pub(crate) fn whole_connection_with(options: &[u8]) -> Vec<u8> {
+    FIRST.capture().pcap_with(options)
 }
 
 /// The output of a run: the JSON lines, stderr and the exit status.

@@ -168,6 +168,28 @@ fn every_field_of_every_record_is_in_the_table_and_no_other() {
     assert_eq!(schema.told, objects, "fields of every object are told at least once");
 }
 
+/// A schema, and those it is one of.
+fn objects(schema: &Value) -> impl Iterator<Item = &Value> {
+    schema["anyOf"].as_array().into_iter().flatten().chain([schema])
+}
+
+#[test]
+fn every_field_of_multipath_tcp_is_in_its_table_and_no_other() {
+    let schema = Schema::read();
+    let mut rows: BTreeMap<_, _> = rows(&section("docs/json.md", "Multipath TCP")).into_iter().collect();
+    for option in schema.definitions()["MptcpOption"]["oneOf"].as_array().expect("one schema for each subtype") {
+        let fields = option["properties"].as_object().expect("an object");
+        let subtype = fields["subtype"]["const"].as_str().expect("a subtype");
+        let row = rows.remove(&format!("`{subtype}`")).unwrap_or_else(|| panic!("the table has no row for {subtype}"));
+        let told: BTreeSet<_> = row.split('`').skip(1).step_by(2).collect();
+        let inner =
+            fields.values().filter_map(|field| objects(field).find_map(|object| object["properties"].as_object()));
+        let there = inner.chain([fields]).flat_map(Map::keys).map(String::as_str);
+        assert_eq!(told, there.filter(|&field| field != "subtype").collect(), "{subtype}");
+    }
+    assert!(rows.keys().all(|first| !first.starts_with('`')), "no such subtypes: {rows:?}");
+}
+
 #[test]
 fn every_word_that_a_field_can_say_is_explained() {
     let schema = Schema::read();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tcptrace_tests::binary;
 use tempfile::TempDir;
 
-use crate::captures::{Read, run, whole_connection};
+use crate::captures::{Read, run, whole_connection, whole_connection_with};
 
 const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":2,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
 
@@ -66,6 +66,33 @@ fn a_recording_of_a_capture_says_what_the_capture_says() {
     assert_eq!(all, text(&capture, &["--json", "--segments", "all"]));
     assert!(all.lines().count() > said.lines().count());
     assert_eq!(text(&recording, &[]), text(&capture, &[]), "in text too");
+}
+
+#[test]
+fn a_recording_keeps_every_option_with_its_bytes_and_order() {
+    let folder = Folder::new();
+    for (name, options) in [
+        ("MD5", &[19, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1, 1][..]),
+        ("TCP-AO", &[29, 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]),
+        ("Accurate ECN", &[1, 174, 11, 0, 0, 1, 0, 0, 2, 0, 0, 3]),
+        ("SMC", &[254, 6, 0xe2, 0xd4, 0xc3, 0xd9, 1, 1]),
+        ("MP_JOIN", &[30, 12, 0x10, 9, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("experimental Fast Open", &[254, 8, 0xf9, 0x89, 1, 2, 3, 4]),
+        ("twice, and the end before the last", &[253, 2, 253, 3, 7, 1, 0, 9]),
+        ("cut off", &[1, 1, 8, 10]),
+    ] {
+        let capture = folder.write("x.pcap", whole_connection_with(options));
+        let recording = folder.0.path().join("x.jsonl");
+        let written = recording.to_str().expect("UTF-8");
+        let json = text(&capture, &["--json", "--segments", "all", "-w", written]);
+        let raw: String = options.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(json.contains(&format!("{raw}\"}}")), "{name}: {json}");
+        assert_eq!(text(&recording, &["--json", "--segments", "all"]), json, "{name}");
+        for output in ["events", "timeline"] {
+            let arguments = ["-o", output, "--segments", "all"];
+            assert_eq!(text(&recording, &arguments), text(&capture, &arguments), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr},
+    os::fd::AsFd,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -12,7 +13,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use socket2::SockRef;
 use tcptrace_tests::{
-    Connection, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end, send, text,
+    Connection, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end, send,
+    set_option, text,
 };
 
 /// The output of reading a recording.
@@ -234,4 +236,42 @@ fn what_was_printed_is_read_from_a_pipe_and_filtered() {
         let end: Value = serde_json::from_str(text.lines().last().expect("lines")).expect("JSON");
         assert_eq!(end["connections"], connections, "{arguments:?}: {text}");
     }
+}
+
+/// Asks for MD5 signatures (RFC 2385) on what comes from and goes to any port of this address, with a key of one byte.
+fn sign(socket: &impl AsFd, address: Ipv4Addr) {
+    // struct tcp_md5sig (linux/tcp.h): a sockaddr_storage, then flags, the prefix, the key's length, an ifindex, the key.
+    let mut option = [0; 216];
+    option[..2].copy_from_slice(&2_u16.to_ne_bytes());
+    option[4..8].copy_from_slice(&address.octets());
+    option[130..132].copy_from_slice(&1_u16.to_ne_bytes());
+    option[136] = b'k';
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &option);
+}
+
+#[test]
+fn signed_segments() {
+    let netns = Netns::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let ends = loopback(&netns, 4931);
+    sign(&ends.listener, Ipv4Addr::LOCALHOST);
+    let tracer = Tracer::start(&netns, &["-p", "4931", "-w", path.to_str().expect("UTF-8")]);
+    let client = ends.client.connect_with(ends.address, |socket| sign(socket, Ipv4Addr::LOCALHOST));
+    let client = client.expect("both ends have the key");
+    let server = ends.server.accept(&ends.listener);
+    ends.close_in_four(Connection { client, server });
+    let trace = tracer.stop();
+
+    trace.nothing_lost();
+    let segments = trace.of_type("segment");
+    assert!(segments.len() >= 6, "{segments:#?}");
+    for segment in segments {
+        let order = segment["options"]["order"].as_array().expect("options");
+        assert!(order.contains(&Value::from(19)), "{segment}");
+        assert!(text(&segment["options"], "raw").contains("1312"), "kind and length: {segment}");
+    }
+    same_again(&fs::read_to_string(&path).expect("the file is there"), &replay(&path, &[]));
+    let events = output(Command::new(binary()).arg("-r").arg(&path).args(["-o", "events"]));
+    assert!(events.contains("md5 "), "{events}");
 }

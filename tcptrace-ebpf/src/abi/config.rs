@@ -30,6 +30,9 @@ pub const MATCH_FAMILY_V6: u32 = 1 << 5;
 /// Bit of [`Config::matches`]: the socket has to use one of the interfaces in the map.
 pub const MATCH_INTERFACES: u32 = 1 << 6;
 
+/// Bit of [`Config::matches`]: the socket has to be in one of the network namespaces in the map.
+pub const MATCH_NETNS: u32 = 1 << 7;
+
 /// 64-bit words of one port bitmap.
 pub const PORT_WORDS: u32 = 65536 / 64;
 /// Which of the three bitmaps holds `--port`.

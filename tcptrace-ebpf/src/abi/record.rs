@@ -127,7 +127,7 @@ pub struct StateRecord {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct SegmentRecord {
-    /// Kind [`KIND_SEGMENT`]. At egress `socket` is `skb->sk`.
+    /// Kind [`KIND_SEGMENT`]. `socket` is `skb->sk`: the socket that sent it, also where it comes out of a veth pair.
     pub header: RecordHeader,
     /// Source address.
     pub src: Address,
@@ -145,6 +145,12 @@ pub struct SegmentRecord {
     pub captured: u8,
     /// The TCP header as on the wire, options included; what lies beyond `captured` bytes is zero.
     pub tcp: [u8; TCP_HEADER_MAX],
+    /// Inode number of the interface's network namespace; 0 when it is not known.
+    pub netns: u32,
+    /// Local port of the socket that sends a SYN, before any address translation; 0 when it is not known.
+    pub socket_port: u16,
+    #[doc(hidden)]
+    pub pad: u16,
 }
 
 /// An ICMP or ICMPv6 error that quotes a TCP segment.
@@ -161,6 +167,8 @@ pub struct IcmpRecord {
     pub dst: Address,
     /// Interface index.
     pub ifindex: u32,
+    /// Inode number of the interface's network namespace; 0 when it is not known.
+    pub netns: u32,
     /// Sequence number of the quoted segment.
     pub seq: u32,
     /// Source port of the quoted segment.
@@ -174,7 +182,7 @@ pub struct IcmpRecord {
     /// [`DIRECTION_IN`] or [`DIRECTION_OUT`], of the error itself.
     pub direction: u8,
     #[doc(hidden)]
-    pub pad: u8,
+    pub pad: [u8; 5],
 }
 
 /// What a tracepoint tells about a segment that this host sends: a reset, or a repeated SYN,ACK. Ends are as the sender sees
@@ -206,6 +214,6 @@ pub struct HintRecord {
 
 const _: () = assert!(size_of::<RecordHeader>() == 24);
 const _: () = assert!(size_of::<StateRecord>() == 96);
-const _: () = assert!(size_of::<SegmentRecord>() == 128);
-const _: () = assert!(size_of::<IcmpRecord>() == 88);
+const _: () = assert!(size_of::<SegmentRecord>() == 136);
+const _: () = assert!(size_of::<IcmpRecord>() == 96);
 const _: () = assert!(size_of::<HintRecord>() == 72);

@@ -100,7 +100,7 @@ fn take(pipeline: &mut Pipeline, records: &Records) {
 /// The stages after the ring, writing to /dev/null.
 fn pipeline(emit: Emit) -> Pipeline {
     let mut describer = Describer::default();
-    describer.name_interface(1, "lo");
+    describer.name_interface(None, 1, "lo");
     Pipeline::new(NETNS, describer, nowhere(emit), None)
 }
 

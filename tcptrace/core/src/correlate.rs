@@ -37,18 +37,37 @@ pub use self::{
 
 use std::num::NonZeroU32;
 
+use foldhash::HashSet;
+
 use self::{
     dedup::Copies,
     ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
     reorder::Waiting,
     state_gaps::{Placed, StateGaps},
-    table::{Table, listeners::Listeners},
+    table::{Table, connection::Connection, listeners::Listeners},
     verdict::{assemble, close, handshake, progress, stalled},
 };
 use crate::event::{BootTime, Event, Loss, LossSource};
 
 /// The namespace of events from a capture, which does not contain any.
 pub const NO_NAMESPACE: u32 = 0;
+
+/// Namespaces whose segments are seen.
+#[derive(Clone, Copy, Debug)]
+struct Watched<'a> {
+    /// Namespace of the tracer, or [`NO_NAMESPACE`].
+    here: u32,
+    /// Namespaces whose segments have been seen.
+    namespaces: &'a HashSet<u32>,
+}
+
+impl Watched<'_> {
+    /// Returns true if the connection is in a namespace of which no segment has been seen.
+    fn is_elsewhere(self, conn: &Connection) -> bool {
+        let elsewhere = |netns: u32| netns != self.here && !self.namespaces.contains(&netns);
+        self.here != NO_NAMESPACE && conn.netns().is_some_and(elsewhere)
+    }
+}
 
 /// Correlates the events of a host: assigns them to connections and decides on their verdicts.
 #[derive(Debug)]
@@ -61,6 +80,8 @@ pub struct Correlator {
     copies: Option<Copies>,
     translations: Translations,
     table: Table,
+    /// Namespaces whose segments have been seen.
+    watched: HashSet<u32>,
     /// Time of the last event.
     now: BootTime,
     listeners: Listeners,
@@ -86,6 +107,7 @@ impl Correlator {
             copies: None,
             translations: Translations::default(),
             table: Table::default(),
+            watched: HashSet::default(),
             now: BootTime::default(),
             listeners: Listeners::default(),
             owners: Owners::default(),
@@ -269,7 +291,7 @@ impl Correlator {
     /// Reports that a connection stalls, if that is due by `now` or if tracing ends (`now` is `None`). Returns the time
     /// of the next such report.
     fn tell_stalled(&mut self, at: u32, now: Option<BootTime>, emit: &mut dyn FnMut(Correlated)) -> Option<BootTime> {
-        let (gaps, here) = (self.table.gaps, self.netns);
+        let (gaps, watched) = (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched });
         let conn = self.table.get_mut(at)?;
         let due = progress::due(conn)?;
         if now.is_some_and(|now| now < due) {
@@ -277,7 +299,7 @@ impl Correlator {
         }
         conn.stalls = conn.stalls.saturating_add(1);
         let at = now.unwrap_or(conn.last);
-        emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, here))));
+        emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, watched))));
         progress::due(conn)
     }
 
@@ -288,15 +310,15 @@ impl Correlator {
     }
 
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, here) = (self.table.gaps, self.netns);
+        let (gaps, watched) = (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched });
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(opened) = handshake::decide(conn, now, over) else { return };
-        let record = assemble::handshake(conn, Some(opened), gaps, here);
+        let record = assemble::handshake(conn, Some(opened), gaps, watched);
         conn.opened = true;
         progress::begin_close(conn);
         let last = record.failure().is_some();
         // In a capture, the states follow from the times of the segments.
-        if !last && here != NO_NAMESPACE {
+        if !last && watched.here != NO_NAMESPACE {
             conn.forget_opening();
         }
         emit(Correlated::Handshake(Box::new(record)));
@@ -306,14 +328,15 @@ impl Correlator {
     }
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, here, all) = (self.table.gaps, self.netns, self.all_segments);
+        let (gaps, all) = (self.table.gaps, self.all_segments);
+        let watched = Watched { here: self.netns, namespaces: &self.watched };
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {
             conn.opened = true;
-            emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, here))));
+            emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, watched))));
         }
-        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, here, all))));
+        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, watched, all))));
         self.table.end(at, now);
     }
 }

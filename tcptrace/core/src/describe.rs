@@ -6,7 +6,7 @@ use foldhash::HashMap;
 
 use crate::{
     correlate::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState},
-    event::{BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
+    event::{Ace, BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
         CloseOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
         OwnerOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
@@ -23,7 +23,8 @@ pub struct Describer {
     pub clock: WallClock,
     /// True if the events come from a capture: their times are wall-clock times already.
     capture: bool,
-    interfaces: HashMap<u32, Rc<str>>,
+    /// By network namespace, 0 where that is not told, and index.
+    interfaces: HashMap<(u32, u32), Rc<str>>,
 }
 
 impl Describer {
@@ -43,8 +44,8 @@ impl Describer {
     }
 
     /// Sets or changes the name of an interface.
-    pub fn name_interface(&mut self, index: u32, name: &str) {
-        self.interfaces.insert(index, name.into());
+    pub fn name_interface(&mut self, netns: Option<u32>, index: u32, name: &str) {
+        self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
     }
 
     /// Returns the stamp of a time.
@@ -92,6 +93,7 @@ impl Describer {
             stamp: self.stamp(change.at),
             conn: placed.conn,
             netns: change.netns,
+            conn_netns: placed.conn_netns,
             socket: placed.socket,
             replaces: placed.replaces,
             old: change.old,
@@ -117,12 +119,16 @@ impl Describer {
         SegmentOutput {
             stamp: self.stamp(segment.at),
             conn: placed.conn,
-            interface: self.interface(segment.ifindex),
+            netns: segment.netns,
+            conn_netns: placed.conn_netns,
+            interface: self.interface(segment.netns, segment.ifindex),
             direction: segment.direction,
             socket: segment.socket.map(|_| placed.socket),
             src: wire_end(segment.src),
             dst: wire_end(segment.dst),
-            flags: header.flags,
+            flags: if placed.ace.is_some() { header.flags.without(TcpFlags::ACE) } else { header.flags },
+            ace: placed.ace.map(Ace::value),
+            synack_ecn: placed.ace.and_then(Ace::synack_ecn),
             seq: header.seq.0,
             ack: header.has(TcpFlags::ACK).then_some(header.ack.0),
             rel_seq: placed.rel_seq,
@@ -144,7 +150,9 @@ impl Describer {
         IcmpOutput {
             stamp: self.stamp(error.at),
             conn: placed.conn,
-            interface: self.interface(error.ifindex),
+            netns: error.netns,
+            conn_netns: placed.conn_netns,
+            interface: self.interface(error.netns, error.ifindex),
             direction: error.direction,
             from: error.from,
             kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
@@ -195,6 +203,7 @@ impl Describer {
             stamp: self.stamp(hint.at),
             conn: placed.conn,
             netns: hint.netns,
+            conn_netns: placed.conn_netns,
             socket: placed.socket,
             name: hint.name,
             value: hint.reason,
@@ -213,12 +222,13 @@ impl Describer {
     }
 
     /// Returns the name of an interface, or its number if the name is not known.
-    fn interface(&mut self, index: u32) -> Rc<str> {
-        if let Some(name) = self.interfaces.get(&index) {
+    fn interface(&mut self, netns: Option<u32>, index: u32) -> Rc<str> {
+        let place = (netns.unwrap_or_default(), index);
+        if let Some(name) = self.interfaces.get(&place).or_else(|| self.interfaces.get(&(0, index))) {
             return Rc::clone(name);
         }
         let name: Rc<str> = format!("if{index}").into();
-        self.interfaces.insert(index, Rc::clone(&name));
+        self.interfaces.insert(place, Rc::clone(&name));
         name
     }
 }

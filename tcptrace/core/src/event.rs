@@ -1,5 +1,6 @@
 //! Decoded observations of the kernel programs: the input of the correlator.
 
+mod ace;
 mod comm;
 mod direction;
 mod family;
@@ -18,6 +19,7 @@ use std::{
 };
 
 pub use self::{
+    ace::{Ace, SynAckEcn},
     comm::Comm,
     direction::Direction,
     family::Family,
@@ -106,6 +108,8 @@ pub struct StateChange {
     pub socket: SocketKey,
     /// Inode number of the socket's network namespace, if known.
     pub netns: Option<u32>,
+    /// Namespace under which a recording knows its connection, if other than its own.
+    pub conn_netns: Option<u32>,
     /// State that the socket leaves.
     pub old: TcpState,
     /// State that the socket enters.
@@ -127,8 +131,14 @@ pub struct StateChange {
 pub struct Segment {
     /// Time of the event.
     pub at: BootTime,
-    /// The sending socket, at egress and if there is one.
+    /// The sending socket, as long as the kernel still knows it: not for a segment from another host.
     pub socket: Option<SocketKey>,
+    /// The local port of the socket that sends a SYN, before any address translation, where known.
+    pub socket_port: Option<u16>,
+    /// Inode number of the interface's network namespace, where known.
+    pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
     /// Direction at the interface, if known: not every capture tells.
@@ -150,6 +160,10 @@ pub struct Segment {
 pub struct IcmpError {
     /// Time of the event.
     pub at: BootTime,
+    /// Inode number of the interface's network namespace, where known.
+    pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
     /// Direction at the interface, if known: not every capture tells.

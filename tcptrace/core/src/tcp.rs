@@ -17,8 +17,10 @@ mod tcp_options;
 
 pub use flags::TcpFlags;
 pub use header::{OptionBytes, TcpHeader};
+#[cfg(feature = "serde")]
+pub(crate) use hex::hex_digits;
 pub use notation::{Notation, OptionNotation};
-pub use options::{Options, SackBlock, SackBlocks, TcpOption, Timestamp};
+pub use options::{AccurateEcn, DataMapping, MptcpOption, Options, SackBlock, SackBlocks, TcpOption, Timestamp};
 pub use seq::SeqNumber;
 pub use state::TcpState;
 pub use tcp_options::TcpOptions;

@@ -135,6 +135,7 @@ fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Fil
     let matches = filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst);
     let queue = listener.queue.filter(|_| matches)?;
     Some(Event::Hint(Hint {
+        conn_netns: None,
         at: now,
         socket: None,
         netns: None,

@@ -18,6 +18,7 @@ use crate::{
     command::Running,
     host_clock,
     interfaces::{Interface, Interfaces},
+    namespaces::{Namespaces, News, Selection, in_first_pid_namespace},
     pipeline::Pipeline,
     preflight,
     privileges::{Duty, as_caller, reduce},
@@ -39,7 +40,13 @@ pub(super) struct Trace {
     pub(super) interfaces: Interfaces,
     pub(super) program_log: Option<ProgramLog>,
     pub(super) owners: OwnerSearch,
-    /// Inode number of the network namespace that is traced.
+    /// The other network namespaces, where their segments are wanted.
+    pub(super) namespaces: Option<Namespaces>,
+    /// The namespaces that were chosen; none for the default.
+    selection: Option<Selection>,
+    /// The same as it was given with `--netns`.
+    chosen: Vec<String>,
+    /// Inode number of the own network namespace.
     netns: u32,
     /// Time when the output was opened.
     began: BootTime,
@@ -63,6 +70,7 @@ impl Trace {
         let present = interfaces.list().await.context("cannot list the interfaces of this host")?;
         let wanted = options.filter.interfaces.clone();
         let netns = own_netns()?;
+        let selection = select(&options.netns, netns)?;
         let mut object = Object::load(&LoadSettings {
             filter: &options.filter,
             segments: match options.segments {
@@ -73,10 +81,20 @@ impl Trace {
             ring_bytes: options.ring_buffer,
             interfaces: &indices(&wanted, &present)?,
             netns,
+            namespaces: match &selection {
+                Some(Selection::Only(inodes)) => Some(inodes),
+                Some(Selection::All) | None => None,
+            },
             group,
             use_btf: options.btf,
             verbose: options.verbosity >= Verbosity::Verbose,
         })?;
+        if !object.tells_netns && selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]))
+        {
+            bail!(
+                "--netns needs the kernel's type information (BTF), which tells the namespace of a socket and of a segment"
+            );
+        }
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
@@ -98,6 +116,8 @@ impl Trace {
         let describer = Describer::live(host_clock::wall_clock());
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
+        pipeline.across_namespaces =
+            selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]));
         pipeline.limit(options.max_connections);
         if options.segments == Segments::All {
             pipeline.expect_all_segments();
@@ -115,6 +135,9 @@ impl Trace {
             interfaces,
             program_log,
             owners,
+            namespaces: None,
+            selection,
+            chosen: options.netns.clone(),
             netns,
             began,
             wanted,
@@ -139,6 +162,7 @@ impl Trace {
         }
         if self.segments != Segments::None
             && self.attachments.names().is_empty()
+            && self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns))
             && present.iter().any(|interface| interface.up)
         {
             bail!("cannot attach to any interface; run with -v for the kernel's errors");
@@ -150,6 +174,7 @@ impl Trace {
         if self.watched {
             self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         }
+        self.cover_namespaces();
         if let Some(command) = command {
             self.pipeline.command = Some(command.start(self.object.marks_group)?);
         }
@@ -163,9 +188,14 @@ impl Trace {
 
     /// Attaches to an interface that exists, if it is to be traced and that has not been done. A failure is logged.
     pub(super) async fn attach_interface(&mut self, interface: &Interface) {
-        self.pipeline.describer.name_interface(interface.index, &interface.name);
+        self.pipeline.describer.name_interface(
+            self.object.tells_netns.then_some(self.netns),
+            interface.index,
+            &interface.name,
+        );
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
-        if !wanted {
+        let chosen = self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns));
+        if !wanted || !chosen {
             return;
         }
         if !self.wanted.is_empty()
@@ -177,6 +207,34 @@ impl Trace {
             && let Err(error) = self.attachments.attach(&mut self.object, self.interfaces.netlink(), interface).await
         {
             warn!("segments on {} are not seen: {}", Escaped(interface.name.as_bytes()), with_causes(&error));
+        }
+    }
+
+    /// Begins to attach to the interfaces of the other namespaces that were chosen.
+    fn cover_namespaces(&mut self) {
+        let Some(selection) = self.selection.clone().filter(|_| self.segments != Segments::None) else { return };
+        if selection == Selection::Only(vec![self.netns]) {
+            return;
+        }
+        let covered = Attachments::programs(&self.object)
+            .map_err(anyhow::Error::from)
+            .and_then(|programs| Ok(Namespaces::cover(selection, self.netns, programs)?));
+        match covered {
+            Ok(namespaces) => self.namespaces = Some(namespaces),
+            Err(error) => warn!("segments of other network namespaces are not seen: {error:#}"),
+        }
+    }
+
+    /// Something about the other namespaces has changed.
+    pub(super) fn follow_namespace(&mut self, news: News) {
+        match news {
+            News::Covered { netns, name, interfaces } => {
+                debug!("the network namespace {name} is covered: {} interfaces", interfaces.len());
+                for (index, name) in interfaces {
+                    self.pipeline.describer.name_interface(Some(netns), index, &name);
+                }
+            }
+            News::Gone(netns) => self.pipeline.forget_netns(netns),
         }
     }
 
@@ -215,9 +273,17 @@ impl Trace {
     /// The interfaces and the filter of the trace, in words.
     pub(super) fn scope(&self) -> String {
         let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
-        let on = if names.is_empty() { "socket states only".to_owned() } else { format!("on {}", names.join(", ")) };
+        let on = match &names[..] {
+            [] if self.segments == Segments::None || self.chosen.is_empty() => " socket states only".to_owned(),
+            [] => String::new(),
+            names => format!(" on {}", names.join(", ")),
+        };
+        let namespaces = match &self.chosen[..] {
+            [] => String::new(),
+            chosen => format!("; network namespaces: {}", Escaped(chosen.join(", ").as_bytes())),
+        };
         let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
-        format!("tracing {on}; filter: {filter}")
+        format!("tracing{on}{namespaces}; filter: {filter}")
     }
 
     /// Tells a user who waits at a terminal what is traced, and how many packets have passed the interfaces meanwhile.
@@ -264,6 +330,15 @@ pub(super) fn own_netns() -> Result<u32> {
     let link = "/proc/self/ns/net";
     let inode = std::fs::metadata(link).with_context(|| format!("cannot read {link}; is /proc mounted?"))?.ino();
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
+}
+
+/// The namespaces that the options choose; none for the default: states of all, segments of the own one.
+fn select(netns: &[String], own: u32) -> Result<Option<Selection>> {
+    match netns {
+        [] if in_first_pid_namespace() => Ok(None),
+        [] => Ok(Some(Selection::Only(vec![own]))),
+        list => Ok(Some(Selection::of(list, own)?)),
+    }
 }
 
 /// The indices of the interfaces with these names.

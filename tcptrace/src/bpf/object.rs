@@ -9,7 +9,8 @@ use aya::{
 };
 use log::{debug, warn};
 use tcptrace_ebpf::{
-    ABSENT, Config, PENDING_SOCKETS, SEGMENTS_CONTROL, SocketLayout, TracepointLayout, WATCHED_BUCKETS, names,
+    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, SocketLayout, TracepointLayout, WATCHED_BUCKETS,
+    names,
 };
 use zerocopy::IntoBytes as _;
 
@@ -50,6 +51,8 @@ pub struct LoadSettings<'a> {
     pub interfaces: &'a [u32],
     /// Inode number of this process's network namespace.
     pub netns: u32,
+    /// Inode numbers of the network namespaces whose sockets are traced; none for all.
+    pub namespaces: Option<&'a [u32]>,
     /// Whether to read sockets at offsets from BTF.
     pub use_btf: bool,
     /// ID of a control group whose sockets are marked, if that can be done.
@@ -64,6 +67,8 @@ pub struct Object {
     pub(super) ebpf: Ebpf,
     /// Whether sockets are read at offsets from BTF, or only the tracepoint's own fields are known.
     pub btf: bool,
+    /// Whether segments tell the network namespace of their interface.
+    pub tells_netns: bool,
     /// Sockets of the control group are marked.
     pub marks_group: bool,
     /// Which hints there can be.
@@ -94,7 +99,7 @@ impl Object {
     pub fn load(settings: &LoadSettings<'_>) -> Result<Self, LoadError> {
         let mut config = Config {
             segments: settings.segments,
-            matches: match_bits(settings.filter),
+            matches: match_bits(settings.filter) | settings.namespaces.map_or(0, |_| MATCH_NETNS),
             netns: settings.netns,
             loopback: LOOPBACK,
             seed: std::hash::RandomState::new().hash_one(OBJECT.len()),
@@ -119,6 +124,7 @@ impl Object {
             marks_group: config.marks_group != 0,
             ebpf: open(settings, &config)?,
             btf: no_btf.is_none(),
+            tells_netns: config.hints.dev != ABSENT,
             hints,
             ring_bytes: settings.ring_bytes,
             states: None,

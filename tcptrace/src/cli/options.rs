@@ -94,6 +94,8 @@ impl From<Segments> for SegmentChoice {
 pub struct Options {
     /// The connections to trace.
     pub filter: Filter,
+    /// The network namespaces to trace, as they were given; empty for the default.
+    pub netns: Vec<String>,
     /// The segments to show.
     pub segments: Segments,
     /// Format of the data on stdout.
@@ -159,6 +161,7 @@ impl Cli {
         let runs_command = !self.command_line.is_empty();
         Options {
             filter,
+            netns: without_repeats(self.netns),
             segments: self.segments,
             output: if self.json { OutputFormat::Json } else { self.output.unwrap_or_default() },
             emit: self.emit.unwrap_or_default(),

@@ -30,6 +30,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
     assert_eq!(
         options(&[]),
         Options {
+            netns: Vec::new(),
             filter: Filter::default(),
             segments: Segments::Control,
             output: OutputFormat::Timeline,
@@ -66,6 +67,7 @@ fn every_option_reaches_the_settings() {
     assert_eq!(
         options(&args),
         Options {
+            netns: Vec::new(),
             filter: Filter {
                 ports: Some("80,443,8000-8100".parse().unwrap()),
                 local_ports: Some("22".parse().unwrap()),

@@ -96,6 +96,8 @@ pub(super) enum ValueError {
         .0.escape_debug()
     )]
     Interface(String),
+    #[error("'{}' cannot be a network namespace: give own, all, a name of `ip netns`, a PID or a path", .0.escape_debug())]
+    Netns(String),
     #[error("'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name")]
     Stdout,
 }
@@ -152,6 +154,11 @@ pub(super) fn interface(name: &str) -> Result<String, ValueError> {
         _ if (1..16).contains(&name.len()) && !name.bytes().any(forbidden) => Ok(name.to_owned()),
         _ => Err(ValueError::Interface(name.to_owned())),
     }
+}
+
+/// Checks that a namespace has a name.
+pub(super) fn netns(name: &str) -> Result<String, ValueError> {
+    if name.is_empty() || name.contains('\0') { Err(ValueError::Netns(name.to_owned())) } else { Ok(name.to_owned()) }
 }
 
 /// Checks that a path is not `-`, which means stdout to other programs.

@@ -33,11 +33,12 @@ impl Document {
         let [client, server] = self.ends().map(|end| {
             let (addr, port) = (end.address().ip(), end.address().port());
             let echo = if end.at == self.client.at { 0 } else { self.client.clock };
+            let raw: String = end.options(echo).iter().map(|byte| format!("{byte:02x}")).collect();
             let options = json!({
-                "mss": end.mss, "sack_permitted": true, "timestamp": { "value": end.clock, "echo": echo },
+                "order": [2, 4, 8, 1, 3], "raw": raw, "mss": end.mss, "sack_permitted": true, "timestamp": { "value": end.clock, "echo": echo },
                 "window_scale": end.window_scale,
             });
-            json!({ "addr": addr, "port": port, "isn": end.isn, "pid": null, "comm": null, "options": options })
+            json!({ "addr": addr, "port": port, "isn": end.isn, "netns": null, "pid": null, "comm": null, "options": options })
         });
         json!({
             "netns": null, "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
@@ -52,7 +53,7 @@ impl Document {
     fn closed(&self, [sent, answered]: [u64; 2]) -> Value {
         let [client, server] = self
             .ends()
-            .map(|end| json!({ "addr": end.address().ip(), "port": end.address().port(), "pid": null, "comm": null }));
+            .map(|end| json!({ "addr": end.address().ip(), "port": end.address().port(), "netns": null, "pid": null, "comm": null }));
         let words = format!("closed by the server, three segments; {sent} B →, {answered} B ←; lasted ");
         json!({
             "netns": null, "kind": "three_segment", "initiator": "server", "client": client, "server": server,

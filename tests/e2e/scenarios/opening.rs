@@ -26,10 +26,10 @@ fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     json!({
         "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
-            "addr": client, "port": SOME, "isn": SOME, "pid": std::process::id(), "comm": "tt-client", "options": SOME,
+            "addr": client, "port": SOME, "netns": ANY, "isn": SOME, "pid": std::process::id(), "comm": "tt-client", "options": SOME,
         },
         "server": {
-            "addr": server.ip(), "port": server.port(), "isn": SOME, "pid": ANY, "comm": ANY, "options": SOME,
+            "addr": server.ip(), "port": server.port(), "netns": ANY, "isn": SOME, "pid": ANY, "comm": ANY, "options": SOME,
         },
         "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME, "connect_ns": SOME,
         "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": null,
@@ -72,7 +72,7 @@ fn again(handshake: &Value, kind: &str) -> u64 {
 fn reset_by_server(plain: &Value) -> Value {
     let end = |name: &str| {
         let end = &plain[name];
-        json!({ "addr": end["addr"], "port": end["port"], "pid": end["pid"], "comm": end["comm"] })
+        json!({ "addr": end["addr"], "port": end["port"], "netns": end["netns"], "pid": end["pid"], "comm": end["comm"] })
     };
     let states = |first: &str| json!([{ "state": first, "ns": SOME }, { "state": "ESTABLISHED", "ns": SOME }, { "state": "CLOSE", "ns": null }]);
     json!({

@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, receive, send, tell_all,
+    ANY, Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, receive, send, tell_all,
 };
 
 /// Bytes that the client sends, unless a test says otherwise.
@@ -104,7 +104,7 @@ impl<'a> Plain<'a> {
         let end = |address: SocketAddr, process: Process| {
             let Process { pid, comm } = process;
             json!({
-                "addr": address.ip(), "port": address.port(), "isn": SOME, "pid": pid, "comm": comm, "options": SOME,
+                "addr": address.ip(), "port": address.port(), "netns": ANY, "isn": SOME, "pid": pid, "comm": comm, "options": SOME,
             })
         };
         let (client, server) = self.processes();
@@ -122,7 +122,7 @@ impl<'a> Plain<'a> {
     fn close(&self) -> Value {
         let end = |address: SocketAddr, process: Process| {
             let Process { pid, comm } = process;
-            json!({ "addr": address.ip(), "port": address.port(), "pid": pid, "comm": comm })
+            json!({ "addr": address.ip(), "port": address.port(), "netns": ANY, "pid": pid, "comm": comm })
         };
         let (client, server) = self.processes();
         let (up, down) = self.bytes;

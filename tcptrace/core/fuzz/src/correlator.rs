@@ -94,7 +94,19 @@ impl Host {
                 let [src, dst] = ends.endpoints();
                 let (ifindex, direction) = program::interface(code >> 4);
                 let (icmp_type, icmp_code, seq) = (kind, code & 0x0f, seq.number());
-                Event::Icmp(IcmpError { at, ifindex, direction, from: dst.addr, icmp_type, icmp_code, src, dst, seq })
+                Event::Icmp(IcmpError {
+                    at,
+                    netns: None,
+                    conn_netns: None,
+                    ifindex,
+                    direction,
+                    from: dst.addr,
+                    icmp_type,
+                    icmp_code,
+                    src,
+                    dst,
+                    seq,
+                })
             }
             _ if capture => return None,
             Step::State { .. } => Event::State(self.state(step, at)?),
@@ -126,6 +138,7 @@ impl Host {
         let btf = self.vantage != Vantage::WithoutBtf;
         let errors = [0, 103, 104, 110, 111, 113, 101, 32];
         Some(StateChange {
+            conn_netns: None,
             at,
             socket: socket.key(),
             netns: btf.then_some(if bits & 0x30 == 0x30 { 2 } else { 1 }),
@@ -147,6 +160,9 @@ impl Host {
         let (ifindex, direction) = program::interface(interface);
         let (flags, options) = (program::flags(flags), program::options(options));
         Some(Segment {
+            socket_port: None,
+            netns: None,
+            conn_netns: None,
             at,
             socket: socket.filter(|_| self.vantage != Vantage::Capture).map(program::Socket::key),
             ifindex,
@@ -173,6 +189,7 @@ impl Host {
         let Step::Hint { socket, ends, state, bits } = *step else { return None };
         let [local, remote] = ends.endpoints();
         let hint = Hint {
+            conn_netns: None,
             at,
             socket: socket.map(program::Socket::key),
             netns: (self.vantage != Vantage::WithoutBtf).then_some(1),

@@ -91,7 +91,7 @@ impl Run {
 
     /// An interface has a name.
     pub(crate) fn name_interface(&mut self, index: u32, name: &str) {
-        self.describer.name_interface(index, name);
+        self.describer.name_interface(None, index, name);
     }
 
     /// The clocks showed this.

@@ -18,11 +18,11 @@ const WAYS: usize = 4;
 /// Maximum age of a copy, in nanoseconds; later ones are segments of their own.
 const MAX_COPY_AGE: u64 = 1_000_000_000;
 
-/// Interface index and direction.
-type Place = (u32, Option<Direction>);
+/// Network namespace, interface index and direction.
+type Place = (u32, u32, Option<Direction>);
 
 /// Maximum number of interfaces remembered for one segment.
-const PLACES: usize = 4;
+const PLACES: usize = 8;
 
 /// A set of segments, each in any slot. The fields compared are adjacent, since nearly always nothing else is read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +35,8 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Returns true if the segment has been seen, but not at `place`; remembers the place.
-    fn seen_elsewhere(&mut self, print: u64, at: BootTime, place: Place) -> bool {
+    /// Returns the namespace where the segment has been seen first, if that was not at `place`; remembers the place.
+    fn seen_elsewhere(&mut self, print: u64, at: BootTime, place: Place) -> Option<u32> {
         let known = self
             .prints
             .iter()
@@ -45,22 +45,31 @@ impl Bucket {
         if let Some(places) = known.and_then(|slot| self.places.get_mut(slot))
             && !places.contains(&Some(place))
         {
+            let [first, ..] = *places;
             if let Some(free) = places.iter_mut().find(|known| known.is_none()) {
                 *free = Some(place);
             }
-            return true;
+            return first.map(|(netns, ..)| netns);
         }
         let oldest = || self.seen.iter().enumerate().min_by_key(|&(_, seen)| seen).map_or(0, |(slot, _)| slot);
         self.put(known.unwrap_or_else(oldest), print, at, place);
-        false
+        None
     }
 
     fn put(&mut self, slot: usize, print: u64, at: BootTime, place: Place) {
         let parts = (self.prints.get_mut(slot), self.seen.get_mut(slot), self.places.get_mut(slot));
         if let (Some(known), Some(seen), Some(places)) = parts {
-            (*known, *seen, *places) = (print, at, [Some(place), None, None, None]);
+            (*known, *seen, *places) = (print, at, first(place));
         }
     }
+}
+
+/// Returns the list that holds one place.
+fn first(place: Place) -> [Option<Place>; PLACES] {
+    let mut places = [None; PLACES];
+    let [first, ..] = &mut places;
+    *first = Some(place);
+    places
 }
 
 /// Segments and ICMP errors seen lately.
@@ -77,25 +86,27 @@ impl Default for Copies {
 }
 
 impl Copies {
-    /// Returns true if the same segment has just been seen elsewhere.
-    pub(in crate::correlate) fn is_copy(&mut self, segment: &Segment) -> bool {
+    /// Returns the namespace where the same segment has just been seen first, if that was at another place.
+    pub(in crate::correlate) fn first_of(&mut self, segment: &Segment) -> Option<u32> {
         let Segment { src, dst, header, length, .. } = segment;
         // A retransmission has a newer timestamp, which tells it from a copy even across interfaces.
         let print =
             (src, dst, header.seq.0, header.ack.0, header.flags.0, header.window, length, header.options.as_slice());
-        self.seen_elsewhere(print, segment.at, (segment.ifindex, segment.direction))
+        let place = (segment.netns.unwrap_or_default(), segment.ifindex, segment.direction);
+        self.seen_elsewhere(print, segment.at, place)
     }
 
     /// Returns true if the same ICMP error has just been seen elsewhere.
     pub(in crate::correlate) fn icmp_is_copy(&mut self, error: &IcmpError) -> bool {
         let IcmpError { from, icmp_type, icmp_code, src, dst, seq, .. } = error;
-        self.seen_elsewhere((from, icmp_type, icmp_code, src, dst, seq), error.at, (error.ifindex, error.direction))
+        let place = (error.netns.unwrap_or_default(), error.ifindex, error.direction);
+        self.seen_elsewhere((from, icmp_type, icmp_code, src, dst, seq), error.at, place).is_some()
     }
 
-    fn seen_elsewhere(&mut self, print: impl Hash, at: BootTime, place: Place) -> bool {
+    fn seen_elsewhere(&mut self, print: impl Hash, at: BootTime, place: Place) -> Option<u32> {
         let print = self.hasher.hash_one(print);
         // The remainder is below the length.
         let bucket = self.buckets.get_mut(print as usize % BUCKETS);
-        bucket.is_some_and(|bucket| bucket.seen_elsewhere(print, at, place))
+        bucket.and_then(|bucket| bucket.seen_elsewhere(print, at, place))
     }
 }

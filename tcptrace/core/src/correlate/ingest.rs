@@ -1,6 +1,7 @@
 //! Assignment of each kind of event to its connection, and the updates that follow.
 
 pub(in crate::correlate) mod accept_queue;
+mod accurate_ecn;
 mod generation;
 mod hint;
 pub(in crate::correlate) mod keep_alive;

@@ -1,7 +1,9 @@
 //! Output of the correlator: events with their connection, and the verdicts.
 
 use crate::{
-    event::{BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange},
+    event::{
+        Ace, BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange,
+    },
     filter::Emit,
     tcp::TcpState,
     verdict::{Close, Handshake, Stalled},
@@ -59,6 +61,8 @@ pub struct CorrelatedState {
     pub change: StateChange,
     /// Number of the connection; `None` for listeners.
     pub conn: Option<u64>,
+    /// Namespace under which its connection is known, if other than its own.
+    pub conn_netns: Option<u32>,
     /// Number of the socket, from 1, unique while the socket exists.
     pub socket: u64,
     /// Role of the socket in the connection, if known.
@@ -83,6 +87,8 @@ pub struct CorrelatedSegment {
     pub segment: Segment,
     /// Number of the connection.
     pub conn: u64,
+    /// Namespace under which its connection is known, if other than its own.
+    pub conn_netns: Option<u32>,
     /// Number of the socket that sent it, if it has one.
     pub socket: Option<u64>,
     /// Sequence number relative to the sender's ISN.
@@ -91,6 +97,8 @@ pub struct CorrelatedSegment {
     pub rel_ack: Option<u32>,
     /// True if it opens or closes the connection: one of the segments that `--segments control` shows.
     pub control: bool,
+    /// ACE field that AE, CWR and ECE are after an Accurate ECN handshake.
+    pub ace: Option<Ace>,
     /// Meaning of the segment in the light of earlier ones.
     pub note: Option<SegmentNote>,
     /// Nanoseconds since the connection's first event.
@@ -109,6 +117,8 @@ pub struct CorrelatedIcmp {
     pub error: IcmpError,
     /// Number of the connection of the quoted segment.
     pub conn: u64,
+    /// The namespace under which its connection is known, where that is another than its own.
+    pub conn_netns: Option<u32>,
     /// Nanoseconds since the connection's first event.
     pub since_start_ns: u64,
     /// True if it was placed after the connection's last record.
@@ -135,6 +145,8 @@ pub struct CorrelatedHint {
     pub hint: Hint,
     /// Number of the connection, if it matches a known one.
     pub conn: Option<u64>,
+    /// Namespace under which its connection is known, if other than its own.
+    pub conn_netns: Option<u32>,
     /// Number of the connection's socket, if known.
     pub socket: Option<u64>,
     /// Nanoseconds since the connection's first event; `None` without a connection.

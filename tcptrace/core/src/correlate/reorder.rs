@@ -127,6 +127,7 @@ impl Waiting {
                 early.remote = later.remote;
             }
             // After address translation the SYN has another source than the socket.
+            Event::Segment(Segment { socket_port: Some(port), .. }) => early.local.port = *port,
             Event::Segment(syn) if syn.src.addr == early.local.addr && syn.dst == early.remote => {
                 early.local = syn.src;
             }

@@ -4,6 +4,7 @@ pub(in crate::correlate) mod connection;
 pub(in crate::correlate) mod endpoint;
 mod eviction;
 pub(in crate::correlate) mod listeners;
+mod passes;
 pub(in crate::correlate) mod sockets;
 mod timers;
 
@@ -15,7 +16,7 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use slab::Slab;
 
 use self::{
@@ -42,6 +43,8 @@ pub(in crate::correlate) struct Table {
     hasher: RandomState,
     connections: Slab<Connection>,
     by_key: HashTable<u32>,
+    /// The namespace by which a connection is known, by the others that it passes.
+    passes: HashMap<Key, u32, RandomState>,
     loose: BTreeMap<Loose, (u32, SocketKey)>,
     /// Existing sockets.
     pub(in crate::correlate) sockets: Sockets,
@@ -160,9 +163,13 @@ impl Table {
         {
             entry.remove();
         }
+        let passes = before.and_then(|before| self.get_mut(before)).map(Connection::take_passes).unwrap_or_default();
         if let Some(conn) = self.get_mut(at) {
             conn.key = Some(key);
             conn.previous = before.unwrap_or(u32::MAX);
+            if !passes.is_empty() {
+                conn.rare_mut().passes = passes;
+            }
         }
         let (hasher, connections) = (&self.hasher, &self.connections);
         self.by_key.insert_unique(hash, at, |&at| hash_of(hasher, connections, at));
@@ -304,6 +311,7 @@ impl Table {
             && let Ok(entry) = self.by_key.find_entry(self.hasher.hash_one(key), |&found| found == at)
         {
             entry.remove();
+            self.forget_passes(key, &conn.take_passes());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Exchanges as the kernel shows them, without a kernel.
 
+mod accurate_ecn;
 mod certainty;
 mod exchange;
 mod failures;
@@ -7,6 +8,7 @@ mod generations;
 mod hints;
 mod invariants;
 mod keep_alive;
+mod namespaces;
 mod order;
 mod owners;
 mod properties;

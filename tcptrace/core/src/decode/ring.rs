@@ -83,6 +83,7 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
         at: BootTime(record.header.boot_ns),
         socket: SocketKey(record.header.socket),
         netns: (record.netns != 0).then_some(record.netns),
+        conn_netns: None,
         old: tcp_state(record.old_state)?,
         new: tcp_state(record.new_state)?,
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
@@ -105,6 +106,9 @@ fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {
     Ok(Segment {
         at: BootTime(record.header.boot_ns),
         socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
+        socket_port: (record.socket_port != 0).then_some(record.socket_port),
+        netns: (record.netns != 0).then_some(record.netns),
+        conn_netns: None,
         ifindex: record.ifindex,
         direction: Some(direction(record.direction)),
         src: Endpoint { addr: address(record.src), port: header.src_port },
@@ -118,6 +122,8 @@ fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {
 fn icmp(record: &IcmpRecord) -> IcmpError {
     IcmpError {
         at: BootTime(record.header.boot_ns),
+        netns: (record.netns != 0).then_some(record.netns),
+        conn_netns: None,
         ifindex: record.ifindex,
         direction: Some(direction(record.direction)),
         from: address(record.from),
@@ -134,6 +140,7 @@ fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError
         at: BootTime(record.header.boot_ns),
         socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
         netns: (record.netns != 0).then_some(record.netns),
+        conn_netns: None,
         local: Endpoint { addr: address(record.local_addr), port: record.local_port },
         remote: Endpoint { addr: address(record.remote_addr), port: record.remote_port },
         name: match record.hint {

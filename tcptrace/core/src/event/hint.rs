@@ -68,6 +68,8 @@ pub struct Hint {
     pub socket: Option<SocketKey>,
     /// Inode number of the network namespace, if known.
     pub netns: Option<u32>,
+    /// The namespace under which a recording knows its connection, where that is another.
+    pub conn_netns: Option<u32>,
     /// The end that sends, or does not answer.
     pub local: Endpoint,
     /// The end that the segment is sent to, or that waits for an answer.

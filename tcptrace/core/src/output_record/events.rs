@@ -4,7 +4,10 @@ use std::{net::IpAddr, rc::Rc};
 
 use super::Stamp;
 use crate::{
-    event::{AcceptQueue, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, reset_reason::ResetReason},
+    event::{
+        AcceptQueue, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
+        reset_reason::ResetReason,
+    },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::Errno,
 };
@@ -34,6 +37,11 @@ pub struct StateOutput {
     pub conn: Option<u64>,
     /// Inode number of the socket's network namespace; null if the kernel does not report it.
     pub netns: Option<u32>,
+    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
+    /// passes both. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub conn_netns: Option<u32>,
     /// Number of the socket, from 1, unique while the socket exists.
     pub socket: u64,
     /// Number of an earlier socket at the same kernel address whose end was not seen; absent otherwise.
@@ -83,12 +91,21 @@ pub struct SegmentOutput {
     pub stamp: Stamp,
     /// Number of the connection, from 1.
     pub conn: u64,
+    /// Inode number of the interface's network namespace; absent if unknown, as in a capture.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub netns: Option<u32>,
+    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
+    /// passes both. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub conn_netns: Option<u32>,
     /// Name of the interface on which it was seen first.
     pub interface: Rc<str>,
     /// Direction in which it passed the interface; null if a capture does not tell.
     pub direction: Option<Direction>,
-    /// Number of the socket that sent it; null if no state change of that socket was seen, as for a request. Absent at ingress,
-    /// and if no socket sent it.
+    /// Number of the socket that sent it; null if no state change of that socket was seen, as for a request. Absent if
+    /// no socket of this host is known to have sent it.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub socket: Option<Option<u64>>,
@@ -98,6 +115,16 @@ pub struct SegmentOutput {
     pub dst: EndpointOutput,
     /// TCP flags in the letters and order of tcpdump; `none` without flags.
     pub flags: TcpFlags,
+    /// ACE field (RFC 9768 §3.2.2): the flags AE, CWR and ECE as a number, which they are after a handshake that negotiated
+    /// Accurate ECN. Unless `synack_ecn` is present, a counter of segments received with CE, modulo 8. Absent if the three
+    /// are flags, and where zeros are no counter: without a socket, as in TIME_WAIT.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u8", range(max = 7)))]
+    pub ace: Option<u8>,
+    /// IP-ECN field with which the SYN,ACK arrived, as `ace` says in the ACK that answers it; absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "SynAckEcn"))]
+    pub synack_ecn: Option<SynAckEcn>,
     /// Sequence number.
     pub seq: u32,
     /// Acknowledgement number; null without the ACK flag.
@@ -142,6 +169,15 @@ pub struct IcmpOutput {
     pub stamp: Stamp,
     /// Number of the connection that the quoted segment belongs to.
     pub conn: u64,
+    /// Inode number of the interface's network namespace; absent if unknown, as in a capture.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub netns: Option<u32>,
+    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
+    /// passes both. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub conn_netns: Option<u32>,
     /// Name of the interface on which it was seen first.
     pub interface: Rc<str>,
     /// Direction in which it passed the interface; null if a capture does not tell.
@@ -212,6 +248,11 @@ pub struct HintOutput {
     pub conn: Option<u64>,
     /// Inode number of the network namespace; null if unknown.
     pub netns: Option<u32>,
+    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
+    /// passes both. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub conn_netns: Option<u32>,
     /// Number of the socket that the segment was sent for, which may be a listener; null if unknown.
     pub socket: Option<u64>,
     /// Tracepoint that reported it, or `accept_queue` or `defer_accept`.

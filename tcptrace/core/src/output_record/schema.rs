@@ -59,7 +59,9 @@ mod tests {
                 let mut line = whole.clone();
                 line.as_object_mut().unwrap().remove(key);
                 let optional = match entry {
-                    OutputRecord::Segment(_) => &["note", "gso_segments", "urgent", "socket", "late"][..],
+                    OutputRecord::Segment(_) => {
+                        &["note", "gso_segments", "urgent", "socket", "late", "ace", "synack_ecn"][..]
+                    }
                     _ => &["asked_ns", "evidence", "queue_full", "queue", "replaces", "late", "left_out"],
                 };
                 let optional = optional.contains(&key.as_str())

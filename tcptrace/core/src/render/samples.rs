@@ -12,7 +12,7 @@ pub(crate) use self::{
 use crate::{
     SCHEMA,
     event::{
-        AcceptQueue, BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote,
+        AcceptQueue, BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
         reset_reason::ResetReason,
     },
     filter::SegmentChoice,
@@ -61,6 +61,7 @@ pub(crate) fn start() -> StartOutput {
 
 pub(crate) fn state() -> StateOutput {
     StateOutput {
+        conn_netns: None,
         stamp: stamp(),
         conn: Some(1),
         netns: Some(4_026_531_840),
@@ -113,6 +114,8 @@ pub(crate) fn abort() -> StateOutput {
 
 pub(crate) fn segment() -> SegmentOutput {
     SegmentOutput {
+        conn_netns: None,
+        netns: None,
         stamp: stamp(),
         conn: 1,
         interface: "lo".into(),
@@ -121,6 +124,8 @@ pub(crate) fn segment() -> SegmentOutput {
         src: endpoint([127, 0, 0, 1], 39870),
         dst: endpoint([127, 0, 0, 1], 9502),
         flags: TcpFlags::SYN,
+        ace: None,
+        synack_ecn: None,
         seq: 2_927_179_378,
         ack: None,
         rel_seq: 0,
@@ -163,7 +168,13 @@ pub(crate) fn late() -> [OutputRecord; 4] {
     let late = true;
     [
         OutputRecord::State(StateOutput { late, continues_as: Some(TcpState::TimeWait), ..abort() }),
-        OutputRecord::Segment(SegmentOutput { late, retransmission: true, ..data_segment() }),
+        OutputRecord::Segment(SegmentOutput {
+            late,
+            retransmission: true,
+            ace: Some(2),
+            synack_ecn: Some(SynAckEcn::NotEct),
+            ..data_segment()
+        }),
         OutputRecord::Icmp(IcmpOutput { late, ..icmp() }),
         OutputRecord::Hint(HintOutput { late, ..hint() }),
     ]
@@ -171,6 +182,8 @@ pub(crate) fn late() -> [OutputRecord; 4] {
 
 pub(crate) fn icmp() -> IcmpOutput {
     IcmpOutput {
+        conn_netns: None,
+        netns: None,
         stamp: stamp(),
         conn: 3,
         interface: "eth0".into(),
@@ -205,6 +218,7 @@ pub(crate) fn owner() -> OwnerOutput {
 /// A hint with every field set that may be null or absent.
 pub(crate) fn hint() -> HintOutput {
     HintOutput {
+        conn_netns: None,
         stamp: stamp(),
         conn: Some(3),
         netns: Some(4_026_531_840),

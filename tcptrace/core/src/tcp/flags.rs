@@ -28,6 +28,9 @@ impl TcpFlags {
     /// Accurate ECN (RFC 9768), earlier the nonce sum.
     pub const AE: Self = Self(0x100);
 
+    /// The flags that Accurate ECN uses as a number, the ACE field (RFC 9768 §3.2.2).
+    pub const ACE: Self = Self(0x1c0);
+
     /// Text for no flags at all.
     const NO_FLAG: &str = "none";
 
@@ -52,6 +55,21 @@ impl TcpFlags {
     /// Returns true if any of `flags` is set.
     pub const fn intersects(self, flags: Self) -> bool {
         self.0 & flags.0 != 0
+    }
+
+    /// Returns these flags without `flags`.
+    pub const fn without(self, flags: Self) -> Self {
+        Self(self.0 & !flags.0)
+    }
+
+    /// Returns AE, CWR and ECE as a number from 0 to 7, AE in its highest bit.
+    pub const fn ace(self) -> u8 {
+        ((self.0 & Self::ACE.0) >> Self::ECE.0.trailing_zeros()) as u8
+    }
+
+    /// Returns these flags, and those of an ACE field's number.
+    pub const fn with_ace(self, ace: u8) -> Self {
+        Self(self.0 | (ace as u16) << Self::ECE.0.trailing_zeros() & Self::ACE.0)
     }
 
     /// Returns the flags for these letters, in any order; `None` if one is unknown.
@@ -202,6 +220,25 @@ mod tests {
         assert!(!TcpFlags::SYN.contains(syn_ack));
         assert!(TcpFlags::SYN.intersects(syn_ack));
         assert!(!TcpFlags::RST.intersects(syn_ack));
+    }
+
+    #[test]
+    fn the_ace_field_is_a_number() {
+        for (flags, ace) in [
+            (TcpFlags::NONE, 0),
+            (TcpFlags::ECE, 1),
+            (TcpFlags::CWR, 2),
+            (TcpFlags::AE, 4),
+            (TcpFlags::AE | TcpFlags::ECE, 5),
+            (TcpFlags::ACE, 7),
+        ] {
+            let with_others = flags | TcpFlags::ACK | TcpFlags::FIN;
+            assert_eq!((flags.ace(), with_others.ace()), (ace, ace));
+            let without = with_others.without(TcpFlags::ACE);
+            assert_eq!(without, TcpFlags::ACK | TcpFlags::FIN);
+            assert_eq!(without.with_ace(ace), with_others);
+        }
+        assert_eq!(TcpFlags::NONE.with_ace(0xff), TcpFlags::ACE);
     }
 
     proptest! {

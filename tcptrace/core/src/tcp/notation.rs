@@ -1,12 +1,19 @@
 //! Options in tcpdump's notation.
 
+mod mptcp;
+
 use std::fmt;
 
-use super::{SeqNumber, TcpOption, TcpOptions, hex::Hex};
+use super::{
+    SeqNumber, TcpOption, TcpOptions,
+    hex::Hex,
+    options::{KIND_EXPERIMENT, KIND_MD5},
+};
 
 /// Options in tcpdump's notation, without the brackets around them: `mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7`.
 ///
-/// Multipath TCP's options are shown by length and subtype name only; obsolete options have no names.
+/// Accurate ECN and SMC have names of tcptrace's own, since tcpdump has none; obsolete options have no names. Malformed
+/// options show their bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Notation<'a> {
     /// The options to show.
@@ -51,6 +58,16 @@ impl fmt::Display for OptionNotation<'_> {
                     .try_for_each(|block| write!(f, "{{{}:{}}}", self.relative(block.left), self.relative(block.right)))
             }
             TcpOption::Timestamp(timestamp) => write!(f, "TS val {} ecr {}", timestamp.value, timestamp.echo),
+            TcpOption::Md5(digest) => write!(f, "md5 {}", Hex(digest)),
+            TcpOption::TcpAo { key_id, rnext_key_id, mac } => {
+                write!(f, "tcp-ao keyid {key_id} rnextkeyid {rnext_key_id}")?;
+                if mac.is_empty() { Ok(()) } else { write!(f, " mac 0x{}", Hex(mac)) }
+            }
+            TcpOption::AccurateEcn(option) => {
+                write!(f, "accecn{}", option.order)?;
+                option.counters().try_for_each(|(name, counter)| write!(f, " {name} {counter}"))
+            }
+            TcpOption::Smc { .. } => f.write_str("exp-smc"),
             TcpOption::FastOpen { cookie, experimental } => {
                 f.write_str(if experimental { "exp-tfo" } else { "tfo " })?;
                 match cookie.len() {
@@ -60,9 +77,9 @@ impl fmt::Display for OptionNotation<'_> {
                     _ => f.write_str(" (invalid)"),
                 }
             }
-            TcpOption::Mptcp { subtype, data } => write!(f, "mptcp {} {}", data.len() + 2, mptcp_name(subtype)),
+            TcpOption::Mptcp { subtype, data } => mptcp::write(subtype, data, f),
             TcpOption::Unknown { kind, data } => unknown(kind, data, f),
-            TcpOption::Malformed { .. } => f.write_str("[bad opt]"),
+            TcpOption::Malformed { kind, rest } => write!(f, "[bad opt] 0x{}{}", Hex(&[kind]), Hex(rest)),
         }
     }
 }
@@ -73,35 +90,14 @@ impl OptionNotation<'_> {
     }
 }
 
-/// Writes options that are shown but not interpreted.
+/// Writes options that are shown but not interpreted, by the name of their kind where there is one.
 fn unknown(kind: u8, data: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match (kind, data) {
-        // RFC 2385
-        (19, _) => write!(f, "md5 {}", Hex(data)),
-        // RFC 5925
-        (29, [key, next_key]) => write!(f, "tcp-ao keyid {key} rnextkeyid {next_key}"),
-        (29, [key, next_key, mac @ ..]) => {
-            write!(f, "tcp-ao keyid {key} rnextkeyid {next_key} mac 0x{}", Hex(mac))
-        }
+        (KIND_MD5, _) => write!(f, "md5 {}", Hex(data)),
         // RFC 6994
-        (254, [high, low, ..]) => write!(f, "exp-{}", Hex(&[*high, *low])),
+        (KIND_EXPERIMENT, [high, low, ..]) => write!(f, "exp-{}", Hex(&[*high, *low])),
         (_, []) => write!(f, "unknown-{kind}"),
         _ => write!(f, "unknown-{kind} 0x{}", Hex(data)),
-    }
-}
-
-/// tcpdump's names of the subtypes (RFC 8684 §8.2).
-fn mptcp_name(subtype: u8) -> &'static str {
-    match subtype {
-        0 => "capable",
-        1 => "join",
-        2 => "dss",
-        3 => "add-addr",
-        4 => "rem-addr",
-        5 => "prio",
-        6 => "fail",
-        7 => "fast-close",
-        _ => "unknown",
     }
 }
 
@@ -130,10 +126,21 @@ mod tests {
             (&[34, 5, 1, 2, 3], "tfo  (invalid)"),
             (&[254, 6, 0xf9, 0x88, 3, 4], "exp-f988"),
             (&[29, 4, 1, 2, 29, 6, 1, 2, 3, 4], "tcp-ao keyid 1 rnextkeyid 2,tcp-ao keyid 1 rnextkeyid 2 mac 0x0304"),
-            (&[30, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "mptcp 12 capable"),
+            (&[30, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "mptcp 12 capable v0 flags [none] {0x0}"),
+            (&[172, 11, 0, 0, 1, 0, 1, 0, 1, 0, 0], "accecn0 ee0b 1 eceb 256 ee1b 65536"),
+            (&[174, 11, 0, 0, 1, 0, 1, 0, 1, 0, 0], "accecn1 ee1b 1 eceb 256 ee0b 65536"),
+            (&[174, 5, 0, 0, 9, 1, 172, 2], "accecn1 ee1b 9,nop,accecn0"),
+            (&[174, 4, 1, 2, 1], "unknown-174 0x0102,nop"),
+            (&[254, 6, 0xe2, 0xd4, 0xc3, 0xd9, 253, 6, 0xe2, 0xd4, 0xc3, 0xd9], "exp-smc,exp-smc"),
+            (&[254, 7, 0xe2, 0xd4, 0xc3, 0xd9, 0], "exp-e2d4"),
+            (&[253, 4, 0xf9, 0x89], "unknown-253 0xf989"),
+            (&[29, 3, 7], "unknown-29 0x07"),
+            (&[19, 18, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], "md5 000102030405060708090a0b0c0d0e0f"),
             (&[19, 4, 0xab, 0xcd], "md5 abcd"),
             (&[99, 2, 99, 3, 0xab], "unknown-99,unknown-99 0xab"),
-            (&[2, 9], "[bad opt]"),
+            (&[2, 9], "[bad opt] 0x0209"),
+            (&[1, 8], "nop,[bad opt] 0x08"),
+            (&[3, 4, 1, 2, 1], "[bad opt] 0x03040102,nop"),
         ] {
             assert_eq!(notation(bytes), text);
         }

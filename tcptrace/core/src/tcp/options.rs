@@ -1,5 +1,14 @@
 //! The options of a header, one by one (RFC 9293 §3.2).
 
+mod accurate_ecn;
+mod mptcp;
+
+pub(super) use self::mptcp::FLAG_CHECKSUM;
+pub use self::{
+    accurate_ecn::AccurateEcn,
+    mptcp::{DataMapping, MptcpOption},
+};
+
 const KIND_EOL: u8 = 0;
 pub(super) const KIND_NOP: u8 = 1;
 pub(super) const KIND_MSS: u8 = 2;
@@ -7,13 +16,19 @@ pub(super) const KIND_WINDOW_SCALE: u8 = 3;
 pub(super) const KIND_SACK_PERMITTED: u8 = 4;
 pub(super) const KIND_SACK: u8 = 5;
 pub(super) const KIND_TIMESTAMP: u8 = 8;
+pub(super) const KIND_MD5: u8 = 19;
+pub(super) const KIND_TCP_AO: u8 = 29;
 pub(super) const KIND_MPTCP: u8 = 30;
 pub(super) const KIND_FAST_OPEN: u8 = 34;
-const KIND_EXPERIMENT: u8 = 254;
+/// The kinds of experiments, each told by an identifier at its beginning (RFC 6994).
+const KIND_EXPERIMENTS: [u8; 2] = [253, KIND_EXPERIMENT];
+pub(super) const KIND_EXPERIMENT: u8 = 254;
 
-/// Identifier at the beginning of an experimental option that is Fast Open (RFC 6994; used before kind 34 was
-/// assigned).
+/// Identifier of Fast Open, used before kind 34 was assigned.
 const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
+
+/// Identifier of SMC over RDMA, EBCDIC for "SMCR" (RFC 7609 §A.1).
+const SMC_EXPERIMENT: [u8; 4] = [0xe2, 0xd4, 0xc3, 0xd9];
 
 /// One option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +47,24 @@ pub enum TcpOption<'a> {
     Sack(SackBlocks<'a>),
     /// Timestamps (RFC 7323 §3).
     Timestamp(Timestamp),
+    /// MD5 signature of the segment (RFC 2385).
+    Md5(&'a [u8; 16]),
+    /// TCP Authentication Option (RFC 5925 §2.2).
+    TcpAo {
+        /// KeyID: the key with which the segment is authenticated.
+        key_id: u8,
+        /// RNextKeyID: the key that the sender is ready to receive.
+        rnext_key_id: u8,
+        /// The message authentication code.
+        mac: &'a [u8],
+    },
+    /// Accurate ECN (RFC 9768 §3.2.3).
+    AccurateEcn(AccurateEcn),
+    /// SMC over RDMA is offered or accepted (RFC 7609 §3.1), in an experimental option.
+    Smc {
+        /// The kind, 253 or 254.
+        kind: u8,
+    },
     /// TCP Fast Open (RFC 7413 §4.1.1).
     FastOpen {
         /// The cookie; empty if one is requested.
@@ -43,7 +76,7 @@ pub enum TcpOption<'a> {
     Mptcp {
         /// Subtype (RFC 8684 §8.2).
         subtype: u8,
-        /// All bytes after kind and length, including the four bits of the subtype.
+        /// All bytes after kind and length, including the four bits of the subtype; [`MptcpOption::read`] reads them.
         data: &'a [u8],
     },
     /// Any other option with a kind and a length.
@@ -57,7 +90,32 @@ pub enum TcpOption<'a> {
     Malformed {
         /// The kind.
         kind: u8,
+        /// The bytes after the kind, beginning with the length: to the end of the option, or of the header where the
+        /// length is wrong.
+        rest: &'a [u8],
     },
+}
+
+impl TcpOption<'_> {
+    /// The kind, the first byte of the option (RFC 9293 §3.2).
+    pub fn kind(&self) -> u8 {
+        match *self {
+            Self::Eol => KIND_EOL,
+            Self::Nop => KIND_NOP,
+            Self::Mss(_) => KIND_MSS,
+            Self::WindowScale(_) => KIND_WINDOW_SCALE,
+            Self::SackPermitted => KIND_SACK_PERMITTED,
+            Self::Sack(_) => KIND_SACK,
+            Self::Timestamp(_) => KIND_TIMESTAMP,
+            Self::Md5(_) => KIND_MD5,
+            Self::TcpAo { .. } => KIND_TCP_AO,
+            Self::AccurateEcn(option) => option.kind(),
+            Self::FastOpen { experimental: false, .. } => KIND_FAST_OPEN,
+            Self::FastOpen { experimental: true, .. } => KIND_EXPERIMENT,
+            Self::Mptcp { .. } => KIND_MPTCP,
+            Self::Smc { kind } | Self::Unknown { kind, .. } | Self::Malformed { kind, .. } => kind,
+        }
+    }
 }
 
 /// The two numbers of a timestamps option (RFC 7323 §3.2).
@@ -133,10 +191,11 @@ impl<'a> Iterator for Options<'a> {
             _ => {
                 let Some((data, rest)) = split_data(after_kind) else {
                     self.rest = &[];
-                    return Some(TcpOption::Malformed { kind });
+                    return Some(TcpOption::Malformed { kind, rest: after_kind });
                 };
                 self.rest = rest;
-                Some(interpret(kind, data))
+                let whole = after_kind.get(..=data.len()).unwrap_or(after_kind);
+                Some(interpret(kind, data).unwrap_or(TcpOption::Malformed { kind, rest: whole }))
             }
         }
     }
@@ -148,14 +207,15 @@ fn split_data(after_kind: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(len).checked_sub(2)?)
 }
 
-fn interpret(kind: u8, data: &[u8]) -> TcpOption<'_> {
-    match (kind, data) {
+/// Interprets an option; `None` if its length is wrong for its kind.
+fn interpret(kind: u8, data: &[u8]) -> Option<TcpOption<'_>> {
+    Some(match (kind, data) {
         (KIND_MSS, &[a, b]) => TcpOption::Mss(u16::from_be_bytes([a, b])),
         (KIND_WINDOW_SCALE, &[shift]) => TcpOption::WindowScale(shift),
         (KIND_SACK_PERMITTED, []) => TcpOption::SackPermitted,
         (KIND_SACK, _) => match data.as_chunks() {
             (blocks @ [_, ..], []) => TcpOption::Sack(SackBlocks(blocks)),
-            _ => TcpOption::Malformed { kind },
+            _ => return None,
         },
         (KIND_TIMESTAMP, &[v0, v1, v2, v3, e0, e1, e2, e3]) => TcpOption::Timestamp(Timestamp {
             value: u32::from_be_bytes([v0, v1, v2, v3]),
@@ -163,14 +223,25 @@ fn interpret(kind: u8, data: &[u8]) -> TcpOption<'_> {
         }),
         (KIND_MPTCP, &[first, ..]) => TcpOption::Mptcp { subtype: first >> 4, data },
         (KIND_FAST_OPEN, cookie) => TcpOption::FastOpen { cookie, experimental: false },
-        (KIND_EXPERIMENT, _) if data.starts_with(&FAST_OPEN_EXPERIMENT) => {
-            let cookie = data.get(FAST_OPEN_EXPERIMENT.len()..).unwrap_or_default();
-            TcpOption::FastOpen { cookie, experimental: true }
-        }
-        (KIND_MSS | KIND_WINDOW_SCALE | KIND_SACK_PERMITTED | KIND_TIMESTAMP | KIND_MPTCP, _) => {
-            TcpOption::Malformed { kind }
-        }
-        _ => TcpOption::Unknown { kind, data },
+        (KIND_MSS | KIND_WINDOW_SCALE | KIND_SACK_PERMITTED | KIND_TIMESTAMP | KIND_MPTCP, _) => return None,
+        // Schema 1 keeps no more than the kinds of these: without their data they are not malformed, but unknown.
+        (KIND_TCP_AO, &[key_id, rnext_key_id, ref mac @ ..]) => TcpOption::TcpAo { key_id, rnext_key_id, mac },
+        _ => md5(kind, data)
+            .or_else(|| AccurateEcn::read(kind, data).map(TcpOption::AccurateEcn))
+            .or_else(|| experiment(kind, data))
+            .unwrap_or(TcpOption::Unknown { kind, data }),
+    })
+}
+
+fn md5(kind: u8, data: &[u8]) -> Option<TcpOption<'_>> {
+    (kind == KIND_MD5).then_some(TcpOption::Md5(data.as_array()?))
+}
+
+/// Interprets an experimental option by its identifier; `None` for others.
+fn experiment(kind: u8, data: &[u8]) -> Option<TcpOption<'_>> {
+    match data.strip_prefix(&FAST_OPEN_EXPERIMENT) {
+        Some(cookie) if kind == KIND_EXPERIMENT => Some(TcpOption::FastOpen { cookie, experimental: true }),
+        _ => (KIND_EXPERIMENTS.contains(&kind) && data == SMC_EXPERIMENT).then_some(TcpOption::Smc { kind }),
     }
 }
 

@@ -62,6 +62,8 @@ pub struct CloseEnd {
     pub addr: IpAddr,
     /// TCP port; null if it was never seen.
     pub port: Option<u16>,
+    /// Inode number of the network namespace of its socket; null if no socket of this host is known to be this end.
+    pub netns: Option<u32>,
     /// ID of the process that closed this end, or else of the one known from the handshake; null if unknown.
     pub pid: Option<u32>,
     /// Name of the thread that did; null if unknown.

@@ -85,6 +85,8 @@ pub struct HandshakeEnd {
     pub addr: IpAddr,
     /// TCP port; null if it was never seen.
     pub port: Option<u16>,
+    /// Inode number of the network namespace of its socket; null if no socket of this host is known to be this end.
+    pub netns: Option<u32>,
     /// Initial sequence number (ISN); null if no segment shows it.
     pub isn: Option<u32>,
     /// ID of the process that opened or accepted the connection; null if unknown or on another host.

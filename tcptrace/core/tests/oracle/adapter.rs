@@ -61,6 +61,7 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
             let pid = 100 + side as u32;
             let task = by_process.then_some(Task { pid, tid: pid, comm: Comm([b'a'; 16]) });
             Event::State(StateChange {
+                conn_netns: None,
                 at,
                 socket: SocketKey(socket),
                 netns: Some(HERE),
@@ -74,6 +75,7 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
             })
         }
         Seen::Kernel(Effect::ResetHint { side, socket, cause, .. }) => Event::Hint(Hint {
+            conn_netns: None,
             at,
             socket: socket.map(SocketKey),
             netns: Some(HERE),
@@ -129,6 +131,9 @@ fn segment_event(vantage: Vantage, at: BootTime, sent: &Sent, way: Option<Way>) 
         options: OptionBytes::new(&options),
     };
     Segment {
+        conn_netns: None,
+        netns: None,
+        socket_port: None,
         at,
         socket: socket.filter(|_| vantage.is_live() && way == Some(Way::Out)),
         ifindex: 1,

@@ -102,6 +102,7 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
     let netns = own_netns()?;
     let filter = Filter { ports: Some(address.port().to_string().parse()?), ..Filter::default() };
     let mut object = Object::load(&LoadSettings {
+        namespaces: None,
         filter: &filter,
         segments: SEGMENTS_CONTROL,
         ring_bytes: RING_BYTES,

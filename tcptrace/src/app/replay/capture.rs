@@ -51,7 +51,7 @@ pub(super) fn replay<R: Read>(
             }
         };
         for (index, interface) in (1..).zip(frames.interfaces()).skip(named) {
-            replay.pipeline.describer.name_interface(index, &interface.name);
+            replay.pipeline.describer.name_interface(None, index, &interface.name);
             named += 1;
         }
         if replay.times.is_none() {

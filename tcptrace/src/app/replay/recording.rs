@@ -48,7 +48,7 @@ pub(super) fn replay<R: Read>(
             }
             Record::Event(Recorded { event, wall }) => {
                 for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
-                    replay.pipeline.describer.name_interface(index, interface);
+                    replay.pipeline.describer.name_interface(None, index, interface);
                     named += 1;
                 }
                 let index = passed(&event).and_then(|number| number.checked_sub(1));

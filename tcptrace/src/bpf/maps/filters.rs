@@ -32,6 +32,9 @@ impl Object {
         if let Some(hosts) = &filter.hosts {
             self.fill_hosts(hosts.keys()).map_err(|cause| LoadError::Map { map: names::HOSTS, cause })?;
         }
+        if let Some(inodes) = settings.namespaces {
+            self.fill_numbers(names::NETNS, inodes).map_err(|cause| LoadError::Map { map: names::NETNS, cause })?;
+        }
         self.fill_interfaces(settings.interfaces).map_err(|cause| LoadError::Map { map: names::INTERFACES, cause })
     }
 
@@ -61,9 +64,13 @@ impl Object {
     }
 
     fn fill_interfaces(&mut self, interfaces: &[u32]) -> io::Result<()> {
-        let map = self.ebpf.map_mut(names::INTERFACES).ok_or_else(missing)?;
+        self.fill_numbers(names::INTERFACES, interfaces)
+    }
+
+    fn fill_numbers(&mut self, map: &str, numbers: &[u32]) -> io::Result<()> {
+        let map = self.ebpf.map_mut(map).ok_or_else(missing)?;
         let mut map: HashMap<&mut MapData, u32, u8> = map.try_into().map_err(io::Error::other)?;
-        interfaces.iter().try_for_each(|index| map.insert(index, &1, 0).map_err(io::Error::other))
+        numbers.iter().try_for_each(|number| map.insert(number, &1, 0).map_err(io::Error::other))
     }
 
     /// Tells the programs that an interface the filter names has this index now.

@@ -28,6 +28,7 @@ use crate::{
         tc::interface::Interface,
     },
     causes::with_causes,
+    namespaces::Programs,
 };
 use tcptrace_core::text::Escaped;
 
@@ -95,6 +96,16 @@ impl Attachments {
     /// No attachments and no programs, for traces without segments.
     pub fn none() -> Self {
         Self { mode: AttachMode::Auto, attached: BTreeMap::new(), own: TracerId::this_process() }
+    }
+
+    /// The programs, for interfaces of other namespaces.
+    ///
+    /// # Errors
+    /// When they are not loaded, or too many files are open.
+    pub fn programs(object: &Object) -> Result<Programs, LoadError> {
+        let [ingress, egress] = [names::TC_INGRESS, names::TC_EGRESS];
+        Programs::new(descriptor(object, ingress)?, descriptor(object, egress)?)
+            .map_err(|cause| LoadError::Program { program: ingress, cause })
     }
 
     /// The names of the interfaces attached to, ordered by index.
@@ -192,36 +203,9 @@ impl Attachments {
         for &(name, side) in sides {
             programs.push((descriptor(object, name)?, side));
         }
-        let mut result = self.try_attach_filters(clsact, &programs, made_qdisc).await;
-        if let Err(error) = &result {
-            // Another tracer may have removed the qdisc in between, on its exit.
-            debug!("attaching clsact filters failed, trying once more: {error}");
-            result = self.try_attach_filters(clsact, &programs, made_qdisc).await;
-        }
-        result.map_err(|cause| LoadError::Attach { way: CLSACT, cause })
-    }
-
-    async fn try_attach_filters(
-        &self,
-        clsact: &Clsact<'_>,
-        programs: &[(BorrowedFd<'_>, TcAttachType)],
-        made_qdisc: bool,
-    ) -> io::Result<bool> {
-        let made_now = clsact.make().await?;
-        let present = clsact.filters().await?;
-        // The last tracer to leave a qdisc removes it, even if another tracer created it.
-        let made_qdisc = made_qdisc || made_now || present.iter().any(|it| it.name.is_some_and(|name| name.made_qdisc));
-        let name = FilterName { owner: self.own, made_qdisc };
-        for &(program, side) in programs {
-            if present.iter().any(|filter| filter.is_of(self.own) && filter.is_on(side)) {
-                continue;
-            }
-            if let Err(error) = clsact.add(program, side, name).await {
-                clsact.sweep(made_qdisc, |owner| owner == self.own).await?;
-                return Err(error);
-            }
-        }
-        Ok(made_qdisc)
+        put_filters(clsact, self.own, &programs, made_qdisc)
+            .await
+            .map_err(|cause| LoadError::Attach { way: CLSACT, cause })
     }
 
     /// Forgets an interface that no longer exists, from which the kernel has detached everything.
@@ -246,6 +230,48 @@ impl Attachments {
             }
         }
     }
+}
+
+/// Attaches the clsact filters of a tracer that are missing, all or none. Returns whether a tcptrace created the qdisc;
+/// `made_qdisc` says that this is already known.
+pub(crate) async fn put_filters(
+    clsact: &Clsact<'_>,
+    own: TracerId,
+    programs: &[(BorrowedFd<'_>, TcAttachType)],
+    made_qdisc: bool,
+) -> io::Result<bool> {
+    match try_put_filters(clsact, own, programs, made_qdisc).await {
+        Err(error) => {
+            // Another tracer may have removed the qdisc in between, on its exit.
+            debug!("attaching clsact filters failed, trying once more: {error}");
+            try_put_filters(clsact, own, programs, made_qdisc).await
+        }
+        done => done,
+    }
+}
+
+async fn try_put_filters(
+    clsact: &Clsact<'_>,
+    own: TracerId,
+    programs: &[(BorrowedFd<'_>, TcAttachType)],
+    made_qdisc: bool,
+) -> io::Result<bool> {
+    let made_now = clsact.make().await?;
+    // A qdisc that has just been made has no filters.
+    let present = if made_now { Vec::new() } else { clsact.filters().await? };
+    // The last tracer to leave a qdisc removes it, even if another tracer created it.
+    let made_qdisc = made_qdisc || made_now || present.iter().any(|it| it.name.is_some_and(|name| name.made_qdisc));
+    let name = FilterName { owner: own, made_qdisc };
+    for &(program, side) in programs {
+        if present.iter().any(|filter| filter.is_of(own) && filter.is_on(side)) {
+            continue;
+        }
+        if let Err(error) = clsact.add(program, side, name).await {
+            clsact.sweep(made_qdisc, |owner| owner == own).await?;
+            return Err(error);
+        }
+    }
+    Ok(made_qdisc)
 }
 
 /// Attaches TCX links on all sides or on none.

@@ -77,7 +77,7 @@ pub async fn clean(netlink: &Handle, interfaces: &[Interface]) -> Cleaned {
 }
 
 /// The indices of the interfaces that have a clsact qdisc.
-async fn with_qdisc(netlink: &Handle) -> io::Result<Vec<u32>> {
+pub(crate) async fn with_qdisc(netlink: &Handle) -> io::Result<Vec<u32>> {
     let qdiscs = netlink.qdisc().get().execute();
     let indices = qdiscs.try_filter_map(|qdisc| async move {
         let is_clsact = clsact::has_clsact_parent(&qdisc) && clsact::kind(&qdisc).as_deref() == Some(clsact::KIND);

@@ -153,9 +153,9 @@ fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, wor
     let expected = json!({
         "netns": new.netns.inode(), "kind": "three_way", "outcome": "refused", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
-            "addr": "10.8.0.1", "port": SOME, "isn": ANY, "pid": std::process::id(), "comm": "tt-client", "options": null,
+            "addr": "10.8.0.1", "port": SOME, "netns": ANY, "isn": ANY, "pid": std::process::id(), "comm": "tt-client", "options": null,
         },
-        "server": { "addr": "10.8.0.9", "port": port, "isn": null, "pid": null, "comm": null, "options": null },
+        "server": { "addr": "10.8.0.9", "port": port, "netns": ANY, "isn": null, "pid": null, "comm": null, "options": null },
         "role_inferred": false, "syn_to_synack_ns": null, "synack_to_ack_ns": null, "connect_ns": null,
         "retransmissions": { "syn": null, "synack": null }, "incomplete": true, "missing": [missing],
         "reset": reset, "summary": ["three-way handshake, refused: ", words],

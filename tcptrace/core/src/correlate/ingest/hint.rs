@@ -5,7 +5,7 @@ use crate::{
     correlate::{
         CorrelatedHint, Correlator,
         table::{
-            connection::Key,
+            connection::{Connection, Key},
             endpoint::{End, ResetHint},
         },
     },
@@ -30,6 +30,7 @@ impl Correlator {
     pub(in crate::correlate) fn place_hint(&mut self, hint: &Hint) -> (CorrelatedHint, Option<u32>) {
         let netns = hint.netns.unwrap_or(self.netns);
         let (key, from) = Key::new(netns, hint.local, hint.remote);
+        let key = self.key_of(key, hint.conn_netns);
         let socket = hint.socket.and_then(|socket| self.table.sockets.get(socket)).copied();
         // A listener has no connection: what is sent on its behalf belongs to one without a socket yet.
         let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn()?)?, socket.side())));
@@ -56,6 +57,7 @@ impl Correlator {
         let placed = CorrelatedHint {
             hint: *hint,
             conn: conn.map(|conn| conn.number),
+            conn_netns: hint.netns.and(conn.and_then(Connection::netns)).filter(|&known| known != netns),
             socket: socket.map(|socket| socket.number.get()),
             since_start_ns: conn.map(|conn| hint.at.since(conn.first)),
             late: conn.is_some_and(|conn| conn.ended),

@@ -101,6 +101,7 @@ impl Correlator {
         emit: &mut dyn FnMut(Correlated),
     ) -> Option<u32> {
         let (key, side) = Key::new(self.netns, owner.local, owner.remote);
+        let key = self.table.known_as(key);
         let known = self.table.find(&key);
         match known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended && !owner.early) {
             Some(conn) if conn.first <= owner.asked => adopt(conn, side, owner, emit),
@@ -149,7 +150,7 @@ impl Correlator {
         let known = end.holder().is_some();
         conn.introduced = true;
         let ends = conn.endpoint(server).zip(conn.endpoint(server.other())).filter(|_| !known);
-        let netns = conn.netns().unwrap_or(self.netns);
+        let netns = conn.end_netns(server).or_else(|| conn.netns()).unwrap_or(self.netns);
         if let Some((local, remote)) = ends
             && let Some(Some(process)) = self.listeners.holder(netns, local)
         {

@@ -1,6 +1,6 @@
 //! Assignment of segments to connections.
 
-use super::{generation::opens, keep_alive, learn::learn};
+use super::{accurate_ecn, generation::opens, keep_alive, learn::learn};
 use crate::{
     correlate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
@@ -10,24 +10,30 @@ use crate::{
             listeners::Listeners,
         },
     },
-    event::{Direction, IcmpError, Segment, SegmentNote, icmp},
+    event::{Direction, IcmpError, Segment, SegmentNote, SocketKey, icmp},
     tcp::{SeqNumber, TcpFlags, TcpHeader},
 };
 
 impl Correlator {
     /// Finds the segment's connection or begins one; `None` for a copy.
     pub(in crate::correlate) fn place_segment(&mut self, segment: &Segment) -> Option<(CorrelatedSegment, u32)> {
-        if self.copies.as_mut().is_some_and(|copies| copies.is_copy(segment)) {
+        let netns = segment.netns.unwrap_or(self.netns);
+        if let Some(first) = self.copies.as_mut().and_then(|copies| copies.first_of(segment)) {
+            let (key, _) = Key::new(netns, segment.src, segment.dst);
+            self.table.note_pass(key, if segment.netns.is_some() { first } else { netns });
             self.watch_syn(segment);
             return None;
         }
         let socket = segment.socket.and_then(|key| self.table.sockets.get(key)).map(|socket| socket.number.get());
-        let (key, from) = Key::new(self.netns, segment.src, segment.dst);
+        let (key, from) = Key::new(netns, segment.src, segment.dst);
+        let key = self.key_of(key, segment.conn_netns);
         let at = self.connection_of(segment, &key, from);
+        let key = self.table.get(at).and_then(|conn| conn.key).unwrap_or(key);
+        self.watched.insert(netns);
         self.guess_roles(at, &key, from, &segment.header);
-        let (netns, full) = (self.netns, self.all_segments);
+        let full = self.all_segments;
         let conn = self.table.get_mut(at)?;
-        conn.learn_netns((netns != NO_NAMESPACE).then_some(netns));
+        conn.learn_netns((netns != NO_NAMESPACE).then_some(key.netns));
         conn.last = segment.at;
         conn.has_segments = true;
         let answered = conn.end(from).sent_synack;
@@ -38,6 +44,7 @@ impl Correlator {
         let late = conn.ended;
         let control = learn(conn, from, segment, full);
         conn.end_mut(from).note_run(addition);
+        let ace = accurate_ecn::ace(conn, from, segment, note);
         conn.shows_all |= full || !control;
         if key.is_self_connect() {
             conn.mirror();
@@ -46,10 +53,12 @@ impl Correlator {
         let placed = CorrelatedSegment {
             segment: *segment,
             conn: conn.number,
+            conn_netns: segment.netns.and(conn.netns()).filter(|&known| known != netns),
             socket,
             rel_seq: relative(conn, from, segment.header.seq),
             rel_ack: ack_of(&segment.header).map(|ack| relative(conn, from.other(), ack)),
             control,
+            ace,
             note,
             since_start_ns: segment.at.since(conn.first),
             retransmission,
@@ -64,10 +73,12 @@ impl Correlator {
 
     /// Returns the connection of the segment that an ICMP error quotes.
     pub(in crate::correlate) fn place_quoted(&mut self, error: &IcmpError) -> (CorrelatedIcmp, u32) {
-        let (key, from) = Key::new(self.netns, error.src, error.dst);
+        let netns = error.netns.unwrap_or(self.netns);
+        let (key, from) = Key::new(netns, error.src, error.dst);
+        let key = self.key_of(key, error.conn_netns);
         let known = self.quoted(key, from);
         let at = known.unwrap_or_else(|| self.table.begin(Some(key), error.at));
-        let mut placed = CorrelatedIcmp { error: *error, conn: 0, since_start_ns: 0, late: false };
+        let mut placed = CorrelatedIcmp { error: *error, conn: 0, conn_netns: None, since_start_ns: 0, late: false };
         let Some(conn) = self.table.get_mut(at) else { return (placed, at) };
         conn.mid_life |= known.is_none();
         conn.last = error.at;
@@ -84,6 +95,7 @@ impl Correlator {
             });
         }
         placed.conn = conn.number;
+        placed.conn_netns = error.netns.map(|_| key.netns).filter(|&known| known != netns);
         placed.since_start_ns = error.at.since(conn.first);
         placed.late = conn.ended;
         (placed, at)
@@ -105,9 +117,19 @@ impl Correlator {
         let [first, second] = key.ends;
         let (local, remote) = if client == Side::First { (first, second) } else { (second, first) };
         let (at, socket) = self.table.only_loose(local.addr, remote)?;
-        self.table.get(at).filter(|conn| conn.netns() == Some(self.netns))?;
+        self.table.get(at).filter(|conn| conn.netns() == Some(key.netns))?;
         self.bind_late(at, key, client, socket);
         Some(at)
+    }
+
+    /// The key by which the connection is known: recorded, or as was seen.
+    pub(in crate::correlate) fn key_of(&self, key: Key, recorded: Option<u32>) -> Key {
+        recorded.map_or_else(|| self.table.known_as(key), |netns| Key { netns, ..key })
+    }
+
+    /// A program may give a segment that comes in the socket that is to get it (bpf_sk_assign).
+    fn is_sender(&self, socket: SocketKey, from: Side) -> bool {
+        self.table.sockets.get(socket).is_some_and(|socket| socket.side() == from)
     }
 
     fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
@@ -117,7 +139,10 @@ impl Correlator {
             && let Some(conn) = self.table.conn_of_socket(socket)
         {
             match self.table.get(conn).map(|conn| (conn.key, conn.loose())) {
-                Some((Some(known), _)) if known == *key => return conn,
+                Some((Some(known), _)) if known.ends == key.ends && self.is_sender(socket, from) => {
+                    self.table.note_pass(*key, known.netns);
+                    return conn;
+                }
                 // Not after address translation: before and after it are two connections.
                 Some((None, Some([local, remote]))) if local.addr == segment.src.addr && remote == segment.dst => {
                     self.bind_late(conn, *key, from, socket);

@@ -43,6 +43,7 @@ fn without_connection(change: &StateChange, socket: &Socket, replaces: Option<u6
     CorrelatedState {
         change: *change,
         conn: None,
+        conn_netns: None,
         socket: socket.number.get(),
         role: None,
         replaces,
@@ -88,9 +89,11 @@ impl Correlator {
         }
         let Noted { conn, role, since_start_ns, continues_as, late } = noted;
         let socket = socket.number.get();
+        let known = self.table.get(at).and_then(Connection::netns);
         let placed = CorrelatedState {
             change: *change,
             conn,
+            conn_netns: change.netns.and(known).filter(|&known| known != netns),
             socket,
             role,
             replaces,
@@ -106,7 +109,7 @@ impl Correlator {
     fn learn_port(&mut self, at: u32, change: &StateChange, netns: u32, socket: &mut Socket) {
         if change.local.port != 0 && self.table.get(at).is_some_and(|conn| conn.key.is_none()) {
             let (key, side) = Key::new(netns, change.local, change.remote);
-            self.bind_late(at, key, side, change.socket);
+            self.bind_late(at, self.key_of(key, change.conn_netns), side, change.socket);
             socket.join(socket.conn(), side);
         }
     }
@@ -118,8 +121,7 @@ impl Correlator {
         if side == Side::Second
             && let Some(conn) = self.table.get_mut(at)
         {
-            conn.ends.reverse();
-            conn.client = conn.client.map(Side::other);
+            conn.reverse();
         }
         // Its place in memory may have been reused.
         let place = self.table.place(at);
@@ -187,6 +189,7 @@ impl Correlator {
             return (at, Side::First);
         }
         let (key, side) = Key::new(netns, change.local, change.remote);
+        let key = self.key_of(key, change.conn_netns);
         let newest = self.table.find(&key);
         // A listener's child belongs to the handshake just completed, which a SYN that nobody has accepted may follow.
         let completed = |&at: &u32| {
@@ -220,7 +223,10 @@ impl Correlator {
     fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> Noted {
         let side = socket.side();
         let Some(conn) = self.table.get_mut(at) else { return Noted::default() };
-        conn.learn_netns(change.netns);
+        if conn.key.is_none_or(|key| change.netns.is_none_or(|netns| netns == key.netns)) {
+            conn.learn_netns(change.netns);
+        }
+        conn.learn_end_netns(side, change.netns);
         conn.last = change.at;
         match (change.old, change.new) {
             (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),

@@ -1,5 +1,7 @@
 //! State kept for a connection.
 
+use smallvec::SmallVec;
+
 use super::endpoint::{End, ResetContext};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
@@ -25,6 +27,20 @@ impl Side {
         match self {
             Self::First => Self::Second,
             Self::Second => Self::First,
+        }
+    }
+}
+
+/// A value for each end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct BySide<T>([T; 2]);
+
+impl<T> BySide<T> {
+    pub(in crate::correlate) fn of_mut(&mut self, side: Side) -> &mut T {
+        let [first, second] = &mut self.0;
+        match side {
+            Side::First => first,
+            Side::Second => second,
         }
     }
 }
@@ -137,8 +153,29 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) restored: bool,
     /// Number of the same connection on the other side of an address translation.
     pub(in crate::correlate) translated: Option<u64>,
+    /// Namespaces that it passes besides the one by which it is known.
+    pub(in crate::correlate) passes: SmallVec<[u32; 4]>,
+    /// Namespaces of the sockets at its ends, if other than the connection's.
+    end_netns: [Option<u32>; 2],
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// Negotiation of Accurate ECN.
+    pub(in crate::correlate) accurate_ecn: AccurateEcn,
+}
+
+/// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct AccurateEcn {
+    /// True if a SYN asked for it.
+    pub(in crate::correlate) asked: bool,
+    /// True if a SYN,ACK confirmed it.
+    pub(in crate::correlate) confirmed: bool,
+    /// True if a SYN,ACK did not.
+    pub(in crate::correlate) refused: bool,
+    /// True if the end has sent a segment without SYN since it was confirmed.
+    pub(in crate::correlate) spoke: BySide<bool>,
+    /// Number of the end's SYN,ACKs that confirmed it and that no ACK has answered.
+    pub(in crate::correlate) unanswered: BySide<u8>,
 }
 
 /// An ICMP error that quoted a SYN or a SYN,ACK.
@@ -222,6 +259,35 @@ impl Connection {
     pub(in crate::correlate) fn netns(&self) -> Option<u32> {
         let known = self.key.map(|key| key.netns).filter(|_| self.netns_known);
         known.or_else(|| self.rare.as_ref()?.netns)
+    }
+
+    /// Takes the namespaces that it passes besides its own, for a new generation.
+    pub(in crate::correlate) fn take_passes(&mut self) -> SmallVec<[u32; 4]> {
+        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.passes)).unwrap_or_default()
+    }
+
+    /// Returns the namespace of an end whose socket is on this host.
+    pub(in crate::correlate) fn end_netns(&self, side: Side) -> Option<u32> {
+        let [first, second] = self.rare.as_ref().map(|rare| rare.end_netns).unwrap_or_default();
+        let other = if side == Side::First { first } else { second };
+        other.or_else(|| self.netns()).filter(|_| self.end(side).had_socket)
+    }
+
+    /// Sets the namespace that the socket at an end tells.
+    pub(in crate::correlate) fn learn_end_netns(&mut self, side: Side, netns: Option<u32>) {
+        if netns.is_some() && netns != self.netns() {
+            let [first, second] = &mut self.rare_mut().end_netns;
+            *(if side == Side::First { first } else { second }) = netns;
+        }
+    }
+
+    /// Exchanges its ends.
+    pub(in crate::correlate) fn reverse(&mut self) {
+        self.ends.reverse();
+        self.client = self.client.map(Side::other);
+        if let Some(rare) = &mut self.rare {
+            rare.end_netns.reverse();
+        }
     }
 
     /// Sets the namespace that a socket tells.

@@ -180,6 +180,7 @@ impl Exchange {
     /// A change of the socket `key`, whose ports may not be known yet.
     pub(in crate::correlate) fn full_state(&mut self, key: u64, local: u16, remote: u16, old: State, new: State) {
         let change = StateChange {
+            conn_netns: None,
             at: BootTime(self.now),
             socket: SocketKey(key),
             netns: self.btf.then_some(self.netns),
@@ -256,6 +257,9 @@ impl Exchange {
             options: OptionBytes::EMPTY,
         };
         Segment {
+            conn_netns: None,
+            netns: None,
+            socket_port: None,
             at: BootTime(self.now),
             socket: None,
             ifindex: self.ifindex,
@@ -270,6 +274,8 @@ impl Exchange {
 
     pub(in crate::correlate) fn icmp(&mut self, src: u16, dst: u16) {
         let error = IcmpError {
+            conn_netns: None,
+            netns: None,
             at: BootTime(self.now),
             ifindex: self.ifindex,
             direction: Some(Direction::In),

@@ -15,6 +15,7 @@ const LISTENER: u64 = SERVER as u64;
 /// A reset that `from` sends for no socket.
 pub(in crate::correlate) fn reset(from: u16, to: u16) -> Hint {
     Hint {
+        conn_netns: None,
         at: BootTime(1_000_000_000),
         socket: None,
         netns: Some(HERE),

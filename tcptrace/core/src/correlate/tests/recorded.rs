@@ -74,7 +74,7 @@ pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated
     let (mut placed, mut named, mut end) = (Vec::new(), 0, BootTime(0));
     while let Some(record) = recording.next() {
         for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
-            describer.name_interface(index, interface);
+            describer.name_interface(None, index, interface);
             named += 1;
         }
         match record.unwrap_or_else(|error| panic!("{error}: {text}")) {
@@ -101,7 +101,7 @@ pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated
 }
 
 #[track_caller]
-fn check(exchange: &mut Exchange) {
+pub(super) fn check(exchange: &mut Exchange) {
     let now = BootTime(exchange.now());
     let written = lines(&mut describer(), &exchange.finish_all(), now, false);
     let read = again(&written);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     correlate::{
-        NO_NAMESPACE,
+        NO_NAMESPACE, Watched,
         table::{
             connection::{Connection, Side},
             endpoint::{End, Sent},
@@ -26,7 +26,12 @@ use crate::{
 };
 
 /// Returns the record of the decided handshake, or, for `None`, of one that was not seen.
-pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>, gaps: u64, here: u32) -> Handshake {
+pub(in crate::correlate) fn handshake(
+    conn: &Connection,
+    opened: Option<Opened>,
+    gaps: u64,
+    watched: Watched<'_>,
+) -> Handshake {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let kind = handshake::kind(conn);
@@ -73,7 +78,7 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
         restored: conn.is_restored(),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         lasted: conn.last.since(conn.first),
-        common: common_facts(conn, here),
+        common: common_facts(conn, watched),
     };
     let silent = opened.is_some_and(|opened| opened.is_without_answer()) && handshake::never_left(conn, side);
     if let Some(why @ NoSegments::NotWatched) = &mut facts.common.no_segments
@@ -88,10 +93,9 @@ pub(in crate::correlate) fn handshake(conn: &Connection, opened: Option<Opened>,
     handshake
 }
 
-/// Returns the facts for both sentences; `here` is the namespace whose segments are seen.
-fn common_facts(conn: &Connection, here: u32) -> CommonFacts {
-    let elsewhere = conn.netns().is_some_and(|netns| netns != here);
-    let why = if elsewhere { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
+/// Returns the facts for both sentences; `watched` tells whose segments are seen.
+fn common_facts(conn: &Connection, watched: Watched<'_>) -> CommonFacts {
+    let why = if watched.is_elsewhere(conn) { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
     CommonFacts {
         no_segments: (!conn.has_segments).then_some(why),
         translated: conn.rare().and_then(|rare| rare.translated),
@@ -104,11 +108,17 @@ fn unseen(conn: &Connection) -> Vec<Missing> {
 }
 
 /// Returns the record of the decided close; `all`: every segment is recorded.
-pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u64, here: u32, all: bool) -> Close {
+pub(in crate::correlate) fn close(
+    conn: &Connection,
+    closing: &Closing,
+    gaps: u64,
+    watched: Watched<'_>,
+    all: bool,
+) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
-    let kernel = here != NO_NAMESPACE;
+    let kernel = watched.here != NO_NAMESPACE;
     let shows_all = conn.shows_all || all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
@@ -142,7 +152,7 @@ pub(in crate::correlate) fn close(conn: &Connection, closing: &Closing, gaps: u6
     let facts = CloseFacts {
         late_bytes: reset.and_then(|side| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|side| conn.end(side.other()).fin().is_some()),
-        common: common_facts(conn, here),
+        common: common_facts(conn, watched),
     };
     close.summary = sentence::close(&close, &facts);
     close
@@ -211,6 +221,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         addr,
         port,
         isn: end.isn().filter(|_| end.isn_known).map(|isn| isn.0),
+        netns: conn.end_netns(side),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
         options: end.options().map(TcpOptions),
@@ -221,7 +232,13 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
     let process = end.closer().or(end.holder());
-    CloseEnd { addr, port, pid: process.map(|process| process.pid), comm: process.map(|process| process.comm) }
+    CloseEnd {
+        addr,
+        port,
+        netns: conn.end_netns(side),
+        pid: process.map(|process| process.pid),
+        comm: process.map(|process| process.comm),
+    }
 }
 
 /// Returns the address and the port, if it was learnt.

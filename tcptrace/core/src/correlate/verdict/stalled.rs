@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     correlate::{
-        NO_NAMESPACE,
+        Watched,
         table::{
             connection::{Connection, Side},
             endpoint::{End, Sent},
@@ -20,10 +20,10 @@ use crate::{
     verdict::{Awaited, Each, Stalled, Turn},
 };
 
-/// Returns the record. `gaps` is the number of losses so far, `here` the namespace whose segments are seen.
-pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, here: u32) -> Stalled {
+/// Returns the record. `gaps` is the number of losses so far, `watched` tells whose segments are seen.
+pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, watched: Watched<'_>) -> Stalled {
     let client = conn.client_side();
-    let looked_at = Stalling { conn, lossless: gaps == u64::from(conn.gaps), here };
+    let looked_at = Stalling { conn, lossless: gaps == u64::from(conn.gaps), watched };
     let (phase, began) = phase(conn).unwrap_or((Phase::Close, conn.last));
     let waits = match phase {
         Phase::Handshake => looked_at.handshake(),
@@ -87,7 +87,7 @@ struct Stalling<'a> {
     conn: &'a Connection,
     /// True if no event was lost since it began.
     lossless: bool,
-    here: u32,
+    watched: Watched<'a>,
 }
 
 impl Stalling<'_> {
@@ -131,7 +131,7 @@ impl Stalling<'_> {
     /// Returns the awaited step if no segment shows anything.
     fn nothing_sent(self, in_client: Option<TcpState>) -> Waits {
         let waiting_for = (in_client == Some(SynSent)).then_some(Awaited::SynAck);
-        let elsewhere = self.here != NO_NAMESPACE && self.conn.netns().is_some_and(|netns| netns != self.here);
+        let elsewhere = self.watched.is_elsewhere(self.conn);
         let (summary, turn) = match waiting_for {
             Some(_) if elsewhere => ("the client is in SYN_SENT; its segments pass in another network namespace", None),
             Some(_) => ("waiting for the client's SYN, which was not seen to leave", Some(Role::Client)),

@@ -81,6 +81,9 @@ fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Re
     }
     let header_len = u32::try_from(header.header_len()).unwrap_or(u32::MAX);
     Ok(Segment {
+        socket_port: None,
+        netns: None,
+        conn_netns: None,
         at: place.at,
         socket: None,
         ifindex: place.ifindex,
@@ -116,6 +119,8 @@ fn icmp(family: Family, outer: &Ip, bytes: &[u8], place: Place) -> Result<IcmpEr
     let segment = quoted.get(inner.transport..).ok_or(Reason::Ends)?;
     let &[s0, s1, d0, d1, q0, q1, q2, q3] = segment.first_chunk().ok_or(Reason::Ends)?;
     Ok(IcmpError {
+        netns: None,
+        conn_netns: None,
         at: place.at,
         ifindex: place.ifindex,
         direction: place.direction,

@@ -147,6 +147,7 @@ impl Decoder {
             at: moment.at,
             socket: self.socket(fields.socket, fields.replaces),
             netns: fields.netns,
+            conn_netns: fields.conn_netns,
             old: fields.old,
             new: fields.new,
             local,
@@ -173,7 +174,7 @@ impl Decoder {
             seq: SeqNumber(fields.seq),
             ack: SeqNumber(fields.ack.unwrap_or(0)),
             data_offset: 20 + options.as_slice().len().next_multiple_of(4) as u8,
-            flags: fields.flags,
+            flags: fields.flags.with_ace(fields.ace),
             window: fields.window,
             urgent: fields.urgent.unwrap_or(0),
             options,
@@ -181,6 +182,9 @@ impl Decoder {
         let segment = Segment {
             at: moment.at,
             socket: fields.socket.map(|number| number.map_or(UNNUMBERED, |number| self.socket(number, None))),
+            socket_port: None,
+            netns: fields.netns,
+            conn_netns: fields.conn_netns,
             ifindex: self.interface(&fields.interface)?,
             direction: fields.direction,
             src,
@@ -197,6 +201,8 @@ impl Decoder {
         self.newest = self.newest.max(fields.conn.unwrap_or(0));
         let error = IcmpError {
             at: moment.at,
+            netns: fields.netns,
+            conn_netns: fields.conn_netns,
             ifindex: self.interface(&fields.interface)?,
             direction: fields.direction,
             from: fields.from.to_canonical(),
@@ -215,6 +221,7 @@ impl Decoder {
             at: moment.at,
             socket: fields.socket.map(|number| self.socket(number, None)),
             netns: fields.netns,
+            conn_netns: fields.conn_netns,
             local: fields.local.into(),
             remote: fields.remote.into(),
             name: fields.name,

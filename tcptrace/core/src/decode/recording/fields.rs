@@ -58,6 +58,7 @@ pub(super) struct State {
     pub(super) boot_ns: Option<u64>,
     pub(super) conn: Option<u64>,
     pub(super) netns: Option<u32>,
+    pub(super) conn_netns: Option<u32>,
     pub(super) socket: u64,
     pub(super) replaces: Option<u64>,
     pub(super) old: TcpState,
@@ -77,6 +78,8 @@ pub(super) struct Segment<'a> {
     pub(super) time: WallTime,
     pub(super) boot_ns: Option<u64>,
     pub(super) conn: Option<u64>,
+    pub(super) netns: Option<u32>,
+    pub(super) conn_netns: Option<u32>,
     #[serde(borrow)]
     pub(super) interface: Cow<'a, str>,
     pub(super) direction: Option<Direction>,
@@ -86,6 +89,9 @@ pub(super) struct Segment<'a> {
     pub(super) src: End,
     pub(super) dst: End,
     pub(super) flags: TcpFlags,
+    /// The rest of the flags, where they were not shown as such.
+    #[serde(default)]
+    pub(super) ace: u8,
     pub(super) seq: u32,
     pub(super) ack: Option<u32>,
     pub(super) window: u16,
@@ -102,6 +108,8 @@ pub(super) struct Icmp<'a> {
     pub(super) time: WallTime,
     pub(super) boot_ns: Option<u64>,
     pub(super) conn: Option<u64>,
+    pub(super) netns: Option<u32>,
+    pub(super) conn_netns: Option<u32>,
     #[serde(borrow)]
     pub(super) interface: Cow<'a, str>,
     pub(super) direction: Option<Direction>,
@@ -119,6 +127,7 @@ pub(super) struct Hint {
     pub(super) time: WallTime,
     pub(super) boot_ns: Option<u64>,
     pub(super) netns: Option<u32>,
+    pub(super) conn_netns: Option<u32>,
     pub(super) socket: Option<u64>,
     pub(super) name: HintName,
     pub(super) value: Option<ResetReason>,

@@ -31,6 +31,9 @@ fn syn_record() -> SegmentRecord {
     ];
     tcp[..bytes.len()].copy_from_slice(&bytes);
     SegmentRecord {
+        netns: 0,
+        pad: 0,
+        socket_port: 0,
         header: header(KIND_SEGMENT),
         src: words("127.0.0.1"),
         dst: words("127.0.0.1"),
@@ -192,8 +195,8 @@ fn unknown_hints_and_their_states_are_errors() {
     let mut record = hint_record();
     record.socket_state = 77;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::State(77)));
-    record.hint = 2;
-    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(2)));
+    record.hint = 3;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(3)));
 }
 
 #[test]

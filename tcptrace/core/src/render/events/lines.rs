@@ -44,6 +44,8 @@ impl Events {
         let IcmpOutput {
             stamp,
             conn,
+            netns: _,
+            conn_netns: _,
             interface,
             direction,
             from,
@@ -99,6 +101,7 @@ impl Events {
             stamp,
             conn,
             netns: _,
+            conn_netns: _,
             socket: _,
             name,
             value,

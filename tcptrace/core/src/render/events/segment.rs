@@ -14,6 +14,8 @@ impl Events {
         let SegmentOutput {
             stamp,
             conn,
+            netns: _,
+            conn_netns: _,
             interface,
             direction,
             // Sockets can be told apart by their endpoints.
@@ -21,6 +23,8 @@ impl Events {
             src,
             dst,
             flags,
+            ace,
+            synack_ecn,
             seq,
             ack,
             rel_seq,
@@ -52,6 +56,12 @@ impl Events {
         line.dotted(src).raw(" > ").dotted(dst).raw(": Flags [");
         self.look(palette::of_flags(*flags), line, |line| line.raw(flags.letters()));
         line.raw("]");
+        if let Some(ace) = *ace {
+            line.raw(", ace ").number(ace);
+        }
+        if let Some(ecn) = synack_ecn {
+            line.raw(" (SYN,ACK ").display(ecn).raw(")");
+        }
         let has_seq = flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
         if *length > 0 || has_seq {
             line.raw(", seq ").number(seq);

@@ -15,6 +15,7 @@ impl Events {
             conn,
             // Nearly always the same number.
             netns: _,
+            conn_netns: _,
             // Sockets can be told apart by their endpoints and the order of events.
             socket: _,
             replaces: _,

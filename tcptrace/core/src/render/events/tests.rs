@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    event::SegmentNote,
+    event::{SegmentNote, SynAckEcn},
     output_record::{HintOutput, SegmentOutput, StartOutput, StateOutput},
     render::samples,
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
@@ -84,6 +84,16 @@ fn what_is_known_of_a_segment_besides_stands_behind_it() {
     assert_eq!(behind(Some(SegmentNote::KeepAlive)), " (keep-alive probe)");
     assert_eq!(behind(Some(SegmentNote::KeepAliveAnswer)), " (answers the keep-alive probe)");
     assert_eq!(behind(None), "");
+}
+
+#[test]
+fn the_ace_field_is_a_number_and_no_flags() {
+    let ack =
+        SegmentOutput { flags: TcpFlags::ACK, length: 0, gso_segments: None, note: None, ..samples::data_segment() };
+    let counter = segment(PLAIN, SegmentOutput { ace: Some(5), ..ack.clone() });
+    assert!(counter.ends_with("Flags [.], ace 5, ack 1, win 4099, urg 5, length 0"), "{counter}");
+    let answer = segment(PLAIN, SegmentOutput { ace: Some(3), synack_ecn: Some(SynAckEcn::Ect1), ..ack });
+    assert!(answer.ends_with("Flags [.], ace 3 (SYN,ACK ECT(1)), ack 1, win 4099, urg 5, length 0"), "{answer}");
 }
 
 #[test]

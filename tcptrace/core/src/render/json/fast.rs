@@ -10,7 +10,7 @@ use crate::{
     event::{Comm, Direction, Role},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     render::line_writer::Line,
-    tcp::{TcpOption, TcpOptions, TcpState, Timestamp},
+    tcp::{TcpOption, TcpOptions, TcpState, Timestamp, hex_digits},
 };
 
 /// Writes a segment.
@@ -19,12 +19,16 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     let SegmentOutput {
         stamp,
         conn,
+        netns,
+        conn_netns,
         interface,
         direction,
         socket,
         src,
         dst,
         flags,
+        ace,
+        synack_ecn,
         seq,
         ack,
         rel_seq,
@@ -41,6 +45,10 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     } = entry;
     line.raw(r#"{"type":"segment""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number(*conn);
+    if let Some(netns) = *netns {
+        line.raw(r#","netns":"#).number(netns);
+    }
+    line.conn_netns(*conn_netns);
     line.raw(r#","interface":"#).string(interface);
     line.raw(match direction {
         Some(Direction::In) => r#","direction":"in""#,
@@ -53,6 +61,12 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     line.raw(r#","src":"#).endpoint(src);
     line.raw(r#","dst":"#).endpoint(dst);
     line.raw(r#","flags":""#).raw(flags.letters()).raw("\"");
+    if let Some(ace) = *ace {
+        line.raw(r#","ace":"#).number(ace);
+    }
+    if let Some(ecn) = synack_ecn {
+        line.raw(r#","synack_ecn":""#).raw(ecn.word()).raw("\"");
+    }
     line.raw(r#","seq":"#).number(*seq);
     line.raw(r#","ack":"#).number_or_null(*ack);
     line.raw(r#","rel_seq":"#).number(*rel_seq);
@@ -79,6 +93,7 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
         stamp,
         conn,
         netns,
+        conn_netns,
         socket,
         replaces,
         old,
@@ -98,7 +113,7 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     } = entry;
     line.raw(r#"{"type":"state""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number_or_null(*conn);
-    line.raw(r#","netns":"#).number_or_null(*netns);
+    line.raw(r#","netns":"#).number_or_null(*netns).conn_netns(*conn_netns);
     line.raw(r#","socket":"#).long_number(*socket);
     if let Some(replaces) = *replaces {
         line.raw(r#","replaces":"#).long_number(replaces);
@@ -153,6 +168,13 @@ impl Line<'_> {
         self.raw(if late { r#","late":true"# } else { "" })
     }
 
+    fn conn_netns(&mut self, conn_netns: Option<u32>) -> &mut Self {
+        match conn_netns {
+            Some(netns) => self.raw(r#","conn_netns":"#).number(netns),
+            None => self,
+        }
+    }
+
     fn endpoint(&mut self, EndpointOutput { addr, port }: &EndpointOutput) -> &mut Self {
         self.raw(r#"{"addr":""#).address(*addr).raw(r#"","port":"#).number_or_null(*port).raw("}")
     }
@@ -196,10 +218,23 @@ impl Line<'_> {
         self.raw(r#","sack_permitted":"#).truth(sack_permitted);
         match timestamp {
             Some(Timestamp { value, echo }) => {
-                self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}}")
+                self.raw(r#","timestamp":{"value":"#).number(value).raw(r#","echo":"#).number(echo).raw("}")
             }
-            None => self.raw(r#","timestamp":null}"#),
+            None => self.raw(r#","timestamp":null"#),
+        };
+        let bytes = options.0.as_slice();
+        if !bytes.is_empty() {
+            self.raw(r#","order":["#);
+            for (index, option) in options.0.iter().enumerate() {
+                self.raw(if index == 0 { "" } else { "," }).number(option.kind());
+            }
+            self.raw(r#"],"raw":""#);
+            for &byte in bytes {
+                self.raw(hex_digits(byte));
+            }
+            self.raw("\"");
         }
+        self.raw("}")
     }
 
     pub(super) fn string(&mut self, text: &str) -> &mut Self {

@@ -104,9 +104,10 @@ pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line
 
 impl Line<'_> {
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, isn, pid, comm, options } = end;
+        let HandshakeEnd { addr, port, netns, isn, pid, comm, options } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
+        self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","isn":"#).number_or_null(*isn);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
@@ -118,9 +119,10 @@ impl Line<'_> {
         self.raw("}")
     }
 
-    fn close_end(&mut self, CloseEnd { addr, port, pid, comm }: &CloseEnd) -> &mut Self {
+    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm }: &CloseEnd) -> &mut Self {
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
+        self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm).raw("}")
     }
@@ -194,12 +196,18 @@ mod tests {
         (samples::any_address(), rest, of(vec(any::<u8>(), 0..=40))).prop_map(|(addr, rest, options)| {
             let (port, isn, pid, comm) = rest;
             let options = options.map(|bytes| TcpOptions(OptionBytes::new(&bytes)));
-            HandshakeEnd { addr, port, isn, pid, comm: comm.map(Comm), options }
+            HandshakeEnd { netns: None, addr, port, isn, pid, comm: comm.map(Comm), options }
         })
     }
 
     fn any_close_end() -> impl Strategy<Value = CloseEnd> {
-        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, .. }| CloseEnd { addr, port, pid, comm })
+        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, .. }| CloseEnd {
+            netns: None,
+            addr,
+            port,
+            pid,
+            comm,
+        })
     }
 
     fn any_stays() -> impl Strategy<Value = Vec<StateTime>> {

@@ -114,7 +114,7 @@ fn segment() {
         r#""src":{"addr":"127.0.0.1","port":39870},"dst":{"addr":"127.0.0.1","port":9502}"#,
         r#""flags":"S","seq":2927179378,"ack":null,"rel_seq":0,"rel_ack":null,"window":32792,"length":0"#,
         r#""since_start_ns":0,"retransmission":false"#,
-        r#""options":{"mss":16396,"window_scale":3,"sack_permitted":true,"timestamp":{"value":255474104,"echo":0}}"#,
+        r#""options":{"mss":16396,"window_scale":3,"sack_permitted":true,"timestamp":{"value":255474104,"echo":0},"order":[2,4,8,1,3],"raw":"0204400c0402080a0f3a39b80000000001030303"}"#,
     ];
     assert_eq!(line(OutputRecord::Segment(samples::segment())), expected("segment", &fields));
 }
@@ -128,7 +128,7 @@ fn segment_of_several_with_rare_options() {
     let end = concat!(
         r#""flags":"P.","seq":2927179379,"ack":1721825044,"rel_seq":1,"rel_ack":1,"window":4099,"urgent":5,"length":14480,"#,
         r#""gso_segments":10,"note":"keep_alive_answer","since_start_ns":1500000,"retransmission":false,"options":{"mss":null,"window_scale":null,"sack_permitted":false,"timestamp":null,"#,
-        r#""sack":[{"left":9,"right":12}],"fast_open":""}}"#,
+        r#""sack":[{"left":9,"right":12}],"fast_open":"","order":[1,1,5,34],"raw":"0101050a000000090000000c2202"}}"#,
         "\n"
     );
     assert!(line.ends_with(end), "{line}");
@@ -165,8 +165,8 @@ fn lost_and_end() {
 fn stalled_and_evicted() {
     let fields = [
         r#""since":"2026-11-20T10:31:06.104687123Z","conn":3,"netns":4026531840"#,
-        r#""client":{"addr":"10.0.0.1","port":54762,"pid":1,"comm":null}"#,
-        r#""server":{"addr":"10.0.0.1","port":9999,"pid":1,"comm":null}"#,
+        r#""client":{"addr":"10.0.0.1","port":54762,"netns":null,"pid":1,"comm":null}"#,
+        r#""server":{"addr":"10.0.0.1","port":9999,"netns":null,"pid":1,"comm":null}"#,
         r#""state":{"client":"CLOSE_WAIT","server":"FIN_WAIT2"},"waiting_for":"close","turn":"client""#,
         r#""unacked_bytes":14,"retransmissions":2"#,
         r#""summary":"the server closed its side; the client has not: CLOSE_WAIT""#,

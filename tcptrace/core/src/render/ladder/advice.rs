@@ -95,7 +95,10 @@ fn missing(missing: &[Missing]) -> Option<String> {
     if missing.contains(&Missing::Lost) {
         Some("a larger --ring-buffer, or filters: events were lost".to_owned())
     } else if missing.contains(&Missing::Interface) {
-        Some("`ip netns list`: run tcptrace in that namespace to see its segments".to_owned())
+        Some(
+            "`--netns all`, if its segments pass in another network namespace (`nsenter -t PID -n` enters one)"
+                .to_owned(),
+        )
     } else {
         None
     }

@@ -169,6 +169,12 @@ impl Wording<'_> {
         if let Some(ack) = ack {
             details.apart(Style::new(), format_args!("ack {ack}"));
         }
+        if let Some(ace) = entry.ace {
+            match entry.synack_ecn {
+                Some(ecn) => details.apart(Style::new(), format_args!("ace {ace} (SYN,ACK {ecn})")),
+                None => details.apart(Style::new(), format_args!("ace {ace}")),
+            }
+        }
         if let Some(segments) = entry.gso_segments {
             details.apart(Style::new(), format_args!("in {segments} segments"));
         }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, rc::Rc};
 use proptest::{collection::vec, option::of, prelude::*, sample::select};
 
 use crate::{
-    event::{Comm, Direction, OwnerSource, Proof, Role, SegmentNote},
+    event::{Comm, Direction, OwnerSource, Proof, Role, SegmentNote, SynAckEcn},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -29,12 +29,15 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
     let place =
         (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])), of(select(SegmentNote::ALL.to_vec())));
     let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();
-    let header = (any_endpoint(), any_endpoint(), 0u16..0x200, numbers, vec(any::<u8>(), 0..=40));
+    let ace = (of(0_u8..8), of(select(SynAckEcn::ALL.to_vec())));
+    let header = (any_endpoint(), any_endpoint(), 0u16..0x200, ace, numbers, vec(any::<u8>(), 0..=40));
     (place, header).prop_map(|(place, header)| {
         let (stamp, (conn, socket, interface, since_start_ns, [retransmission, late]), direction, note) = place;
-        let (src, dst, flags, numbers, options) = header;
+        let (src, dst, flags, (ace, synack_ecn), numbers, options) = header;
         let (seq, ack, rel_seq, rel_ack, window, urgent, length, gso_segments) = numbers;
         SegmentOutput {
+            conn_netns: None,
+            netns: None,
             stamp,
             conn,
             interface: Rc::from(interface),
@@ -43,6 +46,8 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
             src,
             dst,
             flags: TcpFlags(flags),
+            ace,
+            synack_ecn,
             seq,
             ack,
             rel_seq,
@@ -73,6 +78,7 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
         let (role, evidence, (error, pid, tid, comm, old_state_ns), (since_start_ns, late), continues_as) = rest;
         let (error, comm) = (error.map(Errno), comm.map(Comm));
         StateOutput {
+            conn_netns: None,
             stamp,
             conn,
             netns,

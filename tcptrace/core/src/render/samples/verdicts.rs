@@ -9,6 +9,7 @@ use crate::verdict::{
 /// An established connection, with every optional field set.
 pub(crate) fn handshake() -> HandshakeOutput {
     let end = |port, isn| HandshakeEnd {
+        netns: None,
         addr: IpAddr::from([10, 0, 0, 1]),
         port: Some(port),
         isn: Some(isn),
@@ -42,7 +43,8 @@ pub(crate) fn handshake() -> HandshakeOutput {
 
 /// A closed connection, with every optional field set.
 pub(crate) fn close() -> CloseOutput {
-    let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let end =
+        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
     let stay = |state, ns| StateTime { state, ns, inferred: false };
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
@@ -70,7 +72,8 @@ pub(crate) fn close() -> CloseOutput {
 
 /// A stalled connection, with every optional field set.
 pub(crate) fn stalled() -> StalledOutput {
-    let end = |port| CloseEnd { addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let end =
+        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
     let record = Stalled {
         at: BootTime(1),
         last: BootTime(1),

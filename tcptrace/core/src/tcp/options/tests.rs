@@ -17,6 +17,10 @@ pub(in crate::tcp) enum Written {
     Timestamp(u32, u32),
     FastOpen(Vec<u8>, bool),
     Mptcp(u8, Vec<u8>),
+    Md5([u8; 16]),
+    TcpAo(u8, u8, Vec<u8>),
+    AccurateEcn(bool, Vec<[u8; 3]>),
+    Smc(u8),
     Unknown(u8, Vec<u8>),
 }
 
@@ -34,6 +38,10 @@ impl Written {
             Self::FastOpen(cookie, false) => (KIND_FAST_OPEN, cookie.clone()),
             Self::FastOpen(cookie, true) => (KIND_EXPERIMENT, [&FAST_OPEN_EXPERIMENT, &cookie[..]].concat()),
             Self::Mptcp(subtype, rest) => (KIND_MPTCP, [&[subtype << 4], &rest[..]].concat()),
+            Self::Md5(digest) => (KIND_MD5, digest.to_vec()),
+            Self::TcpAo(key, next, mac) => (KIND_TCP_AO, [&[*key, *next], &mac[..]].concat()),
+            Self::AccurateEcn(second, counters) => (if *second { 174 } else { 172 }, counters.as_flattened().to_vec()),
+            Self::Smc(kind) => (*kind, SMC_EXPERIMENT.to_vec()),
             Self::Unknown(kind, data) => (*kind, data.clone()),
         };
         [&[kind, u8::try_from(data.len() + 2).unwrap()], &data[..]].concat()
@@ -50,6 +58,16 @@ impl Written {
                 (&a[..], *e) == (cookie, experimental)
             }
             (Self::Mptcp(a, rest), TcpOption::Mptcp { subtype, data }) => *a == subtype && rest[..] == data[1..],
+            (Self::Md5(a), TcpOption::Md5(b)) => a == b,
+            (Self::TcpAo(a, b, c), TcpOption::TcpAo { key_id, rnext_key_id, mac }) => {
+                (*a, *b, &c[..]) == (key_id, rnext_key_id, mac)
+            }
+            (Self::AccurateEcn(_, counters), TcpOption::AccurateEcn(option)) => {
+                let read = option.counters().map(|(_, counter)| counter);
+                self.encode().first() == Some(&option.kind())
+                    && read.eq(counters.iter().map(|&[a, b, c]| u32::from_be_bytes([0, a, b, c])))
+            }
+            (Self::Smc(a), TcpOption::Smc { kind }) => *a == kind,
             (Self::Unknown(a, b), TcpOption::Unknown { kind, data }) => (*a, &b[..]) == (kind, data),
             _ => false,
         }
@@ -66,7 +84,11 @@ pub(in crate::tcp) fn any_option() -> impl Strategy<Value = Written> {
         any::<(u32, u32)>().prop_map(|(value, echo)| Written::Timestamp(value, echo)),
         (vec(any::<u8>(), 0..=16), any::<bool>()).prop_map(|(cookie, e)| Written::FastOpen(cookie, e)),
         (0u8..16, vec(any::<u8>(), 0..=24)).prop_map(|(subtype, rest)| Written::Mptcp(subtype, rest)),
-        (9u8..30, vec(any::<u8>(), 0..=20)).prop_map(|(kind, data)| Written::Unknown(kind, data)),
+        any::<[u8; 16]>().prop_map(Written::Md5),
+        (any::<(u8, u8)>(), vec(any::<u8>(), 0..=20)).prop_map(|((key, next), mac)| Written::TcpAo(key, next, mac)),
+        (any::<bool>(), vec(any::<[u8; 3]>(), 0..=3)).prop_map(|(second, data)| Written::AccurateEcn(second, data)),
+        prop_oneof![Just(253), Just(254)].prop_map(Written::Smc),
+        (9u8..19, vec(any::<u8>(), 0..=20)).prop_map(|(kind, data)| Written::Unknown(kind, data)),
     ]
 }
 
@@ -102,7 +124,10 @@ fn lengths_that_are_wrong_are_malformed() {
         (&[KIND_MPTCP, 2], 1),
     ] {
         let options: Vec<_> = Options::new(bytes).collect();
-        assert_eq!(options.first(), Some(&TcpOption::Malformed { kind: bytes[0] }), "{bytes:?}");
+        let Some(TcpOption::Malformed { kind, rest }) = options.first() else { panic!("{bytes:?} {options:?}") };
+        assert_eq!(*kind, bytes[0]);
+        // To the end of the option, or of the header.
+        assert!(bytes[1..].starts_with(rest) && (count > 1 || rest.len() == bytes.len() - 1), "{bytes:?} {rest:?}");
         assert_eq!(options.len(), count, "{bytes:?}");
     }
 }

@@ -167,6 +167,8 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.dst.addr = [127, 0, 0, 2].into(),
                     |entry| entry.dst.port = None,
                     |entry| entry.flags = TcpFlags::ACK,
+                    |entry| entry.ace = Some(3),
+                    |entry| entry.synack_ecn = None,
                     |entry| entry.seq += 1,
                     |entry| entry.ack = Some(1),
                     |entry| entry.rel_seq += 1,

@@ -233,6 +233,18 @@ pub(super) fn keep_alive(script: &mut Script) {
     script.at(90_000_031).state(Server, Established, CloseWait);
 }
 
+/// Accurate ECN: flags in the handshake, a number in the segments after it.
+pub(super) fn accurate_ecn(script: &mut Script) {
+    let ace = |flags: TcpFlags, value| flags.with_ace(value);
+    script.at(0).segment(Client, ace(SYN, 7), C, None, 0);
+    script.at(400).segment(Server, ace(SYN, 2), S, Some(C + 1), 0);
+    script.at(440).segment(Client, ace(ACK, 2), C + 1, Some(S + 1), 0);
+    script.at(500).segment(Client, ace(PSH | ACK, 5), C + 1, Some(S + 1), 10);
+    script.at(900).segment(Server, ace(FIN, 6), S + 1, Some(C + 11), 0);
+    script.at(950).segment(Client, ace(FIN, 5), C + 11, Some(S + 2), 0);
+    script.at(1_400).segment(Server, ACK, S + 2, Some(C + 12), 0);
+}
+
 /// Two hosts with long addresses.
 pub(super) fn version_6(script: &mut Script) {
     let addr = |last| [0x2001, 0xdb8, 0x1234, 0x5678, 0x9abc, 0xdef0, 0x1234, last];

@@ -48,6 +48,7 @@ pictures! {
     unread_data: PLAIN, 100;
     download: PLAIN, 100;
     keep_alive: PLAIN, 100;
+    accurate_ecn: PLAIN, 100;
     version_6: PLAIN, 100;
 }
 

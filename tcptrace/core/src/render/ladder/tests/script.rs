@@ -46,7 +46,7 @@ impl Script {
         let width = Rc::new(Cell::new(width));
         let shared = Rc::clone(&width);
         let mut describer = Describer::of_capture();
-        describer.name_interface(1, "lo");
+        describer.name_interface(None, 1, "lo");
         Self {
             connections: Correlator::new(NETNS),
             describer,
@@ -126,6 +126,7 @@ impl Script {
         let (local, remote) = self.ends(role);
         let socket = self.socket(role);
         let change = StateChange {
+            conn_netns: None,
             at: self.boot(),
             socket,
             netns: Some(NETNS),
@@ -143,6 +144,7 @@ impl Script {
     /// The server listens, or stops to.
     pub(super) fn listener(&mut self, old: TcpState, new: TcpState) -> &mut Self {
         let change = StateChange {
+            conn_netns: None,
             at: self.boot(),
             socket: SocketKey(0),
             netns: Some(NETNS),
@@ -184,6 +186,9 @@ impl Script {
         let synack = header.has(TcpFlags::SYN) && header.has(TcpFlags::ACK);
         let socket = if synack { SocketKey(u64::MAX) } else { self.socket(from) };
         let segment = Segment {
+            conn_netns: None,
+            netns: None,
+            socket_port: None,
             at: self.boot(),
             socket: self.here.contains(&from).then_some(socket),
             ifindex: 1,
@@ -201,6 +206,7 @@ impl Script {
     pub(super) fn queue(&mut self, length: u32, limit: u32) -> &mut Self {
         let queue = AcceptQueue { length, limit };
         self.event(&Event::Hint(Hint {
+            conn_netns: None,
             at: self.boot(),
             socket: None,
             netns: None,
@@ -217,6 +223,8 @@ impl Script {
     /// An ICMP error about the client's SYN.
     pub(super) fn icmp(&mut self, from: [u8; 4], code: u8, seq: u32) -> &mut Self {
         let error = IcmpError {
+            conn_netns: None,
+            netns: None,
             at: self.boot(),
             ifindex: 1,
             direction: Some(Direction::In),

@@ -1,0 +1,42 @@
+//! The network namespaces that connections within this host pass: a segment that leaves a pod goes through the pod's
+//! namespace, the host's, and perhaps another pod's.
+//!
+//! A connection is known by one of them, where it was seen first. That it is the same in another one has to be proven: by
+//! a socket of it that sent the segment seen there, or by the same segment seen in both. Equal addresses prove nothing,
+//! since they are used again in every container.
+
+use super::{Table, connection::Key};
+
+impl Table {
+    /// The key by which a connection with these ends is known that passes this namespace.
+    pub(in crate::correlate) fn known_as(&self, key: Key) -> Key {
+        match self.passes.get(&key) {
+            Some(&netns) => Key { netns, ..key },
+            None => key,
+        }
+    }
+
+    /// A segment of the connection that is known in `from` has been seen with the same ends in the namespace of `key` too.
+    pub(in crate::correlate) fn note_pass(&mut self, key: Key, from: u32) {
+        let known = self.known_as(Key { netns: from, ..key });
+        if key.netns == known.netns || self.passes.contains_key(&key) {
+            return;
+        }
+        let Some(at) = self.find(&known) else { return };
+        // What has been told of another connection there cannot be taken back.
+        if self.find(&key).and_then(|other| self.get(other)).is_some_and(|other| !other.ended) {
+            return;
+        }
+        if let Some(conn) = self.get_mut(at) {
+            conn.rare_mut().passes.push(key.netns);
+            self.passes.insert(key, known.netns);
+        }
+    }
+
+    /// The connection is not the newest of its ends any more, or is forgotten.
+    pub(super) fn forget_passes(&mut self, key: Key, passes: &[u32]) {
+        for &netns in passes {
+            self.passes.remove(&Key { netns, ..key });
+        }
+    }
+}

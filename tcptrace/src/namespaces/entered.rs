@@ -1,0 +1,115 @@
+//! A namespace from inside: its interfaces, and the programs on them.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
+    path::Path,
+};
+
+use aya::programs::TcAttachType::{Egress, Ingress};
+use futures_util::TryStreamExt as _;
+use log::debug;
+use rtnetlink::{Handle, new_connection};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio::task::JoinHandle;
+
+use super::Programs;
+use crate::{
+    bpf::tc::{
+        attach::put_filters,
+        clsact::{Clsact, cause},
+        filter_name::TracerId,
+        interface::Interface,
+        stale_filters,
+    },
+    interfaces::describe,
+};
+use tcptrace_core::text::Escaped;
+
+/// The interfaces that the programs are on, by index: with the name, and whether a tcptrace has made the qdisc.
+pub(super) type Attached = BTreeMap<u32, (String, bool)>;
+
+/// A connection to the kernel inside of a namespace, which lasts as long as this.
+pub(super) struct Entered {
+    netlink: Handle,
+    connection: JoinHandle<()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Entered {
+    /// Opens a connection inside of the namespace that this file stands for, if it still has this inode number. The thread is
+    /// in its own namespace again when this returns.
+    pub(super) fn enter(path: &Path, inode: u32, home: BorrowedFd<'_>) -> io::Result<Self> {
+        let namespace = File::open(path)?;
+        if namespace.metadata()?.ino() != u64::from(inode) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        let opened = new_connection();
+        move_into_link_name_space(home, Some(LinkNameSpaceType::Network))?;
+        let (connection, netlink, _) = opened?;
+        Ok(Self { netlink, connection: tokio::spawn(connection) })
+    }
+
+    /// Attaches the programs to the interfaces that they are not on. Returns whether there were any.
+    pub(super) async fn attach(&self, programs: &Programs, attached: &mut Attached, first: bool) -> io::Result<bool> {
+        let interfaces: Vec<Interface> = self
+            .netlink
+            .link()
+            .get()
+            .execute()
+            .map_ok(|message| describe(&message))
+            .try_collect()
+            .await
+            .map_err(cause)?;
+        if first {
+            let cleaned = stale_filters::clean(&self.netlink, &interfaces).await;
+            if let Some(removed) = cleaned.removed_text() {
+                debug!("removed filters that a killed tcptrace had left behind in a namespace: {removed}");
+            }
+        }
+        let with_qdisc = stale_filters::with_qdisc(&self.netlink).await?;
+        // Somebody has taken the filters away, or the inode number is another namespace's by now.
+        attached.retain(|index, _| with_qdisc.contains(index));
+        let mut new = false;
+        for interface in interfaces {
+            if let Some((name, _)) = attached.get_mut(&interface.index) {
+                new |= *name != interface.name;
+                *name = interface.name;
+                continue;
+            }
+            let clsact = Clsact::of(&self.netlink, interface.index);
+            let sides = [(programs.egress.as_fd(), Egress), (programs.ingress.as_fd(), Ingress)];
+            // On loopback every segment passes both ways.
+            let sides = if interface.loopback { &sides[..1] } else { &sides[..] };
+            match put_filters(&clsact, TracerId::this_process(), sides, false).await {
+                Ok(made_qdisc) => {
+                    attached.insert(interface.index, (interface.name, made_qdisc));
+                    new = true;
+                }
+                Err(error) => debug!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes())),
+            }
+        }
+        Ok(new)
+    }
+
+    /// Takes the programs off again.
+    pub(super) async fn detach(&self, attached: &Attached) {
+        let own = TracerId::this_process();
+        for (&index, (name, made_qdisc)) in attached {
+            if let Err(error) = Clsact::of(&self.netlink, index).sweep(*made_qdisc, |owner| owner == own).await {
+                debug!("cannot remove the clsact filters on {}: {error}", Escaped(name.as_bytes()));
+            }
+        }
+    }
+}

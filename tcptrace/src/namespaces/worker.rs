@@ -1,0 +1,249 @@
+//! The thread that enters namespaces.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    time::Duration,
+};
+
+use log::{debug, warn};
+use rustix::{fs::inotify, io::Errno};
+use tokio::{
+    io::unix::AsyncFd,
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Command, Programs, Selection,
+    discovery::{FOLDERS, Found, named, of_processes},
+    entered::{Attached, Entered},
+};
+use crate::privileges::{Duty, reduce};
+
+/// The shortest pause between two looks, after something has shown that there is news.
+const SOON: Duration = Duration::from_millis(2);
+
+/// The longest pause between two looks.
+const RARELY: Duration = Duration::from_secs(1);
+
+/// A look that takes long is followed by a pause this many times as long, up to the longest.
+const SHARE: u32 = 10;
+
+/// Something about the namespaces that are covered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum News {
+    /// A namespace is covered, or has other interfaces.
+    Covered {
+        /// Inode number.
+        netns: u32,
+        /// The name that `ip netns` or docker gives it, or else its inode number and a process in it.
+        name: String,
+        /// Index and name of its interfaces.
+        interfaces: Vec<(u32, String)>,
+    },
+    /// It has no name and no process any more.
+    Gone(u32),
+}
+
+/// A namespace that has been found.
+#[derive(Debug)]
+struct Known {
+    found: Found,
+    attached: Attached,
+    told: bool,
+}
+
+struct Worker {
+    selection: Selection,
+    own: u32,
+    home: OwnedFd,
+    programs: Programs,
+    news: mpsc::UnboundedSender<News>,
+    known: BTreeMap<u32, Known>,
+    /// Namespaces cannot be entered, which has been said.
+    refused: bool,
+}
+
+/// Covers namespaces until the other end of `commands` is dropped, and detaches everything then.
+pub(super) fn run(
+    selection: Selection,
+    own: u32,
+    programs: Programs,
+    commands: mpsc::UnboundedReceiver<Command>,
+    news: mpsc::UnboundedSender<News>,
+) {
+    reduce(Duty::Namespaces);
+    let prepared = File::open("/proc/thread-self/ns/net")
+        .and_then(|home| Ok((home, tokio::runtime::Builder::new_current_thread().enable_all().build()?)));
+    let (home, runtime) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            warn!("other network namespaces are not covered: {error}");
+            return;
+        }
+    };
+    let worker = Worker { selection, own, home: home.into(), programs, news, known: BTreeMap::new(), refused: false };
+    runtime.block_on(worker.work(commands));
+}
+
+impl Worker {
+    async fn work(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let folders = watch_folders();
+        let mut pause = SOON;
+        loop {
+            let began = Instant::now();
+            self.look().await;
+            let next = began + pause.max((began.elapsed() * SHARE).min(RARELY));
+            pause = (pause * 2).min(RARELY);
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Look) => {
+                        while commands.try_recv().is_ok() {}
+                        pause = SOON;
+                    }
+                    None => break,
+                },
+                () = changed(&folders) => pause = SOON,
+                () = sleep_until(next) => {}
+            }
+        }
+        self.detach().await;
+    }
+
+    /// Finds namespaces, and attaches to what is new in them.
+    async fn look(&mut self) {
+        let mut there = of_processes();
+        // A name says more than a process, and stays.
+        there.extend(named());
+        there.remove(&self.own);
+        there.retain(|&inode, _| self.selection.contains(inode));
+        let news = &self.news;
+        self.known.retain(|inode, known| {
+            let there = there.contains_key(inode);
+            if !there && known.told {
+                let _nobody_listens = news.send(News::Gone(*inode));
+            }
+            there
+        });
+        for (inode, found) in there {
+            let renamed = self.known.get(&inode).is_some_and(|known| known.found.name != found.name);
+            let first = !self.known.contains_key(&inode);
+            let known = self.known.entry(inode).or_insert_with(|| Known {
+                found: found.clone(),
+                attached: Attached::new(),
+                told: false,
+            });
+            known.found = found;
+            let entered = match Entered::enter(&known.found.path, inode, self.home.as_fd()) {
+                Ok(entered) => entered,
+                Err(error) => {
+                    if !self.refused && is_refusal(&error) {
+                        self.refused = true;
+                        warn!("{}", refusal(&error));
+                    }
+                    debug!("cannot enter the network namespace {inode}: {error}");
+                    continue;
+                }
+            };
+            match entered.attach(&self.programs, &mut known.attached, first).await {
+                Ok(new) if new || renamed || !known.told => {
+                    known.told = true;
+                    let interfaces = known.attached.iter().map(|(&index, (name, _))| (index, name.clone())).collect();
+                    let _nobody_listens =
+                        self.news.send(News::Covered { netns: inode, name: name(inode, &known.found), interfaces });
+                }
+                Ok(_) => {}
+                Err(error) => debug!("cannot look at the network namespace {inode}: {error}"),
+            }
+        }
+    }
+
+    async fn detach(mut self) {
+        let mut there = of_processes();
+        there.extend(named());
+        for (inode, known) in std::mem::take(&mut self.known) {
+            let Some(found) = there.get(&inode).filter(|_| !known.attached.is_empty()) else { continue };
+            match Entered::enter(&found.path, inode, self.home.as_fd()) {
+                Ok(entered) => entered.detach(&known.attached).await,
+                Err(error) => debug!("cannot enter the network namespace {inode} to detach: {error}"),
+            }
+        }
+    }
+}
+
+/// What text calls a namespace.
+fn name(inode: u32, found: &Found) -> String {
+    match (&found.name, found.pid) {
+        (Some(name), _) => name.clone(),
+        (None, Some(pid)) => format!("net:[{inode}] of pid {pid}"),
+        (None, None) => format!("net:[{inode}]"),
+    }
+}
+
+/// Returns whether all other namespaces will fail in the same way.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::PERM | Errno::ACCESS | Errno::MFILE | Errno::NFILE))
+}
+
+fn refusal(error: &io::Error) -> String {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE | Errno::NFILE) => {
+            "some network namespaces are not covered: too many open files; raise the limit (`ulimit -n`)".to_owned()
+        }
+        _ => {
+            "other network namespaces are not covered: to enter them takes CAP_SYS_ADMIN, and CAP_SYS_PTRACE for those \
+              without a name"
+                .to_owned()
+        }
+    }
+}
+
+/// The folders in which namespaces get their names, to be told of changes; none where they cannot be watched.
+fn watch_folders() -> Option<AsyncFd<OwnedFd>> {
+    let watched = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
+        .map_err(io::Error::from)
+        // SAFETY: an owned descriptor is valid as long as it lives, and nothing replaces it within `AsyncFd`.
+        .and_then(|folders| Ok(unsafe { AsyncFd::register(folders) }?));
+    let watched = watched.inspect_err(|error| debug!("folders of namespaces are not watched: {error}")).ok()?;
+    for folder in FOLDERS {
+        let flags = inotify::WatchFlags::CREATE | inotify::WatchFlags::DELETE | inotify::WatchFlags::MOVED_TO;
+        if let Err(error) = inotify::add_watch(watched.get_ref(), folder, flags) {
+            debug!("{folder} is not watched: {error}");
+        }
+    }
+    Some(watched)
+}
+
+/// Waits until a name has come or gone.
+async fn changed(folders: &Option<AsyncFd<OwnedFd>>) {
+    let Some(folders) = folders else { return std::future::pending().await };
+    let Ok(mut ready) = folders.readable().await else { return std::future::pending().await };
+    let mut events = [0; 4096];
+    while rustix::io::read(folders.get_ref(), &mut events).is_ok_and(|read| read > 0) {}
+    ready.clear_ready();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_namespace_without_a_name_is_told_by_a_process() {
+        let found = |name: Option<&str>, pid| Found { path: PathBuf::new(), name: name.map(str::to_owned), pid };
+        assert_eq!(name(7, &found(Some("blue"), None)), "blue");
+        assert_eq!(name(7, &found(None, Some(9))), "net:[7] of pid 9");
+    }
+
+    #[test]
+    fn a_refusal_names_what_is_missing() {
+        let of = |errno: Errno| io::Error::from(errno);
+        assert!(is_refusal(&of(Errno::PERM)) && is_refusal(&of(Errno::MFILE)) && !is_refusal(&of(Errno::NOENT)));
+        assert!(refusal(&of(Errno::PERM)).contains("CAP_SYS_ADMIN"));
+        assert!(refusal(&of(Errno::MFILE)).contains("ulimit -n"));
+    }
+}
