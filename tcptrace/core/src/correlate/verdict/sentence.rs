@@ -131,8 +131,11 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }),
         },
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
-            Some((Role::Client, ResetCause::Unknown)) if record.kind == HandshakeKind::ThreeWay => {
-                text.push_str("reset by the client before it was complete, as health checks and scans do");
+            Some((Role::Client, cause)) if !is_of_its_socket(cause) => {
+                text.push_str("reset by the client before it was complete");
+                if record.kind == HandshakeKind::ThreeWay {
+                    text.push_str(", as health checks and scans do");
+                }
             }
             Some((by, cause)) => {
                 push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
@@ -176,6 +179,11 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             push_queue(text, facts);
         }
     }
+}
+
+/// Returns true if the end's own socket was the reason for its reset.
+fn is_of_its_socket(cause: ResetCause) -> bool {
+    matches!(cause, ResetCause::Linger | ResetCause::UnreadData | ResetCause::Killed)
 }
 
 /// Appends the number of SYNs, joined by `joined`.
