@@ -114,6 +114,7 @@ impl Wording<'_> {
             _ if entry.name == HintName::AcceptQueue && !entry.queue_full => {
                 change.plain("accept queue not full any more")
             }
+            _ if entry.name == HintName::DeferAccept => change.plain("waits for data"),
             _ if entry.queue_full => change.push(palette::TROUBLE, "accept queue full"),
             Some(reason) => change.push(palette::TROUBLE, reason.to_string()),
             None => &mut change,
