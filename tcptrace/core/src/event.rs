@@ -16,6 +16,7 @@ mod segment_note;
 use std::{
     hash::{Hash, Hasher},
     net::IpAddr,
+    num::NonZeroU16,
 };
 
 pub use self::{
@@ -153,6 +154,9 @@ pub struct Segment {
     pub length: u32,
     /// Number of segments merged by offloading, at least 1.
     pub segments: u16,
+    /// Number that the decoder gave to the encapsulation (VLAN tags, labels and tunnels), from 1 to 65,534; `None` for a packet without
+    /// any, and live.
+    pub encapsulation: Option<NonZeroU16>,
 }
 
 /// An ICMP or ICMPv6 error that quotes a TCP segment.

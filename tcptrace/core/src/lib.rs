@@ -54,6 +54,7 @@
 //!         },
 //!         length: 0,
 //!         segments: 1,
+//!         encapsulation: None,
 //!     })
 //! };
 //! let events = [

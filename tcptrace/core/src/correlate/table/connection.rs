@@ -5,10 +5,14 @@ mod accurate_ecn;
 use smallvec::SmallVec;
 
 pub(in crate::correlate) use self::accurate_ecn::AccurateEcn;
-use super::endpoint::{End, ResetContext};
+use super::{
+    endpoint::{End, ResetContext},
+    paths::Paths,
+};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
+    verdict::IcmpAnswer,
 };
 
 /// Identity of a connection's four-tuple: a namespace and two endpoints, the smaller first.
@@ -131,7 +135,7 @@ pub(in crate::correlate) struct Rare {
     /// The namespace, until the local port is known.
     netns: Option<u32>,
     /// An ICMP error that quoted its SYN or its SYN,ACK.
-    pub(in crate::correlate) icmp: Option<Icmp>,
+    pub(in crate::correlate) icmp: Option<IcmpAnswer>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// Number of the same connection on the other side of an address translation.
@@ -142,19 +146,10 @@ pub(in crate::correlate) struct Rare {
     end_netns: [Option<u32>; 2],
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// Encapsulations of its segments, if some had one.
+    pub(super) paths: Option<Paths>,
     /// Negotiation of Accurate ECN.
     pub(in crate::correlate) accurate_ecn: AccurateEcn,
-}
-
-/// An ICMP error that quoted a SYN or a SYN,ACK.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::correlate) struct Icmp {
-    /// Meaning of the error.
-    pub(in crate::correlate) kind: &'static str,
-    /// True if it means what a reset would: that nobody listens there.
-    pub(in crate::correlate) refuses: bool,
-    /// True if it quoted the SYN,ACK.
-    pub(in crate::correlate) of_synack: bool,
 }
 
 impl Connection {
@@ -209,7 +204,7 @@ impl Connection {
     }
 
     /// Returns an ICMP error that quoted its SYN or its SYN,ACK.
-    pub(in crate::correlate) fn icmp(&self) -> Option<Icmp> {
+    pub(in crate::correlate) fn icmp(&self) -> Option<IcmpAnswer> {
         self.rare.as_ref()?.icmp
     }
 
@@ -279,6 +274,7 @@ impl Connection {
             proven,
             doubted: false,
             by_error: false,
+            outgoing: false,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);

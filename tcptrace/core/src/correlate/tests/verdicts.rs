@@ -3,6 +3,7 @@
 mod closes;
 mod handshakes;
 mod inferred;
+mod reasons;
 mod resets;
 mod syn_recv;
 mod vantage;

@@ -207,6 +207,7 @@ impl Script {
             header,
             length,
             segments: 1,
+            encapsulation: None,
         };
         self.event(&Event::Segment(segment))
     }
