@@ -101,7 +101,7 @@ fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     let [joined] = joined.as_slice() else { panic!("one subflow from {second}: {told:#?}") };
     let client = endpoint(joined.handshake, "client").expect("an endpoint");
     let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
-    let by_the_kernel = json!({ "client": { "pid": null, "comm": null } });
+    let by_the_kernel = json!({ "client": { "pid": null, "comm": null, "thread": null } });
     assert_record(joined.handshake, &but(plain.handshake(), by_the_kernel));
 }
 
