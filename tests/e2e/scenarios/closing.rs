@@ -40,8 +40,8 @@ fn traced(netns: &Netns, port: u16, play: impl FnOnce(&Ends, Connection)) -> Tra
 pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
     json!({
         "netns": netns.inode(), "kind": "four_segment", "initiator": "client",
-        "client": { "addr": server.ip(), "port": SOME, "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": "tt-client" },
-        "server": { "addr": server.ip(), "port": server.port(), "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": "tt-server" },
+        "client": { "addr": server.ip(), "port": SOME, "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
+        "server": { "addr": server.ip(), "port": server.port(), "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
         "half_close_ns": SOME, "half_closed_bytes": 0, "bytes": { "client_to_server": 0, "server_to_client": 0 },
         "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": { "client": 0, "server": 0 },
         "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &["CLOSE_WAIT", "LAST_ACK", "CLOSE"]),

@@ -72,7 +72,7 @@ fn again(handshake: &Value, kind: &str) -> u64 {
 fn reset_by_server(plain: &Value) -> Value {
     let end = |name: &str| {
         let end = &plain[name];
-        json!({ "addr": end["addr"], "port": end["port"], "netns": end["netns"], "pid": end["pid"], "comm": end["comm"], "thread": end["thread"] })
+        json!({ "addr": end["addr"], "port": end["port"], "netns": end["netns"], "pid": end["pid"], "comm": end["comm"], "thread": ANY })
     };
     let states = |first: &str| json!([{ "state": first, "ns": SOME }, { "state": "ESTABLISHED", "ns": SOME }, { "state": "CLOSE", "ns": null }]);
     json!({

@@ -160,11 +160,11 @@ impl<'a> Plain<'a> {
     }
 
     fn processes(&self) -> (Process, Process) {
-        let of = |here, thread| match here {
-            true => Process { pid: Some(std::process::id()), comm: Some(process_name()), thread: Some(thread) },
+        let of = |here| match here {
+            true => Process { pid: Some(std::process::id()), comm: Some(process_name()), thread: Some(ANY) },
             false => NOBODY,
         };
-        (of(self.here.0, "tt-client"), of(self.here.1, "tt-server"))
+        (of(self.here.0), of(self.here.1))
     }
 }
 

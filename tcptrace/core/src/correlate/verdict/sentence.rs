@@ -97,7 +97,10 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }),
         },
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
-            Some((Role::Client, ResetCause::Unknown)) if record.kind == HandshakeKind::ThreeWay => {
+            // The host of a scan knows nothing of the connection.
+            Some((Role::Client, ResetCause::Unknown | ResetCause::NoConnection))
+                if record.kind == HandshakeKind::ThreeWay =>
+            {
                 text.push_str("reset by the client before it was complete, as health checks and scans do");
             }
             Some((by, cause)) => {
