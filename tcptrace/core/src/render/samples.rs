@@ -122,6 +122,7 @@ pub(crate) fn segment() -> SegmentOutput {
         conn: 1,
         interface: "lo".into(),
         direction: Some(Direction::Out),
+        encapsulation: None,
         socket: Some(Some(77)),
         src: endpoint([127, 0, 0, 1], 39870),
         dst: endpoint([127, 0, 0, 1], 9502),

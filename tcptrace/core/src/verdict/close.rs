@@ -1,6 +1,6 @@
 //! The end of a connection.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU16};
 
 use strum::{IntoStaticStr, VariantNames};
 
@@ -108,6 +108,9 @@ pub struct Close {
     /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
+    /// Number of the encapsulation of its first segment.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub encapsulation: Option<NonZeroU16>,
     /// Number of the connection, as in its other records.
     pub conn: u64,
     /// Inode number of the connection's network namespace; null if unknown.

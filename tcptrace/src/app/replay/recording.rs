@@ -47,6 +47,7 @@ pub(super) fn replay<R: Read>(
                 (named, open) = (0, true);
             }
             Record::Event(Recorded { event, wall }) => {
+                replay.pipeline.describer.name_encapsulations(recording.encapsulations(), Vec::clone);
                 for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
                     replay.pipeline.describer.name_interface(None, index, interface);
                     named += 1;

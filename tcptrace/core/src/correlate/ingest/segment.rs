@@ -36,6 +36,7 @@ impl Correlator {
         let conn = self.table.get_mut(at)?;
         conn.learn_netns((netns != NO_NAMESPACE).then_some(key.netns));
         conn.last = segment.at;
+        conn.note_encapsulation(segment.encapsulation);
         conn.has_segments = true;
         let answered = conn.end(from).sent_synack;
         let note = keep_alive::note(conn, from, segment);
@@ -155,7 +156,11 @@ impl Correlator {
                 _ => {}
             }
         }
-        let Some(newest) = self.table.find(key) else {
+        let found = self.table.find(key);
+        let Some(newest) = found.and_then(|at| self.newest_in_encapsulation(at, segment, from)) else {
+            if found.is_some() {
+                return self.begin(segment, key, from);
+            }
             // An answer to a SYN that passed no traced interface, arriving after its socket timed out.
             let answers = segment.header.has(TcpFlags::ACK)
                 && segment.header.flags.intersects(TcpFlags::SYN | TcpFlags::RST)
@@ -175,7 +180,7 @@ impl Correlator {
         if opens(header) && !drops {
             self.generation_of_syn(newest, segment, key, from)
         } else {
-            self.nearest_generation(newest, from, header)
+            self.nearest_generation(newest, from, segment)
         }
     }
 

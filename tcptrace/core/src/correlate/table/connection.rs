@@ -1,8 +1,14 @@
 //! State kept for a connection.
 
+mod accurate_ecn;
+
 use smallvec::SmallVec;
 
-use super::endpoint::{End, ResetContext};
+pub(in crate::correlate) use self::accurate_ecn::AccurateEcn;
+use super::{
+    endpoint::{End, ResetContext},
+    paths::Paths,
+};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
@@ -28,20 +34,6 @@ impl Side {
         match self {
             Self::First => Self::Second,
             Self::Second => Self::First,
-        }
-    }
-}
-
-/// A value for each end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::correlate) struct BySide<T>([T; 2]);
-
-impl<T> BySide<T> {
-    pub(in crate::correlate) fn of_mut(&mut self, side: Side) -> &mut T {
-        let [first, second] = &mut self.0;
-        match side {
-            Side::First => first,
-            Side::Second => second,
         }
     }
 }
@@ -154,23 +146,10 @@ pub(in crate::correlate) struct Rare {
     end_netns: [Option<u32>; 2],
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// Encapsulations of its segments, if some had one.
+    pub(super) paths: Option<Paths>,
     /// Negotiation of Accurate ECN.
     pub(in crate::correlate) accurate_ecn: AccurateEcn,
-}
-
-/// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::correlate) struct AccurateEcn {
-    /// True if a SYN asked for it.
-    pub(in crate::correlate) asked: bool,
-    /// True if a SYN,ACK confirmed it.
-    pub(in crate::correlate) confirmed: bool,
-    /// True if a SYN,ACK did not.
-    pub(in crate::correlate) refused: bool,
-    /// True if the end has sent a segment without SYN since it was confirmed.
-    pub(in crate::correlate) spoke: BySide<bool>,
-    /// Number of the end's SYN,ACKs that confirmed it and that no ACK has answered.
-    pub(in crate::correlate) unanswered: BySide<u8>,
 }
 
 impl Connection {

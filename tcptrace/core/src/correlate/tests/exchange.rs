@@ -275,6 +275,7 @@ impl Exchange {
             header,
             length: 0,
             segments: 1,
+            encapsulation: None,
         }
     }
 

@@ -50,6 +50,7 @@ pub(in crate::correlate) fn handshake(
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {
         at: conn.last,
+        encapsulation: conn.encapsulation(),
         conn: conn.number,
         netns: conn.netns(),
         kind,
@@ -119,6 +120,7 @@ pub(in crate::correlate) fn close(
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,
+        encapsulation: conn.encapsulation(),
         conn: conn.number,
         netns: conn.netns(),
         kind: closing.kind,

@@ -11,10 +11,11 @@ use crate::{
 };
 
 /// Writes the outcome of a handshake.
-pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, line: &mut Line<'_>) {
+pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &HandshakeOutput, line: &mut Line<'_>) {
     // Destructured, so that a new field does not compile before it is written.
     let Handshake {
         at: _,
+        encapsulation: _,
         conn,
         netns,
         kind,
@@ -39,6 +40,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, lin
         summary,
     } = &**record;
     line.raw(r#"{"type":"handshake""#).stamp(stamp);
+    line.encapsulation(encapsulation.as_deref());
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -65,9 +67,10 @@ pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, lin
 }
 
 /// Writes the close of a connection.
-pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line<'_>) {
+pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, line: &mut Line<'_>) {
     let Close {
         at: _,
+        encapsulation: _,
         conn,
         netns,
         kind,
@@ -92,6 +95,7 @@ pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line
         summary,
     } = &**record;
     line.raw(r#"{"type":"close""#).stamp(stamp);
+    line.encapsulation(encapsulation.as_deref());
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -122,6 +126,16 @@ pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line
 }
 
 impl Line<'_> {
+    /// Writes the layers of an encapsulation, if there are any.
+    pub(super) fn encapsulation(&mut self, layers: Option<&[String]>) -> &mut Self {
+        let Some(layers) = layers else { return self };
+        self.raw(r#","encapsulation":["#);
+        for (index, layer) in layers.iter().enumerate() {
+            self.raw(if index == 0 { "" } else { "," }).string(layer);
+        }
+        self.raw("]")
+    }
+
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
         let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, options } = end;
         self.raw(r#"{"addr":""#).address(*addr);

@@ -20,6 +20,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
     };
     let record = Handshake {
         at: BootTime(1),
+        encapsulation: None,
         conn: 3,
         netns: Some(4_026_531_840),
         kind: HandshakeKind::ThreeWay,
@@ -49,7 +50,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
     };
-    HandshakeOutput { stamp: stamp(), record: Box::new(record) }
+    HandshakeOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
 }
 
 /// A closed connection, with every optional field set.
@@ -66,6 +67,7 @@ pub(crate) fn close() -> CloseOutput {
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
         at: BootTime(1),
+        encapsulation: None,
         conn: 3,
         netns: Some(4_026_531_840),
         kind: CloseKind::FourSegment,
@@ -89,7 +91,7 @@ pub(crate) fn close() -> CloseOutput {
         missing: Vec::new(),
         summary: "closed by the server".to_owned(),
     };
-    CloseOutput { stamp: stamp(), record: Box::new(record) }
+    CloseOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
 }
 
 /// A stalled connection, with every optional field set.
