@@ -229,3 +229,20 @@ pub(crate) fn in_kernel_thread() -> bool {
     let task = unsafe { bpf_get_current_task() };
     read::<u32>(task, setting!(socket.task_flags)).map_or(true, |flags| flags & PF_KTHREAD != 0)
 }
+
+/// Replaces the name of the thread that runs by the name of its process, which is that of the process's first thread, and
+/// keeps the former in `thread`.
+#[inline(always)]
+pub(crate) fn name_process(comm: &mut [u64; 2], thread: &mut [u64; 2]) {
+    if setting!(socket.group_leader) == ABSENT || setting!(socket.task_comm) == ABSENT {
+        return;
+    }
+    // SAFETY: the helper has no arguments.
+    let task = unsafe { bpf_get_current_task() };
+    if let Ok(leader) = read::<u64>(task, setting!(socket.group_leader))
+        && let Ok(name) = read::<[u64; 2]>(leader, setting!(socket.task_comm))
+    {
+        *thread = *comm;
+        *comm = name;
+    }
+}

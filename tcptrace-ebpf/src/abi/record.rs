@@ -115,8 +115,11 @@ pub struct StateRecord {
     pub old_state: u8,
     /// The state that it enters.
     pub new_state: u8,
-    /// The thread's name, 16 bytes; zeroes when `pid` is 0.
+    /// Name of the process, which is that of its first thread, 16 bytes; zeroes when `pid` is 0. The name of the thread
+    /// that runs where the kernel's types are not known.
     pub comm: [u64; 2],
+    /// Name of the thread that runs, 16 bytes; zeroes where it is the first one, or where its name is in `comm`.
+    pub thread: [u64; 2],
     /// Local address.
     pub local_addr: Address,
     /// Remote address.
@@ -213,7 +216,7 @@ pub struct HintRecord {
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 24);
-const _: () = assert!(size_of::<StateRecord>() == 96);
+const _: () = assert!(size_of::<StateRecord>() == 112);
 const _: () = assert!(size_of::<SegmentRecord>() == 136);
 const _: () = assert!(size_of::<IcmpRecord>() == 96);
 const _: () = assert!(size_of::<HintRecord>() == 72);

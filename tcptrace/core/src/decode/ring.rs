@@ -77,8 +77,7 @@ fn read<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], kind: u8) -> Resul
 }
 
 fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
-    let mut comm = [0; 16];
-    comm.copy_from_slice(record.comm.as_bytes());
+    let (comm, thread) = (name(record.comm), name(record.thread));
     Ok(StateChange {
         at: BootTime(record.header.boot_ns),
         socket: SocketKey(record.header.socket),
@@ -95,8 +94,19 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             unread: record.proof & PROOF_UNREAD != 0,
             unaccepted: record.proof & PROOF_UNACCEPTED != 0,
         },
-        task: (record.pid != 0).then_some(Task { pid: record.pid, tid: record.tid, comm: Comm(comm) }),
+        task: (record.pid != 0).then_some(Task {
+            pid: record.pid,
+            tid: record.tid,
+            comm,
+            thread: Some(thread).filter(|&thread| record.thread != [0; 2] && thread != comm),
+        }),
     })
+}
+
+fn name(bytes: [u64; 2]) -> Comm {
+    let mut comm = [0; 16];
+    comm.copy_from_slice(bytes.as_bytes());
+    Comm(comm)
 }
 
 fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {

@@ -67,8 +67,10 @@ pub struct StateOutput {
     pub pid: Option<u32>,
     /// ID of the thread in whose context the change ran; null as `pid`.
     pub tid: Option<u32>,
-    /// Name of that thread; null as `pid`.
+    /// Name of that process; null as `pid`.
     pub comm: Option<Comm>,
+    /// Name of that thread, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
     /// Nanoseconds spent in the old state; null if its beginning was not seen.
     pub old_state_ns: Option<u64>,
     /// Nanoseconds since the connection's first event; null for listeners.

@@ -91,8 +91,10 @@ pub struct HandshakeEnd {
     pub isn: Option<u32>,
     /// ID of the process that opened or accepted the connection; null if unknown or on another host.
     pub pid: Option<u32>,
-    /// Name of the thread that did; null if unknown.
+    /// Name of the process; null if unknown.
     pub comm: Option<Comm>,
+    /// Name of the thread that did it, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
     /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
     pub options: Option<TcpOptions>,
 }

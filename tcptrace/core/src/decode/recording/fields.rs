@@ -71,6 +71,7 @@ pub(super) struct State {
     pub(super) pid: Option<u32>,
     pub(super) tid: Option<u32>,
     pub(super) comm: Option<Comm>,
+    pub(super) thread: Option<Comm>,
 }
 
 #[derive(Debug, Deserialize)]

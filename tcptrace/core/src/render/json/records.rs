@@ -137,13 +137,14 @@ impl Line<'_> {
     }
 
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, netns, isn, pid, comm, options } = end;
+        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, options } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","isn":"#).number_or_null(*isn);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
+        self.raw(r#","thread":"#).comm_or_null(*thread);
         self.raw(r#","options":"#);
         match options {
             Some(options) => self.options(options),
@@ -152,12 +153,13 @@ impl Line<'_> {
         self.raw("}")
     }
 
-    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm }: &CloseEnd) -> &mut Self {
+    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm, thread }: &CloseEnd) -> &mut Self {
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","pid":"#).number_or_null(*pid);
-        self.raw(r#","comm":"#).comm_or_null(*comm).raw("}")
+        self.raw(r#","comm":"#).comm_or_null(*comm);
+        self.raw(r#","thread":"#).comm_or_null(*thread).raw("}")
     }
 
     fn accept_queue_or_null(&mut self, queue: Option<AcceptQueue>) -> &mut Self {
@@ -255,21 +257,22 @@ mod tests {
     }
 
     fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
-        let rest = any::<(Option<u16>, Option<u32>, Option<u32>, Option<[u8; 16]>)>();
+        let rest = any::<(Option<u16>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<[u8; 16]>)>();
         (samples::any_address(), rest, of(vec(any::<u8>(), 0..=40))).prop_map(|(addr, rest, options)| {
-            let (port, isn, pid, comm) = rest;
+            let (port, isn, pid, comm, thread) = rest;
             let options = options.map(|bytes| TcpOptions(OptionBytes::new(&bytes)));
-            HandshakeEnd { netns: None, addr, port, isn, pid, comm: comm.map(Comm), options }
+            HandshakeEnd { netns: None, addr, port, isn, pid, comm: comm.map(Comm), thread: thread.map(Comm), options }
         })
     }
 
     fn any_close_end() -> impl Strategy<Value = CloseEnd> {
-        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, .. }| CloseEnd {
+        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, thread, .. }| CloseEnd {
             netns: None,
             addr,
             port,
             pid,
             comm,
+            thread,
         })
     }
 

@@ -63,7 +63,7 @@ impl From<&HandshakeEnd> for End {
 }
 
 impl From<&CloseEnd> for End {
-    fn from(&CloseEnd { addr, port, netns: _, pid, comm }: &CloseEnd) -> Self {
+    fn from(&CloseEnd { addr, port, netns: _, pid, comm, thread: _ }: &CloseEnd) -> Self {
         Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm) }
     }
 }
