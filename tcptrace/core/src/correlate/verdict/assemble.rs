@@ -76,6 +76,7 @@ pub(in crate::correlate) fn handshake(
         deferred: conn.is_deferred(),
         deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
+        unsent: false,
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         lasted: conn.last.since(conn.first),
         common: common_facts(conn, watched),
@@ -86,7 +87,8 @@ pub(in crate::correlate) fn handshake(
     {
         *why = NoSegments::NeverLeft;
     }
-    if handshake.outcome == Some(Outcome::NoPort) {
+    facts.unsent = client.closed().is_some_and(|closed| closed.proof.deferred);
+    if handshake.outcome == Some(Outcome::NoPort) || facts.unsent {
         facts.common.no_segments = None;
     }
     handshake.summary = sentence::handshake(&handshake, &facts);

@@ -263,7 +263,8 @@ pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
 /// Returns the parts of a normal handshake that were not seen, given its outcome.
 pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
     // There was nothing to see.
-    if opened.outcome == Outcome::NoPort {
+    let (client, _) = conn.roles();
+    if opened.outcome == Outcome::NoPort || client.closed().is_some_and(|closed| closed.proof.deferred) {
         return Vec::new();
     }
     if !conn.has_segments {

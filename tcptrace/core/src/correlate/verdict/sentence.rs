@@ -25,6 +25,8 @@ pub(crate) struct HandshakeFacts {
     pub(crate) deferred_ns: Option<u64>,
     /// True if the socket was restored with TCP_REPAIR.
     pub(crate) restored: bool,
+    /// True if the SYN was never sent, since it waited for data (TCP_FASTOPEN_CONNECT).
+    pub(crate) unsent: bool,
     /// True if the client's socket was destroyed from outside.
     pub(crate) killed: bool,
     /// Nanoseconds from the first event to the last.
@@ -160,6 +162,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 false => "cancelled by the client's application after ",
             });
             push(text, format_args!("{lasted}"));
+            if facts.unsent {
+                return text.push_str(": the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)");
+            }
             push_syns(text, "and", facts);
             text.push_str(" without an answer");
             push_queue(text, facts);
