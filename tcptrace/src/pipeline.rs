@@ -111,6 +111,11 @@ impl Pipeline {
         self.correlator.expect_all_segments();
     }
 
+    /// Tells the correlator that no segment comes.
+    pub fn expect_no_segments(&mut self) {
+        self.correlator.expect_no_segments();
+    }
+
     /// A network namespace is gone: its inode number may become another's.
     pub fn forget_netns(&mut self, netns: u32) {
         self.namespaces.remove(&netns);

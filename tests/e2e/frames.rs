@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tcptrace_tests::{Netns, Tap, Tracer, endpoint, number, tcp_packet};
+use tcptrace_tests::{Netns, Tap, Tracer, accurate_ecn_packets, assert_accurate_ecn, endpoint, number, tcp_packet};
 
 const SYN: u8 = 0x02;
 const CUSTOMER_TAG: u16 = 0x8100;
@@ -51,6 +51,23 @@ fn segments_behind_vlan_tags_are_seen() {
         for tags in tags {
             check(&seen(v6, 4421, false, |tap, packet| tap.send(tags, &packet, usize::MAX)));
         }
+    }
+}
+
+/// No kernel before Linux 7.2 negotiates it, and none is asked here: the segments pass by.
+#[test]
+fn flags_are_a_number_after_an_accurate_ecn_handshake() {
+    for v6 in [false, true] {
+        let netns = Netns::new();
+        let tap = Tap::new(&netns, "tap0");
+        let tracer = Tracer::start(&netns, &["-p", "4423", "--segments", "all"]);
+        let (client, server) = ends(v6, 4423);
+        for packet in accurate_ecn_packets(client, server) {
+            tap.send(&[], &packet, usize::MAX);
+        }
+        tracer.wait_for("the last ACK", |record| record["type"] == "segment" && record["rel_ack"] == 2);
+        let trace = tracer.stop();
+        assert_accurate_ecn(&trace.of_type("segment"));
     }
 }
 

@@ -3,6 +3,7 @@
 //! State changes are traced for the whole host and tests run side by side. So every test either has a port that no other
 //! test uses, or looks only at the records of its own namespace.
 
+mod advice;
 mod attach;
 mod bounds;
 mod clsact;

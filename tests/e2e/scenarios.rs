@@ -47,6 +47,6 @@ pub(crate) fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, close
 
 /// Waits for the other end's reset.
 #[track_caller]
-fn receive_reset(mut stream: &TcpStream) {
+pub(crate) fn receive_reset(mut stream: &TcpStream) {
     assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
 }

@@ -5,6 +5,7 @@
 //! waits for, or fails at a deadline and says what was missing. Nothing is skipped either: without root, without the
 //! binary or without a command that a test calls, the test fails and says so.
 
+mod accurate_ecn;
 mod actor;
 mod attached;
 mod capture;
@@ -35,6 +36,7 @@ mod verdict;
 mod veth;
 
 pub use self::{
+    accurate_ecn::{accurate_ecn_packets, assert_accurate_ecn},
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
     attached::{Attached, Runs, held_objects, kernel_objects, program_runs, skipped_runs, tcx_programs, wait_attached},
     capture::Capture,

@@ -59,6 +59,8 @@ struct Watched<'a> {
     here: u32,
     /// Namespaces whose segments have been seen.
     namespaces: &'a HashSet<u32>,
+    /// True if segments are recorded at all.
+    segments: bool,
 }
 
 impl Watched<'_> {
@@ -90,6 +92,8 @@ pub struct Correlator {
     state_gaps: StateGaps,
     /// True if every segment of every connection is recorded, and not only those that open and close it.
     all_segments: bool,
+    /// True if no segment of any connection is recorded.
+    no_segments: bool,
 }
 
 impl Correlator {
@@ -114,6 +118,7 @@ impl Correlator {
             queues: Queues::default(),
             state_gaps: StateGaps::default(),
             all_segments: false,
+            no_segments: false,
         }
     }
 
@@ -121,6 +126,11 @@ impl Correlator {
     /// data that was not seen is then not assumed to have been sent.
     pub fn expect_all_segments(&mut self) {
         self.all_segments = true;
+    }
+
+    /// Declares that no segment is recorded: then nothing is said about those that were not seen.
+    pub fn expect_no_segments(&mut self) {
+        self.no_segments = true;
     }
 
     /// Sets the maximum number of connections kept.
@@ -291,7 +301,8 @@ impl Correlator {
     /// Reports that a connection stalls, if that is due by `now` or if tracing ends (`now` is `None`). Returns the time
     /// of the next such report.
     fn tell_stalled(&mut self, at: u32, now: Option<BootTime>, emit: &mut dyn FnMut(Correlated)) -> Option<BootTime> {
-        let (gaps, watched) = (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched });
+        let (gaps, watched) =
+            (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched, segments: !self.no_segments });
         let conn = self.table.get_mut(at)?;
         let due = progress::due(conn)?;
         if now.is_some_and(|now| now < due) {
@@ -310,7 +321,8 @@ impl Correlator {
     }
 
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, watched) = (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched });
+        let (gaps, watched) =
+            (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched, segments: !self.no_segments });
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(opened) = handshake::decide(conn, now, over) else { return };
         let record = assemble::handshake(conn, Some(opened), gaps, watched);
@@ -329,7 +341,7 @@ impl Correlator {
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
         let (gaps, all) = (self.table.gaps, self.all_segments);
-        let watched = Watched { here: self.netns, namespaces: &self.watched };
+        let watched = Watched { here: self.netns, namespaces: &self.watched, segments: !self.no_segments };
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {

@@ -1,6 +1,6 @@
 //! Conversion of correlated events to output records: wall-clock times, interface names, and ICMP meanings.
 
-use std::rc::Rc;
+use std::{num::NonZeroU16, rc::Rc};
 
 use foldhash::HashMap;
 
@@ -25,6 +25,8 @@ pub struct Describer {
     capture: bool,
     /// By network namespace, 0 where that is not told, and index.
     interfaces: HashMap<(u32, u32), Rc<str>>,
+    /// Layers of each encapsulation, outermost first; number 1 is the first.
+    encapsulations: Vec<Rc<[String]>>,
 }
 
 impl Describer {
@@ -48,6 +50,18 @@ impl Describer {
         self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
     }
 
+    /// Names the encapsulations that are new in `all`, which holds those of a decoder in the order of their numbers; `layers`
+    /// returns the layers of one in words, outermost first.
+    pub fn name_encapsulations<E>(&mut self, all: &[E], layers: impl Fn(&E) -> Vec<String>) {
+        for new in all.iter().skip(self.encapsulations.len()) {
+            self.encapsulations.push(layers(new).into());
+        }
+    }
+
+    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Rc<[String]>> {
+        self.encapsulations.get(usize::from(number?.get()) - 1).cloned()
+    }
+
     /// Returns the stamp of a time.
     pub fn stamp(&self, at: BootTime) -> Stamp {
         if self.capture {
@@ -68,9 +82,13 @@ impl Describer {
             Correlated::Loss(loss) => OutputRecord::Lost(self.lost(&loss, None)),
             Correlated::StateGap(loss, conn) => OutputRecord::Lost(self.lost(&loss, Some(conn))),
             Correlated::Handshake(record) => {
-                OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), record })
+                let encapsulation = self.encapsulation(record.encapsulation);
+                OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), encapsulation, record })
             }
-            Correlated::Close(record) => OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), record }),
+            Correlated::Close(record) => {
+                let encapsulation = self.encapsulation(record.encapsulation);
+                OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), encapsulation, record })
+            }
             Correlated::Stalled(record) => {
                 // The clock may be set between the last event and a deadline, but a recording only has the times of
                 // events.
@@ -123,6 +141,7 @@ impl Describer {
             conn_netns: placed.conn_netns,
             interface: self.interface(segment.netns, segment.ifindex),
             direction: segment.direction,
+            encapsulation: self.encapsulation(segment.encapsulation),
             socket: segment.socket.map(|_| placed.socket),
             src: wire_end(segment.src),
             dst: wire_end(segment.dst),

@@ -16,6 +16,7 @@ mod segment_note;
 use std::{
     hash::{Hash, Hasher},
     net::IpAddr,
+    num::NonZeroU16,
 };
 
 pub use self::{
@@ -153,6 +154,30 @@ pub struct Segment {
     pub length: u32,
     /// Number of segments merged by offloading, at least 1.
     pub segments: u16,
+    /// Number that the decoder gave to the encapsulation (VLAN tags, labels and tunnels), from 1 to 65,534; `None` for a packet without
+    /// any, and live.
+    pub encapsulation: Option<NonZeroU16>,
+}
+
+impl Segment {
+    /// Creates a segment without payload between two addresses, of which nothing but the header and the time is known.
+    pub fn new(at: BootTime, from: IpAddr, to: IpAddr, header: TcpHeader) -> Self {
+        Self {
+            at,
+            socket: None,
+            socket_port: None,
+            netns: None,
+            conn_netns: None,
+            ifindex: 0,
+            direction: None,
+            src: Endpoint { addr: from, port: header.src_port },
+            dst: Endpoint { addr: to, port: header.dst_port },
+            header,
+            length: 0,
+            segments: 1,
+            encapsulation: None,
+        }
+    }
 }
 
 /// An ICMP or ICMPv6 error that quotes a TCP segment.

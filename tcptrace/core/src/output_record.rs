@@ -2,6 +2,8 @@
 //!
 //! The renderers print only these. Their fields are those of the JSON lines, so text and JSON agree.
 
+use std::rc::Rc;
+
 mod events;
 #[cfg(feature = "schema")]
 mod schema;
@@ -134,6 +136,11 @@ pub struct HandshakeOutput {
     /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
+    /// Encapsulation in which its first segment travelled, outermost layer first: VLAN tags, labels, sessions and tunnels, in words, with the
+    /// identifier where both directions share one. Absent without any, and live.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub encapsulation: Option<Rc<[String]>>,
     /// The verdict.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Handshake>,
@@ -148,6 +155,11 @@ pub struct CloseOutput {
     /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub stamp: Stamp,
+    /// Encapsulation in which its first segment travelled, outermost layer first: VLAN tags, labels, sessions and tunnels, in words, with the
+    /// identifier where both directions share one. Absent without any, and live.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub encapsulation: Option<Rc<[String]>>,
     /// The verdict.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Close>,

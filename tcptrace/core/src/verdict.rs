@@ -8,7 +8,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, StateTime, TimeWait},
-    handshake::{Handshake, HandshakeEnd, HandshakeKind, OpeningRetransmissions, Outcome, WaitingFor},
+    handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
     stalled::{Awaited, Stalled, Turn},
 };
 pub use crate::event::Role;
@@ -34,6 +34,20 @@ pub enum Missing {
     Interface,
     /// Events were lost while the connection existed.
     Lost,
+}
+
+/// The reason why no segment of a connection was seen.
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum NoSegments {
+    /// They pass in another network namespace.
+    OtherNamespace,
+    /// They passed no interface that is traced.
+    NotWatched,
 }
 
 /// The proven reason for a reset.

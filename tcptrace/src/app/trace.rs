@@ -119,8 +119,10 @@ impl Trace {
         pipeline.across_namespaces =
             selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]));
         pipeline.limit(options.max_connections);
-        if options.segments == Segments::All {
-            pipeline.expect_all_segments();
+        match options.segments {
+            Segments::All => pipeline.expect_all_segments(),
+            Segments::None => pipeline.expect_no_segments(),
+            Segments::Control => {}
         }
         pipeline.reset_reasons = object.reset_reasons();
         Ok(Self {

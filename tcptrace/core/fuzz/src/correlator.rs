@@ -182,6 +182,7 @@ impl Host {
             },
             length: program::length(length),
             segments: u16::from(interface >> 4).max(1),
+            encapsulation: None,
         })
     }
 

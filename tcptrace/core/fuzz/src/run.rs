@@ -89,6 +89,11 @@ impl Run {
         &mut self.connections
     }
 
+    /// Encapsulations have these layers.
+    pub(crate) fn name_encapsulations(&mut self, all: &[Vec<String>]) {
+        self.describer.name_encapsulations(all, Vec::clone);
+    }
+
     /// An interface has a name.
     pub(crate) fn name_interface(&mut self, index: u32, name: &str) {
         self.describer.name_interface(None, index, name);
@@ -231,6 +236,7 @@ pub(crate) fn replay(
                 (run, named, last) = (Some(begun.begun(start.moment.at, start.netns)), 0, BootTime(0));
             }
             (Record::Event(Recorded { event, wall }), Some(run)) => {
+                run.name_encapsulations(recording.encapsulations());
                 for (index, name) in (1..).zip(recording.interfaces()).skip(named) {
                     run.name_interface(index, name);
                     named += 1;

@@ -5,6 +5,7 @@ pub(in crate::correlate) mod endpoint;
 mod eviction;
 pub(in crate::correlate) mod listeners;
 mod passes;
+mod paths;
 pub(in crate::correlate) mod sockets;
 mod timers;
 

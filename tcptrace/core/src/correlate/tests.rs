@@ -2,6 +2,7 @@
 
 mod accurate_ecn;
 mod certainty;
+mod encapsulation;
 mod exchange;
 mod failures;
 mod generations;

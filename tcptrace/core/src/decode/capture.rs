@@ -24,6 +24,7 @@ mod bytes;
 mod copies;
 mod counters;
 mod decoder;
+mod encapsulations;
 mod error;
 mod ethernet;
 mod interfaces;
@@ -125,6 +126,12 @@ impl<R> Frames<R> {
     /// Returns the interfaces met so far. [`Framed::interface`] is an index into them; none is ever removed.
     pub fn interfaces(&self) -> &[Interface] {
         self.decoder.interfaces()
+    }
+
+    /// Returns the encapsulations met so far: number 1 in [`Segment::encapsulation`](crate::event::Segment::encapsulation) is
+    /// the first. None is ever removed.
+    pub fn encapsulations(&self) -> &[Layers] {
+        self.decoder.encapsulations()
     }
 
     /// Returns true if everything read so far is consumed, so that the next frame may have to be waited for.

@@ -15,6 +15,7 @@
 //! no `end` record came between; otherwise it begins another run.
 
 mod decoder;
+mod encapsulations;
 mod error;
 mod fields;
 mod lines;
@@ -117,6 +118,12 @@ impl<R> Recording<R> {
     /// Creates a reader that starts at the first byte of `input`.
     pub fn new(input: Input<R>) -> Self {
         Self { lines: Lines::new(input), decoder: Decoder::default(), finished: false }
+    }
+
+    /// Returns the layers of the encapsulations met so far: number 1 in
+    /// [`Segment::encapsulation`](crate::event::Segment::encapsulation) is the first. None is ever removed.
+    pub fn encapsulations(&self) -> &[Vec<String>] {
+        self.decoder.encapsulations()
     }
 
     /// Returns the names of the interfaces met so far; none is ever removed.

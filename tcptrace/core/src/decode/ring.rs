@@ -118,6 +118,7 @@ fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {
         header,
         length: record.ip_payload.saturating_sub(header_len),
         segments: record.gso_segs.max(1),
+        encapsulation: None,
     })
 }
 

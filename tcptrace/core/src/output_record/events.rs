@@ -105,6 +105,11 @@ pub struct SegmentOutput {
     pub interface: Rc<str>,
     /// Direction in which it passed the interface; null if a capture does not tell.
     pub direction: Option<Direction>,
+    /// Encapsulation in which it travelled, outermost layer first: VLAN tags, labels, sessions and tunnels, in words, with the
+    /// identifier where both directions share one. Absent without any, and live.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub encapsulation: Option<Rc<[String]>>,
     /// Number of the socket that sent it; null if no state change of that socket was seen, as for a request. Absent if
     /// no socket of this host is known to have sent it.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]

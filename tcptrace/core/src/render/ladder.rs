@@ -44,8 +44,8 @@ use self::{
 use super::{Events, Render};
 use crate::{
     event::Role,
-    output_record::OutputRecord,
-    verdict::{Close, CloseKind, Each, Handshake, Outcome, Stalled},
+    output_record::{CloseOutput, HandshakeOutput, OutputRecord},
+    verdict::{CloseKind, Each, Outcome, Stalled},
 };
 
 /// Minimum width in columns; narrower terminals wrap the lines themselves.
@@ -118,8 +118,8 @@ impl Render for Ladder {
             }
             // The records name the processes; those of listeners are shown with the connections they accept.
             OutputRecord::Owner(_) => {}
-            OutputRecord::Handshake(handshake) => self.handshake(&handshake.record, out),
-            OutputRecord::Close(close) => self.close(&close.record, out),
+            OutputRecord::Handshake(handshake) => self.handshake(handshake, out),
+            OutputRecord::Close(close) => self.close(close, out),
             OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
             OutputRecord::Evicted(evicted) => drop(self.blocks.take(evicted.conn)),
             OutputRecord::Start(_) | OutputRecord::Lost(_) => {
@@ -134,7 +134,7 @@ impl Render for Ladder {
 }
 
 impl Ladder {
-    fn handshake(&mut self, record: &Handshake, out: &mut Vec<u8>) {
+    fn handshake(&mut self, HandshakeOutput { record, encapsulation, .. }: &HandshakeOutput, out: &mut Vec<u8>) {
         if record.outcome.is_none() {
             self.blocks.of(record.conn).unseen = Some(record.summary.clone());
             return;
@@ -149,6 +149,7 @@ impl Ladder {
         let block = Block {
             conn: record.conn,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            encapsulation: encapsulation.as_deref(),
             rows,
             sentences: vec![Sentence { style, text: record.summary.as_str().into() }],
             unfinished: None,
@@ -158,7 +159,7 @@ impl Ladder {
         self.show(&block, out);
     }
 
-    fn close(&mut self, record: &Close, out: &mut Vec<u8>) {
+    fn close(&mut self, CloseOutput { record, encapsulation, .. }: &CloseOutput, out: &mut Vec<u8>) {
         let style = match record.kind {
             CloseKind::Reset | CloseKind::TimedOut => FAILED,
             CloseKind::Unfinished | CloseKind::Unseen => PENDING,
@@ -170,6 +171,7 @@ impl Ladder {
         let block = Block {
             conn: record.conn,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            encapsulation: encapsulation.as_deref(),
             rows,
             sentences,
             unfinished: None,
@@ -186,6 +188,7 @@ impl Ladder {
         let block = Block {
             conn: record.conn,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            encapsulation: None,
             rows: &open.rows,
             sentences: vec![Sentence { style: PENDING, text: text.into() }],
             unfinished: Some(record.turn),

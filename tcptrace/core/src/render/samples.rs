@@ -107,7 +107,7 @@ pub(crate) fn abort() -> StateOutput {
         old: TcpState::Established,
         new: TcpState::Close,
         error: Some(Errno(104)),
-        evidence: Proof { linger: true, unread: true, unaccepted: true },
+        evidence: Proof { linger: true, unread: true, unaccepted: true, ..Proof::default() },
         ..state()
     }
 }
@@ -120,6 +120,7 @@ pub(crate) fn segment() -> SegmentOutput {
         conn: 1,
         interface: "lo".into(),
         direction: Some(Direction::Out),
+        encapsulation: None,
         socket: Some(Some(77)),
         src: endpoint([127, 0, 0, 1], 39870),
         dst: endpoint([127, 0, 0, 1], 9502),

@@ -1,12 +1,12 @@
 //! The end of a connection.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU16};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Each, Missing, Reset, Role};
+use super::{Each, Missing, NoSegments, Reset, Role};
 use crate::{
-    event::{BootTime, Comm},
+    event::{BootTime, Comm, Proof},
     tcp::TcpState,
 };
 
@@ -106,6 +106,9 @@ pub struct Close {
     /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
+    /// Number of the encapsulation of its first segment.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub encapsulation: Option<NonZeroU16>,
     /// Number of the connection, as in its other records.
     pub conn: u64,
     /// Inode number of the connection's network namespace; null if unknown.
@@ -130,11 +133,23 @@ pub struct Close {
     pub time_wait: Option<TimeWait>,
     /// The reset that ended the connection; null if there was none.
     pub reset: Option<Reset>,
+    /// Properties of the socket that sent the reset, as a process closed it; null if it had none of them or is not on
+    /// this host.
+    pub evidence: Option<Proof>,
+    /// Nanoseconds from the FIN of the end that sent the reset to the reset; null if it had not closed before.
+    pub closed_before_ns: Option<u64>,
+    /// True if the other end had received that FIN when it sent the data that the reset answers, false if FIN and data
+    /// crossed; null for another cause than `data_after_close`, and if unknown.
+    pub close_known: Option<bool>,
+    /// The end whose socket on this host timed out (ETIMEDOUT); null if none did.
+    pub gave_up: Option<Role>,
     /// Number of times that each end sent its FIN again; null if no FIN of it is known.
     pub retransmissions: Each<Option<u32>>,
     /// States of each end's socket on this host, in order. Empty for an end elsewhere, except in captures, where states are
     /// inferred.
     pub states: Each<Vec<StateTime>>,
+    /// The reason why no segment was seen; null if one was.
+    pub no_segments: Option<NoSegments>,
     /// True if `missing` is not empty.
     pub incomplete: bool,
     /// Parts that were not seen, so that other fields may be null or inferred.

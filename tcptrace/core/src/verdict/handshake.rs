@@ -1,12 +1,12 @@
 //! The handshake of a connection.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU16};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Missing, Reset};
+use super::{Missing, NoSegments, Reset};
 use crate::{
-    event::{AcceptQueue, BootTime, Comm},
+    event::{AcceptQueue, BootTime, Comm, icmp},
     tcp::TcpOptions,
 };
 
@@ -109,6 +109,31 @@ pub struct OpeningRetransmissions {
     pub synack: Option<u32>,
 }
 
+/// An ICMP error that quoted a SYN or a SYN,ACK.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct IcmpAnswer {
+    /// Address of its sender.
+    pub from: IpAddr,
+    /// Meaning of the error, in the words of RFC 792, RFC 1122 and RFC 4443.
+    pub kind: &'static str,
+    /// ICMP type, or ICMPv6 type if `from` is IPv6.
+    pub icmp_type: u8,
+    /// ICMP code.
+    pub icmp_code: u8,
+    /// True if it quoted the server's SYN,ACK, and not the client's SYN.
+    pub of_synack: bool,
+}
+
+impl IcmpAnswer {
+    /// Returns true if it means what a reset would: that nobody listens there.
+    pub(crate) fn refuses(&self) -> bool {
+        !self.of_synack && icmp::refuses(self.from, self.icmp_type, self.icmp_code)
+    }
+}
+
 /// The handshake of a connection: how it was set up, or why it was not.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -118,6 +143,9 @@ pub struct Handshake {
     /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
+    /// Number of the encapsulation of its first segment.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub encapsulation: Option<NonZeroU16>,
     /// Number of the connection, as in its other records.
     pub conn: u64,
     /// Inode number of the connection's network namespace; null if unknown.
@@ -128,6 +156,8 @@ pub struct Handshake {
     pub outcome: Option<Outcome>,
     /// True if an ICMP error, and not a reset, refused the connection.
     pub by_icmp: bool,
+    /// The first ICMP error that quoted the SYN or the SYN,ACK, if that decided the outcome; null otherwise.
+    pub icmp: Option<IcmpAnswer>,
     /// The missing segment of an unanswered handshake; null for other outcomes.
     pub waiting_for: Option<WaitingFor>,
     /// The client: the end that sent the first SYN.
@@ -144,12 +174,23 @@ pub struct Handshake {
     /// Nanoseconds that the client's socket spent between entering SYN_SENT and ESTABLISHED, which is how long connect()
     /// takes; null if the client's socket was not seen.
     pub connect_ns: Option<u64>,
+    /// True if a SYN of the client was seen. False if none was, although the client's socket is on this host and its
+    /// segments are traced: something on this host keeps the SYN from leaving. Null if unknown.
+    pub syn_left: Option<bool>,
+    /// True if the server makes no socket of the client's ACK, since it waits for data (TCP_DEFER_ACCEPT); the sentence says
+    /// so.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub deferred: bool,
+    /// True if the client's socket was destroyed from outside (ECONNABORTED), as by `ss --kill`.
+    pub killed: bool,
     /// The reset that refused the connection or aborted the handshake; null if there was none.
     pub reset: Option<Reset>,
     /// Retransmitted segments.
     pub retransmissions: OpeningRetransmissions,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub accept_queue: Option<AcceptQueue>,
+    /// The reason why no segment was seen; null if one was, or if none was to be sent.
+    pub no_segments: Option<NoSegments>,
     /// True if `missing` is not empty.
     pub incomplete: bool,
     /// Parts that were not seen, so that other fields may be null or inferred.

@@ -143,6 +143,7 @@ fn segment_event(vantage: Vantage, at: BootTime, sent: &Sent, way: Option<Way>) 
         header,
         length: segment.len,
         segments: 1,
+        encapsulation: None,
     }
 }
 

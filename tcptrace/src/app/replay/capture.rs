@@ -19,7 +19,7 @@ use crate::{
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
-    decode::capture::{Counters, Frames, Unread},
+    decode::capture::{Counters, Frames, Layers, Unread},
     describe::Describer,
     event::BootTime,
     output_record::StartOutput,
@@ -54,6 +54,8 @@ pub(super) fn replay<R: Read>(
             replay.pipeline.describer.name_interface(None, index, &interface.name);
             named += 1;
         }
+        let words = |layers: &Layers| layers.iter().map(|layer| layer.to_string()).collect();
+        replay.pipeline.describer.name_encapsulations(frames.encapsulations(), words);
         if replay.times.is_none() {
             replay.start(framed.event.at());
         }

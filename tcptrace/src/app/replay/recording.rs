@@ -47,6 +47,7 @@ pub(super) fn replay<R: Read>(
                 (named, open) = (0, true);
             }
             Record::Event(Recorded { event, wall }) => {
+                replay.pipeline.describer.name_encapsulations(recording.encapsulations(), Vec::clone);
                 for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
                     replay.pipeline.describer.name_interface(None, index, interface);
                     named += 1;
@@ -103,11 +104,14 @@ impl Replay<'_> {
         self.times = None;
         let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
         self.pipeline.begin_again(start.netns.unwrap_or(NO_NAMESPACE), describer);
+        let wanted = SegmentChoice::from(self.options.segments);
         if start.segments == SegmentChoice::All {
             self.pipeline.expect_all_segments();
         }
+        if start.segments.min(wanted) == SegmentChoice::None {
+            self.pipeline.expect_no_segments();
+        }
         self.note(start.moment);
-        let wanted = SegmentChoice::from(self.options.segments);
         self.pipeline.control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
         let start = StartOutput {
             stamp: self.pipeline.describer.stamp(start.moment.at),

@@ -79,9 +79,9 @@ fn a_write_into_a_socket_that_is_closed_already() {
         ends.client.close(client);
     });
     let words = json!({ "summary": [
-        "reset by the server: the other end wrote to a socket that was closed already, and further writes fail with EPIPE; \
-         14 B →, 0 B ←; lasted ",
-    ] });
+        "reset by the server: the other end wrote to a socket that was closed already (", " before), and further writes \
+         fail with EPIPE; 14 B →, 0 B ←; lasted ",
+    ], "closed_before_ns": SOME, "close_known": true, "evidence": null });
     assert_record(trace.closed(&netns), &but(but(plain(&netns, loopback(PORT)), after_close(14)), words));
 }
 

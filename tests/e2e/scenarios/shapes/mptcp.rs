@@ -1,12 +1,15 @@
 //! Other protocols that pass the same tracepoint, or the same interfaces: MPTCP and SCTP.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::Command,
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 use tcptrace_tests::{
-    Actor, Connection, Ends, Netns, RawSender, TRAFFIC_LIMIT, Veth, assert_record, but, endpoint, eventually, receive,
-    receive_end, send, tcp_packet, tell_all, text,
+    Actor, Connection, Ends, Netns, RawSender, TRAFFIC_LIMIT, Tcpdump, Tracer, Veth, assert_record, binary, but,
+    endpoint, eventually, output, receive, receive_end, send, tcp_packet, tell_all, text,
 };
 
 use super::{DOWN, Plain, SEGMENTS, UP, exchange, start, told_once, wait_told};
@@ -70,6 +73,58 @@ fn a_subflow_is_a_connection_and_the_mptcp_socket_above_it_is_none() {
 }
 
 #[test]
+fn its_options_read_as_in_tcpdump() {
+    const PORT: u16 = 4833;
+    let netns = Netns::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let recording = folder.path().join("trace.jsonl");
+    let written = recording.to_str().expect("UTF-8");
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--segments", "all", "-w", written]);
+    let tcpdump = Tcpdump::start(&netns, "lo", &format!("tcp port {PORT}"));
+    let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let listener = mptcp_listener(&server, address);
+    let stream = mptcp_client(&client, address);
+    let connection = Connection { client: stream, server: server.accept(&listener) };
+    send(&connection.client, UP);
+    receive(&connection.server, UP);
+    send(&connection.server, DOWN);
+    receive(&connection.client, DOWN);
+    client.close(connection.client);
+    receive_end(&connection.server);
+    server.close(connection.server);
+    wait_told(&tracer, &netns, 1, 1);
+    let trace = tracer.stop();
+    drop(listener);
+
+    let segments = trace.segments(&netns, PORT);
+    let keys = |segment: &&Value| segment["options"]["mptcp_options"][0]["keys"].as_u64();
+    assert_eq!(segments.iter().take(3).map(keys).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)], "{segments:#?}");
+    let is_dss = |segment: &&Value| segment["options"]["mptcp_options"][0]["subtype"] == "dss";
+    assert!(segments.iter().any(is_dss), "{segments:#?}");
+    let events = output(Command::new(binary()).arg("-r").arg(&recording).args(["-o", "events", "--segments", "all"]));
+    let ours = options(events.lines());
+    let theirs = tcpdump.finish_text(segments.len());
+    let mut theirs = options(theirs.iter().map(String::as_str));
+    assert_eq!(ours.len(), segments.len());
+    for option in ours {
+        let place = theirs.iter().position(|theirs| *theirs == option);
+        theirs.remove(place.unwrap_or_else(|| panic!("tcpdump has no {option}: {theirs:#?}")));
+    }
+}
+
+/// The options in each line, without the two details of MP_CAPABLE that only newer versions of tcpdump show.
+fn options<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let within = |line: &'a str| Some(line.split_once("options [")?.1.rsplit_once("], length")?.0);
+    let without = |text: &str, begins: &str, ends: &[char]| match text.split_once(begins) {
+        Some((before, behind)) => format!("{before}{}", &behind[behind.find(ends).expect("an end")..]),
+        None => text.to_owned(),
+    };
+    let older = |text: &str| without(&without(text, " flags [", &[']']), ",data_len=", &['}']).replace("]", "");
+    lines.filter_map(within).map(older).collect()
+}
+
+#[test]
 fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     const PORT: u16 = 4831;
     let (left, right) = (Netns::new(), Netns::new());
@@ -101,6 +156,19 @@ fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     let [joined] = joined.as_slice() else { panic!("one subflow from {second}: {told:#?}") };
     let client = endpoint(joined.handshake, "client").expect("an endpoint");
     let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
+    let is_of_it =
+        |segment: &&Value| ["src", "dst"].iter().any(|end| segment[end]["addr"] == json!(second.to_string()));
+    let opening: Vec<_> = trace.segments(&left, PORT).into_iter().filter(is_of_it).collect();
+    let [syn, synack, ack, ..] = opening.as_slice() else { panic!("three segments: {opening:#?}") };
+    let read = |segment: &Value| {
+        let option = &segment["options"]["mptcp_options"][0];
+        let is_number = |field: &str| option[field].is_u64();
+        assert_eq!((&segment["options"]["mptcp"], &option["subtype"]), (&json!(1), &json!("mp_join")), "{segment}");
+        (option["backup"].clone(), ["address_id", "token", "nonce"].map(is_number))
+    };
+    assert_eq!(read(syn), (json!(false), [true, true, true]), "{syn}");
+    assert_eq!(read(synack), (json!(false), [true, false, true]), "{synack}");
+    assert_eq!(read(ack), (Value::Null, [false, false, false]), "{ack}");
     let by_the_kernel = json!({ "client": { "pid": null, "comm": null } });
     assert_record(joined.handshake, &but(plain.handshake(), by_the_kernel));
 }
@@ -132,6 +200,6 @@ fn sctp_at_the_same_ports_is_nothing() {
 /// How many packets an interface has received.
 fn packets(netns: &Netns, interface: &str) -> u64 {
     let links = netns.ip(&["-j", "-s", "link", "show", "dev", interface]);
-    let links: serde_json::Value = serde_json::from_str(&links).expect("JSON of ip");
+    let links: Value = serde_json::from_str(&links).expect("JSON of ip");
     links[0]["stats64"]["rx"]["packets"].as_u64().expect("a counter")
 }

@@ -96,10 +96,13 @@ impl Correlator {
     /// Of the generations that a segment can belong to, returns the newest, unless the numbers of the one before are
     /// nearer: the challenge ACK to a new SYN still has the old connection's numbers, and so has the reset that answers
     /// it.
-    pub(super) fn nearest_generation(&self, newest: u32, from: Side, header: &TcpHeader) -> u32 {
+    pub(super) fn nearest_generation(&self, newest: u32, from: Side, segment: &Segment) -> u32 {
         if self.table.previous(newest).is_none() {
             return newest;
         }
+        let Segment { header, encapsulation, .. } = segment;
+        let travels = |conn: &Connection| conn.travels_in(*encapsulation);
+        let together = self.table.get(newest).is_some_and(travels);
         let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
         // If all segments are recorded, an old duplicate is recognised by its numbers. A SYN that nobody has answered may
         // be forged in the window of the connection that goes on.
@@ -111,6 +114,9 @@ impl Correlator {
         let mut nearest = None;
         for at in self.generations(newest) {
             let Some(conn) = self.table.get(at).filter(|conn| can_be_of(conn, from, header)) else { continue };
+            if together && !travels(conn) {
+                continue;
+            }
             match (nearest, distance(conn)) {
                 (None, here) => nearest = Some((at, here)),
                 (Some((_, Some(here))), Some(there)) if fits(here, there) => return at,

@@ -9,7 +9,7 @@ use crate::{
             endpoint::{Reached, ResetContext},
         },
     },
-    event::Segment,
+    event::{Direction, Segment},
     tcp::{TcpFlags, TcpHeader},
 };
 
@@ -111,6 +111,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         proven: false,
         doubted: false,
         by_error: false,
+        outgoing: segment.direction == Some(Direction::Out),
     };
     let confirmed = conn.end(from.other()).closed().is_some();
     let own = conn.end_mut(from);

@@ -6,12 +6,13 @@ use crate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
         receiver::ack_of,
         table::{
-            connection::{Connection, Icmp, Key, Side},
+            connection::{Connection, Key, Side},
             listeners::Listeners,
         },
     },
     event::{Direction, IcmpError, Segment, SegmentNote, SocketKey, icmp},
     tcp::{SeqNumber, TcpFlags, TcpHeader},
+    verdict::IcmpAnswer,
 };
 
 impl Correlator {
@@ -35,6 +36,7 @@ impl Correlator {
         let conn = self.table.get_mut(at)?;
         conn.learn_netns((netns != NO_NAMESPACE).then_some(key.netns));
         conn.last = segment.at;
+        conn.note_encapsulation(segment.encapsulation);
         conn.has_segments = true;
         let answered = conn.end(from).sent_synack;
         let note = keep_alive::note(conn, from, segment);
@@ -88,9 +90,11 @@ impl Correlator {
         let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
         let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
         if quotes_syn || quotes_synack {
-            conn.rare_mut().icmp.get_or_insert(Icmp {
+            conn.rare_mut().icmp.get_or_insert(IcmpAnswer {
+                from: error.from,
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
-                refuses: quotes_syn && icmp::refuses(error.from, error.icmp_type, error.icmp_code),
+                icmp_type: error.icmp_type,
+                icmp_code: error.icmp_code,
                 of_synack: quotes_synack,
             });
         }
@@ -152,7 +156,11 @@ impl Correlator {
                 _ => {}
             }
         }
-        let Some(newest) = self.table.find(key) else {
+        let found = self.table.find(key);
+        let Some(newest) = found.and_then(|at| self.newest_in_encapsulation(at, segment, from)) else {
+            if found.is_some() {
+                return self.begin(segment, key, from);
+            }
             // An answer to a SYN that passed no traced interface, arriving after its socket timed out.
             let answers = segment.header.has(TcpFlags::ACK)
                 && segment.header.flags.intersects(TcpFlags::SYN | TcpFlags::RST)
@@ -172,7 +180,7 @@ impl Correlator {
         if opens(header) && !drops {
             self.generation_of_syn(newest, segment, key, from)
         } else {
-            self.nearest_generation(newest, from, header)
+            self.nearest_generation(newest, from, segment)
         }
     }
 

@@ -1,11 +1,18 @@
 //! State kept for a connection.
 
+mod accurate_ecn;
+
 use smallvec::SmallVec;
 
-use super::endpoint::{End, ResetContext};
+pub(in crate::correlate) use self::accurate_ecn::AccurateEcn;
+use super::{
+    endpoint::{End, ResetContext},
+    paths::Paths,
+};
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
+    verdict::IcmpAnswer,
 };
 
 /// Identity of a connection's four-tuple: a namespace and two endpoints, the smaller first.
@@ -27,20 +34,6 @@ impl Side {
         match self {
             Self::First => Self::Second,
             Self::Second => Self::First,
-        }
-    }
-}
-
-/// A value for each end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::correlate) struct BySide<T>([T; 2]);
-
-impl<T> BySide<T> {
-    pub(in crate::correlate) fn of_mut(&mut self, side: Side) -> &mut T {
-        let [first, second] = &mut self.0;
-        match side {
-            Side::First => first,
-            Side::Second => second,
         }
     }
 }
@@ -142,7 +135,7 @@ pub(in crate::correlate) struct Rare {
     /// The namespace, until the local port is known.
     netns: Option<u32>,
     /// An ICMP error that quoted its SYN or its SYN,ACK.
-    pub(in crate::correlate) icmp: Option<Icmp>,
+    pub(in crate::correlate) icmp: Option<IcmpAnswer>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// True if its listener waits for data (TCP_DEFER_ACCEPT).
@@ -159,34 +152,10 @@ pub(in crate::correlate) struct Rare {
     end_netns: [Option<u32>; 2],
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// Encapsulations of its segments, if some had one.
+    pub(super) paths: Option<Paths>,
     /// Negotiation of Accurate ECN.
     pub(in crate::correlate) accurate_ecn: AccurateEcn,
-}
-
-/// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::correlate) struct AccurateEcn {
-    /// True if a SYN asked for it.
-    pub(in crate::correlate) asked: bool,
-    /// True if a SYN,ACK confirmed it.
-    pub(in crate::correlate) confirmed: bool,
-    /// True if a SYN,ACK did not.
-    pub(in crate::correlate) refused: bool,
-    /// True if the end has sent a segment without SYN since it was confirmed.
-    pub(in crate::correlate) spoke: BySide<bool>,
-    /// Number of the end's SYN,ACKs that confirmed it and that no ACK has answered.
-    pub(in crate::correlate) unanswered: BySide<u8>,
-}
-
-/// An ICMP error that quoted a SYN or a SYN,ACK.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::correlate) struct Icmp {
-    /// Meaning of the error.
-    pub(in crate::correlate) kind: &'static str,
-    /// True if it means what a reset would: that nobody listens there.
-    pub(in crate::correlate) refuses: bool,
-    /// True if it quoted the SYN,ACK.
-    pub(in crate::correlate) of_synack: bool,
 }
 
 impl Connection {
@@ -251,7 +220,7 @@ impl Connection {
     }
 
     /// Returns an ICMP error that quoted its SYN or its SYN,ACK.
-    pub(in crate::correlate) fn icmp(&self) -> Option<Icmp> {
+    pub(in crate::correlate) fn icmp(&self) -> Option<IcmpAnswer> {
         self.rare.as_ref()?.icmp
     }
 
@@ -321,6 +290,7 @@ impl Connection {
             proven,
             doubted: false,
             by_error: false,
+            outgoing: false,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);

@@ -269,6 +269,7 @@ impl Exchange {
             header,
             length: 0,
             segments: 1,
+            encapsulation: None,
         }
     }
 

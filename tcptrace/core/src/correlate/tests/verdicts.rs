@@ -4,6 +4,7 @@ mod closes;
 mod handshakes;
 mod hidden;
 mod inferred;
+mod reasons;
 mod resets;
 mod syn_recv;
 mod vantage;

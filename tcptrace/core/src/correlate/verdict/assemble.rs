@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
     close::Closing,
-    handshake::{self, Opened},
+    handshake::{self, ETIMEDOUT, Opened},
     reset,
-    sentence::{self, CloseFacts, CommonFacts, HandshakeFacts, NoSegments},
+    sentence::{self, CloseFacts, HandshakeFacts},
     state_times,
 };
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
     event::BootTime,
     tcp::{TcpOptions, TcpState},
     verdict::{
-        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
-        OpeningRetransmissions, Outcome,
+        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing, NoSegments,
+        OpeningRetransmissions, Outcome, ResetCause,
     },
 };
 
@@ -39,16 +39,28 @@ pub(in crate::correlate) fn handshake(
     // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
-    let missing =
-        with_loss(conn, gaps, opened.map_or_else(|| unseen(conn), |opened| handshake::missing(conn, &opened)));
+    let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
+    let unsent = handshake::is_unsent(client);
+    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
+    let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees));
+    let missing = with_loss(
+        conn,
+        gaps,
+        opened.map_or_else(|| unseen(conn), |opened| handshake::missing(conn, &opened, syn_left)),
+    );
+    let icmp =
+        conn.icmp().filter(|_| opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable));
+    let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {
         at: conn.last,
+        encapsulation: conn.encapsulation(),
         conn: conn.number,
         netns: conn.netns(),
         kind,
         outcome: opened.map(|opened| opened.outcome),
         by_icmp: opened.is_some_and(|opened| opened.by_icmp),
+        icmp,
         waiting_for: opened.and_then(|opened| opened.waiting_for),
         client: handshake_end(conn, side),
         server: handshake_end(conn, side.other()),
@@ -56,6 +68,9 @@ pub(in crate::correlate) fn handshake(
         syn_to_synack_ns: after(client.syn().map(|sent| sent.first), synack),
         synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
+        syn_left,
+        deferred: conn.is_deferred(),
+        killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         reset: opened
             .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
             .and_then(|_| reset::told(conn)),
@@ -64,44 +79,32 @@ pub(in crate::correlate) fn handshake(
             synack: server.synack().map(Sent::again),
         },
         accept_queue: full_queue,
+        no_segments: no_segments(conn, watched).filter(|_| !nothing_to_see),
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
     };
-    let mut facts = HandshakeFacts {
+    let facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
-        icmp: conn.icmp().map(|icmp| icmp.kind),
-        icmp_of_synack: conn.icmp().is_some_and(|icmp| icmp.of_synack),
-        full_queue,
-        deferred: conn.is_deferred(),
         deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
-        unsent: false,
-        killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
+        unsent,
         lasted: conn.last.since(conn.first),
-        common: common_facts(conn, watched),
+        translated: translated(conn),
     };
-    let silent = opened.is_some_and(|opened| opened.is_without_answer()) && handshake::never_left(conn, side);
-    if let Some(why @ NoSegments::NotWatched) = &mut facts.common.no_segments
-        && silent
-    {
-        *why = NoSegments::NeverLeft;
-    }
-    facts.unsent = client.closed().is_some_and(|closed| closed.proof.deferred);
-    if handshake.outcome == Some(Outcome::NoPort) || facts.unsent {
-        facts.common.no_segments = None;
-    }
     handshake.summary = sentence::handshake(&handshake, &facts);
     handshake
 }
 
-/// Returns the facts for both sentences; `watched` tells whose segments are seen.
-fn common_facts(conn: &Connection, watched: Watched<'_>) -> CommonFacts {
+/// Returns the reason why no segment of the connection was seen, if none was; `watched` tells whose segments are seen.
+fn no_segments(conn: &Connection, watched: Watched<'_>) -> Option<NoSegments> {
     let why = if watched.is_elsewhere(conn) { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
-    CommonFacts {
-        no_segments: (!conn.has_segments).then_some(why),
-        translated: conn.rare().and_then(|rare| rare.translated),
-    }
+    (!conn.has_segments).then_some(why)
+}
+
+/// Returns the number of the same connection on the other side of an address translation.
+fn translated(conn: &Connection) -> Option<u64> {
+    conn.rare().and_then(|rare| rare.translated)
 }
 
 /// Returns the parts of a handshake that was over before anything was seen; a restored socket has none.
@@ -126,6 +129,7 @@ pub(in crate::correlate) fn close(
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,
+        encapsulation: conn.encapsulation(),
         conn: conn.number,
         netns: conn.netns(),
         kind: closing.kind,
@@ -141,20 +145,34 @@ pub(in crate::correlate) fn close(
         duration_ns: conn.began().map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,
         reset: closing.reset,
+        evidence: None,
+        closed_before_ns: None,
+        close_known: None,
+        gave_up: gave_up(conn).map(|side| conn.shown_role(side)),
         retransmissions: Each { client: again(client), server: again(server) },
         states: Each {
             client: state_times::of(conn, side, kernel),
             server: state_times::of(conn, side.other(), kernel),
         },
+        no_segments: no_segments(conn, watched),
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
     };
-    let reset = reset::first(conn).map(|(side, _)| side);
+    let reset = reset::first(conn);
+    if let Some((side, at)) = reset
+        && let Some(told) = close.reset.filter(|told| told.by == conn.shown_role(side))
+        && told.cause != ResetCause::ZeroWindow
+    {
+        close.evidence = reset::evidence(conn, side);
+        close.closed_before_ns = reset::closed_before(conn, side, at);
+        let by_data = told.cause == ResetCause::DataAfterClose;
+        close.close_known = by_data.then(|| reset::close_known(conn, side, at)).flatten();
+    }
     let facts = CloseFacts {
-        late_bytes: reset.and_then(|side| reset::late_bytes(conn, side)),
-        other_closed: reset.is_some_and(|side| conn.end(side.other()).fin().is_some()),
-        common: common_facts(conn, watched),
+        late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
+        other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
+        translated: translated(conn),
     };
     close.summary = sentence::close(&close, &facts);
     close
@@ -189,8 +207,19 @@ fn unseen_reset(end: &End) -> bool {
     end.rst().is_some_and(|rst| !rst.seen)
 }
 
+/// Returns the end whose socket timed out.
+fn gave_up(conn: &Connection) -> Option<Side> {
+    let timed_out = |side: &Side| conn.end(*side).closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT));
+    [Side::First, Side::Second].into_iter().find(timed_out)
+}
+
+/// Returns true if events of the connection may have been lost, of `gaps` in all.
+fn has_loss(conn: &Connection, gaps: u64) -> bool {
+    conn.lost_states || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0)
+}
+
 fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {
-    if conn.lost_states || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0) {
+    if has_loss(conn, gaps) {
         missing.push(Missing::Lost);
     }
     missing

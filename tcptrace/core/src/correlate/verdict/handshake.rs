@@ -45,12 +45,6 @@ impl Opened {
     fn plain(outcome: Outcome) -> Self {
         Self { outcome, by_icmp: false, waiting_for: None }
     }
-
-    /// Returns true if the other end is not known to have answered.
-    pub(in crate::correlate) fn is_without_answer(&self) -> bool {
-        use Outcome::{Cancelled, TimedOut, Unanswered, Unreachable};
-        matches!(self.outcome, Cancelled | TimedOut | Unanswered | Unreachable)
-    }
 }
 
 /// Decides as soon as the outcome is known; at the latest when nothing more is expected, or when `over`.
@@ -113,7 +107,7 @@ fn failed_here(conn: &Connection, side: Side) -> Option<Opened> {
         // An ICMP error during a non-blocking connect() changes no state: the close() that follows only looks like a
         // cancellation.
         _ => match conn.icmp() {
-            Some(icmp) if icmp.refuses => Opened { by_icmp: true, ..Opened::plain(Outcome::Refused) },
+            Some(icmp) if icmp.refuses() => Opened { by_icmp: true, ..Opened::plain(Outcome::Refused) },
             Some(_) => Opened::plain(Outcome::Unreachable),
             None => gave_up(conn, closed),
         },
@@ -238,8 +232,8 @@ fn awaits_other_end(conn: &Connection) -> bool {
 
 fn unanswered(conn: &Connection) -> Opened {
     if let Some(icmp) = conn.icmp() {
-        let outcome = if icmp.refuses { Outcome::Refused } else { Outcome::Unreachable };
-        return Opened { by_icmp: icmp.refuses, ..Opened::plain(outcome) };
+        let outcome = if icmp.refuses() { Outcome::Refused } else { Outcome::Unreachable };
+        return Opened { by_icmp: icmp.refuses(), ..Opened::plain(outcome) };
     }
     let answered = conn.ends.iter().any(|end| end.sent_synack);
     let waiting_for = Some(if answered { WaitingFor::Ack } else { WaitingFor::SynAck });
@@ -261,32 +255,46 @@ pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
 }
 
 /// Returns the parts of a normal handshake that were not seen, given its outcome.
-pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened) -> Vec<Missing> {
+pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened, syn_left: Option<bool>) -> Vec<Missing> {
     // There was nothing to see.
-    let (client, _) = conn.roles();
-    if opened.outcome == Outcome::NoPort || client.closed().is_some_and(|closed| closed.proof.deferred) {
+    let (client, server) = conn.roles();
+    if opened.outcome == Outcome::NoPort || is_unsent(client) {
         return Vec::new();
     }
     if !conn.has_segments {
         return vec![Missing::Interface];
     }
-    let (client, server) = conn.roles();
     let established = opened.outcome == Outcome::Established;
     let simultaneous = client.sent_syn && server.sent_syn;
     let answered = established || opened.waiting_for == Some(WaitingFor::Ack);
-    let side = conn.client_side();
     let wanted = [
-        (!client.sent_syn && !never_left(conn, side), Missing::Syn),
+        (syn_left.is_none(), Missing::Syn),
         (answered && !server.sent_synack && !simultaneous, Missing::Synack),
         (established && conn.ack_at().is_none() && !simultaneous, Missing::Ack),
     ];
     wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
 }
 
-/// Returns true if the client's socket is on this host, but neither its segments nor an answer was seen: its SYN
-/// reached no interface.
-pub(in crate::correlate) fn never_left(conn: &Connection, client: Side) -> bool {
-    let (client, server) = (conn.end(client), conn.end(client.other()));
-    let answered = server.sent_synack || server.rst().is_some();
-    client.had_socket && !client.sent_syn && !answered
+/// Returns true if the client's socket ended before it sent a SYN, since that waited for data (TCP_FASTOPEN_CONNECT).
+pub(in crate::correlate) fn is_unsent(client: &End) -> bool {
+    client.closed().is_some_and(|closed| closed.proof.deferred)
+}
+
+/// Returns true if a SYN of the client was seen; false if the client's socket is on this host and its segments are
+/// `watched`, but the SYN passed no interface. `None` if neither is known, as where something answered the SYN that did
+/// not come from this host itself.
+pub(in crate::correlate) fn syn_left(conn: &Connection, watched: bool) -> Option<bool> {
+    let side = conn.client_side();
+    let (client, server) = conn.roles();
+    if client.sent_syn {
+        return Some(true);
+    }
+    let began = client.entered(SynSent).is_some_and(|at| at != BootTime(0));
+    let by_reset = server.rst().is_none_or(|rst| rst.seen && rst.context.outgoing);
+    let own = conn.endpoint(side).map(|own| own.addr);
+    let by_icmp = conn.icmp().is_none_or(|icmp| Some(icmp.from) == own);
+    let unseen = server.rst().is_none() && conn.icmp().is_none();
+    let refused = client.closed().is_some_and(|closed| matches!(closed.error, Some(ECONNREFUSED | ECONNRESET)));
+    let answered = server.sent_synack || conn.answered || !by_reset || !by_icmp || unseen && refused;
+    (began && watched && !answered).then_some(false)
 }

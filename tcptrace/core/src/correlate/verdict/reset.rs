@@ -6,8 +6,8 @@ use crate::{
         connection::{Connection, Side},
         endpoint::{Closed, End, Rst},
     },
-    event::{BootTime, reset_reason::ResetReason},
-    tcp::TcpState::{CloseWait, Established, FinWait1, FinWait2, SynRecv},
+    event::{BootTime, Proof, reset_reason::ResetReason},
+    tcp::TcpState::{CloseWait, Established, FinWait1, FinWait2, LastAck, SynRecv},
     verdict::{Reset, ResetCause},
 };
 
@@ -121,6 +121,34 @@ fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<ResetCause> {
         true if proof.linger => Some(ResetCause::Linger),
         _ => None,
     }
+}
+
+/// Returns the properties of the socket that proves why it sent a reset, as a process closed it.
+pub(in crate::correlate) fn evidence(conn: &Connection, side: Side) -> Option<Proof> {
+    let closed = conn.end(side).closed()?;
+    let closed = (closed.by_process || aborted_half_closed(conn, side, &closed)).then_some(closed)?;
+    Some(closed.proof).filter(|proof| !proof.is_empty())
+}
+
+/// Returns the nanoseconds from the close of an end, by its FIN or else by its socket's state, to its reset at `at`.
+pub(in crate::correlate) fn closed_before(conn: &Connection, side: Side, at: BootTime) -> Option<u64> {
+    let own = conn.end(side);
+    let by_state = || own.entered(FinWait1).or(own.entered(LastAck)).filter(|&entered| entered != BootTime(0));
+    let closed = own.fin().map(|fin| fin.sent.first).or_else(by_state)?;
+    (closed <= at).then(|| at.since(closed))
+}
+
+/// Returns true if the other end had received an end's FIN when it sent the data that the reset at `at` answers, false
+/// if they crossed; `None` if that is unknown.
+pub(in crate::correlate) fn close_known(conn: &Connection, side: Side, at: BootTime) -> Option<bool> {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let fin = own.fin()?;
+    if has_late_data(conn, side) {
+        // Data that arrives in order is answered at once: what was acknowledged before it was known when it was sent.
+        return Some(fin.acked.is_some_and(|acked| acked <= at));
+    }
+    // On the host of the other end, everything was sent before the FIN was seen to arrive.
+    (other.had_socket && !own.had_socket).then_some(false)
 }
 
 /// Returns true if close() ended a socket that shutdown() had half-closed before. No task tells, but without the other

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
-    verdict::{Close, CloseKind, Handshake, HandshakeKind, Missing, Outcome, ResetCause, TimeWait, WaitingFor},
+    verdict::{
+        Close, CloseKind, Handshake, HandshakeKind, Missing, NoSegments, Outcome, ResetCause, TimeWait, WaitingFor,
+    },
 };
 
 /// Facts for the sentence of a handshake that are not in its record.
@@ -13,46 +15,16 @@ use crate::{
 pub(crate) struct HandshakeFacts {
     /// Number of SYNs seen.
     pub(crate) syns: u32,
-    /// Meaning of an ICMP error about the SYN or the SYN,ACK.
-    pub(crate) icmp: Option<&'static str>,
-    /// True if that error was about the SYN,ACK.
-    pub(crate) icmp_of_synack: bool,
-    /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
-    pub(crate) full_queue: Option<AcceptQueue>,
-    /// True if the server waits, or waited, for the client's data (TCP_DEFER_ACCEPT).
-    pub(crate) deferred: bool,
     /// Nanoseconds from the client's ACK to the server's socket, if it waited for data and has one.
     pub(crate) deferred_ns: Option<u64>,
     /// True if the socket was restored with TCP_REPAIR.
     pub(crate) restored: bool,
     /// True if the SYN was never sent, since it waited for data (TCP_FASTOPEN_CONNECT).
     pub(crate) unsent: bool,
-    /// True if the client's socket was destroyed from outside.
-    pub(crate) killed: bool,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
-    /// Facts for the sentences of both records.
-    pub(crate) common: CommonFacts,
-}
-
-/// Facts for the sentences of both records that are not in them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CommonFacts {
-    /// Reason why no segment was seen, if none was.
-    pub(crate) no_segments: Option<NoSegments>,
     /// Number of the same connection on the other side of an address translation.
     pub(crate) translated: Option<u64>,
-}
-
-/// Reason why no segment of a connection was seen.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum NoSegments {
-    /// Its interfaces are in another network namespace.
-    OtherNamespace,
-    /// Its segments passed no interface that is traced.
-    NotWatched,
-    /// Only a SYN was to be sent, and it was not seen to leave.
-    NeverLeft,
 }
 
 /// Facts for the sentence of a close that are not in its record.
@@ -62,8 +34,8 @@ pub(crate) struct CloseFacts {
     pub(crate) late_bytes: Option<u64>,
     /// True if the other end closed too.
     pub(crate) other_closed: bool,
-    /// Facts for the sentences of both records.
-    pub(crate) common: CommonFacts,
+    /// Number of the same connection on the other side of an address translation.
+    pub(crate) translated: Option<u64>,
 }
 
 /// Length of most sentences in bytes.
@@ -97,19 +69,21 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
             format_args!("; the server waited {} for the client's data: TCP_DEFER_ACCEPT", HumanDuration(waited)),
         );
     }
-    push_common(&mut text, &facts.common);
+    if record.syn_left == Some(false) {
+        text.push_str("; no SYN was seen to leave this host");
+    }
+    push_common(&mut text, record.no_segments, facts.translated);
     push_missing(&mut text, &record.missing);
     text
 }
 
-fn push_common(text: &mut String, facts: &CommonFacts) {
-    text.push_str(match facts.no_segments {
+fn push_common(text: &mut String, no_segments: Option<NoSegments>, translated: Option<u64>) {
+    text.push_str(match no_segments {
         Some(NoSegments::OtherNamespace) => "; no segments: other network namespace",
         Some(NoSegments::NotWatched) => "; no segments: they passed no interface that is watched",
-        Some(NoSegments::NeverLeft) => "; no SYN was seen to leave this host",
         None => "",
     });
-    if let Some(number) = facts.translated {
+    if let Some(number) = translated {
         push(text, format_args!("; the same as #{number}, on the other side of an address translation"));
     }
 }
@@ -124,9 +98,12 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 push(text, format_args!(" in {}", HumanDuration(time)));
             }
         }
-        Outcome::Refused => match (record.by_icmp, facts.icmp) {
-            (true, Some(said)) => push(text, format_args!("refused by ICMP: {said}")),
+        Outcome::Refused => match record.icmp {
+            Some(icmp) => push(text, format_args!("refused by ICMP: {}", icmp.kind)),
             _ => text.push_str(match record.reset.map(|reset| reset.cause) {
+                Some(_) if record.syn_left == Some(false) => {
+                    "refused: a reset from this host itself, as of a firewall rule"
+                }
                 Some(ResetCause::NoListener) => "refused: nobody listens there",
                 None => "refused: by a reset or an ICMP error, which was not seen",
                 _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so",
@@ -145,8 +122,11 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             None => text.push_str("reset before it was complete"),
         },
         Outcome::Unreachable => {
-            push(text, format_args!("unreachable: {}", facts.icmp.unwrap_or("no way to the other end")));
-            if facts.icmp_of_synack {
+            push(
+                text,
+                format_args!("unreachable: {}", record.icmp.map_or("no way to the other end", |icmp| icmp.kind)),
+            );
+            if record.icmp.is_some_and(|icmp| icmp.of_synack) {
                 text.push_str(", said an ICMP error about the server's SYN,ACK");
             }
         }
@@ -154,10 +134,10 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             text.push_str("timed out");
             push_syns(text, "after", facts);
             push(text, format_args!(", {lasted} without an answer"));
-            push_queue(text, facts);
+            push_queue(text, record.accept_queue);
         }
         Outcome::Cancelled => {
-            text.push_str(match facts.killed {
+            text.push_str(match record.killed {
                 true => "cancelled: the client's socket was destroyed from outside after ",
                 false => "cancelled by the client's application after ",
             });
@@ -167,12 +147,12 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }
             push_syns(text, "and", facts);
             text.push_str(" without an answer");
-            push_queue(text, facts);
+            push_queue(text, record.accept_queue);
         }
         Outcome::NoPort => {
             text.push_str("not begun: connect() found no free local port, or no free pair of ports to this address");
         }
-        Outcome::Unanswered if facts.deferred => {
+        Outcome::Unanswered if record.deferred => {
             text.push_str("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT");
         }
         Outcome::Unanswered => {
@@ -181,7 +161,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 Some(WaitingFor::SynAck) | None => "unanswered: waiting for the server's SYN,ACK",
             });
             push_syns(text, "after", facts);
-            push_queue(text, facts);
+            push_queue(text, record.accept_queue);
         }
     }
 }
@@ -201,8 +181,8 @@ fn push_syns(text: &mut String, joined: &str, facts: &HandshakeFacts) {
 }
 
 /// Appends the reason why the server does not answer.
-fn push_queue(text: &mut String, facts: &HandshakeFacts) {
-    if let Some(AcceptQueue { length, limit }) = facts.full_queue {
+fn push_queue(text: &mut String, full_queue: Option<AcceptQueue>) {
+    if let Some(AcceptQueue { length, limit }) = full_queue {
         push(text, format_args!("; the server's accept queue is full ({length} of {limit})"));
     }
 }
@@ -229,7 +209,7 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     if let Some(reset) = late {
         push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
     }
-    push_common(&mut text, &facts.common);
+    push_common(&mut text, record.no_segments, facts.translated);
     push_missing(&mut text, &record.missing);
     text
 }
@@ -273,7 +253,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
             text.push_str("reset");
             if let Some(reset) = record.reset {
                 push(text, format_args!(" by the {}", name(reset.by)));
-                push_cause(text, reset.cause, facts);
+                push_cause(text, reset.cause, record, facts);
             }
             return;
         }
@@ -286,8 +266,18 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
 const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
 
 /// Appends the reason for the reset; data for a closed socket need not be a failure.
-fn push_cause(text: &mut String, cause: ResetCause, facts: &CloseFacts) {
-    match facts.late_bytes.filter(|_| cause == ResetCause::DataAfterClose) {
+fn push_cause(text: &mut String, cause: ResetCause, record: &Close, facts: &CloseFacts) {
+    match cause {
+        ResetCause::DataAfterClose => push_late_data(text, record, facts),
+        ResetCause::UnreadData if record.evidence.is_some_and(|evidence| evidence.linger) => {
+            text.push_str(": it closed with data unread and with SO_LINGER 0");
+        }
+        _ => text.push_str(cause_words(cause)),
+    }
+}
+
+fn push_late_data(text: &mut String, record: &Close, facts: &CloseFacts) {
+    match facts.late_bytes {
         Some(bytes) if facts.other_closed && bytes <= 64 => push(
             text,
             format_args!(
@@ -301,7 +291,17 @@ fn push_cause(text: &mut String, cause: ResetCause, facts: &CloseFacts) {
                  close_notify, whose length it is; further writes fail with EPIPE"
             ),
         ),
-        _ => text.push_str(cause_words(cause)),
+        _ => match record.closed_before_ns {
+            Some(before) => push(
+                text,
+                format_args!(
+                    ": the other end wrote to a socket that was closed already ({} before), and further writes fail with \
+                     EPIPE",
+                    HumanDuration(before)
+                ),
+            ),
+            None => text.push_str(cause_words(ResetCause::DataAfterClose)),
+        },
     }
 }
 

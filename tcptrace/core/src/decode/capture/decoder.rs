@@ -3,6 +3,7 @@
 use super::{
     Counters, Interface, LinkType,
     copies::Copies,
+    encapsulations::Encapsulations,
     error::Fault,
     interfaces::Interfaces,
     ip::Reason,
@@ -94,6 +95,7 @@ pub(super) struct Decoder {
     interfaces: Interfaces,
     counters: Counters,
     copies: Copies,
+    encapsulations: Encapsulations,
     /// Frames that were not decoded, by kind.
     unread: Tally,
     /// The first record that should hold a frame but does not.
@@ -142,6 +144,7 @@ impl Decoder {
             interfaces: Interfaces::default(),
             counters: Counters::default(),
             copies: Copies::default(),
+            encapsulations: Encapsulations::default(),
             unread: Tally::default(),
             damaged: None,
             damaged_records: 0,
@@ -151,6 +154,10 @@ impl Decoder {
 
     pub(super) fn interfaces(&self) -> &[Interface] {
         self.interfaces.all()
+    }
+
+    pub(super) fn encapsulations(&self) -> &[Layers] {
+        self.encapsulations.all()
     }
 
     /// Returns the kinds of frames that were not decoded, the most frequent first.
@@ -245,7 +252,11 @@ impl Decoder {
             Some(index) => self.interfaces.device(frame.interface, index),
             None => frame.interface,
         };
-        let place = |_: &Walk| Place { at, ifindex: interface + 1, direction };
+        let encapsulations = &mut self.encapsulations;
+        let place = |walk: &Walk| {
+            let encapsulation = encapsulations.number(&walk.layers);
+            Place { at, ifindex: interface + 1, direction, encapsulation }
+        };
         let event = transport::event(&mut walk, frame.bytes, frame.original, next, place)?;
         let copy = match &event {
             // Without a time, nothing tells how long ago the first was.

@@ -1,5 +1,7 @@
 //! TCP segments, and ICMP errors that quote one, as events.
 
+use std::num::NonZeroU16;
+
 use super::{
     bytes::array,
     copies::Identity,
@@ -19,6 +21,8 @@ pub(super) struct Place {
     pub(super) at: BootTime,
     pub(super) ifindex: u32,
     pub(super) direction: Option<Direction>,
+    /// Number of its encapsulation.
+    pub(super) encapsulation: Option<NonZeroU16>,
 }
 
 /// Decodes a frame whose link-layer header `walk` has passed: `next` comes next. `original` is its untruncated length
@@ -94,6 +98,7 @@ fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Re
         length: ip.payload.saturating_sub(header_len),
         // A capture does not tell how many segments a long one was or will be split into.
         segments: 1,
+        encapsulation: place.encapsulation,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 use foldhash::fast::RandomState;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Counters, Moment, Record, Recorded, Start, error::Fault, fields};
+use super::{Counters, Moment, Record, Recorded, Start, encapsulations::Encapsulations, error::Fault, fields};
 use crate::{
     SCHEMA,
     event::{
@@ -42,6 +42,7 @@ pub(super) struct Decoder {
     newest: u64,
     interfaces: Vec<String>,
     numbers: HashMap<String, u32, RandomState>,
+    encapsulations: Encapsulations,
     /// Keys of sockets that took an earlier socket's place in memory, by number: live, both have the same kernel address.
     replacing: HashMap<u64, SocketKey, RandomState>,
     counters: Counters,
@@ -50,6 +51,10 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(super) fn interfaces(&self) -> &[String] {
         &self.interfaces
+    }
+
+    pub(super) fn encapsulations(&self) -> &[Vec<String>] {
+        self.encapsulations.all()
     }
 
     /// Returns the counts of lines.
@@ -192,6 +197,7 @@ impl Decoder {
             header,
             length: fields.length,
             segments: fields.gso_segments.unwrap_or(1),
+            encapsulation: self.encapsulations.number(&fields.encapsulation),
         };
         Ok((moment, Event::Segment(segment)))
     }

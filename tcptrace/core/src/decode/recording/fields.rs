@@ -83,6 +83,8 @@ pub(super) struct Segment<'a> {
     #[serde(borrow)]
     pub(super) interface: Cow<'a, str>,
     pub(super) direction: Option<Direction>,
+    #[serde(borrow, default)]
+    pub(super) encapsulation: Vec<Cow<'a, str>>,
     /// `None` if no socket sent the segment; `Some(None)` if that socket has no number.
     #[serde(default, deserialize_with = "even_null")]
     pub(super) socket: Option<Option<u64>>,

@@ -5,10 +5,10 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use super::{error::RecordingError, lines::MAX_LINE_LEN, *};
 use crate::{
     decode::capture::{self, Capture},
-    event::{Direction, Proof},
+    event::{Direction, Proof, Segment},
     output_record::{OutputRecord, SegmentOutput, StateOutput},
     render::{Json, Render as _, samples},
-    tcp::TcpState,
+    tcp::{TcpFlags, TcpState},
     text::Errno,
 };
 
@@ -69,7 +69,7 @@ fn one_of_every_type() {
 fn nothing_that_decides_is_left_out() {
     let state = StateOutput {
         error: Some(Errno(104)),
-        evidence: Proof { linger: true, unread: true, unaccepted: false },
+        evidence: Proof { linger: true, unread: true, ..Proof::default() },
         new: TcpState::Close,
         ..samples::state()
     };
@@ -78,7 +78,7 @@ fn nothing_that_decides_is_left_out() {
     let [_, Record::Event(Recorded { event: Event::State(state), .. }), Record::Event(segment)] = &records[..] else {
         panic!("{records:?}")
     };
-    assert_eq!((state.error, state.proof), (Some(104), Proof { linger: true, unread: true, unaccepted: false }));
+    assert_eq!((state.error, state.proof), (Some(104), Proof { linger: true, unread: true, ..Proof::default() }));
     assert_eq!(state.task.map(|task| (task.pid, task.tid)), Some((6980, 6980)));
     let Event::Segment(segment) = segment.event else { panic!("{segment:?}") };
     assert_eq!(segment.socket, Some(state.socket), "the same number");
@@ -266,6 +266,21 @@ proptest! {
         let (records, error, _) = read(start() + &lines(&entries));
         prop_assert!(error.is_none(), "{error:?}");
         prop_assert_eq!(records.len(), 3);
+    }
+
+    #[test]
+    fn all_flags_and_options_of_a_segment_come_back(mut segment in samples::any_segment()) {
+        segment.stamp.boot_ns = Some(1);
+        if segment.ace.is_some() {
+            segment.flags = segment.flags.without(TcpFlags::ACE);
+        }
+        let (records, error, _) = read(start() + &lines(&[OutputRecord::Segment(segment.clone())]));
+        prop_assert!(error.is_none(), "{error:?}");
+        let [_, Record::Event(Recorded { event: Event::Segment(Segment { header, .. }), .. }), ..] = &records[..] else {
+            panic!("{records:?}");
+        };
+        prop_assert_eq!(header.flags, segment.flags.with_ace(segment.ace.unwrap_or(0)));
+        prop_assert_eq!(header.options, segment.options.0);
     }
 
     #[test]

@@ -18,6 +18,7 @@ impl Events {
             conn_netns: _,
             interface,
             direction,
+            encapsulation,
             // Sockets can be told apart by their endpoints.
             socket: _,
             src,
@@ -52,6 +53,9 @@ impl Events {
         self.time(stamp, line);
         self.conn(*conn, line);
         self.passed(interface, *direction, line);
+        for layer in encapsulation.iter().flat_map(|layers| layers.iter()) {
+            line.escaped(layer).raw(" ");
+        }
         line.raw(if src.addr.is_ipv4() { "IP " } else { "IP6 " });
         line.dotted(src).raw(" > ").dotted(dst).raw(": Flags [");
         self.look(palette::of_flags(*flags), line, |line| line.raw(flags.letters()));

@@ -23,6 +23,7 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
         conn_netns,
         interface,
         direction,
+        encapsulation,
         socket,
         src,
         dst,
@@ -55,6 +56,7 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
         Some(Direction::Out) => r#","direction":"out""#,
         None => r#","direction":null"#,
     });
+    line.encapsulation(encapsulation.as_deref());
     if let Some(socket) = *socket {
         line.raw(r#","socket":"#).long_number_or_null(socket);
     }

@@ -1,24 +1,27 @@
 //! The verdicts of a connection, written without serde as the events are.
 
 use crate::{
-    event::AcceptQueue,
+    event::{AcceptQueue, Proof},
     output_record::{CloseOutput, HandshakeOutput},
     render::line_writer::Line,
     verdict::{
-        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, Missing, OpeningRetransmissions, Reset, StateTime,
+        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset,
+        StateTime,
     },
 };
 
 /// Writes the outcome of a handshake.
-pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, line: &mut Line<'_>) {
+pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &HandshakeOutput, line: &mut Line<'_>) {
     // Destructured, so that a new field does not compile before it is written.
     let Handshake {
         at: _,
+        encapsulation: _,
         conn,
         netns,
         kind,
         outcome,
         by_icmp,
+        icmp,
         waiting_for,
         client,
         server,
@@ -26,19 +29,25 @@ pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, lin
         syn_to_synack_ns,
         synack_to_ack_ns,
         connect_ns,
+        syn_left,
+        deferred: _,
+        killed,
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },
         accept_queue,
+        no_segments,
         incomplete,
         missing,
         summary,
     } = &**record;
     line.raw(r#"{"type":"handshake""#).stamp(stamp);
+    line.encapsulation(encapsulation.as_deref());
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
     line.raw(r#","outcome":"#).word_or_null(*outcome);
     line.raw(r#","by_icmp":"#).truth(*by_icmp);
+    line.raw(r#","icmp":"#).icmp_or_null(icmp.as_ref());
     line.raw(r#","waiting_for":"#).word_or_null(*waiting_for);
     line.raw(r#","client":"#).handshake_end(client);
     line.raw(r#","server":"#).handshake_end(server);
@@ -46,19 +55,23 @@ pub(super) fn handshake(HandshakeOutput { stamp, record }: &HandshakeOutput, lin
     line.raw(r#","syn_to_synack_ns":"#).long_number_or_null(*syn_to_synack_ns);
     line.raw(r#","synack_to_ack_ns":"#).long_number_or_null(*synack_to_ack_ns);
     line.raw(r#","connect_ns":"#).long_number_or_null(*connect_ns);
+    line.raw(r#","syn_left":"#).truth_or_null(*syn_left);
+    line.raw(r#","killed":"#).truth(*killed);
     line.raw(r#","reset":"#).reset_or_null(*reset);
     line.raw(r#","retransmissions":{"syn":"#).number_or_null(*syn);
     line.raw(r#","synack":"#).number_or_null(*synack);
     line.raw(r#"},"accept_queue":"#).accept_queue_or_null(*accept_queue);
+    line.raw(r#","no_segments":"#).word_or_null(*no_segments);
     line.raw(r#","incomplete":"#).truth(*incomplete);
     line.raw(r#","missing":"#).missing(missing);
     line.raw(r#","summary":"#).string(summary).raw("}");
 }
 
 /// Writes the close of a connection.
-pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line<'_>) {
+pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, line: &mut Line<'_>) {
     let Close {
         at: _,
+        encapsulation: _,
         conn,
         netns,
         kind,
@@ -71,13 +84,19 @@ pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line
         duration_ns,
         time_wait,
         reset,
+        evidence,
+        closed_before_ns,
+        close_known,
+        gave_up,
         retransmissions,
         states,
+        no_segments,
         incomplete,
         missing,
         summary,
     } = &**record;
     line.raw(r#"{"type":"close""#).stamp(stamp);
+    line.encapsulation(encapsulation.as_deref());
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -91,18 +110,33 @@ pub(super) fn close(CloseOutput { stamp, record }: &CloseOutput, line: &mut Line
     line.raw(r#"},"duration_ns":"#).long_number_or_null(*duration_ns);
     line.raw(r#","time_wait":"#).word_or_null(*time_wait);
     line.raw(r#","reset":"#).reset_or_null(*reset);
+    line.raw(r#","evidence":"#).evidence_or_null(evidence.as_ref());
+    line.raw(r#","closed_before_ns":"#).long_number_or_null(*closed_before_ns);
+    line.raw(r#","close_known":"#).truth_or_null(*close_known);
+    line.raw(r#","gave_up":"#).role_or_null(*gave_up);
     let Each { client, server } = retransmissions;
     line.raw(r#","retransmissions":{"client":"#).number_or_null(*client);
     line.raw(r#","server":"#).number_or_null(*server);
     let Each { client, server } = states;
     line.raw(r#"},"states":{"client":"#).stays(client);
     line.raw(r#","server":"#).stays(server);
-    line.raw(r#"},"incomplete":"#).truth(*incomplete);
+    line.raw(r#"},"no_segments":"#).word_or_null(*no_segments);
+    line.raw(r#","incomplete":"#).truth(*incomplete);
     line.raw(r#","missing":"#).missing(missing);
     line.raw(r#","summary":"#).string(summary).raw("}");
 }
 
 impl Line<'_> {
+    /// Writes the layers of an encapsulation, if there are any.
+    pub(super) fn encapsulation(&mut self, layers: Option<&[String]>) -> &mut Self {
+        let Some(layers) = layers else { return self };
+        self.raw(r#","encapsulation":["#);
+        for (index, layer) in layers.iter().enumerate() {
+            self.raw(if index == 0 { "" } else { "," }).string(layer);
+        }
+        self.raw("]")
+    }
+
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
         let HandshakeEnd { addr, port, netns, isn, pid, comm, options } = end;
         self.raw(r#"{"addr":""#).address(*addr);
@@ -155,10 +189,40 @@ impl Line<'_> {
         }
     }
 
+    fn icmp_or_null(&mut self, icmp: Option<&IcmpAnswer>) -> &mut Self {
+        match icmp {
+            Some(IcmpAnswer { from, kind, icmp_type, icmp_code, of_synack }) => {
+                self.raw(r#"{"from":""#).address(*from).raw(r#"","kind":"#).word(*kind);
+                self.raw(r#","icmp_type":"#).number(u32::from(*icmp_type));
+                self.raw(r#","icmp_code":"#).number(u32::from(*icmp_code));
+                self.raw(r#","of_synack":"#).truth(*of_synack).raw("}")
+            }
+            None => self.raw("null"),
+        }
+    }
+
+    fn truth_or_null(&mut self, truth: Option<bool>) -> &mut Self {
+        match truth {
+            Some(truth) => self.truth(truth),
+            None => self.raw("null"),
+        }
+    }
+
+    fn evidence_or_null(&mut self, evidence: Option<&Proof>) -> &mut Self {
+        match evidence {
+            Some(evidence) => self.words(evidence.words()),
+            None => self.raw("null"),
+        }
+    }
+
     fn missing(&mut self, missing: &[Missing]) -> &mut Self {
+        self.words(missing.iter().map(|&what| what.into()))
+    }
+
+    fn words(&mut self, words: impl Iterator<Item = &'static str>) -> &mut Self {
         self.raw("[");
-        for (index, &what) in missing.iter().enumerate() {
-            self.raw(if index == 0 { "" } else { "," }).word(what);
+        for (index, word) in words.enumerate() {
+            self.raw(if index == 0 { "" } else { "," }).word(word);
         }
         self.raw("]")
     }

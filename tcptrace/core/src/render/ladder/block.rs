@@ -1,6 +1,6 @@
 //! A phase of a connection as a block: heading, ladder, and advice.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use anstyle::Style;
 
@@ -33,19 +33,21 @@ const USUAL_PIECES: usize = 12;
 pub(super) struct Block<'a> {
     pub(super) conn: u64,
     pub(super) ends: Each<End>,
+    /// Layers of its encapsulation, if it has any.
+    pub(super) encapsulation: Option<&'a [String]>,
     pub(super) rows: &'a Rows,
     pub(super) sentences: Vec<Sentence<'a>>,
     /// Set if the phase is not finished; the inner value is the end whose turn it is, if known.
     pub(super) unfinished: Option<Option<Turn>>,
     /// States that no row shows, a line for each end.
     pub(super) inferred: Vec<String>,
-    pub(super) advice: Option<String>,
+    pub(super) advice: Option<Cow<'static, str>>,
 }
 
 impl Block<'_> {
     /// Appends the block to `out`.
     pub(super) fn write(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
-        for line in heading::lines(self.conn, &self.ends, &self.sentences, drawing, width) {
+        for line in heading::lines(self.conn, &self.ends, self.encapsulation, &self.sentences, drawing, width) {
             line.write_line(drawing.color, out);
         }
         self.ladder(drawing, width, out);

@@ -29,6 +29,7 @@ pub(super) struct Sentence<'a> {
 pub(super) fn lines(
     conn: u64,
     ends: &Each<End>,
+    encapsulation: Option<&[String]>,
     sentences: &[Sentence<'_>],
     drawing: Drawing,
     width: usize,
@@ -38,6 +39,10 @@ pub(super) fn lines(
     end(&ends.client, &mut first);
     second.apart(Style::new(), drawing.symbols().arrow);
     end(&ends.server, &mut second);
+    if let Some(layers) = encapsulation {
+        // The words come from outside where a recording was read.
+        second.apart(Style::new(), format_args!("in {}", layers.join(", ").escape_debug()));
+    }
 
     let words = first.pieces().chain(second.pieces());
     let whole = first.width() + second.width() + words.clone().skip(1).count();

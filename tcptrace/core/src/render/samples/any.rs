@@ -42,6 +42,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
             conn,
             interface: Rc::from(interface),
             direction,
+            encapsulation: None,
             socket,
             src,
             dst,

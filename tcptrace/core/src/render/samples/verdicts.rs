@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::verdict::{
-    Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing,
-    OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, Turn, WaitingFor,
+    Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
+    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, Turn, WaitingFor,
 };
 
 /// An established connection, with every optional field set.
@@ -19,11 +19,19 @@ pub(crate) fn handshake() -> HandshakeOutput {
     };
     let record = Handshake {
         at: BootTime(1),
+        encapsulation: None,
         conn: 3,
         netns: Some(4_026_531_840),
         kind: HandshakeKind::ThreeWay,
         outcome: Some(Outcome::Unanswered),
         by_icmp: false,
+        icmp: Some(IcmpAnswer {
+            from: IpAddr::from([10, 0, 0, 254]),
+            kind: "host unreachable",
+            icmp_type: 3,
+            icmp_code: 1,
+            of_synack: false,
+        }),
         waiting_for: Some(WaitingFor::SynAck),
         client: end(54762, 721_203_976),
         server: end(9999, 1_673_106_620),
@@ -31,14 +39,18 @@ pub(crate) fn handshake() -> HandshakeOutput {
         syn_to_synack_ns: Some(10_000),
         synack_to_ack_ns: Some(20_000),
         connect_ns: Some(31_000),
+        syn_left: Some(true),
+        deferred: false,
+        killed: false,
         reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
         accept_queue: Some(AcceptQueue { length: 129, limit: 128 }),
+        no_segments: Some(NoSegments::OtherNamespace),
         incomplete: true,
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
     };
-    HandshakeOutput { stamp: stamp(), record: Box::new(record) }
+    HandshakeOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
 }
 
 /// A closed connection, with every optional field set.
@@ -49,6 +61,7 @@ pub(crate) fn close() -> CloseOutput {
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
         at: BootTime(1),
+        encapsulation: None,
         conn: 3,
         netns: Some(4_026_531_840),
         kind: CloseKind::FourSegment,
@@ -61,13 +74,18 @@ pub(crate) fn close() -> CloseOutput {
         duration_ns: Some(100_400_000),
         time_wait: Some(TimeWait::Server),
         reset: Some(Reset { by: Role::Client, cause: ResetCause::DataAfterClose }),
+        evidence: Some(Proof { unread: true, ..Proof::default() }),
+        closed_before_ns: Some(9),
+        close_known: Some(true),
+        gave_up: Some(Role::Client),
         retransmissions: Each { client: Some(0), server: None },
         states: Each { client: stays, server: Vec::new() },
+        no_segments: Some(NoSegments::NotWatched),
         incomplete: false,
         missing: Vec::new(),
         summary: "closed by the server".to_owned(),
     };
-    CloseOutput { stamp: stamp(), record: Box::new(record) }
+    CloseOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
 }
 
 /// A stalled connection, with every optional field set.

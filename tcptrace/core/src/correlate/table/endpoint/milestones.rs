@@ -85,6 +85,8 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) doubted: bool,
     /// True if it counts only because the other end's socket has the error of a reset.
     pub(in crate::correlate) by_error: bool,
+    /// True if it was seen leaving a network stack of this host, as everything on the loopback device is.
+    pub(in crate::correlate) outgoing: bool,
 }
 
 /// The end of a socket.

@@ -1,7 +1,10 @@
 //! Connections of which only a part can be seen from here.
 
 use super::*;
-use crate::correlate::Correlated;
+use crate::{
+    correlate::{Correlated, tests::HERE},
+    event::{Direction, Event, Segment},
+};
 
 /// The segments of a connection that both ends' kernels sent from sockets of this host.
 fn segments_with_sockets(exchange: &mut Exchange) {
@@ -68,10 +71,40 @@ fn half_of_the_segments_and_the_states_of_one_end_are_enough() {
 fn a_syn_that_was_answered_has_left_even_if_nobody_saw_it() {
     let mut exchange = Exchange::new();
     exchange.state(CLIENT, SERVER, Close, SynSent);
+    let answer = Segment { direction: Some(Direction::In), ..exchange.built(SERVER, CLIENT, RST, 0, Some(C + 1)) };
+    exchange.event(&Event::Segment(answer));
+    exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.syn_left), (Some(Outcome::Refused), None));
+    assert_eq!(handshake.missing, [Missing::Syn]);
+}
+
+#[test]
+fn a_syn_that_this_host_itself_refuses_has_not_left() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
     exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
     exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
     let handshake = failed(&mut exchange);
-    assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Refused), vec![Missing::Syn]));
+    assert_eq!((handshake.outcome, handshake.syn_left), (Some(Outcome::Refused), Some(false)));
+    assert_eq!(handshake.missing, []);
+    assert!(handshake.summary.contains("a reset from this host itself"), "{}", handshake.summary);
+}
+
+#[test]
+fn nothing_is_said_about_a_syn_where_segments_are_not_traced() {
+    const ELSEWHERE: u32 = 2;
+    for (netns, traced, left) in [(HERE, true, Some(false)), (HERE, false, None), (ELSEWHERE, true, None)] {
+        let mut exchange = Exchange::new();
+        if !traced {
+            exchange.connections().expect_no_segments();
+        }
+        exchange.in_namespace(netns).state(CLIENT, SERVER, Close, SynSent);
+        exchange.by(5).in_namespace(netns).state(CLIENT, SERVER, SynSent, Close);
+        let handshake = failed(&mut exchange);
+        assert_eq!((handshake.outcome, handshake.syn_left), (Some(Outcome::Cancelled), left));
+        assert_eq!(handshake.no_segments.is_none(), left.is_some(), "{}", handshake.summary);
+    }
 }
 
 #[test]

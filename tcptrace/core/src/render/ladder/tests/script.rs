@@ -198,6 +198,7 @@ impl Script {
             header,
             length,
             segments: 1,
+            encapsulation: None,
         };
         self.event(&Event::Segment(segment))
     }

@@ -1,0 +1,32 @@
+//! Negotiation of Accurate ECN (RFC 9768 §3.1).
+
+use super::Side;
+
+/// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct AccurateEcn {
+    /// True if a SYN asked for it.
+    pub(in crate::correlate) asked: bool,
+    /// True if a SYN,ACK confirmed it.
+    pub(in crate::correlate) confirmed: bool,
+    /// True if a SYN,ACK did not.
+    pub(in crate::correlate) refused: bool,
+    /// True if the end has sent a segment without SYN since it was confirmed.
+    pub(in crate::correlate) spoke: BySide<bool>,
+    /// Number of the end's SYN,ACKs that confirmed it and that no ACK has answered.
+    pub(in crate::correlate) unanswered: BySide<u8>,
+}
+
+/// A value for each end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::correlate) struct BySide<T>([T; 2]);
+
+impl<T> BySide<T> {
+    pub(in crate::correlate) fn of_mut(&mut self, side: Side) -> &mut T {
+        let [first, second] = &mut self.0;
+        match side {
+            Side::First => first,
+            Side::Second => second,
+        }
+    }
+}

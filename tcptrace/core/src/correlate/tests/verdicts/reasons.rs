@@ -1,0 +1,79 @@
+//! The facts behind a failure that advice depends on.
+
+use super::*;
+use crate::verdict::IcmpAnswer;
+
+/// The close of a connection whose server closed and then got 100 B, 3 ms later; `known`: the client had acknowledged the
+/// server's FIN before.
+fn data_after_close(mut exchange: Exchange, known: bool) -> Close {
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    if known {
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    }
+    exchange.pass(3_000_000 - 1 - u64::from(known));
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1 + u32::from(known)), 100);
+    exchange.segment(SERVER, CLIENT, RST, S + 1 + u32::from(known), None, 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::DataAfterClose }));
+    close
+}
+
+#[test]
+fn the_writer_knew_of_a_close_that_it_had_acknowledged() {
+    let close = data_after_close(opened(), true);
+    assert_eq!((close.initiator, close.close_known), (Some(Role::Server), Some(true)));
+    assert_eq!(close.closed_before_ns, Some(3_000_001));
+    assert!(close.summary.contains("was closed already (3.000 ms before)"), "{}", close.summary);
+}
+
+#[test]
+fn data_that_crosses_a_fin_was_sent_without_knowing() {
+    let close = data_after_close(opened(), false);
+    assert_eq!((close.initiator, close.close_known), (Some(Role::Server), Some(false)));
+}
+
+#[test]
+fn linger_and_unread_data_are_both_evidence() {
+    let proof = Proof { linger: true, unread: true, ..Proof::default() };
+    let mut exchange = established();
+    exchange.by(3).with_proof(proof).state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 1), 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::UnreadData }));
+    assert_eq!((close.evidence, close.closed_before_ns), (Some(proof), None));
+    assert!(close.summary.contains("with data unread and with SO_LINGER 0"), "{}", close.summary);
+}
+
+#[test]
+fn the_end_that_gave_up_is_named() {
+    let mut exchange = established();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.pass(SECOND);
+    exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+    exchange.by(3).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.gave_up), (CloseKind::TimedOut, Some(Role::Client)));
+}
+
+#[test]
+fn the_sender_of_an_icmp_error_is_named() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, 7, None, 0);
+    exchange.icmp(CLIENT, SERVER);
+    exchange.with_error(111).state(CLIENT, SERVER, SynSent, Close);
+    let from = [127, 0, 0, 1].into();
+    let answer = IcmpAnswer { from, kind: "port unreachable", icmp_type: 3, icmp_code: 3, of_synack: false };
+    assert_eq!(failed(&mut exchange).icmp, Some(answer));
+}
+
+#[test]
+fn a_client_that_was_killed_has_not_cancelled() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.with_error(103).state(CLIENT, SERVER, SynSent, Close);
+    let handshake = failed(&mut exchange);
+    assert!(handshake.killed && handshake.summary.contains("destroyed from outside"), "{}", handshake.summary);
+}
