@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
     Address, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord,
-    IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED,
-    PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
+    IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_DEFERRED, PROOF_LINGER,
+    PROOF_RESTORED, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
@@ -93,6 +93,8 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             linger: record.proof & PROOF_LINGER != 0,
             unread: record.proof & PROOF_UNREAD != 0,
             unaccepted: record.proof & PROOF_UNACCEPTED != 0,
+            restored: record.proof & PROOF_RESTORED != 0,
+            deferred: record.proof & PROOF_DEFERRED != 0,
         },
         task: (record.pid != 0).then_some(Task {
             pid: record.pid,

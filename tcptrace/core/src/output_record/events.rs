@@ -60,7 +60,8 @@ pub struct StateOutput {
     pub role: Option<Role>,
     /// Pending error of the socket (`sk_err`) by its errno name, such as ECONNRESET; null for none or if not readable.
     pub error: Option<Errno>,
-    /// Properties of the socket as it entered CLOSE that prove why a reset was sent; absent if there are none.
+    /// Properties of the socket as it entered CLOSE or ESTABLISHED that prove why a reset was sent, or that a handshake was
+    /// none; absent if there are none.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Proof::is_empty"))]
     pub evidence: Proof,
     /// ID of the process in whose context the change ran; null if it ran in no process's context, as in an interrupt.

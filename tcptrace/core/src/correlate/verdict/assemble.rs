@@ -40,7 +40,8 @@ pub(in crate::correlate) fn handshake(
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
     let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
-    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort);
+    let unsent = handshake::is_unsent(client);
+    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
     let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees));
     let missing = with_loss(
         conn,
@@ -68,6 +69,7 @@ pub(in crate::correlate) fn handshake(
         synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
         syn_left,
+        deferred: conn.is_deferred(),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         reset: opened
             .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
@@ -84,9 +86,9 @@ pub(in crate::correlate) fn handshake(
     };
     let facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
-        deferred: conn.is_deferred(),
         deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
+        unsent,
         lasted: conn.last.since(conn.first),
         translated: translated(conn),
     };
