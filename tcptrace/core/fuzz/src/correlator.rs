@@ -149,6 +149,7 @@ impl Host {
             error: btf.then_some(errors[usize::from(error) % errors.len()]),
             proof: program::proof(bits),
             task: (bits & 8 != 0).then_some(Task { pid: bits.into(), tid: bits.into(), comm: comm(bits) }),
+            cgroup: None,
         })
     }
 

@@ -11,8 +11,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
 use crate::{
     event::{
-        BootTime, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment, SocketKey,
-        StateChange, Task, reset_reason::ResetReasons,
+        BootTime, CgroupKey, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment,
+        SocketKey, StateChange, Task, reset_reason::ResetReasons,
     },
     tcp::{TcpHeader, TcpState},
 };
@@ -96,6 +96,7 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             unaccepted: record.proof & PROOF_UNACCEPTED != 0,
         },
         task: (record.pid != 0).then_some(Task { pid: record.pid, tid: record.tid, comm: Comm(comm) }),
+        cgroup: (record.cgroup != 0).then_some(CgroupKey(record.cgroup)),
     })
 }
 

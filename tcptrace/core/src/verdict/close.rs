@@ -1,12 +1,12 @@
 //! The end of a connection.
 
-use std::{net::IpAddr, num::NonZeroU16};
+use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
 use super::{Each, Missing, NoSegments, Reset, Role};
 use crate::{
-    event::{BootTime, Comm, Proof},
+    event::{BootTime, Cgroup, Comm, Proof},
     tcp::TcpState,
 };
 
@@ -68,6 +68,10 @@ pub struct CloseEnd {
     pub pid: Option<u32>,
     /// Name of the thread that did; null if unknown.
     pub comm: Option<Comm>,
+    /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
+    /// on another host.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub cgroup: Option<Arc<Cgroup>>,
 }
 
 /// Payload in each direction.

@@ -247,6 +247,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
         options: end.options().map(TcpOptions),
+        cgroup: end.cgroup.clone(),
     }
 }
 
@@ -260,6 +261,7 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
         netns: conn.end_netns(side),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
+        cgroup: end.cgroup.clone(),
     }
 }
 
