@@ -217,7 +217,9 @@ fn equal_addresses_in_two_vlans_are_two_connections() {
     let path = folder.path().join("recording.jsonl");
     let lines: Vec<_> = read.records.iter().map(ToString::to_string).collect();
     std::fs::write(&path, lines.join("\n") + "\n").expect("a file can be written");
-    assert_eq!(run(&path, &[]).records[1..], read.records[1..]);
+    let again = run(&path, &[]).records;
+    let last = read.records.len() - 1;
+    assert!(again.len() == read.records.len() && again[1..last] == read.records[1..last], "{again:#?}");
 }
 
 #[test]

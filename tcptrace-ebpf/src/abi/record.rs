@@ -25,6 +25,8 @@ pub const DIRECTION_OUT: u8 = 1;
 pub const HINT_SEND_RESET: u8 = 0;
 /// Value of [`HintRecord::hint`]: the tracepoint `tcp:tcp_retransmit_synack`.
 pub const HINT_RETRANSMIT_SYNACK: u8 = 1;
+/// Value of [`HintRecord::hint`]: a SYN,ACK of a listener with TCP_DEFER_ACCEPT.
+pub const HINT_DEFER_ACCEPT: u8 = 2;
 
 /// Index of the loss counter of the programs that see sockets: state changes and hints.
 pub const LOST_STATE: u32 = 0;
@@ -203,7 +205,7 @@ pub struct HintRecord {
     pub remote_port: u16,
     /// [`HINT_QUEUE_FULL`] or 0.
     pub flags: u16,
-    /// Which tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`].
+    /// Which tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`]; or [`HINT_DEFER_ACCEPT`].
     pub hint: u8,
     /// State of the socket on whose behalf the segment is sent (`include/net/tcp_states.h`), 0 where there is none.
     pub socket_state: u8,

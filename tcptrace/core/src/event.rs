@@ -163,6 +163,27 @@ pub struct Segment {
     pub encapsulation: Option<NonZeroU16>,
 }
 
+impl Segment {
+    /// Creates a segment without payload between two addresses, of which nothing but the header and the time is known.
+    pub fn new(at: BootTime, from: IpAddr, to: IpAddr, header: TcpHeader) -> Self {
+        Self {
+            at,
+            socket: None,
+            socket_port: None,
+            netns: None,
+            conn_netns: None,
+            ifindex: 0,
+            direction: None,
+            src: Endpoint { addr: from, port: header.src_port },
+            dst: Endpoint { addr: to, port: header.dst_port },
+            header,
+            length: 0,
+            segments: 1,
+            encapsulation: None,
+        }
+    }
+}
+
 /// An ICMP or ICMPv6 error that quotes a TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IcmpError {

@@ -26,36 +26,25 @@
 //! ```
 //! use tcptrace_core::{
 //!     correlate::{Correlated, Correlator, NO_NAMESPACE},
-//!     event::{BootTime, Endpoint, Event, Segment},
+//!     event::{BootTime, Event, Segment},
 //!     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
 //!     verdict::Outcome,
 //! };
 //!
-//! let client = Endpoint { addr: [192, 0, 2, 1].into(), port: 50000 };
-//! let server = Endpoint { addr: [192, 0, 2, 2].into(), port: 443 };
-//! let segment = |at: u64, [src, dst]: [Endpoint; 2], flags, seq, ack| {
-//!     Event::Segment(Segment {
-//!         at: BootTime(at),
-//!         socket: None,
-//!         ifindex: 2,
-//!         direction: None,
-//!         src,
-//!         dst,
-//!         header: TcpHeader {
-//!             src_port: src.port,
-//!             dst_port: dst.port,
-//!             seq: SeqNumber(seq),
-//!             ack: SeqNumber(ack),
-//!             data_offset: 20,
-//!             flags,
-//!             window: 65535,
-//!             urgent: 0,
-//!             options: OptionBytes::EMPTY,
-//!         },
-//!         length: 0,
-//!         segments: 1,
-//!         encapsulation: None,
-//!     })
+//! let (client, server) = (([192, 0, 2, 1].into(), 50000), ([192, 0, 2, 2].into(), 443));
+//! let segment = |at: u64, [(from, src_port), (to, dst_port)]: [(_, u16); 2], flags, seq, ack| {
+//!     let header = TcpHeader {
+//!         src_port,
+//!         dst_port,
+//!         seq: SeqNumber(seq),
+//!         ack: SeqNumber(ack),
+//!         data_offset: 20,
+//!         flags,
+//!         window: 65535,
+//!         urgent: 0,
+//!         options: OptionBytes::EMPTY,
+//!     };
+//!     Event::Segment(Segment::new(BootTime(at), from, to, header))
 //! };
 //! let events = [
 //!     segment(1_000_000, [client, server], TcpFlags::SYN, 100, 0),

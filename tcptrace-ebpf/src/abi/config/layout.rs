@@ -200,6 +200,14 @@ layout! {
         ack_backlog: KernelValue::member("sock", "sk_ack_backlog"),
         /// How many may wait there.
         max_ack_backlog: KernelValue::member("sock", "sk_max_ack_backlog"),
+        /// Listener of a request, a `struct sock *`.
+        listener: KernelValue::member("sock_common", "skc_listener").optional(),
+        /// TCP_DEFER_ACCEPT of a listener, as a number of SYN,ACKs.
+        defer_accept: KernelValue::nested(
+            ("inet_connection_sock", "icsk_accept_queue"),
+            ("request_sock_queue", "rskq_defer_accept"),
+        )
+        .optional(),
         /// Where a buffer's memory begins.
         head: KernelValue::member("sk_buff", "head"),
         /// Where its network header begins, from `head`.

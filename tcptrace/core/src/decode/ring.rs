@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
-    Address, DIRECTION_IN, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT,
-    KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader,
-    SegmentRecord, StateRecord,
+    Address, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord,
+    IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED,
+    PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
@@ -148,6 +148,7 @@ fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError
         name: match record.hint {
             HINT_SEND_RESET => HintName::SendReset,
             HINT_RETRANSMIT_SYNACK => HintName::RetransmitSynack,
+            HINT_DEFER_ACCEPT => HintName::DeferAccept,
             other => return Err(DecodeError::Hint(other)),
         },
         reason: (record.reason != NO_REASON).then(|| reasons.get(record.reason)),

@@ -251,6 +251,7 @@ impl Correlator {
             (Close, Established) => {
                 conn.answered = true;
                 conn.mid_life = true;
+                conn.rare_mut().restored = true;
             }
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}

@@ -12,7 +12,10 @@ use std::{
 
 use smallvec::SmallVec;
 
-pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
+pub(in crate::correlate) use self::{
+    milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent},
+    on_segment::Reached,
+};
 use crate::{
     event::{BootTime, Cgroup, Comm, Process, Segment, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},

@@ -42,8 +42,11 @@ pub(in crate::correlate) fn handshake(
     let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
     let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort);
     let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees));
-    let missing =
-        with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened, syn_left)));
+    let missing = with_loss(
+        conn,
+        gaps,
+        opened.map_or_else(|| unseen(conn), |opened| handshake::missing(conn, &opened, syn_left)),
+    );
     let icmp =
         conn.icmp().filter(|_| opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable));
     let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
@@ -81,6 +84,9 @@ pub(in crate::correlate) fn handshake(
     };
     let facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
+        deferred: conn.is_deferred(),
+        deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
+        restored: conn.is_restored(),
         lasted: conn.last.since(conn.first),
         translated: translated(conn),
     };
@@ -99,8 +105,9 @@ fn translated(conn: &Connection) -> Option<u64> {
     conn.rare().and_then(|rare| rare.translated)
 }
 
-fn unseen() -> Vec<Missing> {
-    vec![Missing::Syn, Missing::Synack, Missing::Ack]
+/// Returns the parts of a handshake that was over before anything was seen; a restored socket has none.
+fn unseen(conn: &Connection) -> Vec<Missing> {
+    if conn.is_restored() { Vec::new() } else { vec![Missing::Syn, Missing::Synack, Missing::Ack] }
 }
 
 /// Returns the record of the decided close; `all`: every segment is recorded.
@@ -171,7 +178,7 @@ pub(in crate::correlate) fn close(
 
 /// Returns the parts of the close that were not seen.
 fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
-    let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
+    let mut missing = if conn.mid_life { unseen(conn) } else { Vec::new() };
     if !conn.has_segments {
         missing.push(Missing::Interface);
     } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen)

@@ -196,8 +196,8 @@ fn unknown_hints_and_their_states_are_errors() {
     let mut record = hint_record();
     record.socket_state = 77;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::State(77)));
-    record.hint = 2;
-    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(2)));
+    record.hint = 3;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(3)));
 }
 
 #[test]
