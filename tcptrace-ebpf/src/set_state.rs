@@ -28,14 +28,14 @@ use crate::{
 const TCP: u16 = 6;
 
 // include/net/tcp_states.h
-const ESTABLISHED: u8 = 1;
+pub(crate) const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
 const FIN_WAIT1: u8 = 4;
-const CLOSE: u8 = 7;
+pub(crate) const CLOSE: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
 const LAST_ACK: u8 = 9;
-const LISTEN: u8 = 10;
+pub(crate) const LISTEN: u8 = 10;
 
 /// `sock:inet_sock_set_state` with its own arguments: `(const struct sock *sk, const int oldstate, const int newstate)`.
 #[raw_tracepoint]
@@ -73,9 +73,9 @@ fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
         thread: [0; 2],
         local_addr,
         remote_addr,
+        cgroup: 0,
     };
-    // The name is filled in later.
-    record.proof |= socket::group(socket, &mut record.comm[0]);
+    record.proof |= socket::group(socket, old, &mut record.cgroup);
     report(ctx, &mut record, true);
     Ok(())
 }
@@ -105,6 +105,7 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
         thread: [0; 2],
         local_addr,
         remote_addr,
+        cgroup: 0,
     };
     report(&ctx, &mut record, false);
     0

@@ -8,6 +8,7 @@ mod attach;
 mod bounds;
 mod clsact;
 mod command;
+mod control_groups;
 mod doctor;
 mod endings;
 mod file;

@@ -128,6 +128,9 @@ pub struct StateRecord {
     pub local_addr: Address,
     /// Remote address.
     pub remote_addr: Address,
+    /// ID of the control group in which the socket was made (`kernfs_node.id`); 0 when it is not known or was not read: only
+    /// changes from CLOSE, LISTEN and ESTABLISHED tell.
+    pub cgroup: u64,
 }
 
 /// One TCP segment as it passed TC: with segmentation offload, as long as the stack made it.
@@ -220,7 +223,7 @@ pub struct HintRecord {
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 24);
-const _: () = assert!(size_of::<StateRecord>() == 112);
+const _: () = assert!(size_of::<StateRecord>() == 120);
 const _: () = assert!(size_of::<SegmentRecord>() == 136);
 const _: () = assert!(size_of::<IcmpRecord>() == 96);
 const _: () = assert!(size_of::<HintRecord>() == 72);

@@ -128,6 +128,7 @@ impl Describer {
             old_state_ns: placed.old_state_ns,
             since_start_ns: placed.since_start_ns,
             continues_as: placed.continues_as,
+            cgroup: placed.cgroup.clone(),
             late: placed.late,
         }
     }

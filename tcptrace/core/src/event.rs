@@ -1,6 +1,7 @@
 //! Decoded observations of the kernel programs: the input of the correlator.
 
 mod ace;
+pub mod cgroup;
 mod comm;
 mod direction;
 mod family;
@@ -21,6 +22,7 @@ use std::{
 
 pub use self::{
     ace::{Ace, SynAckEcn},
+    cgroup::{Cgroup, CgroupKey, Container},
     comm::Comm,
     direction::Direction,
     family::Family,
@@ -128,6 +130,8 @@ pub struct StateChange {
     pub proof: Proof,
     /// The task that caused the change, if known.
     pub task: Option<Task>,
+    /// Control group in which the socket was made, if known. A socket's first change tells.
+    pub cgroup: Option<CgroupKey>,
 }
 
 /// One TCP header as TC or a capture saw it.

@@ -154,6 +154,7 @@ impl Host {
                 comm: comm(bits),
                 thread: None,
             }),
+            cgroup: None,
         })
     }
 

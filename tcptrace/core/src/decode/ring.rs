@@ -11,8 +11,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
 use crate::{
     event::{
-        BootTime, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment, SocketKey,
-        StateChange, Task, reset_reason::ResetReasons,
+        BootTime, CgroupKey, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment,
+        SocketKey, StateChange, Task, reset_reason::ResetReasons,
     },
     tcp::{TcpHeader, TcpState},
 };
@@ -102,6 +102,7 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             comm,
             thread: Some(thread).filter(|&thread| record.thread != [0; 2] && thread != comm),
         }),
+        cgroup: (record.cgroup != 0).then_some(CgroupKey(record.cgroup)),
     })
 }
 

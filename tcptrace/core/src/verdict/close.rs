@@ -1,12 +1,12 @@
 //! The end of a connection.
 
-use std::{net::IpAddr, num::NonZeroU16};
+use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
 use super::{Each, Missing, NoSegments, Reset, Role};
 use crate::{
-    event::{BootTime, Comm, Proof},
+    event::{BootTime, Cgroup, Comm, Proof},
     tcp::TcpState,
 };
 
@@ -70,6 +70,10 @@ pub struct CloseEnd {
     pub comm: Option<Comm>,
     /// Name of the thread that did it, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
+    /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
+    /// on another host.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub cgroup: Option<Arc<Cgroup>>,
 }
 
 /// Payload in each direction.

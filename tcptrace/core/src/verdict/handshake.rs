@@ -1,12 +1,12 @@
 //! The handshake of a connection.
 
-use std::{net::IpAddr, num::NonZeroU16};
+use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
 use super::{Missing, NoSegments, Reset};
 use crate::{
-    event::{AcceptQueue, BootTime, Comm, icmp},
+    event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
     tcp::TcpOptions,
 };
 
@@ -97,6 +97,10 @@ pub struct HandshakeEnd {
     pub thread: Option<Comm>,
     /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
     pub options: Option<TcpOptions>,
+    /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
+    /// on another host.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub cgroup: Option<Arc<Cgroup>>,
 }
 
 /// Retransmitted segments of a handshake.

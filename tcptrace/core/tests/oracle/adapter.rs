@@ -72,6 +72,7 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
                 error: Some(error.0),
                 proof,
                 task,
+                cgroup: None,
             })
         }
         Seen::Kernel(Effect::ResetHint { side, socket, cause, .. }) => Event::Hint(Hint {

@@ -5,7 +5,10 @@ mod on_segment;
 mod on_state;
 mod retransmission;
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+};
 
 use smallvec::SmallVec;
 
@@ -14,7 +17,7 @@ pub(in crate::correlate) use self::{
     on_segment::Reached,
 };
 use crate::{
-    event::{BootTime, Comm, Process, Segment, Task, reset_reason::ResetReason},
+    event::{BootTime, Cgroup, Comm, Process, Segment, Task, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -69,6 +72,8 @@ pub(in crate::correlate) struct End {
     /// Number of its socket, as shown to users.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
+    /// Control group in which its socket was made.
+    pub(in crate::correlate) cgroup: Option<Arc<Cgroup>>,
     /// Owner of its socket: the process that opened it, or that listens, or that the kernel names.
     holder: Option<Holder>,
     /// The first two states that its socket entered.

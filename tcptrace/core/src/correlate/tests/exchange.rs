@@ -197,6 +197,7 @@ impl Exchange {
             error: self.btf.then_some(self.error),
             proof: self.proof,
             task: self.task,
+            cgroup: None,
         };
         self.event(&Event::State(change));
         self.netns = HERE;
@@ -390,7 +391,7 @@ pub(in crate::correlate) fn end(port: u16) -> Endpoint {
 }
 
 pub(in crate::correlate) fn states(placed: &[Correlated]) -> Vec<CorrelatedState> {
-    let state = |placed: &Correlated| if let Correlated::State(state) = placed { Some(*state) } else { None };
+    let state = |placed: &Correlated| if let Correlated::State(state) = placed { Some(state.clone()) } else { None };
     placed.iter().filter_map(state).collect()
 }
 

@@ -258,6 +258,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         comm: process.map(|process| process.comm),
         thread: end.opener_thread(),
         options: end.options().map(TcpOptions),
+        cgroup: end.cgroup.clone(),
     }
 }
 
@@ -273,6 +274,7 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
         thread: closer.and_then(|task| task.thread),
+        cgroup: end.cgroup.clone(),
     }
 }
 

@@ -49,6 +49,7 @@ fn syn_record() -> SegmentRecord {
 fn close_record() -> StateRecord {
     StateRecord {
         header: RecordHeader { family: FAMILY_V6, ..header(KIND_STATE) },
+        cgroup: 77,
         netns: 4_026_531_840,
         error: 111,
         pid: 0,

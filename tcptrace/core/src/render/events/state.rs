@@ -5,7 +5,7 @@ use crate::{
     event::Role,
     output_record::StateOutput,
     render::{line_writer::Line, palette},
-    text::HumanDuration,
+    text::{Escaped, HumanDuration},
 };
 
 impl Events {
@@ -34,6 +34,7 @@ impl Events {
             // Redundant with the time of day.
             since_start_ns: _,
             continues_as,
+            cgroup,
             late,
         } = entry;
 
@@ -82,6 +83,9 @@ impl Events {
         }
         if let Some(state) = continues_as {
             line.raw("  continues as ").raw(state.name());
+        }
+        if let Some(cgroup) = cgroup {
+            line.raw("  cgroup ").display(Escaped(cgroup.path.as_bytes()));
         }
         line.late_mark(*late);
     }

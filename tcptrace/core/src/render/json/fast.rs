@@ -112,6 +112,7 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
         old_state_ns,
         since_start_ns,
         continues_as,
+        cgroup,
         late,
     } = entry;
     line.raw(r#"{"type":"state""#).stamp(stamp);
@@ -139,7 +140,8 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     line.raw(r#","thread":"#).comm_or_null(*thread);
     line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns);
     line.raw(r#","since_start_ns":"#).long_number_or_null(*since_start_ns);
-    line.raw(r#","continues_as":"#).word_or_null(continues_as.map(TcpState::name)).late(*late).raw("}");
+    line.raw(r#","continues_as":"#).word_or_null(continues_as.map(TcpState::name));
+    line.cgroup(cgroup.as_deref()).late(*late).raw("}");
 }
 
 /// Writes an owner of a socket.

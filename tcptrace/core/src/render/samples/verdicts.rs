@@ -17,6 +17,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
         thread: Some(comm("resolver")),
         options: Some(segment().options),
+        cgroup: None,
     };
     let record = Handshake {
         at: BootTime(1),
@@ -63,6 +64,7 @@ pub(crate) fn close() -> CloseOutput {
         pid: Some(1),
         comm: None,
         thread: None,
+        cgroup: None,
     };
     let stay = |state, ns| StateTime { state, ns, inferred: false };
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
@@ -104,6 +106,7 @@ pub(crate) fn stalled() -> StalledOutput {
         pid: Some(1),
         comm: None,
         thread: None,
+        cgroup: None,
     };
     let record = Stalled {
         at: BootTime(1),

@@ -145,6 +145,7 @@ impl Script {
             error: Some(std::mem::take(&mut self.error)),
             proof: std::mem::take(&mut self.proof),
             task: self.task.take(),
+            cgroup: None,
         };
         self.event(&Event::State(change))
     }
@@ -163,6 +164,7 @@ impl Script {
             error: Some(0),
             proof: Proof::default(),
             task: self.task.take(),
+            cgroup: None,
         };
         self.event(&Event::State(change))
     }
