@@ -5,8 +5,8 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_boot_ns, macros::raw_tracepoint, programs::RawTracePointContext};
 use tcptrace_ebpf::{
-    Address, FAMILY_V4, FAMILY_V6, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, KIND_HINT,
-    LOST_STATE, MATCH_INTERFACES, NO_REASON, Skip,
+    ABSENT, Address, FAMILY_V4, FAMILY_V6, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord,
+    KIND_HINT, LOST_STATE, MATCH_INTERFACES, NO_REASON, Skip,
     filter::{self, End, Lists as _, Match},
     mapped,
 };
@@ -20,7 +20,7 @@ use crate::{
 // include/net/tcp_states.h: what is in these two states is no full socket.
 const TIME_WAIT: u8 = 6;
 const NEW_SYN_RECV: u8 = 12;
-const LISTEN: u8 = 10;
+pub(crate) const LISTEN: u8 = 10;
 
 /// `(const struct sock *sk, const struct sk_buff *skb[, const enum sk_rst_reason reason])`. An end that aborts by itself has
 /// no buffer; what answers a segment has that segment's, and the socket that it came to, of any kind or none.
@@ -63,6 +63,22 @@ fn repeated_synack(ctx: &RawTracePointContext) -> Result<(), Skip> {
     let sent = Sent::of_request(Head::read(ctx.arg(1), &mut place_of_request)?);
     report(HINT_RETRANSMIT_SYNACK, NO_REASON, socket, Head::read(socket, &mut place).ok(), &sent);
     Ok(())
+}
+
+/// The listener of a request, if it has TCP_DEFER_ACCEPT: then the ACK of the handshake makes no socket, but the first data
+/// does (tcp_check_req of net/ipv4/tcp_minisocks.c).
+#[inline(always)]
+pub(crate) fn deferring_listener(request: u64) -> Option<u64> {
+    let (listener, defer_accept) = (setting!(hints.listener), setting!(hints.defer_accept));
+    if request == 0 || listener == ABSENT || defer_accept == ABSENT {
+        return None;
+    }
+    if read(request, setting!(hints.state)) != Ok(NEW_SYN_RECV) {
+        return None;
+    }
+    let listener: u64 = read(request, listener).ok()?;
+    let rounds: u8 = read(listener, defer_accept).ok()?;
+    if rounds == 0 { None } else { Some(listener) }
 }
 
 /// Where a segment goes, from where.

@@ -13,8 +13,8 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_UNACCEPTED, RecordHeader, Skip,
-    StateRecord,
+    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_DEFERRED, PROOF_RESTORED,
+    PROOF_UNACCEPTED, RecordHeader, Skip, StateRecord,
     filter::{self, End, Lists as _, Match},
 };
 
@@ -65,7 +65,8 @@ fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
         tid: 0,
         local_port: head.local_port(socket),
         remote_port: head.remote_port(),
-        proof: if new == CLOSE { socket::proof(socket, head) | unaccepted(socket, old) } else { 0 },
+        proof: if new == CLOSE { socket::proof(socket, head) | unaccepted(socket, old) } else { 0 }
+            | opening(socket, old, new),
         old_state: old,
         new_state: new,
         comm: [0; 2],
@@ -162,6 +163,16 @@ fn unaccepted(socket: u64, old: u8) -> u16 {
         PROOF_UNACCEPTED
     } else {
         0
+    }
+}
+
+/// What tells that a handshake was none: it was not necessary, or has not begun.
+#[inline(always)]
+fn opening(socket: u64, old: u8, new: u8) -> u16 {
+    match (old, new) {
+        (SYN_SENT, ESTABLISHED) if socket::is_in_repair(socket) => PROOF_RESTORED,
+        (SYN_SENT, CLOSE) if socket::is_deferred(socket) => PROOF_DEFERRED,
+        _ => 0,
     }
 }
 

@@ -162,6 +162,30 @@ pub(crate) fn proof(socket: u64, head: &Head) -> u16 {
     proof
 }
 
+/// Is the bit at this offset in bits set? Bits of a bit field count from the lowest, or on big-endian machines from the
+/// highest.
+#[inline(always)]
+fn bit(socket: u64, offset: u32) -> bool {
+    let from = if cfg!(target_endian = "little") { offset % 8 } else { 7 - offset % 8 };
+    offset != ABSENT && read::<u8>(socket, offset / 8).is_ok_and(|byte| byte >> from & 1 != 0)
+}
+
+/// Is it being restored by TCP_REPAIR?
+#[inline(always)]
+pub(crate) fn is_in_repair(socket: u64) -> bool {
+    bit(socket, setting!(socket.repair))
+}
+
+/// Does its SYN wait for data, by TCP_FASTOPEN_CONNECT?
+#[inline(always)]
+pub(crate) fn is_deferred(socket: u64) -> bool {
+    let (flags, number) = (setting!(socket.inet_flags), setting!(socket.defer_bit));
+    if flags == ABSENT || number == ABSENT {
+        return bit(socket, setting!(socket.defer_connect));
+    }
+    read::<u64>(socket, flags).is_ok_and(|flags| flags >> (number & 63) & 1 != 0)
+}
+
 /// Was it made in the control group that is marked? An accepted socket has the group of its listener. `scratch` is zero
 /// before and after: the stack has no room for more.
 #[inline(always)]

@@ -6,14 +6,14 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use tcptrace_ebpf::{
-    ABSENT, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, KIND_SEGMENT, LOST_SEGMENT, SEGMENTS_ALL, SegmentRecord,
-    Skip, filter,
+    ABSENT, DIRECTION_IN, DIRECTION_OUT, FAMILY_V4, FAMILY_V6, HINT_DEFER_ACCEPT, HintRecord, KIND_HINT, KIND_SEGMENT,
+    LOST_SEGMENT, LOST_STATE, NO_REASON, SEGMENTS_ALL, SegmentRecord, Skip, filter,
     headers::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader, fast_path},
     watched_flows::{Flow, KernelTable},
 };
 
 use crate::{
-    emit, icmp,
+    emit, hints, icmp,
     maps::{FilterMaps, setting},
     set_state,
     skb::Skb,
@@ -151,7 +151,29 @@ fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Ski
         }
     }
     record(skb, ip, tcp, criteria.header_length, direction, boot_ns, socket_port);
+    if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN | ACK {
+        tell_deferral(skb, ip, ports, boot_ns);
+    }
     Ok(())
+}
+
+/// Tells of a SYN,ACK whose listener waits for data before it makes a socket.
+#[inline(always)]
+fn tell_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot_ns: u64) {
+    if let Some(listener) = hints::deferring_listener(skb.socket()) {
+        emit::socket(&HintRecord {
+            header: emit::header(LOST_STATE, KIND_HINT, ip.family, listener, boot_ns),
+            netns: skb.netns(),
+            reason: NO_REASON,
+            local_port,
+            remote_port,
+            flags: 0,
+            hint: HINT_DEFER_ACCEPT,
+            socket_state: hints::LISTEN,
+            local_addr: ip.src,
+            remote_addr: ip.dst,
+        });
+    }
 }
 
 /// Copies what a record holds, and nothing else.

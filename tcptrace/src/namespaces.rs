@@ -12,11 +12,7 @@ mod discovery;
 mod entered;
 mod worker;
 
-use std::{
-    io,
-    os::fd::{BorrowedFd, OwnedFd},
-    thread::JoinHandle,
-};
+use std::{io, thread::JoinHandle};
 
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -25,6 +21,8 @@ pub use self::{
     discovery::{Selection, UnknownNamespace, in_first_pid_namespace},
     worker::News,
 };
+
+use crate::bpf::tc::programs::Programs;
 
 /// The thread cannot be started.
 #[derive(Debug, Error)]
@@ -36,21 +34,6 @@ pub struct StartError(#[source] io::Error);
 enum Command {
     /// There may be a namespace or an interface that is not known yet.
     Look,
-}
-
-/// The TC programs, as file descriptors of their own.
-#[derive(Debug)]
-pub struct Programs {
-    ingress: OwnedFd,
-    egress: OwnedFd,
-}
-
-impl Programs {
-    /// # Errors
-    /// When there are too many open files.
-    pub fn new(ingress: BorrowedFd<'_>, egress: BorrowedFd<'_>) -> io::Result<Self> {
-        Ok(Self { ingress: ingress.try_clone_to_owned()?, egress: egress.try_clone_to_owned()? })
-    }
 }
 
 /// The handle of the thread.

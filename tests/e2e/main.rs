@@ -17,6 +17,7 @@ mod frames;
 mod ground;
 mod hints;
 mod keep_alive;
+mod kinds;
 mod ladder;
 mod load;
 mod loopback;

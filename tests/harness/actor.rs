@@ -155,12 +155,17 @@ impl Actor {
     /// Begins to connect and does not wait for what comes of it.
     #[track_caller]
     pub fn begin_connect(&self, to: SocketAddr) -> Socket {
+        self.run(move || begin(socket(to), to))
+    }
+
+    /// [`Self::begin_connect`] from an address and port of its own choice.
+    #[track_caller]
+    pub fn begin_connect_from(&self, from: SocketAddr, to: SocketAddr) -> Socket {
         self.run(move || {
             let socket = socket(to);
-            socket.set_nonblocking(true).expect("a socket need not block");
-            let error = socket.connect(&to.into()).expect_err("it takes time");
-            assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS), "{error}");
-            socket
+            socket.set_reuse_address(true).expect("a new socket can reuse addresses");
+            socket.bind(&from.into()).unwrap_or_else(|error| panic!("{from} cannot be bound: {error}"));
+            begin(socket, to)
         })
     }
 
@@ -213,6 +218,13 @@ impl Actor {
 fn socket(address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket can be made");
     limit(SockRef::from(&socket));
+    socket
+}
+
+fn begin(socket: Socket, to: SocketAddr) -> Socket {
+    socket.set_nonblocking(true).expect("a socket need not block");
+    let error = socket.connect(&to.into()).expect_err("it takes time");
+    assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS), "{error}");
     socket
 }
 

@@ -49,7 +49,7 @@ pub use self::{
     picture::{documents, ladder_svg, ladders},
     process::{Process, close, eventually, output, process_name},
     public_copy::PublicCopy,
-    raw::{RawSender, fragments, set_option, tcp_packet},
+    raw::{RawSender, fragments, icmp_packet, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
     screen::Screen,

@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, AsRawFd},
 };
 
-use etherparse::{IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header, PacketBuilder};
+use etherparse::{Icmpv4Type, IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header, PacketBuilder};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::netns::Netns;
@@ -49,6 +49,20 @@ pub fn tcp_packet(
     let packet = ip.tcp_header(tcp);
     let mut bytes = Vec::with_capacity(packet.size(payload.len()));
     packet.write(&mut bytes, payload).expect("a vector takes everything");
+    bytes
+}
+
+/// An ICMP error of this type and code that `from` sends about an IPv4 packet, to its sender.
+#[track_caller]
+pub fn icmp_packet(from: IpAddr, (kind, code): (u8, u8), about: &[u8]) -> Vec<u8> {
+    let IpAddr::V4(from) = from else { panic!("{from} is no IPv4 address") };
+    let (header, rest) = Ipv4Header::from_slice(about).expect("an IPv4 header");
+    // The header and eight bytes behind it (RFC 792).
+    let quoted = [&about[..header.header_len()], &rest[..8]].concat();
+    let unknown = Icmpv4Type::Unknown { type_u8: kind, code_u8: code, bytes5to8: [0; 4] };
+    let packet = PacketBuilder::ipv4(from.octets(), header.source, 64).icmpv4(unknown);
+    let mut bytes = Vec::with_capacity(packet.size(quoted.len()));
+    packet.write(&mut bytes, &quoted).expect("a vector takes everything");
     bytes
 }
 

@@ -4,10 +4,10 @@ use std::{
     fs::File,
     io::{Read, Write},
     net::{IpAddr, SocketAddr},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, SlicedPacket, TcpOptionElement, TransportSlice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{actor::TRAFFIC_LIMIT, device, netns::Netns};
@@ -31,6 +31,10 @@ pub struct Received {
     pub fin: bool,
     /// RST.
     pub rst: bool,
+    /// All flags, as on the wire.
+    pub flags: u8,
+    /// The value of its timestamps option.
+    pub timestamp: Option<u32>,
     /// The acknowledgement number, with ACK.
     pub ack: Option<u32>,
     /// The sequence number.
@@ -55,23 +59,31 @@ impl Tun {
     /// Waits for the next TCP segment; everything else is passed over.
     #[track_caller]
     pub fn receive(&self) -> Received {
-        let deadline = Instant::now() + TRAFFIC_LIMIT;
+        self.receive_packet(TRAFFIC_LIMIT).expect("a segment comes out of the device").0
+    }
+
+    /// Waits so long for the next TCP segment, and returns it with its bytes from the IP header on.
+    #[track_caller]
+    pub fn receive_packet(&self, limit: Duration) -> Option<(Received, Vec<u8>)> {
+        let deadline = Instant::now() + limit;
         let mut buffer = vec![0; 65536];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).expect("a few seconds are a valid time");
             let ready = poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&timeout)).expect("poll works");
-            assert_ne!(ready, 0, "no segment came out of the device");
+            if ready == 0 {
+                return None;
+            }
             let length = (&self.file).read(&mut buffer).expect("the device can be read");
             if let Some(received) = parse(&buffer[..length]) {
-                return received;
+                return Some((received, buffer[..length].to_vec()));
             }
         }
     }
 
     /// Lets the kernel receive a packet, which begins with its IP header.
     #[track_caller]
-    pub(crate) fn send(&self, packet: &[u8]) {
+    pub fn send(&self, packet: &[u8]) {
         (&self.file).write_all(packet).expect("the device takes a packet");
     }
 }
@@ -96,6 +108,11 @@ fn parse(packet: &[u8]) -> Option<Received> {
         syn: tcp.syn(),
         fin: tcp.fin(),
         rst: tcp.rst(),
+        flags: tcp.slice()[13],
+        timestamp: tcp.options_iterator().filter_map(Result::ok).find_map(|option| match option {
+            TcpOptionElement::Timestamp(value, _) => Some(value),
+            _ => None,
+        }),
         ack: tcp.ack().then(|| tcp.acknowledgment_number()),
         seq: tcp.sequence_number(),
         length: u32::try_from(tcp.payload().len()).expect("a packet is short"),

@@ -25,6 +25,8 @@ pub const DIRECTION_OUT: u8 = 1;
 pub const HINT_SEND_RESET: u8 = 0;
 /// Value of [`HintRecord::hint`]: the tracepoint `tcp:tcp_retransmit_synack`.
 pub const HINT_RETRANSMIT_SYNACK: u8 = 1;
+/// Value of [`HintRecord::hint`]: a SYN,ACK of a listener with TCP_DEFER_ACCEPT.
+pub const HINT_DEFER_ACCEPT: u8 = 2;
 
 /// Index of the loss counter of the programs that see sockets: state changes and hints.
 pub const LOST_STATE: u32 = 0;
@@ -43,6 +45,10 @@ pub const PROOF_LINGER: u16 = 1 << 0;
 pub const PROOF_UNREAD: u16 = 1 << 1;
 /// Bit of [`StateRecord::proof`]: no process has ever accepted it, so it waited in its listener's queue.
 pub const PROOF_UNACCEPTED: u16 = 1 << 2;
+/// Bit of [`StateRecord::proof`], at ESTABLISHED: TCP_REPAIR is on, so that there was no handshake.
+pub const PROOF_RESTORED: u16 = 1 << 3;
+/// Bit of [`StateRecord::proof`], from SYN_SENT: no SYN was sent, since TCP_FASTOPEN_CONNECT waits for data.
+pub const PROOF_DEFERRED: u16 = 1 << 4;
 /// Bit of [`StateRecord::proof`], at any change: the socket was made in the control group [`Config::group`](super::Config::group).
 pub const PROOF_IN_GROUP: u16 = 1 << 15;
 
@@ -107,7 +113,7 @@ pub struct StateRecord {
     pub local_port: u16,
     /// Remote port; 0 for a listener, or while the kernel has not set it.
     pub remote_port: u16,
-    /// What the socket was like when it entered CLOSE: `PROOF_` bits.
+    /// What the socket was like when it entered CLOSE, or ESTABLISHED: `PROOF_` bits.
     pub proof: u16,
     /// The state that the socket leaves (`include/net/tcp_states.h`).
     pub old_state: u8,
@@ -203,7 +209,7 @@ pub struct HintRecord {
     pub remote_port: u16,
     /// [`HINT_QUEUE_FULL`] or 0.
     pub flags: u16,
-    /// Which tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`].
+    /// Which tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`]; or [`HINT_DEFER_ACCEPT`].
     pub hint: u8,
     /// State of the socket on whose behalf the segment is sent (`include/net/tcp_states.h`), 0 where there is none.
     pub socket_state: u8,

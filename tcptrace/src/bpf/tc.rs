@@ -4,4 +4,5 @@ pub(crate) mod attach;
 pub(crate) mod clsact;
 pub(crate) mod filter_name;
 pub mod interface;
+pub mod programs;
 pub mod stale_filters;

@@ -18,13 +18,13 @@ use rtnetlink::{Handle, new_connection};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::task::JoinHandle;
 
-use super::Programs;
 use crate::{
     bpf::tc::{
         attach::put_filters,
         clsact::{Clsact, cause},
         filter_name::TracerId,
         interface::Interface,
+        programs::Programs,
         stale_filters,
     },
     interfaces::describe,

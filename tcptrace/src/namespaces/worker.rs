@@ -17,11 +17,14 @@ use tokio::{
 };
 
 use super::{
-    Command, Programs, Selection,
+    Command, Selection,
     discovery::{FOLDERS, Found, named, of_processes},
     entered::{Attached, Entered},
 };
-use crate::privileges::{Duty, reduce};
+use crate::{
+    bpf::tc::programs::Programs,
+    privileges::{Duty, reduce},
+};
 
 /// The shortest pause between two looks, after something has shown that there is news.
 const SOON: Duration = Duration::from_millis(2);

@@ -127,6 +127,11 @@ impl View<'_> {
         self.own.sent_syn && !self.own.sent_synack && !self.other.syn_seen() && !self.conn.answered
     }
 
+    /// Returns true if the handshake is not known to be complete.
+    fn opening(&self) -> bool {
+        !self.conn.mid_life && self.conn.ack_at().is_none() && !self.conn.opened
+    }
+
     fn ack(&self, header: &TcpHeader) -> Ack {
         let Some(ack) = ack_of(header) else { return Ack::Refused };
         let Some(offset) = signed_offset(self.other, ack) else {
@@ -157,8 +162,7 @@ impl View<'_> {
         if !self.other.spoke || !self.other.isn_known && !self.other.data_seen {
             return valid;
         }
-        let opening = !self.conn.mid_life && self.conn.ack_at().is_none() && !self.conn.opened;
-        if opening && !self.full {
+        if self.opening() && !self.full {
             return Ack::Refused;
         }
         if self.full { Ack::Ahead(offset.unsigned_abs()) } else { valid }
@@ -188,7 +192,8 @@ impl View<'_> {
         if self.resets_behind_fin(offset) {
             return Reset::Exact;
         }
-        let hidden = !self.full && !self.own.data_seen;
+        // No data passes unseen before the handshake is complete, except with Fast Open.
+        let hidden = !self.full && !self.own.data_seen && (!self.opening() || self.conn.fast_open);
         if hidden && (sent..sent + HIDDEN).contains(&offset) {
             return Reset::Exact;
         }
@@ -279,6 +284,10 @@ impl View<'_> {
     /// numbers.
     fn accepts_fin(&self, end: i64, right: i64) -> bool {
         match self.own.fin() {
+            // If data passes unseen, a FIN beyond the window cannot be recognised before the right one follows.
+            Some(known) if !self.full && known.acked.is_none() => {
+                end > to_signed(self.own.acked()) && end <= to_signed(known.end)
+            }
             Some(known) => end == to_signed(known.end),
             None => end > to_signed(self.own.acked()) && end <= right + 1,
         }

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
-    Address, DIRECTION_IN, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_HINT,
-    KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader,
-    SegmentRecord, StateRecord,
+    Address, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord,
+    IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_DEFERRED, PROOF_LINGER,
+    PROOF_RESTORED, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
@@ -93,6 +93,8 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             linger: record.proof & PROOF_LINGER != 0,
             unread: record.proof & PROOF_UNREAD != 0,
             unaccepted: record.proof & PROOF_UNACCEPTED != 0,
+            restored: record.proof & PROOF_RESTORED != 0,
+            deferred: record.proof & PROOF_DEFERRED != 0,
         },
         task: (record.pid != 0).then_some(Task {
             pid: record.pid,
@@ -157,6 +159,7 @@ fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError
         name: match record.hint {
             HINT_SEND_RESET => HintName::SendReset,
             HINT_RETRANSMIT_SYNACK => HintName::RetransmitSynack,
+            HINT_DEFER_ACCEPT => HintName::DeferAccept,
             other => return Err(DecodeError::Hint(other)),
         },
         reason: (record.reason != NO_REASON).then(|| reasons.get(record.reason)),

@@ -3,7 +3,7 @@
 use super::{BootTime, Endpoint, SocketKey, reset_reason::ResetReason};
 use crate::tcp::TcpState;
 
-/// Source of a hint: a tracepoint by its name, or a query.
+/// Source of a hint: a tracepoint by its name, or a look at a listener.
 #[derive(Clone, Copy, Debug, strum::Display, Eq, strum::EnumString, Hash, strum::IntoStaticStr, PartialEq)]
 #[strum(serialize_all = "snake_case")]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
@@ -20,10 +20,13 @@ pub enum HintName {
     RetransmitSynack,
     /// No tracepoint: the listener's accept queue was read, because a SYN to it was retransmitted without an answer.
     AcceptQueue,
+    /// No tracepoint: a SYN,ACK left whose listener has TCP_DEFER_ACCEPT set (tcp(7)), so that the ACK of the handshake
+    /// makes no socket, but the first data does.
+    DeferAccept,
 }
 
 impl HintName {
-    /// Returns the name of the tracepoint, or `accept_queue`.
+    /// Returns the name of the tracepoint, or `accept_queue` or `defer_accept`.
     pub fn word(self) -> &'static str {
         self.into()
     }

@@ -60,7 +60,8 @@ pub struct StateOutput {
     pub role: Option<Role>,
     /// Pending error of the socket (`sk_err`) by its errno name, such as ECONNRESET; null for none or if not readable.
     pub error: Option<Errno>,
-    /// Properties of the socket as it entered CLOSE that prove why a reset was sent; absent if there are none.
+    /// Properties of the socket as it entered CLOSE or ESTABLISHED that prove why a reset was sent, or that a handshake was
+    /// none; absent if there are none.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Proof::is_empty"))]
     pub evidence: Proof,
     /// ID of the process in whose context the change ran; null if it ran in no process's context, as in an interrupt.
@@ -262,7 +263,7 @@ pub struct HintOutput {
     pub conn_netns: Option<u32>,
     /// Number of the socket that the segment was sent for, which may be a listener; null if unknown.
     pub socket: Option<u64>,
-    /// Tracepoint that reported it, or `accept_queue`.
+    /// Tracepoint that reported it, or `accept_queue` or `defer_accept`.
     pub name: HintName,
     /// Reason for a reset (`enum sk_rst_reason`); null on kernels before 6.10 and for other hints.
     pub value: Option<ResetReason>,

@@ -109,7 +109,7 @@ pub(crate) fn abort() -> StateOutput {
         old: TcpState::Established,
         new: TcpState::Close,
         error: Some(Errno(104)),
-        evidence: Proof { linger: true, unread: true, unaccepted: true },
+        evidence: Proof { linger: true, unread: true, unaccepted: true, ..Proof::default() },
         ..state()
     }
 }

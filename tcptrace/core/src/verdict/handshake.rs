@@ -179,6 +179,10 @@ pub struct Handshake {
     /// True if a SYN of the client was seen. False if none was, although the client's socket is on this host and its
     /// segments are traced: something on this host keeps the SYN from leaving. Null if unknown.
     pub syn_left: Option<bool>,
+    /// True if the server makes no socket of the client's ACK, since it waits for data (TCP_DEFER_ACCEPT); the sentence says
+    /// so.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub deferred: bool,
     /// True if the client's socket was destroyed from outside (ECONNABORTED), as by `ss --kill`.
     pub killed: bool,
     /// The reset that refused the connection or aborted the handshake; null if there was none.

@@ -20,6 +20,7 @@ use tcptrace_ebpf::names;
 use super::{
     clsact::Clsact,
     filter_name::{FilterName, TracerId},
+    programs::Programs,
 };
 use crate::{
     bpf::{
@@ -28,7 +29,6 @@ use crate::{
         tc::interface::Interface,
     },
     causes::with_causes,
-    namespaces::Programs,
 };
 use tcptrace_core::text::Escaped;
 

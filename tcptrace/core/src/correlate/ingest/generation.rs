@@ -104,9 +104,12 @@ impl Correlator {
         let travels = |conn: &Connection| conn.travels_in(*encapsulation);
         let together = self.table.get(newest).is_some_and(travels);
         let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
-        // If all segments are recorded, an old duplicate is recognised by its numbers.
+        // If all segments are recorded, an old duplicate is recognised by its numbers. A SYN that nobody has answered may
+        // be forged in the window of the connection that goes on.
+        let unanswered = self.table.get(newest).is_some_and(|conn| !conn.answered);
         let fits = |here: u32, there: u32| {
-            here > FAR && there < here || self.all_segments && here > AHEAD && there < NEAR && there < here
+            let old = self.all_segments && here > AHEAD && there < NEAR;
+            unanswered && there <= here || (here > FAR || old) && there < here
         };
         let mut nearest = None;
         for at in self.generations(newest) {

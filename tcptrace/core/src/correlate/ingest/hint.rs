@@ -49,7 +49,8 @@ impl Correlator {
                     }
                 }
                 HintName::AcceptQueue => accept_queue::learn(conn, hint),
-                HintName::RetransmitSynack => {}
+                HintName::DeferAccept if !conn.opened => conn.rare_mut().defers = true,
+                HintName::DeferAccept | HintName::RetransmitSynack => {}
             }
         }
         let conn = found.and_then(|(at, _)| self.table.get(at));

@@ -6,7 +6,7 @@ use crate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Side},
-            endpoint::ResetContext,
+            endpoint::{Reached, ResetContext},
         },
     },
     event::{Direction, Segment},
@@ -21,6 +21,9 @@ const AFTER_FIN: u8 = 8;
 pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
     settle_claim(conn, from, header, full);
+    if !full {
+        refuse_ack_beyond(conn, from, segment);
+    }
     if conn.ack_at().is_none()
         && let Some(ack) = ack_of(header)
     {
@@ -36,7 +39,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
     if let Ack::Ahead(offset) = accepted.ack {
         conn.end_mut(from).claim(*segment, offset);
     } else {
-        take(conn, from, segment, &accepted);
+        take(conn, from, segment, &accepted, full);
         if full
             && accepted.payload.is_some()
             && let Some(value) = timestamp(header)
@@ -61,17 +64,21 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
 }
 
 /// Updates the connection with the parts of a segment that its receiver accepts.
-fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted) {
+fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted, full: bool) {
     let Segment { header, at, .. } = segment;
     let from_itself = conn.is_self_connect();
     let shift = if accepted.syn { 0 } else { conn.end(from).shift() };
     let window = u64::from(header.window) << shift;
     // A socket on this host that sends this has not accepted a reset before it.
     let goes_on = conn.end(from).open_sockets > 0 && conn.end(from).here;
+    // Its first segment after its SYN acknowledges the SYN,ACK, whether that was seen or not.
+    let own = conn.end(from);
+    let follows = own.sent_syn && own.sent == 1 && own.isn().map(|isn| isn.add(1)) == Some(header.seq);
+    let answers_unseen = full && follows && segment.length == 0 && !conn.mid_life;
     let other = conn.end_mut(from.other());
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
-        acks_fin = other.acknowledged(ack, accepted.syn, *at);
+        acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
         if accepted.payload.is_some() {
             other.contradict_reset(ack, goes_on);
         }
@@ -81,7 +88,8 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     } else if accepted.syn {
         other.offer(window);
     }
-    let (other_sent, other_syn, other_acked) = (other.sent, other.sent_syn, other.acked() >= 1);
+    let reached = Reached { sent: other.sent, acked: other.acked() };
+    let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
     let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
     let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
@@ -92,7 +100,8 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.client = Some(from);
         conn.client_guessed = false;
     }
-    let certain = conn.end(from).acked() == conn.end(from).sent;
+    let sent = conn.end(from).sent;
+    let certain = conn.end(from).acked() == sent && conn.end(from).offset(header.seq) <= sent;
     let context = ResetContext {
         certain,
         after_fin: conn.first_fin.is_some(),
@@ -109,10 +118,16 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     if let (Reset::None, Some(payload), false) = (accepted.reset, accepted.payload, confirmed) {
         own.goes_on_behind_reset(header.seq.add(payload + u32::from(accepted.fin)));
     }
-    own.send(header, accepted, *at, acks_fin, other_sent, context);
+    let fin_before = own.fin().map(|fin| fin.end);
+    own.send(header, accepted, *at, acks_fin, reached, context);
+    let replaced = fin_before.is_some() && own.fin().map(|fin| fin.end) != fin_before;
     let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
     if accepted.fin {
-        conn.first_fin.get_or_insert(from);
+        let other_closed = conn.end(from.other()).fin().is_some();
+        let first = conn.first_fin.get_or_insert(from);
+        if replaced && other_closed {
+            *first = from.other();
+        }
     }
     if accepted.reset == Reset::Exact {
         conn.end_mut(from.other()).withdraw_unseen_reset(false);
@@ -131,9 +146,30 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     };
     if completes {
         conn.answered = true;
+        if conn.ack_at().is_none() && accepted.payload == Some(0) && conn.rare().is_some_and(|rare| rare.defers) {
+            conn.rare_mut().deferred = true;
+        }
         conn.complete(*at);
     }
     conn.last_from = Some(from);
+}
+
+/// Handles a segment of the end `from` whose data is not recorded: without data it has the number that the end's socket
+/// sends next, so an acknowledgement of more was not accepted, nor was the FIN that came with it.
+fn refuse_ack_beyond(conn: &mut Connection, from: Side, segment: &Segment) {
+    let own = conn.end(from);
+    let odd = segment.header.flags.intersects(TcpFlags::SYN | TcpFlags::RST) || segment.length > 0;
+    if odd || segment.socket.is_none() || own.fin().is_some() || conn.is_self_connect() {
+        return;
+    }
+    let next = signed_offset(own, segment.header.seq).and_then(|next| u64::try_from(next).ok());
+    // A probe of an idle end is one before.
+    if let Some(next) = next.filter(|&next| next >= 1 && next + 1 < own.acked()) {
+        conn.end_mut(from).has_sent_only(next);
+        if conn.end_mut(from.other()).withdraw_fin(next) && conn.first_fin == Some(from.other()) {
+            conn.first_fin = None;
+        }
+    }
 }
 
 /// Handles a segment of the end `from` that follows one of either end that acknowledged more than was seen to be sent:
@@ -149,7 +185,10 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
         let room = conn.end(from).room().max(NEAR);
         let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
         let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
-        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { exact(start) } else { beyond(start) });
+        // While the connection is opened, the reset refuses the acknowledgement (RFC 9293 §3.10.7.4, SYN-RECEIVED).
+        let answered = conn.ack_at().is_some() || conn.mid_life;
+        let by_reset = |start| exact(start) && answered;
+        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { by_reset(start) } else { beyond(start) });
         conn.end_mut(from.other()).settle_claim();
         if proven {
             confirm(conn, from.other(), &claim, full);
@@ -175,6 +214,6 @@ fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
     }
     let accepted = judge(conn, from, claim, full);
     if !matches!(accepted.ack, Ack::Ahead(_)) {
-        take(conn, from, claim, &accepted);
+        take(conn, from, claim, &accepted, full);
     }
 }

@@ -238,11 +238,11 @@ impl Correlator {
                 conn.client = Some(side.other());
                 conn.client_guessed = false;
             }
-            // Restored with TCP_REPAIR (tcp_finish_connect of net/ipv4/tcp_input.c): its handshake was another
-            // socket's.
-            (Close, Established) => {
+            // Restored with TCP_REPAIR (tcp_connect of net/ipv4/tcp_output.c): its handshake was another socket's.
+            (Close, Established) | (SynSent, Established) if change.old == Close || change.proof.restored => {
                 conn.answered = true;
                 conn.mid_life = true;
+                conn.rare_mut().restored = true;
             }
             (_, Established) => conn.answered = true,
             (SynSent | SynRecv | Close, _) => {}

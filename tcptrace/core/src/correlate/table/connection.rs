@@ -138,6 +138,12 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) icmp: Option<IcmpAnswer>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
+    /// True if its listener waits for data (TCP_DEFER_ACCEPT).
+    pub(in crate::correlate) defers: bool,
+    /// True if the handshake's ACK carried no data, so that the listener, which waits for data, made no socket.
+    pub(in crate::correlate) deferred: bool,
+    /// True if its socket was restored with TCP_REPAIR, without a handshake.
+    pub(in crate::correlate) restored: bool,
     /// Number of the same connection on the other side of an address translation.
     pub(in crate::correlate) translated: Option<u64>,
     /// Namespaces that it passes besides the one by which it is known.
@@ -201,6 +207,16 @@ impl Connection {
     /// Returns the local end and the remote one while the local port is unknown.
     pub(in crate::correlate) fn loose(&self) -> Option<[Endpoint; 2]> {
         self.rare.as_ref()?.loose
+    }
+
+    /// Returns true if its listener waits for data although the handshake's ACK came.
+    pub(in crate::correlate) fn is_deferred(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.deferred)
+    }
+
+    /// Returns true if its socket was restored with TCP_REPAIR, without a handshake.
+    pub(in crate::correlate) fn is_restored(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.restored)
     }
 
     /// Returns an ICMP error that quoted its SYN or its SYN,ACK.

@@ -9,7 +9,10 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use smallvec::SmallVec;
 
-pub(in crate::correlate) use self::milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent};
+pub(in crate::correlate) use self::{
+    milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent},
+    on_segment::Reached,
+};
 use crate::{
     event::{BootTime, Comm, Process, Segment, Task, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},

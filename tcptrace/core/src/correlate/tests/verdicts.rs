@@ -2,6 +2,7 @@
 
 mod closes;
 mod handshakes;
+mod hidden;
 mod inferred;
 mod reasons;
 mod resets;

@@ -40,10 +40,14 @@ pub(in crate::correlate) fn handshake(
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
     let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
-    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort);
+    let unsent = handshake::is_unsent(client);
+    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
     let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees));
-    let missing =
-        with_loss(conn, gaps, opened.map_or_else(unseen, |opened| handshake::missing(conn, &opened, syn_left)));
+    let missing = with_loss(
+        conn,
+        gaps,
+        opened.map_or_else(|| unseen(conn), |opened| handshake::missing(conn, &opened, syn_left)),
+    );
     let icmp =
         conn.icmp().filter(|_| opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable));
     let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
@@ -65,6 +69,7 @@ pub(in crate::correlate) fn handshake(
         synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
         syn_left,
+        deferred: conn.is_deferred(),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         reset: opened
             .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
@@ -81,6 +86,9 @@ pub(in crate::correlate) fn handshake(
     };
     let facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
+        deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
+        restored: conn.is_restored(),
+        unsent,
         lasted: conn.last.since(conn.first),
         translated: translated(conn),
     };
@@ -99,8 +107,9 @@ fn translated(conn: &Connection) -> Option<u64> {
     conn.rare().and_then(|rare| rare.translated)
 }
 
-fn unseen() -> Vec<Missing> {
-    vec![Missing::Syn, Missing::Synack, Missing::Ack]
+/// Returns the parts of a handshake that was over before anything was seen; a restored socket has none.
+fn unseen(conn: &Connection) -> Vec<Missing> {
+    if conn.is_restored() { Vec::new() } else { vec![Missing::Syn, Missing::Synack, Missing::Ack] }
 }
 
 /// Returns the record of the decided close; `all`: every segment is recorded.
@@ -172,7 +181,7 @@ pub(in crate::correlate) fn close(
 
 /// Returns the parts of the close that were not seen.
 fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
-    let mut missing = if conn.mid_life { unseen() } else { Vec::new() };
+    let mut missing = if conn.mid_life { unseen(conn) } else { Vec::new() };
     if !conn.has_segments {
         missing.push(Missing::Interface);
     } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen)

@@ -15,6 +15,12 @@ use crate::{
 pub(crate) struct HandshakeFacts {
     /// Number of SYNs seen.
     pub(crate) syns: u32,
+    /// Nanoseconds from the client's ACK to the server's socket, if it waited for data and has one.
+    pub(crate) deferred_ns: Option<u64>,
+    /// True if the socket was restored with TCP_REPAIR.
+    pub(crate) restored: bool,
+    /// True if the SYN was never sent, since it waited for data (TCP_FASTOPEN_CONNECT).
+    pub(crate) unsent: bool,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
     /// Number of the same connection on the other side of an address translation.
@@ -42,6 +48,7 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
         HandshakeKind::ThreeWay => "three-way handshake",
         HandshakeKind::Simultaneous => "simultaneous open",
         HandshakeKind::FastOpen => "TCP Fast Open handshake",
+        HandshakeKind::Unseen if facts.restored => "no handshake: its socket was restored (TCP_REPAIR)",
         HandshakeKind::Unseen => "handshake not seen",
     });
     if let Some(outcome) = record.outcome {
@@ -55,6 +62,12 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     let again = record.retransmissions.synack.unwrap_or(0);
     if again > 0 {
         push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
+    }
+    if let Some(waited) = facts.deferred_ns {
+        push(
+            &mut text,
+            format_args!("; the server waited {} for the client's data: TCP_DEFER_ACCEPT", HumanDuration(waited)),
+        );
     }
     if record.syn_left == Some(false) {
         text.push_str("; no SYN was seen to leave this host");
@@ -97,11 +110,13 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }),
         },
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
-            // The host of a scan knows nothing of the connection.
-            Some((Role::Client, ResetCause::Unknown | ResetCause::NoConnection))
-                if record.kind == HandshakeKind::ThreeWay =>
-            {
-                text.push_str("reset by the client before it was complete, as health checks and scans do");
+            Some((Role::Client, cause)) if !is_of_its_socket(cause) => {
+                text.push_str("reset by the client before it was complete");
+                // The host of a scan knows nothing of the connection.
+                let unknown = matches!(cause, ResetCause::Unknown | ResetCause::NoConnection);
+                if unknown && record.kind == HandshakeKind::ThreeWay {
+                    text.push_str(", as health checks and scans do");
+                }
             }
             Some((by, cause)) => {
                 push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
@@ -129,12 +144,18 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 false => "cancelled by the client's application after ",
             });
             push(text, format_args!("{lasted}"));
+            if facts.unsent {
+                return text.push_str(": the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)");
+            }
             push_syns(text, "and", facts);
             text.push_str(" without an answer");
             push_queue(text, record.accept_queue);
         }
         Outcome::NoPort => {
             text.push_str("not begun: connect() found no free local port, or no free pair of ports to this address");
+        }
+        Outcome::Unanswered if record.deferred => {
+            text.push_str("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT");
         }
         Outcome::Unanswered => {
             text.push_str(match record.waiting_for {
@@ -145,6 +166,11 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             push_queue(text, record.accept_queue);
         }
     }
+}
+
+/// Returns true if the end's own socket was the reason for its reset.
+fn is_of_its_socket(cause: ResetCause) -> bool {
+    matches!(cause, ResetCause::Linger | ResetCause::UnreadData | ResetCause::Killed)
 }
 
 /// Appends the number of SYNs, joined by `joined`.

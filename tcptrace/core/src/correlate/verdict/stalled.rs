@@ -14,7 +14,9 @@ use crate::{
         },
     },
     event::{AcceptQueue, BootTime, Role},
-    tcp::TcpState::{self, Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynSent, TimeWait},
+    tcp::TcpState::{
+        self, Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent, TimeWait,
+    },
     verdict::{Awaited, Each, Stalled, Turn},
 };
 
@@ -108,6 +110,13 @@ impl Stalling<'_> {
             return Waits::answer(Awaited::Ack, Role::Client, Some(synack), summary);
         };
         match in_server {
+            None | Some(SynRecv) if conn.is_deferred() => Waits {
+                summary: "the server waits for the client's data: TCP_DEFER_ACCEPT".to_owned(),
+                waiting_for: Some(Awaited::Accept),
+                turn: Some(Role::Client),
+                since: Some(acked),
+                sent: None,
+            },
             Some(state) if state != Established => Waits {
                 summary: format!("the client is ESTABLISHED; the server is not: {state}"),
                 waiting_for: Some(Awaited::Accept),

@@ -108,7 +108,7 @@ fn the_proof_is_what_its_bits_say() {
         (0, [].as_slice()),
         (PROOF_LINGER, &["linger"]),
         (PROOF_UNREAD | PROOF_UNACCEPTED, &["unread", "unaccepted"]),
-        (u16::MAX, &["linger", "unread", "unaccepted"]),
+        (u16::MAX, &["linger", "unread", "unaccepted", "restored", "deferred"]),
     ] {
         let decoded = decode_record(StateRecord { proof: bits, ..close_record() }.as_bytes());
         let Ok(Decoded { event: Event::State(change), .. }) = decoded else { panic!("no state change") };
@@ -212,8 +212,8 @@ fn unknown_hints_and_their_states_are_errors() {
     let mut record = hint_record();
     record.socket_state = 77;
     assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::State(77)));
-    record.hint = 2;
-    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(2)));
+    record.hint = 3;
+    assert_eq!(decode_record(record.as_bytes()), Err(DecodeError::Hint(3)));
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
         synack_to_ack_ns,
         connect_ns,
         syn_left,
+        deferred: _,
         killed,
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },

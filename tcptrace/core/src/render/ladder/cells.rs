@@ -114,6 +114,7 @@ impl Wording<'_> {
             _ if entry.name == HintName::AcceptQueue && !entry.queue_full => {
                 change.plain("accept queue not full any more")
             }
+            _ if entry.name == HintName::DeferAccept => change.plain("waits for data"),
             _ if entry.queue_full => change.push(palette::TROUBLE, "accept queue full"),
             Some(reason) => change.push(palette::TROUBLE, reason.to_string()),
             None => &mut change,
@@ -189,7 +190,13 @@ impl Wording<'_> {
                 // The values are of no interest to a reader; the SYNs show whether timestamps are in use.
                 TcpOption::Timestamp(_) if syn => details.apart(Style::new(), "ts"),
                 TcpOption::Timestamp(_) => {}
-                option => details.apart(Style::new(), OptionNotation { option, relative_to }),
+                option => {
+                    let notation = OptionNotation { option, relative_to };
+                    match words_of_name(&option) {
+                        Some(words) => named(&mut details, words, &notation.to_string()),
+                        None => details.apart(Style::new(), notation),
+                    }
+                }
             }
         }
         let from = self.ends.role_of(&entry.src);
@@ -216,6 +223,28 @@ impl Wording<'_> {
             number: Some(entry.kind.to_owned()),
             details,
         }
+    }
+}
+
+/// Number of words that name an option whose fields may take more room than there is; `None` for short options.
+fn words_of_name(option: &TcpOption<'_>) -> Option<usize> {
+    match option {
+        // Its length and its subtype.
+        TcpOption::Mptcp { .. } => Some(3),
+        // "[bad opt]"
+        TcpOption::Malformed { .. } => Some(2),
+        TcpOption::Md5(_) | TcpOption::TcpAo { .. } | TcpOption::AccurateEcn(_) | TcpOption::Unknown { .. } => Some(1),
+        _ => None,
+    }
+}
+
+/// Adds the name of an option and its fields as two pieces, so that the name is shown where only that fits.
+fn named(details: &mut Styled, words: usize, text: &str) {
+    let end = text.match_indices(' ').nth(words.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    let (name, fields) = text.split_at_checked(end).unwrap_or((text, ""));
+    details.apart(Style::new(), name);
+    if !fields.is_empty() {
+        details.apart(Style::new(), fields.trim_start());
     }
 }
 

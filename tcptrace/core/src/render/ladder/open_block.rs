@@ -15,15 +15,18 @@ pub(super) struct OpenBlock {
     pub(super) unseen: Option<String>,
     /// True if the last row about the accept queue of the server's listener says that it is full.
     queue_full: bool,
+    /// True if a row says that the listener waits for data.
+    deferred: bool,
 }
 
 impl OpenBlock {
     /// Adds a hint about a reset or an unanswered SYN. A retransmitted SYN,ACK needs no row, since its arrow shows it;
-    /// nor does an unchanged queue.
+    /// nor does an unchanged queue, or a listener that still waits for data.
     pub(super) fn hint(&mut self, entry: &HintOutput) {
         let news = match entry.name {
             HintName::SendReset => entry.value.is_some() || entry.queue_full,
             HintName::AcceptQueue => std::mem::replace(&mut self.queue_full, entry.queue_full) != entry.queue_full,
+            HintName::DeferAccept => !std::mem::replace(&mut self.deferred, true),
             HintName::RetransmitSynack => false,
         };
         if news {

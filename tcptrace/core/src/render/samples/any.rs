@@ -72,7 +72,13 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
     let task = any::<(Option<u32>, Option<u32>, Option<u32>, [Option<[u8; 16]>; 2], Option<u64>)>();
-    let proof = any::<[bool; 3]>().prop_map(|[linger, unread, unaccepted]| Proof { linger, unread, unaccepted });
+    let proof = any::<[bool; 5]>().prop_map(|[linger, unread, unaccepted, restored, deferred]| Proof {
+        linger,
+        unread,
+        unaccepted,
+        restored,
+        deferred,
+    });
     let rest = (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool)>(), of(state()));
     (place, rest).prop_map(|(place, rest)| {
         let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;

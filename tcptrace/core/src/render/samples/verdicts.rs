@@ -41,6 +41,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         synack_to_ack_ns: Some(20_000),
         connect_ns: Some(31_000),
         syn_left: Some(true),
+        deferred: false,
         killed: false,
         reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },

@@ -43,6 +43,10 @@ pub(in crate::correlate) struct Fin {
     pub(in crate::correlate) acked_before: bool,
     /// Offset that the other end had reached.
     pub(in crate::correlate) other_sent: u64,
+    /// Offset up to which it acknowledges the other end's numbers.
+    pub(in crate::correlate) acks: u64,
+    /// Offset that this end had reached before it.
+    pub(in crate::correlate) before: u64,
     pub(in crate::correlate) acked: Option<BootTime>,
 }
 
@@ -54,6 +58,8 @@ pub(in crate::correlate) struct Rst {
     pub(in crate::correlate) has_ack: bool,
     /// Offset of its number from the ISN.
     pub(in crate::correlate) offset: u64,
+    /// Offset that this end had reached before it.
+    pub(in crate::correlate) before: u64,
     /// True if it was seen, and not only its effect.
     pub(in crate::correlate) seen: bool,
     /// Circumstances in which it was sent.

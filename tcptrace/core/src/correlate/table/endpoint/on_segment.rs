@@ -13,15 +13,22 @@ const MAX_WINDOW_SHIFT: u8 = 14;
 /// Maximum time, in nanoseconds, from seeing a reset to its effect on the socket that it ends.
 const JUST_BEFORE: u64 = 1_000_000;
 
+/// How far the other end has got, as offsets from its ISN.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Reached {
+    pub(in crate::correlate) sent: u64,
+    pub(in crate::correlate) acked: u64,
+}
+
 impl End {
-    /// Notes a segment of its own; `acks_fin`: it acknowledges the other end's FIN, which ends at offset `other_sent`.
+    /// Notes a segment of its own; `acks_fin`: it acknowledges the other end's FIN.
     pub(in crate::correlate) fn send(
         &mut self,
         header: &TcpHeader,
         accepted: &Accepted,
         at: BootTime,
         acks_fin: bool,
-        other_sent: u64,
+        other: Reached,
         context: ResetContext,
     ) {
         if accepted.reset != Reset::None {
@@ -38,16 +45,21 @@ impl End {
             self.reach(1, 0);
         }
         let end = self.offset(header.seq) + u64::from(payload) + u64::from(accepted.syn) + u64::from(accepted.fin);
+        let before = self.sent;
         self.send_up_to(end);
         if accepted.fin {
             self.closing = true;
-            let acked_before = self.acked_fin;
+            let (sent, acked_before) = (Sent::once(at), self.acked_fin);
+            let Reached { sent: other_sent, acked: acks } = other;
+            let fin = Fin { sent, end, acks_other: acks_fin, acked_before, other_sent, acks, before, acked: None };
             match &mut self.detail_mut().fin {
-                Some(known) => known.sent.note_again(at),
-                none => {
-                    let sent = Sent::once(at);
-                    *none = Some(Fin { sent, end, acks_other: acks_fin, acked_before, other_sent, acked: None });
+                Some(known) if known.end == end => known.sent.note_again(at),
+                Some(known) => {
+                    let before = known.before;
+                    *known = Fin { before, ..fin };
+                    self.retreat(before.max(end));
                 }
+                none => *none = Some(fin),
             }
         }
         self.acked_fin |= acks_fin;
@@ -56,7 +68,7 @@ impl End {
     /// Notes a reset. Its number is the one after everything sent: it has neither payload nor FIN.
     fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, context: ResetContext) {
         let has_ack = header.has(TcpFlags::ACK);
-        let rst = Rst { at, has_ack, offset: self.offset(header.seq), seen: true, context };
+        let rst = Rst { at, has_ack, offset: self.offset(header.seq), before: self.sent, seen: true, context };
         if reset == Reset::Exact {
             self.spoke = true;
             self.closing = true;
@@ -81,7 +93,7 @@ impl End {
     /// and whatever its number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
         self.closing = true;
-        let unseen = Rst { at, has_ack: true, offset: self.sent, seen: false, context };
+        let unseen = Rst { at, has_ack: true, offset: self.sent, before: self.sent, seen: false, context };
         let detail = self.detail_mut();
         let mut just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
         if let Some(rst) = &mut just_before {
@@ -103,11 +115,37 @@ impl End {
     /// Withdraws a reset of uncertain number, since the other end's socket continues after it.
     pub(in crate::correlate) fn refuse_doubtful_reset(&mut self) {
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain)
             && detail.closed.is_none()
+            && let Some(rst) = detail.rst.take_if(|rst| rst.seen && !rst.context.certain)
         {
-            detail.odd_rst = detail.rst.take();
+            detail.odd_rst = Some(rst);
+            // Nothing else shows that it had sent so much.
+            if self.sent == rst.offset {
+                self.retreat(rst.before);
+            }
         }
+    }
+
+    /// Lowers the offset that it is known to have reached: that it was more has turned out to be wrong.
+    fn retreat(&mut self, offset: u64) {
+        let acked = self.acked();
+        self.reach(offset.max(acked), acked);
+    }
+
+    /// Notes that it has sent no more than up to this offset, so that what acknowledged more was not accepted.
+    pub(in crate::correlate) fn has_sent_only(&mut self, offset: u64) {
+        self.reach(offset, offset);
+    }
+
+    /// Withdraws its FIN if that acknowledges more than the other end has sent: the other end does not accept it (RFC 9293
+    /// §3.10.7.4). Returns true if it does.
+    pub(in crate::correlate) fn withdraw_fin(&mut self, other_sent: u64) -> bool {
+        let Some(detail) = &mut self.detail else { return false };
+        let withdrawn = detail.fin.take_if(|fin| fin.acked.is_none() && fin.acks > other_sent);
+        if let Some(fin) = withdrawn {
+            self.retreat(fin.before);
+        }
+        withdrawn.is_some()
     }
 
     /// Withdraws a reset of uncertain number, since the other end continues and acknowledges a different number: it has
@@ -131,6 +169,9 @@ impl End {
             let refused = *rst;
             detail.rst = detail.odd_rst.filter(|rst| rst.offset == offset && rst.has_ack);
             detail.odd_rst = Some(refused);
+            if self.sent == refused.offset {
+                self.retreat(refused.before);
+            }
         }
     }
 

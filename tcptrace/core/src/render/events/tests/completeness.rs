@@ -237,6 +237,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.netns = None,
                     |entry| entry.socket = None,
                     |entry| entry.name = HintName::RetransmitSynack,
+                    |entry| entry.name = HintName::DeferAccept,
                     |entry| entry.value = Some(ResetReason::NoSocket),
                     |entry| entry.state = Some(TcpState::TimeWait),
                     |entry| entry.local.addr = [127, 0, 0, 2].into(),

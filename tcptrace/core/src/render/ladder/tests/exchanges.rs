@@ -245,6 +245,17 @@ pub(super) fn accurate_ecn(script: &mut Script) {
     script.at(1_400).segment(Server, ACK, S + 2, Some(C + 12), 0);
 }
 
+/// Options with many fields: their names show where the fields have no room.
+pub(super) fn long_options(script: &mut Script) {
+    let keys = [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18];
+    script.at(0).options(&[30, 4, 0x01, 0x01]).segment(Client, SYN, C, None, 0);
+    script.at(400).options(&[&[30, 12, 0x01, 0x01], &keys[..8]].concat()).segment(Server, SYN, S, Some(C + 1), 0);
+    script.at(440).options(&[&[30, 20, 0x01, 0x01], &keys[..]].concat()).segment(Client, ACK, C + 1, Some(S + 1), 0);
+    script.at(500).options(&[&[19, 18], &keys[..], &[1, 1]].concat()).segment(Client, FIN, C + 1, Some(S + 1), 0);
+    script.at(900).options(&[&[29, 18], &keys[..], &[1, 1]].concat()).segment(Server, FIN, S + 1, Some(C + 2), 0);
+    script.at(950).options(&[2, 9, 0, 0]).segment(Client, ACK, C + 2, Some(S + 2), 0);
+}
+
 /// Two hosts with long addresses.
 pub(super) fn version_6(script: &mut Script) {
     let addr = |last| [0x2001, 0xdb8, 0x1234, 0x5678, 0x9abc, 0xdef0, 0x1234, last];

@@ -49,6 +49,7 @@ pictures! {
     download: PLAIN, 100;
     keep_alive: PLAIN, 100;
     accurate_ecn: PLAIN, 100;
+    long_options: PLAIN, 100;
     version_6: PLAIN, 100;
 }
 
@@ -67,6 +68,7 @@ fn everything_fits_into_80_columns() {
 fn wide_terminals_show_more() {
     check("port_9502_140", drawn(exchanges::port_9502, PLAIN, 140));
     check("half_close_140", drawn(exchanges::half_close, PLAIN, 140));
+    check("long_options_140", drawn(exchanges::long_options, PLAIN, 140));
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) struct Script {
     task: Option<Task>,
     error: u32,
     proof: Proof,
+    options: Vec<u8>,
     here: Vec<Role>,
     times: Vec<WallTime>,
 }
@@ -59,6 +60,7 @@ impl Script {
             task: None,
             error: 0,
             proof: Proof::default(),
+            options: Vec::new(),
             here: Vec::new(),
             times: Vec::new(),
         }
@@ -103,6 +105,12 @@ impl Script {
     /// The next change finds the socket like this.
     pub(super) fn proof(&mut self, proof: Proof) -> &mut Self {
         self.proof = proof;
+        self
+    }
+
+    /// The next segment has these options, too.
+    pub(super) fn options(&mut self, options: &[u8]) -> &mut Self {
+        self.options = options.to_vec();
         self
     }
 
@@ -169,13 +177,14 @@ impl Script {
         length: u32,
     ) -> &mut Self {
         let (src, dst) = self.ends(from);
-        let options = if flags.contains(TcpFlags::SYN) { OptionBytes::new(&OPTIONS) } else { OptionBytes::EMPTY };
+        let usual = if flags.contains(TcpFlags::SYN) { &OPTIONS[..] } else { &[] };
+        let options = OptionBytes::new(&[usual, &std::mem::take(&mut self.options)].concat());
         let header = TcpHeader {
             src_port: src.port,
             dst_port: dst.port,
             seq: SeqNumber(seq),
             ack: SeqNumber(ack.unwrap_or(0)),
-            data_offset: if flags.contains(TcpFlags::SYN) { 40 } else { 20 },
+            data_offset: 20 + u8::try_from(options.as_slice().len()).expect("options are short"),
             flags: if ack.is_some() { flags | TcpFlags::ACK } else { flags },
             window: 5840,
             urgent: 0,

@@ -1,0 +1,103 @@
+//! Segments that the receiver does not accept, where the data in between is not recorded.
+
+use super::*;
+
+/// An established connection whose data passes unseen: the server's socket is here.
+fn open_here() -> Exchange {
+    let mut exchange = Exchange::new();
+    exchange.with_sockets();
+    exchange.full_segment(None, CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.full_segment(None, CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange
+}
+
+/// The server closes, then the client: four segments.
+fn close(exchange: &mut Exchange, sent: u32) {
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1 + sent), 0);
+    exchange.full_segment(None, CLIENT, SERVER, ACK, C + 1 + sent, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    exchange.full_segment(None, CLIENT, SERVER, FIN, C + 1 + sent, Some(S + 2), 0);
+    exchange.full_segment(None, SERVER, CLIENT, ACK, S + 2, Some(C + 2 + sent), 0);
+}
+
+#[track_caller]
+fn is_closed_by_server(exchange: &mut Exchange, sent: u64) {
+    let (_, close) = whole(exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::FourSegment, Some(Role::Server)), "{}", close.summary);
+    assert_eq!((close.bytes, close.reset), (bytes(sent, 0), None), "{}", close.summary);
+}
+
+#[test]
+fn a_fin_beyond_the_window_is_not_the_fin() {
+    let mut exchange = open_here();
+    exchange.full_segment(None, CLIENT, SERVER, FIN, C + 1_000_000, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 1), 0);
+    close(&mut exchange, 0);
+    is_closed_by_server(&mut exchange, 0);
+}
+
+#[test]
+fn a_fin_that_acknowledges_what_was_never_sent_is_not_the_fin() {
+    let mut exchange = open_here();
+    exchange.full_segment(None, CLIENT, SERVER, FIN, C + 1, Some(S + 900_000), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 1), 0);
+    close(&mut exchange, 0);
+    is_closed_by_server(&mut exchange, 0);
+}
+
+#[test]
+fn a_reset_that_is_only_challenged_is_none() {
+    let mut exchange = open_here();
+    exchange.full_segment(None, CLIENT, SERVER, RST, C + 9_000, None, 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 1), 0);
+    close(&mut exchange, 7);
+    is_closed_by_server(&mut exchange, 7);
+}
+
+#[test]
+fn a_reset_behind_data_that_was_not_seen_counts() {
+    let mut exchange = open_here();
+    exchange.full_segment(None, CLIENT, SERVER, RST, C + 9_000, None, 0);
+    exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset.map(|reset| reset.by), Some(Role::Client));
+}
+
+#[test]
+fn the_ack_of_a_client_whose_server_is_not_seen_shows_where_that_begins() {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 18);
+    exchange.segment(CLIENT, SERVER, FIN, C + 19, Some(S + 501), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 20, Some(S + 502), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.bytes.client_to_server, Some(18));
+    assert!(close.bytes.server_to_client.is_some_and(|bytes| (500..=501).contains(&bytes)), "{:?}", close.bytes);
+}
+
+#[test]
+fn a_reset_that_refuses_an_ack_opens_and_closes_nothing() {
+    for capture in [true, false] {
+        let mut exchange = if capture { Exchange::of_capture() } else { Exchange::new() };
+        if capture {
+            exchange.connections().expect_all_segments();
+        }
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 900_000), 0);
+        exchange.segment(SERVER, CLIENT, RST, S + 900_000, None, 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+        exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+        exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2), 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 2, Some(S + 2), 0);
+        let (handshake, close) = whole(&mut exchange);
+        assert_eq!((handshake.outcome, close.kind), (Some(Outcome::Established), CloseKind::ThreeSegment));
+    }
+}

@@ -1,0 +1,168 @@
+//! Verdicts on exchanges that no two real stacks would have: a real socket at one end, a scripted peer at the other. Each
+//! is judged twice: live, and from a capture of the same segments.
+
+mod deferred;
+mod opening;
+mod script;
+mod stage;
+mod synchronised;
+mod without_a_socket;
+
+use std::{path::Path, process::Command};
+
+use serde_json::Value;
+use tcptrace_tests::{Tracer, binary, is_type, output, port, text};
+
+use self::stage::{Packet, Stage};
+
+/// The port of the first script; each has two of its own.
+const FIRST_PORT: u16 = 6001;
+
+/// A script and what has to be said of it.
+struct Case {
+    /// What happens.
+    name: &'static str,
+    script: &'static str,
+    /// The verdict on each connection, as [`verdicts`] writes it.
+    right: &'static [&'static str],
+    /// The verdicts on the capture, where they are others: the kernel's reasons are not in it.
+    captured: Option<&'static [&'static str]>,
+}
+
+/// The kernel's server has accepted the peer's connection.
+const ACCEPTED: &str = "< S 0; > S.; < . 1/0/1; accept";
+
+/// Plays all of them beside one tracer, and compares what is said of each.
+#[track_caller]
+fn check(cases: &[Case], sysctls: &[(&str, &str)]) {
+    let mut stage = Stage::new(sysctls);
+    let start = |segments| Tracer::start(&stage.netns, &["--host", "10.8.0.9", "--segments", segments]);
+    let tracers = ["all", "control"].map(start);
+    let ports = (FIRST_PORT..).step_by(2);
+    let captures: Vec<_> = cases
+        .iter()
+        .zip(ports.clone())
+        .map(|(case, port)| stage.play(port, &case.script.replace("ACCEPTED", ACCEPTED)))
+        .collect();
+    for tracer in &tracers {
+        tracer.wait_until("every verdict", |records| {
+            cases.iter().zip(ports.clone()).all(|(case, port)| {
+                let told = verdicts(records, port);
+                told.iter().zip(case.right).all(|(told, right)| is_whole(told, right))
+                    && told.len() >= case.right.iter().filter(|right| !UNTIL_THE_END.contains(right)).count()
+            })
+        });
+    }
+    let [all, control] = tracers.map(Tracer::stop);
+    stage.clear();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut wrong = String::new();
+    for ((case, port), packets) in cases.iter().zip(ports).zip(&captures) {
+        let captured = read(&folder.path().join("capture.pcap"), packets);
+        let right = case.captured.unwrap_or(case.right);
+        for (how, told, right) in [
+            ("live", verdicts(&all.records, port), strings(case.right)),
+            ("capture", verdicts(&captured, port), strings(right)),
+            // Without the data in between, the bytes may not be known.
+            (
+                "live, without data",
+                without_bytes(&verdicts(&control.records, port)),
+                without_bytes(&strings(case.right)),
+            ),
+        ] {
+            if told != right {
+                wrong += &format!("{}, {how}: {told:#?}, should be {right:#?}\n", case.name);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&words| words.to_owned()).collect()
+}
+
+/// Verdicts without the last word of each close.
+fn without_bytes(verdicts: &[String]) -> Vec<String> {
+    let short = |verdict: &String| match verdict.rsplit_once(' ') {
+        Some((rest, _)) if verdict.contains(';') => rest.to_owned(),
+        _ => verdict.clone(),
+    };
+    verdicts.iter().map(short).collect()
+}
+
+/// What is said only when tracing ends.
+const UNTIL_THE_END: [&str; 1] = ["unanswered"];
+
+/// Returns whether a verdict has as many records as the right one will have; what is unfinished is said in the end.
+fn is_whole(told: &str, right: &str) -> bool {
+    right.contains("unfinished") || told.matches(';').count() >= right.matches(';').count()
+}
+
+/// What is said of each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`, without
+/// what is usual or null. A reset is `by/cause`; the bytes are those of the client and of the server.
+fn verdicts(records: &[Value], server: u16) -> Vec<String> {
+    let of_ports = |record: &&Value| {
+        let ports = ["client", "server"].map(|end| port(record, end));
+        ports == [Some(server + 1), Some(server)] || ports == [Some(server), Some(server + 1)]
+    };
+    let find = |kind, conn: &Value| records.iter().find(|record| is_type(record, kind) && record["conn"] == *conn);
+    let handshakes = records.iter().filter(|record| is_type(record, "handshake")).filter(of_ports);
+    let mut told: Vec<_> = handshakes
+        .map(|handshake| {
+            let mut words = handshake_words(handshake);
+            if let Some(close) = find("close", &handshake["conn"]) {
+                words += &format!("; {}", close_words(close));
+            }
+            (handshake["conn"].as_u64(), words)
+        })
+        .collect();
+    told.sort_by_key(|(conn, _)| *conn);
+    told.into_iter().map(|(_, words)| words).collect()
+}
+
+fn handshake_words(record: &Value) -> String {
+    let kind = Some(text(record, "kind")).filter(|kind| *kind != "three_way");
+    let words = [kind.map(str::to_owned), record["outcome"].as_str().map(str::to_owned), reset(record)];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn close_words(record: &Value) -> String {
+    let count = |direction| record["bytes"][direction].as_u64().map_or("-".to_owned(), |count| count.to_string());
+    let bytes = format!("{}/{}", count("client_to_server"), count("server_to_client"));
+    let initiator = record["initiator"].as_str().map(str::to_owned);
+    let words = [Some(text(record, "kind").to_owned()), initiator, reset(record), Some(bytes)];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn reset(record: &Value) -> Option<String> {
+    let reset = record["reset"].as_object()?;
+    Some(format!("{}/{}", reset["by"].as_str()?, reset["cause"].as_str()?))
+}
+
+/// The records that `-r` makes of a capture of these packets.
+#[track_caller]
+fn read(file: &Path, packets: &[Packet]) -> Vec<Value> {
+    std::fs::write(file, pcap(packets)).expect("a file can be written");
+    let lines = output(Command::new(binary()).arg("--json").arg("-r").arg(file));
+    lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// A pcap file of raw IP packets (LINKTYPE_RAW), with times in microseconds.
+fn pcap(packets: &[Packet]) -> Vec<u8> {
+    let word = |value: u64| u32::try_from(value).expect("it fits 32 bits").to_le_bytes();
+    let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
+    file.extend([0, 0, 65535, 101].map(word).concat());
+    for (at, packet) in packets {
+        let length = packet.len() as u64;
+        file.extend([at.as_secs(), at.subsec_micros().into(), length, length].map(word).concat());
+        file.extend(packet);
+    }
+    file
+}
+
+/// Waits until a connection between two ports has been told as it has to be.
+#[track_caller]
+fn wait_verdicts(tracer: &Tracer, server: u16, right: &[&str]) {
+    tracer.wait_until("the verdicts", |records| verdicts(records, server) == right);
+}
