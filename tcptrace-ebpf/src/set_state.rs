@@ -13,8 +13,8 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_UNACCEPTED, RecordHeader, Skip,
-    StateRecord,
+    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_DEFERRED, PROOF_RESTORED,
+    PROOF_UNACCEPTED, RecordHeader, Skip, StateRecord,
     filter::{self, End, Lists as _, Match},
 };
 
@@ -65,10 +65,12 @@ fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
         tid: 0,
         local_port: head.local_port(socket),
         remote_port: head.remote_port(),
-        proof: if new == CLOSE { socket::proof(socket, head) | unaccepted(socket, old) } else { 0 },
+        proof: if new == CLOSE { socket::proof(socket, head) | unaccepted(socket, old) } else { 0 }
+            | opening(socket, old, new),
         old_state: old,
         new_state: new,
         comm: [0; 2],
+        thread: [0; 2],
         local_addr,
         remote_addr,
         cgroup: 0,
@@ -100,6 +102,7 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
         old_state: old as u8,
         new_state: new as u8,
         comm: [0; 2],
+        thread: [0; 2],
         local_addr,
         remote_addr,
         cgroup: 0,
@@ -140,6 +143,9 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
         if record.pid != 0 {
             // SAFETY: the record has room for TASK_COMM_LEN bytes; the helper clears them when it fails.
             unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), 16) };
+            if btf && record.tid != record.pid {
+                socket::name_process(&mut record.comm, &mut record.thread);
+            }
         }
     }
     if answer == Match::Yes {
@@ -158,6 +164,16 @@ fn unaccepted(socket: u64, old: u8) -> u16 {
         PROOF_UNACCEPTED
     } else {
         0
+    }
+}
+
+/// What tells that a handshake was none: it was not necessary, or has not begun.
+#[inline(always)]
+fn opening(socket: u64, old: u8, new: u8) -> u16 {
+    match (old, new) {
+        (SYN_SENT, ESTABLISHED) if socket::is_in_repair(socket) => PROOF_RESTORED,
+        (SYN_SENT, CLOSE) if socket::is_deferred(socket) => PROOF_DEFERRED,
+        _ => 0,
     }
 }
 
@@ -212,21 +228,35 @@ fn on_interface(record: &StateRecord, listener: bool) -> Match {
     Match::from(FilterMaps.has_interface(socket::interface(record.header.socket)))
 }
 
-/// The next change of a socket that waited: now it is known whether it matches.
+/// The next change of a socket that waited: now it is known whether it matches. What waited goes from the map into the ring
+/// without a copy on the stack, which has no room for it.
 #[inline(always)]
 fn settle_pending(record: &StateRecord, answer: Match) {
-    if let Some(mut pending) = take_pending(record.header.socket)
-        && answer == Match::Yes
-        // Another life of the same address has nothing to do with it.
+    // SAFETY: nobody writes the values of the map while they are in it.
+    let Some(pending) = (unsafe { PENDING.get(&record.header.socket) }) else { return };
+    // Another life of the same address has nothing to do with it.
+    if answer == Match::Yes
         && pending.new_state == record.old_state
+        && let Some(mut entry) = emit::reserve::<StateRecord>(LOST_STATE)
     {
+        entry.write(*pending);
+        // SAFETY: it has just been written.
+        let pending = unsafe { entry.assume_init_mut() };
         pending.local_port = record.local_port;
         pending.remote_port = record.remote_port;
         pending.remote_addr = record.remote_addr;
         pending.local_addr = record.local_addr;
         pending.header.family = record.header.family;
-        emit::socket(&pending);
+        pending.header.lost = record.header.lost;
+        if PENDING.remove(&record.header.socket).is_ok() {
+            emit::submit(entry);
+        } else {
+            // Whoever has taken it writes it.
+            entry.discard(0);
+        }
+        return;
     }
+    let _ = PENDING.remove(&record.header.socket);
 }
 
 /// The SYN of a socket passed an interface that is watched, and matched, one way round at least: does its SYN_SENT?

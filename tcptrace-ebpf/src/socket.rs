@@ -165,6 +165,30 @@ pub(crate) fn proof(socket: u64, head: &Head) -> u16 {
     proof
 }
 
+/// Is the bit at this offset in bits set? Bits of a bit field count from the lowest, or on big-endian machines from the
+/// highest.
+#[inline(always)]
+fn bit(socket: u64, offset: u32) -> bool {
+    let from = if cfg!(target_endian = "little") { offset % 8 } else { 7 - offset % 8 };
+    offset != ABSENT && read::<u8>(socket, offset / 8).is_ok_and(|byte| byte >> from & 1 != 0)
+}
+
+/// Is it being restored by TCP_REPAIR?
+#[inline(always)]
+pub(crate) fn is_in_repair(socket: u64) -> bool {
+    bit(socket, setting!(socket.repair))
+}
+
+/// Does its SYN wait for data, by TCP_FASTOPEN_CONNECT?
+#[inline(always)]
+pub(crate) fn is_deferred(socket: u64) -> bool {
+    let (flags, number) = (setting!(socket.inet_flags), setting!(socket.defer_bit));
+    if flags == ABSENT || number == ABSENT {
+        return bit(socket, setting!(socket.defer_connect));
+    }
+    read::<u64>(socket, flags).is_ok_and(|flags| flags >> (number & 63) & 1 != 0)
+}
+
 /// Reads the ID of the control group in which it was made into `group`, which is zero before: an accepted socket has the
 /// group of its listener. Returns whether that is the group that is marked, as a `PROOF_` bit.
 ///
@@ -235,4 +259,21 @@ pub(crate) fn in_kernel_thread() -> bool {
     // SAFETY: the helper has no arguments.
     let task = unsafe { bpf_get_current_task() };
     read::<u32>(task, setting!(socket.task_flags)).map_or(true, |flags| flags & PF_KTHREAD != 0)
+}
+
+/// Replaces the name of the thread that runs by the name of its process, which is that of the process's first thread, and
+/// keeps the former in `thread`.
+#[inline(always)]
+pub(crate) fn name_process(comm: &mut [u64; 2], thread: &mut [u64; 2]) {
+    if setting!(socket.group_leader) == ABSENT || setting!(socket.task_comm) == ABSENT {
+        return;
+    }
+    // SAFETY: the helper has no arguments.
+    let task = unsafe { bpf_get_current_task() };
+    if let Ok(leader) = read::<u64>(task, setting!(socket.group_leader))
+        && let Ok(name) = read::<[u64; 2]>(leader, setting!(socket.task_comm))
+    {
+        *thread = *comm;
+        *comm = name;
+    }
 }

@@ -1,6 +1,7 @@
 //! Verdicts on exchanges that no two real stacks would have: a real socket at one end, a scripted peer at the other. Each
 //! is judged twice: live, and from a capture of the same segments.
 
+mod deferred;
 mod opening;
 mod script;
 mod stage;

@@ -23,6 +23,7 @@ mod ladder;
 mod load;
 mod loopback;
 mod malformed;
+mod names;
 mod namespaces;
 mod netem;
 mod no_btf;

@@ -45,6 +45,10 @@ pub const PROOF_LINGER: u16 = 1 << 0;
 pub const PROOF_UNREAD: u16 = 1 << 1;
 /// Bit of [`StateRecord::proof`]: no process has ever accepted it, so it waited in its listener's queue.
 pub const PROOF_UNACCEPTED: u16 = 1 << 2;
+/// Bit of [`StateRecord::proof`], at ESTABLISHED: TCP_REPAIR is on, so that there was no handshake.
+pub const PROOF_RESTORED: u16 = 1 << 3;
+/// Bit of [`StateRecord::proof`], from SYN_SENT: no SYN was sent, since TCP_FASTOPEN_CONNECT waits for data.
+pub const PROOF_DEFERRED: u16 = 1 << 4;
 /// Bit of [`StateRecord::proof`], at any change: the socket was made in the control group [`Config::group`](super::Config::group).
 pub const PROOF_IN_GROUP: u16 = 1 << 15;
 
@@ -109,14 +113,17 @@ pub struct StateRecord {
     pub local_port: u16,
     /// Remote port; 0 for a listener, or while the kernel has not set it.
     pub remote_port: u16,
-    /// What the socket was like when it entered CLOSE: `PROOF_` bits.
+    /// What the socket was like when it entered CLOSE, or ESTABLISHED: `PROOF_` bits.
     pub proof: u16,
     /// The state that the socket leaves (`include/net/tcp_states.h`).
     pub old_state: u8,
     /// The state that it enters.
     pub new_state: u8,
-    /// The thread's name, 16 bytes; zeroes when `pid` is 0.
+    /// Name of the process, which is that of its first thread, 16 bytes; zeroes when `pid` is 0. The name of the thread
+    /// that runs where the kernel's types are not known.
     pub comm: [u64; 2],
+    /// Name of the thread that runs, 16 bytes; zeroes where it is the first one, or where its name is in `comm`.
+    pub thread: [u64; 2],
     /// Local address.
     pub local_addr: Address,
     /// Remote address.
@@ -216,7 +223,7 @@ pub struct HintRecord {
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 24);
-const _: () = assert!(size_of::<StateRecord>() == 104);
+const _: () = assert!(size_of::<StateRecord>() == 120);
 const _: () = assert!(size_of::<SegmentRecord>() == 136);
 const _: () = assert!(size_of::<IcmpRecord>() == 96);
 const _: () = assert!(size_of::<HintRecord>() == 72);

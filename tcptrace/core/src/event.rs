@@ -98,8 +98,11 @@ pub struct Task {
     pub pid: u32,
     /// Thread ID.
     pub tid: u32,
-    /// Name of the thread.
+    /// Name of the process: that of its first thread. The thread's own in recordings of earlier versions, and from
+    /// kernels whose types are not known.
     pub comm: Comm,
+    /// Name of the thread, if it is not the process's first one and has another name.
+    pub thread: Option<Comm>,
 }
 
 /// One state change of a socket, as `sock:inet_sock_set_state` reports it.

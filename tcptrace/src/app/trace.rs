@@ -180,14 +180,17 @@ impl Trace {
             self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         }
         self.cover_namespaces();
+        // Connections that come from now on find their listeners known.
+        self.pipeline.want_owners();
+        let known = self.owners.all().await;
         if let Some(command) = command {
             self.pipeline.command = Some(command.start(self.object.marks_group)?);
         }
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
-        // The result comes later, as an event.
-        self.pipeline.want_owners();
-        self.owners.request_all();
+        if let Some(snapshot) = known {
+            self.owners.report(&snapshot, &mut self.pipeline, snapshot.began);
+        }
         Ok(())
     }
 

@@ -16,7 +16,9 @@ pub enum Place {
     Member(&'static str, &'static str),
     /// Byte offset of a member of a structure that lies within another: the sum of both offsets.
     Nested([(&'static str, &'static str); 2]),
-    /// Value of an enumerator: enumeration, name.
+    /// Offset in bits of a member that is a bit field: structure, member.
+    Bit(&'static str, &'static str),
+    /// Value of an enumerator: enumeration, name; anonymous enumerations have an empty one.
     Enumerator(&'static str, &'static str),
 }
 
@@ -60,6 +62,10 @@ impl KernelValue {
 
     const fn nested(outer: (&'static str, &'static str), inner: (&'static str, &'static str)) -> Self {
         Self::at(Place::Nested([outer, inner]))
+    }
+
+    const fn bit(structure: &'static str, member: &'static str) -> Self {
+        Self::at(Place::Bit(structure, member))
     }
 
     const fn enumerator(enumeration: &'static str, name: &'static str) -> Self {
@@ -155,6 +161,10 @@ layout! {
         net_inum: KernelValue::nested(("net", "ns"), ("ns_common", "inum")),
         /// Flags of a task, [`PF_KTHREAD`](super::PF_KTHREAD) among them.
         task_flags: KernelValue::member("task_struct", "flags"),
+        /// First thread of a task's process, a `struct task_struct *`.
+        group_leader: KernelValue::member("task_struct", "group_leader").optional(),
+        /// Name of a thread, 16 bytes.
+        task_comm: KernelValue::member("task_struct", "comm").optional(),
         /// Cached route, a `struct dst_entry *`.
         dst_cache: KernelValue::member("sock", "sk_dst_cache"),
         /// Interface of a route, a `struct net_device *`.
@@ -179,6 +189,14 @@ layout! {
         is_mptcp: KernelValue::member("tcp_sock", "is_mptcp").optional(),
         /// Interface of the last segment that came in: it moved with Linux 5.16, and only helps where there is no route.
         rx_ifindex: KernelValue::member("sock", "sk_rx_dst_ifindex").or_member("inet_sock", "rx_dst_ifindex").optional(),
+        /// Offset in bits of the bit that TCP_REPAIR sets.
+        repair: KernelValue::bit("tcp_sock", "repair").optional(),
+        /// Offset in bits of the bit that says that the SYN waits for data, before Linux 6.6.
+        defer_connect: KernelValue::bit("inet_sock", "defer_connect").optional(),
+        /// Flags of an internet socket, since then.
+        inet_flags: KernelValue::member("inet_sock", "inet_flags").optional(),
+        /// The number of the bit in `inet_flags` that says so; no offset.
+        defer_bit: KernelValue::enumerator("", "INET_FLAGS_DEFER_CONNECT").optional(),
         /// Control group in which it was made, a `struct cgroup *`. Before Linux 5.15 it shares its place with other things.
         cgroup: KernelValue::nested(("sock", "sk_cgrp_data"), ("sock_cgroup_data", "cgroup")).optional(),
         /// Folder of a control group, a `struct kernfs_node *`.

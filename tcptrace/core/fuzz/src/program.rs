@@ -248,5 +248,5 @@ pub fn options(bits: u8) -> OptionBytes {
 
 /// What a socket was like: the lowest bits.
 pub fn proof(bits: u8) -> Proof {
-    Proof { linger: bits & 1 != 0, unread: bits & 2 != 0, unaccepted: bits & 4 != 0 }
+    Proof { linger: bits & 1 != 0, unread: bits & 2 != 0, unaccepted: bits & 4 != 0, ..Proof::default() }
 }

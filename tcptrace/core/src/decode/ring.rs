@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
     Address, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord,
-    IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_LINGER, PROOF_UNACCEPTED,
-    PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
+    IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_DEFERRED, PROOF_LINGER,
+    PROOF_RESTORED, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
@@ -77,8 +77,7 @@ fn read<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], kind: u8) -> Resul
 }
 
 fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
-    let mut comm = [0; 16];
-    comm.copy_from_slice(record.comm.as_bytes());
+    let (comm, thread) = (name(record.comm), name(record.thread));
     Ok(StateChange {
         at: BootTime(record.header.boot_ns),
         socket: SocketKey(record.header.socket),
@@ -94,10 +93,23 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             linger: record.proof & PROOF_LINGER != 0,
             unread: record.proof & PROOF_UNREAD != 0,
             unaccepted: record.proof & PROOF_UNACCEPTED != 0,
+            restored: record.proof & PROOF_RESTORED != 0,
+            deferred: record.proof & PROOF_DEFERRED != 0,
         },
-        task: (record.pid != 0).then_some(Task { pid: record.pid, tid: record.tid, comm: Comm(comm) }),
+        task: (record.pid != 0).then_some(Task {
+            pid: record.pid,
+            tid: record.tid,
+            comm,
+            thread: Some(thread).filter(|&thread| record.thread != [0; 2] && thread != comm),
+        }),
         cgroup: (record.cgroup != 0).then_some(CgroupKey(record.cgroup)),
     })
+}
+
+fn name(bytes: [u64; 2]) -> Comm {
+    let mut comm = [0; 16];
+    comm.copy_from_slice(bytes.as_bytes());
+    Comm(comm)
 }
 
 fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {

@@ -1,6 +1,6 @@
-//! Properties of a closed socket, as a list of words.
+//! Properties of a socket, as a list of words.
 
-/// Properties of a socket as it entered CLOSE, which prove why it sent a reset.
+/// Properties of a socket as it entered CLOSE or ESTABLISHED, which prove why it sent a reset, or that a handshake was none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Proof {
     /// SO_LINGER was set with time 0.
@@ -9,6 +9,10 @@ pub struct Proof {
     pub unread: bool,
     /// The connection was established, but no process had accepted it.
     pub unaccepted: bool,
+    /// It entered ESTABLISHED by TCP_REPAIR, without a handshake.
+    pub restored: bool,
+    /// It left SYN_SENT before it sent a SYN: TCP_FASTOPEN_CONNECT waits for data.
+    pub deferred: bool,
 }
 
 impl Proof {
@@ -20,20 +24,20 @@ impl Proof {
 
 impl Proof {
     /// Words for the properties, in the order of the fields.
-    pub const WORDS: [&str; 3] = ["linger", "unread", "unaccepted"];
+    pub const WORDS: [&str; 5] = ["linger", "unread", "unaccepted", "restored", "deferred"];
 
     /// Returns those of [`Self::WORDS`] whose property is set.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        let Self { linger, unread, unaccepted } = *self;
-        Self::WORDS.into_iter().zip([linger, unread, unaccepted]).filter_map(|(word, there)| there.then_some(word))
+        let Self { linger, unread, unaccepted, restored, deferred } = *self;
+        let set = [linger, unread, unaccepted, restored, deferred];
+        Self::WORDS.into_iter().zip(set).filter_map(|(word, there)| there.then_some(word))
     }
 
     #[cfg(feature = "serde")]
     fn set(&mut self, word: &str) {
-        let Self { linger, unread, unaccepted } = self;
-        if let Some((_, proved)) =
-            Self::WORDS.into_iter().zip([linger, unread, unaccepted]).find(|&(known, _)| known == word)
-        {
+        let Self { linger, unread, unaccepted, restored, deferred } = self;
+        let all = [linger, unread, unaccepted, restored, deferred];
+        if let Some((_, proved)) = Self::WORDS.into_iter().zip(all).find(|&(known, _)| known == word) {
             *proved = true;
         }
     }
@@ -82,7 +86,8 @@ impl schemars::JsonSchema for Proof {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "What a socket was like when it entered CLOSE: SO_LINGER with time 0, data that nobody had \
-                            read, never accepted by a process.",
+                            read, never accepted by a process, no SYN sent (TCP_FASTOPEN_CONNECT). Or when it entered \
+                            ESTABLISHED: restored (TCP_REPAIR).",
             "type": "array",
             "items": { "enum": Self::WORDS },
             "minItems": 1,
@@ -97,8 +102,10 @@ mod tests {
 
     #[test]
     fn evidence_is_a_list_of_words() {
-        let all = Proof { linger: true, unread: true, unaccepted: true };
+        let all = Proof { linger: true, unread: true, unaccepted: true, ..Proof::default() };
         assert_eq!(serde_json::to_string(&all).unwrap(), r#"["linger","unread","unaccepted"]"#);
+        let opening = Proof { restored: true, deferred: true, ..Proof::default() };
+        assert_eq!(serde_json::to_string(&opening).unwrap(), r#"["restored","deferred"]"#);
         assert_eq!(serde_json::to_string(&Proof::default()).unwrap(), "[]");
         assert_eq!(serde_json::from_str::<Proof>(r#"["unread","unheard_of","unaccepted","linger"]"#).unwrap(), all);
         assert!(serde_json::from_str::<Proof>("7").is_err());

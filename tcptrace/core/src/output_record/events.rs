@@ -60,15 +60,18 @@ pub struct StateOutput {
     pub role: Option<Role>,
     /// Pending error of the socket (`sk_err`) by its errno name, such as ECONNRESET; null for none or if not readable.
     pub error: Option<Errno>,
-    /// Properties of the socket as it entered CLOSE that prove why a reset was sent; absent if there are none.
+    /// Properties of the socket as it entered CLOSE or ESTABLISHED that prove why a reset was sent, or that a handshake was
+    /// none; absent if there are none.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Proof::is_empty"))]
     pub evidence: Proof,
     /// ID of the process in whose context the change ran; null if it ran in no process's context, as in an interrupt.
     pub pid: Option<u32>,
     /// ID of the thread in whose context the change ran; null as `pid`.
     pub tid: Option<u32>,
-    /// Name of that thread; null as `pid`.
+    /// Name of that process; null as `pid`.
     pub comm: Option<Comm>,
+    /// Name of that thread, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
     /// Nanoseconds spent in the old state; null if its beginning was not seen.
     pub old_state_ns: Option<u64>,
     /// Nanoseconds since the connection's first event; null for listeners.

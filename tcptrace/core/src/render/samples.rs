@@ -77,6 +77,7 @@ pub(crate) fn state() -> StateOutput {
         pid: Some(6980),
         tid: Some(6980),
         comm: Some(comm("curl")),
+        thread: None,
         old_state_ns: Some(31_000),
         since_start_ns: Some(40_000),
         continues_as: None,
@@ -108,6 +109,7 @@ pub(crate) fn listener() -> StateOutput {
         pid: Some(12),
         tid: Some(12),
         comm: Some(comm("nginx")),
+        thread: Some(comm("pool-1")),
         old_state_ns: None,
         since_start_ns: None,
         ..state()
@@ -120,7 +122,7 @@ pub(crate) fn abort() -> StateOutput {
         old: TcpState::Established,
         new: TcpState::Close,
         error: Some(Errno(104)),
-        evidence: Proof { linger: true, unread: true, unaccepted: true },
+        evidence: Proof { linger: true, unread: true, unaccepted: true, ..Proof::default() },
         ..state()
     }
 }

@@ -66,8 +66,10 @@ pub struct CloseEnd {
     pub netns: Option<u32>,
     /// ID of the process that closed this end, or else of the one known from the handshake; null if unknown.
     pub pid: Option<u32>,
-    /// Name of the thread that did; null if unknown.
+    /// Name of the process; null if unknown.
     pub comm: Option<Comm>,
+    /// Name of the thread that did it, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
     /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
     /// on another host.
     #[cfg_attr(feature = "serde", serde(flatten))]

@@ -91,8 +91,10 @@ pub struct HandshakeEnd {
     pub isn: Option<u32>,
     /// ID of the process that opened or accepted the connection; null if unknown or on another host.
     pub pid: Option<u32>,
-    /// Name of the thread that did; null if unknown.
+    /// Name of the process; null if unknown.
     pub comm: Option<Comm>,
+    /// Name of the thread that did it, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
     /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
     pub options: Option<TcpOptions>,
     /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
@@ -181,6 +183,10 @@ pub struct Handshake {
     /// True if a SYN of the client was seen. False if none was, although the client's socket is on this host and its
     /// segments are traced: something on this host keeps the SYN from leaving. Null if unknown.
     pub syn_left: Option<bool>,
+    /// True if the server makes no socket of the client's ACK, since it waits for data (TCP_DEFER_ACCEPT); the sentence says
+    /// so.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub deferred: bool,
     /// True if the client's socket was destroyed from outside (ECONNABORTED), as by `ss --kill`.
     pub killed: bool,
     /// The reset that refused the connection or aborted the handshake; null if there was none.

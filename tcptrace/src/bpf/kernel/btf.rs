@@ -71,8 +71,9 @@ impl KernelTypes {
 
     fn place(&self, place: Place) -> Result<u32, BtfError> {
         match place {
-            Place::Member(structure, member) => self.offset(structure, member),
-            Place::Nested([outer, inner]) => Ok(self.offset(outer.0, outer.1)? + self.offset(inner.0, inner.1)?),
+            Place::Member(structure, member) => self.bits(structure, member).map(|bits| bits / 8),
+            Place::Bit(structure, member) => self.bits(structure, member),
+            Place::Nested([outer, inner]) => Ok(self.bits(outer.0, outer.1)? / 8 + self.bits(inner.0, inner.1)? / 8),
             Place::Enumerator(name, wanted) => self.enumerator(name, wanted),
         }
     }
@@ -105,11 +106,11 @@ impl KernelTypes {
         named.map(|named| btf.name(named).to_owned()).unwrap_or_default()
     }
 
-    /// The offset in bytes of a member that has to exist.
-    fn offset(&self, structure: &'static str, member: &'static str) -> Result<u32, BtfError> {
+    /// The offset in bits of a member that has to exist.
+    fn bits(&self, structure: &'static str, member: &'static str) -> Result<u32, BtfError> {
         let Self(btf) = self;
         let found = btf.find(Kind::STRUCT, structure).next().ok_or(BtfError::NoStruct(structure))?;
-        offset_in(btf, found, member, DEEPEST).map(|bits| bits / 8).ok_or(BtfError::NoMember(structure, member))
+        offset_in(btf, found, member, DEEPEST).ok_or(BtfError::NoMember(structure, member))
     }
 
     /// The value of an enumerator that has to exist.

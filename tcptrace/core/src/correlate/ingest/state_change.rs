@@ -66,6 +66,10 @@ impl Correlator {
     /// Finds the connection of a state change or begins one.
     pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (CorrelatedState, Option<u32>) {
         let netns = change.netns.unwrap_or(self.netns);
+        // Of another thread, an event of an earlier version tells the thread's name.
+        if let Some(task) = change.task.filter(|task| task.tid == task.pid || task.thread.is_some()) {
+            self.listeners.rename(Process::from(task));
+        }
         if change.new == Listen || (change.old == Listen && change.new == Close) {
             return (self.place_listener(change, netns), None);
         }
@@ -246,9 +250,8 @@ impl Correlator {
                 conn.client = Some(side.other());
                 conn.client_guessed = false;
             }
-            // Restored with TCP_REPAIR (tcp_finish_connect of net/ipv4/tcp_input.c): its handshake was another
-            // socket's.
-            (Close, Established) => {
+            // Restored with TCP_REPAIR (tcp_connect of net/ipv4/tcp_output.c): its handshake was another socket's.
+            (Close, Established) | (SynSent, Established) if change.old == Close || change.proof.restored => {
                 conn.answered = true;
                 conn.mid_life = true;
                 conn.rare_mut().restored = true;

@@ -225,7 +225,7 @@ proptest! {
             exchange.on_interface(ifindex);
             match *step {
                 Step::State { socket, local, remote, old, new } => {
-                    exchange.with_proof(Proof { linger: more & 1 != 0, unread: more & 2 != 0, unaccepted: more & 4 != 0 });
+                    exchange.with_proof(Proof { linger: more & 1 != 0, unread: more & 2 != 0, unaccepted: more & 4 != 0, ..Proof::default() });
                     exchange.with_error([0, 0, 103, 104, 110, 111, 113, 4242][usize::from(more >> 2 & 7)]);
                     if more & 4 != 0 {
                         exchange.by(u32::from(*more));

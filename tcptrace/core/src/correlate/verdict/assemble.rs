@@ -17,7 +17,7 @@ use crate::{
             endpoint::{End, Sent},
         },
     },
-    event::BootTime,
+    event::{BootTime, Process, Role},
     tcp::{TcpOptions, TcpState},
     verdict::{
         Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing, NoSegments,
@@ -40,7 +40,8 @@ pub(in crate::correlate) fn handshake(
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
     let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
-    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort);
+    let unsent = handshake::is_unsent(client);
+    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
     let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees));
     let missing = with_loss(
         conn,
@@ -68,6 +69,7 @@ pub(in crate::correlate) fn handshake(
         synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
         syn_left,
+        deferred: conn.is_deferred(),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         reset: opened
             .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
@@ -84,9 +86,9 @@ pub(in crate::correlate) fn handshake(
     };
     let facts = HandshakeFacts {
         syns: client.syn().map_or(0, |sent| sent.count),
-        deferred: conn.is_deferred(),
         deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
+        unsent,
         lasted: conn.last.since(conn.first),
         translated: translated(conn),
     };
@@ -157,6 +159,7 @@ pub(in crate::correlate) fn close(
         missing,
         summary: String::new(),
     };
+    name_once(&mut close);
     let reset = reset::first(conn);
     if let Some((side, at)) = reset
         && let Some(told) = close.reset.filter(|told| told.by == conn.shown_role(side))
@@ -253,6 +256,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         netns: conn.end_netns(side),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
+        thread: end.opener_thread(),
         options: end.options().map(TcpOptions),
         cgroup: end.cgroup.clone(),
     }
@@ -261,14 +265,25 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
 pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
-    let process = end.closer().or(end.holder());
+    let closer = end.closer();
+    let process = closer.map(Process::from).or(end.holder());
     CloseEnd {
         addr,
         port,
         netns: conn.end_netns(side),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
+        thread: closer.and_then(|task| task.thread),
         cgroup: end.cgroup.clone(),
+    }
+}
+
+/// Gives a process at both ends one name, the one of the end that closed later.
+fn name_once(close: &mut Close) {
+    let Close { client, server, initiator, .. } = close;
+    if client.pid.is_some() && client.pid == server.pid {
+        let (first, later) = if *initiator == Some(Role::Server) { (server, client) } else { (client, server) };
+        first.comm = later.comm.or(first.comm);
     }
 }
 

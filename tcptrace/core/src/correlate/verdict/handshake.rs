@@ -257,13 +257,13 @@ pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
 /// Returns the parts of a normal handshake that were not seen, given its outcome.
 pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened, syn_left: Option<bool>) -> Vec<Missing> {
     // There was nothing to see.
-    if opened.outcome == Outcome::NoPort {
+    let (client, server) = conn.roles();
+    if opened.outcome == Outcome::NoPort || is_unsent(client) {
         return Vec::new();
     }
     if !conn.has_segments {
         return vec![Missing::Interface];
     }
-    let (client, server) = conn.roles();
     let established = opened.outcome == Outcome::Established;
     let simultaneous = client.sent_syn && server.sent_syn;
     let answered = established || opened.waiting_for == Some(WaitingFor::Ack);
@@ -273,6 +273,11 @@ pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened, syn_left
         (established && conn.ack_at().is_none() && !simultaneous, Missing::Ack),
     ];
     wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
+}
+
+/// Returns true if the client's socket ended before it sent a SYN, since that waited for data (TCP_FASTOPEN_CONNECT).
+pub(in crate::correlate) fn is_unsent(client: &End) -> bool {
+    client.closed().is_some_and(|closed| closed.proof.deferred)
 }
 
 /// Returns true if a SYN of the client was seen; false if the client's socket is on this host and its segments are

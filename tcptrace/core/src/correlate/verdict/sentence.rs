@@ -15,12 +15,12 @@ use crate::{
 pub(crate) struct HandshakeFacts {
     /// Number of SYNs seen.
     pub(crate) syns: u32,
-    /// True if the server waits, or waited, for the client's data (TCP_DEFER_ACCEPT).
-    pub(crate) deferred: bool,
     /// Nanoseconds from the client's ACK to the server's socket, if it waited for data and has one.
     pub(crate) deferred_ns: Option<u64>,
     /// True if the socket was restored with TCP_REPAIR.
     pub(crate) restored: bool,
+    /// True if the SYN was never sent, since it waited for data (TCP_FASTOPEN_CONNECT).
+    pub(crate) unsent: bool,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
     /// Number of the same connection on the other side of an address translation.
@@ -63,14 +63,14 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     if again > 0 {
         push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
     }
-    if record.syn_left == Some(false) {
-        text.push_str("; no SYN was seen to leave this host");
-    }
     if let Some(waited) = facts.deferred_ns {
         push(
             &mut text,
             format_args!("; the server waited {} for the client's data: TCP_DEFER_ACCEPT", HumanDuration(waited)),
         );
+    }
+    if record.syn_left == Some(false) {
+        text.push_str("; no SYN was seen to leave this host");
     }
     push_common(&mut text, record.no_segments, facts.translated);
     push_missing(&mut text, &record.missing);
@@ -112,7 +112,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
             Some((Role::Client, cause)) if !is_of_its_socket(cause) => {
                 text.push_str("reset by the client before it was complete");
-                if record.kind == HandshakeKind::ThreeWay {
+                // The host of a scan knows nothing of the connection.
+                let unknown = matches!(cause, ResetCause::Unknown | ResetCause::NoConnection);
+                if unknown && record.kind == HandshakeKind::ThreeWay {
                     text.push_str(", as health checks and scans do");
                 }
             }
@@ -142,6 +144,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 false => "cancelled by the client's application after ",
             });
             push(text, format_args!("{lasted}"));
+            if facts.unsent {
+                return text.push_str(": the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)");
+            }
             push_syns(text, "and", facts);
             text.push_str(" without an answer");
             push_queue(text, record.accept_queue);
@@ -149,7 +154,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         Outcome::NoPort => {
             text.push_str("not begun: connect() found no free local port, or no free pair of ports to this address");
         }
-        Outcome::Unanswered if facts.deferred => {
+        Outcome::Unanswered if record.deferred => {
             text.push_str("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT");
         }
         Outcome::Unanswered => {

@@ -152,7 +152,7 @@ impl Decoder {
         let local = Endpoint::from(fields.local);
         let nobody = Endpoint { addr: unspecified(local.addr), port: 0 };
         let task = match (fields.pid, fields.tid, fields.comm) {
-            (Some(pid), Some(tid), Some(comm)) => Some(Task { pid, tid, comm }),
+            (Some(pid), Some(tid), Some(comm)) => Some(Task { pid, tid, comm, thread: fields.thread }),
             _ => None,
         };
         let (container, unit) = (fields.container, fields.unit);

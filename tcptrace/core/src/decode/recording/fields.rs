@@ -72,6 +72,7 @@ pub(super) struct State {
     pub(super) pid: Option<u32>,
     pub(super) tid: Option<u32>,
     pub(super) comm: Option<Comm>,
+    pub(super) thread: Option<Comm>,
     pub(super) container: Option<Container>,
     pub(super) unit: Option<String>,
     pub(super) cgroup: Option<String>,

@@ -69,7 +69,7 @@ fn one_of_every_type() {
 fn nothing_that_decides_is_left_out() {
     let state = StateOutput {
         error: Some(Errno(104)),
-        evidence: Proof { linger: true, unread: true, unaccepted: false },
+        evidence: Proof { linger: true, unread: true, ..Proof::default() },
         new: TcpState::Close,
         ..samples::state()
     };
@@ -78,7 +78,7 @@ fn nothing_that_decides_is_left_out() {
     let [_, Record::Event(Recorded { event: Event::State(state), .. }), Record::Event(segment)] = &records[..] else {
         panic!("{records:?}")
     };
-    assert_eq!((state.error, state.proof), (Some(104), Proof { linger: true, unread: true, unaccepted: false }));
+    assert_eq!((state.error, state.proof), (Some(104), Proof { linger: true, unread: true, ..Proof::default() }));
     assert_eq!(state.task.map(|task| (task.pid, task.tid)), Some((6980, 6980)));
     let Event::Segment(segment) = segment.event else { panic!("{segment:?}") };
     assert_eq!(segment.socket, Some(state.socket), "the same number");

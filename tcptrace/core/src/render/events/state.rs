@@ -29,6 +29,7 @@ impl Events {
             pid,
             tid,
             comm,
+            thread,
             old_state_ns,
             // Redundant with the time of day.
             since_start_ns: _,
@@ -72,6 +73,9 @@ impl Events {
                     line.raw("/").number(tid);
                 }
                 line.raw("]");
+            }
+            if let Some(thread) = thread {
+                line.raw(" thread ").display(thread);
             }
         }
         if let Some(nanoseconds) = *old_state_ns {

@@ -30,6 +30,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
         synack_to_ack_ns,
         connect_ns,
         syn_left,
+        deferred: _,
         killed,
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },
@@ -137,13 +138,14 @@ impl Line<'_> {
     }
 
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, netns, isn, pid, comm, options, cgroup } = end;
+        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, options, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","isn":"#).number_or_null(*isn);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
+        self.raw(r#","thread":"#).comm_or_null(*thread);
         self.raw(r#","options":"#);
         match options {
             Some(options) => self.options(options),
@@ -152,12 +154,13 @@ impl Line<'_> {
         self.cgroup(cgroup.as_deref()).raw("}")
     }
 
-    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm, cgroup }: &CloseEnd) -> &mut Self {
+    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm, thread, cgroup }: &CloseEnd) -> &mut Self {
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
+        self.raw(r#","thread":"#).comm_or_null(*thread);
         self.cgroup(cgroup.as_deref()).raw("}")
     }
 
@@ -283,26 +286,37 @@ mod tests {
     }
 
     fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
-        let rest = any::<(Option<u16>, Option<u32>, Option<u32>, Option<[u8; 16]>)>();
+        let rest = any::<(Option<u16>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<[u8; 16]>)>();
         let cgroup = of(any::<String>().prop_map(|path| Arc::new(Cgroup::of_path(&path))));
         let cgroup = prop_oneof![cgroup, Just(Some(Arc::new(samples::cgroup())))];
         (samples::any_address(), rest, of(vec(any::<u8>(), 0..=40)), cgroup).prop_map(
             |(addr, rest, options, cgroup)| {
-                let (port, isn, pid, comm) = rest;
+                let (port, isn, pid, comm, thread) = rest;
                 let options = options.map(|bytes| TcpOptions(OptionBytes::new(&bytes)));
-                HandshakeEnd { netns: None, addr, port, isn, pid, comm: comm.map(Comm), options, cgroup }
+                HandshakeEnd {
+                    netns: None,
+                    addr,
+                    port,
+                    isn,
+                    pid,
+                    comm: comm.map(Comm),
+                    thread: thread.map(Comm),
+                    options,
+                    cgroup,
+                }
             },
         )
     }
 
     fn any_close_end() -> impl Strategy<Value = CloseEnd> {
-        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, cgroup, .. }| CloseEnd {
+        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, thread, cgroup, .. }| CloseEnd {
             netns: None,
             cgroup,
             addr,
             port,
             pid,
             comm,
+            thread,
         })
     }
 

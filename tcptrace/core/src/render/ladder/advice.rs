@@ -157,6 +157,9 @@ fn no_answer(record: &Handshake) -> Advice {
     if record.killed {
         return Some(killed(Role::Client));
     }
+    if record.deferred {
+        return Some("the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)".into());
+    }
     if record.waiting_for == Some(WaitingFor::Ack) {
         return Some("the way from the server back to the client; if there are many of these, a flood of SYNs".into());
     }

@@ -15,6 +15,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         isn: Some(isn),
         pid: Some(6980),
         comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        thread: Some(comm("resolver")),
         options: Some(segment().options),
         cgroup: None,
     };
@@ -41,6 +42,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         synack_to_ack_ns: Some(20_000),
         connect_ns: Some(31_000),
         syn_left: Some(true),
+        deferred: false,
         killed: false,
         reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
@@ -61,6 +63,7 @@ pub(crate) fn close() -> CloseOutput {
         port: Some(port),
         pid: Some(1),
         comm: None,
+        thread: None,
         cgroup: None,
     };
     let stay = |state, ns| StateTime { state, ns, inferred: false };
@@ -102,6 +105,7 @@ pub(crate) fn stalled() -> StalledOutput {
         port: Some(port),
         pid: Some(1),
         comm: None,
+        thread: None,
         cgroup: None,
     };
     let record = Stalled {

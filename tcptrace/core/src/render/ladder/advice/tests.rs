@@ -257,6 +257,13 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
             })
             .chain([(
                 (|record| {
+                    record.waiting_for = Some(WaitingFor::Ack);
+                    record.deferred = true;
+                }) as fn(&mut Handshake),
+                Some("the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)"),
+            )])
+            .chain([(
+                (|record| {
                     record.waiting_for = Some(WaitingFor::SynAck);
                     record.syn_left = Some(false);
                 }) as fn(&mut Handshake),

@@ -92,7 +92,7 @@ impl Script {
 
     /// The next change is made by this process.
     pub(super) fn by(&mut self, name: &str, pid: u32) -> &mut Self {
-        self.task = Some(Task { pid, tid: pid, comm: samples::comm(name) });
+        self.task = Some(Task { pid, tid: pid, comm: samples::comm(name), thread: None });
         self
     }
 
