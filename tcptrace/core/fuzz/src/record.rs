@@ -10,7 +10,7 @@ use tcptrace_core::{
 use crate::run::{self, Run};
 
 /// No record is longer.
-const SLOT: usize = 128;
+const SLOT: usize = 136;
 
 /// Decodes each record, then shows what was understood.
 pub fn check(bytes: &[u8]) {
