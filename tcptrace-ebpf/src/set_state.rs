@@ -28,14 +28,14 @@ use crate::{
 const TCP: u16 = 6;
 
 // include/net/tcp_states.h
-const ESTABLISHED: u8 = 1;
+pub(crate) const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
 const FIN_WAIT1: u8 = 4;
-const CLOSE: u8 = 7;
+pub(crate) const CLOSE: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
 const LAST_ACK: u8 = 9;
-const LISTEN: u8 = 10;
+pub(crate) const LISTEN: u8 = 10;
 
 /// `sock:inet_sock_set_state` with its own arguments: `(const struct sock *sk, const int oldstate, const int newstate)`.
 #[raw_tracepoint]
@@ -70,11 +70,12 @@ fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
         old_state: old,
         new_state: new,
         comm: [0; 2],
+        thread: [0; 2],
         local_addr,
         remote_addr,
+        cgroup: 0,
     };
-    // The name is filled in later.
-    record.proof |= socket::group(socket, &mut record.comm[0]);
+    record.proof |= socket::group(socket, old, &mut record.cgroup);
     report(ctx, &mut record, true);
     Ok(())
 }
@@ -101,8 +102,10 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
         old_state: old as u8,
         new_state: new as u8,
         comm: [0; 2],
+        thread: [0; 2],
         local_addr,
         remote_addr,
+        cgroup: 0,
     };
     report(&ctx, &mut record, false);
     0
@@ -140,6 +143,9 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
         if record.pid != 0 {
             // SAFETY: the record has room for TASK_COMM_LEN bytes; the helper clears them when it fails.
             unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), 16) };
+            if btf && record.tid != record.pid {
+                socket::name_process(&mut record.comm, &mut record.thread);
+            }
         }
     }
     if answer == Match::Yes {
@@ -222,21 +228,35 @@ fn on_interface(record: &StateRecord, listener: bool) -> Match {
     Match::from(FilterMaps.has_interface(socket::interface(record.header.socket)))
 }
 
-/// The next change of a socket that waited: now it is known whether it matches.
+/// The next change of a socket that waited: now it is known whether it matches. What waited goes from the map into the ring
+/// without a copy on the stack, which has no room for it.
 #[inline(always)]
 fn settle_pending(record: &StateRecord, answer: Match) {
-    if let Some(mut pending) = take_pending(record.header.socket)
-        && answer == Match::Yes
-        // Another life of the same address has nothing to do with it.
+    // SAFETY: nobody writes the values of the map while they are in it.
+    let Some(pending) = (unsafe { PENDING.get(&record.header.socket) }) else { return };
+    // Another life of the same address has nothing to do with it.
+    if answer == Match::Yes
         && pending.new_state == record.old_state
+        && let Some(mut entry) = emit::reserve::<StateRecord>(LOST_STATE)
     {
+        entry.write(*pending);
+        // SAFETY: it has just been written.
+        let pending = unsafe { entry.assume_init_mut() };
         pending.local_port = record.local_port;
         pending.remote_port = record.remote_port;
         pending.remote_addr = record.remote_addr;
         pending.local_addr = record.local_addr;
         pending.header.family = record.header.family;
-        emit::socket(&pending);
+        pending.header.lost = record.header.lost;
+        if PENDING.remove(&record.header.socket).is_ok() {
+            emit::submit(entry);
+        } else {
+            // Whoever has taken it writes it.
+            entry.discard(0);
+        }
+        return;
     }
+    let _ = PENDING.remove(&record.header.socket);
 }
 
 /// The SYN of a socket passed an interface that is watched, and matched, one way round at least: does its SYN_SENT?

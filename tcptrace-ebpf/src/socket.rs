@@ -8,7 +8,10 @@ use tcptrace_ebpf::{
     mapped,
 };
 
-use crate::maps::setting;
+use crate::{
+    maps::setting,
+    set_state::{CLOSE, ESTABLISHED, LISTEN},
+};
 
 /// `AF_INET` of the kernel.
 const AF_INET: u16 = 2;
@@ -186,19 +189,23 @@ pub(crate) fn is_deferred(socket: u64) -> bool {
     read::<u64>(socket, flags).is_ok_and(|flags| flags >> (number & 63) & 1 != 0)
 }
 
-/// Was it made in the control group that is marked? An accepted socket has the group of its listener. `scratch` is zero
-/// before and after: the stack has no room for more.
+/// Reads the ID of the control group in which it was made into `group`, which is zero before: an accepted socket has the
+/// group of its listener. Returns whether that is the group that is marked, as a `PROOF_` bit.
+///
+/// Each of a socket's lives begins with one of the states looked for, or was in the last of them when tracing began.
 #[inline(always)]
-pub(crate) fn group(socket: u64, scratch: &mut u64) -> u16 {
-    if setting!(marks_group) == 0 {
+pub(crate) fn group(socket: u64, old: u8, group: &mut u64) -> u16 {
+    if setting!(socket.cgroup) == ABSENT || setting!(socket.cgroup_kn) == ABSENT || setting!(socket.kn_id) == ABSENT {
         return 0;
     }
-    *scratch = socket;
-    follow(scratch, setting!(socket.cgroup));
-    follow(scratch, setting!(socket.cgroup_kn));
-    follow(scratch, setting!(socket.kn_id));
-    let group = core::mem::take(scratch);
-    if group == setting!(group) { PROOF_IN_GROUP } else { 0 }
+    if setting!(marks_group) == 0 && !matches!(old, CLOSE | LISTEN | ESTABLISHED) {
+        return 0;
+    }
+    *group = socket;
+    follow(group, setting!(socket.cgroup));
+    follow(group, setting!(socket.cgroup_kn));
+    follow(group, setting!(socket.kn_id));
+    if setting!(marks_group) != 0 && *group == setting!(group) { PROOF_IN_GROUP } else { 0 }
 }
 
 /// Replaces an address by the 8 bytes at an offset from it; by 0 where they cannot be read.
@@ -252,4 +259,21 @@ pub(crate) fn in_kernel_thread() -> bool {
     // SAFETY: the helper has no arguments.
     let task = unsafe { bpf_get_current_task() };
     read::<u32>(task, setting!(socket.task_flags)).map_or(true, |flags| flags & PF_KTHREAD != 0)
+}
+
+/// Replaces the name of the thread that runs by the name of its process, which is that of the process's first thread, and
+/// keeps the former in `thread`.
+#[inline(always)]
+pub(crate) fn name_process(comm: &mut [u64; 2], thread: &mut [u64; 2]) {
+    if setting!(socket.group_leader) == ABSENT || setting!(socket.task_comm) == ABSENT {
+        return;
+    }
+    // SAFETY: the helper has no arguments.
+    let task = unsafe { bpf_get_current_task() };
+    if let Ok(leader) = read::<u64>(task, setting!(socket.group_leader))
+        && let Ok(name) = read::<[u64; 2]>(leader, setting!(socket.task_comm))
+    {
+        *thread = *comm;
+        *comm = name;
+    }
 }

@@ -12,6 +12,7 @@ mod process_tree;
 mod sockets;
 mod thread;
 
+pub(crate) use self::group::mount_point;
 pub use self::{
     launch::run_if_asked,
     sockets::Sockets,

@@ -21,6 +21,7 @@
 pub mod app;
 pub mod bpf;
 pub mod causes;
+pub mod cgroups;
 pub mod cli;
 pub mod command;
 pub mod host_clock;

@@ -1,10 +1,11 @@
 //! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
-use std::{collections::HashSet, num::NonZeroU32};
+use std::{collections::HashSet, num::NonZeroU32, sync::Arc};
 
 use log::error;
 
 use crate::{
+    cgroups::CgroupNames,
     command::Sockets,
     host_clock,
     output::{GivenUp, Output},
@@ -15,7 +16,7 @@ use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
     decode::ring,
     describe::Describer,
-    event::{BootTime, Direction, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
+    event::{BootTime, Cgroup, CgroupKey, Direction, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
     filter::SegmentChoice,
     loss_ledger::LossLedger,
     output_record::{EndOutput, OutputRecord, StartOutput},
@@ -46,6 +47,8 @@ pub struct Pipeline {
     /// The segments of several network namespaces are seen. Where they are not, a segment that comes in by a veth pair belongs
     /// to the connection that is seen from here, whatever socket of another namespace has sent it.
     pub across_namespaces: bool,
+    /// Finds the paths of control groups, live.
+    pub cgroups: Option<CgroupNames>,
     /// A network namespace has shown that is not in `namespaces`, since this was last cleared.
     pub strange_netns: bool,
     /// The network namespaces that have shown.
@@ -99,6 +102,7 @@ impl Pipeline {
             control_only: false,
             listened: false,
             across_namespaces: false,
+            cgroups: None,
             strange_netns: false,
             namespaces: HashSet::default(),
             events: 0,
@@ -114,6 +118,11 @@ impl Pipeline {
     /// Tells the correlator that no segment comes.
     pub fn expect_no_segments(&mut self) {
         self.correlator.expect_no_segments();
+    }
+
+    /// Names a control group of a recording, before the first event that has its key.
+    pub fn name_cgroup(&mut self, key: CgroupKey, cgroup: Arc<Cgroup>) {
+        self.correlator.name_cgroup(key, cgroup);
     }
 
     /// A network namespace is gone: its inode number may become another's.
@@ -149,6 +158,12 @@ impl Pipeline {
             }
             if let Some(sockets) = &mut self.command {
                 sockets.note(bytes, change);
+            }
+            if let (Some(key), Some(names)) = (change.cgroup, &mut self.cgroups)
+                && !self.correlator.knows_cgroup(key)
+                && let Some(cgroup) = names.find(key.0)
+            {
+                self.correlator.name_cgroup(key, Arc::new(cgroup));
             }
         }
         if let Event::Segment(segment) = &mut decoded.event

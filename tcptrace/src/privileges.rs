@@ -32,6 +32,7 @@
 //! | `owners` | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/fd` of other users' processes |
 //! | `namespaces`, with `--netns` | CAP_SYS_ADMIN, CAP_NET_ADMIN | entering network namespaces, and attaching to their interfaces |
 //! | | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/ns` of other users' processes |
+//! | `cgroups` | CAP_DAC_READ_SEARCH | opening control groups by their IDs |
 //! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |
 //! | `command` | CAP_KILL | passing signals on to a command of another user |
 //! | | CAP_DAC_OVERRIDE, only if root | removing the command's control group, whose parent nobody may write |
@@ -97,6 +98,8 @@ pub enum Duty<'a> {
     Replay,
     /// Looks up the owners of sockets.
     Owners,
+    /// Finds the paths of control groups.
+    Cgroups,
     /// Enters network namespaces, and attaches to their interfaces.
     Namespaces,
     /// Passes signals on to the command, and removes its control group.
@@ -114,6 +117,7 @@ impl Duty<'_> {
             Self::Trace { interfaces: true } => &[Capability::CAP_BPF, Capability::CAP_NET_ADMIN],
             Self::Trace { interfaces: false } => &[Capability::CAP_BPF],
             Self::Owners => &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+            Self::Cgroups => &[Capability::CAP_DAC_READ_SEARCH],
             Self::Namespaces => &[
                 Capability::CAP_SYS_ADMIN,
                 Capability::CAP_NET_ADMIN,
@@ -141,7 +145,7 @@ pub fn reduce(duty: Duty<'_>) {
         Duty::Owners | Duty::Namespaces | Duty::Command => return,
         Duty::Trace { .. } => confinement::to_reading(),
         Duty::Replay => confinement::to_time_zones(),
-        Duty::Stream => confinement::to_nothing(),
+        Duty::Cgroups | Duty::Stream => confinement::to_nothing(),
         Duty::File(folder) => confinement::to_writing_in(folder),
     };
     match confined {

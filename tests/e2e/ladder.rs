@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, receive, receive_end, send, wait_tracing};
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, process_name, receive, receive_end, send, wait_tracing};
 
 /// How long after its first event a phase may be shown at the latest, and what a busy machine may add.
 const UNFINISHED: Duration = Duration::from_millis(1500 + 400);
@@ -70,7 +70,11 @@ fn each_phase_is_a_block_and_an_unfinished_close_says_whose_turn_it_is() {
     let ([handshake, unfinished, close], [_, _]) = (&of("#1 ")[..], &of("#2 ")[..]) else { panic!("{lines:#?}") };
     assert_eq!(blocks.len(), 5, "{lines:#?}");
     assert!(lines.iter().all(|line| line.chars().count() <= 100 || line.contains(" -- ")), "{lines:#?}");
-    assert!(handshake[0].starts_with(&format!("#1 {end} tt-client[{}] → 127.0.0.1:{PORT}", std::process::id())));
+    assert!(handshake[0].starts_with(&format!(
+        "#1 {end} {}[{}] → 127.0.0.1:{PORT}",
+        process_name(),
+        std::process::id()
+    )));
     assert_eq!(
         story(handshake),
         [

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde_json::Value;
-use tcptrace_tests::{Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, number, receive, send, tell, tell_all};
+use tcptrace_tests::{
+    Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, number, process_name, receive, send, tell, tell_all,
+};
 
 /// What the kernel does, in its order, when the client closes first and the server a while later.
 const STORY: [&str; 17] = [
@@ -102,8 +104,9 @@ fn a_process_is_named_where_the_change_runs_in_its_context_and_nowhere_else() {
         }
         let actor = [&ends.client, &ends.server].into_iter().find(|actor| record["tid"] == actor.tid());
         assert_eq!(record["pid"], std::process::id(), "{record}");
-        assert_eq!(record["comm"], actor.expect("the thread of an end").name(), "{record}");
-        record["comm"].as_str().expect("a name").to_owned()
+        assert_eq!(record["comm"], process_name(), "{record}");
+        assert_eq!(record["thread"], actor.expect("the thread of an end").name(), "{record}");
+        record["thread"].as_str().expect("a name").to_owned()
     };
     let states = trace.states(&netns, PORT);
     let owners: Vec<_> = states.iter().map(|state| format!("{}: {}", tell(state, PORT), owner(state))).collect();
@@ -164,7 +167,8 @@ fn a_listener_belongs_to_no_connection() {
     for state in states {
         assert_eq!(state["local"]["addr"], "::");
         assert_eq!(state["remote"], Value::Null);
-        assert_eq!((&state["pid"], &state["comm"]), (&std::process::id().into(), &"tt-server".into()));
+        assert_eq!((&state["pid"], &state["comm"]), (&std::process::id().into(), &process_name().into()));
+        assert_eq!(state["thread"], "tt-server");
     }
     assert_eq!(number(trace.end(), "connections"), 0);
 }

@@ -9,7 +9,8 @@ use std::{
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
-    Actor, Connection, Ends, Netns, Stopped, Tracer, binary, close, endpoint, is_type, output, port, receive, text,
+    Actor, Connection, Ends, Netns, Stopped, Tracer, binary, close, endpoint, is_type, output, port, process_name,
+    receive, text,
 };
 
 use crate::scenarios::{
@@ -92,7 +93,7 @@ fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connect
     assert_eq!((text(close, "kind"), text(close, "initiator")), ("reset", "client"), "{close}");
     // The kernel closed its socket, in nobody's context.
     assert_eq!(process(close, "server"), [&json!(worker), &json!("tt-traffic")], "{close}");
-    assert_eq!(process(close, "client"), [&json!(std::process::id()), &json!("tt-client")], "{close}");
+    assert_eq!(process(close, "client"), [&json!(std::process::id()), &json!(process_name())], "{close}");
 }
 
 #[test]
@@ -252,7 +253,7 @@ fn where_no_process_may_be_looked_at_those_that_act_are_known() {
     let nobody = [&Value::Null, &Value::Null];
     assert_eq!([process(old.handshake, "client"), process(old.handshake, "server")], [nobody; 2]);
     let pid = json!(std::process::id());
-    let (client, server) = ([&pid, &json!("tt-client")], [&pid, &json!("tt-server")]);
+    let (client, server) = ([&pid, &json!(process_name())], [&pid, &json!(process_name())]);
     for record in [old.close, Some(new.handshake), new.close] {
         let record = record.expect("a close");
         assert_eq!([process(record, "client"), process(record, "server")], [client, server], "{record}");

@@ -106,6 +106,7 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
     let path = folder.path().join("trace.jsonl");
     let tracer = Tracer::start(&netns, &["-v", "-p", "4441", "-w", path.to_str().expect("UTF-8")]);
     let expected = [
+        ("cgroups", DAC_READ_SEARCH),
         ("owners", SYS_PTRACE | DAC_READ_SEARCH),
         ("tcptrace", BPF | NET_ADMIN),
         ("write-file", DAC_OVERRIDE),
@@ -114,9 +115,17 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
     assert_rights(&tracer, &expected);
     // Of which kernel however old: each says what came of it.
     let told = tracer.stop().log.into_iter().filter(|line| line.contains("Landlock")).count();
-    assert_eq!(told, 3, "the main thread and the two that write");
+    assert_eq!(told, 4, "the main thread, the one that finds control groups and the two that write");
     let tracer = Tracer::start(&netns, &["-p", "4441", "--segments", "none"]);
-    assert_rights(&tracer, &[("owners", SYS_PTRACE | DAC_READ_SEARCH), ("tcptrace", BPF), ("write-stdout", 0)]);
+    assert_rights(
+        &tracer,
+        &[
+            ("cgroups", DAC_READ_SEARCH),
+            ("owners", SYS_PTRACE | DAC_READ_SEARCH),
+            ("tcptrace", BPF),
+            ("write-stdout", 0),
+        ],
+    );
     tracer.stop();
 }
 

@@ -49,7 +49,7 @@ fn three_segments(netns: &Netns, server: SocketAddr, sent: u64, answered: u64) -
 /// [`three_segments`] on the host of one end: the other's socket is not there.
 fn seen_by(own_end: &str, netns: &Netns, [client, server]: [SocketAddr; 2], sent: u64, answered: u64) -> Value {
     let other = if own_end == "client" { "server" } else { "client" };
-    let elsewhere = json!({ other: { "pid": null, "comm": null }, "states": { other: [] } });
+    let elsewhere = json!({ other: { "pid": null, "comm": null, "thread": null }, "states": { other: [] } });
     let client = json!({ "client": { "addr": client.ip(), "port": client.port() } });
     but(but(three_segments(netns, server, sent, answered), client), elsewhere)
 }

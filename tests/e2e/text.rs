@@ -6,7 +6,9 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{Connection, Ends, LIMIT, Lines, Netns, Tcpdump, binary, receive, send, wait_tracing};
+use tcptrace_tests::{
+    Connection, Ends, LIMIT, Lines, Netns, Tcpdump, binary, process_name, receive, send, wait_tracing,
+};
 
 /// The lines that `tcptrace -o events` with these options prints about one connection, and those of tcpdump.
 fn printed(port: u16, options: &[&str], tcpdumps_options: &[&str]) -> (Vec<String>, Vec<String>) {
@@ -48,7 +50,12 @@ fn segments_read_as_in_tcpdump_and_each_event_has_its_line() {
     assert_eq!(ours.len() - count(" owner  "), 1 + 11 + 10 + 2 + 1, "{ours:#?}");
     for change in ["CLOSE → SYN_SENT", "ESTABLISHED → FIN_WAIT1"] {
         let line = ours.iter().find(|line| line.contains(change)).expect("every change has a line");
-        assert!(line.contains("tt-client") && line.contains(&std::process::id().to_string()), "{line}");
+        assert!(
+            line.contains(" thread tt-client")
+                && line.contains(process_name())
+                && line.contains(&std::process::id().to_string()),
+            "{line}"
+        );
     }
 }
 

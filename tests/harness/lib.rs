@@ -47,7 +47,7 @@ pub use self::{
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
     picture::{documents, ladder_svg, ladders},
-    process::{Process, close, eventually, output},
+    process::{Process, close, eventually, output, process_name},
     public_copy::PublicCopy,
     raw::{RawSender, fragments, icmp_packet, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},

@@ -134,3 +134,12 @@ pub fn eventually(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// The name of this process, which is that of its first thread.
+pub fn process_name() -> &'static str {
+    static NAME: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        let name = std::fs::read_to_string("/proc/self/comm").expect("a process has a name");
+        name.trim_end().to_owned()
+    });
+    &NAME
+}

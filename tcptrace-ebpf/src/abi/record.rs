@@ -119,12 +119,18 @@ pub struct StateRecord {
     pub old_state: u8,
     /// The state that it enters.
     pub new_state: u8,
-    /// The thread's name, 16 bytes; zeroes when `pid` is 0.
+    /// Name of the process, which is that of its first thread, 16 bytes; zeroes when `pid` is 0. The name of the thread
+    /// that runs where the kernel's types are not known.
     pub comm: [u64; 2],
+    /// Name of the thread that runs, 16 bytes; zeroes where it is the first one, or where its name is in `comm`.
+    pub thread: [u64; 2],
     /// Local address.
     pub local_addr: Address,
     /// Remote address.
     pub remote_addr: Address,
+    /// ID of the control group in which the socket was made (`kernfs_node.id`); 0 when it is not known or was not read: only
+    /// changes from CLOSE, LISTEN and ESTABLISHED tell.
+    pub cgroup: u64,
 }
 
 /// One TCP segment as it passed TC: with segmentation offload, as long as the stack made it.
@@ -217,7 +223,7 @@ pub struct HintRecord {
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 24);
-const _: () = assert!(size_of::<StateRecord>() == 96);
+const _: () = assert!(size_of::<StateRecord>() == 120);
 const _: () = assert!(size_of::<SegmentRecord>() == 136);
 const _: () = assert!(size_of::<IcmpRecord>() == 96);
 const _: () = assert!(size_of::<HintRecord>() == 72);

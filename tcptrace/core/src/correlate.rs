@@ -16,6 +16,7 @@
 //! Output depends only on the order in which events are placed and on their times, not on when
 //! [`Correlator::handle_timeout`] is called between them: so a recording of placed events gives the same output.
 
+mod cgroups;
 mod dedup;
 mod ingest;
 mod output;
@@ -35,11 +36,12 @@ pub use self::{
     },
 };
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use foldhash::HashSet;
 
 use self::{
+    cgroups::Cgroups,
     dedup::Copies,
     ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
     reorder::Waiting,
@@ -47,7 +49,7 @@ use self::{
     table::{Table, connection::Connection, listeners::Listeners},
     verdict::{assemble, close, handshake, progress, stalled},
 };
-use crate::event::{BootTime, Event, Loss, LossSource};
+use crate::event::{BootTime, Cgroup, CgroupKey, Event, Loss, LossSource};
 
 /// The namespace of events from a capture, which does not contain any.
 pub const NO_NAMESPACE: u32 = 0;
@@ -86,6 +88,7 @@ pub struct Correlator {
     watched: HashSet<u32>,
     /// Time of the last event.
     now: BootTime,
+    cgroups: Cgroups,
     listeners: Listeners,
     owners: Owners,
     queues: Queues,
@@ -113,6 +116,7 @@ impl Correlator {
             table: Table::default(),
             watched: HashSet::default(),
             now: BootTime::default(),
+            cgroups: Cgroups::default(),
             listeners: Listeners::default(),
             owners: Owners::default(),
             queues: Queues::default(),
@@ -131,6 +135,16 @@ impl Correlator {
     /// Declares that no segment is recorded: then nothing is said about those that were not seen.
     pub fn expect_no_segments(&mut self) {
         self.no_segments = true;
+    }
+
+    /// Names a control group, before the first event that has its key.
+    pub fn name_cgroup(&mut self, key: CgroupKey, cgroup: Arc<Cgroup>) {
+        self.cgroups.insert(key, cgroup);
+    }
+
+    /// Returns true if the control group has a name that is remembered.
+    pub fn knows_cgroup(&self, key: CgroupKey) -> bool {
+        self.cgroups.contains(key)
     }
 
     /// Sets the maximum number of connections kept.

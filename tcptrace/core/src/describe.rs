@@ -124,9 +124,11 @@ impl Describer {
             pid: change.task.map(|task| task.pid),
             tid: change.task.map(|task| task.tid),
             comm: change.task.map(|task| task.comm),
+            thread: change.task.and_then(|task| task.thread),
             old_state_ns: placed.old_state_ns,
             since_start_ns: placed.since_start_ns,
             continues_as: placed.continues_as,
+            cgroup: placed.cgroup.clone(),
             late: placed.late,
         }
     }

@@ -1,6 +1,7 @@
 //! Decoded observations of the kernel programs: the input of the correlator.
 
 mod ace;
+pub mod cgroup;
 mod comm;
 mod direction;
 mod family;
@@ -21,6 +22,7 @@ use std::{
 
 pub use self::{
     ace::{Ace, SynAckEcn},
+    cgroup::{Cgroup, CgroupKey, Container},
     comm::Comm,
     direction::Direction,
     family::Family,
@@ -96,8 +98,11 @@ pub struct Task {
     pub pid: u32,
     /// Thread ID.
     pub tid: u32,
-    /// Name of the thread.
+    /// Name of the process: that of its first thread. The thread's own in recordings of earlier versions, and from
+    /// kernels whose types are not known.
     pub comm: Comm,
+    /// Name of the thread, if it is not the process's first one and has another name.
+    pub thread: Option<Comm>,
 }
 
 /// One state change of a socket, as `sock:inet_sock_set_state` reports it.
@@ -125,6 +130,8 @@ pub struct StateChange {
     pub proof: Proof,
     /// The task that caused the change, if known.
     pub task: Option<Task>,
+    /// Control group in which the socket was made, if known. A socket's first change tells.
+    pub cgroup: Option<CgroupKey>,
 }
 
 /// One TCP header as TC or a capture saw it.

@@ -1,6 +1,6 @@
 //! Decides when to look up the owners of sockets and the accept queues of listeners, and turns the results into events.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use log::warn;
 
@@ -18,6 +18,9 @@ use tcptrace_core::{
 
 /// Most connections per request. The others are still open a second later, or are too short-lived to look up.
 const MAX_REQUESTED: usize = 1024;
+
+/// Longest time for which the beginning of a trace waits for the owners of the sockets that exist.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Number of scans of all sockets after a socket has begun to listen, one per tick: a server may start its workers later.
 const SCANS_AFTER_LISTEN: u8 = 2;
@@ -43,11 +46,11 @@ impl OwnerSearch {
         Self { scanner: scanner.ok(), scans: 0, filter: filter.clone() }
     }
 
-    /// Requests the owners of all sockets.
-    pub(super) fn request_all(&self) {
-        if let Some(scanner) = &self.scanner {
-            scanner.request(Request::Everything);
-        }
+    /// Looks up the owners of all sockets. None if that fails or takes too long; a late result comes from [`Self::next`].
+    pub(super) async fn all(&mut self) -> Option<Snapshot> {
+        let scanner = self.scanner.as_mut()?;
+        scanner.request(Request::Everything);
+        tokio::time::timeout(MAX_WAIT, scanner.try_next()).await.ok().flatten()
     }
 
     /// Requests owners and accept queues that the pipeline has come to need since the last call.

@@ -14,6 +14,7 @@ use crate::{
         Skipped, tc::stale_filters,
     },
     causes::with_causes,
+    cgroups::CgroupNames,
     cli::{Attach, Options, Segments, Verbosity},
     command::Running,
     host_clock,
@@ -111,6 +112,7 @@ impl Trace {
         let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
+        let cgroups = CgroupNames::start().inspect_err(|error| debug!("containers and units are not named: {error}"));
         // Opened last, because this empties the file of `--write`: by now nothing else can fail.
         let output = as_caller(|| stdout_format::open(options))??;
         let describer = Describer::live(host_clock::wall_clock());
@@ -118,6 +120,7 @@ impl Trace {
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
         pipeline.across_namespaces =
             selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]));
+        pipeline.cgroups = cgroups.ok();
         pipeline.limit(options.max_connections);
         match options.segments {
             Segments::All => pipeline.expect_all_segments(),
@@ -177,14 +180,17 @@ impl Trace {
             self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         }
         self.cover_namespaces();
+        // Connections that come from now on find their listeners known.
+        self.pipeline.want_owners();
+        let known = self.owners.all().await;
         if let Some(command) = command {
             self.pipeline.command = Some(command.start(self.object.marks_group)?);
         }
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
-        // The result comes later, as an event.
-        self.pipeline.want_owners();
-        self.owners.request_all();
+        if let Some(snapshot) = known {
+            self.owners.report(&snapshot, &mut self.pipeline, snapshot.began);
+        }
         Ok(())
     }
 

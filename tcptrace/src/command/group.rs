@@ -55,7 +55,7 @@ impl ControlGroup {
 }
 
 /// Where cgroup v2 is mounted, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
-fn mount_point(mounts: &[u8]) -> Option<PathBuf> {
+pub(crate) fn mount_point(mounts: &[u8]) -> Option<PathBuf> {
     mounts.split(|&byte| byte == b'\n').find_map(|line| {
         let fields: Vec<_> = line.split(|&byte| byte == b' ').collect();
         let separator = fields.iter().position(|field| *field == b"-")?;

@@ -28,7 +28,8 @@ const LOWEST_PRIORITY: i32 = 19;
 #[derive(Debug)]
 pub struct Scanner {
     shared: Arc<Shared>,
-    snapshots: mpsc::Receiver<Snapshot>,
+    /// Results of scans; `None` for one that failed.
+    snapshots: mpsc::Receiver<Option<Snapshot>>,
 }
 
 impl Scanner {
@@ -57,13 +58,21 @@ impl Scanner {
     /// Waits for the result of the next scan, which answers all requests made before it began. A scan that fails is logged
     /// and has no result. Cancel safe.
     pub async fn next(&mut self) -> Snapshot {
-        match self.snapshots.recv().await {
-            Some(snapshot) => snapshot,
-            None => {
-                debug!("the thread that looks for the owners of sockets has ended");
-                std::future::pending().await
+        loop {
+            match self.snapshots.recv().await {
+                Some(Some(snapshot)) => return snapshot,
+                Some(None) => {}
+                None => {
+                    debug!("the thread that looks for the owners of sockets has ended");
+                    return std::future::pending().await;
+                }
             }
         }
+    }
+
+    /// Waits for the end of the next scan. Returns its result, if it does not fail.
+    pub async fn try_next(&mut self) -> Option<Snapshot> {
+        self.snapshots.recv().await.flatten()
     }
 }
 
@@ -121,7 +130,7 @@ impl Shared {
 struct Worker {
     shared: Arc<Shared>,
     scan: Scan,
-    snapshots: mpsc::Sender<Snapshot>,
+    snapshots: mpsc::Sender<Option<Snapshot>>,
     /// It has been logged that owners may be hidden.
     hidden_reported: bool,
     /// A scan has failed, which has been logged.
@@ -140,17 +149,21 @@ impl Worker {
             let result = self.scan.run(&job, began);
             let ended = host_clock::now();
             self.shared.state().schedule.scanned(&job, began, ended);
-            match result {
+            let snapshot = match result {
                 Ok(snapshot) => {
                     let Snapshot { sockets, listeners, .. } = &snapshot;
                     let took = ended.since(began) / 1000;
                     debug!("{} sockets and their owners, {} listeners in {took} µs", sockets.len(), listeners.len());
                     self.report_hidden(&snapshot);
-                    if self.snapshots.blocking_send(snapshot).is_err() {
-                        return;
-                    }
+                    Some(snapshot)
                 }
-                Err(error) => self.report_failure(&error),
+                Err(error) => {
+                    self.report_failure(&error);
+                    None
+                }
+            };
+            if self.snapshots.blocking_send(snapshot).is_err() {
+                return;
             }
         }
     }

@@ -38,7 +38,7 @@ impl Document {
                 "order": [2, 4, 8, 1, 3], "raw": raw, "mss": end.mss, "sack_permitted": true, "timestamp": { "value": end.clock, "echo": echo },
                 "window_scale": end.window_scale,
             });
-            json!({ "addr": addr, "port": port, "isn": end.isn, "netns": null, "pid": null, "comm": null, "options": options })
+            json!({ "addr": addr, "port": port, "isn": end.isn, "netns": null, "pid": null, "comm": null, "thread": null, "options": options })
         });
         json!({
             "netns": null, "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
@@ -53,7 +53,7 @@ impl Document {
     fn closed(&self, [sent, answered]: [u64; 2]) -> Value {
         let [client, server] = self
             .ends()
-            .map(|end| json!({ "addr": end.address().ip(), "port": end.address().port(), "netns": null, "pid": null, "comm": null }));
+            .map(|end| json!({ "addr": end.address().ip(), "port": end.address().port(), "netns": null, "pid": null, "comm": null, "thread": null }));
         let words = format!("closed by the server, three segments; {sent} B →, {answered} B ←; lasted ");
         json!({
             "netns": null, "kind": "three_segment", "initiator": "server", "client": client, "server": server,

@@ -13,7 +13,7 @@ mod volume;
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually};
+use tcptrace_tests::{ANY, Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually, process_name};
 
 use super::{drop_at_input, loopback, receive_reset, start, wait_told};
 
@@ -40,8 +40,8 @@ fn traced(netns: &Netns, port: u16, play: impl FnOnce(&Ends, Connection)) -> Tra
 pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
     json!({
         "netns": netns.inode(), "kind": "four_segment", "initiator": "client",
-        "client": { "addr": server.ip(), "port": SOME, "netns": ANY, "pid": std::process::id(), "comm": "tt-client" },
-        "server": { "addr": server.ip(), "port": server.port(), "netns": ANY, "pid": std::process::id(), "comm": "tt-server" },
+        "client": { "addr": server.ip(), "port": SOME, "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
+        "server": { "addr": server.ip(), "port": server.port(), "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
         "half_close_ns": SOME, "half_closed_bytes": 0, "bytes": { "client_to_server": 0, "server_to_client": 0 },
         "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": { "client": 0, "server": 0 },
         "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &["CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
@@ -71,7 +71,7 @@ fn reset(by: &str, cause: &str, words: &str) -> Value {
 /// The fields that differ if the other end of the client's connection is the test itself.
 fn played(server: SocketAddr) -> Value {
     let client: IpAddr = [10, 8, 0, 1].into();
-    json!({ "client": { "addr": client }, "server": { "addr": server.ip(), "pid": null, "comm": null } })
+    json!({ "client": { "addr": client }, "server": { "addr": server.ip(), "pid": null, "comm": null, "thread": null } })
 }
 
 /// The states of both ends after ESTABLISHED; none where an end's socket is not here.

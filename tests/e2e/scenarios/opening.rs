@@ -16,7 +16,7 @@ mod unseen;
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Netns, SOME, number};
+use tcptrace_tests::{ANY, Netns, SOME, number, process_name};
 
 use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_told};
 
@@ -26,10 +26,10 @@ fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     json!({
         "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
-            "addr": client, "port": SOME, "netns": ANY, "isn": SOME, "pid": std::process::id(), "comm": "tt-client", "options": SOME,
+            "addr": client, "port": SOME, "netns": ANY, "isn": SOME, "pid": std::process::id(), "comm": process_name(), "thread": "tt-client", "options": SOME,
         },
         "server": {
-            "addr": server.ip(), "port": server.port(), "netns": ANY, "isn": SOME, "pid": ANY, "comm": ANY, "options": SOME,
+            "addr": server.ip(), "port": server.port(), "netns": ANY, "isn": SOME, "pid": ANY, "comm": ANY, "thread": ANY, "options": SOME,
         },
         "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME, "connect_ns": SOME,
         "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": null,
@@ -48,7 +48,7 @@ fn no_synack() -> Value {
 
 /// The fields that are missing if the client's socket is not on this host.
 fn no_client_socket() -> Value {
-    json!({ "client": { "pid": null, "comm": null }, "connect_ns": null })
+    json!({ "client": { "pid": null, "comm": null, "thread": null }, "connect_ns": null })
 }
 
 /// What is different where a kernel gave up. How often it sends a SYN again depends on its version.
@@ -72,7 +72,7 @@ fn again(handshake: &Value, kind: &str) -> u64 {
 fn reset_by_server(plain: &Value) -> Value {
     let end = |name: &str| {
         let end = &plain[name];
-        json!({ "addr": end["addr"], "port": end["port"], "netns": end["netns"], "pid": end["pid"], "comm": end["comm"] })
+        json!({ "addr": end["addr"], "port": end["port"], "netns": end["netns"], "pid": end["pid"], "comm": end["comm"], "thread": ANY })
     };
     let states = |first: &str| json!([{ "state": first, "ns": SOME }, { "state": "ESTABLISHED", "ns": SOME }, { "state": "CLOSE", "ns": null }]);
     json!({

@@ -21,7 +21,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ANY, Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, receive, send, tell_all,
+    ANY, Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, process_name, receive, send,
+    tell_all,
 };
 
 /// Bytes that the client sends, unless a test says otherwise.
@@ -102,9 +103,9 @@ impl<'a> Plain<'a> {
     /// The expected verdict on its opening.
     fn handshake(&self) -> Value {
         let end = |address: SocketAddr, process: Process| {
-            let Process { pid, comm } = process;
+            let Process { pid, comm, thread } = process;
             json!({
-                "addr": address.ip(), "port": address.port(), "netns": ANY, "isn": SOME, "pid": pid, "comm": comm, "options": SOME,
+                "addr": address.ip(), "port": address.port(), "netns": ANY, "isn": SOME, "pid": pid, "comm": comm, "thread": thread, "options": SOME,
             })
         };
         let (client, server) = self.processes();
@@ -121,8 +122,8 @@ impl<'a> Plain<'a> {
     /// The expected verdict on its close.
     fn close(&self) -> Value {
         let end = |address: SocketAddr, process: Process| {
-            let Process { pid, comm } = process;
-            json!({ "addr": address.ip(), "port": address.port(), "netns": ANY, "pid": pid, "comm": comm })
+            let Process { pid, comm, thread } = process;
+            json!({ "addr": address.ip(), "port": address.port(), "netns": ANY, "pid": pid, "comm": comm, "thread": thread })
         };
         let (client, server) = self.processes();
         let (up, down) = self.bytes;
@@ -159,8 +160,11 @@ impl<'a> Plain<'a> {
     }
 
     fn processes(&self) -> (Process, Process) {
-        let of = |here, name| if here { Process { pid: Some(std::process::id()), comm: Some(name) } } else { NOBODY };
-        (of(self.here.0, "tt-client"), of(self.here.1, "tt-server"))
+        let of = |here| match here {
+            true => Process { pid: Some(std::process::id()), comm: Some(process_name()), thread: Some(ANY) },
+            false => NOBODY,
+        };
+        (of(self.here.0), of(self.here.1))
     }
 }
 
@@ -168,9 +172,10 @@ impl<'a> Plain<'a> {
 struct Process {
     pid: Option<u32>,
     comm: Option<&'static str>,
+    thread: Option<&'static str>,
 }
 
-const NOBODY: Process = Process { pid: None, comm: None };
+const NOBODY: Process = Process { pid: None, comm: None, thread: None };
 
 /// States of an end; how long it stayed in the last one is not known.
 fn stays(here: bool, names: &[&str]) -> Value {

@@ -161,6 +161,10 @@ layout! {
         net_inum: KernelValue::nested(("net", "ns"), ("ns_common", "inum")),
         /// Flags of a task, [`PF_KTHREAD`](super::PF_KTHREAD) among them.
         task_flags: KernelValue::member("task_struct", "flags"),
+        /// First thread of a task's process, a `struct task_struct *`.
+        group_leader: KernelValue::member("task_struct", "group_leader").optional(),
+        /// Name of a thread, 16 bytes.
+        task_comm: KernelValue::member("task_struct", "comm").optional(),
         /// Cached route, a `struct dst_entry *`.
         dst_cache: KernelValue::member("sock", "sk_dst_cache"),
         /// Interface of a route, a `struct net_device *`.

@@ -148,7 +148,13 @@ impl Host {
             remote,
             error: btf.then_some(errors[usize::from(error) % errors.len()]),
             proof: program::proof(bits),
-            task: (bits & 8 != 0).then_some(Task { pid: bits.into(), tid: bits.into(), comm: comm(bits) }),
+            task: (bits & 8 != 0).then_some(Task {
+                pid: bits.into(),
+                tid: bits.into(),
+                comm: comm(bits),
+                thread: None,
+            }),
+            cgroup: None,
         })
     }
 

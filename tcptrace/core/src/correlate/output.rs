@@ -1,8 +1,11 @@
 //! Output of the correlator: events with their connection, and the verdicts.
 
+use std::sync::Arc;
+
 use crate::{
     event::{
-        Ace, BootTime, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner, StateChange,
+        Ace, BootTime, Cgroup, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner,
+        StateChange,
     },
     filter::Emit,
     tcp::TcpState,
@@ -54,7 +57,7 @@ impl Correlated {
 }
 
 /// A state change assigned to its connection.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CorrelatedState {
     /// The change; its local port is 0 if it was never learnt.
@@ -75,6 +78,8 @@ pub struct CorrelatedState {
     pub since_start_ns: Option<u64>,
     /// State in which the kernel keeps the connection after it replaced the socket by a smaller one.
     pub continues_as: Option<TcpState>,
+    /// Control group of the socket, with its first change.
+    pub cgroup: Option<Arc<Cgroup>>,
     /// True if it was placed after the connection's last record.
     pub late: bool,
 }

@@ -14,6 +14,7 @@
 //! concatenated. Such a `start` continues the run before it if it has the same host and namespace, is not earlier, and
 //! no `end` record came between; otherwise it begins another run.
 
+mod cgroups;
 mod decoder;
 mod encapsulations;
 mod error;
@@ -22,13 +23,13 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
 pub use self::error::RecordingError;
 use self::{decoder::Decoder, lines::Lines};
 use super::Input;
 use crate::{
-    event::{BootTime, Event},
+    event::{BootTime, Cgroup, CgroupKey, Event},
     filter::SegmentChoice,
     text::WallTime,
 };
@@ -129,6 +130,11 @@ impl<R> Recording<R> {
     /// Returns the names of the interfaces met so far; none is ever removed.
     pub fn interfaces(&self) -> &[String] {
         self.decoder.interfaces()
+    }
+
+    /// Returns the control groups met so far, each with its key; none is ever removed.
+    pub fn cgroups(&self) -> &[(CgroupKey, Arc<Cgroup>)] {
+        self.decoder.cgroups()
     }
 
     /// Returns true if everything read so far is consumed, so that the next record may have to be waited for.

@@ -11,8 +11,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
 use crate::{
     event::{
-        BootTime, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment, SocketKey,
-        StateChange, Task, reset_reason::ResetReasons,
+        BootTime, CgroupKey, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment,
+        SocketKey, StateChange, Task, reset_reason::ResetReasons,
     },
     tcp::{TcpHeader, TcpState},
 };
@@ -77,8 +77,7 @@ fn read<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], kind: u8) -> Resul
 }
 
 fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
-    let mut comm = [0; 16];
-    comm.copy_from_slice(record.comm.as_bytes());
+    let (comm, thread) = (name(record.comm), name(record.thread));
     Ok(StateChange {
         at: BootTime(record.header.boot_ns),
         socket: SocketKey(record.header.socket),
@@ -97,8 +96,20 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             restored: record.proof & PROOF_RESTORED != 0,
             deferred: record.proof & PROOF_DEFERRED != 0,
         },
-        task: (record.pid != 0).then_some(Task { pid: record.pid, tid: record.tid, comm: Comm(comm) }),
+        task: (record.pid != 0).then_some(Task {
+            pid: record.pid,
+            tid: record.tid,
+            comm,
+            thread: Some(thread).filter(|&thread| record.thread != [0; 2] && thread != comm),
+        }),
+        cgroup: (record.cgroup != 0).then_some(CgroupKey(record.cgroup)),
     })
+}
+
+fn name(bytes: [u64; 2]) -> Comm {
+    let mut comm = [0; 16];
+    comm.copy_from_slice(bytes.as_bytes());
+    Comm(comm)
 }
 
 fn segment(record: &SegmentRecord) -> Result<Segment, DecodeError> {

@@ -9,7 +9,7 @@ use super::{BootTime, Comm, Endpoint, Task};
 pub struct Process {
     /// Thread group ID.
     pub pid: u32,
-    /// Name of the thread that acted, or else of the first one.
+    /// Its name: that of its first thread.
     pub comm: Comm,
 }
 

@@ -1,11 +1,11 @@
 //! Records of observations: state changes, segments, ICMP errors, owners and hints.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use super::Stamp;
 use crate::{
     event::{
-        AcceptQueue, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
+        AcceptQueue, Cgroup, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
         reset_reason::ResetReason,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -68,14 +68,20 @@ pub struct StateOutput {
     pub pid: Option<u32>,
     /// ID of the thread in whose context the change ran; null as `pid`.
     pub tid: Option<u32>,
-    /// Name of that thread; null as `pid`.
+    /// Name of that process; null as `pid`.
     pub comm: Option<Comm>,
+    /// Name of that thread, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
     /// Nanoseconds spent in the old state; null if its beginning was not seen.
     pub old_state_ns: Option<u64>,
     /// Nanoseconds since the connection's first event; null for listeners.
     pub since_start_ns: Option<u64>,
     /// State in which the kernel keeps the connection after it replaced the socket by a smaller one; else null.
     pub continues_as: Option<TcpState>,
+    /// Control group in which the socket was made, with the container, the pod and the systemd unit that its path names; only
+    /// in the first change of a socket, and absent if unknown.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub cgroup: Option<Arc<Cgroup>>,
     /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,

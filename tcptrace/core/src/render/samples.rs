@@ -12,8 +12,8 @@ pub(crate) use self::{
 use crate::{
     SCHEMA,
     event::{
-        AcceptQueue, BootTime, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
-        reset_reason::ResetReason,
+        AcceptQueue, BootTime, Cgroup, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote,
+        SynAckEcn, reset_reason::ResetReason,
     },
     filter::SegmentChoice,
     output_record::{
@@ -77,11 +77,25 @@ pub(crate) fn state() -> StateOutput {
         pid: Some(6980),
         tid: Some(6980),
         comm: Some(comm("curl")),
+        thread: None,
         old_state_ns: Some(31_000),
         since_start_ns: Some(40_000),
         continues_as: None,
+        cgroup: None,
         late: false,
     }
+}
+
+/// The control group of a container in a pod.
+pub(crate) fn cgroup() -> Cgroup {
+    let id = "0123456789abcdef".repeat(4);
+    let mut cgroup = Cgroup::of_path(&format!(
+        "/kubepods.slice/kubepods-pod7f1c4a2e_9b7d_4c55_8c5e_0f6f2f1b3a10.slice/crio-{id}.scope/init.scope"
+    ));
+    if let Some(container) = &mut cgroup.container {
+        (container.name, container.pod) = (Some("web".to_owned()), Some("shop".to_owned()));
+    }
+    cgroup
 }
 
 pub(crate) fn listener() -> StateOutput {
@@ -95,6 +109,7 @@ pub(crate) fn listener() -> StateOutput {
         pid: Some(12),
         tid: Some(12),
         comm: Some(comm("nginx")),
+        thread: Some(comm("pool-1")),
         old_state_ns: None,
         since_start_ns: None,
         ..state()

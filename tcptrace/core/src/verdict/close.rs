@@ -1,12 +1,12 @@
 //! The end of a connection.
 
-use std::{net::IpAddr, num::NonZeroU16};
+use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
 use super::{Each, Missing, NoSegments, Reset, Role};
 use crate::{
-    event::{BootTime, Comm, Proof},
+    event::{BootTime, Cgroup, Comm, Proof},
     tcp::TcpState,
 };
 
@@ -66,8 +66,14 @@ pub struct CloseEnd {
     pub netns: Option<u32>,
     /// ID of the process that closed this end, or else of the one known from the handshake; null if unknown.
     pub pid: Option<u32>,
-    /// Name of the thread that did; null if unknown.
+    /// Name of the process; null if unknown.
     pub comm: Option<Comm>,
+    /// Name of the thread that did it, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
+    /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
+    /// on another host.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub cgroup: Option<Arc<Cgroup>>,
 }
 
 /// Payload in each direction.

@@ -1,12 +1,12 @@
 //! The handshake of a connection.
 
-use std::{net::IpAddr, num::NonZeroU16};
+use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
 use super::{Missing, NoSegments, Reset};
 use crate::{
-    event::{AcceptQueue, BootTime, Comm, icmp},
+    event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
     tcp::TcpOptions,
 };
 
@@ -91,10 +91,16 @@ pub struct HandshakeEnd {
     pub isn: Option<u32>,
     /// ID of the process that opened or accepted the connection; null if unknown or on another host.
     pub pid: Option<u32>,
-    /// Name of the thread that did; null if unknown.
+    /// Name of the process; null if unknown.
     pub comm: Option<Comm>,
+    /// Name of the thread that did it, if it is not that of the process; null otherwise.
+    pub thread: Option<Comm>,
     /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
     pub options: Option<TcpOptions>,
+    /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
+    /// on another host.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub cgroup: Option<Arc<Cgroup>>,
 }
 
 /// Retransmitted segments of a handshake.

@@ -59,7 +59,7 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
                 ..Proof::default()
             };
             let pid = 100 + side as u32;
-            let task = by_process.then_some(Task { pid, tid: pid, comm: Comm([b'a'; 16]) });
+            let task = by_process.then_some(Task { pid, tid: pid, comm: Comm([b'a'; 16]), thread: None });
             Event::State(StateChange {
                 conn_netns: None,
                 at,
@@ -72,6 +72,7 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
                 error: Some(error.0),
                 proof,
                 task,
+                cgroup: None,
             })
         }
         Seen::Kernel(Effect::ResetHint { side, socket, cause, .. }) => Event::Hint(Hint {

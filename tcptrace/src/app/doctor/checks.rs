@@ -141,10 +141,12 @@ pub(super) fn capabilities(report: &mut Report) {
     of_processes(report, &effective);
 }
 
+/// The capabilities for looking at other users' processes.
+const FOR_PROCESSES: [(Capability, &str); 2] =
+    [(Capability::CAP_SYS_PTRACE, "CAP_SYS_PTRACE"), (Capability::CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")];
+
 fn of_processes(report: &mut Report, effective: &CapsHashSet) {
-    for (capability, name) in
-        [(Capability::CAP_SYS_PTRACE, "CAP_SYS_PTRACE"), (Capability::CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")]
-    {
+    for (capability, name) in FOR_PROCESSES {
         if effective.contains(&capability) {
             report.add(Fine, name, "to look for the owners of sockets");
         } else {
@@ -194,16 +196,25 @@ pub(super) fn programs(report: &mut Report, seen: Option<&Seen>) {
 /// Whether owners of sockets can be found.
 pub(super) fn processes(report: &mut Report) {
     match socket_owners::snapshot(host_clock::now()) {
-        Ok(snapshot) if snapshot.lacks_owners() => report.add(
-            Limited,
-            "processes",
-            "the owners of some sockets may not be looked at: that takes root outside of any container, or \
-             CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-        ),
+        Ok(snapshot) if snapshot.lacks_owners() => {
+            let allowed = preflight::effective()
+                .is_ok_and(|effective| FOR_PROCESSES.iter().all(|(capability, _)| effective.contains(capability)));
+            report.add(Limited, "processes", hidden_owners(allowed));
+        }
         Ok(snapshot) => {
             report.add(Fine, "processes", format!("the owners of {} sockets are found", snapshot.sockets.len()));
         }
         Err(error) => report.add(Limited, "processes", with_causes(&error)),
+    }
+}
+
+/// Why owners of sockets are hidden; `allowed`: the capabilities for looking at them are there.
+fn hidden_owners(allowed: bool) -> &'static str {
+    if allowed {
+        "the owners of some sockets are not found: their processes are outside of this container (PID or user namespace), \
+         or /proc is mounted with hidepid; run tcptrace on the host"
+    } else {
+        "the owners of some sockets are not found, for lack of the capabilities above"
     }
 }
 
@@ -268,5 +279,11 @@ mod tests {
         let mut report = Report::default();
         live(&mut report, &Err(anyhow::anyhow!("no").context("why")));
         assert!(!report.works() && report.to_string().ends_with("why: no\n"));
+    }
+
+    #[test]
+    fn capabilities_that_are_there_are_not_said_to_be_lacking() {
+        assert!(!hidden_owners(true).contains("capabilit") && !hidden_owners(true).contains("CAP_"));
+        assert!(hidden_owners(false).contains("capabilities above"));
     }
 }

@@ -99,6 +99,12 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.short > 0 {
         warn!("{name}: {} frames are cut off before the end of the TCP header; raise the snap length", counters.short);
     }
+    if counters.untimed > 0 {
+        let (untimed, frames) = (counters.untimed, counters.frames);
+        warn!(
+            "{name}: {untimed} of {frames} frames have no time: they get that of the frame before, and durations mean nothing"
+        );
+    }
     if counters.backwards > 0 {
         warn!("{name}: {} frames are older than the frame before them", counters.backwards);
     }

@@ -1,6 +1,6 @@
 //! Replays a recording, which holds all events of a trace, with the times and names of the recorded host.
 
-use std::{io::Read, process::ExitCode};
+use std::{io::Read, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use log::{debug, warn};
@@ -34,7 +34,7 @@ pub(super) fn replay<R: Read>(
         Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), stdout_format::open(options)?.patient());
     pipeline.limit(options.max_connections);
     let mut replay = Replay::new(options, name, progress, pipeline);
-    let (mut named, mut open) = (0, false);
+    let (mut named, mut grouped, mut open) = (0, 0, false);
     let mut outcome = Ok(());
     while let Some(record) = next {
         match record {
@@ -44,9 +44,13 @@ pub(super) fn replay<R: Read>(
                     replay.pipeline.end(replay.last());
                 }
                 replay.begin(&start);
-                (named, open) = (0, true);
+                (named, grouped, open) = (0, 0, true);
             }
             Record::Event(Recorded { event, wall }) => {
+                for (key, cgroup) in recording.cgroups().iter().skip(grouped) {
+                    replay.pipeline.name_cgroup(*key, Arc::clone(cgroup));
+                    grouped += 1;
+                }
                 replay.pipeline.describer.name_encapsulations(recording.encapsulations(), Vec::clone);
                 for (index, interface) in (1..).zip(recording.interfaces()).skip(named) {
                     replay.pipeline.describer.name_interface(None, index, interface);

@@ -35,13 +35,17 @@ use tcptrace_core::text::Escaped;
 /// The mechanism used to attach to interfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AttachMode {
-    /// TCX if the kernel has it, clsact otherwise.
+    /// TCX if the kernel has it, clsact otherwise and on all but the first few interfaces.
     Auto,
     /// TCX only.
     Tcx,
     /// clsact only.
     Clsact,
 }
+
+/// Number of interfaces up to which TCX is preferred. At each of its links the kernel waits for a grace period, about 15 ms when
+/// it is attached and again when it is detached, which it does not do for a filter.
+const FEW_INTERFACES: usize = 4;
 
 const TCX: &str = "TCX (Linux 6.6)";
 const CLSACT: &str = "clsact (modules sch_ingress and cls_bpf)";
@@ -131,6 +135,7 @@ impl Attachments {
         let tcx = match self.mode {
             AttachMode::Clsact => None,
             AttachMode::Tcx => Some(link(object, interface.index, sides)?),
+            AttachMode::Auto if self.attached.len() >= FEW_INTERFACES => None,
             AttachMode::Auto => link(object, interface.index, sides)
                 .inspect_err(|error| debug!("no TCX on {}: {}", interface.name, with_causes(error)))
                 .ok(),

@@ -221,7 +221,7 @@ fn a_fin_that_the_receiver_has_merged_into_data_counts_from_behind_it() {
     let fin = segments.iter().find(is_fin).expect("a FIN");
     assert_eq!((number(fin, "gso_segments"), number(fin, "length"), text(fin, "flags")), (2, 2800, "FP."), "{fin}");
     let expected = json!({
-        "client": { "addr": client.ip(), "pid": null, "comm": null },
+        "client": { "addr": client.ip(), "pid": null, "comm": null, "thread": null },
         "bytes": { "client_to_server": 10 + 1000 + 2800, "server_to_client": 0 },
         "states": states(&[], &["CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
         "summary": ["closed by the client, four segments; 3810 B →, 0 B ←; lasted "],

@@ -18,7 +18,7 @@ use serde_json::json;
 use socket2::{Domain, Protocol, Socket, Type};
 use tcptrace_tests::{
     ANY, Actor, Ends, LIMIT, Lines, Netns, Process, TRAFFIC_LIMIT, assert_opened, assert_record, but, close,
-    eventually, receive_end, send, text,
+    eventually, process_name, receive_end, send, text,
 };
 
 use super::{FIN_WAIT1, loopback, plain, receive_reset, reset, start, states, traced, wait_client, wait_told};
@@ -46,7 +46,7 @@ fn a_process_that_is_killed_closes_its_sockets() {
     ends.server.close(server);
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
-    let by = json!({ "client": { "pid": bash.id(), "comm": "bash" } });
+    let by = json!({ "client": { "pid": bash.id(), "comm": "bash", "thread": null } });
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), by));
 }
 
@@ -70,7 +70,7 @@ fn a_process_that_is_killed_with_data_unread_resets() {
     let trace = tracer.stop();
     let expected = but(
         reset("client", "unread_data", ": it closed with data unread; 0 B →, 5 B ←; lasted "),
-        json!({ "client": { "pid": bash.id(), "comm": "bash" }, "bytes": { "server_to_client": 5 } }),
+        json!({ "client": { "pid": bash.id(), "comm": "bash", "thread": null }, "bytes": { "server_to_client": 5 } }),
     );
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
@@ -103,7 +103,7 @@ fn an_accepted_socket_is_handed_down_to_a_child_that_closes_it() {
         ends.client.close(connection.client);
     });
     let expected = json!({
-        "initiator": "server", "server": { "pid": child, "comm": "head" }, "time_wait": "server",
+        "initiator": "server", "server": { "pid": child, "comm": "head", "thread": null }, "time_wait": "server",
         "bytes": { "client_to_server": 5 },
         "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
         "summary": ["closed by the server, four segments; 5 B →, 0 B ←; lasted "],
@@ -159,7 +159,7 @@ fn a_descriptor_is_passed_to_another_process_that_closes_it() {
         ends.server.close(connection.server);
     });
     let expected = json!({
-        "client": { "pid": other, "comm": "head" }, "bytes": { "server_to_client": 5 },
+        "client": { "pid": other, "comm": "head", "thread": null }, "bytes": { "server_to_client": 5 },
         "summary": ["closed by the client, four segments; 0 B →, 5 B ←; lasted "],
     });
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
@@ -206,9 +206,9 @@ fn a_connection_that_the_kernel_opens_and_closes_has_no_process() {
     drop(listener);
     let told: [_; 2] = trace.told(&netns).try_into().expect("two connections");
     let ends = [
-        json!({ "addr": "127.0.0.1", "pid": std::process::id(), "comm": "tt-client" }),
+        json!({ "addr": "127.0.0.1", "pid": std::process::id(), "comm": process_name(), "thread": ANY }),
         // Its socket is part of the process's, which whoever asks the kernel is told.
-        json!({ "addr": "127.0.0.2", "pid": ANY, "comm": ANY }),
+        json!({ "addr": "127.0.0.2", "pid": ANY, "comm": ANY, "thread": ANY }),
     ];
     for ((told, client), count) in told.into_iter().zip(ends).zip([1, 0]) {
         assert_opened(told.handshake);

@@ -160,7 +160,7 @@ fn from_the_other_end_alone_nobody_can_tell_that_it_was_destroyed() {
     wait_told(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     let expected = json!({
-        "client": { "addr": client.ip(), "pid": null, "comm": null }, "states": states(&[], &["CLOSE"]),
+        "client": { "addr": client.ip(), "pid": null, "comm": null, "thread": null }, "states": states(&[], &["CLOSE"]),
     });
     let expected = but(reset("client", "unknown", ""), expected);
     assert_record(trace.closed(&right), &but(plain(&right, server), expected));

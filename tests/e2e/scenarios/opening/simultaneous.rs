@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use tcptrace_tests::{ACK, ANY, Actor, Netns, Peer, SOME, Tun, assert_record, but, receive, send, tell_all};
+use tcptrace_tests::{
+    ACK, ANY, Actor, Netns, Peer, SOME, Tun, assert_record, but, process_name, receive, send, tell_all,
+};
 
 use super::{drop_at_input, loopback, plain, start, wait_segments, wait_told};
 
@@ -64,7 +66,7 @@ fn two_sockets_of_one_host_that_open_at_once_are_one_connection() {
     let told = trace.told_once(&netns);
     let expected = json!({
         "kind": "simultaneous", "client": { "port": 5652 },
-        "server": { "pid": std::process::id(), "comm": "tt-server" },
+        "server": { "pid": std::process::id(), "comm": process_name(), "thread": ANY },
         // The first has sent its SYN with the ACK, and the second need not any more.
         "syn_to_synack_ns": null, "synack_to_ack_ns": null, "retransmissions": { "synack": null },
         "summary": ["simultaneous open, established"],
@@ -95,10 +97,10 @@ fn a_socket_connected_to_itself_is_both_ends() {
     let state = |name: &str| json!({ "state": name, "ns": SOME });
     let states = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "CLOSING"].map(state);
     let states = [states.as_slice(), &[json!({ "state": "TIME_WAIT", "ns": null })]].concat();
-    let end = json!({ "addr": address.ip(), "port": 4653, "pid": std::process::id(), "comm": "tt-client" });
+    let end = json!({ "addr": address.ip(), "port": 4653, "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY });
     let expected = json!({
         "netns": netns.inode(), "kind": "simultaneous", "initiator": null, "client": end,
-        "server": but(end.clone(), json!({ "pid": ANY, "comm": ANY })),
+        "server": but(end.clone(), json!({ "pid": ANY, "comm": ANY, "thread": ANY })),
         "half_close_ns": 0, "half_closed_bytes": 0, "bytes": { "client_to_server": 7, "server_to_client": 7 },
         "duration_ns": SOME, "time_wait": "both", "reset": null, "retransmissions": { "client": 0, "server": 0 },
         "states": { "client": states, "server": ANY },

@@ -1,7 +1,7 @@
 //! Connections that were open before tracing began.
 
 use serde_json::json;
-use tcptrace_tests::{Ends, Netns, SOME, assert_record, but, is_type, receive, send};
+use tcptrace_tests::{ANY, Ends, Netns, SOME, assert_record, but, is_type, receive, send};
 
 use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
 
@@ -31,8 +31,8 @@ fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
     assert!(place("owner") < place("state"), "{:#?}", trace.records);
     let unseen = json!({
         "kind": "unseen", "outcome": null, "role_inferred": true,
-        "client": { "port": port, "isn": null, "options": null, "pid": process, "comm": SOME },
-        "server": { "pid": process, "comm": SOME },
+        "client": { "port": port, "isn": null, "options": null, "pid": process, "comm": SOME, "thread": ANY },
+        "server": { "pid": process, "comm": SOME, "thread": ANY },
         "retransmissions": { "syn": null }, "incomplete": true, "missing": ["syn", "synack", "ack"],
         "summary": ["handshake not seen"],
     });

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ACK, ANY, Actor, Ends, Netns, Peer, RST, SOME, Tracer, Tun, Veth, assert_record, but, close, receive_end, send,
-    text, wait_attached,
+    ACK, ANY, Actor, Ends, Netns, Peer, RST, SOME, Tracer, Tun, Veth, assert_record, but, close, process_name,
+    receive_end, send, text, wait_attached,
 };
 
 use super::{Plain, exchange, start, stays, told_once, wait_told};
@@ -153,9 +153,9 @@ fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, wor
     let expected = json!({
         "netns": new.netns.inode(), "kind": "three_way", "outcome": "refused", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
-            "addr": "10.8.0.1", "port": SOME, "netns": ANY, "isn": ANY, "pid": std::process::id(), "comm": "tt-client", "options": null,
+            "addr": "10.8.0.1", "port": SOME, "netns": ANY, "isn": ANY, "pid": std::process::id(), "comm": process_name(), "thread": "tt-client", "options": null,
         },
-        "server": { "addr": "10.8.0.9", "port": port, "netns": ANY, "isn": null, "pid": null, "comm": null, "options": null },
+        "server": { "addr": "10.8.0.9", "port": port, "netns": ANY, "isn": null, "pid": null, "comm": null, "thread": null, "options": null },
         "role_inferred": false, "syn_to_synack_ns": null, "synack_to_ack_ns": null, "connect_ns": null,
         "retransmissions": { "syn": null, "synack": null }, "incomplete": true, "missing": [missing],
         "reset": reset, "summary": ["three-way handshake, refused: ", words],

@@ -65,11 +65,14 @@ fn check(port: u16, serve_first: bool, serve: impl FnOnce(&Netns, SocketAddr) ->
         let client = endpoint(told.handshake, "client").expect("an endpoint");
         let server = served.iter().find(|(_, clients)| clients.contains(&client)).expect("it was served").0;
         let plain = Plain { bytes: (REQUEST.len(), 0), ..Plain::new(&netns, client, address) };
-        assert_record(told.handshake, &but(plain.handshake(), json!({ "server": { "pid": null, "comm": null } })));
+        assert_record(
+            told.handshake,
+            &but(plain.handshake(), json!({ "server": { "pid": null, "comm": null, "thread": null } })),
+        );
         let close = told.close.expect("a close");
         assert!(["three_segment", "four_segment"].contains(&text(close, "kind")), "{close}");
         let by_one = json!({
-            "kind": SOME, "server": { "pid": server, "comm": "tt-traffic" }, "summary": ["closed by the client, "],
+            "kind": SOME, "server": { "pid": server, "comm": "tt-traffic", "thread": null }, "summary": ["closed by the client, "],
         });
         assert_record(close, &but(plain.close(), by_one));
     }

@@ -43,12 +43,12 @@ impl Asked {
             "three_segment" => "three segments",
             _ => "four segments",
         };
-        let process = json!({ "pid": server, "comm": "tt-traffic" });
+        let process = json!({ "pid": server, "comm": "tt-traffic", "thread": null });
         let how = match self.closer.as_str() {
             "reset" => json!({
                 "kind": "reset", "reset": { "by": "client", "cause": "linger" }, "time_wait": null,
                 // The server's socket was gone before its process could close it.
-                "server": { "pid": ANY, "comm": ANY }, "half_close_ns": null, "half_closed_bytes": null,
+                "server": { "pid": ANY, "comm": ANY, "thread": ANY }, "half_close_ns": null, "half_closed_bytes": null,
                 "retransmissions": { "client": null, "server": null },
                 "states": { "client": end("SYN_SENT", reset()), "server": end("SYN_RECV", reset()) },
                 "summary": ["reset by the client: it closed with SO_LINGER 0; "],
@@ -101,9 +101,9 @@ fn a_thousand_connections_at_once() {
         let client = endpoint(handshake, "client").expect("an endpoint");
         let (asked, server) = (&asked[&client], served[&client]);
         let plain = Plain { bytes: asked.bytes, ..Plain::new(&netns, client, address) };
-        let by = |process: u32| json!({ "pid": process, "comm": "tt-traffic" });
+        let by = |process: u32| json!({ "pid": process, "comm": "tt-traffic", "thread": null });
         // Whoever may accept it, nobody knows at that time.
-        let processes = json!({ "client": by(client_process), "server": { "pid": ANY, "comm": ANY } });
+        let processes = json!({ "client": by(client_process), "server": { "pid": ANY, "comm": ANY, "thread": ANY } });
         right_or_null(handshake, server);
         assert_record(handshake, &but(plain.handshake(), processes));
 

@@ -169,7 +169,7 @@ fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     assert_eq!(read(syn), (json!(false), [true, true, true]), "{syn}");
     assert_eq!(read(synack), (json!(false), [true, false, true]), "{synack}");
     assert_eq!(read(ack), (Value::Null, [false, false, false]), "{ack}");
-    let by_the_kernel = json!({ "client": { "pid": null, "comm": null } });
+    let by_the_kernel = json!({ "client": { "pid": null, "comm": null, "thread": null } });
     assert_record(joined.handshake, &but(plain.handshake(), by_the_kernel));
 }
 

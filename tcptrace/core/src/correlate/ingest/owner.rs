@@ -103,6 +103,9 @@ impl Correlator {
         let (key, side) = Key::new(self.netns, owner.local, owner.remote);
         let key = self.table.known_as(key);
         let known = self.table.find(&key);
+        if let Some(process) = owner.process {
+            self.listeners.rename(process);
+        }
         match known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended && !owner.early) {
             Some(conn) if conn.first <= owner.asked => adopt(conn, side, owner, emit),
             Some(_) => {}
@@ -165,10 +168,7 @@ fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn 
     let end = conn.end_mut(side);
     match owner.source {
         OwnerSource::Listener => end.set_holder(owner.process),
-        // A process that opened it or listens is named by its thread, which tells more than the name of the process.
-        OwnerSource::Event | OwnerSource::SockDiag if end.holder().map(pid) == owner.process.map(pid) => {
-            return;
-        }
+        OwnerSource::Event | OwnerSource::SockDiag if end.holder() == owner.process => return,
         OwnerSource::Event | OwnerSource::SockDiag => {
             end.set_holder(owner.process.or(end.holder()));
             end.holder_asked = owner.process.is_some();

@@ -1,5 +1,7 @@
 //! Assignment of state changes to connections.
 
+use std::sync::Arc;
+
 use super::segment::guess_server;
 use crate::{
     correlate::{
@@ -10,7 +12,7 @@ use crate::{
         },
         verdict::{handshake, progress},
     },
-    event::{BootTime, Process, Role, SocketKey, StateChange},
+    event::{BootTime, Cgroup, Process, Role, SocketKey, StateChange},
     tcp::TcpState::{self, Close, Established, Listen, SynRecv, SynSent},
 };
 
@@ -39,7 +41,12 @@ struct Noted {
 }
 
 /// Returns a change of a socket that belongs to no connection.
-fn without_connection(change: &StateChange, socket: &Socket, replaces: Option<u64>) -> CorrelatedState {
+fn without_connection(
+    change: &StateChange,
+    socket: &Socket,
+    replaces: Option<u64>,
+    cgroup: Option<Arc<Cgroup>>,
+) -> CorrelatedState {
     CorrelatedState {
         change: *change,
         conn: None,
@@ -50,6 +57,7 @@ fn without_connection(change: &StateChange, socket: &Socket, replaces: Option<u6
         old_state_ns: socket.since().map(|since| change.at.since(since)),
         since_start_ns: None,
         continues_as: None,
+        cgroup,
         late: false,
     }
 }
@@ -58,6 +66,10 @@ impl Correlator {
     /// Finds the connection of a state change or begins one.
     pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (CorrelatedState, Option<u32>) {
         let netns = change.netns.unwrap_or(self.netns);
+        // Of another thread, an event of an earlier version tells the thread's name.
+        if let Some(task) = change.task.filter(|task| task.tid == task.pid || task.thread.is_some()) {
+            self.listeners.rename(Process::from(task));
+        }
         if change.new == Listen || (change.old == Listen && change.new == Close) {
             return (self.place_listener(change, netns), None);
         }
@@ -77,7 +89,9 @@ impl Correlator {
                 at
             }
         };
-        let noted = self.note(change, at, &socket);
+        let cgroup = self.cgroups.of_change(change);
+        let noted = self.note(change, at, &socket, cgroup.as_ref());
+        let is_first = socket.since().is_none();
         let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.old == SynRecv && change.new == Established {
             self.owners.accepted(change.at, socket.conn(), socket.side());
@@ -100,6 +114,7 @@ impl Correlator {
             old_state_ns,
             since_start_ns,
             continues_as,
+            cgroup: cgroup.filter(|_| is_first),
             late,
         };
         (placed, Some(at))
@@ -164,7 +179,7 @@ impl Correlator {
     fn place_destroyed(&mut self, change: &StateChange) -> CorrelatedState {
         let (socket, replaces) = self.socket_of(change);
         self.table.sockets.remove(change.socket);
-        without_connection(change, &socket, replaces)
+        without_connection(change, &socket, replaces, self.cgroups.of_change(change))
     }
 
     /// Places the opening or closing of a listener, which is no connection.
@@ -177,7 +192,8 @@ impl Correlator {
             self.table.sockets.remove(change.socket);
             self.listeners.close(netns, change.local, change.at);
         }
-        without_connection(change, &socket, replaces)
+        let cgroup = self.cgroups.of_change(change).filter(|_| socket.since().is_none());
+        without_connection(change, &socket, replaces, cgroup)
     }
 
     /// Returns the connection for a socket that has none yet, and the end that it is.
@@ -220,7 +236,7 @@ impl Correlator {
     }
 
     /// Updates the connection with a state change.
-    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket) -> Noted {
+    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket, cgroup: Option<&Arc<Cgroup>>) -> Noted {
         let side = socket.side();
         let Some(conn) = self.table.get_mut(at) else { return Noted::default() };
         if conn.key.is_none_or(|key| change.netns.is_none_or(|netns| netns == key.netns)) {
@@ -254,7 +270,13 @@ impl Correlator {
             guess_server(conn, &self.listeners, &key);
         }
         let continues_as = progress::continues_as(conn, side, change);
-        conn.end_mut(side).socket = Some(socket.number);
+        let end = conn.end_mut(side);
+        end.socket = Some(socket.number);
+        if let Some(cgroup) = cgroup
+            && end.cgroup.is_none()
+        {
+            end.cgroup = Some(Arc::clone(cgroup));
+        }
         let gap = conn.end_mut(side).change(change);
         conn.lost_states |= gap > 0;
         // Linux also sets this error if a socket resets by itself because data arrived for it (tcp_rcv_state_process of

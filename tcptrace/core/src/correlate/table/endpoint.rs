@@ -5,7 +5,10 @@ mod on_segment;
 mod on_state;
 mod retransmission;
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+};
 
 use smallvec::SmallVec;
 
@@ -14,7 +17,7 @@ pub(in crate::correlate) use self::{
     on_segment::Reached,
 };
 use crate::{
-    event::{BootTime, Comm, Process, Segment, reset_reason::ResetReason},
+    event::{BootTime, Cgroup, Comm, Process, Segment, Task, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -37,7 +40,10 @@ struct Detail {
     reset_hint: Option<ResetHint>,
     /// A segment that acknowledges more than was seen to be sent, and the offset up to which it does.
     claim: Option<Box<(Segment, u64)>>,
-    closer: Option<Process>,
+    /// Name of the thread that opened it, if it is not that of the process.
+    opener_thread: Option<Comm>,
+    /// The task that closed it.
+    closer: Option<Task>,
     /// States entered after the first two.
     states: SmallVec<[(TcpState, BootTime); 5]>,
 }
@@ -66,6 +72,8 @@ pub(in crate::correlate) struct End {
     /// Number of its socket, as shown to users.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
+    /// Control group in which its socket was made.
+    pub(in crate::correlate) cgroup: Option<Arc<Cgroup>>,
     /// Owner of its socket: the process that opened it, or that listens, or that the kernel names.
     holder: Option<Holder>,
     /// The first two states that its socket entered.
@@ -167,9 +175,22 @@ impl End {
         }
     }
 
-    /// Returns the process that closed it.
-    pub(in crate::correlate) fn closer(&self) -> Option<Process> {
+    /// Returns the task that closed it.
+    pub(in crate::correlate) fn closer(&self) -> Option<Task> {
         self.detail.as_ref()?.closer
+    }
+
+    /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
+    pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
+        self.detail.as_ref()?.opener_thread
+    }
+
+    /// Sets the task that opened it.
+    fn open_by(&mut self, task: Option<Task>) {
+        self.set_holder(task.map(Process::from));
+        if let Some(thread) = task.and_then(|task| task.thread) {
+            self.detail_mut().opener_thread = Some(thread);
+        }
     }
 
     /// Returns the owner of its socket: the process that opened it, or that listens, or that the kernel names.
@@ -192,11 +213,13 @@ impl End {
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
             (detail.syn, detail.synack, detail.options, detail.other_isn) = (None, None, None, None);
+            detail.opener_thread = None;
             let Detail {
                 syn: _,
                 synack: _,
                 options: _,
                 other_isn: _,
+                opener_thread: _,
                 fin,
                 rst,
                 odd_rst,

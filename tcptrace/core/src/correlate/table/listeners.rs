@@ -7,11 +7,14 @@ use std::net::IpAddr;
 
 use foldhash::HashMap;
 
-use crate::event::{BootTime, Endpoint, ListenerOwner, Process};
+use crate::event::{BootTime, Comm, Endpoint, ListenerOwner, Process};
 
 /// Maximum number of endpoints remembered where listening has ceased: an older answer is in flight for less than a
 /// second.
 const MAX_GONE: usize = 1024;
+
+/// Maximum number of processes whose names are remembered.
+const MAX_NAMES: usize = 4096;
 
 /// Owner of the sockets that listen at one address and port.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,12 +44,15 @@ pub(in crate::correlate) struct Listeners {
     known: HashMap<(u32, u16), Vec<Listener>>,
     /// Times at which the last socket at an endpoint ceased to listen.
     gone: HashMap<(u32, Endpoint), BootTime>,
+    /// Names that processes which listen have taken since, by their IDs.
+    names: HashMap<u32, Comm>,
 }
 
 impl Listeners {
     /// Notes that a socket begins to listen.
     pub(in crate::correlate) fn open(&mut self, netns: u32, local: Endpoint, at: BootTime, by: Option<Process>) {
         let holder = by.map_or(Holder::NotOne, Holder::One);
+        self.remember(holder);
         let here = self.known.entry((netns, local.port)).or_default();
         match here.iter_mut().find(|listener| listener.addr == local.addr) {
             Some(known) => {
@@ -66,6 +72,23 @@ impl Listeners {
                 here.push(Listener { addr: local.addr, sockets: 1, holder, asked: None, changed: Some(at) });
                 self.gone.remove(&(netns, local));
             }
+        }
+    }
+
+    /// Notes the name of a process, which may listen under another one.
+    pub(in crate::correlate) fn rename(&mut self, Process { pid, comm }: Process) {
+        if let Some(name) = self.names.get_mut(&pid) {
+            *name = comm;
+        }
+    }
+
+    /// Remembers the name of a process that listens.
+    fn remember(&mut self, holder: Holder) {
+        if let Holder::One(Process { pid, comm }) = holder {
+            if self.names.len() >= MAX_NAMES {
+                self.names.clear();
+            }
+            self.names.insert(pid, comm);
         }
     }
 
@@ -107,7 +130,8 @@ impl Listeners {
             return false;
         }
         match known {
-            Some(known) if known.sockets == sockets && known.is_held_as(holder) => return false,
+            // A process may have taken another name since.
+            Some(known) if known.sockets == sockets && known.holder == holder => return false,
             Some(known) => *known = Listener { sockets, holder, asked, ..*known },
             None => {
                 let told = Listener { addr: owner.local.addr, sockets, holder, asked, changed };
@@ -115,6 +139,7 @@ impl Listeners {
                 self.known.entry(place).or_default().push(told);
             }
         }
+        self.remember(holder);
         true
     }
 
@@ -137,7 +162,9 @@ impl Listeners {
         };
         let ranked = here.iter().filter_map(|listener| Some((rank(listener)?, listener.holder)));
         ranked.min_by_key(|&(rank, _)| rank).map(|(_, holder)| match holder {
-            Holder::One(process) => Some(process),
+            Holder::One(process) => {
+                Some(Process { comm: self.names.get(&process.pid).copied().unwrap_or(process.comm), ..process })
+            }
             Holder::NotOne => None,
         })
     }
@@ -162,7 +189,6 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{BootTime, Comm};
 
     const NETNS: u32 = 5;
 
@@ -221,6 +247,22 @@ mod tests {
         assert_eq!(listeners.holder(NETNS, at("10.0.0.1")), Some(None), "its children hold it too");
         assert!(listeners.learn(NETNS, &told("0.0.0.0", Some(4))));
         assert_eq!(pid(&listeners, "10.0.0.1"), Some(4));
+    }
+
+    #[test]
+    fn a_process_that_takes_another_name_listens_under_that() {
+        let named = |name: u8| Process { pid: 4, comm: Comm([name; 16]) };
+        let mut listeners = Listeners::default();
+        let name = |listeners: &Listeners| listeners.holder(NETNS, at("10.0.0.1")).flatten();
+        listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(named(b'a')));
+        listeners.rename(named(b'b'));
+        assert_eq!(name(&listeners), Some(named(b'b')), "by its own act");
+        let told = ListenerOwner { process: Some(named(b'c')), ..told("0.0.0.0", None) };
+        assert!(listeners.learn(NETNS, &told), "a recording of it says the same");
+        assert!(!listeners.learn(NETNS, &told));
+        assert_eq!(name(&listeners), Some(named(b'c')), "by the kernel's answer");
+        listeners.rename(Process { pid: 5, comm: Comm([b'd'; 16]) });
+        assert_eq!(name(&listeners), Some(named(b'c')), "another process");
     }
 
     #[test]

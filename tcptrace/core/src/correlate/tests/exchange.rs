@@ -127,13 +127,19 @@ impl Exchange {
 
     /// The next change is made by a process of this number.
     pub(in crate::correlate) fn by(&mut self, pid: u32) -> &mut Self {
-        self.task = Some(Task { pid, tid: pid, comm: Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0") });
+        self.task = Some(Task { pid, tid: pid, comm: Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0"), thread: None });
         self
     }
 
-    /// The thread that [`Self::by`] has set has another name.
+    /// The process that [`Self::by`] has set has another name.
     pub(in crate::correlate) fn named(&mut self, comm: Comm) -> &mut Self {
         self.task = self.task.map(|task| Task { comm, ..task });
+        self
+    }
+
+    /// The thread that [`Self::by`] has set has a name of its own.
+    pub(in crate::correlate) fn in_thread(&mut self, thread: Comm) -> &mut Self {
+        self.task = self.task.map(|task| Task { tid: task.pid + 1, thread: Some(thread), ..task });
         self
     }
 
@@ -191,6 +197,7 @@ impl Exchange {
             error: self.btf.then_some(self.error),
             proof: self.proof,
             task: self.task,
+            cgroup: None,
         };
         self.event(&Event::State(change));
         self.netns = HERE;
@@ -384,7 +391,7 @@ pub(in crate::correlate) fn end(port: u16) -> Endpoint {
 }
 
 pub(in crate::correlate) fn states(placed: &[Correlated]) -> Vec<CorrelatedState> {
-    let state = |placed: &Correlated| if let Correlated::State(state) = placed { Some(*state) } else { None };
+    let state = |placed: &Correlated| if let Correlated::State(state) = placed { Some(state.clone()) } else { None };
     placed.iter().filter_map(state).collect()
 }
 

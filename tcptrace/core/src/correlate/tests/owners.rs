@@ -146,7 +146,7 @@ fn a_connection_that_has_ended_is_not_asked_for() {
 }
 
 #[test]
-fn a_process_that_is_known_already_keeps_the_name_of_its_thread() {
+fn a_process_that_is_known_already_is_not_told_again() {
     let mut exchange = Exchange::new();
     exchange.by(4).state(CLIENT, SERVER, Close, SynSent);
     exchange.owner(CLIENT, SERVER, 4);
@@ -167,7 +167,7 @@ fn a_process_that_is_known_already_keeps_the_name_of_its_thread() {
 }
 
 #[test]
-fn a_listener_is_known_by_its_thread_even_where_the_kernel_was_asked_first() {
+fn a_listener_has_the_name_that_its_process_took_last() {
     let named = Comm(*b"thread\0\0\0\0\0\0\0\0\0\0");
     let mut exchange = Exchange::new();
     exchange.with_sockets().listener_owner(SERVER, Some(9));
@@ -179,4 +179,49 @@ fn a_listener_is_known_by_its_thread_even_where_the_kernel_was_asked_first() {
         _ => None,
     });
     assert_eq!(comm, Some(named));
+}
+
+/// The first handshake and the first close.
+fn records(placed: &[Correlated]) -> (Handshake, Close) {
+    let handshake = placed.iter().find_map(|placed| match placed {
+        Correlated::Handshake(record) => Some((**record).clone()),
+        _ => None,
+    });
+    let close = placed.iter().find_map(|placed| match placed {
+        Correlated::Close(record) => Some((**record).clone()),
+        _ => None,
+    });
+    (handshake.expect("a handshake"), close.expect("a close"))
+}
+
+#[test]
+fn a_thread_has_a_name_beside_that_of_its_process() {
+    let thread = Comm(*b"pool-1\0\0\0\0\0\0\0\0\0\0");
+    let mut exchange = Exchange::new();
+    exchange.by(4).in_thread(thread).state(CLIENT, SERVER, Close, SynSent);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.by(4).state(CLIENT, SERVER, Established, Close);
+    let (handshake, close) = records(&exchange.finish_all());
+    assert_eq!((handshake.client.pid, handshake.client.comm), (close.client.pid, close.client.comm), "one name");
+    assert_eq!((handshake.client.thread, close.client.thread), (Some(thread), None));
+}
+
+#[test]
+fn a_process_at_both_ends_has_one_name_in_a_record() {
+    let (old, new) = (Comm([b'a'; 16]), Comm([b'b'; 16]));
+    let mut exchange = Exchange::new();
+    exchange.by(4).named(old).listener(SERVER, Close, Listen);
+    exchange.by(4).named(new).state(CLIENT, SERVER, Close, SynSent);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange.by(4).named(old).state(CLIENT, SERVER, Established, FinWait1);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.by(4).named(new).state(SERVER, CLIENT, CloseWait, LastAck);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    exchange.state(SERVER, CLIENT, LastAck, Close);
+    let (handshake, close) = records(&exchange.finish_all());
+    assert_eq!((handshake.client.comm, handshake.server.comm), (Some(new), Some(new)));
+    assert_eq!((close.client.comm, close.server.comm), (Some(new), Some(new)), "the last that it took");
 }

@@ -17,7 +17,7 @@ use crate::{
             endpoint::{End, Sent},
         },
     },
-    event::BootTime,
+    event::{BootTime, Process, Role},
     tcp::{TcpOptions, TcpState},
     verdict::{
         Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing, NoSegments,
@@ -159,6 +159,7 @@ pub(in crate::correlate) fn close(
         missing,
         summary: String::new(),
     };
+    name_once(&mut close);
     let reset = reset::first(conn);
     if let Some((side, at)) = reset
         && let Some(told) = close.reset.filter(|told| told.by == conn.shown_role(side))
@@ -255,20 +256,34 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         netns: conn.end_netns(side),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
+        thread: end.opener_thread(),
         options: end.options().map(TcpOptions),
+        cgroup: end.cgroup.clone(),
     }
 }
 
 pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let end = conn.end(side);
     let (addr, port) = address(conn, side);
-    let process = end.closer().or(end.holder());
+    let closer = end.closer();
+    let process = closer.map(Process::from).or(end.holder());
     CloseEnd {
         addr,
         port,
         netns: conn.end_netns(side),
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
+        thread: closer.and_then(|task| task.thread),
+        cgroup: end.cgroup.clone(),
+    }
+}
+
+/// Gives a process at both ends one name, the one of the end that closed later.
+fn name_once(close: &mut Close) {
+    let Close { client, server, initiator, .. } = close;
+    if client.pid.is_some() && client.pid == server.pid {
+        let (first, later) = if *initiator == Some(Role::Server) { (server, client) } else { (client, server) };
+        first.comm = later.comm.or(first.comm);
     }
 }
 

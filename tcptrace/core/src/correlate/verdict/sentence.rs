@@ -112,7 +112,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
             Some((Role::Client, cause)) if !is_of_its_socket(cause) => {
                 text.push_str("reset by the client before it was complete");
-                if record.kind == HandshakeKind::ThreeWay {
+                // The host of a scan knows nothing of the connection.
+                let unknown = matches!(cause, ResetCause::Unknown | ResetCause::NoConnection);
+                if unknown && record.kind == HandshakeKind::ThreeWay {
                     text.push_str(", as health checks and scans do");
                 }
             }

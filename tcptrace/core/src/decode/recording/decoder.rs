@@ -1,16 +1,18 @@
 //! Decoder for single lines.
 
-use std::{borrow::Cow, collections::HashMap, net::IpAddr};
+use std::{borrow::Cow, collections::HashMap, net::IpAddr, sync::Arc};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Counters, Moment, Record, Recorded, Start, encapsulations::Encapsulations, error::Fault, fields};
+use super::{
+    Counters, Moment, Record, Recorded, Start, cgroups::Cgroups, encapsulations::Encapsulations, error::Fault, fields,
+};
 use crate::{
     SCHEMA,
     event::{
-        BootTime, Comm, Endpoint, Event, Hint, IcmpError, ListenerOwner, Loss, OwnerSource, Process, Segment,
-        SocketKey, SocketOwner, StateChange, Task,
+        BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Hint, IcmpError, ListenerOwner, Loss, OwnerSource, Process,
+        Segment, SocketKey, SocketOwner, StateChange, Task,
     },
     filter::SegmentChoice,
     tcp::{SeqNumber, TcpHeader, TcpState},
@@ -43,6 +45,7 @@ pub(super) struct Decoder {
     interfaces: Vec<String>,
     numbers: HashMap<String, u32, RandomState>,
     encapsulations: Encapsulations,
+    cgroups: Cgroups,
     /// Keys of sockets that took an earlier socket's place in memory, by number: live, both have the same kernel address.
     replacing: HashMap<u64, SocketKey, RandomState>,
     counters: Counters,
@@ -51,6 +54,10 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(super) fn interfaces(&self) -> &[String] {
         &self.interfaces
+    }
+
+    pub(super) fn cgroups(&self) -> &[(CgroupKey, Arc<Cgroup>)] {
+        self.cgroups.all()
     }
 
     pub(super) fn encapsulations(&self) -> &[Vec<String>] {
@@ -73,7 +80,7 @@ impl Decoder {
         }
         let (moment, event) = match &*kind {
             "start" => return self.start(line).map(|start| Some(Record::Start(start))),
-            "state" => self.state(&read(line)?)?,
+            "state" => self.state(read(line)?)?,
             "segment" => self.segment(&read(line)?)?,
             "icmp" => self.icmp(&read(line)?)?,
             "hint" => self.hint(&read(line)?)?,
@@ -139,15 +146,17 @@ impl Decoder {
         Ok(start)
     }
 
-    fn state(&mut self, fields: &fields::State) -> Result<(Moment, Event), Fault> {
+    fn state(&mut self, fields: fields::State) -> Result<(Moment, Event), Fault> {
         let moment = self.moment(fields.time, fields.boot_ns)?;
         self.newest = self.newest.max(fields.conn.unwrap_or(0));
         let local = Endpoint::from(fields.local);
         let nobody = Endpoint { addr: unspecified(local.addr), port: 0 };
         let task = match (fields.pid, fields.tid, fields.comm) {
-            (Some(pid), Some(tid), Some(comm)) => Some(Task { pid, tid, comm }),
+            (Some(pid), Some(tid), Some(comm)) => Some(Task { pid, tid, comm, thread: fields.thread }),
             _ => None,
         };
+        let (container, unit) = (fields.container, fields.unit);
+        let cgroup = fields.cgroup.map(|path| Cgroup { container, unit, path });
         let change = StateChange {
             at: moment.at,
             socket: self.socket(fields.socket, fields.replaces),
@@ -161,6 +170,7 @@ impl Decoder {
             error: fields.error.map(|error| error.0).or(fields.netns.map(|_| 0)),
             proof: fields.evidence,
             task,
+            cgroup: cgroup.and_then(|cgroup| self.cgroups.key(&cgroup)),
         };
         if change.new == TcpState::Close {
             self.replacing.remove(&fields.socket);

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     event::{
-        AcceptQueue, Comm, Direction, Endpoint, HintName, LossSource, OwnerSource, Proof, reset_reason::ResetReason,
+        AcceptQueue, Comm, Container, Direction, Endpoint, HintName, LossSource, OwnerSource, Proof,
+        reset_reason::ResetReason,
     },
     filter::SegmentChoice,
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -71,6 +72,10 @@ pub(super) struct State {
     pub(super) pid: Option<u32>,
     pub(super) tid: Option<u32>,
     pub(super) comm: Option<Comm>,
+    pub(super) thread: Option<Comm>,
+    pub(super) container: Option<Container>,
+    pub(super) unit: Option<String>,
+    pub(super) cgroup: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -49,6 +49,7 @@ fn syn_record() -> SegmentRecord {
 fn close_record() -> StateRecord {
     StateRecord {
         header: RecordHeader { family: FAMILY_V6, ..header(KIND_STATE) },
+        cgroup: 77,
         netns: 4_026_531_840,
         error: 111,
         pid: 0,
@@ -59,6 +60,7 @@ fn close_record() -> StateRecord {
         old_state: 2,
         new_state: 7,
         comm: [0; 2],
+        thread: [0; 2],
         local_addr: words("2001:db8::1"),
         remote_addr: words("2001:db8::2"),
     }
@@ -165,6 +167,22 @@ fn the_task_keeps_its_name() {
     };
     let task = change.task.expect("a task");
     assert_eq!((task.pid, task.tid, task.comm.bytes()), (12, 13, b"nginx: worker".as_slice()));
+    assert_eq!(task.thread, None);
+}
+
+#[test]
+fn a_thread_is_named_where_its_name_is_another() {
+    let name = |bytes: &[u8]| FromBytes::read_from_bytes(bytes).expect("16 bytes");
+    let (process, pool): ([u64; 2], [u64; 2]) =
+        (name(b"java\0\0\0\0\0\0\0\0\0\0\0\0"), name(b"pool-1\0\0\0\0\0\0\0\0\0\0"));
+    for (thread, expected) in [(pool, Some(b"pool-1".as_slice())), (process, None), ([0; 2], None)] {
+        let record = StateRecord { pid: 12, tid: 13, comm: process, thread, ..close_record() };
+        let Ok(Decoded { event: Event::State(change), .. }) = decode_record(record.as_bytes()) else {
+            panic!("no state change")
+        };
+        let task = change.task.expect("a task");
+        assert_eq!((task.comm.bytes(), task.thread.as_ref().map(Comm::bytes)), (b"java".as_slice(), expected));
+    }
 }
 
 #[test]

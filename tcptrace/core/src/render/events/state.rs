@@ -5,7 +5,7 @@ use crate::{
     event::Role,
     output_record::StateOutput,
     render::{line_writer::Line, palette},
-    text::HumanDuration,
+    text::{Escaped, HumanDuration},
 };
 
 impl Events {
@@ -29,10 +29,12 @@ impl Events {
             pid,
             tid,
             comm,
+            thread,
             old_state_ns,
             // Redundant with the time of day.
             since_start_ns: _,
             continues_as,
+            cgroup,
             late,
         } = entry;
 
@@ -72,12 +74,18 @@ impl Events {
                 }
                 line.raw("]");
             }
+            if let Some(thread) = thread {
+                line.raw(" thread ").display(thread);
+            }
         }
         if let Some(nanoseconds) = *old_state_ns {
             line.raw("  (").display(HumanDuration(nanoseconds)).raw(" in ").raw(old.name()).raw(")");
         }
         if let Some(state) = continues_as {
             line.raw("  continues as ").raw(state.name());
+        }
+        if let Some(cgroup) = cgroup {
+            line.raw("  cgroup ").display(Escaped(cgroup.path.as_bytes()));
         }
         line.late_mark(*late);
     }

@@ -170,9 +170,9 @@ fn states_tell_who_and_how_long() {
         "#1 state     127.0.0.1.39870 > 127.0.0.1.9502: ESTABLISHED → CLOSE  ECONNRESET  evidence: linger, unread, unaccepted  \
          client"
     );
-    assert_eq!(state(samples::listener()), "- listener  0.0.0.0.80: CLOSE → LISTEN  nginx[12]");
+    assert_eq!(state(samples::listener()), "- listener  0.0.0.0.80: CLOSE → LISTEN  nginx[12] thread pool-1");
     let ascii = behind_time(Events { unicode: false, ..PLAIN }, OutputRecord::State(samples::listener()));
-    assert_eq!(ascii, "- listener  0.0.0.0.80: CLOSE -> LISTEN  nginx[12]");
+    assert_eq!(ascii, "- listener  0.0.0.0.80: CLOSE -> LISTEN  nginx[12] thread pool-1");
 }
 
 #[test]

@@ -108,9 +108,11 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
         pid,
         tid,
         comm,
+        thread,
         old_state_ns,
         since_start_ns,
         continues_as,
+        cgroup,
         late,
     } = entry;
     line.raw(r#"{"type":"state""#).stamp(stamp);
@@ -135,9 +137,11 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     line.raw(r#","pid":"#).number_or_null(*pid);
     line.raw(r#","tid":"#).number_or_null(*tid);
     line.raw(r#","comm":"#).comm_or_null(*comm);
+    line.raw(r#","thread":"#).comm_or_null(*thread);
     line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns);
     line.raw(r#","since_start_ns":"#).long_number_or_null(*since_start_ns);
-    line.raw(r#","continues_as":"#).word_or_null(continues_as.map(TcpState::name)).late(*late).raw("}");
+    line.raw(r#","continues_as":"#).word_or_null(continues_as.map(TcpState::name));
+    line.cgroup(cgroup.as_deref()).late(*late).raw("}");
 }
 
 /// Writes an owner of a socket.

@@ -1,7 +1,7 @@
 //! The verdicts of a connection, written without serde as the events are.
 
 use crate::{
-    event::{AcceptQueue, Proof},
+    event::{AcceptQueue, Cgroup, Container, Proof},
     output_record::{CloseOutput, HandshakeOutput},
     render::line_writer::Line,
     verdict::{
@@ -138,27 +138,55 @@ impl Line<'_> {
     }
 
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, netns, isn, pid, comm, options } = end;
+        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, options, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","isn":"#).number_or_null(*isn);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
+        self.raw(r#","thread":"#).comm_or_null(*thread);
         self.raw(r#","options":"#);
         match options {
             Some(options) => self.options(options),
             None => self.raw("null"),
         };
-        self.raw("}")
+        self.cgroup(cgroup.as_deref()).raw("}")
     }
 
-    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm }: &CloseEnd) -> &mut Self {
+    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm, thread, cgroup }: &CloseEnd) -> &mut Self {
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","pid":"#).number_or_null(*pid);
-        self.raw(r#","comm":"#).comm_or_null(*comm).raw("}")
+        self.raw(r#","comm":"#).comm_or_null(*comm);
+        self.raw(r#","thread":"#).comm_or_null(*thread);
+        self.cgroup(cgroup.as_deref()).raw("}")
+    }
+
+    /// Writes the fields of a control group, if it is known.
+    pub(super) fn cgroup(&mut self, cgroup: Option<&Cgroup>) -> &mut Self {
+        let Some(Cgroup { path, container, unit }) = cgroup else { return self };
+        self.raw(r#","container":"#);
+        match container {
+            Some(Container { id, name, runtime, pod, pod_uid }) => {
+                self.raw(r#"{"id":"#).string(id);
+                self.raw(r#","name":"#).string_or_null(name.as_deref());
+                self.raw(r#","runtime":"#).word_or_null(*runtime);
+                self.raw(r#","pod":"#).string_or_null(pod.as_deref());
+                self.raw(r#","pod_uid":"#).string_or_null(pod_uid.as_deref()).raw("}")
+            }
+            None => self.raw("null"),
+        };
+        self.raw(r#","unit":"#).string_or_null(unit.as_deref());
+        self.raw(r#","cgroup":"#).string(path)
+    }
+
+    fn string_or_null(&mut self, text: Option<&str>) -> &mut Self {
+        match text {
+            Some(text) => self.string(text),
+            None => self.raw("null"),
+        }
     }
 
     fn accept_queue_or_null(&mut self, queue: Option<AcceptQueue>) -> &mut Self {
@@ -230,13 +258,15 @@ impl Line<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::{collection::vec, option::of, prelude::*, sample::select};
     use serde::Serialize;
     use strum::IntoEnumIterator;
 
     use super::Line;
     use crate::{
-        event::{Comm, OwnerSource},
+        event::{Cgroup, Comm, OwnerSource},
         output_record::OutputRecord,
         render::{Json, Render as _, json::by_serde, samples},
         tcp::{OptionBytes, TcpOptions, TcpState},
@@ -256,21 +286,37 @@ mod tests {
     }
 
     fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
-        let rest = any::<(Option<u16>, Option<u32>, Option<u32>, Option<[u8; 16]>)>();
-        (samples::any_address(), rest, of(vec(any::<u8>(), 0..=40))).prop_map(|(addr, rest, options)| {
-            let (port, isn, pid, comm) = rest;
-            let options = options.map(|bytes| TcpOptions(OptionBytes::new(&bytes)));
-            HandshakeEnd { netns: None, addr, port, isn, pid, comm: comm.map(Comm), options }
-        })
+        let rest = any::<(Option<u16>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<[u8; 16]>)>();
+        let cgroup = of(any::<String>().prop_map(|path| Arc::new(Cgroup::of_path(&path))));
+        let cgroup = prop_oneof![cgroup, Just(Some(Arc::new(samples::cgroup())))];
+        (samples::any_address(), rest, of(vec(any::<u8>(), 0..=40)), cgroup).prop_map(
+            |(addr, rest, options, cgroup)| {
+                let (port, isn, pid, comm, thread) = rest;
+                let options = options.map(|bytes| TcpOptions(OptionBytes::new(&bytes)));
+                HandshakeEnd {
+                    netns: None,
+                    addr,
+                    port,
+                    isn,
+                    pid,
+                    comm: comm.map(Comm),
+                    thread: thread.map(Comm),
+                    options,
+                    cgroup,
+                }
+            },
+        )
     }
 
     fn any_close_end() -> impl Strategy<Value = CloseEnd> {
-        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, .. }| CloseEnd {
+        any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, thread, cgroup, .. }| CloseEnd {
             netns: None,
+            cgroup,
             addr,
             port,
             pid,
             comm,
+            thread,
         })
     }
 

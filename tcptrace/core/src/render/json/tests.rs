@@ -42,7 +42,7 @@ fn state() {
     let fields = [
         r#""conn":1,"netns":4026531840,"socket":77,"old":"SYN_SENT","new":"ESTABLISHED""#,
         r#""local":{"addr":"127.0.0.1","port":39870},"remote":{"addr":"127.0.0.1","port":9502}"#,
-        r#""role":"client","error":null,"pid":6980,"tid":6980,"comm":"curl","old_state_ns":31000,"since_start_ns":40000,"continues_as":null"#,
+        r#""role":"client","error":null,"pid":6980,"tid":6980,"comm":"curl","thread":null,"old_state_ns":31000,"since_start_ns":40000,"continues_as":null"#,
     ];
     assert_eq!(line(OutputRecord::State(samples::state())), expected("state", &fields));
 }
@@ -53,7 +53,7 @@ fn state_of_a_listener_and_an_error() {
     let fields = [
         r#""conn":null,"netns":null,"socket":77,"old":"CLOSE","new":"LISTEN""#,
         r#""local":{"addr":"0.0.0.0","port":80},"remote":null"#,
-        r#""role":null,"error":"EADDRINUSE","pid":12,"tid":12,"comm":"nginx","old_state_ns":null,"since_start_ns":null,"continues_as":null"#,
+        r#""role":null,"error":"EADDRINUSE","pid":12,"tid":12,"comm":"nginx","thread":"pool-1","old_state_ns":null,"since_start_ns":null,"continues_as":null"#,
     ];
     assert_eq!(line(OutputRecord::State(listener)), expected("state", &fields));
 }
@@ -165,8 +165,8 @@ fn lost_and_end() {
 fn stalled_and_evicted() {
     let fields = [
         r#""since":"2026-11-20T10:31:06.104687123Z","conn":3,"netns":4026531840"#,
-        r#""client":{"addr":"10.0.0.1","port":54762,"netns":null,"pid":1,"comm":null}"#,
-        r#""server":{"addr":"10.0.0.1","port":9999,"netns":null,"pid":1,"comm":null}"#,
+        r#""client":{"addr":"10.0.0.1","port":54762,"netns":null,"pid":1,"comm":null,"thread":null}"#,
+        r#""server":{"addr":"10.0.0.1","port":9999,"netns":null,"pid":1,"comm":null,"thread":null}"#,
         r#""state":{"client":"CLOSE_WAIT","server":"FIN_WAIT2"},"waiting_for":"close","turn":"client""#,
         r#""unacked_bytes":14,"retransmissions":2"#,
         r#""summary":"the server closed its side; the client has not: CLOSE_WAIT""#,

@@ -82,6 +82,9 @@ fn end(end: &End, words: &mut Styled) {
     if let Some(process) = end.process {
         words.apart(Style::new().bold(), process_text(&process, None));
     }
+    if let Some(container) = end.cgroup.as_ref().and_then(|cgroup| cgroup.container.as_ref()) {
+        words.apart(Style::new(), format_args!("({container})"));
+    }
 }
 
 /// Formats an endpoint, with IPv6 in brackets.

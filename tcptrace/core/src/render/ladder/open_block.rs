@@ -1,8 +1,10 @@
 //! The events of a connection until its next block is drawn, and its ends at that time.
 
+use std::sync::Arc;
+
 use super::rows::{Row, Rows};
 use crate::{
-    event::{Comm, HintName, Role},
+    event::{Cgroup, Comm, HintName, Role},
     output_record::{EndpointOutput, HintOutput},
     verdict::{CloseEnd, Each, HandshakeEnd},
 };
@@ -50,21 +52,23 @@ impl Process {
 }
 
 /// An end as a record describes it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::render) struct End {
     pub(in crate::render) at: EndpointOutput,
     pub(in crate::render) process: Option<Process>,
+    /// Control group of its socket.
+    pub(in crate::render) cgroup: Option<Arc<Cgroup>>,
 }
 
 impl From<&HandshakeEnd> for End {
-    fn from(&HandshakeEnd { addr, port, pid, comm, .. }: &HandshakeEnd) -> Self {
-        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm) }
+    fn from(&HandshakeEnd { addr, port, pid, comm, ref cgroup, .. }: &HandshakeEnd) -> Self {
+        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm), cgroup: cgroup.clone() }
     }
 }
 
 impl From<&CloseEnd> for End {
-    fn from(&CloseEnd { addr, port, netns: _, pid, comm }: &CloseEnd) -> Self {
-        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm) }
+    fn from(&CloseEnd { addr, port, pid, comm, ref cgroup, .. }: &CloseEnd) -> Self {
+        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm), cgroup: cgroup.clone() }
     }
 }
 
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_port_that_was_never_learnt_is_that_of_whoever_has_the_address() {
-        let end = |at| End { at, process: None };
+        let end = |at| End { at, process: None, cgroup: None };
         let remote = endpoint([10, 0, 0, 2], 80);
         let ends = Each { client: end(endpoint([10, 0, 0, 1], None)), server: end(remote) };
         assert_eq!(ends.role_of(&endpoint([10, 0, 0, 1], 40000)), Role::Client);

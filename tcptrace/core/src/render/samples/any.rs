@@ -1,9 +1,10 @@
 //! Strategies for arbitrary records, including contradictory ones.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use proptest::{collection::vec, option::of, prelude::*, sample::select};
 
+use super::cgroup;
 use crate::{
     event::{Comm, Direction, OwnerSource, Proof, Role, SegmentNote, SynAckEcn},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
@@ -71,7 +72,7 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     let state = || select(TcpState::ALL.to_vec());
     let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
-    let task = any::<(Option<u32>, Option<u32>, Option<u32>, Option<[u8; 16]>, Option<u64>)>();
+    let task = any::<(Option<u32>, Option<u32>, Option<u32>, [Option<[u8; 16]>; 2], Option<u64>)>();
     let proof = any::<[bool; 5]>().prop_map(|[linger, unread, unaccepted, restored, deferred]| Proof {
         linger,
         unread,
@@ -79,11 +80,18 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
         restored,
         deferred,
     });
-    let rest = (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool)>(), of(state()));
+    let rest =
+        (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool, bool)>(), of(state()));
     (place, rest).prop_map(|(place, rest)| {
         let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
-        let (role, evidence, (error, pid, tid, comm, old_state_ns), (since_start_ns, late), continues_as) = rest;
-        let (error, comm) = (error.map(Errno), comm.map(Comm));
+        let (
+            role,
+            evidence,
+            (error, pid, tid, [comm, thread], old_state_ns),
+            (since_start_ns, late, has_cgroup),
+            continues_as,
+        ) = rest;
+        let (error, comm, thread) = (error.map(Errno), comm.map(Comm), thread.map(Comm));
         StateOutput {
             conn_netns: None,
             stamp,
@@ -101,9 +109,11 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
             pid,
             tid,
             comm,
+            thread,
             old_state_ns,
             since_start_ns,
             continues_as,
+            cgroup: has_cgroup.then(|| Arc::new(cgroup())),
             late,
         }
     })

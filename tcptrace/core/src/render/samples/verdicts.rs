@@ -15,7 +15,9 @@ pub(crate) fn handshake() -> HandshakeOutput {
         isn: Some(isn),
         pid: Some(6980),
         comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        thread: Some(comm("resolver")),
         options: Some(segment().options),
+        cgroup: None,
     };
     let record = Handshake {
         at: BootTime(1),
@@ -55,8 +57,15 @@ pub(crate) fn handshake() -> HandshakeOutput {
 
 /// A closed connection, with every optional field set.
 pub(crate) fn close() -> CloseOutput {
-    let end =
-        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let end = |port| CloseEnd {
+        netns: None,
+        addr: IpAddr::from([10, 0, 0, 1]),
+        port: Some(port),
+        pid: Some(1),
+        comm: None,
+        thread: None,
+        cgroup: None,
+    };
     let stay = |state, ns| StateTime { state, ns, inferred: false };
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
@@ -90,8 +99,15 @@ pub(crate) fn close() -> CloseOutput {
 
 /// A stalled connection, with every optional field set.
 pub(crate) fn stalled() -> StalledOutput {
-    let end =
-        |port| CloseEnd { netns: None, addr: IpAddr::from([10, 0, 0, 1]), port: Some(port), pid: Some(1), comm: None };
+    let end = |port| CloseEnd {
+        netns: None,
+        addr: IpAddr::from([10, 0, 0, 1]),
+        port: Some(port),
+        pid: Some(1),
+        comm: None,
+        thread: None,
+        cgroup: None,
+    };
     let record = Stalled {
         at: BootTime(1),
         last: BootTime(1),

@@ -2,7 +2,7 @@
 
 use super::{Closed, End};
 use crate::{
-    event::{BootTime, Process, StateChange},
+    event::{BootTime, StateChange, Task},
     tcp::TcpState,
 };
 
@@ -41,12 +41,11 @@ impl End {
         if change.new != change.old {
             self.enter(change.new, change.at);
         }
-        let process = change.task.map(Process::from);
         match change.new {
-            TcpState::SynSent => self.set_holder(process),
-            TcpState::FinWait1 | TcpState::LastAck => self.close_by(process),
+            TcpState::SynSent => self.open_by(change.task),
+            TcpState::FinWait1 | TcpState::LastAck => self.close_by(change.task),
             TcpState::Close => {
-                self.close_by(process);
+                self.close_by(change.task);
                 self.detail_mut().closed = Some(Closed {
                     at: change.at,
                     from: change.old,
@@ -59,16 +58,16 @@ impl End {
             // close() after shutdown() shows as a change from a state to itself, in the right context.
             new if new == change.old => {
                 let detail = self.detail_mut();
-                detail.closer = process.or(detail.closer);
+                detail.closer = change.task.or(detail.closer);
             }
             _ => {}
         }
         gap
     }
 
-    fn close_by(&mut self, process: Option<Process>) {
+    fn close_by(&mut self, task: Option<Task>) {
         let detail = self.detail_mut();
-        detail.closer = detail.closer.or(process);
+        detail.closer = detail.closer.or(task);
     }
 
     fn enter(&mut self, state: TcpState, at: BootTime) {

@@ -142,6 +142,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.pid = Some(6981),
                     |entry| entry.tid = Some(6981),
                     |entry| entry.comm = Some(samples::comm("wget")),
+                    |entry| entry.thread = Some(samples::comm("pool")),
                     |entry| entry.old_state_ns = None,
                     |entry| entry.since_start_ns = None,
                     |entry| entry.continues_as = None,

@@ -92,7 +92,7 @@ impl Script {
 
     /// The next change is made by this process.
     pub(super) fn by(&mut self, name: &str, pid: u32) -> &mut Self {
-        self.task = Some(Task { pid, tid: pid, comm: samples::comm(name) });
+        self.task = Some(Task { pid, tid: pid, comm: samples::comm(name), thread: None });
         self
     }
 
@@ -145,6 +145,7 @@ impl Script {
             error: Some(std::mem::take(&mut self.error)),
             proof: std::mem::take(&mut self.proof),
             task: self.task.take(),
+            cgroup: None,
         };
         self.event(&Event::State(change))
     }
@@ -163,6 +164,7 @@ impl Script {
             error: Some(0),
             proof: Proof::default(),
             task: self.task.take(),
+            cgroup: None,
         };
         self.event(&Event::State(change))
     }

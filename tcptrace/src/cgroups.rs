@@ -1,0 +1,182 @@
+//! Finds the paths of control groups by the IDs that the kernel programs report.
+//!
+//! The ID of a control group is the inode number of its folder in the unified hierarchy, and that is what the file handles of this
+//! file system are made of (fs/kernfs/mount.c). Opening one takes CAP_DAC_READ_SEARCH. A thread of its own keeps that
+//! capability, so that the main thread, which decodes what comes from the network, need not. A group is looked up while the
+//! first event that names it is handled; it may be gone a moment later, its ID is never used again.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use log::debug;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+
+use crate::{
+    command::mount_point,
+    privileges::{Duty, reduce},
+};
+use tcptrace_core::event::Cgroup;
+
+/// Maximum time to wait for an answer, which takes some 20 µs: a group without a name is better than a delay.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Maximum number of groups remembered that could not be found.
+const MAX_UNKNOWN: usize = 4096;
+
+/// Type of the file handles of kernfs (`FILEID_KERNFS`, include/linux/exportfs.h).
+const FILEID_KERNFS: i32 = 0xFE;
+
+/// Asks the thread for paths.
+#[derive(Debug)]
+pub struct CgroupNames {
+    ids: SyncSender<u64>,
+    answers: Receiver<(u64, Option<String>)>,
+    /// Groups that are not asked for again.
+    unknown: HashSet<u64>,
+}
+
+impl CgroupNames {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When there is no unified hierarchy, or can be no further thread.
+    pub fn start() -> io::Result<Self> {
+        let hierarchy = Hierarchy::open()?;
+        let (ids, asked) = sync_channel(1);
+        // With room for an answer that nobody has waited for.
+        let (answer, answers) = sync_channel(2);
+        thread::Builder::new().name("cgroups".to_owned()).spawn(move || {
+            reduce(Duty::Cgroups);
+            for id in asked {
+                let path = hierarchy.path(id).inspect_err(|error| debug!("control group {id}: {error}")).ok();
+                if answer.send((id, path)).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { ids, answers, unknown: HashSet::new() })
+    }
+
+    /// Returns the control group with this ID; `None` if it cannot be found.
+    pub fn find(&mut self, id: u64) -> Option<Cgroup> {
+        if self.unknown.contains(&id) {
+            return None;
+        }
+        while self.answers.try_recv().is_ok() {}
+        let path = self.ids.try_send(id).ok().and_then(|()| self.answers.recv_timeout(PATIENCE).ok());
+        let path = path.filter(|&(answered, _)| answered == id).and_then(|(_, path)| path);
+        if path.is_none() {
+            if self.unknown.len() >= MAX_UNKNOWN {
+                self.unknown.clear();
+            }
+            self.unknown.insert(id);
+        }
+        path.map(|path| Cgroup::of_path(&path))
+    }
+}
+
+/// The mounted unified hierarchy.
+struct Hierarchy {
+    root: OwnedFd,
+    mount_point: PathBuf,
+}
+
+impl Hierarchy {
+    fn open() -> io::Result<Self> {
+        let mounts = fs::read("/proc/self/mountinfo")?;
+        match mount_point(&mounts) {
+            Some(mount_point) => Ok(Self { root: File::open(&mount_point)?.into(), mount_point }),
+            // Where only the hierarchies of version 1 are mounted, it exists all the same.
+            None => Ok(Self { root: mount_nowhere()?, mount_point: PathBuf::from("/") }),
+        }
+    }
+
+    /// Returns the path of the group with this ID, from the root of the hierarchy.
+    fn path(&self, id: u64) -> io::Result<String> {
+        /// `struct file_handle` with the eight bytes of kernfs.
+        #[repr(C)]
+        struct Handle {
+            bytes: u32,
+            kind: i32,
+            id: [u8; 8],
+        }
+        let mut handle = Handle { bytes: 8, kind: FILEID_KERNFS, id: id.to_ne_bytes() };
+        let pointer = std::ptr::from_mut(&mut handle).cast();
+        // SAFETY: the handle is as long as it says, and lives until the call returns; O_PATH opens nothing in the file itself.
+        let fd = unsafe { libc::open_by_handle_at(self.root.as_raw_fd(), pointer, libc::O_PATH | libc::O_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call has just returned it, and nobody else has it.
+        let folder = unsafe { OwnedFd::from_raw_fd(fd) };
+        let link = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
+        Ok(within(&link, &self.mount_point))
+    }
+}
+
+/// Mounts the unified hierarchy where nobody sees it, for as long as the descriptor is open. Takes CAP_SYS_ADMIN.
+fn mount_nowhere() -> io::Result<OwnedFd> {
+    let context = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let attributes =
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
+/// Returns a path in the hierarchy without its mount point. Groups outside of what is mounted have the path from their root.
+fn within(link: &Path, mount_point: &Path) -> String {
+    let text = link.to_string_lossy();
+    let outside = text.strip_prefix("(unreachable)").unwrap_or(&text);
+    let path = link.strip_prefix(mount_point).map_or(outside.to_owned(), |path| format!("/{}", path.to_string_lossy()));
+    path.strip_suffix(" (deleted)").map_or(path.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn paths_begin_at_the_root_of_the_hierarchy() {
+        let mount = Path::new("/sys/fs/cgroup");
+        let path = |link: &str| within(Path::new(link), mount);
+        assert_eq!(path("/sys/fs/cgroup/system.slice/nginx.service"), "/system.slice/nginx.service");
+        assert_eq!(path("/sys/fs/cgroup"), "/");
+        assert_eq!(path("/sys/fs/cgroup/a (deleted)"), "/a");
+        assert_eq!(path("(unreachable)/docker/web"), "/docker/web");
+    }
+
+    #[test]
+    fn the_groups_of_this_host_are_found_by_their_ids() {
+        // Without the rights of root there is no hierarchy, or nothing in it can be opened.
+        let (Ok(mut names), Ok(hierarchy)) = (CgroupNames::start(), Hierarchy::open()) else {
+            assert!(!rustix::process::geteuid().is_root(), "root has a hierarchy");
+            return;
+        };
+        let root = rustix::fs::fstat(&hierarchy.root).expect("it is open").st_ino;
+        if hierarchy.path(root).is_err() {
+            assert!(!rustix::process::geteuid().is_root(), "root may open it");
+            assert_eq!((names.find(root), names.unknown.len()), (None, 1));
+            return;
+        }
+        assert_eq!(names.find(root), Some(Cgroup::of_path("/")));
+        let folder = PathBuf::from(format!("/proc/self/fd/{}", hierarchy.root.as_raw_fd()));
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let metadata = entry.metadata().expect("it is there");
+            if metadata.is_dir() {
+                let path = format!("/{}", entry.file_name().to_string_lossy());
+                assert_eq!(names.find(metadata.ino()), Some(Cgroup::of_path(&path)));
+            }
+        }
+        assert_eq!(names.find(u64::MAX), None);
+    }
+}
