@@ -29,7 +29,8 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
         }
         let owner = shown.iter().position(|&known| known == generation);
         let stray = stray(history, seen, shown.is_empty(), vantage)
-            .or_else(|| crosses_too_late(history, &view, order).then_some(Stray::Anything));
+            .or_else(|| crosses_too_late(history, &view, order).then_some(Stray::Anything))
+            .or_else(|| follows_refusal(history, &view, order, vantage).then_some(Stray::Anything));
         // A forgery behind a forged SYN may be the one's as well as the other's, and so may what refuses it.
         let strayed = strays.iter().any(Option::is_some);
         let astray = (!genuine || refuses) && strayed || strays.contains(&Some(Stray::Anything));
@@ -81,6 +82,22 @@ fn crosses_too_late(history: &History, view: &[(u64, Seen)], order: usize) -> bo
     segment.flags & (SYN | ACK | RST) == SYN
         && is_genuine(history, &view[order].1)
         && view[..order].iter().any(|(_, seen)| given_up(seen))
+}
+
+/// Whether it is a SYN sent again behind a reset that answered it, and was lost after it was seen: a capture cannot tell it from
+/// a second attempt with the same ISN.
+fn follows_refusal(history: &History, view: &[(u64, Seen)], order: usize, vantage: Vantage) -> bool {
+    let Seen::Segment(index, _) = view[order].1 else { return false };
+    let syn = &history.sent[index];
+    let refuses = |seen: &Seen| {
+        let Seen::Segment(index, _) = *seen else { return false };
+        let sent = &history.sent[index];
+        sent.segment.has(RST) && sent.segment.from != syn.segment.from && sent.generation == syn.generation
+    };
+    !vantage.is_live()
+        && syn.segment.flags & (SYN | ACK | RST) == SYN
+        && is_genuine(history, &view[order].1)
+        && view[..order].iter().any(|(_, seen)| refuses(seen))
 }
 
 /// Whether a connection begins right behind a forged SYN, as if the two crossed.

@@ -73,10 +73,15 @@ impl End {
             self.spoke = true;
             self.closing = true;
             let detail = self.detail_mut();
-            match detail.rst.filter(|rst| rst.seen) {
+            match detail.rst {
                 // The first may turn out not to have been accepted.
-                Some(_) => detail.odd_rst = Some(rst),
-                None => detail.rst = Some(rst),
+                Some(first) if first.seen => detail.odd_rst = Some(rst),
+                // Its kernel has reported it, or an earlier one, which ended the connection.
+                Some(Rst { at, context: ResetContext { proven: true, first, after_fin, after_close, .. }, .. }) => {
+                    let context = ResetContext { proven: true, first, after_fin, after_close, ..rst.context };
+                    detail.rst = Some(Rst { at, context, ..rst });
+                }
+                _ => detail.rst = Some(rst),
             }
             if self.has_isn {
                 self.send_up_to(rst.offset);
