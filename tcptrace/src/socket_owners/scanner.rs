@@ -64,7 +64,7 @@ impl Scanner {
                 Some(None) => {}
                 None => {
                     debug!("the thread that looks for the owners of sockets has ended");
-                    std::future::pending().await
+                    return std::future::pending().await;
                 }
             }
         }
