@@ -206,7 +206,7 @@ mod tests {
     fn a_container_is_told_in_short() {
         let text = |path: &str| Cgroup::of_path(path).container.map(|container| container.to_string());
         assert_eq!(text(&format!("/docker/{ID}")).as_deref(), Some("docker 0123456789ab"));
-        assert_eq!(text("/lxc.payload.we\u{1b}b").as_deref(), Some("lxc we\\x1Bb"));
+        assert_eq!(text("/lxc.payload.we\u{1b}b").as_deref(), Some("lxc we\\x1bb"));
         let in_pod = format!("/kubepods/burstable/pod{UID}/{ID}");
         assert_eq!(text(&in_pod), Some(format!("container 0123456789ab, pod {UID}")));
     }
