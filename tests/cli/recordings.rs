@@ -15,7 +15,7 @@ use crate::captures::{Read, run, whole_connection, whole_connection_with};
 const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":2,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
 
 /// Somebody listens, so that the first line behind `start` is a state.
-const LISTEN: &str = r#"{"type":"state","time":"2026-11-20T10:00:01.000000000Z","boot_ns":2000000000,"conn":null,"netns":4026531840,"socket":1,"old":"CLOSE","new":"LISTEN","local":{"addr":"0.0.0.0","port":80},"remote":null,"role":null,"error":null,"pid":12,"tid":12,"comm":"nginx","old_state_ns":null,"since_start_ns":null,"continues_as":null}"#;
+const LISTEN: &str = r#"{"type":"state","time":"2026-11-20T10:00:01.000000000Z","boot_ns":2000000000,"conn":null,"netns":4026531840,"socket":1,"old":"CLOSE","new":"LISTEN","local":{"addr":"0.0.0.0","port":80},"remote":null,"role":null,"error":null,"pid":12,"tid":12,"comm":"nginx","thread":null,"old_state_ns":null,"since_start_ns":null,"continues_as":null}"#;
 
 /// A segment of a connection to port 80 at some nanosecond.
 fn segment(boot_ns: u64, flags: &str, seq: u32, ack: Option<u32>) -> String {

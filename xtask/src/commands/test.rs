@@ -15,9 +15,6 @@ use crate::{
 /// The variable that names the binary for the end-to-end tests.
 const BINARY: &str = "TCPTRACE_BIN";
 
-/// The package of the end-to-end tests.
-const TRACING: &str = "tcptrace-tests";
-
 /// Run all tests as root (through sudo where needed)
 #[derive(Args)]
 pub(crate) struct Test {
@@ -36,11 +33,10 @@ impl Test {
 
         let binary = project.binary(Profile::Release);
         let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);
-        if self.args.is_empty() {
-            // Most tests trace nothing.
-            process::run(command(Tests::AtOnce)?.args(["--workspace", "--exclude", TRACING]))?;
-            process::run(command(Tests::AtOnce)?.args(["--package", TRACING, "--bins", "--test", "cli"]))?;
-            return process::run(command(Tests::InTurn)?.args(["--package", TRACING, "--test", "e2e"]));
+        if !selects_targets(&self.args) {
+            // The same packages each time: cargo would build their dependencies anew for others.
+            process::run(command(Tests::AtOnce)?.arg("--workspace").args(&self.args))?;
+            return process::run(command(Tests::InTurn)?.args(["--workspace", "--test", "e2e"]).args(&self.args));
         }
         let mut cargo = command(Tests::InTurn)?;
         if !selects_packages(&self.args) {
@@ -48,6 +44,16 @@ impl Test {
         }
         process::run(cargo.args(&self.args))
     }
+}
+
+/// Returns whether these arguments of `cargo test` name packages or some of their targets.
+fn selects_targets(args: &[OsString]) -> bool {
+    let named = |arg: &OsString| {
+        ["--test", "--lib", "--bin", "--example", "--bench", "--doc", "--all-targets"]
+            .iter()
+            .any(|target| arg.as_encoded_bytes().starts_with(target.as_bytes()))
+    };
+    selects_packages(args) || args.iter().take_while(|arg| *arg != "--").any(named)
 }
 
 /// Returns whether these arguments of `cargo test` name packages, which cargo would ignore beside `--workspace`.
@@ -74,5 +80,14 @@ mod tests {
         assert!(selects_packages(&args(&["-ptcptrace"])));
         assert!(!selects_packages(&args(&[])));
         assert!(!selects_packages(&args(&["handshake", "--", "-p"])));
+    }
+
+    #[test]
+    fn tests_by_their_names_are_looked_for_everywhere() {
+        assert!(!selects_targets(&args(&[])));
+        assert!(!selects_targets(&args(&["handshake", "--", "--test-threads=1"])));
+        for some in ["--test", "--test=e2e", "--tests", "--lib", "--bins", "--doc", "-ptcptrace"] {
+            assert!(selects_targets(&args(&[some])), "{some}");
+        }
     }
 }
