@@ -25,6 +25,7 @@ mod reorder;
 mod state_gaps;
 mod table;
 mod verdict;
+mod watched;
 
 #[cfg(feature = "mutants")]
 pub use self::receiver::mutants;
@@ -38,54 +39,31 @@ pub use self::{
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use foldhash::HashSet;
-
 use self::{
     cgroups::Cgroups,
     dedup::Copies,
     ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
     reorder::Waiting,
     state_gaps::{Placed, StateGaps},
-    table::{Table, connection::Connection, listeners::Listeners},
+    table::{Table, listeners::Listeners},
     verdict::{assemble, close, handshake, progress, stalled},
+    watched::Watched,
 };
 use crate::event::{BootTime, Cgroup, CgroupKey, Event, Loss, LossSource};
 
 /// The namespace of events from a capture, which does not contain any.
 pub const NO_NAMESPACE: u32 = 0;
 
-/// Namespaces whose segments are seen.
-#[derive(Clone, Copy, Debug)]
-struct Watched<'a> {
-    /// Namespace of the tracer, or [`NO_NAMESPACE`].
-    here: u32,
-    /// Namespaces whose segments have been seen.
-    namespaces: &'a HashSet<u32>,
-    /// True if segments are recorded at all.
-    segments: bool,
-}
-
-impl Watched<'_> {
-    /// Returns true if the connection is in a namespace of which no segment has been seen.
-    fn is_elsewhere(self, conn: &Connection) -> bool {
-        let elsewhere = |netns: u32| netns != self.here && !self.namespaces.contains(&netns);
-        self.here != NO_NAMESPACE && conn.netns().is_some_and(elsewhere)
-    }
-}
-
 /// Correlates the events of a host: assigns them to connections and decides on their verdicts.
 #[derive(Debug)]
 pub struct Correlator {
-    /// The namespace whose segments are seen.
-    netns: u32,
     /// `None` if the events are in order already.
     waiting: Option<Waiting>,
     /// `None` if copies were dropped before.
     copies: Option<Copies>,
     translations: Translations,
     table: Table,
-    /// Namespaces whose segments have been seen.
-    watched: HashSet<u32>,
+    watched: Watched,
     /// Time of the last event.
     now: BootTime,
     cgroups: Cgroups,
@@ -95,8 +73,6 @@ pub struct Correlator {
     state_gaps: StateGaps,
     /// True if every segment of every connection is recorded, and not only those that open and close it.
     all_segments: bool,
-    /// True if no segment of any connection is recorded.
-    no_segments: bool,
 }
 
 impl Correlator {
@@ -109,12 +85,11 @@ impl Correlator {
     /// Creates a correlator for recorded events, whose order, ports and copies were decided before.
     pub fn recorded(netns: u32) -> Self {
         Self {
-            netns,
             waiting: None,
             copies: None,
             translations: Translations::default(),
             table: Table::default(),
-            watched: HashSet::default(),
+            watched: Watched::new(netns),
             now: BootTime::default(),
             cgroups: Cgroups::default(),
             listeners: Listeners::default(),
@@ -122,7 +97,6 @@ impl Correlator {
             queues: Queues::default(),
             state_gaps: StateGaps::default(),
             all_segments: false,
-            no_segments: false,
         }
     }
 
@@ -134,7 +108,7 @@ impl Correlator {
 
     /// Declares that no segment is recorded: then nothing is said about those that were not seen.
     pub fn expect_no_segments(&mut self) {
-        self.no_segments = true;
+        self.watched.segments = false;
     }
 
     /// Names a control group, before the first event that has its key.
@@ -315,8 +289,7 @@ impl Correlator {
     /// Reports that a connection stalls, if that is due by `now` or if tracing ends (`now` is `None`). Returns the time
     /// of the next such report.
     fn tell_stalled(&mut self, at: u32, now: Option<BootTime>, emit: &mut dyn FnMut(Correlated)) -> Option<BootTime> {
-        let (gaps, watched) =
-            (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched, segments: !self.no_segments });
+        let (gaps, watched) = (self.table.gaps, &self.watched);
         let conn = self.table.get_mut(at)?;
         let due = progress::due(conn)?;
         if now.is_some_and(|now| now < due) {
@@ -335,8 +308,7 @@ impl Correlator {
     }
 
     fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, watched) =
-            (self.table.gaps, Watched { here: self.netns, namespaces: &self.watched, segments: !self.no_segments });
+        let (gaps, watched) = (self.table.gaps, &self.watched);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(opened) = handshake::decide(conn, now, over) else { return };
         let record = assemble::handshake(conn, Some(opened), gaps, watched);
@@ -354,8 +326,7 @@ impl Correlator {
     }
 
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
-        let (gaps, all) = (self.table.gaps, self.all_segments);
-        let watched = Watched { here: self.netns, namespaces: &self.watched, segments: !self.no_segments };
+        let (gaps, watched, all) = (self.table.gaps, &self.watched, self.all_segments);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
         if conn.mid_life && !conn.opened {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
 
 use crate::event::{Cgroup, CgroupKey, StateChange};
 
@@ -10,14 +10,8 @@ use crate::event::{Cgroup, CgroupKey, StateChange};
 const MAX_CGROUPS: usize = 1 << 14;
 
 /// Control groups by key.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Cgroups(HashMap<CgroupKey, Arc<Cgroup>>);
-
-impl Default for Cgroups {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
 
 impl Cgroups {
     /// Remembers a control group. When there are too many, all others are forgotten.

@@ -58,7 +58,7 @@ impl Correlator {
         if !segment.header.has(TcpFlags::SYN) || segment.header.has(TcpFlags::ACK) {
             return;
         }
-        let (key, _) = Key::new(segment.netns.unwrap_or(self.netns), segment.src, segment.dst);
+        let (key, _) = Key::new(segment.netns.unwrap_or(self.watched.here), segment.src, segment.dst);
         let key = self.key_of(key, segment.conn_netns);
         let Some(at) = self.table.find(&key) else { return };
         let place = self.table.place(at);

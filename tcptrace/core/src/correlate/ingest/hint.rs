@@ -28,7 +28,7 @@ fn ends_its_socket(end: &End, hint: &Hint) -> bool {
 impl Correlator {
     /// Finds the connection of a hint; a hint begins none.
     pub(in crate::correlate) fn place_hint(&mut self, hint: &Hint) -> (CorrelatedHint, Option<u32>) {
-        let netns = hint.netns.unwrap_or(self.netns);
+        let netns = hint.netns.unwrap_or(self.watched.here);
         let (key, from) = Key::new(netns, hint.local, hint.remote);
         let key = self.key_of(key, hint.conn_netns);
         let socket = hint.socket.and_then(|socket| self.table.sockets.get(socket)).copied();

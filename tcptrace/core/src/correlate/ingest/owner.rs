@@ -89,7 +89,7 @@ impl Correlator {
         owner: &ListenerOwner,
         emit: &mut dyn FnMut(Correlated),
     ) {
-        if self.listeners.learn(self.netns, owner) {
+        if self.listeners.learn(self.watched.here, owner) {
             emit(Correlated::Listener(*owner));
         }
     }
@@ -100,7 +100,7 @@ impl Correlator {
         owner: &SocketOwner,
         emit: &mut dyn FnMut(Correlated),
     ) -> Option<u32> {
-        let (key, side) = Key::new(self.netns, owner.local, owner.remote);
+        let (key, side) = Key::new(self.watched.here, owner.local, owner.remote);
         let key = self.table.known_as(key);
         let known = self.table.find(&key);
         if let Some(process) = owner.process {
@@ -125,7 +125,8 @@ impl Correlator {
 
     /// Adopts owners that were reported before the connection was seen.
     fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
-        let Some(conn) = self.table.get_mut(at).filter(|conn| conn.netns().is_none_or(|netns| netns == self.netns))
+        let Some(conn) =
+            self.table.get_mut(at).filter(|conn| conn.netns().is_none_or(|netns| netns == self.watched.here))
         else {
             return;
         };
@@ -153,7 +154,7 @@ impl Correlator {
         let known = end.holder().is_some();
         conn.introduced = true;
         let ends = conn.endpoint(server).zip(conn.endpoint(server.other())).filter(|_| !known);
-        let netns = conn.end_netns(server).or_else(|| conn.netns()).unwrap_or(self.netns);
+        let netns = conn.end_netns(server).or_else(|| conn.netns()).unwrap_or(self.watched.here);
         if let Some((local, remote)) = ends
             && let Some(Some(process)) = self.listeners.holder(netns, local)
         {

@@ -18,7 +18,7 @@ use crate::{
 impl Correlator {
     /// Finds the segment's connection or begins one; `None` for a copy.
     pub(in crate::correlate) fn place_segment(&mut self, segment: &Segment) -> Option<(CorrelatedSegment, u32)> {
-        let netns = segment.netns.unwrap_or(self.netns);
+        let netns = segment.netns.unwrap_or(self.watched.here);
         if let Some(first) = self.copies.as_mut().and_then(|copies| copies.first_of(segment)) {
             let (key, _) = Key::new(netns, segment.src, segment.dst);
             self.table.note_pass(key, if segment.netns.is_some() { first } else { netns });
@@ -30,7 +30,7 @@ impl Correlator {
         let key = self.key_of(key, segment.conn_netns);
         let at = self.connection_of(segment, &key, from);
         let key = self.table.get(at).and_then(|conn| conn.key).unwrap_or(key);
-        self.watched.insert(netns);
+        self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
         let full = self.all_segments;
         let conn = self.table.get_mut(at)?;
@@ -75,7 +75,7 @@ impl Correlator {
 
     /// Returns the connection of the segment that an ICMP error quotes.
     pub(in crate::correlate) fn place_quoted(&mut self, error: &IcmpError) -> (CorrelatedIcmp, u32) {
-        let netns = error.netns.unwrap_or(self.netns);
+        let netns = error.netns.unwrap_or(self.watched.here);
         let (key, from) = Key::new(netns, error.src, error.dst);
         let key = self.key_of(key, error.conn_netns);
         let known = self.quoted(key, from);

@@ -65,7 +65,7 @@ fn without_connection(
 impl Correlator {
     /// Finds the connection of a state change or begins one.
     pub(in crate::correlate) fn place_state(&mut self, change: &StateChange) -> (CorrelatedState, Option<u32>) {
-        let netns = change.netns.unwrap_or(self.netns);
+        let netns = change.netns.unwrap_or(self.watched.here);
         // Of another thread, an event of an earlier version tells the thread's name.
         if let Some(task) = change.task.filter(|task| task.tid == task.pid || task.thread.is_some()) {
             self.listeners.rename(Process::from(task));

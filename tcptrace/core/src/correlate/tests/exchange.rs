@@ -162,7 +162,7 @@ impl Exchange {
 
     /// Whether the events are those of a capture.
     pub(in crate::correlate) fn is_capture(&self) -> bool {
-        self.connections.netns == NO_NAMESPACE
+        self.connections.watched.here == NO_NAMESPACE
     }
 
     pub(in crate::correlate) fn now(&self) -> u64 {

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     correlate::{
-        NO_NAMESPACE, Watched,
+        NO_NAMESPACE,
         table::{
             connection::{Connection, Side},
             endpoint::{End, Sent},
         },
+        watched::Watched,
     },
     event::{BootTime, Process, Role},
     tcp::{TcpOptions, TcpState},
@@ -30,7 +31,7 @@ pub(in crate::correlate) fn handshake(
     conn: &Connection,
     opened: Option<Opened>,
     gaps: u64,
-    watched: Watched<'_>,
+    watched: &Watched,
 ) -> Handshake {
     let side = conn.client_side();
     let (client, server) = conn.roles();
@@ -97,7 +98,7 @@ pub(in crate::correlate) fn handshake(
 }
 
 /// Returns the reason why no segment of the connection was seen, if none was; `watched` tells whose segments are seen.
-fn no_segments(conn: &Connection, watched: Watched<'_>) -> Option<NoSegments> {
+fn no_segments(conn: &Connection, watched: &Watched) -> Option<NoSegments> {
     let why = if watched.is_elsewhere(conn) { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
     (!conn.has_segments).then_some(why)
 }
@@ -117,7 +118,7 @@ pub(in crate::correlate) fn close(
     conn: &Connection,
     closing: &Closing,
     gaps: u64,
-    watched: Watched<'_>,
+    watched: &Watched,
     all: bool,
 ) -> Close {
     let side = conn.client_side();

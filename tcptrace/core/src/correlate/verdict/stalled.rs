@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{
     correlate::{
-        Watched,
         table::{
             connection::{Connection, Side},
             endpoint::{End, Sent},
         },
+        watched::Watched,
     },
     event::{AcceptQueue, BootTime, Role},
     tcp::TcpState::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Returns the record. `gaps` is the number of losses so far, `watched` tells whose segments are seen.
-pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, watched: Watched<'_>) -> Stalled {
+pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, watched: &Watched) -> Stalled {
     let client = conn.client_side();
     let looked_at = Stalling { conn, lossless: gaps == u64::from(conn.gaps), watched };
     let (phase, began) = phase(conn).unwrap_or((Phase::Close, conn.last));
@@ -87,7 +87,7 @@ struct Stalling<'a> {
     conn: &'a Connection,
     /// True if no event was lost since it began.
     lossless: bool,
-    watched: Watched<'a>,
+    watched: &'a Watched,
 }
 
 impl Stalling<'_> {
