@@ -1,6 +1,7 @@
 //! Decoders from bytes to events: of the ring buffer, of captures and of recordings.
 
 pub mod capture;
+mod encapsulations;
 mod input;
 #[cfg(feature = "serde")]
 pub mod recording;

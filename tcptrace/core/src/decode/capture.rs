@@ -24,7 +24,6 @@ mod bytes;
 mod copies;
 mod counters;
 mod decoder;
-mod encapsulations;
 mod error;
 mod ethernet;
 mod interfaces;

@@ -16,7 +16,6 @@
 
 mod cgroups;
 mod decoder;
-mod encapsulations;
 mod error;
 mod fields;
 mod lines;

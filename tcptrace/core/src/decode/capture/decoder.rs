@@ -3,7 +3,6 @@
 use super::{
     Counters, Interface, LinkType,
     copies::Copies,
-    encapsulations::Encapsulations,
     error::Fault,
     interfaces::Interfaces,
     ip::Reason,
@@ -15,7 +14,10 @@ use super::{
     unread::{Tally, Unread},
     walk::Walk,
 };
-use crate::event::{BootTime, Direction, Event, Process};
+use crate::{
+    decode::encapsulations::Encapsulations,
+    event::{BootTime, Direction, Event, Process},
+};
 
 /// Maximum length of a record in bytes: twice the longest frame that Linux makes (BIG TCP), four times tcpdump's
 /// maximum.
@@ -95,7 +97,7 @@ pub(super) struct Decoder {
     interfaces: Interfaces,
     counters: Counters,
     copies: Copies,
-    encapsulations: Encapsulations,
+    encapsulations: Encapsulations<Layers>,
     /// Frames that were not decoded, by kind.
     unread: Tally,
     /// The first record that should hold a frame but does not.
@@ -254,7 +256,7 @@ impl Decoder {
         };
         let encapsulations = &mut self.encapsulations;
         let place = |walk: &Walk| {
-            let encapsulation = encapsulations.number(&walk.layers);
+            let encapsulation = (!walk.layers.is_empty()).then(|| encapsulations.number(&walk.layers)).flatten();
             Place { at, ifindex: interface + 1, direction, encapsulation }
         };
         let event = transport::event(&mut walk, frame.bytes, frame.original, next, place)?;

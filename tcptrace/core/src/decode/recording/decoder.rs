@@ -1,15 +1,14 @@
 //! Decoder for single lines.
 
-use std::{borrow::Cow, collections::HashMap, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    Counters, Moment, Record, Recorded, Start, cgroups::Cgroups, encapsulations::Encapsulations, error::Fault, fields,
-};
+use super::{Counters, Moment, Record, Recorded, Start, cgroups::Cgroups, error::Fault, fields};
 use crate::{
     SCHEMA,
+    decode::encapsulations::Encapsulations,
     event::{
         BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Hint, IcmpError, ListenerOwner, Loss, OwnerSource, Process,
         Segment, SocketKey, SocketOwner, StateChange, Task,
@@ -23,6 +22,11 @@ use crate::{
 /// them.
 const MAX_INTERFACES: usize = 1 << 16;
 const MAX_NAME_LEN: usize = 1024;
+
+/// Maximum number of layers kept of one encapsulation, and maximum length of a layer's words in bytes: more than a capture
+/// gives.
+const MAX_LAYERS: usize = 16;
+const MAX_LAYER_LEN: usize = 64;
 
 /// Maximum amount, in nanoseconds, by which a record may be older than one before it without counting as out of order:
 /// processors write concurrently.
@@ -44,7 +48,7 @@ pub(super) struct Decoder {
     newest: u64,
     interfaces: Vec<String>,
     numbers: HashMap<String, u32, RandomState>,
-    encapsulations: Encapsulations,
+    encapsulations: Encapsulations<Vec<String>>,
     cgroups: Cgroups,
     /// Keys of sockets that took an earlier socket's place in memory, by number: live, both have the same kernel address.
     replacing: HashMap<u64, SocketKey, RandomState>,
@@ -207,7 +211,7 @@ impl Decoder {
             header,
             length: fields.length,
             segments: fields.gso_segments.unwrap_or(1),
-            encapsulation: self.encapsulations.number(&fields.encapsulation),
+            encapsulation: self.encapsulation(&fields.encapsulation),
         };
         Ok((moment, Event::Segment(segment)))
     }
@@ -296,6 +300,13 @@ impl Decoder {
             return key;
         }
         known(&self.replacing, number)
+    }
+
+    /// Returns the number of an encapsulation with these layers, if there are any.
+    fn encapsulation(&mut self, layers: &[Cow<'_, str>]) -> Option<NonZeroU16> {
+        let cut = |word: &str| word.get(..word.floor_char_boundary(MAX_LAYER_LEN)).unwrap_or(word).to_owned();
+        let layers: Vec<String> = layers.iter().take(MAX_LAYERS).map(|word| cut(word)).collect();
+        if layers.is_empty() { None } else { self.encapsulations.number(layers.as_slice()) }
     }
 
     /// Returns the number of an interface, adding it if it is new.
