@@ -90,8 +90,8 @@ impl Trace {
             use_btf: options.btf,
             verbose: options.verbosity >= Verbosity::Verbose,
         })?;
-        if !object.tells_netns && selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]))
-        {
+        let across = selection.as_ref().is_some_and(|selection| !selection.is_only(netns));
+        if across && !object.tells_netns {
             bail!(
                 "--netns needs the kernel's type information (BTF), which tells the namespace of a socket and of a segment"
             );
@@ -118,8 +118,7 @@ impl Trace {
         let describer = Describer::live(host_clock::wall_clock());
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
-        pipeline.across_namespaces =
-            selection.as_ref().is_some_and(|selection| *selection != Selection::Only(vec![netns]));
+        pipeline.across_namespaces = across;
         pipeline.cgroups = cgroups.ok();
         pipeline.limit(options.max_connections);
         match options.segments {
@@ -221,7 +220,7 @@ impl Trace {
     /// Begins to attach to the interfaces of the other namespaces that were chosen.
     fn cover_namespaces(&mut self) {
         let Some(selection) = self.selection.clone().filter(|_| self.segments != Segments::None) else { return };
-        if selection == Selection::Only(vec![self.netns]) {
+        if selection.is_only(self.netns) {
             return;
         }
         let covered = Attachments::programs(&self.object)

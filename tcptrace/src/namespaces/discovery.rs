@@ -41,6 +41,11 @@ impl Selection {
         Ok(Self::Only(list.iter().map(inode).collect::<Result<_, _>>()?))
     }
 
+    /// Returns true if no namespace but the tracer's, with this inode number, is one of them.
+    pub fn is_only(&self, own: u32) -> bool {
+        matches!(self, Self::Only(inodes) if inodes.iter().all(|&inode| inode == own))
+    }
+
     /// Returns whether the namespace is one of them.
     pub fn contains(&self, inode: u32) -> bool {
         match self {
@@ -118,7 +123,7 @@ pub(super) fn inode(path: &Path) -> io::Result<u32> {
 }
 
 /// The namespaces that have names, by inode number.
-pub(super) fn named() -> BTreeMap<u32, Found> {
+fn named() -> BTreeMap<u32, Found> {
     let mut found = BTreeMap::new();
     for entry in FOLDERS.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
         let path = entry.path();
@@ -130,8 +135,16 @@ pub(super) fn named() -> BTreeMap<u32, Found> {
     found
 }
 
+/// All namespaces that can be found, by inode number.
+pub(super) fn all() -> BTreeMap<u32, Found> {
+    let mut found = of_processes();
+    // A name says more than a process, and stays.
+    found.extend(named());
+    found
+}
+
 /// The namespaces that processes are in, by inode number, each with the first of its processes.
-pub(super) fn of_processes() -> BTreeMap<u32, Found> {
+fn of_processes() -> BTreeMap<u32, Found> {
     let mut found = BTreeMap::new();
     let Ok(processes) = fs::read_dir("/proc").inspect_err(|error| debug!("cannot read /proc: {error}")) else {
         return found;
@@ -177,6 +190,9 @@ mod tests {
         );
         assert_eq!(list(&["own", "all"]).expect("they are there"), Selection::All);
         assert!(Selection::All.contains(7) && !Selection::Only(vec![own]).contains(7));
+        // However often and by whatever name.
+        assert!(list(&[&by_pid, "own"]).expect("they are there").is_only(own));
+        assert!(!Selection::All.is_only(own) && !Selection::Only(vec![own, 7]).is_only(own));
     }
 
     #[test]

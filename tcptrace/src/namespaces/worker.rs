@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     Command, Selection,
-    discovery::{FOLDERS, Found, named, of_processes},
+    discovery::{self, FOLDERS, Found},
     entered::{Attached, Entered},
 };
 use crate::{
@@ -118,9 +118,7 @@ impl Worker {
 
     /// Finds namespaces, and attaches to what is new in them.
     async fn look(&mut self) {
-        let mut there = of_processes();
-        // A name says more than a process, and stays.
-        there.extend(named());
+        let mut there = discovery::all();
         there.remove(&self.own);
         there.retain(|&inode, _| self.selection.contains(inode));
         let news = &self.news;
@@ -165,8 +163,7 @@ impl Worker {
     }
 
     async fn detach(mut self) {
-        let mut there = of_processes();
-        there.extend(named());
+        let there = discovery::all();
         for (inode, known) in std::mem::take(&mut self.known) {
             let Some(found) = there.get(&inode).filter(|_| !known.attached.is_empty()) else { continue };
             match Entered::enter(&found.path, inode, self.home.as_fd()) {
