@@ -143,23 +143,33 @@ fn filters_choose_among_the_connections_of_a_capture() {
     }
 }
 
+/// The four bytes at an offset, as a number.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The records of a file that [`Capture::pcap`] has made: header and frame of each.
+fn records(file: &[u8]) -> Vec<(&[u8], &[u8])> {
+    let mut rest = &file[24..];
+    std::iter::from_fn(|| {
+        let (header, after) = rest.split_at_checked(16)?;
+        let (frame, after) = after.split_at(word(header, 8) as usize);
+        rest = after;
+        Some((header, frame))
+    })
+    .collect()
+}
+
 /// The same capture as a mirror port takes it: every frame again, `delay` microseconds after the first.
 fn mirrored(file: &[u8], delay: u32) -> Vec<u8> {
-    let (header, mut rest) = file.split_at(24);
-    let mut doubled = header.to_vec();
-    let word = |bytes: &[u8], at| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let mut id = 0_u16;
-    while !rest.is_empty() {
-        let (record, after) = rest.split_at(16 + word(rest, 8) as usize);
-        let mut record = record.to_vec();
-        id += 1;
-        record[16 + 4..16 + 6].copy_from_slice(&id.to_be_bytes());
-        doubled.extend_from_slice(&record);
-        let micros = word(&record, 4) + delay;
+    let mut doubled = file[..24].to_vec();
+    for ((header, frame), id) in records(file).into_iter().zip(1_u16..) {
+        let micros = word(header, 4) + delay;
         assert!(micros < 1_000_000, "the first capture does not cross a second");
-        record[4..8].copy_from_slice(&micros.to_le_bytes());
-        doubled.extend(record);
-        rest = after;
+        let later = [&header[..4], &micros.to_le_bytes(), &header[8..]].concat();
+        for header in [header, &later] {
+            doubled.extend([header, &frame[..4], &id.to_be_bytes(), &frame[6..]].concat());
+        }
     }
     doubled
 }
@@ -177,19 +187,14 @@ fn a_mirror_port_s_copies_are_counted_once() {
 
 /// The frames of both files, of raw IP, in turn, as frames of Ethernet with a VLAN tag for each file.
 fn in_vlans(files: [&[u8]; 2], vlans: [u8; 2]) -> Vec<u8> {
-    let word = |bytes: &[u8], at| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let mut tagged = files[0][..20].to_vec();
     tagged.extend(1_u32.to_le_bytes());
-    let mut rests = files.map(|file| &file[24..]);
-    while !rests[0].is_empty() {
-        for (rest, vlan) in rests.iter_mut().zip(vlans) {
-            let (record, after) = rest.split_at(16 + word(rest, 8) as usize);
-            let size = word(record, 8) + 18;
-            tagged.extend_from_slice(&record[..8]);
-            tagged.extend([size, size].map(u32::to_le_bytes).concat());
-            tagged.extend([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, vlan, 8, 0]);
-            tagged.extend_from_slice(&record[16..]);
-            *rest = after;
+    let [first, second] = files.map(records);
+    for pair in first.into_iter().zip(second) {
+        for ((header, frame), vlan) in [pair.0, pair.1].into_iter().zip(vlans) {
+            let size = (word(header, 8) + 18).to_le_bytes();
+            let ethernet = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, vlan, 8, 0];
+            tagged.extend([&header[..8], &size, &size, &ethernet, frame].concat());
         }
     }
     tagged
@@ -234,12 +239,8 @@ fn frames_without_a_time_are_said() {
     let section = [0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
     // Raw IP.
     let mut simple = [block(0x0a0d_0d0a, &section), block(1, &[101, 0, 0, 0, 0, 0, 0, 0])].concat();
-    let mut rest = &file[24..];
-    while !rest.is_empty() {
-        let length = &rest[8..12];
-        let size = 16 + u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
-        simple.extend(block(3, &[length, &rest[16..size]].concat()));
-        rest = &rest[size..];
+    for (header, frame) in records(&file) {
+        simple.extend(block(3, &[&header[8..12], frame].concat()));
     }
     let read = read(&simple, &[]);
     assert_eq!((read.status, read.only("close")["kind"].as_str()), (Some(0), Some("three_segment")));

@@ -1,7 +1,7 @@
 //! What to look at after a failure, and the facts that it rests on, as a real kernel's events tell them.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     process::Command,
     time::Duration,
 };
@@ -54,16 +54,23 @@ fn refused(client: &Actor, to: SocketAddr) {
     client.connect_with(to, |_| {}).expect_err("it is refused");
 }
 
-#[test]
-fn a_firewall_of_this_host_that_rejects_with_a_reset_is_found_here() {
-    const PORT: u16 = 4861;
+/// A firewall rejects the SYN of a client, in a chain of the client's host (`output`) or of the server's (`input`). Returns what
+/// is traced on the client's host, and both addresses.
+fn rejected(port: u16, hook: &str, with: &str) -> (Failure, [IpAddr; 2]) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
-    left.nft(&format!(
-        "table ip t {{ chain c {{ type filter hook output priority 0; tcp dport {PORT} reject with tcp reset; }}; }}"
+    let host = if hook == "output" { &left } else { &right };
+    host.nft(&format!(
+        "table ip t {{ chain c {{ type filter hook {hook} priority 0; tcp dport {port} reject with {with}; }}; }}"
     ));
     let client = Actor::new(&left, "tt-client");
-    let failure = Failure::of_handshake(&left, PORT, || refused(&client, veth.right_v4(PORT)));
+    let failure = Failure::of_handshake(&left, port, || refused(&client, veth.right_v4(port)));
+    (failure, [veth.left_v4(port), veth.right_v4(port)].map(|end| end.ip()))
+}
+
+#[test]
+fn a_firewall_of_this_host_that_rejects_with_a_reset_is_found_here() {
+    let (failure, _) = rejected(4861, "output", "tcp reset");
     failure.check(
         json!({ "outcome": "refused", "syn_left": false, "missing": [], "icmp": null }),
         "on the client, `nft list ruleset`: a firewall rule there rejects the SYN before it leaves",
@@ -72,15 +79,7 @@ fn a_firewall_of_this_host_that_rejects_with_a_reset_is_found_here() {
 
 #[test]
 fn a_firewall_of_this_host_that_rejects_with_icmp_is_found_here() {
-    const PORT: u16 = 4862;
-    let (left, right) = (Netns::new(), Netns::new());
-    let veth = Veth::between(&left, &right, 0);
-    left.nft(&format!(
-        "table ip t {{ chain c {{ type filter hook output priority 0; tcp dport {PORT} reject with icmp admin-prohibited; }}; }}"
-    ));
-    let client = Actor::new(&left, "tt-client");
-    let failure = Failure::of_handshake(&left, PORT, || refused(&client, veth.right_v4(PORT)));
-    let from = veth.left_v4(PORT).ip();
+    let (failure, [from, _]) = rejected(4862, "output", "icmp admin-prohibited");
     let icmp = json!({ "from": from, "kind": "communication administratively prohibited", "icmp_type": 3, "icmp_code": 13, "of_synack": false });
     failure.check(
         json!({ "outcome": "unreachable", "syn_left": false, "icmp": icmp, "no_segments": null }),
@@ -90,17 +89,8 @@ fn a_firewall_of_this_host_that_rejects_with_icmp_is_found_here() {
 
 #[test]
 fn a_firewall_of_the_server_that_rejects_with_icmp_is_found_there() {
-    const PORT: u16 = 4863;
-    let (left, right) = (Netns::new(), Netns::new());
-    let veth = Veth::between(&left, &right, 0);
-    right.nft(&format!(
-        "table ip t {{ chain c {{ type filter hook input priority 0; tcp dport {PORT} reject with icmp host-prohibited; }}; }}"
-    ));
-    let client = Actor::new(&left, "tt-client");
-    let failure = Failure::of_handshake(&left, PORT, || refused(&client, veth.right_v4(PORT)));
-    let icmp = json!({
-        "from": veth.right_v4(PORT).ip(), "kind": "host administratively prohibited", "icmp_type": 3, "icmp_code": 10, "of_synack": false,
-    });
+    let (failure, [_, from]) = rejected(4863, "input", "icmp host-prohibited");
+    let icmp = json!({ "from": from, "kind": "host administratively prohibited", "icmp_type": 3, "icmp_code": 10, "of_synack": false });
     failure.check(
         json!({ "outcome": "unreachable", "syn_left": true, "icmp": icmp }),
         "on the server, `nft list ruleset`: its firewall rejects the SYN (ICMP: host administratively prohibited)",

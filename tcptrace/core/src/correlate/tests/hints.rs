@@ -1,4 +1,4 @@
-//! What the kernel says by the way of segments it sends: it finds its connection and begins none.
+//! Hints of the kernel about segments that it sends: they find their connection and begin none.
 
 use super::{
     CLIENT, HERE, SERVER,

@@ -55,9 +55,9 @@ pub(crate) fn handshake() -> HandshakeOutput {
     HandshakeOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
 }
 
-/// A closed connection, with every optional field set.
-pub(crate) fn close() -> CloseOutput {
-    let end = |port| CloseEnd {
+/// An end with a process that has no name.
+fn close_end(port: u16) -> CloseEnd {
+    CloseEnd {
         netns: None,
         addr: IpAddr::from([10, 0, 0, 1]),
         port: Some(port),
@@ -65,7 +65,11 @@ pub(crate) fn close() -> CloseOutput {
         comm: None,
         thread: None,
         cgroup: None,
-    };
+    }
+}
+
+/// A closed connection, with every optional field set.
+pub(crate) fn close() -> CloseOutput {
     let stay = |state, ns| StateTime { state, ns, inferred: false };
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
@@ -75,8 +79,8 @@ pub(crate) fn close() -> CloseOutput {
         netns: Some(4_026_531_840),
         kind: CloseKind::FourSegment,
         initiator: Some(Role::Server),
-        client: end(54762),
-        server: end(9999),
+        client: close_end(54762),
+        server: close_end(9999),
         half_close_ns: Some(7),
         half_closed_bytes: Some(8),
         bytes: Bytes { client_to_server: Some(22), server_to_client: Some(17) },
@@ -99,23 +103,14 @@ pub(crate) fn close() -> CloseOutput {
 
 /// A stalled connection, with every optional field set.
 pub(crate) fn stalled() -> StalledOutput {
-    let end = |port| CloseEnd {
-        netns: None,
-        addr: IpAddr::from([10, 0, 0, 1]),
-        port: Some(port),
-        pid: Some(1),
-        comm: None,
-        thread: None,
-        cgroup: None,
-    };
     let record = Stalled {
         at: BootTime(1),
         last: BootTime(1),
         since: BootTime(0),
         conn: 3,
         netns: Some(4_026_531_840),
-        client: end(54762),
-        server: end(9999),
+        client: close_end(54762),
+        server: close_end(9999),
         state: Each { client: Some(TcpState::CloseWait), server: Some(TcpState::FinWait2) },
         waiting_for: Some(Awaited::Close),
         turn: Some(Turn::Client),
