@@ -9,7 +9,7 @@ use crate::{project::Project, root};
 /// The variable in which libtest reads how many tests run at the same time.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// Whether tests run beside each other.
+/// The order of tests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tests {
     /// As many as there are processors: they share nothing.
