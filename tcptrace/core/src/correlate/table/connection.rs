@@ -1,10 +1,12 @@
 //! State kept for a connection.
 
 mod accurate_ecn;
+mod by_side;
 
 use smallvec::SmallVec;
 
 pub(in crate::correlate) use self::accurate_ecn::AccurateEcn;
+use self::by_side::BySide;
 use super::{
     endpoint::{End, ResetContext},
     paths::Paths,
@@ -149,7 +151,7 @@ pub(in crate::correlate) struct Rare {
     /// Namespaces that it passes besides the one by which it is known.
     pub(in crate::correlate) passes: SmallVec<[u32; 4]>,
     /// Namespaces of the sockets at its ends, if other than the connection's.
-    end_netns: [Option<u32>; 2],
+    end_netns: BySide<Option<u32>>,
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
     /// Encapsulations of its segments, if some had one.
@@ -237,16 +239,14 @@ impl Connection {
 
     /// Returns the namespace of an end whose socket is on this host.
     pub(in crate::correlate) fn end_netns(&self, side: Side) -> Option<u32> {
-        let [first, second] = self.rare.as_ref().map(|rare| rare.end_netns).unwrap_or_default();
-        let other = if side == Side::First { first } else { second };
+        let other = self.rare.as_ref().and_then(|rare| *rare.end_netns.of(side));
         other.or_else(|| self.netns()).filter(|_| self.end(side).had_socket)
     }
 
     /// Sets the namespace that the socket at an end tells.
     pub(in crate::correlate) fn learn_end_netns(&mut self, side: Side, netns: Option<u32>) {
         if netns.is_some() && netns != self.netns() {
-            let [first, second] = &mut self.rare_mut().end_netns;
-            *(if side == Side::First { first } else { second }) = netns;
+            *self.rare_mut().end_netns.of_mut(side) = netns;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Negotiation of Accurate ECN (RFC 9768 §3.1).
 
-use super::Side;
+use super::BySide;
 
 /// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,18 +15,4 @@ pub(in crate::correlate) struct AccurateEcn {
     pub(in crate::correlate) spoke: BySide<bool>,
     /// Number of the end's SYN,ACKs that confirmed it and that no ACK has answered.
     pub(in crate::correlate) unanswered: BySide<u8>,
-}
-
-/// A value for each end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::correlate) struct BySide<T>([T; 2]);
-
-impl<T> BySide<T> {
-    pub(in crate::correlate) fn of_mut(&mut self, side: Side) -> &mut T {
-        let [first, second] = &mut self.0;
-        match side {
-            Side::First => first,
-            Side::Second => second,
-        }
-    }
 }
