@@ -11,6 +11,7 @@ mod values;
 
 use std::{
     ffi::OsString,
+    net::SocketAddr,
     num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
     time::Duration,
@@ -148,6 +149,13 @@ pub struct Cli {
         value_parser = PathBufValueParser::new().try_map(values::file)
     )]
     pub write: Option<PathBuf>,
+
+    /// Serve metrics for Prometheus at this address
+    ///
+    /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, as text, OpenMetrics or protocol buffers. A
+    /// port alone listens on 127.0.0.1 only. Every connection is counted, also those that --only and --emit leave out.
+    #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
+    pub metrics: Option<SocketAddr>,
 
     /// Show absolute sequence numbers in text
     ///

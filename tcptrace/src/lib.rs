@@ -26,6 +26,7 @@ pub mod cli;
 pub mod command;
 pub mod host_clock;
 pub mod interfaces;
+pub mod metrics;
 pub mod namespaces;
 pub mod output;
 pub mod pipeline;

@@ -1,17 +1,18 @@
 //! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
 //! reader.
 
-use std::{ops::AddAssign, path::Path, time::Duration};
+use std::{ops::AddAssign, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use log::error;
 
 use crate::{
     causes::with_causes,
+    metrics::Metrics,
     sink::{BUDGET, Finish, Offer, Reopening, Sink, SinkEnd, SinkError},
 };
 use tcptrace_core::{
-    correlate::Correlated,
+    correlate::{Correlated, Totals},
     filter::Emit,
     output_record::OutputRecord,
     render::{Json, Render, Selection, Tally},
@@ -172,6 +173,8 @@ pub struct Output {
     file: Option<Destination>,
     /// Counts the connections of `--fail-on`.
     fail_on: Option<Selection>,
+    /// Counts everything for `--metrics`.
+    metrics: Option<Arc<Metrics>>,
     /// The records that are written prove their connection to be the command's.
     in_scope: bool,
     /// A write has failed, and the error has been logged.
@@ -213,7 +216,14 @@ impl Output {
             }
             None => None,
         };
-        Ok(Self { stdout: Destination::new(shown, stdout), file, fail_on: None, in_scope: false, failed: false })
+        Ok(Self {
+            stdout: Destination::new(shown, stdout),
+            file,
+            fail_on: None,
+            metrics: None,
+            in_scope: false,
+            failed: false,
+        })
     }
 
     /// This output, waiting for slow readers instead of dropping records.
@@ -226,7 +236,7 @@ impl Output {
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
-        Self { stdout, file: None, fail_on: None, in_scope: false, failed: false }
+        Self { stdout, file: None, fail_on: None, metrics: None, in_scope: false, failed: false }
     }
 
     /// Returns whether there is a file of `--write`.
@@ -236,13 +246,17 @@ impl Output {
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
-        self.has_file() || self.fail_on.is_some() || self.stdout.needs.contains(correlated.emit())
+        let counted = || self.metrics.is_some() && Metrics::NEEDS.contains(correlated.emit());
+        self.has_file() || self.fail_on.is_some() || self.stdout.needs.contains(correlated.emit()) || counted()
     }
 
     /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
     pub fn write(&mut self, record: &OutputRecord) -> GivenUp {
         if let Some(fail_on) = &mut self.fail_on {
             fail_on.offer(record, self.in_scope, &mut |_| {});
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.count(record);
         }
         GivenUp { stdout: self.stdout.write(record, self.in_scope), ..self.write_file(record) }
     }
@@ -294,6 +308,18 @@ impl Output {
     /// Counts the connections that `selection` chooses.
     pub fn fail_on(&mut self, selection: Selection) {
         self.fail_on = Some(selection.counting());
+    }
+
+    /// Counts every record in `metrics`, whatever the destinations get.
+    pub fn count_in(&mut self, metrics: Arc<Metrics>) {
+        self.metrics = Some(metrics);
+    }
+
+    /// Notes the numbers of connections for `--metrics`.
+    pub fn note(&self, totals: Totals) {
+        if let Some(metrics) = &self.metrics {
+            metrics.note(totals);
+        }
     }
 
     /// Returns whether there were connections that [`Self::fail_on`] chooses.

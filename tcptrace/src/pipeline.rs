@@ -225,6 +225,7 @@ impl Pipeline {
 
     /// Hands what has been rendered to the sinks.
     pub fn flush(&mut self) {
+        self.output.note(self.correlator.totals());
         let given_up = self.output.flush();
         self.give_up(given_up);
     }

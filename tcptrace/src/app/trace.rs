@@ -19,6 +19,7 @@ use crate::{
     command::Running,
     host_clock,
     interfaces::{Interface, Interfaces},
+    metrics::{self, Listener},
     namespaces::{Namespaces, News, Selection, in_first_pid_namespace},
     pipeline::Pipeline,
     preflight,
@@ -113,11 +114,19 @@ impl Trace {
         let pending = object.take_pending()?;
         let owners = OwnerSearch::start(&options.filter);
         let cgroups = CgroupNames::start().inspect_err(|error| debug!("containers and units are not named: {error}"));
+        let listener = options.metrics.map(|address| as_caller(|| Listener::bind(address))).transpose()?.transpose()?;
         // Opened last, because this empties the file of `--write`: by now nothing else can fail.
         let output = as_caller(|| stdout_format::open(options))??;
         let describer = Describer::live(host_clock::wall_clock());
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
+        if let Some(listener) = listener {
+            let address = listener.address;
+            pipeline.output.count_in(metrics::serve(listener)?);
+            if options.verbosity > Verbosity::Quiet {
+                eprintln!("tcptrace: metrics at http://{address}/metrics");
+            }
+        }
         pipeline.across_namespaces = across;
         pipeline.cgroups = cgroups.ok();
         pipeline.limit(options.max_connections);

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, IsTerminal},
+    net::SocketAddr,
     num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
     time::Duration,
@@ -108,6 +109,8 @@ pub struct Options {
     pub slow: Duration,
     /// The file that gets every record as JSON lines.
     pub write: Option<PathBuf>,
+    /// The address where metrics are served, if they are.
+    pub metrics: Option<SocketAddr>,
     /// The capture or recording to read instead of tracing this host; `-` is stdin.
     pub read: Option<PathBuf>,
     /// Text shows absolute sequence numbers after the handshake too.
@@ -168,6 +171,7 @@ impl Cli {
             only: self.only.into_iter().reduce(Only::and),
             slow: self.slow,
             write: self.write,
+            metrics: self.metrics,
             read: self.read,
             absolute_seq: self.absolute_seq,
             color: match self.color {

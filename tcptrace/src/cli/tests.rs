@@ -38,6 +38,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             only: None,
             slow: Duration::from_secs(1),
             write: None,
+            metrics: None,
             read: None,
             absolute_seq: false,
             color: false,
@@ -61,7 +62,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
 #[test]
 fn every_option_reaches_the_settings() {
     let args = "-p 80 -p 443,8000-8100 --local-port 22 --remote-port 1024-2048 --host 10.0.0.0/8 --host ::1 -4 -i eth0 \
-                -i lo -i eth0 -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --segments all -c 3 --duration 500ms -S \
+                -i lo -i eth0 -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --metrics 9464 --segments all -c 3 --duration 500ms -S \
                 --ring-buffer 1MiB --max-connections 1 --color always -vv --no-btf --attach clsact";
     let args: Vec<&str> = args.split_whitespace().collect();
     assert_eq!(
@@ -82,6 +83,7 @@ fn every_option_reaches_the_settings() {
             only: Some("failed,slow,!reset".parse().unwrap()),
             slow: Duration::from_millis(300),
             write: Some("trace.jsonl".into()),
+            metrics: Some("127.0.0.1:9464".parse().unwrap()),
             read: None,
             absolute_seq: true,
             color: true,

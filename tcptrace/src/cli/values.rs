@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Display, Formatter},
+    net::{Ipv4Addr, SocketAddr},
     num::{NonZeroU32, NonZeroU64},
     path::{Path, PathBuf},
     time::Duration,
@@ -98,8 +99,16 @@ pub(super) enum ValueError {
     Interface(String),
     #[error("'{}' cannot be a network namespace: give own, all, a name of `ip netns`, a PID or a path", .0.escape_debug())]
     Netns(String),
+    #[error("'{}' is not an address to listen on: give a port, or an address and a port, such as 9464 or [::1]:9464", .0.escape_debug())]
+    Address(String),
     #[error("'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name")]
     Stdout,
+}
+
+/// Parses an address to listen on; a port alone stands for 127.0.0.1.
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, ValueError> {
+    let port = |text: &str| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, text.parse().ok()?)));
+    text.parse().ok().or_else(|| port(text)).ok_or_else(|| ValueError::Address(text.to_owned()))
 }
 
 /// Parses a number of connections, from 1.

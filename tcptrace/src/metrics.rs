@@ -1,0 +1,261 @@
+//! Numbers about handshakes and closes for `--metrics`, in Prometheus' formats.
+//!
+//! One thread counts, another one encodes: they share nothing but atomic counters and short locks, so a slow scraper never
+//! delays the trace. Names follow the metrics that OpenTelemetry proposes for TCP (`system.network.tcp.*`), in Prometheus'
+//! spelling.
+
+mod labels;
+mod server;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _, prometheus_protobuf, prometheus_text, text},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, NativeHistogramConfig},
+        info::Info,
+    },
+    registry::{Registry, Unit},
+};
+use rustix::time::{ClockId, clock_gettime};
+
+use self::labels::{CloseLabels, HandshakeLabels, LossLabels, Names, RoleLabels, StallLabels};
+pub use self::server::{Listener, ServeError};
+use tcptrace_core::{
+    correlate::Totals,
+    filter::Emit,
+    output_record::OutputRecord,
+    verdict::{Close, Handshake, Stalled},
+};
+
+/// Upper bounds of the classic buckets for handshakes, in seconds.
+const HANDSHAKE_BUCKETS: [f64; 12] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+
+/// Upper bounds of the classic buckets for the time that connections last, in seconds.
+const DURATION_BUCKETS: [f64; 12] = [1e-3, 0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
+
+/// Growth from one native bucket to the next.
+const NATIVE_FACTOR: f64 = 1.1;
+
+/// Maximum number of native buckets in a histogram: when there are more, its resolution is halved.
+const NATIVE_BUCKETS: usize = 160;
+
+/// Histograms by labels.
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The format of an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Format {
+    /// The text format of Prometheus 0.0.4.
+    Text,
+    /// OpenMetrics 1.0 text.
+    OpenMetrics,
+    /// Prometheus' protocol buffers, with native histograms.
+    Protobuf,
+}
+
+impl Format {
+    /// Returns the best format that the `Accept` header of a request names; text if it names none.
+    fn accepted(accept: &str) -> Self {
+        if accept.contains("application/vnd.google.protobuf") && accept.contains("io.prometheus.client.MetricFamily") {
+            Self::Protobuf
+        } else if accept.contains("application/openmetrics-text") {
+            Self::OpenMetrics
+        } else {
+            Self::Text
+        }
+    }
+
+    /// Returns the value of the `Content-Type` header.
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        }
+    }
+}
+
+/// Counts of what happened to connections since tracing began.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    names: Mutex<Names>,
+    handshakes: Family<HandshakeLabels, Counter>,
+    closes: Family<CloseLabels, Counter>,
+    stalls: Family<StallLabels, Counter>,
+    connect: Histograms<RoleLabels>,
+    handshake: Histograms<RoleLabels>,
+    duration: Histograms<RoleLabels>,
+    open: Gauge,
+    lost: Family<LossLabels, Counter>,
+    evicted: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let of_handshake: fn() -> Histogram = || histogram(HANDSHAKE_BUCKETS);
+        let of_connection: fn() -> Histogram = || histogram(DURATION_BUCKETS);
+        let metrics = Self {
+            names: Mutex::default(),
+            handshakes: Family::default(),
+            closes: Family::default(),
+            stalls: Family::default(),
+            connect: Family::new_with_constructor(of_handshake),
+            handshake: Family::new_with_constructor(of_handshake),
+            duration: Family::new_with_constructor(of_connection),
+            open: Gauge::default(),
+            lost: Family::default(),
+            evicted: Counter::default(),
+            registry: Registry::default(),
+        };
+        let tcp = registry.sub_registry_with_prefix("system_network_tcp");
+        tcp.register("handshakes", "Handshakes by outcome", metrics.handshakes.clone());
+        tcp.register("closes", "Ends of connections by kind", metrics.closes.clone());
+        tcp.register("stalls", "Reports that a connection makes no progress", metrics.stalls.clone());
+        tcp.register_with_unit(
+            "connect_duration",
+            "Time from SYN_SENT to ESTABLISHED of the client's socket",
+            Unit::Seconds,
+            metrics.connect.clone(),
+        );
+        tcp.register_with_unit(
+            "handshake_duration",
+            "Time from the first SYN to the ACK that completes the handshake",
+            Unit::Seconds,
+            metrics.handshake.clone(),
+        );
+        tcp.register_with_unit(
+            "connection_duration",
+            "Time from the first SYN to the end of a connection",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        tcp.register("connections", "Connections that have not ended", metrics.open.clone());
+        let own = registry.sub_registry_with_prefix("tcptrace");
+        own.register("lost_events", "Events and records lost", metrics.lost.clone());
+        own.register("evicted_connections", "Connections forgotten before they ended", metrics.evicted.clone());
+        own.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register_collector(Box::new(ProcessorTime));
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Types of records that are counted, apart from those that are always written.
+    pub const NEEDS: Emit = Emit::HANDSHAKE.with(Emit::CLOSE).with(Emit::STALLED);
+
+    /// Counts a record.
+    pub fn count(&self, record: &OutputRecord) {
+        match record {
+            OutputRecord::Handshake(output) => self.count_handshake(&output.record),
+            OutputRecord::Close(output) => self.count_close(&output.record),
+            OutputRecord::Stalled(output) => self.count_stall(&output.record),
+            OutputRecord::Lost(lost) => {
+                self.lost.get_or_create(&LossLabels { source: lost.source.word() }).inc_by(lost.count);
+            }
+            OutputRecord::Evicted(_) => {
+                self.evicted.inc();
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes how many connections are open.
+    pub fn note(&self, totals: Totals) {
+        self.open.set(i64::try_from(totals.open()).unwrap_or(i64::MAX));
+    }
+
+    fn count_handshake(&self, handshake: &Handshake) {
+        // Of a connection that was open before, nothing is known of its handshake.
+        let Some(outcome) = handshake.outcome else { return };
+        let labels = HandshakeLabels::new(handshake, outcome, &mut self.names());
+        let role = RoleLabels::from(labels.network_tcp_handshake_role);
+        self.handshakes.get_or_create(&labels).inc();
+        if handshake.failure().is_some() {
+            return;
+        }
+        if let Some(connect) = handshake.connect_ns {
+            self.connect.get_or_create(&role).observe(seconds(connect));
+        }
+        if let (Some(synack), Some(ack)) = (handshake.syn_to_synack_ns, handshake.synack_to_ack_ns) {
+            self.handshake.get_or_create(&role).observe(seconds(synack.saturating_add(ack)));
+        }
+    }
+
+    fn count_close(&self, close: &Close) {
+        let labels = CloseLabels::new(close, &mut self.names());
+        let role = RoleLabels::from(labels.network_tcp_handshake_role);
+        self.closes.get_or_create(&labels).inc();
+        if let Some(duration) = close.duration_ns {
+            self.duration.get_or_create(&role).observe(seconds(duration));
+        }
+    }
+
+    fn count_stall(&self, stalled: &Stalled) {
+        self.stalls.get_or_create(&StallLabels::new(stalled, &mut self.names())).inc();
+    }
+
+    fn names(&self) -> std::sync::MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns all metrics.
+    ///
+    /// # Errors
+    /// Fails if the format has no way to express one, which no input can cause.
+    fn encode(&self, format: Format) -> Result<Vec<u8>, std::fmt::Error> {
+        let mut encoded = String::new();
+        match format {
+            Format::Text => prometheus_text::encode(&mut encoded, &self.registry)?,
+            Format::OpenMetrics => text::encode(&mut encoded, &self.registry)?,
+            Format::Protobuf => {
+                return prometheus_protobuf::encode_to_vec(&self.registry).map_err(|_| std::fmt::Error);
+            }
+        }
+        Ok(encoded.into_bytes())
+    }
+}
+
+/// Processor time of this process, read when it is asked for.
+#[derive(Debug)]
+struct ProcessorTime;
+
+impl Collector for ProcessorTime {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        let counter = ConstCounter::new(used.tv_sec as f64 + used.tv_nsec as f64 / 1e9);
+        let help = "Processor time that tcptrace has used";
+        counter.encode(encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), counter.metric_type())?)
+    }
+}
+
+fn histogram(buckets: [f64; 12]) -> Histogram {
+    let native = NativeHistogramConfig::new(NATIVE_FACTOR).max_buckets(NATIVE_BUCKETS);
+    Histogram::new_classic_and_native(buckets, native)
+}
+
+fn seconds(nanoseconds: u64) -> f64 {
+    // Beyond 2^53, after 104 days, a nanosecond is lost.
+    nanoseconds as f64 / 1e9
+}
+
+/// Starts to serve what is counted.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn serve(listener: Listener) -> Result<Arc<Metrics>, ServeError> {
+    let metrics = Arc::new(Metrics::default());
+    listener.serve(Arc::clone(&metrics))?;
+    Ok(metrics)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Labels of the metrics. Their values are words of the JSON lines, from closed lists; only the names of processes come from
+//! outside, so their number is limited.
+
+use std::collections::HashSet;
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+use tcptrace_core::{
+    event::Comm,
+    verdict::{Close, CloseEnd, Handshake, HandshakeEnd, Outcome, Role, Stalled},
+};
+
+/// Maximum number of different names of processes; the others are counted together as [`OTHERS`].
+const MAX_NAMES: usize = 100;
+
+/// The value of `process` for names beyond [`MAX_NAMES`]. No process can have it: a name has 15 bytes at most.
+pub(super) const OTHERS: &str = "(all other processes)";
+
+/// The names of processes that have a value of their own.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashSet<[u8; 16]>);
+
+impl Names {
+    /// Returns the value for a process; empty if it is unknown.
+    fn of(&mut self, comm: Option<Comm>) -> String {
+        let Some(comm) = comm else { return String::new() };
+        if !self.0.contains(&comm.0) {
+            if self.0.len() >= MAX_NAMES {
+                return OTHERS.to_owned();
+            }
+            self.0.insert(comm.0);
+        }
+        comm.to_string()
+    }
+}
+
+/// Labels of a handshake. A label that does not apply is empty, which is the same as absent.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct HandshakeLabels {
+    /// Which ends are on this host: `client`, `server`, `both` or `none`.
+    pub(super) network_tcp_handshake_role: &'static str,
+    kind: &'static str,
+    outcome: &'static str,
+    network_tcp_reset_cause: &'static str,
+    process: String,
+}
+
+impl HandshakeLabels {
+    pub(super) fn new(handshake: &Handshake, outcome: Outcome, names: &mut Names) -> Self {
+        let here = |end: &HandshakeEnd| end.netns.is_some();
+        let (client, server) = (here(&handshake.client), here(&handshake.server));
+        let process = if client { handshake.client.comm } else { handshake.server.comm.filter(|_| server) };
+        Self {
+            network_tcp_handshake_role: role(client, server),
+            kind: handshake.kind.into(),
+            outcome: outcome.into(),
+            network_tcp_reset_cause: handshake.reset.map_or("", |reset| reset.cause.into()),
+            process: names.of(process),
+        }
+    }
+}
+
+/// Labels of a close.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct CloseLabels {
+    pub(super) network_tcp_handshake_role: &'static str,
+    kind: &'static str,
+    initiator: &'static str,
+    network_tcp_reset_by: &'static str,
+    network_tcp_reset_cause: &'static str,
+    process: String,
+}
+
+impl CloseLabels {
+    pub(super) fn new(close: &Close, names: &mut Names) -> Self {
+        let (client, server) = (is_here(&close.client), is_here(&close.server));
+        let process = if client { close.client.comm } else { close.server.comm.filter(|_| server) };
+        Self {
+            network_tcp_handshake_role: role(client, server),
+            kind: close.kind.into(),
+            initiator: close.initiator.map_or("", Role::word),
+            network_tcp_reset_by: close.reset.map_or("", |reset| reset.by.word()),
+            network_tcp_reset_cause: close.reset.map_or("", |reset| reset.cause.into()),
+            process: names.of(process),
+        }
+    }
+}
+
+/// Labels of a stall.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct StallLabels {
+    network_tcp_handshake_role: &'static str,
+    waiting_for: &'static str,
+    turn: &'static str,
+    process: String,
+}
+
+impl StallLabels {
+    pub(super) fn new(stalled: &Stalled, names: &mut Names) -> Self {
+        let (client, server) = (is_here(&stalled.client), is_here(&stalled.server));
+        let process = if client { stalled.client.comm } else { stalled.server.comm.filter(|_| server) };
+        Self {
+            network_tcp_handshake_role: role(client, server),
+            waiting_for: stalled.waiting_for.map_or("", Into::into),
+            turn: stalled.turn.map_or("", Into::into),
+            process: names.of(process),
+        }
+    }
+}
+
+/// Labels of a histogram.
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct RoleLabels {
+    network_tcp_handshake_role: &'static str,
+}
+
+impl From<&'static str> for RoleLabels {
+    fn from(network_tcp_handshake_role: &'static str) -> Self {
+        Self { network_tcp_handshake_role }
+    }
+}
+
+/// Labels of losses.
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct LossLabels {
+    pub(super) source: &'static str,
+}
+
+fn is_here(end: &CloseEnd) -> bool {
+    end.netns.is_some()
+}
+
+fn role(client: bool, server: bool) -> &'static str {
+    match (client, server) {
+        (true, true) => "both",
+        (true, false) => "client",
+        (false, true) => "server",
+        (false, false) => "none",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comm(number: usize) -> Comm {
+        let mut comm = Comm([0; 16]);
+        let name = format!("worker-{number}");
+        comm.0.iter_mut().zip(name.bytes()).for_each(|(place, byte)| *place = byte);
+        comm
+    }
+
+    #[test]
+    fn the_number_of_names_is_limited() {
+        let mut names = Names::default();
+        for number in 0..MAX_NAMES {
+            assert_eq!(names.of(Some(comm(number))), format!("worker-{number}"));
+        }
+        assert_eq!(names.of(Some(comm(MAX_NAMES))), OTHERS);
+        assert_eq!(names.of(Some(comm(0))), "worker-0", "known ones keep theirs");
+        assert_eq!(names.of(None), "");
+        assert!(OTHERS.len() > 16, "no process can have it");
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let mut name = Comm([0; 16]);
+        name.0[..3].copy_from_slice(b"a\nb");
+        assert_eq!(Names::default().of(Some(name)), r"a\x0ab");
+    }
+}
