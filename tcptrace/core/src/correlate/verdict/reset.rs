@@ -86,7 +86,9 @@ fn cause(conn: &Connection, side: Side) -> ResetCause {
         if has_late_data(conn, side) || has_crossed(conn, side) {
             return ResetCause::DataAfterClose;
         }
-        if met_by_late_fin(conn, side) {
+        // A FIN alone does not abort a socket that is still there.
+        let aborted = own.reset_hint().is_some_and(|hint| hint.reason == Some(ResetReason::TcpAbortOnData));
+        if met_by_late_fin(conn, side) && !aborted {
             return ResetCause::LateFin;
         }
     }
@@ -177,9 +179,7 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
         ResetReason::TcpAbortOnData => {
             let by_data = own.closed().is_some_and(|closed| closed.error == Some(ECONNRESET));
             let answers_data = own.rst().is_some_and(|rst| rst.context.answers) && conn.end(side.other()).data_seen;
-            // With ACK, it would be that of a socket that closes with a negative TCP_LINGER2.
-            let answers = own.rst().is_some_and(|rst| rst.seen && !rst.has_ack);
-            (late || by_data || answers_data || answers).then_some(ResetCause::DataAfterClose)
+            (late || by_data || answers_data).then_some(ResetCause::DataAfterClose)
         }
         ResetReason::NoSocket | ResetReason::TcpTimewaitSocket if late => Some(ResetCause::DataAfterClose),
         ResetReason::NoSocket if met_by_late_fin(conn, side) => Some(ResetCause::LateFin),
