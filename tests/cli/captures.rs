@@ -3,10 +3,10 @@
 mod accurate_ecn;
 mod documents;
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
-use tcptrace_tests::{ACK, FIN, RST, SYN, binary, tcp_packet};
+use tcptrace_tests::{ACK, FIN, RST, SYN, binary, raw_pcap, tcp_packet};
 
 use self::documents::FIRST;
 
@@ -63,22 +63,16 @@ impl Capture {
 
     /// The same, with these options behind those of the SYNs and in every other segment.
     fn pcap_with(&self, more: &[u8]) -> Vec<u8> {
-        let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
-        file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
-        for &(micros, from, flags, seq, ack, length) in &self.lines {
+        let packets = self.lines.iter().map(|&(micros, from, flags, seq, ack, length)| {
             let (own, other) =
                 if matches!(from, C) { (&self.client, &self.server) } else { (&self.server, &self.client) };
             let numbers = (own.isn.wrapping_add(seq), if flags & ACK == 0 { 0 } else { other.isn.wrapping_add(ack) });
             let echo = if flags & ACK == 0 { 0 } else { other.clock };
             let options = if flags & SYN == 0 { more.to_vec() } else { [&own.options(echo), more].concat() };
             let packet = tcp_packet(own.address(), other.address(), flags, numbers, &options, &vec![b'x'; length]);
-            let size = u32::try_from(packet.len()).expect("a packet is short");
-            let [seconds, rest] =
-                [micros / 1_000_000, micros % 1_000_000].map(|part| u32::try_from(part).expect("small"));
-            file.extend([1_700_000_000 + seconds, rest, size, size].map(u32::to_le_bytes).concat());
-            file.extend(packet);
-        }
-        file
+            (Duration::from_secs(1_700_000_000) + Duration::from_micros(micros), packet)
+        });
+        raw_pcap(&packets.collect::<Vec<_>>())
     }
 }
 
@@ -99,7 +93,7 @@ pub(crate) struct Read {
     pub(crate) status: Option<i32>,
 }
 
-fn read(file: &[u8], arguments: &[&str]) -> Read {
+pub(crate) fn read(file: &[u8], arguments: &[&str]) -> Read {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("capture.pcap");
     std::fs::write(&path, file).expect("a file can be written");

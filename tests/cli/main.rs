@@ -2,6 +2,7 @@
 
 mod captures;
 mod documents;
+mod kinds;
 mod only;
 mod progress;
 mod recordings;

@@ -11,7 +11,7 @@ mod without_a_socket;
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
-use tcptrace_tests::{Tracer, binary, is_type, output, port, text};
+use tcptrace_tests::{Tracer, binary, output, raw_pcap, verdicts};
 
 use self::stage::{Packet, Stage};
 
@@ -99,66 +99,12 @@ fn is_whole(told: &str, right: &str) -> bool {
     right.contains("unfinished") || told.matches(';').count() >= right.matches(';').count()
 }
 
-/// What is said of each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`, without
-/// what is usual or null. A reset is `by/cause`; the bytes are those of the client and of the server.
-fn verdicts(records: &[Value], server: u16) -> Vec<String> {
-    let of_ports = |record: &&Value| {
-        let ports = ["client", "server"].map(|end| port(record, end));
-        ports == [Some(server + 1), Some(server)] || ports == [Some(server), Some(server + 1)]
-    };
-    let find = |kind, conn: &Value| records.iter().find(|record| is_type(record, kind) && record["conn"] == *conn);
-    let handshakes = records.iter().filter(|record| is_type(record, "handshake")).filter(of_ports);
-    let mut told: Vec<_> = handshakes
-        .map(|handshake| {
-            let mut words = handshake_words(handshake);
-            if let Some(close) = find("close", &handshake["conn"]) {
-                words += &format!("; {}", close_words(close));
-            }
-            (handshake["conn"].as_u64(), words)
-        })
-        .collect();
-    told.sort_by_key(|(conn, _)| *conn);
-    told.into_iter().map(|(_, words)| words).collect()
-}
-
-fn handshake_words(record: &Value) -> String {
-    let kind = Some(text(record, "kind")).filter(|kind| *kind != "three_way");
-    let words = [kind.map(str::to_owned), record["outcome"].as_str().map(str::to_owned), reset(record)];
-    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-fn close_words(record: &Value) -> String {
-    let count = |direction| record["bytes"][direction].as_u64().map_or("-".to_owned(), |count| count.to_string());
-    let bytes = format!("{}/{}", count("client_to_server"), count("server_to_client"));
-    let initiator = record["initiator"].as_str().map(str::to_owned);
-    let words = [Some(text(record, "kind").to_owned()), initiator, reset(record), Some(bytes)];
-    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-fn reset(record: &Value) -> Option<String> {
-    let reset = record["reset"].as_object()?;
-    Some(format!("{}/{}", reset["by"].as_str()?, reset["cause"].as_str()?))
-}
-
 /// The records that `-r` makes of a capture of these packets.
 #[track_caller]
 fn read(file: &Path, packets: &[Packet]) -> Vec<Value> {
-    std::fs::write(file, pcap(packets)).expect("a file can be written");
+    std::fs::write(file, raw_pcap(packets)).expect("a file can be written");
     let lines = output(Command::new(binary()).arg("--json").arg("-r").arg(file));
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
-/// A pcap file of raw IP packets (LINKTYPE_RAW), with times in microseconds.
-fn pcap(packets: &[Packet]) -> Vec<u8> {
-    let word = |value: u64| u32::try_from(value).expect("it fits 32 bits").to_le_bytes();
-    let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
-    file.extend([0, 0, 65535, 101].map(word).concat());
-    for (at, packet) in packets {
-        let length = packet.len() as u64;
-        file.extend([at.as_secs(), at.subsec_micros().into(), length, length].map(word).concat());
-        file.extend(packet);
-    }
-    file
 }
 
 /// Waits until a connection between two ports has been told as it has to be.

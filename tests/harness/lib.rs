@@ -9,6 +9,7 @@ mod accurate_ecn;
 mod actor;
 mod attached;
 mod capture;
+mod crafted;
 mod device;
 mod empty_programs;
 mod ends;
@@ -34,12 +35,14 @@ mod tshark;
 mod tun;
 mod verdict;
 mod veth;
+mod words;
 
 pub use self::{
     accurate_ecn::{accurate_ecn_packets, assert_accurate_ecn},
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
     attached::{Attached, Runs, held_objects, kernel_objects, program_runs, skipped_runs, tcx_programs, wait_attached},
     capture::Capture,
+    crafted::{Crafted, flag_bits},
     empty_programs::EmptyPrograms,
     ends::{Connection, Ends},
     lines::Lines,
@@ -49,7 +52,7 @@ pub use self::{
     picture::{documents, ladder_svg, ladders},
     process::{Process, close, eventually, output, process_name},
     public_copy::PublicCopy,
-    raw::{RawSender, fragments, icmp_packet, set_option, tcp_packet},
+    raw::{RawSender, fragments, icmp_packet, raw_pcap, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
     screen::Screen,
@@ -64,4 +67,5 @@ pub use self::{
     tun::{Received, Tun},
     verdict::{ANY, SOME, Told, assert_record, but},
     veth::Veth,
+    words::verdicts,
 };

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     os::fd::{AsFd, AsRawFd},
+    time::Duration,
 };
 
 use etherparse::{Icmpv4Type, IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header, PacketBuilder};
@@ -50,6 +51,20 @@ pub fn tcp_packet(
     let mut bytes = Vec::with_capacity(packet.size(payload.len()));
     packet.write(&mut bytes, payload).expect("a vector takes everything");
     bytes
+}
+
+/// A pcap file of these raw IP packets (LINKTYPE_RAW), with times in microseconds.
+#[track_caller]
+pub fn raw_pcap(packets: &[(Duration, Vec<u8>)]) -> Vec<u8> {
+    let word = |value: u64| u32::try_from(value).expect("it fits 32 bits").to_le_bytes();
+    let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
+    file.extend([0, 0, 65535, 101].map(word).concat());
+    for (at, packet) in packets {
+        let length = packet.len() as u64;
+        file.extend([at.as_secs(), at.subsec_micros().into(), length, length].map(word).concat());
+        file.extend(packet);
+    }
+    file
 }
 
 /// An ICMP error of this type and code that `from` sends about an IPv4 packet, to its sender.

@@ -167,7 +167,7 @@ impl Correlator {
         for at in self.table.unfinished() {
             self.write_handshake(at, self.now, true, emit);
             if self.table.get(at).is_some_and(|conn| !conn.ended) {
-                self.write_close(at, self.now, true, emit);
+                self.write_close(at, self.now.max(now), true, emit);
             }
         }
         for at in self.table.stalling() {
@@ -215,7 +215,9 @@ impl Correlator {
     fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
         // Losses caused by a slow reader of the output are noticed at other times than the events around them.
         let output = matches!(event, Event::Loss(Loss { source: LossSource::Output, .. }));
-        if !output {
+        // A gap that a recording reports belongs to what follows, which may be a record that time completes.
+        let placed = matches!(event, Event::Loss(Loss { placed: true, .. }));
+        if !output && !placed {
             self.now = event.at();
             self.pass_time(self.now, emit);
         }
@@ -334,6 +336,12 @@ impl Correlator {
         let (gaps, watched, all) = (self.table.gaps, &self.watched, self.all_segments);
         let Some(conn) = self.table.get_mut(at) else { return };
         let Some(closing) = close::decide(conn, over) else { return };
+        if let Some(missing) = close::missing_ends(conn, now, over) {
+            self.state_gaps.find(conn.number, missing);
+            if let Some(Placed { conn, loss }) = self.state_gaps.place(now) {
+                emit(Correlated::StateGap(loss, conn));
+            }
+        }
         if conn.mid_life && !conn.opened {
             conn.opened = true;
             emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, watched))));

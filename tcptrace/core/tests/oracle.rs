@@ -5,7 +5,7 @@ mod oracle {
 }
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, thread,
     time::{Duration, Instant},
 };
@@ -28,6 +28,8 @@ struct Findings {
     /// For each kind: how many, and the smallest exchange.
     kinds: BTreeMap<String, (u64, u64, Vantage, usize, Disagreement)>,
     wrong: u64,
+    /// The seeds of exchanges of which something wrong was said.
+    seeds: BTreeSet<u64>,
 }
 
 impl Findings {
@@ -46,6 +48,7 @@ impl Findings {
     fn add(&mut self, other: Self) {
         self.exchanges += other.exchanges;
         self.wrong += other.wrong;
+        self.seeds.extend(other.seeds);
         for (field, compared) in other.compared.0 {
             *self.compared.0.entry(field).or_default() += compared;
         }
@@ -66,6 +69,7 @@ impl Findings {
         let found = right.differences(&told, &mut self.compared);
         self.wrong += u64::from(!found.is_empty());
         let Some(first) = found.into_iter().next() else { return };
+        self.seeds.insert(history.plan.seed);
         let forged = history.log.iter().any(|(_, what)| matches!(what, Happening::Forged(_)));
         let one_way = matches!(vantage, Vantage::OneWay(_));
         let place = match (vantage.is_live(), one_way) {
@@ -88,7 +92,8 @@ impl Findings {
     }
 
     fn report(&self) -> String {
-        let mut text = format!("{} exchanges, {} wrong, compared {:?}\n", self.exchanges, self.wrong, self.compared.0);
+        let Self { exchanges, wrong, compared, seeds, .. } = self;
+        let mut text = format!("{exchanges} exchanges, {wrong} wrong, seeds {seeds:?}, compared {:?}\n", compared.0);
         let mut kinds: Vec<_> = self.kinds.iter().collect();
         kinds.sort_by_key(|(_, found)| std::cmp::Reverse(found.0));
         for (kind, (count, seed, vantage, _, first)) in kinds {

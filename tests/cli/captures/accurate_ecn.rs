@@ -1,21 +1,16 @@
 //! A connection with Accurate ECN, from a capture and from its recording.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
-use tcptrace_tests::{accurate_ecn_packets, assert_accurate_ecn, binary, output};
+use tcptrace_tests::{accurate_ecn_packets, assert_accurate_ecn, binary, output, raw_pcap};
 
 use super::run;
 
 /// A pcap file of raw IP frames, a millisecond apart.
 fn pcap_of(packets: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
-    file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
-    for (millis, packet) in (0..).zip(packets) {
-        let size = u32::try_from(packet.len()).expect("a packet is short");
-        file.extend([1_700_000_000, millis * 1_000, size, size].map(u32::to_le_bytes).concat());
-        file.extend(packet);
-    }
-    file
+    let begin = Duration::from_secs(1_700_000_000);
+    let timed = (0..).zip(packets).map(|(millis, packet)| (begin + Duration::from_millis(millis), packet.clone()));
+    raw_pcap(&timed.collect::<Vec<_>>())
 }
 
 #[test]

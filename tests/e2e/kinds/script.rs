@@ -11,11 +11,7 @@
 //! | `trace` | tracing begins |
 //! | `gone` | the kernel has neither a socket nor a request for it any more |
 
-use std::str::FromStr;
-
-use tcptrace_tests::{ACK, FIN, RST, SYN};
-
-const PSH: u8 = 0x08;
+use tcptrace_tests::{Crafted, flag_bits};
 
 /// A line of a script.
 #[derive(Clone, Debug)]
@@ -28,17 +24,6 @@ pub(super) enum Step {
     Expect(u8),
     /// The application calls.
     Call(Call),
-}
-
-/// A segment of the peer, with numbers relative to the ISNs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Crafted {
-    pub(super) flags: u8,
-    pub(super) seq: i64,
-    pub(super) length: usize,
-    pub(super) ack: i64,
-    /// Value and echo of a timestamp; no echo stands for the right one.
-    pub(super) timestamp: Option<(u32, Option<u32>)>,
 }
 
 /// What an application does.
@@ -74,13 +59,8 @@ fn step(line: &str) -> Option<Step> {
             let (kind, code) = kind.split_once('/')?;
             Step::Icmp(kind.parse().ok()?, code.parse().ok()?)
         }
-        ["<", flags, numbers] => Step::Send(crafted(flags, numbers)?),
-        ["<", flags, numbers, timestamp] => {
-            let (value, echo) = timestamp.strip_prefix("ts=")?.split_once(',')?;
-            let timestamp = Some((value.parse().ok()?, echo.parse().ok()));
-            Step::Send(Crafted { timestamp, ..crafted(flags, numbers)? })
-        }
-        [">", flags] => Step::Expect(bits(flags)?),
+        ["<", ref segment @ ..] => Step::Send(Crafted::parse(segment)?),
+        [">", flags] => Step::Expect(flag_bits(flags)?),
         [call] => Step::Call(match call {
             "connect" => Call::Connect,
             "accept" => Call::Accept,
@@ -96,28 +76,5 @@ fn step(line: &str) -> Option<Step> {
         ["read", count] => Step::Call(Call::Read(count.parse().ok()?)),
         ["write", count] => Step::Call(Call::Write(count.parse().ok()?)),
         _ => return None,
-    })
-}
-
-fn crafted(flags: &str, numbers: &str) -> Option<Crafted> {
-    let mut numbers = numbers.split('/').map(i64::from_str);
-    let mut next = || numbers.next().transpose().ok().map(Option::unwrap_or_default);
-    let (seq, length, ack) = (next()?, next()?, next()?);
-    Some(Crafted { flags: bits(flags)?, seq, length: usize::try_from(length).ok()?, ack, timestamp: None })
-}
-
-fn bits(flags: &str) -> Option<u8> {
-    flags.chars().try_fold(0, |bits, letter| {
-        Some(
-            bits | match letter {
-                'F' => FIN,
-                'S' => SYN,
-                'R' => RST,
-                'P' => PSH,
-                '.' => ACK,
-                '-' => 0,
-                _ => return None,
-            },
-        )
     })
 }

@@ -9,10 +9,10 @@ use std::{
 use etherparse::Ipv4Header;
 use socket2::{SockRef, Socket};
 use tcptrace_tests::{
-    ACK, Actor, Netns, Received, SYN, TRAFFIC_LIMIT, Tun, close, eventually, icmp_packet, tcp_packet,
+    ACK, Actor, Crafted, Netns, Received, SYN, TRAFFIC_LIMIT, Tun, close, eventually, icmp_packet, tcp_packet,
 };
 
-use super::script::{Call, Crafted, Step, parse};
+use super::script::{Call, Step, parse};
 
 const PSH: u8 = 0x08;
 

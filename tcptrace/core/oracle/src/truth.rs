@@ -28,7 +28,8 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
             shown.push(generation);
         }
         let owner = shown.iter().position(|&known| known == generation);
-        let stray = stray(history, seen, shown.is_empty(), vantage)
+        let refused = !vantage.is_live() && follows_reset(history, &view, order);
+        let stray = stray(history, seen, shown.is_empty(), refused, vantage)
             .or_else(|| crosses_too_late(history, &view, order).then_some(Stray::Anything))
             .or_else(|| follows_refusal(history, &view, order, vantage).then_some(Stray::Anything));
         // A forgery behind a forged SYN may be the one's as well as the other's, and so may what refuses it.
@@ -36,8 +37,8 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
         let astray = (!genuine || refuses) && strayed || strays.contains(&Some(Stray::Anything));
         // Of one direction nobody knows the window, nor how far a forgery has moved the numbers of the connection before.
         forged |= !genuine;
-        let newest = shown.last() == Some(&generation) && !strayed;
-        let duplicate = forged && matches!(vantage, Vantage::OneWay(_)) && !newest;
+        let alone = shown.len() < 2 && !strayed;
+        let duplicate = forged && matches!(vantage, Vantage::OneWay(_)) && !alone;
         // What is forged may be meant for any of the connections that have been seen, and what refuses it too.
         let meant_for_any = (!genuine || refuses) && shown.len() > 1;
         let left_open = meant_for_any || stray.is_some() || astray || duplicate || refuses_old(&view, order);
@@ -88,16 +89,26 @@ fn crosses_too_late(history: &History, view: &[(u64, Seen)], order: usize) -> bo
 /// a second attempt with the same ISN.
 fn follows_refusal(history: &History, view: &[(u64, Seen)], order: usize, vantage: Vantage) -> bool {
     let Seen::Segment(index, _) = view[order].1 else { return false };
-    let syn = &history.sent[index];
-    let refuses = |seen: &Seen| {
-        let Seen::Segment(index, _) = *seen else { return false };
-        let sent = &history.sent[index];
-        sent.segment.has(RST) && sent.segment.from != syn.segment.from && sent.generation == syn.generation
-    };
     !vantage.is_live()
-        && syn.segment.flags & (SYN | ACK | RST) == SYN
+        && history.sent[index].segment.flags & (SYN | ACK | RST) == SYN
         && is_genuine(history, &view[order].1)
-        && view[..order].iter().any(|(_, seen)| refuses(seen))
+        && is_refused(history, &view[..order], index, history.sent[index].segment.from.other())
+}
+
+/// Whether it is a SYN,ACK to an end whose SYN has been answered by a reset.
+fn follows_reset(history: &History, view: &[(u64, Seen)], order: usize) -> bool {
+    let Seen::Segment(index, _) = view[order].1 else { return false };
+    history.sent[index].segment.flags & (SYN | ACK | RST) == SYN | ACK
+        && is_refused(history, &view[..order], index, history.sent[index].segment.from)
+}
+
+/// Whether a reset of this end shows, of the same connection as the segment `index`.
+fn is_refused(history: &History, view: &[(u64, Seen)], index: usize, by: Side) -> bool {
+    view.iter().any(|(_, seen)| {
+        let Seen::Segment(reset, _) = *seen else { return false };
+        let reset = &history.sent[reset];
+        reset.segment.has(RST) && reset.segment.from == by && reset.generation == history.sent[index].generation
+    })
 }
 
 /// Whether a connection begins right behind a forged SYN, as if the two crossed.
@@ -111,14 +122,16 @@ fn crosses_stray(history: &History, view: &[(u64, Seen)], strays: &[Option<Stray
     })
 }
 
-/// Whether a number of its own is allowed for what is seen; `first`: nothing that an end has really done shows before it.
-fn stray(history: &History, seen: &Seen, first: bool, vantage: Vantage) -> Option<Stray> {
+/// Whether a number of its own is allowed for what is seen; `first`: nothing that an end has really done shows before it,
+/// `refused`: a reset does that ended an attempt.
+fn stray(history: &History, seen: &Seen, first: bool, refused: bool, vantage: Vantage) -> Option<Stray> {
     let Seen::Segment(index, _) = *seen else { return None };
     let segment = &history.sent[index].segment;
     // Nobody can know it for a forgery before it is answered: a SYN with another ISN begins a generation.
     // So does a SYN,ACK where no connection is known, or nothing of the end that it is sent to.
+    // So does one behind a refusal, which was the end of the only connection that is known.
     let one_way = matches!(vantage, Vantage::OneWay(_));
-    let known = if first || one_way { 0 } else { ACK };
+    let known = if first || one_way || refused { 0 } else { ACK };
     let asks = history.sent[index].sender.is_none() && segment.flags & (SYN | RST | known) == SYN;
     match (asks, first) {
         (true, _) if one_way && segment.has(ACK) => Some(Stray::Anything),

@@ -9,6 +9,7 @@ mod generations;
 mod hints;
 mod invariants;
 mod keep_alive;
+mod lost_states;
 mod namespaces;
 mod order;
 mod owners;

@@ -39,8 +39,8 @@ pub(crate) fn correlate_altered(history: &History, vantage: Vantage, alter: impl
     correlator.expect_all_segments();
     let mut verdict = Verdict::default();
     let mut take = |placed: Correlated| record(&mut verdict, &placed);
-    // The clocks of some captures stand still from one segment to the next.
-    let coarse = if history.plan.seed.is_multiple_of(5) { 1_000_000 } else { 1 };
+    // The clocks of some captures stand still from one segment to the next; the kernel's does not.
+    let coarse = if history.plan.seed.is_multiple_of(5) && !vantage.is_live() { 1_000_000 } else { 1 };
     for (at, seen) in vantage.view(history) {
         let at = BootTime(START + at / coarse * coarse);
         correlator.handle_event(&alter(event(history, vantage, at, &seen)), &mut take);

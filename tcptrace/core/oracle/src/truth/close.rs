@@ -209,8 +209,9 @@ fn time_wait(history: &History, walk: &Walk, vantage: Vantage, kind: &str) -> Ex
 
 fn bytes(history: &History, walk: &Walk, vantage: Vantage) -> [Expect<Option<u64>>; 2] {
     Side::BOTH.map(|side| {
-        // Of one direction nobody knows which acknowledgement is forged, nor the window.
-        if matches!(vantage, Vantage::OneWay(of) if of != side || walk.forged) {
+        // Of one direction nobody knows which acknowledgement is forged, nor the window, nor which connection it is meant for.
+        let forged = || history.log.iter().any(|(_, what)| matches!(what, Happening::Forged(_)));
+        if matches!(vantage, Vantage::OneWay(of) if of != side || forged()) {
             return Any;
         }
         let isn = history.plan.isns[walk.generation][side as usize];

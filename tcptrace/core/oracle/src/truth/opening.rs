@@ -91,6 +91,8 @@ fn of_host(walk: &Walk, side: Side) -> (Expect<Word>, Option<Side>) {
 /// A server whose socket has not been made.
 fn of_request(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     match walk.first_reset() {
+        // Only a challenge ACK answers it (RFC 9293 §3.10.7.4, SYN-RECEIVED), though its end is gone.
+        Some(reset) if reset.odd => (OneOf(vec![Some("reset"), Some("unanswered")]), None),
         Some(reset) if walk.synack[Side::Server as usize] => (Is(Some("reset")), Some(reset.by)),
         Some(reset) => (Is(Some("refused")), Some(reset.by)),
         None => (Is(Some("unanswered")), None),
@@ -110,6 +112,7 @@ fn of_segments(walk: &Walk) -> (Expect<Word>, Option<Side>) {
         (Some(at), Some(reset)) if at < reset.order => (Is(Some("established")), None),
         // The reset has overtaken what completes the handshake.
         (Some(_), Some(_)) => (Any, None),
+        (None, Some(reset)) if reset.odd => (OneOf(vec![Some("reset"), Some("unanswered")]), None),
         (None, Some(reset)) if server_answered => (Is(Some("reset")), Some(reset.by)),
         (None, Some(reset)) if walk.syn == [true, false] && reset.by == Side::Server => {
             (Is(Some("refused")), Some(reset.by))

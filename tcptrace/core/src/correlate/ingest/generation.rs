@@ -43,8 +43,10 @@ impl Correlator {
                 conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq) && !conn.end(from).sent_synack
             }
         };
-        let late = self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));
-        if let Some(late) = late {
+        let late = || self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));
+        // Not if it repeats the last attempt, which has ended: some clients retry with the same ISN again and again.
+        let retries = crosses && conn.ended && conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq);
+        if !retries && let Some(late) = late() {
             return late;
         }
         // A SYN,ACK without a SYN opens nothing if both ends know a connection, or if it wrongly answers another SYN.
@@ -107,9 +109,11 @@ impl Correlator {
         // If all segments are recorded, an old duplicate is recognised by its numbers. A SYN that nobody has answered may
         // be forged in the window of the connection that goes on.
         let unanswered = self.table.get(newest).is_some_and(|conn| !conn.answered);
-        let fits = |here: u32, there: u32| {
+        let fits = |at: u32, here: u32, before: &Connection, there: u32| {
             let old = self.all_segments && here > AHEAD && there < NEAR;
-            unanswered && there <= here || (here > FAR || old) && there < here
+            // What has ended is not what goes on, even if the ISN is the same.
+            let open = !before.ended && before.ends.iter().all(|end| end.rst().is_none());
+            at == newest && unanswered && open && there <= here || (here > FAR || old) && there < here
         };
         let mut nearest = None;
         for at in self.generations(newest) {
@@ -119,7 +123,7 @@ impl Correlator {
             }
             match (nearest, distance(conn)) {
                 (None, here) => nearest = Some((at, here)),
-                (Some((_, Some(here))), Some(there)) if fits(here, there) => return at,
+                (Some((found, Some(here))), Some(there)) if fits(found, here, conn, there) => return at,
                 _ => break,
             }
         }
@@ -146,15 +150,18 @@ fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
         return true;
     }
     let ack = ack_of(header);
-    // Before the SYN,ACK, only a reset that acknowledges the SYN can answer it (RFC 9293 §3.10.7.3). If the SYN,ACK was
-    // not seen, its sender continues after the SYN.
+    // Before the SYN,ACK, only what acknowledges the SYN can answer it (RFC 9293 §3.10.7.3). If the SYN,ACK was not seen,
+    // its sender continues after the SYN.
     if !conn.answered && (own.sent_syn != other.sent_syn) {
         let answers =
             |ack| signed_offset(other, ack).is_some_and(|offset| offset >= 1 && offset.unsigned_abs() <= other.sent);
         let reset = header.has(TcpFlags::RST);
-        let near = |next: SeqNumber| header.seq.distance_from(next) < if reset { 1 } else { NEAR };
+        // A reset without ACK may answer a challenge ACK, with the number of the connection before.
+        let exact = reset && ack.is_none();
+        let near = |next: SeqNumber| header.seq.distance_from(next) < if exact { 1 } else { NEAR };
         let goes_on = own.sent_syn && (reset || ack.is_some()) && own.next().is_some_and(near);
-        return goes_on || reset && other.sent_syn && ack.is_some_and(answers);
+        // An ACK of the SYN may overtake the SYN,ACK.
+        return goes_on || other.sent_syn && ack.is_some_and(answers);
     }
     // No segment of a generation has a number below its ISN, or acknowledges the other's ISN.
     let behind =

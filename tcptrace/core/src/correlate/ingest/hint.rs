@@ -9,7 +9,7 @@ use crate::{
             endpoint::{End, ResetHint},
         },
     },
-    event::{Hint, HintName},
+    event::{Hint, HintName, reset_reason::ResetReason},
 };
 
 /// Maximum time, in nanoseconds, from a socket's change to CLOSE to its reset.
@@ -45,6 +45,10 @@ impl Correlator {
                     conn.end_mut(side).learn_reset(reset);
                     if ends_its_socket(conn.end(side), hint) {
                         conn.end_mut(side.other()).withdraw_unseen_reset(true);
+                        if hint.reason == Some(ResetReason::TcpAbortOnData) {
+                            // It took in segments until then.
+                            conn.end_mut(side.other()).refuse_reset(|_| true);
+                        }
                         conn.accept_reset(side, hint.at, true);
                     }
                 }

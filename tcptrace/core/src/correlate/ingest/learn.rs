@@ -6,7 +6,7 @@ use crate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Side},
-            endpoint::{Reached, ResetContext},
+            endpoint::{End, Reached, ResetContext},
         },
     },
     event::{Direction, Segment},
@@ -21,9 +21,7 @@ const AFTER_FIN: u8 = 8;
 pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
     settle_claim(conn, from, header, full);
-    if !full {
-        refuse_ack_beyond(conn, from, segment);
-    }
+    refuse_ack_beyond(conn, from, segment);
     if conn.ack_at().is_none()
         && let Some(ack) = ack_of(header)
     {
@@ -110,18 +108,32 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         first: conn.end(from.other()).rst().is_none_or(|rst| !rst.seen),
         proven: false,
         doubted: false,
+        repeated: false,
         by_error: false,
         outgoing: segment.direction == Some(Direction::Out),
     };
     let confirmed = conn.end(from.other()).closed().is_some();
     let own = conn.end_mut(from);
-    if let (Reset::None, Some(payload), false) = (accepted.reset, accepted.payload, confirmed) {
-        own.goes_on_behind_reset(header.seq.add(payload + u32::from(accepted.fin)));
+    if accepted.reset == Reset::None && !confirmed {
+        match accepted.payload {
+            Some(payload) => {
+                let end = header.seq.add(payload + u32::from(accepted.fin));
+                own.goes_on_behind_reset(Some(end), acked.unwrap_or_default());
+            }
+            // The other end has it already.
+            None if is_old(own, segment) => own.goes_on_behind_reset(None, 0),
+            None => {}
+        }
     }
+    let plain = segment.length == 0 && !accepted.fin && !accepted.syn && accepted.payload.is_some();
+    let unsent = plain && !from_itself && own.contradict_fin(header.seq, acked.unwrap_or_default());
     let fin_before = own.fin().map(|fin| fin.end);
     own.send(header, accepted, *at, acks_fin, reached, context);
     let replaced = fin_before.is_some() && own.fin().map(|fin| fin.end) != fin_before;
     let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
+    if unsent && conn.first_fin == Some(from) {
+        conn.first_fin = conn.end(from.other()).fin().map(|_| from.other());
+    }
     if accepted.fin {
         let other_closed = conn.end(from.other()).fin().is_some();
         let first = conn.first_fin.get_or_insert(from);
@@ -138,7 +150,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     }
     let completes = if own_syn && other_syn {
         // A simultaneous open needs the acknowledgements of both SYNs.
-        own_acked && other_acked
+        own_acked && other_acked && accepted.reset == Reset::None
     } else {
         let acks = acked.is_some_and(|acked| acked >= 1) && accepted.payload.is_some() && !accepted.syn;
         // The client acknowledges only a SYN,ACK that it received, whether that was seen or not.
@@ -154,7 +166,14 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     conn.last_from = Some(from);
 }
 
-/// Handles a segment of the end `from` whose data is not recorded: without data it has the number that the end's socket
+/// Returns true if a segment that the other end drops lies before what it has acknowledged: it was sent again.
+fn is_old(own: &End, segment: &Segment) -> bool {
+    let Segment { header, length, .. } = segment;
+    let text = ack_of(header).is_some() && !header.has(TcpFlags::SYN);
+    text && signed_offset(own, header.seq.add(*length)).is_some_and(|end| end >= 1 && end.unsigned_abs() < own.acked())
+}
+
+/// Handles a segment of the end `from` whose socket is on this host: without data it has the number that the socket
 /// sends next, so an acknowledgement of more was not accepted, nor was the FIN that came with it.
 fn refuse_ack_beyond(conn: &mut Connection, from: Side, segment: &Segment) {
     let own = conn.end(from);

@@ -288,6 +288,7 @@ impl Connection {
             certain: true,
             proven,
             doubted: false,
+            repeated: false,
             by_error: false,
             outgoing: false,
             first: self.end(from.other()).rst().is_none(),

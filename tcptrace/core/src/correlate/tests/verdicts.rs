@@ -1,11 +1,13 @@
 //! What is said of whole exchanges.
 
 mod closes;
+mod doubted;
 mod handshakes;
 mod hidden;
 mod inferred;
 mod reasons;
 mod resets;
+mod sentences;
 mod syn_recv;
 mod vantage;
 

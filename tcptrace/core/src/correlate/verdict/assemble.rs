@@ -6,7 +6,7 @@ use super::{
     close::Closing,
     handshake::{self, ETIMEDOUT, Opened},
     reset,
-    sentence::{self, CloseFacts, HandshakeFacts},
+    sentence::{self, Answer, CloseFacts, HandshakeFacts},
     state_times,
 };
 use crate::{
@@ -90,6 +90,7 @@ pub(in crate::correlate) fn handshake(
         deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
         unsent,
+        answer: answer(conn),
         lasted: conn.last.since(conn.first),
         translated: translated(conn),
     };
@@ -101,6 +102,13 @@ pub(in crate::correlate) fn handshake(
 fn no_segments(conn: &Connection, watched: &Watched) -> Option<NoSegments> {
     let why = if watched.is_elsewhere(conn) { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
     (!conn.has_segments).then_some(why)
+}
+
+/// Returns the answer that was seen to come to the client's SYN.
+fn answer(conn: &Connection) -> Option<Answer> {
+    let (_, server) = conn.roles();
+    let by_segment = if server.sent_synack { Some(Answer::SynAck) } else { server.sent_syn.then_some(Answer::Syn) };
+    by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind)))
 }
 
 /// Returns the number of the same connection on the other side of an address translation.
@@ -174,6 +182,7 @@ pub(in crate::correlate) fn close(
     let facts = CloseFacts {
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
+        fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
         translated: translated(conn),
     };
     close.summary = sentence::close(&close, &facts);

@@ -68,6 +68,17 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     }
 }
 
+/// Returns the minimum number of state changes that are missing at the end of the connection's sockets, if it must be over
+/// at time `now`: both FINs are acknowledged, the last of them a while ago, and neither was sent again. `over`: tracing ends.
+pub(in crate::correlate) fn missing_ends(conn: &Connection, now: BootTime, over: bool) -> Option<u64> {
+    let acked = |end: &End| end.fin().is_some_and(|fin| fin.acked.is_some_and(|acked| acked >= fin.sent.last));
+    let late = !over || now.since(conn.last) >= LATE_SEGMENTS;
+    let must_be_over = late && !conn.is_self_connect() && conn.ends.iter().all(acked);
+    let open = conn.ends.iter().filter(|end| end.open_sockets > 0 && must_be_over);
+    let missing = open.filter_map(|end| end.states().last().map(|(state, _)| state.changes_to(TcpState::Close))).sum();
+    (missing > 0).then_some(missing)
+}
+
 /// Returns the FIN of `sender`, unless something before it is seen to be missing, for which `receiver` then waits.
 fn in_order_fin(conn: &Connection, receiver: &End, sender: &End) -> Option<Fin> {
     let all_seen = conn.shows_all && receiver.spoke;

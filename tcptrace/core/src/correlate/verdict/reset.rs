@@ -83,10 +83,12 @@ fn cause(conn: &Connection, side: Side) -> ResetCause {
     let answers = own.rst().is_some_and(|rst| !rst.has_ack);
     let gone = own.closed().is_some_and(|closed| matches!(closed.from, FinWait1 | FinWait2)) || !own.had_socket;
     if own.fin().is_some() && answers && gone {
-        if has_late_data(conn, side) {
+        if has_late_data(conn, side) || has_crossed(conn, side) {
             return ResetCause::DataAfterClose;
         }
-        if met_by_late_fin(conn, side) {
+        // A FIN alone does not abort a socket that is still there.
+        let aborted = own.reset_hint().is_some_and(|hint| hint.reason == Some(ResetReason::TcpAbortOnData));
+        if met_by_late_fin(conn, side) && !aborted {
             return ResetCause::LateFin;
         }
     }
@@ -138,17 +140,17 @@ pub(in crate::correlate) fn closed_before(conn: &Connection, side: Side, at: Boo
     (closed <= at).then(|| at.since(closed))
 }
 
-/// Returns true if the other end had received an end's FIN when it sent the data that the reset at `at` answers, false
+/// Returns true if the other end had received an end's FIN when it sent the data that the reset answers, false
 /// if they crossed; `None` if that is unknown.
 pub(in crate::correlate) fn close_known(conn: &Connection, side: Side, at: BootTime) -> Option<bool> {
-    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let own = conn.end(side);
     let fin = own.fin()?;
-    if has_late_data(conn, side) {
-        // Data that arrives in order is answered at once: what was acknowledged before it was known when it was sent.
-        return Some(fin.acked.is_some_and(|acked| acked <= at));
-    }
-    // On the host of the other end, everything was sent before the FIN was seen to arrive.
-    (other.had_socket && !own.had_socket).then_some(false)
+    // A reset without ACK has the number that the data acknowledges.
+    let acked_fin = own.rst().filter(|rst| rst.seen && !rst.has_ack).map(|rst| rst.offset >= fin.end);
+    // Where the socket is, data that arrives in order is answered at once: what was acknowledged before was known when it
+    // was sent.
+    let before = || own.had_socket.then(|| fin.acked.is_some_and(|acked| acked <= at));
+    acked_fin.or_else(before)
 }
 
 /// Returns true if close() ended a socket that shutdown() had half-closed before. No task tells, but without the other
@@ -223,6 +225,15 @@ fn has_forgotten(conn: &Connection, side: Side) -> bool {
 /// Returns true if data arrived for an end that had closed.
 fn has_late_data(conn: &Connection, side: Side) -> bool {
     late_bytes(conn, side).is_some_and(|bytes| bytes > 0)
+}
+
+/// Returns true if data of the other end crossed the end's FIN: the end's reset, which has no ACK, has the number of that
+/// FIN, so that what it answers did not acknowledge the FIN. An acknowledgement alone is not answered by a reset then.
+fn has_crossed(conn: &Connection, side: Side) -> bool {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let Some((fin, rst)) = own.fin().zip(own.rst()) else { return false };
+    let outstanding = other.sent > fin.acks + u64::from(other.fin().is_some());
+    !rst.has_ack && rst.offset + 1 == fin.end && (outstanding || !conn.shows_all)
 }
 
 /// Returns true if the other end's FIN arrived after the end had sent its own, got it acknowledged and forgot the

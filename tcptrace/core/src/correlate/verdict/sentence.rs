@@ -6,7 +6,8 @@ use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
     verdict::{
-        Close, CloseKind, Handshake, HandshakeKind, Missing, NoSegments, Outcome, ResetCause, TimeWait, WaitingFor,
+        Close, CloseKind, Each, Handshake, HandshakeKind, Missing, NoSegments, Outcome, ResetCause, TimeWait,
+        WaitingFor,
     },
 };
 
@@ -21,10 +22,22 @@ pub(crate) struct HandshakeFacts {
     pub(crate) restored: bool,
     /// True if the SYN was never sent, since it waited for data (TCP_FASTOPEN_CONNECT).
     pub(crate) unsent: bool,
+    /// Answer that was seen to come to the client's SYN.
+    pub(crate) answer: Option<Answer>,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
     /// Number of the same connection on the other side of an address translation.
     pub(crate) translated: Option<u64>,
+}
+
+/// An answer to a SYN that its sender's socket did not accept, or that does not complete the handshake.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    SynAck,
+    /// A SYN of the server's own.
+    Syn,
+    /// An ICMP error of this kind.
+    Icmp(&'static str),
 }
 
 /// Facts for the sentence of a close that are not in its record.
@@ -34,6 +47,8 @@ pub(crate) struct CloseFacts {
     pub(crate) late_bytes: Option<u64>,
     /// True if the other end closed too.
     pub(crate) other_closed: bool,
+    /// True for the ends whose FINs were seen.
+    pub(crate) fins: Each<bool>,
     /// Number of the same connection on the other side of an address translation.
     pub(crate) translated: Option<u64>,
 }
@@ -106,7 +121,10 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 }
                 Some(ResetCause::NoListener) => "refused: nobody listens there",
                 None => "refused: by a reset or an ICMP error, which was not seen",
-                _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so",
+                Some(ResetCause::Unknown | ResetCause::NoConnection) => {
+                    "refused: a reset answered the SYN, so nobody listens there or a firewall says so"
+                }
+                Some(cause) => return push(text, format_args!("refused by the server{}", cause_words(cause))),
             }),
         },
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
@@ -135,7 +153,8 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         Outcome::TimedOut => {
             text.push_str("timed out");
             push_syns(text, "after", facts);
-            push(text, format_args!(", {lasted} without an answer"));
+            push(text, format_args!(", {lasted}"));
+            push_answer(text, facts.answer);
             push_queue(text, record.accept_queue);
         }
         Outcome::Cancelled => {
@@ -148,7 +167,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 return text.push_str(": the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)");
             }
             push_syns(text, "and", facts);
-            text.push_str(" without an answer");
+            push_answer(text, facts.answer);
             push_queue(text, record.accept_queue);
         }
         Outcome::NoPort => {
@@ -179,6 +198,16 @@ fn push_syns(text: &mut String, joined: &str, facts: &HandshakeFacts) {
         0 => {}
         1 => push(text, format_args!(" {joined} one SYN")),
         syns => push(text, format_args!(" {joined} {syns} SYNs")),
+    }
+}
+
+/// Appends the answer that was seen, though the client's socket went on waiting.
+fn push_answer(text: &mut String, answer: Option<Answer>) {
+    match answer {
+        None => text.push_str(" without an answer"),
+        Some(Answer::SynAck) => text.push_str(", although the server's SYN,ACK was seen"),
+        Some(Answer::Syn) => text.push_str(", although the server's own SYN was seen: none acknowledged the client's"),
+        Some(Answer::Icmp(kind)) => push(text, format_args!(", although an ICMP error was seen: {kind}")),
     }
 }
 
@@ -226,7 +255,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         CloseKind::Simultaneous => return text.push_str("closed by both ends at once"),
         CloseKind::ThreeSegment => ("closed", ", three segments"),
         CloseKind::FourSegment => ("closed", ", four segments"),
-        CloseKind::Orderly => ("closed", ", as the states show; the FINs were not seen"),
+        CloseKind::Orderly => ("closed", orderly(facts.fins)),
         CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
         CloseKind::Unseen => ("closed", "; how it ended was not seen"),
         CloseKind::TimedOut => {
@@ -263,6 +292,16 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
     [begin, by, end].into_iter().for_each(|part| text.push_str(part));
 }
 
+/// Returns the words for a close that the states of the sockets show, and segments only in part.
+fn orderly(fins: Each<bool>) -> &'static str {
+    match (fins.client, fins.server) {
+        (false, false) => ", as the states show; the FINs were not seen",
+        (true, false) => ", as the states show; the server's FIN was not seen",
+        (false, true) => ", as the states show; the client's FIN was not seen",
+        (true, true) => ", as the states show; not both FINs were seen to be acknowledged",
+    }
+}
+
 /// Lengths of a TLS close_notify: 1.3, and 1.2 with AES-GCM, ChaCha20 or CBC and SHA-1 (RFC 5246 §6.2.3, RFC 8446
 /// §5.2).
 const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
@@ -280,7 +319,7 @@ fn push_cause(text: &mut String, cause: ResetCause, record: &Close, facts: &Clos
 
 fn push_late_data(text: &mut String, record: &Close, facts: &CloseFacts) {
     match facts.late_bytes {
-        Some(bytes) if facts.other_closed && bytes <= 64 => push(
+        Some(bytes) if facts.other_closed && CLOSE_NOTIFY.contains(&bytes) => push(
             text,
             format_args!(
                 ": the other end still sent {bytes} B while it closed too, as TLS does with close_notify: harmless"
@@ -291,6 +330,13 @@ fn push_late_data(text: &mut String, record: &Close, facts: &CloseFacts) {
             format_args!(
                 ": the other end sent {bytes} B to a socket that was closed already: harmless if that was TLS's \
                  close_notify, whose length it is; further writes fail with EPIPE"
+            ),
+        ),
+        // Its FIN follows the data: it writes no more.
+        Some(bytes @ 1..) if facts.other_closed => push(
+            text,
+            format_args!(
+                ": the other end still sent {bytes} B before it closed too, to a socket that was closed already"
             ),
         ),
         _ => match record.closed_before_ns {

@@ -160,6 +160,9 @@ fn no_answer(record: &Handshake) -> Advice {
     if record.deferred {
         return Some("the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)".into());
     }
+    if record.waiting_for == Some(WaitingFor::Ack) && record.syn_left.is_none() {
+        return Some("where the client's segments pass: only what the server sent was seen".into());
+    }
     if record.waiting_for == Some(WaitingFor::Ack) {
         return Some("the way from the server back to the client; if there are many of these, a flood of SYNs".into());
     }
@@ -167,7 +170,9 @@ fn no_answer(record: &Handshake) -> Advice {
         return Some(by_cause(Role::Server, ResetCause::QueueFull));
     }
     if record.retransmissions.synack.is_some() {
-        return Some("the way from the server back to the client: the server's SYN,ACK was seen".into());
+        return Some(
+            "the way from the server's SYN,ACK, which was seen, to the client, and the client's own firewall".into(),
+        );
     }
     match record.syn_left {
         Some(false) => Some(

@@ -60,6 +60,8 @@ pub(in crate::correlate) struct Rst {
     pub(in crate::correlate) offset: u64,
     /// Offset that this end had reached before it.
     pub(in crate::correlate) before: u64,
+    /// Offset that the other end had reached.
+    pub(in crate::correlate) other_sent: u64,
     /// True if it was seen, and not only its effect.
     pub(in crate::correlate) seen: bool,
     /// Circumstances in which it was sent.
@@ -83,6 +85,8 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) proven: bool,
     /// True if the other end continued after it, with data that may have been in flight before.
     pub(in crate::correlate) doubted: bool,
+    /// True if this end answered later segments with resets, too.
+    pub(in crate::correlate) repeated: bool,
     /// True if it counts only because the other end's socket has the error of a reset.
     pub(in crate::correlate) by_error: bool,
     /// True if it was seen leaving a network stack of this host, as everything on the loopback device is.

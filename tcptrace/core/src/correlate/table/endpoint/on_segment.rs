@@ -32,7 +32,7 @@ impl End {
         context: ResetContext,
     ) {
         if accepted.reset != Reset::None {
-            return self.send_reset(header, accepted.reset, at, context);
+            return self.send_reset(header, accepted.reset, at, other.sent, context);
         }
         if accepted.syn {
             self.send_syn(header, at);
@@ -66,9 +66,13 @@ impl End {
     }
 
     /// Notes a reset. Its number is the one after everything sent: it has neither payload nor FIN.
-    fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, context: ResetContext) {
-        let has_ack = header.has(TcpFlags::ACK);
-        let rst = Rst { at, has_ack, offset: self.offset(header.seq), before: self.sent, seen: true, context };
+    fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, other_sent: u64, context: ResetContext) {
+        let (has_ack, offset) = (header.has(TcpFlags::ACK), self.offset(header.seq));
+        let rst = Rst { at, has_ack, offset, before: self.sent, other_sent, seen: true, context };
+        if !has_ack && let Some(first) = self.detail.as_mut().and_then(|detail| detail.rst.as_mut()) {
+            first.context.repeated = true;
+            first.context.doubted = false;
+        }
         if reset == Reset::Exact {
             self.spoke = true;
             self.closing = true;
@@ -98,7 +102,8 @@ impl End {
     /// and whatever its number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
         self.closing = true;
-        let unseen = Rst { at, has_ack: true, offset: self.sent, before: self.sent, seen: false, context };
+        let (offset, before) = (self.sent, self.sent);
+        let unseen = Rst { at, has_ack: true, offset, before, other_sent: 0, seen: false, context };
         let detail = self.detail_mut();
         let mut just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
         if let Some(rst) = &mut just_before {
@@ -119,9 +124,15 @@ impl End {
 
     /// Withdraws a reset of uncertain number, since the other end's socket continues after it.
     pub(in crate::correlate) fn refuse_doubtful_reset(&mut self) {
+        if self.closed().is_none() {
+            self.refuse_reset(|rst| !rst.context.certain);
+        }
+    }
+
+    /// Withdraws a reset that was seen and that `refused` holds for: the other end has not accepted it.
+    pub(in crate::correlate) fn refuse_reset(&mut self, refused: impl Fn(&Rst) -> bool) {
         if let Some(detail) = &mut self.detail
-            && detail.closed.is_none()
-            && let Some(rst) = detail.rst.take_if(|rst| rst.seen && !rst.context.certain)
+            && let Some(rst) = detail.rst.take_if(|rst| rst.seen && refused(rst))
         {
             detail.odd_rst = Some(rst);
             // Nothing else shows that it had sent so much.
@@ -163,12 +174,22 @@ impl End {
         let fin = detail.fin.map(|fin| fin.end);
         let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
         let closed = detail.closed.is_some();
+        if detail.rst.is_none() && self.sent == offset {
+            // It was doubted for what had been in flight before.
+            let doubted = |rst: &mut Rst| rst.context.doubted && rst.offset == offset;
+            detail.rst = detail.odd_rst.take_if(doubted);
+        }
         let Some(rst) = &mut detail.rst else { return };
-        if !rst.seen || rst.context.certain || right(rst) || closed {
+        if !rst.seen || rst.context.certain || closed {
+            return;
+        }
+        if right(rst) {
+            // What had acknowledged less was in flight before.
+            rst.context.doubted = false;
             return;
         }
         if offset < rst.offset && !goes_on {
-            rst.context.doubted = true;
+            rst.context.doubted = !rst.context.repeated;
         } else {
             // A later one may have been accepted instead.
             let refused = *rst;
@@ -180,16 +201,36 @@ impl End {
         }
     }
 
-    /// Withdraws a reset of uncertain number, since this end sends up to `end` after it: it has not sent that reset, if
-    /// the data is new, or if the other end continues too.
-    pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: SeqNumber) {
-        let new = self.offset(end) > self.sent;
+    /// Withdraws a reset of uncertain number, since this end sends after it, up to `end` if it is data that the other end
+    /// accepts: it has not sent that reset, if the data is new or acknowledges, up to `acks`, what the other end sent after
+    /// the reset, or if the other end continues too.
+    pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: Option<SeqNumber>, acks: u64) {
+        let new = end.is_some_and(|end| self.offset(end) > self.sent);
         if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| rst.seen && !rst.context.certain && (new || rst.context.doubted))
+            && let Some(rst) = &mut detail.rst
+            && rst.seen
+            && !rst.context.certain
             && detail.closed.is_none()
         {
-            detail.odd_rst = detail.rst.take();
+            let proven = new || acks > rst.other_sent;
+            if proven || rst.context.doubted {
+                rst.context.doubted = !proven;
+                detail.odd_rst = detail.rst.take();
+            }
         }
+    }
+
+    /// Withdraws its FIN, since it sends an acknowledgement that has the FIN's own number, and is newer than the FIN, as far
+    /// as it acknowledges more. Returns true if there was one.
+    pub(in crate::correlate) fn contradict_fin(&mut self, next: SeqNumber, acks: u64) -> bool {
+        let offset = self.offset(next);
+        let Some(detail) = &mut self.detail else { return false };
+        let contradicted = |fin: &mut Fin| fin.acked.is_none() && offset + 1 == fin.end && acks > fin.acks;
+        let withdrawn = detail.fin.take_if(contradicted);
+        if let Some(fin) = withdrawn {
+            self.retreat(fin.before);
+        }
+        withdrawn.is_some()
     }
 
     /// Chooses between the ISNs of the first and the last SYN,ACK, by the number that the other end acknowledges during

@@ -32,6 +32,66 @@ fn data_that_crosses_a_fin_was_sent_without_knowing() {
     assert_eq!((close.initiator, close.close_known), (Some(Role::Server), Some(false)));
 }
 
+/// What passes when the server has closed and the client's data meets that.
+#[derive(Clone, Copy, Debug)]
+enum Passes {
+    Fin,
+    AckOfFin,
+    /// 100 B that acknowledge the FIN or do not.
+    Data(bool),
+    /// The answer to such data.
+    Reset(bool),
+}
+
+#[test]
+fn data_that_does_not_acknowledge_the_fin_was_sent_without_knowing_wherever_that_is_seen() {
+    use Passes::*;
+    for (order, known) in [
+        // Where the server is, halfway, and where the client is.
+        ([Fin, Data(false), Reset(false), AckOfFin], false),
+        ([Fin, Data(false), AckOfFin, Reset(false)], false),
+        ([Data(false), Fin, AckOfFin, Reset(false)], false),
+        ([Fin, AckOfFin, Data(true), Reset(true)], true),
+    ] {
+        let mut exchange = opened();
+        for step in order {
+            let number = |acks: bool| S + 1 + u32::from(acks);
+            match step {
+                Fin => exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0),
+                AckOfFin => exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0),
+                Data(acks) => exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(number(acks)), 100),
+                Reset(acks) => exchange.segment(SERVER, CLIENT, RST, number(acks), None, 0),
+            }
+        }
+        let (_, close) = whole(&mut exchange);
+        let reset = crate::verdict::Reset { by: Role::Server, cause: ResetCause::DataAfterClose };
+        assert_eq!(
+            (close.kind, close.reset, close.close_known),
+            (CloseKind::Reset, Some(reset), Some(known)),
+            "{order:?}"
+        );
+    }
+}
+
+#[test]
+fn the_host_of_a_writer_that_could_not_know_says_so() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 2), 0);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::DataAfterClose }));
+    assert_eq!((close.initiator, close.close_known), (Some(Role::Server), Some(false)));
+}
+
 #[test]
 fn linger_and_unread_data_are_both_evidence() {
     let proof = Proof { linger: true, unread: true, ..Proof::default() };

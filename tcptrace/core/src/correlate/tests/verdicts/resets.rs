@@ -260,3 +260,20 @@ fn a_close_with_proof_is_a_reset_whether_it_is_seen_or_not() {
     };
     assert_eq!([true, false].map(cause), [Reset { by: Role::Client, cause: ResetCause::UnreadData }; 2]);
 }
+
+#[test]
+fn a_negative_tcp_linger2_is_not_told_from_data_without_any() {
+    // The kernel gives one reason for both, and either reset has no ACK.
+    let mut exchange = established();
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    said(&mut exchange, ResetReason::TcpAbortOnData);
+    exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
+    exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }));
+}

@@ -224,7 +224,7 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
             (|record| record.accept_queue = Some(AcceptQueue { length: 129, limit: 128 }), QUEUE),
             (
                 |record| record.retransmissions.synack = Some(2),
-                Some("the way from the server back to the client: the server's SYN,ACK was seen"),
+                Some("the way from the server's SYN,ACK, which was seen, to the client, and the client's own firewall"),
             ),
             (
                 |record| record.server.addr = record.client.addr,
@@ -255,6 +255,14 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                     ),
                 }
             })
+            // Of one direction only.
+            .chain([(
+                (|record| {
+                    record.waiting_for = Some(WaitingFor::Ack);
+                    record.syn_left = None;
+                }) as fn(&mut Handshake),
+                Some("where the client's segments pass: only what the server sent was seen"),
+            )])
             .chain([(
                 (|record| {
                     record.waiting_for = Some(WaitingFor::Ack);

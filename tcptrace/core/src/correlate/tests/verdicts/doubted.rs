@@ -1,0 +1,85 @@
+//! Resets whose number may or may not be the one expected: what both ends send behind it decides.
+
+use super::*;
+
+/// One segment of the client or of the server: flags, numbers relative to the ISNs, payload.
+type Line = (bool, TcpFlags, u32, Option<u32>, u32);
+
+/// A segment of the client.
+const fn up(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
+    (true, flags, seq, Some(ack), length)
+}
+
+/// A segment of the server.
+const fn down(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
+    (false, flags, seq, Some(ack), length)
+}
+
+fn show(exchange: &mut Exchange, lines: &[Line]) {
+    for &(by_client, flags, seq, ack, length) in lines {
+        let (from, to, own, other) = if by_client { (CLIENT, SERVER, C, S) } else { (SERVER, CLIENT, S, C) };
+        exchange.segment(from, to, flags, own + seq, ack.map(|ack| other + ack), length);
+    }
+}
+
+/// The close of an established connection, of which a capture shows this: who reset it.
+fn reset_by(lines: &[Line]) -> Option<Role> {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+    show(&mut exchange, lines);
+    exchange.pass(2 * SECOND);
+    let (_, closes) = exchange.records();
+    only(closes).reset.map(|reset| reset.by)
+}
+
+#[test]
+fn what_passes_behind_a_reset_of_uncertain_number_decides() {
+    let data: [Line; 2] = [down(ACK, 1, 1, 400), down(ACK, 401, 1, 400)];
+    let reset = down(RST, 801, 1, 0);
+    for (what, behind, by) in [
+        (
+            "acknowledgements on their way, up to its number; then old data of the same end, which was delayed",
+            vec![reset, up(ACK, 1, 401, 0), up(ACK, 1, 801, 0), down(ACK, 401, 1, 400), (true, RST, 1, None, 0)],
+            Some(Role::Server),
+        ),
+        ("an acknowledgement on its way, and nothing else", vec![reset, up(ACK, 1, 401, 0)], Some(Role::Server)),
+        (
+            "the other end acknowledges something else again and again, and this end sends what is old",
+            vec![reset, up(ACK, 1, 401, 0), down(ACK, 1, 1, 148), up(FIN, 1, 401, 0)],
+            None,
+        ),
+        (
+            "the other end acknowledges something else, and this end sends what is new",
+            vec![reset, up(ACK, 1, 401, 0), down(ACK, 801, 1, 148), up(FIN, 1, 401, 0)],
+            None,
+        ),
+    ] {
+        let lines = [&data[..], &behind].concat();
+        assert_eq!(reset_by(&lines), by, "{what}");
+    }
+}
+
+#[test]
+fn a_reset_near_a_syn_that_nobody_is_seen_to_answer_is_its_own() {
+    // Of the client's direction alone; the second connection's numbers are far from the first one's.
+    const AGAIN: u32 = 50_000_000;
+    for (ack, ahead, conn) in [
+        // Its socket was established, closed, and aborted, of which nothing was seen.
+        (Some(S + 77_000_000), 2, 2),
+        (Some(S + 77_000_000), 500, 2),
+        // It answers what acknowledged the SYN, or else something that is no answer to it.
+        (None, 1, 2),
+        (None, 2, 1),
+    ] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+        exchange.segment(CLIENT, SERVER, SYN, C + AGAIN, None, 0);
+        exchange.segment(CLIENT, SERVER, RST, C + 1, None, 0);
+        exchange.segment(CLIENT, SERVER, RST, C + AGAIN + ahead, ack, 0);
+        let conns: Vec<_> = super::super::exchange::segments(&exchange.finish()).iter().map(|seen| seen.conn).collect();
+        assert_eq!(conns, [1, 1, 2, 1, conn], "{ack:?} {ahead}");
+    }
+}
