@@ -23,8 +23,6 @@ pub(crate) struct HandshakeFacts {
     pub(crate) unsent: bool,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
-    /// Number of the same connection on the other side of an address translation.
-    pub(crate) translated: Option<u64>,
 }
 
 /// Facts for the sentence of a close that are not in its record.
@@ -34,8 +32,6 @@ pub(crate) struct CloseFacts {
     pub(crate) late_bytes: Option<u64>,
     /// True if the other end closed too.
     pub(crate) other_closed: bool,
-    /// Number of the same connection on the other side of an address translation.
-    pub(crate) translated: Option<u64>,
 }
 
 /// Length of most sentences in bytes.
@@ -72,20 +68,32 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     if record.syn_left == Some(false) {
         text.push_str("; no SYN was seen to leave this host");
     }
-    push_common(&mut text, record.no_segments, facts.translated);
+    push_common(&mut text, record.no_segments, record.same_as.as_deref());
     push_missing(&mut text, &record.missing);
     text
 }
 
-fn push_common(text: &mut String, no_segments: Option<NoSegments>, translated: Option<u64>) {
+fn push_common(text: &mut String, no_segments: Option<NoSegments>, same_as: Option<&[u64]>) {
     text.push_str(match no_segments {
         Some(NoSegments::OtherNamespace) => "; no segments: other network namespace",
         Some(NoSegments::NotWatched) => "; no segments: they passed no interface that is watched",
+        Some(NoSegments::Translated) => "; no segments of its own: they pass with other addresses",
         None => "",
     });
-    if let Some(number) = translated {
-        push(text, format_args!("; the same as #{number}, on the other side of an address translation"));
+    let Some(numbers) = same_as else { return };
+    for (index, number) in numbers.iter().enumerate() {
+        let joined = match index {
+            0 => "; the same as",
+            _ if index + 1 == numbers.len() => " and",
+            _ => ",",
+        };
+        push(text, format_args!("{joined} #{number}"));
     }
+    text.push_str(if numbers.len() == 1 {
+        ", on the other side of an address translation"
+    } else {
+        ", on other sides of an address translation"
+    });
 }
 
 fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) {
@@ -211,7 +219,7 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     if let Some(reset) = late {
         push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
     }
-    push_common(&mut text, record.no_segments, facts.translated);
+    push_common(&mut text, record.no_segments, record.same_as.as_deref());
     push_missing(&mut text, &record.missing);
     text
 }
