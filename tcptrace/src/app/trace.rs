@@ -43,7 +43,7 @@ pub(super) struct Trace {
     pub(super) owners: OwnerSearch,
     /// The other network namespaces, where their segments are wanted.
     pub(super) namespaces: Option<Namespaces>,
-    /// The namespaces that were chosen; none for the default.
+    /// The namespaces that are traced; none for the states of all, and the segments of the own one.
     selection: Option<Selection>,
     /// The same as it was given with `--netns`.
     chosen: Vec<String>,
@@ -71,7 +71,7 @@ impl Trace {
         let present = interfaces.list().await.context("cannot list the interfaces of this host")?;
         let wanted = options.filter.interfaces.clone();
         let netns = own_netns()?;
-        let selection = select(&options.netns, netns)?;
+        let mut selection = select(&options.netns, &wanted, netns)?;
         let mut object = Object::load(&LoadSettings {
             filter: &options.filter,
             segments: match options.segments {
@@ -90,12 +90,18 @@ impl Trace {
             use_btf: options.btf,
             verbose: options.verbosity >= Verbosity::Verbose,
         })?;
-        let across = selection.as_ref().is_some_and(|selection| !selection.is_only(netns));
-        if across && !object.tells_netns {
-            bail!(
-                "--netns needs the kernel's type information (BTF), which tells the namespace of a socket and of a segment"
-            );
+        let elsewhere = selection.as_ref().is_some_and(|selection| !selection.is_only(netns));
+        if elsewhere && !object.tells_netns {
+            if !options.netns.is_empty() {
+                bail!(
+                    "--netns needs the kernel's type information (BTF), which tells the namespace of a socket and of a \
+                     segment"
+                );
+            }
+            debug!("without BTF, the segments of other network namespaces are not seen");
+            selection = None;
         }
+        let across = elsewhere && object.tells_netns;
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
@@ -339,11 +345,12 @@ pub(super) fn own_netns() -> Result<u32> {
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
 }
 
-/// The namespaces that the options choose; none for the default: states of all, segments of the own one.
-fn select(netns: &[String], own: u32) -> Result<Option<Selection>> {
+/// The namespaces that the options choose; none where interfaces are chosen: states of all, segments of those interfaces.
+fn select(netns: &[String], interfaces: &[String], own: u32) -> Result<Option<Selection>> {
     match netns {
-        [] if in_first_pid_namespace() => Ok(None),
-        [] => Ok(Some(Selection::Only(vec![own]))),
+        [] if !in_first_pid_namespace() => Ok(Some(Selection::Only(vec![own]))),
+        [] if interfaces.is_empty() => Ok(Some(Selection::All)),
+        [] => Ok(None),
         list => Ok(Some(Selection::of(list, own)?)),
     }
 }

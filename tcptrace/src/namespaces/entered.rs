@@ -61,17 +61,19 @@ impl Entered {
         Ok(Self { netlink, connection: tokio::spawn(connection) })
     }
 
+    /// The interfaces of the namespace.
+    async fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        self.netlink.link().get().execute().map_ok(|message| describe(&message)).try_collect().await.map_err(cause)
+    }
+
+    /// Removes what tracers that were killed have left on its interfaces.
+    pub(super) async fn clean(&self) -> io::Result<stale_filters::Cleaned> {
+        Ok(stale_filters::clean(&self.netlink, &self.interfaces().await?).await)
+    }
+
     /// Attaches the programs to the interfaces that they are not on. Returns whether there were any.
     pub(super) async fn attach(&self, programs: &Programs, attached: &mut Attached, first: bool) -> io::Result<bool> {
-        let interfaces: Vec<Interface> = self
-            .netlink
-            .link()
-            .get()
-            .execute()
-            .map_ok(|message| describe(&message))
-            .try_collect()
-            .await
-            .map_err(cause)?;
+        let interfaces = self.interfaces().await?;
         if first {
             let cleaned = stale_filters::clean(&self.netlink, &interfaces).await;
             if let Some(removed) = cleaned.removed_text() {

@@ -175,7 +175,7 @@ impl Worker {
 }
 
 /// What text calls a namespace.
-fn name(inode: u32, found: &Found) -> String {
+pub(super) fn name(inode: u32, found: &Found) -> String {
     match (&found.name, found.pid) {
         (Some(name), _) => name.clone(),
         (None, Some(pid)) => format!("net:[{inode}] of pid {pid}"),
