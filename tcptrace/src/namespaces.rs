@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 pub use self::{
     discovery::{Selection, UnknownNamespace, in_first_pid_namespace},
+    entered::OnInterface,
     worker::News,
 };
 

@@ -52,19 +52,21 @@ fn check(node: &Node, row: &Row<'_>) {
     assert_eq!(number(trace.end(), "connections"), row.sides.len() as u64, "{:#?}", trace.records);
     let expected: Vec<_> =
         row.sides.iter().map(|&(client, server)| (client.to_string(), SocketAddr::from(server).to_string())).collect();
-    let mut handshakes = handshakes.clone();
+    let mut handshakes = handshakes;
     handshakes.sort_by_key(|record| number(record, "conn"));
     assert_eq!(handshakes.iter().map(|record| ends(record)).collect::<Vec<_>>(), expected, "{:#?}", trace.records);
     for handshake in &handshakes {
         assert_eq!(handshake["outcome"], "established", "{handshake}");
     }
     assert_tied(&handshakes, &trace);
-    assert_tied(&closes.iter().copied().collect::<Vec<_>>(), &trace);
+    let mut closes = closes;
+    closes.sort_by_key(|record| number(record, "conn"));
+    assert_tied(&closes, &trace);
     for close in &closes {
-        assert!(
-            ["three_segment", "four_segment", "orderly"].contains(&close["kind"].as_str().expect("a kind")),
-            "{close}"
-        );
+        // What the node itself translates has no segments with the ends that its socket has.
+        let own = close["no_segments"] == "translated";
+        let kinds = if own { ["orderly", "unseen"] } else { ["three_segment", "four_segment"] };
+        assert!(kinds.contains(&close["kind"].as_str().expect("a kind")), "{close}");
         assert_eq!(close["initiator"], "client", "{close}");
     }
     let (_, (server, _)) = row.sides.last().expect("a side");

@@ -122,6 +122,13 @@ impl Correlator {
         self.watched.segments = false;
     }
 
+    /// Declares whether an interface is a bridge whose ports are watched too: they show again what goes out through it.
+    pub fn set_bridge(&mut self, netns: u32, ifindex: u32, bridge: bool) {
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.set_bridge(netns, ifindex, bridge);
+        }
+    }
+
     /// Names a control group, before the first event that has its key.
     pub fn name_cgroup(&mut self, key: CgroupKey, cgroup: Arc<Cgroup>) {
         self.cgroups.insert(key, cgroup);

@@ -19,7 +19,7 @@ use crate::{
     command::Running,
     host_clock,
     interfaces::{Interface, Interfaces},
-    namespaces::{Namespaces, News, Selection, in_first_pid_namespace},
+    namespaces::{Namespaces, News, OnInterface, Selection, in_first_pid_namespace},
     pipeline::Pipeline,
     preflight,
     privileges::{Duty, as_caller, reduce},
@@ -206,6 +206,8 @@ impl Trace {
             interface.index,
             &interface.name,
         );
+        // Only if its ports are watched too.
+        self.pipeline.set_bridge(self.netns, interface.index, interface.bridge && self.wanted.is_empty());
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
         let chosen = self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns));
         if !wanted || !chosen {
@@ -243,8 +245,9 @@ impl Trace {
         match news {
             News::Covered { netns, name, interfaces } => {
                 debug!("the network namespace {name} is covered: {} interfaces", interfaces.len());
-                for (index, name) in interfaces {
+                for (index, OnInterface { name, bridge, .. }) in interfaces {
                     self.pipeline.describer.name_interface(Some(netns), index, &name);
+                    self.pipeline.set_bridge(netns, index, bridge);
                 }
             }
             News::Gone(netns) => self.pipeline.forget_netns(netns),
@@ -372,7 +375,7 @@ mod tests {
     use super::*;
 
     fn interface(index: u32, name: &str) -> Interface {
-        Interface { index, name: name.to_owned(), up: true, loopback: false, packets: 0 }
+        Interface { index, name: name.to_owned(), up: true, loopback: false, bridge: false, packets: 0 }
     }
 
     #[test]

@@ -31,8 +31,19 @@ use crate::{
 };
 use tcptrace_core::text::Escaped;
 
-/// The interfaces that the programs are on, by index: with the name, and whether a tcptrace has made the qdisc.
-pub(super) type Attached = BTreeMap<u32, (String, bool)>;
+/// An interface that the programs are on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnInterface {
+    /// Its name, which may change.
+    pub name: String,
+    /// It is a bridge.
+    pub bridge: bool,
+    /// A tcptrace has made its clsact qdisc.
+    made_qdisc: bool,
+}
+
+/// The interfaces that the programs are on, by index.
+pub(super) type Attached = BTreeMap<u32, OnInterface>;
 
 /// A connection to the kernel inside of a namespace, which lasts as long as this.
 pub(super) struct Entered {
@@ -85,9 +96,9 @@ impl Entered {
         attached.retain(|index, _| with_qdisc.contains(index));
         let mut new = false;
         for interface in interfaces {
-            if let Some((name, _)) = attached.get_mut(&interface.index) {
-                new |= *name != interface.name;
-                *name = interface.name;
+            if let Some(known) = attached.get_mut(&interface.index) {
+                new |= known.name != interface.name;
+                known.name = interface.name;
                 continue;
             }
             let clsact = Clsact::of(&self.netlink, interface.index);
@@ -96,7 +107,8 @@ impl Entered {
             let sides = if interface.loopback { &sides[..1] } else { &sides[..] };
             match put_filters(&clsact, TracerId::this_process(), sides, false).await {
                 Ok(made_qdisc) => {
-                    attached.insert(interface.index, (interface.name, made_qdisc));
+                    let Interface { index, name, bridge, .. } = interface;
+                    attached.insert(index, OnInterface { name, bridge, made_qdisc });
                     new = true;
                 }
                 Err(error) => debug!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes())),
@@ -108,7 +120,7 @@ impl Entered {
     /// Takes the programs off again.
     pub(super) async fn detach(&self, attached: &Attached) {
         let own = TracerId::this_process();
-        for (&index, (name, made_qdisc)) in attached {
+        for (&index, OnInterface { name, made_qdisc, .. }) in attached {
             if let Err(error) = Clsact::of(&self.netlink, index).sweep(*made_qdisc, |owner| owner == own).await {
                 debug!("cannot remove the clsact filters on {}: {error}", Escaped(name.as_bytes()));
             }

@@ -47,7 +47,8 @@ impl Node {
         netns.ip(&["link", "add", "br0", "type", "bridge"]);
         netns.ip(&["addr", "add", &format!("{BRIDGE}/24"), "dev", "br0"]);
         netns.ip(&["link", "set", "br0", "up"]);
-        let cables = [("a", &caller, CALLER, BRIDGE), ("b", &server, SERVER, BRIDGE), ("ext", &outside, OUTSIDE, NODE)];
+        let cables =
+            [("pod0", &caller, CALLER, BRIDGE), ("pod1", &server, SERVER, BRIDGE), ("ext", &outside, OUTSIDE, NODE)];
         for (name, pod, address, gateway) in cables {
             netns.ip(&["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", pod.name()]);
             if gateway == BRIDGE {

@@ -3,11 +3,13 @@
 //! net/bridge/br_netfilter_hooks.c). What comes in from the bridge then has ends that no socket and no other interface sees.
 //!
 //! Such a copy comes in twice in a row in the same namespace, with the same source and all else the same, but another
-//! destination. Any other translated segment leaves the host, or reaches a socket of it.
+//! destination: any other translated segment leaves the host, or reaches a socket of it. Or it goes out through the bridge,
+//! where the kernel first has to find the link-layer address (br_nf_pre_routing_finish_bridge), and out again through a port,
+//! where its source is translated too.
 
 use std::hash::BuildHasher as _;
 
-use foldhash::fast::RandomState;
+use foldhash::{HashSet, fast::RandomState};
 
 use crate::event::{BootTime, Direction, Endpoint, Segment};
 
@@ -31,19 +33,37 @@ struct Arrival {
 #[derive(Debug)]
 pub(in crate::correlate) struct Arrivals {
     hasher: RandomState,
+    /// Namespaces and indices of bridges.
+    bridges: HashSet<(u32, u32)>,
     slots: Box<[Option<Arrival>]>,
 }
 
 impl Default for Arrivals {
     fn default() -> Self {
-        Self { hasher: RandomState::default(), slots: vec![None; SLOTS].into_boxed_slice() }
+        Self {
+            hasher: RandomState::default(),
+            bridges: HashSet::default(),
+            slots: vec![None; SLOTS].into_boxed_slice(),
+        }
     }
 }
 
 impl Arrivals {
-    /// Returns true if the segment has just come in with another destination; remembers one that has not.
+    /// Notes whether an interface is a bridge whose ports are watched too.
+    pub(in crate::correlate) fn set_bridge(&mut self, netns: u32, ifindex: u32, bridge: bool) {
+        if bridge {
+            self.bridges.insert((netns, ifindex));
+        } else {
+            self.bridges.remove(&(netns, ifindex));
+        }
+    }
+
+    /// Returns true if the segment has just come in with another destination, and has not left since; remembers one that
+    /// comes in for the first time.
     pub(in crate::correlate) fn is_half_translated(&mut self, segment: &Segment, netns: u32) -> bool {
-        if segment.direction != Some(Direction::In) {
+        let comes = segment.direction == Some(Direction::In);
+        let leaves_bridge = || !self.bridges.is_empty() && self.bridges.contains(&(netns, segment.ifindex));
+        if !comes && !leaves_bridge() {
             return false;
         }
         let Segment { src, dst, header, length, ifindex, at, .. } = segment;
@@ -64,7 +84,9 @@ impl Arrivals {
         match known {
             Some(known) => known.dst != *dst,
             None => {
-                *slot = Some(Arrival { print, at: *at, netns, ifindex: *ifindex, dst: *dst });
+                if comes {
+                    *slot = Some(Arrival { print, at: *at, netns, ifindex: *ifindex, dst: *dst });
+                }
                 false
             }
         }

@@ -280,6 +280,37 @@ fn half_translated_copies_on_a_bridge_are_copies() {
     assert_eq!((handshakes.len(), closes.len()), (200, 200));
 }
 
+/// Where the bridge has to ask for the link-layer address, the copy goes out through it, and then through a port.
+#[test]
+fn half_translated_copies_that_leave_a_bridge_are_copies() {
+    const OUT_OF_BRIDGE: Spot = (3, Direction::Out);
+    let mut exchange = Exchange::new();
+    exchange.connections().set_bridge(HERE, 3, true);
+    for (spot, ends) in [(CAME, (CLIENT, CALLED)), (OUT_OF_BRIDGE, (CLIENT, BEHIND)), (LEFT, (OUTSIDE, BEHIND))] {
+        pass(&mut exchange, spot, ends, SYN, (7, None), Some(77));
+    }
+    for (spot, ends) in
+        [(CAME_BACK, (BEHIND, OUTSIDE)), (OUT_OF_BRIDGE, (BEHIND, CLIENT)), (LEFT_BACK, (CALLED, CLIENT))]
+    {
+        pass(&mut exchange, spot, ends, SYN, (9, Some(8)), Some(99));
+    }
+    let (handshakes, _) = exchange.records();
+    assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
+}
+
+/// What is forwarded out of an interface that is no bridge has been translated completely.
+#[test]
+fn what_leaves_another_interface_with_another_destination_is_a_side() {
+    let mut exchange = Exchange::new();
+    exchange.connections().set_bridge(HERE, 3, true);
+    exchange.connections().set_bridge(HERE, 2, false);
+    for (spot, ends) in [(CAME, (CLIENT, CALLED)), (LEFT, (CLIENT, BEHIND))] {
+        pass(&mut exchange, spot, ends, SYN, (7, None), Some(77));
+    }
+    let (handshakes, _) = exchange.records();
+    assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
+}
+
 /// Without a translation of the source, the side behind it has the ends that the bridge has shown before.
 #[test]
 fn what_leaves_the_bridge_as_it_came_is_a_side() {
