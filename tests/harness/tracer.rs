@@ -82,6 +82,14 @@ impl Tracer {
         Self::start_command(netns, &mut command)
     }
 
+    /// The same without the right to enter other namespaces, of which it then traces the states alone.
+    #[track_caller]
+    pub fn start_confined(netns: &Netns, arguments: &[&str]) -> Self {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-sys_admin", "--"]).arg(binary()).arg("--json").args(arguments);
+        Self::start_command(netns, &mut command)
+    }
+
     /// Starts a command line that becomes `tcptrace --json`, as soon as everything is attached.
     #[track_caller]
     pub fn start_command(netns: &Netns, command: &mut Command) -> Self {

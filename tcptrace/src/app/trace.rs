@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
+use caps::{CapSet, Capability, has_cap};
 use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
@@ -348,12 +349,17 @@ pub(super) fn own_netns() -> Result<u32> {
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
 }
 
-/// The namespaces that the options choose; none where interfaces are chosen: states of all, segments of those interfaces.
+/// The namespaces that the options choose; none where interfaces are chosen, or by default without the right to enter
+/// namespaces: then the states of all are traced, and the segments of the own one.
 fn select(netns: &[String], interfaces: &[String], own: u32) -> Result<Option<Selection>> {
     match netns {
         [] if !in_first_pid_namespace() => Ok(Some(Selection::Only(vec![own]))),
-        [] if interfaces.is_empty() => Ok(Some(Selection::All)),
-        [] => Ok(None),
+        [] if !interfaces.is_empty() => Ok(None),
+        [] if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or_default() => {
+            debug!("without CAP_SYS_ADMIN, the segments of other network namespaces are not seen");
+            Ok(None)
+        }
+        [] => Ok(Some(Selection::All)),
         list => Ok(Some(Selection::of(list, own)?)),
     }
 }

@@ -1,5 +1,4 @@
-//! Connections of other network namespaces where only one interface is watched: their states come through, their segments do
-//! not.
+//! Connections of other network namespaces that the tracer may not enter: their states come through, their segments do not.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,10 +9,10 @@ use super::{Plain, exchange, stays, told_once, wait_told};
 
 const NO_SEGMENTS: &str = "; no segments: other network namespace (incomplete, not seen: segments)";
 
-/// Traces the states of all namespaces, and the segments of one interface.
+/// Traces the states of all namespaces, and the segments of one.
 #[track_caller]
 fn start(own: &Netns, port: u16) -> Tracer {
-    Tracer::start(own, &["-p", &port.to_string(), "-i", "lo"])
+    Tracer::start_confined(own, &["-p", &port.to_string()])
 }
 
 /// The fields of a handshake that are unknown without segments.

@@ -165,8 +165,8 @@ impl Correlator {
                     return (conn, None);
                 }
                 _ => {
-                    sender = Some(conn)
-                        .filter(|_| self.table.get(conn).is_some_and(|conn| is_sent_translated(conn, key, segment)))
+                    let translated = self.table.get(conn).is_some_and(|conn| is_sent_translated(conn, key, segment));
+                    sender = translated.then_some(conn);
                 }
             }
         }
