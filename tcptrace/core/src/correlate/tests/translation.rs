@@ -221,6 +221,25 @@ fn a_socket_tells_the_other_ends_of_what_it_sends() {
     assert!(by_socket.summary.contains("; no segments of its own: they pass with other addresses"), "{by_socket:?}");
 }
 
+/// The socket learns of the refusal, whose segment has the ends of the other side.
+#[test]
+fn what_its_own_host_translates_and_another_refuses_names_the_side_that_shows_it() {
+    const ECONNREFUSED: u32 = 111;
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, CALLED, Close, SynSent);
+    let built = exchange.built(OUTSIDE, BEHIND, SYN, 7, None);
+    exchange.event(&Event::Segment(Segment { socket: Some(Exchange::socket_of(CLIENT)), ..built }));
+    pass(&mut exchange, CAME_BACK, (BEHIND, OUTSIDE), RST, (0, Some(8)), None);
+    exchange.with_error(ECONNREFUSED).state(CLIENT, CALLED, SynSent, Close);
+    let (mut handshakes, _) = exchange.records();
+    handshakes.sort_by_key(|one| one.conn);
+    assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
+    assert!(handshakes.iter().all(|one| one.outcome == Some(Outcome::Refused)), "{handshakes:?}");
+    let [by_socket, _] = &handshakes[..] else { panic!("{handshakes:?}") };
+    let words = "refused: by a reset or an ICMP error, which came with other addresses; no segments of its own";
+    assert!(by_socket.summary.contains(words), "{}", by_socket.summary);
+}
+
 /// What its socket sends in mid-life tells the same.
 #[test]
 fn a_socket_tells_the_other_ends_in_mid_life() {

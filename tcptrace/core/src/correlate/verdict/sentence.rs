@@ -113,6 +113,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                     "refused: a reset from this host itself, as of a firewall rule"
                 }
                 Some(ResetCause::NoListener) => "refused: nobody listens there",
+                None if record.no_segments == Some(NoSegments::Translated) => {
+                    "refused: by a reset or an ICMP error, which came with other addresses"
+                }
                 None => "refused: by a reset or an ICMP error, which was not seen",
                 _ => "refused: a reset answered the SYN, so nobody listens there or a firewall says so",
             }),
