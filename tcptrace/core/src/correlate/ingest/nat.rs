@@ -8,8 +8,8 @@
 //!   only after the side behind it, so no SYN is tied to one that has been answered before;
 //! - both ISNs are the same, and the sides were opened and answered in that order.
 //!
-//! Programs that send segments of their own make use the same numbers again and again: whatever is older than a moment, was seen
-//! at the same place, or is answered in another order is not tied.
+//! Programs that make up segments use the same numbers again and again: what is older than a moment, was seen at the same
+//! place, or is answered in another order is not tied.
 
 use crate::{
     correlate::{

@@ -18,7 +18,7 @@ pub(in crate::correlate) struct OtherSide {
 }
 
 impl Connection {
-    /// Returns the other sides that are known, those that were tied first first.
+    /// Returns the other sides that are known, in the order in which they were tied.
     pub(in crate::correlate) fn other_sides(&self) -> &[OtherSide] {
         self.rare().map_or(&[], |rare| &rare.other_sides)
     }
@@ -27,7 +27,7 @@ impl Connection {
         self.number == number || self.other_sides().iter().any(|side| side.told.conn == number)
     }
 
-    /// Returns what other sides are told of this one; `None` as long as its ends are not known.
+    /// Returns this connection as the others name it; `None` as long as its ends are not known.
     fn as_side(&self, place: Place) -> Option<OtherSide> {
         let side = self.client_side();
         let (client, server) = (self.endpoint(side)?.into(), self.endpoint(side.other())?.into());
