@@ -100,8 +100,8 @@ pub struct Cli {
     /// Only connections of these network namespaces; may be repeated
     ///
     /// `own` is that of tcptrace itself, `all` are all of this host, including those that come later; any other is a name of
-    /// `ip netns` or docker, the PID of a process in it, or a path. By default segments are seen in the own namespace, and
-    /// socket states in all of them; in a PID namespace other than the host's, as in a container, it is `own`.
+    /// `ip netns` or docker, the PID of a process in it, or a path. The default is `all`; in a PID namespace other than the
+    /// host's, as in a container, it is `own`. With --interface, socket states are those of all namespaces.
     #[arg(long, value_name = "own|all|NAME|PID|PATH", help_heading = "Filters", conflicts_with = "interface", value_parser = values::netns)]
     pub netns: Vec<String>,
 

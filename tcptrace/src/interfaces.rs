@@ -9,7 +9,7 @@ use rtnetlink::{
     packet_core::NetlinkPayload,
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
-        link::{LinkAttribute, LinkFlags, LinkMessage},
+        link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
     },
 };
 use tokio::task::JoinSet;
@@ -133,6 +133,11 @@ pub(crate) fn describe(link: &LinkMessage) -> Interface {
         _ => None,
     });
     let loopback = link.header.flags.contains(LinkFlags::Loopback);
+    let is_bridge = |info: &LinkInfo| matches!(info, LinkInfo::Kind(InfoKind::Bridge));
+    let bridge = link.attributes.iter().any(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => infos.iter().any(is_bridge),
+        _ => false,
+    });
     let packets = link.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::Stats64(stats) if loopback => Some(stats.rx_packets),
         LinkAttribute::Stats64(stats) => Some(stats.rx_packets.saturating_add(stats.tx_packets)),
@@ -143,6 +148,7 @@ pub(crate) fn describe(link: &LinkMessage) -> Interface {
         name: name.unwrap_or_else(|| format!("if{}", link.header.index)),
         up: link.header.flags.contains(LinkFlags::Up),
         loopback,
+        bridge,
         packets: packets.unwrap_or_default(),
     }
 }

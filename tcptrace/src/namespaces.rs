@@ -12,17 +12,20 @@ mod discovery;
 mod entered;
 mod worker;
 
-use std::{io, thread::JoinHandle};
+use std::{fs::File, io, os::fd::AsFd as _, thread::JoinHandle};
 
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 pub use self::{
     discovery::{Selection, UnknownNamespace, in_first_pid_namespace},
+    entered::OnInterface,
     worker::News,
 };
 
-use crate::bpf::tc::programs::Programs;
+use self::entered::Entered;
+use crate::bpf::tc::{programs::Programs, stale_filters::Cleaned};
+use tcptrace_core::text::Escaped;
 
 /// The thread cannot be started.
 #[derive(Debug, Error)]
@@ -42,6 +45,33 @@ pub struct Namespaces {
     commands: mpsc::UnboundedSender<Command>,
     news: mpsc::UnboundedReceiver<News>,
     thread: JoinHandle<()>,
+}
+
+/// Removes what tracers that were killed have left in all network namespaces but `own`, an inode number. Returns what was
+/// done in each, by its name.
+///
+/// # Errors
+/// When this thread's own namespace cannot be opened.
+pub async fn clean_others(own: u32) -> io::Result<Vec<(String, Cleaned)>> {
+    let home = File::open("/proc/thread-self/ns/net")?;
+    let mut all = Vec::new();
+    for (inode, found) in discovery::all().into_iter().filter(|&(inode, _)| inode != own) {
+        let name = Escaped(worker::name(inode, &found).as_bytes()).to_string();
+        let cleaned = match Entered::enter(&found.path, inode, home.as_fd()) {
+            Ok(entered) => entered.clean().await,
+            Err(error) => Err(error),
+        };
+        match cleaned {
+            Ok(cleaned) => all.push((name, cleaned)),
+            // It is gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let failed = vec![("the interfaces".to_owned(), error)];
+                all.push((name, Cleaned { failed, ..Cleaned::default() }));
+            }
+        }
+    }
+    Ok(all)
 }
 
 impl Namespaces {

@@ -115,6 +115,11 @@ impl Pipeline {
         self.correlator.expect_all_segments();
     }
 
+    /// Tells the correlator whether an interface is a bridge whose ports are watched.
+    pub fn set_bridge(&mut self, netns: u32, index: u32, bridge: bool) {
+        self.correlator.set_bridge(netns, index, bridge);
+    }
+
     /// Tells the correlator that every segment is seen in one place.
     pub fn expect_one_place(&mut self) {
         self.correlator.expect_one_place();

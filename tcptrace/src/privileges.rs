@@ -30,7 +30,7 @@
 //! | main | CAP_NET_ADMIN, unless no segments are wanted | attaching to interfaces that come later, and removing clsact filters |
 //! | | CAP_BPF (CAP_SYS_ADMIN if it had only that) | reading and writing maps: until Linux 5.18 every call of bpf() needs it |
 //! | `owners` | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/fd` of other users' processes |
-//! | `namespaces`, with `--netns` | CAP_SYS_ADMIN, CAP_NET_ADMIN | entering network namespaces, and attaching to their interfaces |
+//! | `namespaces`, unless `--netns own` | CAP_SYS_ADMIN, CAP_NET_ADMIN | entering network namespaces, and attaching to their interfaces |
 //! | | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/ns` of other users' processes |
 //! | `cgroups` | CAP_DAC_READ_SEARCH | opening control groups by their IDs |
 //! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |

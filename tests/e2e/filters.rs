@@ -164,7 +164,7 @@ fn the_local_end_of_a_segment_depends_on_its_direction() {
     let veth = Veth::between(&left, &right, 0);
     let (by_local, by_remote) = (Ends::between(&left, &right, veth.right_v4(4217)), veth.right_v4(4218));
     let by_remote = Ends::between(&left, &right, by_remote);
-    let tracer = Tracer::start(&left, &["--local-port", "4217"]);
+    let tracer = Tracer::start_confined(&left, &["--local-port", "4217"]);
     by_local.repeat(2);
     let trace = tracer.stop();
     // In the client's namespace 4217 is always the remote port; the server's sockets are in the other one.

@@ -26,6 +26,7 @@ mod loopback;
 mod malformed;
 mod names;
 mod namespaces;
+mod nat;
 mod netem;
 mod no_btf;
 mod owners;

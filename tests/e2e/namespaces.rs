@@ -12,7 +12,7 @@ use tcptrace_tests::{Attached, Ends, LIMIT, Netns, Trace, Tracer, Veth, eventual
 
 /// Waits until the programs are on an interface.
 #[track_caller]
-fn wait_covered(netns: &Netns, interface: &str) {
+pub(crate) fn wait_covered(netns: &Netns, interface: &str) {
     eventually(&format!("filters on {interface}"), LIMIT, || {
         Attached::to(netns, interface).egress.contains("tcptrace-")
     });

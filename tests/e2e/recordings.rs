@@ -170,7 +170,7 @@ fn deadlines_run_by_the_times_of_the_records() {
     let ends = Ends::between(&there, &here, veth.left_v4(4915));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("trace.jsonl");
-    let tracer = Tracer::start(&here, &["-p", "4915-4916", "-w", path.to_str().expect("UTF-8")]);
+    let tracer = Tracer::start_confined(&here, &["-p", "4915-4916", "-w", path.to_str().expect("UTF-8")]);
     ends.client.connect_with(veth.left_v4(4916), |_| {}).expect_err("the packet filter refuses");
     for _ in 0..3 {
         ends.close_in_four(ends.open());

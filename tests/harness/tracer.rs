@@ -70,11 +70,23 @@ pub fn start_unread(netns: &Netns, command: &mut Command) -> (Process, Lines<Str
 }
 
 impl Tracer {
-    /// Starts `tcptrace --json` with these arguments inside `netns`; returns as soon as everything is attached.
+    /// Starts `tcptrace --json` with these arguments inside `netns`; returns as soon as everything is attached. It traces only
+    /// that namespace, unless the arguments choose others, or interfaces.
     #[track_caller]
     pub fn start(netns: &Netns, arguments: &[&str]) -> Self {
         let mut command = Command::new(binary());
         command.arg("--json").args(arguments);
+        if !arguments.iter().any(|argument| ["--netns", "-i", "--interface"].contains(argument)) {
+            command.args(["--netns", "own"]);
+        }
+        Self::start_command(netns, &mut command)
+    }
+
+    /// The same without the right to enter other namespaces, of which it then traces the states alone.
+    #[track_caller]
+    pub fn start_confined(netns: &Netns, arguments: &[&str]) -> Self {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-sys_admin", "--"]).arg(binary()).arg("--json").args(arguments);
         Self::start_command(netns, &mut command)
     }
 

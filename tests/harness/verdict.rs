@@ -20,8 +20,18 @@ pub const ANY: &str = "anything";
 const NOT_COMPARED: [&str; 4] = ["type", "time", "boot_ns", "conn"];
 
 /// Facts behind the advice, compared where a test names them.
-const REASONS: [&str; 8] =
-    ["icmp", "syn_left", "killed", "no_segments", "evidence", "closed_before_ns", "close_known", "gave_up"];
+const REASONS: [&str; 10] = [
+    "icmp",
+    "syn_left",
+    "killed",
+    "no_segments",
+    "evidence",
+    "closed_before_ns",
+    "close_known",
+    "gave_up",
+    "same_as",
+    "nat",
+];
 
 /// Fields of an end that tell its control group.
 const GROUP: [&str; 3] = ["container", "unit", "cgroup"];

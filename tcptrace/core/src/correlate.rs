@@ -8,7 +8,8 @@
 //! segments, share one number. Events pass through these modules:
 //!
 //! - `reorder`: state changes that lack their port or peer wait, and so does everything after them, for at most 50 ms;
-//! - `dedup`: copies of a segment seen on another interface are dropped (recorded events have passed these two before);
+//! - `dedup`, `half_translated`: copies of a segment seen on another interface are dropped (recorded events have passed
+//!   these and `reorder` before);
 //! - `ingest`: the connection is found or begun in the `table`, by socket if one is known; hints only find one;
 //! - `table`: the state kept for each connection and its ends, its timers, and eviction when the table is full;
 //! - `verdict`: records of handshakes, closes and stalls.
@@ -18,6 +19,7 @@
 
 mod cgroups;
 mod dedup;
+mod half_translated;
 mod ingest;
 mod output;
 mod receiver;
@@ -42,6 +44,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use self::{
     cgroups::Cgroups,
     dedup::Copies,
+    half_translated::Arrivals,
     ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
     reorder::Waiting,
     state_gaps::{Placed, StateGaps},
@@ -61,6 +64,8 @@ pub struct Correlator {
     waiting: Option<Waiting>,
     /// `None` if copies were dropped before.
     copies: Option<Copies>,
+    /// `None` if half-translated copies were dropped before.
+    arrivals: Option<Arrivals>,
     translations: Translations,
     table: Table,
     watched: Watched,
@@ -79,7 +84,12 @@ impl Correlator {
     /// Creates a correlator. Segments, and sockets whose namespace is unknown, belong to namespace `netns` (inode
     /// number).
     pub fn new(netns: u32) -> Self {
-        Self { waiting: Some(Waiting::default()), copies: Some(Copies::default()), ..Self::recorded(netns) }
+        Self {
+            waiting: Some(Waiting::default()),
+            copies: Some(Copies::default()),
+            arrivals: Some(Arrivals::default()),
+            ..Self::recorded(netns)
+        }
     }
 
     /// Creates a correlator for recorded events, whose order, ports and copies were decided before.
@@ -87,6 +97,7 @@ impl Correlator {
         Self {
             waiting: None,
             copies: None,
+            arrivals: None,
             translations: Translations::default(),
             table: Table::default(),
             watched: Watched::new(netns),
@@ -109,11 +120,19 @@ impl Correlator {
     /// Declares that every segment is seen in one place, such as a mirror port: none has a copy on another interface.
     pub fn expect_one_place(&mut self) {
         self.copies = None;
+        self.arrivals = None;
     }
 
     /// Declares that no segment is recorded: then nothing is said about those that were not seen.
     pub fn expect_no_segments(&mut self) {
         self.watched.segments = false;
+    }
+
+    /// Declares whether an interface is a bridge whose ports are watched too: they show again what goes out through it.
+    pub fn set_bridge(&mut self, netns: u32, ifindex: u32, bridge: bool) {
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.set_bridge(netns, ifindex, bridge);
+        }
     }
 
     /// Names a control group, before the first event that has its key.

@@ -3,6 +3,7 @@
 mod close;
 mod handshake;
 mod stalled;
+mod translation;
 
 use strum::{IntoStaticStr, VariantNames};
 
@@ -10,6 +11,7 @@ pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, StateTime, TimeWait},
     handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
     stalled::{Awaited, Stalled, Turn},
+    translation::{TranslatedEnd, TranslatedSide},
 };
 pub use crate::event::Role;
 /// A part that was not seen, which makes a record incomplete.
@@ -48,6 +50,8 @@ pub enum NoSegments {
     OtherNamespace,
     /// They passed no interface that is traced.
     NotWatched,
+    /// They have the addresses of another side of the connection, whose number `same_as` holds.
+    Translated,
 }
 
 /// The proven reason for a reset.

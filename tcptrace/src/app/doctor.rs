@@ -15,7 +15,8 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use self::report::{Report, Verdict};
-use crate::{bpf::tc::stale_filters, interfaces::Interfaces, preflight};
+use super::trace::own_netns;
+use crate::{bpf::tc::stale_filters, interfaces::Interfaces, namespaces::clean_others, preflight};
 
 /// What is left on interfaces.
 const LEFTOVERS: &str = "leftovers";
@@ -50,18 +51,21 @@ fn examine(clean: bool) -> Result<Report> {
     Ok(report)
 }
 
-/// Removes what tracers that were killed have left on the interfaces.
+/// Removes what tracers that were killed have left on the interfaces of all network namespaces.
 async fn clean_up(report: &mut Report) -> Result<()> {
     let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
     let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
-    let cleaned = stale_filters::clean(interfaces.netlink(), &present).await;
+    let mut cleaned = stale_filters::clean(interfaces.netlink(), &present).await;
+    for (namespace, elsewhere) in clean_others(own_netns()?).await? {
+        cleaned.add(&namespace, elsewhere);
+    }
     if let Some(removed) = cleaned.removed_text() {
         report.add(Verdict::Ok, LEFTOVERS, format!("removed {removed}"));
     } else if cleaned.failed.is_empty() {
         report.add(Verdict::Ok, LEFTOVERS, "nothing of a killed tcptrace is left here");
     }
     for (interface, error) in cleaned.failed {
-        report.add(Verdict::Limited, LEFTOVERS, format!("those on {interface} stay: {error}"));
+        report.add(Verdict::Limited, LEFTOVERS, format!("what may be left on {interface} stays: {error}"));
     }
     Ok(())
 }

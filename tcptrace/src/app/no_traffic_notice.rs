@@ -62,6 +62,7 @@ mod tests {
             name: name.to_owned(),
             up: true,
             loopback: false,
+            bridge: false,
             packets,
         };
         Passed::of(&(1..).zip(interfaces).map(interface).collect::<Vec<_>>())
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn interfaces_that_are_down_pass_nothing() {
-        let down = Interface { index: 1, name: "lo".to_owned(), up: false, loopback: true, packets: 9 };
+        let down = Interface { index: 1, name: "lo".to_owned(), up: false, loopback: true, bridge: false, packets: 9 };
         assert_eq!(Passed::of(&[down]), Passed::default());
     }
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
+use caps::{CapSet, Capability, has_cap};
 use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
@@ -20,7 +21,7 @@ use crate::{
     host_clock,
     interfaces::{Interface, Interfaces},
     metrics::{self, Listener},
-    namespaces::{Namespaces, News, Selection, in_first_pid_namespace},
+    namespaces::{Namespaces, News, OnInterface, Selection, in_first_pid_namespace},
     pipeline::Pipeline,
     preflight,
     privileges::{Duty, as_caller, reduce},
@@ -44,7 +45,7 @@ pub(super) struct Trace {
     pub(super) owners: OwnerSearch,
     /// The other network namespaces, where their segments are wanted.
     pub(super) namespaces: Option<Namespaces>,
-    /// The namespaces that were chosen; none for the default.
+    /// The namespaces that are traced; none for the states of all, and the segments of the own one.
     selection: Option<Selection>,
     /// The same as it was given with `--netns`.
     chosen: Vec<String>,
@@ -72,7 +73,7 @@ impl Trace {
         let present = interfaces.list().await.context("cannot list the interfaces of this host")?;
         let wanted = options.filter.interfaces.clone();
         let netns = own_netns()?;
-        let selection = select(&options.netns, netns)?;
+        let mut selection = select(&options.netns, &wanted, netns)?;
         let mut object = Object::load(&LoadSettings {
             filter: &options.filter,
             segments: match options.segments {
@@ -91,12 +92,18 @@ impl Trace {
             use_btf: options.btf,
             verbose: options.verbosity >= Verbosity::Verbose,
         })?;
-        let across = selection.as_ref().is_some_and(|selection| !selection.is_only(netns));
-        if across && !object.tells_netns {
-            bail!(
-                "--netns needs the kernel's type information (BTF), which tells the namespace of a socket and of a segment"
-            );
+        let elsewhere = selection.as_ref().is_some_and(|selection| !selection.is_only(netns));
+        if elsewhere && !object.tells_netns {
+            if !options.netns.is_empty() {
+                bail!(
+                    "--netns needs the kernel's type information (BTF), which tells the namespace of a socket and of a \
+                     segment"
+                );
+            }
+            debug!("without BTF, the segments of other network namespaces are not seen");
+            selection = None;
         }
+        let across = elsewhere && object.tells_netns;
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
@@ -209,6 +216,8 @@ impl Trace {
             interface.index,
             &interface.name,
         );
+        // Only if its ports are watched too.
+        self.pipeline.set_bridge(self.netns, interface.index, interface.bridge && self.wanted.is_empty());
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
         let chosen = self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns));
         if !wanted || !chosen {
@@ -246,8 +255,9 @@ impl Trace {
         match news {
             News::Covered { netns, name, interfaces } => {
                 debug!("the network namespace {name} is covered: {} interfaces", interfaces.len());
-                for (index, name) in interfaces {
+                for (index, OnInterface { name, bridge, .. }) in interfaces {
                     self.pipeline.describer.name_interface(Some(netns), index, &name);
+                    self.pipeline.set_bridge(netns, index, bridge);
                 }
             }
             News::Gone(netns) => self.pipeline.forget_netns(netns),
@@ -348,11 +358,17 @@ pub(super) fn own_netns() -> Result<u32> {
     u32::try_from(inode).with_context(|| format!("{link} has the unexpected inode number {inode}"))
 }
 
-/// The namespaces that the options choose; none for the default: states of all, segments of the own one.
-fn select(netns: &[String], own: u32) -> Result<Option<Selection>> {
+/// The namespaces that the options choose; none where interfaces are chosen, or by default without the right to enter
+/// namespaces: then the states of all are traced, and the segments of the own one.
+fn select(netns: &[String], interfaces: &[String], own: u32) -> Result<Option<Selection>> {
     match netns {
-        [] if in_first_pid_namespace() => Ok(None),
-        [] => Ok(Some(Selection::Only(vec![own]))),
+        [] if !in_first_pid_namespace() => Ok(Some(Selection::Only(vec![own]))),
+        [] if !interfaces.is_empty() => Ok(None),
+        [] if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or_default() => {
+            debug!("without CAP_SYS_ADMIN, the segments of other network namespaces are not seen");
+            Ok(None)
+        }
+        [] => Ok(Some(Selection::All)),
         list => Ok(Some(Selection::of(list, own)?)),
     }
 }
@@ -374,7 +390,7 @@ mod tests {
     use super::*;
 
     fn interface(index: u32, name: &str) -> Interface {
-        Interface { index, name: name.to_owned(), up: true, loopback: false, packets: 0 }
+        Interface { index, name: name.to_owned(), up: true, loopback: false, bridge: false, packets: 0 }
     }
 
     #[test]

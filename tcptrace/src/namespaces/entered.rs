@@ -31,8 +31,19 @@ use crate::{
 };
 use tcptrace_core::text::Escaped;
 
-/// The interfaces that the programs are on, by index: with the name, and whether a tcptrace has made the qdisc.
-pub(super) type Attached = BTreeMap<u32, (String, bool)>;
+/// An interface that the programs are on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnInterface {
+    /// Its name, which may change.
+    pub name: String,
+    /// It is a bridge.
+    pub bridge: bool,
+    /// A tcptrace has made its clsact qdisc.
+    made_qdisc: bool,
+}
+
+/// The interfaces that the programs are on, by index.
+pub(super) type Attached = BTreeMap<u32, OnInterface>;
 
 /// A connection to the kernel inside of a namespace, which lasts as long as this.
 pub(super) struct Entered {
@@ -61,17 +72,19 @@ impl Entered {
         Ok(Self { netlink, connection: tokio::spawn(connection) })
     }
 
+    /// The interfaces of the namespace.
+    async fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        self.netlink.link().get().execute().map_ok(|message| describe(&message)).try_collect().await.map_err(cause)
+    }
+
+    /// Removes what tracers that were killed have left on its interfaces.
+    pub(super) async fn clean(&self) -> io::Result<stale_filters::Cleaned> {
+        Ok(stale_filters::clean(&self.netlink, &self.interfaces().await?).await)
+    }
+
     /// Attaches the programs to the interfaces that they are not on. Returns whether there were any.
     pub(super) async fn attach(&self, programs: &Programs, attached: &mut Attached, first: bool) -> io::Result<bool> {
-        let interfaces: Vec<Interface> = self
-            .netlink
-            .link()
-            .get()
-            .execute()
-            .map_ok(|message| describe(&message))
-            .try_collect()
-            .await
-            .map_err(cause)?;
+        let interfaces = self.interfaces().await?;
         if first {
             let cleaned = stale_filters::clean(&self.netlink, &interfaces).await;
             if let Some(removed) = cleaned.removed_text() {
@@ -83,9 +96,9 @@ impl Entered {
         attached.retain(|index, _| with_qdisc.contains(index));
         let mut new = false;
         for interface in interfaces {
-            if let Some((name, _)) = attached.get_mut(&interface.index) {
-                new |= *name != interface.name;
-                *name = interface.name;
+            if let Some(known) = attached.get_mut(&interface.index) {
+                new |= known.name != interface.name;
+                known.name = interface.name;
                 continue;
             }
             let clsact = Clsact::of(&self.netlink, interface.index);
@@ -94,7 +107,8 @@ impl Entered {
             let sides = if interface.loopback { &sides[..1] } else { &sides[..] };
             match put_filters(&clsact, TracerId::this_process(), sides, false).await {
                 Ok(made_qdisc) => {
-                    attached.insert(interface.index, (interface.name, made_qdisc));
+                    let Interface { index, name, bridge, .. } = interface;
+                    attached.insert(index, OnInterface { name, bridge, made_qdisc });
                     new = true;
                 }
                 Err(error) => debug!("segments on {} are not seen: {error}", Escaped(interface.name.as_bytes())),
@@ -106,7 +120,7 @@ impl Entered {
     /// Takes the programs off again.
     pub(super) async fn detach(&self, attached: &Attached) {
         let own = TracerId::this_process();
-        for (&index, (name, made_qdisc)) in attached {
+        for (&index, OnInterface { name, made_qdisc, .. }) in attached {
             if let Err(error) = Clsact::of(&self.netlink, index).sweep(*made_qdisc, |owner| owner == own).await {
                 debug!("cannot remove the clsact filters on {}: {error}", Escaped(name.as_bytes()));
             }

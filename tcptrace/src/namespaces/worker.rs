@@ -44,8 +44,8 @@ pub enum News {
         netns: u32,
         /// The name that `ip netns` or docker gives it, or else its inode number and a process in it.
         name: String,
-        /// Index and name of its interfaces.
-        interfaces: Vec<(u32, String)>,
+        /// Its interfaces that the programs are on, by index.
+        interfaces: Attached,
     },
     /// It has no name and no process any more.
     Gone(u32),
@@ -152,9 +152,8 @@ impl Worker {
             match entered.attach(&self.programs, &mut known.attached, first).await {
                 Ok(new) if new || renamed || !known.told => {
                     known.told = true;
-                    let interfaces = known.attached.iter().map(|(&index, (name, _))| (index, name.clone())).collect();
-                    let _nobody_listens =
-                        self.news.send(News::Covered { netns: inode, name: name(inode, &known.found), interfaces });
+                    let (name, interfaces) = (name(inode, &known.found), known.attached.clone());
+                    let _nobody_listens = self.news.send(News::Covered { netns: inode, name, interfaces });
                 }
                 Ok(_) => {}
                 Err(error) => debug!("cannot look at the network namespace {inode}: {error}"),
@@ -175,7 +174,7 @@ impl Worker {
 }
 
 /// What text calls a namespace.
-fn name(inode: u32, found: &Found) -> String {
+pub(super) fn name(inode: u32, found: &Found) -> String {
     match (&found.name, found.pid) {
         (Some(name), _) => name.clone(),
         (None, Some(pid)) => format!("net:[{inode}] of pid {pid}"),

@@ -6,6 +6,7 @@ mod eviction;
 pub(in crate::correlate) mod listeners;
 mod passes;
 mod paths;
+mod sides;
 pub(in crate::correlate) mod sockets;
 mod timers;
 

@@ -20,6 +20,7 @@ mod redrawn;
 mod room;
 mod simulation;
 mod stalled;
+mod translation;
 mod verdicts;
 
 use self::exchange::{Exchange, HERE, State::*};

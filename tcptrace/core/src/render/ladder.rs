@@ -12,7 +12,8 @@
 //! derived here: everything in a block is in the records.
 //!
 //! - `open_blocks`, `open_block`, `rows`: events until they are drawn;
-//! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows;
+//! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows; `translations`: other
+//!   addresses of the same connection;
 //! - `cells`: content of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
 //! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
 
@@ -29,6 +30,7 @@ mod row_layout;
 mod rows;
 mod single_lines;
 pub(super) mod styled_text;
+mod translations;
 
 use anstyle::{AnsiColor, Style};
 
@@ -153,6 +155,11 @@ impl Ladder {
             rows,
             sentences: vec![Sentence { style, text: record.summary.as_str().into() }],
             unfinished: None,
+            translations: translations::lines(
+                &End::from(&record.client),
+                &End::from(&record.server),
+                record.nat.as_deref(),
+            ),
             inferred: Vec::new(),
             advice: advice::handshake(record),
         };
@@ -175,6 +182,11 @@ impl Ladder {
             rows,
             sentences,
             unfinished: None,
+            translations: translations::lines(
+                &End::from(&record.client),
+                &End::from(&record.server),
+                record.nat.as_deref(),
+            ),
             inferred: inferred_states::inferred(record, self.drawing),
             advice: advice::close(record),
         };
@@ -192,6 +204,7 @@ impl Ladder {
             rows: &open.rows,
             sentences: vec![Sentence { style: PENDING, text: text.into() }],
             unfinished: Some(record.turn),
+            translations: Vec::new(),
             inferred: Vec::new(),
             advice: None,
         };

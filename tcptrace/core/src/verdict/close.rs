@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Each, Missing, NoSegments, Reset, Role};
+use super::{Each, Missing, NoSegments, Reset, Role, TranslatedSide};
 use crate::{
     event::{BootTime, Cgroup, Comm, Proof},
     tcp::TcpState,
@@ -154,6 +154,11 @@ pub struct Close {
     /// States of each end's socket on this host, in order. Empty for an end elsewhere, except in captures, where states are
     /// inferred.
     pub states: Each<Vec<StateTime>>,
+    /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
+    /// changes on the way; null without any.
+    pub same_as: Option<Vec<u64>>,
+    /// The ends of each of these, as it has them, in the same order; null without any.
+    pub nat: Option<Vec<TranslatedSide>>,
     /// The reason why no segment was seen; null if one was.
     pub no_segments: Option<NoSegments>,
     /// True if `missing` is not empty.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Missing, NoSegments, Reset};
+use super::{Missing, NoSegments, Reset, TranslatedSide};
 use crate::{
     event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
     tcp::TcpOptions,
@@ -195,6 +195,11 @@ pub struct Handshake {
     pub retransmissions: OpeningRetransmissions,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub accept_queue: Option<AcceptQueue>,
+    /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
+    /// changes on the way; null without any.
+    pub same_as: Option<Vec<u64>>,
+    /// The ends of each of these, as it has them, in the same order; null without any.
+    pub nat: Option<Vec<TranslatedSide>>,
     /// The reason why no segment was seen; null if one was, or if none was to be sent.
     pub no_segments: Option<NoSegments>,
     /// True if `missing` is not empty.

@@ -11,6 +11,8 @@ pub struct Interface {
     pub up: bool,
     /// The interface is loopback (`IFF_LOOPBACK`).
     pub loopback: bool,
+    /// The interface is a bridge, whose ports show again what goes out through it.
+    pub bridge: bool,
     /// Packets of all protocols received and sent, by the interface's own counters. On loopback each packet counts once.
     pub packets: u64,
 }

@@ -28,6 +28,14 @@ pub struct Cleaned {
 }
 
 impl Cleaned {
+    /// Adds the outcome in another network namespace, which has this name.
+    pub fn add(&mut self, namespace: &str, other: Self) {
+        let place = |interface: String| format!("{interface} of the network namespace {namespace}");
+        let removed = other.removed.into_iter();
+        self.removed.extend(removed.map(|removed| Removed { interface: place(removed.interface), ..removed }));
+        self.failed.extend(other.failed.into_iter().map(|(interface, error)| (place(interface), error)));
+    }
+
     /// A text that lists what was removed; none if nothing was.
     pub fn removed_text(&self) -> Option<String> {
         let removed: Vec<String> = self.removed.iter().map(ToString::to_string).collect();
@@ -98,5 +106,10 @@ mod tests {
         assert_eq!(Cleaned::default().removed_text(), None);
         let cleaned = Cleaned { removed: vec![removed(1, false), removed(2, false)], failed: Vec::new() };
         assert_eq!(cleaned.removed_text().as_deref(), Some("1 filter on eth0; 2 filters on eth0"));
+        let mut all = Cleaned::default();
+        all.add("blue", cleaned);
+        let expected =
+            "1 filter on eth0 of the network namespace blue; 2 filters on eth0 of the network namespace blue";
+        assert_eq!(all.removed_text().as_deref(), Some(expected));
     }
 }

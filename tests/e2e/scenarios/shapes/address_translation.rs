@@ -1,4 +1,4 @@
-//! Connections on both sides of an address translation: two of them, and the second names the first.
+//! Connections on both sides of an address translation: two of them, and each names the other.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,8 +6,6 @@ use serde_json::json;
 use tcptrace_tests::{Ends, Netns, assert_record, but, number, tell_all};
 
 use super::{Plain, SEGMENTS, exchange, router::Router, start, wait_told};
-
-const SAME: &str = "the same as #";
 
 /// A connection through a router that translates it: the client calls `called`, and the server sees `seen` call `server`.
 fn check(rules: &str, called: SocketAddr, server: SocketAddr, seen: Option<Ipv4Addr>) {
@@ -33,13 +31,13 @@ fn check(rules: &str, called: SocketAddr, server: SocketAddr, seen: Option<Ipv4A
         assert_eq!(tell_all(&segments.collect::<Vec<_>>(), plain.server.port()), SEGMENTS);
         plain.check(told);
     }
-    let first_words =
-        format!("; the same as #{}, on the other side of an address translation", first.handshake["conn"]);
-    for record in [first.handshake, first.close.expect("a close")] {
-        assert!(!record["summary"].as_str().expect("a text").contains(SAME), "{record}");
-    }
-    for record in [second.handshake, second.close.expect("a close")] {
-        assert!(record["summary"].as_str().expect("a text").contains(&first_words), "{record}");
+    for (told, other) in [(first, second), (second, first)] {
+        let other = &other.handshake["conn"];
+        let words = format!("; the same as #{other}, on the other side of an address translation");
+        for record in [told.handshake, told.close.expect("a close")] {
+            assert!(record["summary"].as_str().expect("a text").contains(&words), "{record}");
+            assert_eq!(record["same_as"], json!([other]), "{record}");
+        }
     }
     assert_eq!(first.handshake["client"]["isn"], second.handshake["client"]["isn"]);
     assert_eq!(first.handshake["server"]["isn"], second.handshake["server"]["isn"]);

@@ -1,13 +1,19 @@
-//! Connections of other network namespaces: their states come through, their segments do not.
+//! Connections of other network namespaces that the tracer may not enter: their states come through, their segments do not.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Ends, Netns, Veth, assert_record, but};
+use tcptrace_tests::{Ends, Netns, Tracer, Veth, assert_record, but};
 
-use super::{Plain, exchange, start, stays, told_once, wait_told};
+use super::{Plain, exchange, stays, told_once, wait_told};
 
 const NO_SEGMENTS: &str = "; no segments: other network namespace (incomplete, not seen: segments)";
+
+/// Traces the states of all namespaces, and the segments of one.
+#[track_caller]
+fn start(own: &Netns, port: u16) -> Tracer {
+    Tracer::start_confined(own, &["-p", &port.to_string()])
+}
 
 /// The fields of a handshake that are unknown without segments.
 fn handshake(plain: &Plain<'_>) -> Value {
@@ -34,7 +40,7 @@ fn close(plain: &Plain<'_>, kind: &str) -> Value {
 fn a_connection_within_another_namespace() {
     const PORT: u16 = 4813;
     let (own, other) = (Netns::new(), Netns::new());
-    let tracer = start(&own, &[PORT]);
+    let tracer = start(&own, PORT);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let ends = Ends::on(&other, address);
     let client = exchange(&ends, ends.open());
@@ -54,7 +60,7 @@ fn a_connection_within_another_namespace() {
 fn each_end_in_another_namespace() {
     const PORT: u16 = 4814;
     let (own, left, right) = (Netns::new(), Netns::new(), Netns::new());
-    let tracer = start(&own, &[PORT]);
+    let tracer = start(&own, PORT);
     let veth = Veth::between(&left, &right, 0);
     let address = veth.right_v4(PORT);
     let ends = Ends::between(&left, &right, address);

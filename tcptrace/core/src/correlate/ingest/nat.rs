@@ -1,65 +1,138 @@
-//! Pairs of connections before and after an address translation: different ends, the same sequence numbers.
+//! The sides of one connection before and after an address translation: other ends, the same sequence numbers.
+//!
+//! What proves that two connections are sides of one, in the order in which it shows:
+//!
+//! - the socket of one sends a segment with the ends of the other;
+//! - a SYN passes this host, and leaves it with other ends: the same ISN and the same timestamp, which the kernel draws for
+//!   each connection, or, without timestamps, the same ISN and one of the two ends, at another place. A side is answered
+//!   only after the side behind it, so no SYN is tied to one that has been answered before;
+//! - both ISNs are the same, and the sides were opened and answered in that order.
+//!
+//! Programs that make up segments use the same numbers again and again: what is older than a moment, was seen at the same
+//! place, or is answered in another order is not tied.
 
 use crate::{
-    correlate::table::{
-        Table,
-        connection::{Connection, Place},
+    correlate::{
+        receiver::{ack_of, timestamp},
+        table::{
+            Table,
+            connection::{Connection, Key, Place},
+        },
     },
-    event::BootTime,
+    event::{BootTime, Direction, Endpoint, Segment},
+    tcp::{SeqNumber, TcpFlags},
 };
 
-/// Number of handshakes remembered. Both sides of a translation are seen within the time it takes to pass a host.
-const SLOTS: usize = 1024;
+/// Number of buckets; times [`WAYS`], that of connections remembered. All sides are seen within the time it takes to pass a
+/// host.
+const BUCKETS: usize = 512;
 
-/// Handshakes answered lately, by the ISNs of both ends.
-#[derive(Debug)]
-pub(in crate::correlate) struct Translations {
-    slots: Box<[Option<Answered>]>,
+/// Number of slots in a bucket; a new connection replaces the oldest.
+const WAYS: usize = 4;
+
+/// Maximum time between two sides, in nanoseconds; equal ISNs later belong to another connection.
+const SAME_MOMENT: u64 = 1_000_000_000;
+
+/// Network namespace, interface index and direction.
+type Spot = (u32, u32, Option<Direction>);
+
+/// A SYN.
+#[derive(Clone, Copy, Debug)]
+struct Syn {
+    isn: SeqNumber,
+    timestamp: Option<u32>,
+    ends: [Endpoint; 2],
+    spot: Spot,
+    at: BootTime,
+    conn: Place,
 }
 
-/// An answered handshake: its ISNs, its connection and that one's number, and the time of its SYN,ACK.
-type Answered = (Isns, Place, u64, BootTime);
-
-/// ISNs of the client and of the server.
-type Isns = (u32, u32);
-
-/// Maximum time between both sides of a translation, in nanoseconds; equal ISNs later belong to another connection.
-const SAME_MOMENT: u64 = 1_000_000_000;
+/// Connections whose SYN was seen lately, by its ISN.
+#[derive(Debug)]
+pub(in crate::correlate) struct Translations {
+    buckets: Box<[[Option<Syn>; WAYS]]>,
+}
 
 impl Default for Translations {
     fn default() -> Self {
-        Self { slots: vec![None; SLOTS].into_boxed_slice() }
+        Self { buckets: vec![[None; WAYS]; BUCKETS].into_boxed_slice() }
     }
 }
 
 impl Translations {
-    /// Notes that the connection at `at` was answered: the later-numbered of the two sides of a translation refers to
-    /// the other.
-    pub(in crate::correlate) fn note(&mut self, table: &mut Table, at: u32) {
-        let Some((conn, place)) = table.get(at).zip(table.place(at)) else { return };
-        let (number, now) = (conn.number, conn.last);
-        let Some(isns) = isns(conn) else { return };
-        // Both are random; the remainder is below the length.
-        let index = (isns.0 ^ isns.1) as usize % SLOTS;
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        match *slot {
-            Some((known, other, other_number, at))
-                if known == isns && other_number != number && now.since(at) < SAME_MOMENT =>
+    /// Notes a SYN of the connection at `at`, and ties the connection to the side from which the SYN was translated.
+    pub(in crate::correlate) fn note_syn(&mut self, table: &mut Table, at: u32, netns: u32, segment: &Segment) {
+        let Some(conn) = table.place(at) else { return };
+        let Segment { src, dst, ifindex, direction, header, at: now, .. } = *segment;
+        let spot = (netns, ifindex, direction);
+        let syn = Syn { isn: header.seq, timestamp: timestamp(&header), ends: [src, dst], spot, at: now, conn };
+        let Some(bucket) = self.bucket(header.seq) else { return };
+        for known in bucket.iter().flatten().filter(|known| is_same_syn(known, &syn)) {
+            if let Some(other) = table.resolve(known.conn)
+                && table.get(other).is_some_and(|conn| !conn.answered && !conn.ended)
             {
-                let (first, second) = if other_number < number { (other_number, place) } else { (number, other) };
-                if let Some(second) = table.resolve(second)
-                    && let Some(conn) = table.get_mut(second)
-                {
-                    conn.rare_mut().translated = Some(first);
-                }
+                table.tie(other, at);
             }
-            _ => *slot = Some((isns, place, number, now)),
         }
+        let own = |slot: &Option<Syn>| slot.is_some_and(|known| known.conn == conn);
+        let oldest = |slot: &Option<Syn>| slot.map_or(BootTime(0), |known| known.at);
+        let slot = match bucket.iter().position(own) {
+            Some(index) => bucket.get_mut(index),
+            None => bucket.iter_mut().min_by_key(|slot| oldest(slot)),
+        };
+        if let Some(slot) = slot {
+            *slot = Some(syn);
+        }
+    }
+
+    /// Ties the connection at `at`, which has just been answered, to the sides that were answered with the same number before
+    /// it.
+    pub(in crate::correlate) fn note_answer(&mut self, table: &mut Table, at: u32) {
+        let Some((client, server, now, began)) = table.get(at).and_then(answered) else { return };
+        let Some(bucket) = self.bucket(client) else { return };
+        for known in bucket.iter().flatten().filter(|known| known.isn == client && now.since(known.at) < SAME_MOMENT) {
+            let Some(other) = table.resolve(known.conn).filter(|&other| other != at) else { continue };
+            // It lies behind, so it was opened later.
+            let behind =
+                |conn| answered(conn).is_some_and(|(_, answer, _, opened)| answer == server && opened >= began);
+            if table.get(other).is_some_and(behind) {
+                table.tie(at, other);
+            }
+        }
+    }
+
+    fn bucket(&mut self, isn: SeqNumber) -> Option<&mut [Option<Syn>; WAYS]> {
+        // ISNs are random; the remainder is below the length.
+        self.buckets.get_mut(isn.0 as usize % BUCKETS)
     }
 }
 
-fn isns(conn: &Connection) -> Option<Isns> {
+/// Returns true if the later SYN can be the earlier one after an address translation.
+fn is_same_syn(before: &Syn, syn: &Syn) -> bool {
+    let same = before.isn == syn.isn
+        && before.timestamp == syn.timestamp
+        && before.conn != syn.conn
+        && syn.at.since(before.at) < SAME_MOMENT;
+    let (_, _, direction) = syn.spot;
+    let moved = direction.is_none() || before.spot != syn.spot;
+    // A scanner sends the same number to every port, and without a timestamp.
+    let (from, to) = (before.ends, syn.ends);
+    let one_end = direction.is_some() && from.iter().zip(&to).any(|(from, to)| from == to);
+    same && moved && (syn.timestamp.is_some() || one_end)
+}
+
+/// Returns both ISNs of a connection that has been answered, the time of its last event, and that of its SYN.
+fn answered(conn: &Connection) -> Option<(SeqNumber, SeqNumber, BootTime, BootTime)> {
     let (client, server) = conn.roles();
-    let known = client.isn_known && server.isn_known;
-    Some((client.isn().filter(|_| known)?.0, server.isn()?.0))
+    let known = client.isn_known && server.isn_known && server.sent_synack;
+    let client_isn = client.isn().filter(|_| known)?;
+    Some((client_isn, server.isn()?, conn.last, client.syn()?.first))
+}
+
+/// Returns true if the segment, which has other ends than the connection of its socket, was sent by that socket: one that
+/// comes in may name the socket that is to get it.
+pub(super) fn is_sent_translated(conn: &Connection, key: &Key, segment: &Segment) -> bool {
+    let opens = segment.header.has(TcpFlags::SYN) && ack_of(&segment.header).is_none();
+    let leaves = segment.direction == Some(Direction::Out);
+    !conn.ended && conn.key.is_some_and(|known| known.ends != key.ends) && (leaves || opens)
 }

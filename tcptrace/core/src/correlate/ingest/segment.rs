@@ -1,6 +1,6 @@
 //! Assignment of segments to connections.
 
-use super::{accurate_ecn, generation::opens, keep_alive, learn::learn};
+use super::{accurate_ecn, generation::opens, keep_alive, learn::learn, nat::is_sent_translated};
 use crate::{
     correlate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
@@ -19,6 +19,12 @@ impl Correlator {
     /// Finds the segment's connection or begins one; `None` for a copy.
     pub(in crate::correlate) fn place_segment(&mut self, segment: &Segment) -> Option<(CorrelatedSegment, u32)> {
         let netns = segment.netns.unwrap_or(self.watched.here);
+        let half_translated =
+            self.arrivals.as_mut().is_some_and(|arrivals| arrivals.is_half_translated(segment, netns));
+        if half_translated && self.table.find(&self.key_of(Key::new(netns, segment.src, segment.dst).0, None)).is_none()
+        {
+            return None;
+        }
         if let Some(first) = self.copies.as_mut().and_then(|copies| copies.first_of(segment)) {
             let (key, _) = Key::new(netns, segment.src, segment.dst);
             self.table.note_pass(key, if segment.netns.is_some() { first } else { netns });
@@ -28,7 +34,7 @@ impl Correlator {
         let socket = segment.socket.and_then(|key| self.table.sockets.get(key)).map(|socket| socket.number.get());
         let (key, from) = Key::new(netns, segment.src, segment.dst);
         let key = self.key_of(key, segment.conn_netns);
-        let at = self.connection_of(segment, &key, from);
+        let (at, sender) = self.connection_of(segment, &key, from);
         let key = self.table.get(at).and_then(|conn| conn.key).unwrap_or(key);
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
@@ -66,8 +72,13 @@ impl Correlator {
             retransmission,
             late,
         };
+        if let Some(sender) = sender {
+            self.table.tie(sender, at);
+        }
         if answers {
-            self.translations.note(&mut self.table, at);
+            self.translations.note_answer(&mut self.table, at);
+        } else if opens(&segment.header) && ack_of(&segment.header).is_none() {
+            self.translations.note_syn(&mut self.table, at, netns, segment);
         }
         self.watch_syn(segment);
         Some((placed, at))
@@ -136,8 +147,9 @@ impl Correlator {
         self.table.sockets.get(socket).is_some_and(|socket| socket.side() == from)
     }
 
-    fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
-        let mut translated = None;
+    /// Returns the connection of a segment, and that of the socket that sent it with these ends instead of its own.
+    fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> (u32, Option<u32>) {
+        let mut sender = None;
         // The socket is the most certain match; segments that the stack sends on its own have one without a connection.
         if let Some(socket) = segment.socket
             && let Some(conn) = self.table.conn_of_socket(socket)
@@ -145,17 +157,23 @@ impl Correlator {
             match self.table.get(conn).map(|conn| (conn.key, conn.loose())) {
                 Some((Some(known), _)) if known.ends == key.ends && self.is_sender(socket, from) => {
                     self.table.note_pass(*key, known.netns);
-                    return conn;
+                    return (conn, None);
                 }
                 // Not after address translation: before and after it are two connections.
                 Some((None, Some([local, remote]))) if local.addr == segment.src.addr && remote == segment.dst => {
                     self.bind_late(conn, *key, from, socket);
-                    return conn;
+                    return (conn, None);
                 }
-                _ if opens(&segment.header) => translated = self.table.get(conn).map(|conn| conn.number),
-                _ => {}
+                _ => {
+                    let translated = self.table.get(conn).is_some_and(|conn| is_sent_translated(conn, key, segment));
+                    sender = translated.then_some(conn);
+                }
             }
         }
+        (self.connection_by_ends(segment, key, from), sender)
+    }
+
+    fn connection_by_ends(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
         let found = self.table.find(key);
         let Some(newest) = found.and_then(|at| self.newest_in_encapsulation(at, segment, from)) else {
             if found.is_some() {
@@ -168,11 +186,7 @@ impl Correlator {
             if let Some(at) = answers.then(|| self.adopt_loose(*key, from.other())).flatten() {
                 return at;
             }
-            let at = self.begin(segment, key, from);
-            if let Some(conn) = self.table.get_mut(at).filter(|_| translated.is_some()) {
-                conn.rare_mut().translated = translated;
-            }
-            return at;
+            return self.begin(segment, key, from);
         };
         let header = &segment.header;
         // A listener drops a SYN with FIN (tcp_rcv_state_process of net/ipv4/tcp_input.c): it replaces no connection.

@@ -10,6 +10,7 @@ use self::by_side::BySide;
 use super::{
     endpoint::{End, ResetContext},
     paths::Paths,
+    sides::OtherSide,
 };
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role},
@@ -145,8 +146,8 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) deferred: bool,
     /// True if its socket was restored with TCP_REPAIR, without a handshake.
     pub(in crate::correlate) restored: bool,
-    /// Number of the same connection on the other side of an address translation.
-    pub(in crate::correlate) translated: Option<u64>,
+    /// The other sides of an address translation.
+    pub(in crate::correlate) other_sides: Vec<OtherSide>,
     /// Namespaces that it passes besides the one by which it is known.
     pub(in crate::correlate) passes: SmallVec<[u32; 4]>,
     /// Namespaces of the sockets at its ends, if other than the connection's.

@@ -22,7 +22,7 @@ use crate::{
     tcp::{TcpOptions, TcpState},
     verdict::{
         Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing, NoSegments,
-        OpeningRetransmissions, Outcome, ResetCause,
+        OpeningRetransmissions, Outcome, ResetCause, TranslatedSide,
     },
 };
 
@@ -43,7 +43,8 @@ pub(in crate::correlate) fn handshake(
     let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
     let unsent = handshake::is_unsent(client);
     let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
-    let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees));
+    // With other ends it may have left.
+    let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees && conn.other_sides().is_empty()));
     let missing = with_loss(
         conn,
         gaps,
@@ -80,6 +81,8 @@ pub(in crate::correlate) fn handshake(
             synack: server.synack().map(Sent::again),
         },
         accept_queue: full_queue,
+        same_as: same_as(conn),
+        nat: nat(conn),
         no_segments: no_segments(conn, watched).filter(|_| !nothing_to_see),
         incomplete: !missing.is_empty(),
         missing,
@@ -92,7 +95,6 @@ pub(in crate::correlate) fn handshake(
         unsent,
         answer: answer(conn),
         lasted: conn.last.since(conn.first),
-        translated: translated(conn),
     };
     handshake.summary = sentence::handshake(&handshake, &facts);
     handshake
@@ -100,8 +102,15 @@ pub(in crate::correlate) fn handshake(
 
 /// Returns the reason why no segment of the connection was seen, if none was; `watched` tells whose segments are seen.
 fn no_segments(conn: &Connection, watched: &Watched) -> Option<NoSegments> {
-    let why = if watched.is_elsewhere(conn) { NoSegments::OtherNamespace } else { NoSegments::NotWatched };
-    (!conn.has_segments).then_some(why)
+    if conn.has_segments {
+        return None;
+    }
+    // Only its socket, which sent them with other ends, can have tied it to another side.
+    Some(match () {
+        () if !conn.other_sides().is_empty() => NoSegments::Translated,
+        () if watched.is_elsewhere(conn) => NoSegments::OtherNamespace,
+        () => NoSegments::NotWatched,
+    })
 }
 
 /// Returns the answer that was seen to come to the client's SYN.
@@ -111,9 +120,16 @@ fn answer(conn: &Connection) -> Option<Answer> {
     by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind)))
 }
 
-/// Returns the number of the same connection on the other side of an address translation.
-fn translated(conn: &Connection) -> Option<u64> {
-    conn.rare().and_then(|rare| rare.translated)
+/// Returns the numbers of the other sides of an address translation.
+fn same_as(conn: &Connection) -> Option<Vec<u64>> {
+    let sides = conn.other_sides();
+    (!sides.is_empty()).then(|| sides.iter().map(|side| side.told.conn).collect())
+}
+
+/// Returns the other sides of an address translation.
+fn nat(conn: &Connection) -> Option<Vec<TranslatedSide>> {
+    let sides = conn.other_sides();
+    (!sides.is_empty()).then(|| sides.iter().map(|side| side.told).collect())
 }
 
 /// Returns the parts of a handshake that was over before anything was seen; a restored socket has none.
@@ -163,6 +179,8 @@ pub(in crate::correlate) fn close(
             client: state_times::of(conn, side, kernel),
             server: state_times::of(conn, side.other(), kernel),
         },
+        same_as: same_as(conn),
+        nat: nat(conn),
         no_segments: no_segments(conn, watched),
         incomplete: !missing.is_empty(),
         missing,
@@ -183,7 +201,6 @@ pub(in crate::correlate) fn close(
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
-        translated: translated(conn),
     };
     close.summary = sentence::close(&close, &facts);
     close

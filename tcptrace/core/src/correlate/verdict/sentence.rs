@@ -26,8 +26,6 @@ pub(crate) struct HandshakeFacts {
     pub(crate) answer: Option<Answer>,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
-    /// Number of the same connection on the other side of an address translation.
-    pub(crate) translated: Option<u64>,
 }
 
 /// An answer to a SYN that its sender's socket did not accept, or that does not complete the handshake.
@@ -49,8 +47,6 @@ pub(crate) struct CloseFacts {
     pub(crate) other_closed: bool,
     /// True for the ends whose FINs were seen.
     pub(crate) fins: Each<bool>,
-    /// Number of the same connection on the other side of an address translation.
-    pub(crate) translated: Option<u64>,
 }
 
 /// Length of most sentences in bytes.
@@ -87,20 +83,32 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     if record.syn_left == Some(false) {
         text.push_str("; no SYN was seen to leave this host");
     }
-    push_common(&mut text, record.no_segments, facts.translated);
+    push_common(&mut text, record.no_segments, record.same_as.as_deref());
     push_missing(&mut text, &record.missing);
     text
 }
 
-fn push_common(text: &mut String, no_segments: Option<NoSegments>, translated: Option<u64>) {
+fn push_common(text: &mut String, no_segments: Option<NoSegments>, same_as: Option<&[u64]>) {
     text.push_str(match no_segments {
         Some(NoSegments::OtherNamespace) => "; no segments: other network namespace",
         Some(NoSegments::NotWatched) => "; no segments: they passed no interface that is watched",
+        Some(NoSegments::Translated) => "; no segments of its own: they pass with other addresses",
         None => "",
     });
-    if let Some(number) = translated {
-        push(text, format_args!("; the same as #{number}, on the other side of an address translation"));
+    let Some(numbers) = same_as else { return };
+    for (index, number) in numbers.iter().enumerate() {
+        let joined = match index {
+            0 => "; the same as",
+            _ if index + 1 == numbers.len() => " and",
+            _ => ",",
+        };
+        push(text, format_args!("{joined} #{number}"));
     }
+    text.push_str(if numbers.len() == 1 {
+        ", on the other side of an address translation"
+    } else {
+        ", on other sides of an address translation"
+    });
 }
 
 fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) {
@@ -120,6 +128,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                     "refused: a reset from this host itself, as of a firewall rule"
                 }
                 Some(ResetCause::NoListener) => "refused: nobody listens there",
+                None if record.no_segments == Some(NoSegments::Translated) => {
+                    "refused: by a reset or an ICMP error, which came with other addresses"
+                }
                 None => "refused: by a reset or an ICMP error, which was not seen",
                 Some(ResetCause::Unknown | ResetCause::NoConnection) => {
                     "refused: a reset answered the SYN, so nobody listens there or a firewall says so"
@@ -240,7 +251,7 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     if let Some(reset) = late {
         push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
     }
-    push_common(&mut text, record.no_segments, facts.translated);
+    push_common(&mut text, record.no_segments, record.same_as.as_deref());
     push_missing(&mut text, &record.missing);
     text
 }

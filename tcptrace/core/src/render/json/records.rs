@@ -6,7 +6,7 @@ use crate::{
     render::line_writer::Line,
     verdict::{
         Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset,
-        StateTime,
+        StateTime, TranslatedSide,
     },
 };
 
@@ -35,6 +35,8 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },
         accept_queue,
+        same_as,
+        nat,
         no_segments,
         incomplete,
         missing,
@@ -61,6 +63,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
     line.raw(r#","retransmissions":{"syn":"#).number_or_null(*syn);
     line.raw(r#","synack":"#).number_or_null(*synack);
     line.raw(r#"},"accept_queue":"#).accept_queue_or_null(*accept_queue);
+    line.raw(r#","same_as":"#).sides_or_null(same_as.as_deref(), nat.as_deref());
     line.raw(r#","no_segments":"#).word_or_null(*no_segments);
     line.raw(r#","incomplete":"#).truth(*incomplete);
     line.raw(r#","missing":"#).missing(missing);
@@ -90,6 +93,8 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, 
         gave_up,
         retransmissions,
         states,
+        same_as,
+        nat,
         no_segments,
         incomplete,
         missing,
@@ -120,7 +125,8 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, 
     let Each { client, server } = states;
     line.raw(r#"},"states":{"client":"#).stays(client);
     line.raw(r#","server":"#).stays(server);
-    line.raw(r#"},"no_segments":"#).word_or_null(*no_segments);
+    line.raw(r#"},"same_as":"#).sides_or_null(same_as.as_deref(), nat.as_deref());
+    line.raw(r#","no_segments":"#).word_or_null(*no_segments);
     line.raw(r#","incomplete":"#).truth(*incomplete);
     line.raw(r#","missing":"#).missing(missing);
     line.raw(r#","summary":"#).string(summary).raw("}");
@@ -196,6 +202,28 @@ impl Line<'_> {
             }
             None => self.raw("null"),
         }
+    }
+
+    /// Writes `same_as`, and `nat` behind it.
+    fn sides_or_null(&mut self, numbers: Option<&[u64]>, sides: Option<&[TranslatedSide]>) -> &mut Self {
+        match numbers {
+            Some(numbers) => {
+                for (index, number) in numbers.iter().enumerate() {
+                    self.raw(if index == 0 { "[" } else { "," }).long_number(*number);
+                }
+                self.raw(if numbers.is_empty() { "[]" } else { "]" });
+            }
+            None => _ = self.raw("null"),
+        }
+        self.raw(r#","nat":"#);
+        let Some(sides) = sides else { return self.raw("null") };
+        self.raw("[");
+        for (index, TranslatedSide { conn, client, server }) in sides.iter().enumerate() {
+            self.raw(if index == 0 { r#"{"conn":"# } else { r#",{"conn":"# }).long_number(*conn);
+            self.raw(r#","client":{"addr":""#).address(client.addr).raw(r#"","port":"#).number(client.port);
+            self.raw(r#"},"server":{"addr":""#).address(server.addr).raw(r#"","port":"#).number(server.port).raw("}}");
+        }
+        self.raw("]")
     }
 
     fn stays(&mut self, stays: &[StateTime]) -> &mut Self {

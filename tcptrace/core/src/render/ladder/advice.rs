@@ -373,7 +373,7 @@ fn segments_elsewhere(missed: &Missed<'_>) -> Advice {
                 .into(),
             )
         }
-        NoSegments::NotWatched => None,
+        NoSegments::NotWatched | NoSegments::Translated => None,
     }
 }
 

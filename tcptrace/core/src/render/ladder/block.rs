@@ -39,6 +39,8 @@ pub(super) struct Block<'a> {
     pub(super) sentences: Vec<Sentence<'a>>,
     /// Set if the phase is not finished; the inner value is the end whose turn it is, if known.
     pub(super) unfinished: Option<Option<Turn>>,
+    /// The other sides of its address translation, a line for each.
+    pub(super) translations: Vec<String>,
     /// States that no row shows, a line for each end.
     pub(super) inferred: Vec<String>,
     pub(super) advice: Option<Cow<'static, str>>,
@@ -49,6 +51,11 @@ impl Block<'_> {
     pub(super) fn write(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
         for line in heading::lines(self.conn, &self.ends, self.encapsulation, &self.sentences, drawing, width) {
             line.write_line(drawing.color, out);
+        }
+        for translation in &self.translations {
+            for line in heading::paragraph(Style::new(), translation, drawing, width) {
+                line.write_line(drawing.color, out);
+            }
         }
         self.ladder(drawing, width, out);
         for states in &self.inferred {

@@ -1,9 +1,11 @@
 //! Sample verdicts and other records of a connection as a whole.
 
 use super::*;
+use crate::event::Endpoint;
 use crate::verdict::{
     Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
-    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, Turn, WaitingFor,
+    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, TranslatedSide, Turn,
+    WaitingFor,
 };
 
 /// An established connection, with every optional field set.
@@ -47,12 +49,22 @@ pub(crate) fn handshake() -> HandshakeOutput {
         reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
         accept_queue: Some(AcceptQueue { length: 129, limit: 128 }),
+        same_as: Some(vec![1, 2]),
+        nat: Some(sides()),
         no_segments: Some(NoSegments::OtherNamespace),
         incomplete: true,
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
     };
     HandshakeOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
+}
+
+/// Two other sides.
+fn sides() -> Vec<TranslatedSide> {
+    let end = |addr: [u8; 4], port| Endpoint { addr: IpAddr::from(addr), port }.into();
+    [(1, 54762), (2, 61000)]
+        .map(|(conn, port)| TranslatedSide { conn, client: end([10, 0, 0, 1], port), server: end([10, 96, 0, 10], 80) })
+        .into()
 }
 
 /// An end with a process that has no name.
@@ -93,6 +105,8 @@ pub(crate) fn close() -> CloseOutput {
         gave_up: Some(Role::Client),
         retransmissions: Each { client: Some(0), server: None },
         states: Each { client: stays, server: Vec::new() },
+        same_as: Some(vec![1, 2]),
+        nat: Some(sides()),
         no_segments: Some(NoSegments::NotWatched),
         incomplete: false,
         missing: Vec::new(),

@@ -1,0 +1,217 @@
+//! Connections of a node with pods, whose addresses are translated on the way: each side is told, tied to the others, and
+//! nothing else is.
+
+mod node;
+
+use std::{
+    io::{ErrorKind, Write as _},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
+use tcptrace_tests::{LIMIT, Lines, Netns, Trace, binary, is_type, number, receive_end, wait_tracing};
+
+use self::node::{
+    BRIDGE, CALLER, NOBODY, NODE, Node, ON_LOOPBACK, OUTSIDE, PORT, PUBLISHED, SERVER, SERVICE, assert_tied, ends,
+    wait_closed,
+};
+
+/// What asks the server of `tt-traffic` for nothing, and to close when the client has.
+const REQUEST: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, b'c'];
+
+/// Opens a connection, asks for nothing, and closes it.
+#[track_caller]
+fn call(from: &Netns, to: SocketAddr) {
+    from.run(|| {
+        let mut stream = TcpStream::connect(to).unwrap_or_else(|error| panic!("{to} cannot be connected to: {error}"));
+        stream.write_all(&REQUEST).expect("a request");
+        stream.shutdown(Shutdown::Write).expect("a close");
+        receive_end(&stream);
+    });
+}
+
+/// A connection from a namespace, and its sides: the client's address, and the server's with its port.
+struct Row<'a> {
+    from: &'a Netns,
+    to: (Ipv4Addr, u16),
+    sides: &'a [(Ipv4Addr, (Ipv4Addr, u16))],
+}
+
+/// Traces one connection: it has these sides and no others, all is told of them, and who is at its ends.
+#[track_caller]
+fn check(node: &Node, row: &Row<'_>) {
+    let tracer = node.trace();
+    call(row.from, row.to.into());
+    wait_closed(&tracer, row.sides.len());
+    let trace = tracer.stop();
+    let (handshakes, closes) = (trace.of_type("handshake"), trace.of_type("close"));
+    assert_eq!(number(trace.end(), "connections"), row.sides.len() as u64, "{:#?}", trace.records);
+    let expected: Vec<_> =
+        row.sides.iter().map(|&(client, server)| (client.to_string(), SocketAddr::from(server).to_string())).collect();
+    let mut handshakes = handshakes;
+    handshakes.sort_by_key(|record| number(record, "conn"));
+    assert_eq!(handshakes.iter().map(|record| ends(record)).collect::<Vec<_>>(), expected, "{:#?}", trace.records);
+    for handshake in &handshakes {
+        assert_eq!(handshake["outcome"], "established", "{handshake}");
+    }
+    assert_tied(&handshakes, &trace);
+    let mut closes = closes;
+    closes.sort_by_key(|record| number(record, "conn"));
+    assert_tied(&closes, &trace);
+    for close in &closes {
+        // What the node itself translates has no segments with the ends that its socket has.
+        let own = close["no_segments"] == "translated";
+        let kinds = if own { ["orderly", "unseen"] } else { ["three_segment", "four_segment"] };
+        assert!(kinds.contains(&close["kind"].as_str().expect("a kind")), "{close}");
+        assert_eq!(close["initiator"], "client", "{close}");
+    }
+    let (_, (server, _)) = row.sides.last().expect("a side");
+    for (end, pid) in [("client", std::process::id()), ("server", node.server_pid(*server))] {
+        let named: Vec<&Value> = closes.iter().map(|close| &close[end]["pid"]).filter(|pid| !pid.is_null()).collect();
+        assert_eq!(named, [&json!(pid)], "{end}: {:#?}", trace.records);
+    }
+    trace.nothing_lost();
+}
+
+/// The rows of a node: who calls whom, and the sides that its connection has.
+fn check_all(bridge_nf: bool) {
+    let node = Node::new(bridge_nf);
+    let Node { netns, caller, outside, .. } = &node;
+    let behind = (SERVER, PORT);
+    let rows = [
+        // Without a translation.
+        Row { from: caller, to: behind, sides: &[(CALLER, behind)] },
+        Row { from: netns, to: behind, sides: &[(BRIDGE, behind)] },
+        Row { from: caller, to: (BRIDGE, PORT), sides: &[(CALLER, (BRIDGE, PORT))] },
+        // A pod calls outside, and is called from there.
+        Row { from: caller, to: (OUTSIDE, PORT), sides: &[(CALLER, (OUTSIDE, PORT)), (NODE, (OUTSIDE, PORT))] },
+        Row { from: outside, to: (NODE, PUBLISHED), sides: &[(OUTSIDE, (NODE, PUBLISHED)), (OUTSIDE, behind)] },
+        // A pod calls a service, and the node's port, behind which is another pod.
+        Row { from: caller, to: (SERVICE, PORT), sides: &[(CALLER, (SERVICE, PORT)), (BRIDGE, behind)] },
+        Row { from: caller, to: (NODE, PUBLISHED), sides: &[(CALLER, (NODE, PUBLISHED)), (BRIDGE, behind)] },
+        // The node calls a service, its own port, and a port that it publishes on loopback.
+        Row { from: netns, to: (SERVICE, PORT), sides: &[(BRIDGE, (SERVICE, PORT)), (BRIDGE, behind)] },
+        Row { from: netns, to: (NODE, PUBLISHED), sides: &[(NODE, (NODE, PUBLISHED)), (NODE, behind)] },
+        Row {
+            from: netns,
+            to: (Ipv4Addr::LOCALHOST, ON_LOOPBACK),
+            sides: &[(Ipv4Addr::LOCALHOST, (Ipv4Addr::LOCALHOST, ON_LOOPBACK)), (BRIDGE, behind)],
+        },
+    ];
+    rows.iter().for_each(|row| check(&node, row));
+}
+
+#[test]
+fn every_connection_of_a_node_is_told_with_its_sides() {
+    check_all(false);
+}
+
+#[test]
+fn every_connection_of_a_node_whose_bridge_passes_netfilter_is_told_with_its_sides() {
+    check_all(true);
+}
+
+#[test]
+fn a_thousand_requests_to_a_published_port_are_two_sides_each_and_nothing_else() {
+    const COUNT: usize = 1_000;
+    let node = Node::new(true);
+    let tracer = node.trace();
+    for (from, to) in [(&node.netns, (Ipv4Addr::LOCALHOST, ON_LOOPBACK)), (&node.outside, (NODE, PUBLISHED))] {
+        (0..COUNT / 2).for_each(|_| call(from, to.into()));
+    }
+    wait_closed(&tracer, 2 * COUNT);
+    let trace = tracer.stop();
+    assert_eq!(number(trace.end(), "connections"), 2 * COUNT as u64);
+    let handshakes = trace.of_type("handshake");
+    for handshake in &handshakes {
+        assert_eq!(handshake["outcome"], "established", "{handshake}");
+        assert_eq!(handshake["same_as"].as_array().map(Vec::len), Some(1), "{handshake}");
+    }
+    assert_eq!(handshakes.len(), 2 * COUNT);
+}
+
+/// The handshakes, once there are so many, by their numbers.
+#[track_caller]
+fn failed(node: &Node, count: usize, attempt: impl FnOnce()) -> (Trace, Vec<Value>) {
+    let tracer = node.trace();
+    attempt();
+    tracer.wait_until(&format!("{count} handshakes"), |records| {
+        records.iter().filter(|record| is_type(record, "handshake")).count() >= count
+    });
+    let trace = tracer.stop();
+    assert_eq!(number(trace.end(), "connections"), count as u64, "{:#?}", trace.records);
+    let mut handshakes: Vec<Value> = trace.of_type("handshake").into_iter().cloned().collect();
+    handshakes.sort_by_key(|record| number(record, "conn"));
+    (trace, handshakes)
+}
+
+#[test]
+fn what_a_pod_refuses_is_told_of_both_sides_with_its_cause() {
+    let node = Node::new(true);
+    let (trace, handshakes) = failed(&node, 2, || {
+        let refused = node.outside.run(|| TcpStream::connect(SocketAddr::from((NODE, NOBODY))));
+        assert_eq!(refused.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
+    });
+    assert_tied(&handshakes.iter().collect::<Vec<_>>(), &trace);
+    let told: Vec<_> = handshakes.iter().map(|one| (&one["outcome"], &one["reset"]["by"])).collect();
+    assert_eq!(told, [(&json!("refused"), &json!("server")); 2], "{handshakes:#?}");
+    assert_eq!(handshakes[1]["reset"]["cause"], "no_listener", "{handshakes:#?}");
+}
+
+/// Nothing is translated, since the first segment does not get that far.
+#[test]
+fn what_the_node_does_not_forward_has_one_side() {
+    let node = Node::new(true);
+    node.netns.nft("table ip f { chain c { type filter hook forward priority 0; tcp dport 4920 drop; }; }");
+    let (_, handshakes) = failed(&node, 1, || {
+        node.outside.run(|| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+            let to = SocketAddr::from((NODE, PUBLISHED));
+            let late = socket.connect_timeout(&to.into(), Duration::from_millis(300));
+            assert_eq!(late.expect_err("no answer").kind(), ErrorKind::TimedOut);
+        });
+    });
+    assert_eq!((&handshakes[0]["outcome"], &handshakes[0]["same_as"]), (&json!("cancelled"), &Value::Null));
+}
+
+#[test]
+fn what_the_node_rejects_has_the_error_as_its_cause() {
+    let node = Node::new(true);
+    node.netns.nft("table ip f { chain c { type filter hook forward priority 0; tcp dport 4920 reject; }; }");
+    let (_, handshakes) = failed(&node, 1, || {
+        let refused = node.outside.run(|| TcpStream::connect(SocketAddr::from((NODE, PUBLISHED))));
+        assert_eq!(refused.expect_err("it is rejected").kind(), ErrorKind::ConnectionRefused);
+    });
+    let one = &handshakes[0];
+    assert_eq!(
+        (&one["outcome"], &one["by_icmp"], &one["icmp"]["from"]),
+        (&json!("refused"), &json!(true), &json!("10.9.1.1"))
+    );
+}
+
+#[test]
+fn text_names_the_translation() {
+    let node = Node::new(false);
+    let mut command = Command::new(binary());
+    command.args(["-p", &PORT.to_string()]).env("LC_ALL", "C.UTF-8").env("COLUMNS", "160");
+    let mut process = node.netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
+    wait_tracing(&log);
+    node.wait_covered();
+    call(&node.caller, (SERVICE, PORT).into());
+    let closed = |line: &&String| line.contains("closed by the client");
+    lines.wait_until("two closes", LIMIT, |lines| lines.iter().filter(closed).count() == 2);
+    process.signal(Signal::INT);
+    assert!(process.wait(LIMIT).success());
+    let lines = lines.finish();
+    let service = format!("{SERVICE}:{PORT} is {SERVER}:{PORT} and {CALLER}:");
+    let pod = format!("{SERVER}:{PORT} is {SERVICE}:{PORT} and {BRIDGE}:");
+    for (words, number) in [(&service, " in #2"), (&pod, " in #1")] {
+        let said = lines.iter().filter(|line| line.trim_start().starts_with(words.as_str()) && line.ends_with(number));
+        assert_eq!(said.count(), 2, "{words}: {lines:#?}");
+    }
+}
