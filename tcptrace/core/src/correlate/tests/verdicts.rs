@@ -8,6 +8,7 @@ mod reasons;
 mod resets;
 mod syn_recv;
 mod vantage;
+mod why;
 
 use super::{
     CLIENT, SERVER,
@@ -17,8 +18,8 @@ use crate::{
     event::{Loss, LossSource, Proof, Role},
     tcp::TcpFlags,
     verdict::{
-        Bytes, Close, CloseKind, Handshake, HandshakeKind, Missing, OpeningRetransmissions, Outcome, Reset, ResetCause,
-        TimeWait, WaitingFor,
+        Bytes, Close, CloseKind, Each, Handshake, HandshakeKind, Missing, OpeningRetransmissions, Outcome, Reset,
+        ResetCause, TimeWait, WaitingFor,
     },
 };
 

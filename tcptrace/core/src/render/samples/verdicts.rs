@@ -3,7 +3,8 @@
 use super::*;
 use crate::verdict::{
     Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
-    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, Turn, WaitingFor,
+    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, Stalled, StateTime, TimeWait, Turn,
+    WaitingFor,
 };
 
 /// An established connection, with every optional field set.
@@ -64,6 +65,9 @@ fn close_end(port: u16) -> CloseEnd {
         pid: Some(1),
         comm: None,
         thread: None,
+        exit: Some(Exit { signal: Some(9), code: None }),
+        unread_bytes: Some(18),
+        unsent_bytes: Some(0),
         cgroup: None,
     }
 }
@@ -92,6 +96,9 @@ pub(crate) fn close() -> CloseOutput {
         close_known: Some(true),
         gave_up: Some(Role::Client),
         retransmissions: Each { client: Some(0), server: None },
+        data_retransmissions: Each { client: Some(3), server: None },
+        idle_ns: Some(60_000_000_000),
+        rtt: Rtt { handshake_ns: Some(90_000), smoothed_ns: Some(70_000), min_ns: None },
         states: Each { client: stays, server: Vec::new() },
         no_segments: Some(NoSegments::NotWatched),
         incomplete: false,
