@@ -35,7 +35,7 @@ const REASONS: [&str; 11] = [
 ];
 
 /// Fields of an end that are compared where a test names them.
-const END_REASONS: [&str; 3] = ["exit", "unread_bytes", "unsent_bytes"];
+const END_REASONS: [&str; 4] = ["uid", "exit", "unread_bytes", "unsent_bytes"];
 
 /// Fields of an end that tell its control group.
 const GROUP: [&str; 3] = ["container", "unit", "cgroup"];

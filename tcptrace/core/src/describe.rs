@@ -126,6 +126,7 @@ impl Describer {
             comm: change.task.map(|task| task.comm),
             thread: change.task.and_then(|task| task.thread),
             exit: change.task.and_then(|task| task.exit),
+            uid: change.uid,
             old_state_ns: placed.old_state_ns,
             since_start_ns: placed.since_start_ns,
             continues_as: placed.continues_as,

@@ -138,6 +138,8 @@ pub struct StateChange {
     pub task: Option<Task>,
     /// Control group in which the socket was made, if known. A socket's first change tells.
     pub cgroup: Option<CgroupKey>,
+    /// User of the process that made or accepted the socket, by the initial user namespace, if known.
+    pub uid: Option<u32>,
     /// Counters of the socket, as it leaves ESTABLISHED or enters CLOSE, and as it enters ESTABLISHED if its SYN or SYN,ACK was
     /// sent again.
     pub counters: Option<Counters>,

@@ -156,6 +156,7 @@ impl Host {
                 exit: (bits & 0x40 != 0).then(|| Exit::of_wait_status(bits.into())),
             }),
             cgroup: None,
+            uid: (bits & 0x20 != 0).then_some(bits.into()),
             counters: (bits & 0x80 != 0).then(|| program::counters(bits)),
         })
     }

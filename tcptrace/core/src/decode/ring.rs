@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use tcptrace_ebpf::{
     Address, CountedStateRecord, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
     HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_COUNTED_STATE, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE,
-    NO_COUNT, NO_REASON, PROOF_DEFERRED, PROOF_EXITING, PROOF_LINGER, PROOF_RESTORED, PROOF_UNACCEPTED, PROOF_UNREAD,
-    RecordHeader, SegmentRecord, StateRecord,
+    NO_COUNT, NO_REASON, NO_UID, PROOF_DEFERRED, PROOF_EXITING, PROOF_LINGER, PROOF_RESTORED, PROOF_UNACCEPTED,
+    PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
@@ -106,6 +106,7 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             exit: (record.proof & PROOF_EXITING != 0).then(|| Exit::of_wait_status(record.exit_code)),
         }),
         cgroup: (record.cgroup != 0).then_some(CgroupKey(record.cgroup)),
+        uid: (record.uid != NO_UID).then_some(record.uid),
         counters: None,
     })
 }

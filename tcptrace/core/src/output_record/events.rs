@@ -76,6 +76,11 @@ pub struct StateOutput {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Exit"))]
     pub exit: Option<Exit>,
+    /// User of the process that made or accepted the socket, by the initial user namespace; absent where the change does not
+    /// tell.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub uid: Option<u32>,
     /// Nanoseconds spent in the old state; null if its beginning was not seen.
     pub old_state_ns: Option<u64>,
     /// Nanoseconds since the connection's first event; null for listeners.

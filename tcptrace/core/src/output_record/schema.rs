@@ -66,6 +66,7 @@ mod tests {
                         "asked_ns",
                         "evidence",
                         "exit",
+                        "uid",
                         "counters",
                         "queue_full",
                         "queue",

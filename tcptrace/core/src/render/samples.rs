@@ -79,6 +79,7 @@ pub(crate) fn state() -> StateOutput {
         comm: Some(comm("curl")),
         thread: None,
         exit: None,
+        uid: None,
         old_state_ns: Some(31_000),
         since_start_ns: Some(40_000),
         continues_as: None,
@@ -202,6 +203,7 @@ pub(crate) fn late() -> [OutputRecord; 4] {
             late,
             continues_as: Some(TcpState::TimeWait),
             exit: Some(Exit { signal: None, code: Some(3) }),
+            uid: Some(1000),
             counters: Some(counters()),
             ..abort()
         }),

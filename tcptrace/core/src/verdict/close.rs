@@ -70,6 +70,8 @@ pub struct CloseEnd {
     pub comm: Option<Comm>,
     /// Name of the thread that did it, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
+    /// User of the process that made or accepted its socket, by the initial user namespace; null if unknown.
+    pub uid: Option<u32>,
     /// How its process ended, if that was exiting as it closed this end; null otherwise.
     pub exit: Option<Exit>,
     /// Bytes that had arrived and that no process had read when its socket entered CLOSE; null if unknown.

@@ -73,6 +73,7 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
                 proof,
                 task,
                 cgroup: None,
+                uid: None,
                 counters: None,
             })
         }

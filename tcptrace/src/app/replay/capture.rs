@@ -72,6 +72,10 @@ pub(super) fn replay<R: Read>(
     }
     replay.pipeline.end(last);
     replay.progress.finish();
+    if !replay.options.filter.who.is_empty() {
+        let (name, who) = (&replay.name, &replay.options.filter.who);
+        warn!("{name}: a capture holds no processes, so no connection matches {who}");
+    }
     report(&frames.counters(), &frames.unread(), &replay.name);
     replay.finish(outcome)
 }

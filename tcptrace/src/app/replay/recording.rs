@@ -102,7 +102,7 @@ impl Replay<'_> {
     /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
     fn begin(&mut self, start: &Start) {
         // With a choice, what has ended is counted across runs already.
-        if self.options.only.is_none() {
+        if self.pipeline.output.chosen().is_none() {
             self.ended += self.pipeline.ended();
         }
         self.times = None;

@@ -17,7 +17,8 @@ pub(in crate::correlate) use self::{
     on_segment::Reached,
 };
 use crate::{
-    event::{BootTime, Cgroup, Comm, Counters, Process, Segment, Task, reset_reason::ResetReason},
+    correlate::cgroups::Origin,
+    event::{BootTime, Comm, Counters, Process, Segment, Task, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -80,8 +81,8 @@ pub(in crate::correlate) struct End {
     /// Number of its socket, as shown to users.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
-    /// Control group in which its socket was made.
-    pub(in crate::correlate) cgroup: Option<Arc<Cgroup>>,
+    /// Control group and user that its socket has told.
+    pub(in crate::correlate) origin: Option<Arc<Origin>>,
     /// Owner of its socket: the process that opened it, or that listens, or that the kernel names.
     holder: Option<Holder>,
     /// The first two states that its socket entered.

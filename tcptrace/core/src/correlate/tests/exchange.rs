@@ -35,6 +35,7 @@ pub(in crate::correlate) struct Exchange {
     proof: Proof,
     task: Option<Task>,
     counters: Option<Counters>,
+    uid: Option<u32>,
 }
 
 impl Exchange {
@@ -52,6 +53,7 @@ impl Exchange {
             proof: Proof::default(),
             task: None,
             counters: None,
+            uid: None,
         }
     }
 
@@ -152,6 +154,12 @@ impl Exchange {
         self
     }
 
+    /// The next change tells this user of the socket.
+    pub(in crate::correlate) fn of_user(&mut self, uid: u32) -> &mut Self {
+        self.uid = Some(uid);
+        self
+    }
+
     /// The next change finds the socket's counters like this.
     pub(in crate::correlate) fn counting(&mut self, counters: Counters) -> &mut Self {
         self.counters = Some(counters);
@@ -213,6 +221,7 @@ impl Exchange {
             proof: self.proof,
             task: self.task,
             cgroup: None,
+            uid: self.uid,
             counters: self.counters.take(),
         };
         self.event(&Event::State(change));
@@ -220,6 +229,7 @@ impl Exchange {
         self.error = 0;
         self.proof = Proof::default();
         self.task = None;
+        self.uid = None;
     }
 
     /// The socket that [`Self::state`] takes to have this port.

@@ -305,7 +305,8 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         comm: process.map(|process| process.comm),
         thread: end.opener_thread(),
         options: end.options().map(TcpOptions),
-        cgroup: end.cgroup.clone(),
+        uid: end.origin.as_ref().and_then(|origin| origin.uid),
+        cgroup: end.origin.as_ref().and_then(|origin| origin.cgroup.clone()),
     }
 }
 
@@ -325,7 +326,8 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
         exit: closer.and_then(|task| task.exit),
         unread_bytes: counters.and_then(|counters| counters.unread_bytes),
         unsent_bytes: counters.and_then(|counters| counters.unsent_bytes),
-        cgroup: end.cgroup.clone(),
+        uid: end.origin.as_ref().and_then(|origin| origin.uid),
+        cgroup: end.origin.as_ref().and_then(|origin| origin.cgroup.clone()),
     }
 }
 

@@ -177,6 +177,7 @@ impl Decoder {
             proof: fields.evidence,
             task,
             cgroup: cgroup.and_then(|cgroup| self.cgroups.key(&cgroup)),
+            uid: fields.uid,
             counters: fields.counters,
         };
         if change.new == TcpState::Close {

@@ -74,6 +74,7 @@ pub(super) struct State {
     pub(super) comm: Option<Comm>,
     pub(super) thread: Option<Comm>,
     pub(super) exit: Option<Exit>,
+    pub(super) uid: Option<u32>,
     pub(super) counters: Option<Counters>,
     pub(super) container: Option<Container>,
     pub(super) unit: Option<String>,

@@ -31,6 +31,7 @@ impl Events {
             comm,
             thread,
             exit,
+            uid,
             old_state_ns,
             // Redundant with the time of day.
             since_start_ns: _,
@@ -79,6 +80,9 @@ impl Events {
             if let Some(thread) = thread {
                 line.raw(" thread ").display(thread);
             }
+        }
+        if let Some(uid) = *uid {
+            line.raw("  uid ").number(uid);
         }
         match exit {
             Some(Exit { signal: Some(signal), .. }) => line.raw("  killed by signal ").number(*signal),

@@ -110,6 +110,7 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
         comm,
         thread,
         exit,
+        uid,
         old_state_ns,
         since_start_ns,
         continues_as,
@@ -142,6 +143,9 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     line.raw(r#","thread":"#).comm_or_null(*thread);
     if exit.is_some() {
         line.raw(r#","exit":"#).exit_or_null(*exit);
+    }
+    if let Some(uid) = *uid {
+        line.raw(r#","uid":"#).number(uid);
     }
     line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns);
     line.raw(r#","since_start_ns":"#).long_number_or_null(*since_start_ns);

@@ -148,7 +148,7 @@ impl Line<'_> {
     }
 
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, options, cgroup } = end;
+        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, uid, options, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
@@ -156,6 +156,7 @@ impl Line<'_> {
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
         self.raw(r#","thread":"#).comm_or_null(*thread);
+        self.raw(r#","uid":"#).number_or_null(*uid);
         self.raw(r#","options":"#);
         match options {
             Some(options) => self.options(options),
@@ -165,13 +166,14 @@ impl Line<'_> {
     }
 
     fn close_end(&mut self, end: &CloseEnd) -> &mut Self {
-        let CloseEnd { addr, port, netns, pid, comm, thread, exit, unread_bytes, unsent_bytes, cgroup } = end;
+        let CloseEnd { addr, port, netns, pid, comm, thread, uid, exit, unread_bytes, unsent_bytes, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
         self.raw(r#","thread":"#).comm_or_null(*thread);
+        self.raw(r#","uid":"#).number_or_null(*uid);
         self.raw(r#","exit":"#).exit_or_null(*exit);
         self.raw(r#","unread_bytes":"#).number_or_null(*unread_bytes);
         self.raw(r#","unsent_bytes":"#).number_or_null(*unsent_bytes);

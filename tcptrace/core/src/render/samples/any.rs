@@ -82,8 +82,8 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     });
     let rest =
         (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool, bool)>(), of(state()));
-    let end = (of(any::<u16>()), of(any_counters()));
-    (place, rest, end).prop_map(|(place, rest, (status, counters))| {
+    let end = (of(any::<u16>()), any::<Option<u32>>(), of(any_counters()));
+    (place, rest, end).prop_map(|(place, rest, (status, uid, counters))| {
         let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
         let (
             role,
@@ -112,6 +112,7 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
             comm,
             thread,
             exit: status.map(|status| Exit::of_wait_status(status.into())),
+            uid,
             old_state_ns,
             since_start_ns,
             continues_as,

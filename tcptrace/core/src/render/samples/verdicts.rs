@@ -17,6 +17,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         pid: Some(6980),
         comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
         thread: Some(comm("resolver")),
+        uid: Some(1000),
         options: Some(segment().options),
         cgroup: None,
     };
@@ -65,6 +66,7 @@ fn close_end(port: u16) -> CloseEnd {
         pid: Some(1),
         comm: None,
         thread: None,
+        uid: Some(0),
         exit: Some(Exit { signal: Some(9), code: None }),
         unread_bytes: Some(18),
         unsent_bytes: Some(0),

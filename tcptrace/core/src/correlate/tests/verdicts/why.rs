@@ -150,3 +150,21 @@ fn retransmissions_of_syn_and_fin_are_not_those_of_data() {
     assert_eq!(close.data_retransmissions, Each { client: Some(3), server: None });
     assert_eq!((close.rtt.handshake_ns, close.rtt.smoothed_ns, close.rtt.min_ns), (None, Some(7), Some(5)));
 }
+
+#[test]
+fn an_accepted_socket_has_the_user_who_accepted_it() {
+    let mut exchange = Exchange::new();
+    exchange.of_user(1000).state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.of_user(0).state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange.of_user(33).by(12).state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST | ACK, S + 1, Some(C + 1), 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.client.uid, handshake.server.uid), (Some(1000), Some(0)));
+    assert_eq!((close.client.uid, close.server.uid), (Some(1000), Some(33)));
+}

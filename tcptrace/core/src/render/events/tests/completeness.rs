@@ -151,6 +151,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.comm = Some(samples::comm("wget")),
                     |entry| entry.thread = Some(samples::comm("pool")),
                     |entry| entry.exit = Some(Exit { signal: None, code: Some(4) }),
+                    |entry| entry.uid = Some(7),
                     |entry| entry.exit = Some(Exit { signal: Some(9), code: Some(3) }),
                     |entry| counters(entry).idle_ns = None,
                     |entry| counters(entry).unread_bytes = Some(0),

@@ -42,6 +42,7 @@ fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
             pid,
             comm: comm.map(Comm),
             thread: thread.map(Comm),
+            uid: isn.map(|isn| isn / 2),
             options,
             cgroup,
         }
@@ -51,7 +52,7 @@ fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
 fn any_close_end() -> impl Strategy<Value = CloseEnd> {
     let more = any::<(Option<u16>, Option<u32>, Option<u32>)>();
     (any_handshake_end(), more).prop_map(|(end, (status, unread_bytes, unsent_bytes))| {
-        let HandshakeEnd { addr, port, pid, comm, thread, cgroup, .. } = end;
+        let HandshakeEnd { addr, port, pid, comm, thread, uid, cgroup, .. } = end;
         CloseEnd {
             netns: None,
             cgroup,
@@ -60,6 +61,7 @@ fn any_close_end() -> impl Strategy<Value = CloseEnd> {
             pid,
             comm,
             thread,
+            uid,
             exit: status.map(|status| Exit::of_wait_status(status.into())),
             unread_bytes,
             unsent_bytes,

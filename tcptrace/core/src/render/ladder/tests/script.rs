@@ -146,6 +146,7 @@ impl Script {
             proof: std::mem::take(&mut self.proof),
             task: self.task.take(),
             cgroup: None,
+            uid: None,
             counters: None,
         };
         self.event(&Event::State(change))
@@ -166,6 +167,7 @@ impl Script {
             proof: Proof::default(),
             task: self.task.take(),
             cgroup: None,
+            uid: None,
             counters: None,
         };
         self.event(&Event::State(change))
