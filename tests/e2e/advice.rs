@@ -139,7 +139,7 @@ fn a_close_with_linger_and_unread_data_names_both() {
     );
     let summary = failure.record["summary"].as_str().expect("a sentence");
     assert!(
-        summary.starts_with("reset by the server: it closed with 5 bytes unread and with SO_LINGER 0;"),
+        summary.starts_with("reset by the server: it closed with 14 bytes unread and with SO_LINGER 0;"),
         "{summary}"
     );
 }

@@ -179,7 +179,7 @@ pub struct Close {
     /// seen, and if unknown.
     pub data_retransmissions: Each<Option<u32>>,
     /// Nanoseconds from the last segment with data, in either direction, to the first FIN or reset; as exact as the kernel's
-    /// tick, 1 to 10 ms, unless all segments are recorded. Null without data, and if unknown.
+    /// tick, 1 to 10 ms, or by segments where all are shown and no socket is on this host. Null without data, and if unknown.
     pub idle_ns: Option<u64>,
     /// Round-trip times.
     pub rtt: Rtt,

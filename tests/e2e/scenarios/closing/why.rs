@@ -67,9 +67,9 @@ fn data_behind_a_closed_window_is_never_sent() {
     let server = ends.server.accept(&ends.listener);
     let ports = (server.peer_addr().expect("it has a peer").port(), ends.address.port());
     let mut before = None;
-    eventually("a full send buffer", TRAFFIC_LIMIT, || {
-        let waiting = queued(&netns, ports);
-        let full = waiting > Some(100_000) && waiting == before;
+    eventually("a full send buffer behind a closed window", TRAFFIC_LIMIT, || {
+        let (waiting, closed) = queued(&netns, ports);
+        let full = closed && waiting > Some(100_000) && waiting == before;
         before = waiting;
         full
     });
@@ -95,9 +95,10 @@ fn data_behind_a_closed_window_is_never_sent() {
     assert_says(&trace, &netns, &said);
 }
 
-/// Bytes that wait in the socket's send queue, from ss.
-fn queued(netns: &Netns, (local, remote): (u16, u16)) -> Option<u64> {
+/// Bytes that wait in the socket's send queue, and whether it probes a window of 0, from ss, which shows no window then.
+fn queued(netns: &Netns, (local, remote): (u16, u16)) -> (Option<u64>, bool) {
     let filter = format!("sport = {local} and dport = {remote}");
-    let listed = netns.output(Command::new("ss").args(["-Htn", &filter]));
-    listed.split_whitespace().nth(2)?.parse().ok()
+    let listed = netns.output(Command::new("ss").args(["-Htnoi", &filter]));
+    let waiting = listed.split_whitespace().nth(2).and_then(|bytes| bytes.parse().ok());
+    (waiting, listed.contains("timer:(persist") && !listed.contains(" snd_wnd:"))
 }

@@ -113,19 +113,28 @@ fn unseen(conn: &Connection) -> Vec<Missing> {
     if conn.is_restored() { Vec::new() } else { vec![Missing::Syn, Missing::Synack, Missing::Ack] }
 }
 
-/// Returns the record of the decided close; `all`: every segment is recorded.
+/// Segments that are seen.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Seen {
+    /// True for all of them.
+    pub(in crate::correlate) all: bool,
+    /// True if they are shown, too, so that data may be told of.
+    pub(in crate::correlate) data: bool,
+}
+
+/// Returns the record of the decided close.
 pub(in crate::correlate) fn close(
     conn: &Connection,
     closing: &Closing,
     gaps: u64,
     watched: &Watched,
-    all: bool,
+    seen: Seen,
 ) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
     let kernel = watched.here != NO_NAMESPACE;
-    let shows_all = conn.shows_all || all || !kernel;
+    let shows_all = conn.shows_all || seen.all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
@@ -164,7 +173,7 @@ pub(in crate::correlate) fn close(
         summary: String::new(),
     };
     name_once(&mut close);
-    close.idle_ns = idle_ns(conn, &close, shows_all);
+    close.idle_ns = idle_ns(conn, &close, seen.data);
     let reset = reset::first(conn);
     if let Some((side, at)) = reset
         && let Some(told) = close.reset.filter(|told| told.by == conn.shown_role(side))
@@ -248,13 +257,13 @@ fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
 
 /// Returns the time from the last data to the first FIN or reset: as the first socket to leave ESTABLISHED tells, or, where
 /// no socket of this host is known, as the segments show if all are recorded.
-fn idle_ns(conn: &Connection, close: &Close, shows_all: bool) -> Option<u64> {
+fn idle_ns(conn: &Connection, close: &Close, shows_data: bool) -> Option<u64> {
     let ended = |end: &End| end.fin().is_some() || end.rst().is_some();
     if close.kind == CloseKind::TimedOut && !conn.ends.iter().any(ended) {
         return None;
     }
     if !conn.ends.iter().any(|end| end.had_socket) {
-        return conn.ends.iter().find_map(End::idle_ns).filter(|_| shows_all);
+        return conn.ends.iter().find_map(End::idle_ns).filter(|_| shows_data);
     }
     let Bytes { client_to_server, server_to_client } = close.bytes;
     let no_data = client_to_server == Some(0) && server_to_client == Some(0);
