@@ -291,6 +291,13 @@ impl Pipeline {
         self.handle(event);
     }
 
+    /// Returns the output, when nothing else is to be done: what is known of the connections goes with the process, since
+    /// to free a million of them one by one takes longer than to correlate a hundred thousand segments.
+    pub fn into_output(self) -> Output {
+        std::mem::forget(self.correlator);
+        self.output
+    }
+
     /// Finishes all connections at time `now` and writes the end record. No more events may follow.
     pub fn end(&mut self, now: BootTime) {
         self.pass(|correlator, emit| correlator.finish(now, emit));

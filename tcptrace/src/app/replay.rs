@@ -168,7 +168,7 @@ impl<'a> Replay<'a> {
         } else {
             Vec::new()
         };
-        let complete = self.pipeline.output.finish(timeout);
+        let complete = self.pipeline.into_output().finish(timeout);
         outcome?;
         summary::print(&summary, self.options);
         Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })

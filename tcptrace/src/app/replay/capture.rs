@@ -24,7 +24,7 @@ use tcptrace_core::{
     correlate::NO_NAMESPACE,
     decode::capture::{self, CaptureError, Counters, Framed, Interface, Layers, Unread},
     describe::Describer,
-    event::BootTime,
+    event::{BootTime, Event},
     output_record::StartOutput,
 };
 
@@ -59,12 +59,12 @@ pub(super) fn replay<R: Read + Send + 'static>(
         encapsulations.extend(state.encapsulations);
         let words = |layers: &Layers| layers.iter().map(|layer| layer.to_string()).collect();
         replay.pipeline.describer.name_encapsulations(&encapsulations, words);
-        let enough = items.iter().any(|framed| {
+        let enough = items.iter().flatten().any(|(event, interface)| {
             if replay.times.is_none() {
-                replay.start(framed.event.at());
+                replay.start(event.at());
             }
-            let interface = interfaces.get(framed.interface as usize).map(|interface| interface.name.as_str());
-            !framed.copy && replay.take(&framed.event, interface).is_break()
+            let interface = interfaces.get(*interface as usize).map(|interface| interface.name.as_str());
+            replay.take(event, interface).is_break()
         });
         (counters, unread) = (state.counters, state.unread);
         replay.has_read(counters.bytes, dry);
@@ -113,12 +113,14 @@ struct State {
 }
 
 impl<R: Read + Send + 'static> Source for Frames<R> {
-    type Item = Framed;
+    /// An event, and the interface of its frame; none for a copy.
+    type Item = Option<(Event, u32)>;
     type State = State;
     type Error = CaptureError;
 
-    fn next(&mut self) -> Option<Result<Framed, CaptureError>> {
-        self.frames.next()
+    fn next(&mut self) -> Option<Result<Self::Item, CaptureError>> {
+        let seen = |framed: Framed| (!framed.copy).then_some((framed.event, framed.interface));
+        Some(self.frames.next()?.map(seen))
     }
 
     fn is_dry(&self) -> bool {
