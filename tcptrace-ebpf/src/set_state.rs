@@ -13,8 +13,8 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    Address, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, PROOF_DEFERRED, PROOF_RESTORED,
-    PROOF_UNACCEPTED, RecordHeader, Skip, StateRecord,
+    Address, CountedStateRecord, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, NO_UID,
+    PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, Skip, StateRecord,
     filter::{self, End, Lists as _, Match},
 };
 
@@ -31,11 +31,12 @@ const TCP: u16 = 6;
 pub(crate) const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
-const FIN_WAIT1: u8 = 4;
+pub(crate) const FIN_WAIT1: u8 = 4;
 pub(crate) const CLOSE: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
-const LAST_ACK: u8 = 9;
+pub(crate) const LAST_ACK: u8 = 9;
 pub(crate) const LISTEN: u8 = 10;
+pub(crate) const CLOSING: u8 = 11;
 
 /// `sock:inet_sock_set_state` with its own arguments: `(const struct sock *sk, const int oldstate, const int newstate)`.
 #[raw_tracepoint]
@@ -74,6 +75,8 @@ fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
         local_addr,
         remote_addr,
         cgroup: 0,
+        exit_code: 0,
+        uid: socket::uid(socket, old),
     };
     record.proof |= socket::group(socket, old, &mut record.cgroup);
     report(ctx, &mut record, true);
@@ -106,6 +109,8 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
         local_addr,
         remote_addr,
         cgroup: 0,
+        exit_code: 0,
+        uid: NO_UID,
     };
     report(&ctx, &mut record, false);
     0
@@ -136,7 +141,8 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
     if answer == Match::No || (answer == Match::Later && matches!(record.new_state, CLOSE | LISTEN)) {
         return;
     }
-    if owner_runs(record.old_state, record.new_state, record.error) && !(btf && socket::in_kernel_thread()) {
+    let task = if btf { socket::task_flags() } else { 0 };
+    if owner_runs(record.old_state, record.new_state, record.error) && task & PF_KTHREAD == 0 {
         let id = bpf_get_current_pid_tgid();
         record.pid = (id >> 32) as u32;
         record.tid = id as u32;
@@ -146,13 +152,47 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
             if btf && record.tid != record.pid {
                 socket::name_process(&mut record.comm, &mut record.thread);
             }
+            if task & PF_EXITING != 0 {
+                record.proof |= socket::exit_code(&mut record.exit_code);
+            }
         }
     }
     if answer == Match::Yes {
-        emit::socket(record);
+        if btf && counts(record) {
+            emit_counted(record);
+        } else {
+            emit::socket(record);
+        }
     } else if PENDING.insert(&record.header.socket, record, 0).is_err() {
         emit::count_loss(LOST_STATE);
         warn!(ctx, "too many sockets are waiting for their port or their peer: a state change is lost");
+    }
+}
+
+/// Do the socket's counters matter? Some as it begins to close or has closed, and the retransmissions of its handshake, if there
+/// are any, for what came later.
+#[inline(always)]
+fn counts(record: &StateRecord) -> bool {
+    match (record.old_state, record.new_state) {
+        (SYN_SENT | SYN_RECV, ESTABLISHED) => socket::has_retransmitted(record.header.socket),
+        (ESTABLISHED, FIN_WAIT1 | CLOSE_WAIT) => true,
+        (SYN_SENT | SYN_RECV | LISTEN | CLOSE, _) => false,
+        (_, new) => new == CLOSE,
+    }
+}
+
+/// Writes the record with the socket's counters.
+#[inline(always)]
+fn emit_counted(record: &StateRecord) {
+    if let Some(mut entry) = emit::reserve::<CountedStateRecord>(LOST_STATE) {
+        let place = entry.as_mut_ptr();
+        // SAFETY: the ring has room for the record, any bytes are one, and each part is written before it is handed over.
+        unsafe {
+            core::ptr::copy_nonoverlapping(record, &raw mut (*place).state, 1);
+            (*place).state.header.kind = KIND_COUNTED_STATE;
+            socket::count(record.header.socket, record.old_state, &mut (*place).counters);
+        }
+        emit::submit(entry);
     }
 }
 

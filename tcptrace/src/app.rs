@@ -150,7 +150,8 @@ fn counts(pipeline: &Pipeline) -> String {
     let (events, lost) = pipeline.counts();
     if let Some((all, open)) = pipeline.output.in_scope() {
         let connections = if all == 1 { "connection" } else { "connections" };
-        return format!("{all} {connections} of the command, {open} still open; {events} events, {lost} lost");
+        let whose = if pipeline.command.is_some() { " of the command" } else { " that match" };
+        return format!("{all} {connections}{whose}, {open} still open; {events} events, {lost} lost");
     }
     let connections = if totals.numbered == 1 { "connection" } else { "connections" };
     format!("{} {connections}, {} still open; {events} events, {lost} lost", totals.numbered, totals.open())

@@ -6,7 +6,7 @@
 //! first event that names it is handled; it may be gone a moment later, its ID is never used again.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     io,
     os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
@@ -21,6 +21,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 
 use crate::{
     command::mount_point,
+    container_names,
     privileges::{Duty, reduce},
 };
 use tcptrace_core::event::Cgroup;
@@ -28,7 +29,7 @@ use tcptrace_core::event::Cgroup;
 /// Maximum time to wait for an answer, which takes some 20 µs: a group without a name is better than a delay.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Maximum number of groups remembered that could not be found.
+/// Maximum number of groups remembered that could not be found, or in time.
 const MAX_UNKNOWN: usize = 4096;
 
 /// Type of the file handles of kernfs (`FILEID_KERNFS`, include/linux/exportfs.h).
@@ -38,9 +39,11 @@ const FILEID_KERNFS: i32 = 0xFE;
 #[derive(Debug)]
 pub struct CgroupNames {
     ids: SyncSender<u64>,
-    answers: Receiver<(u64, Option<String>)>,
+    answers: Receiver<(u64, Option<Cgroup>)>,
     /// Groups that are not asked for again.
     unknown: HashSet<u64>,
+    /// Answers that nobody has waited for.
+    late: HashMap<u64, Cgroup>,
 }
 
 impl CgroupNames {
@@ -57,12 +60,12 @@ impl CgroupNames {
             reduce(Duty::Cgroups);
             for id in asked {
                 let path = hierarchy.path(id).inspect_err(|error| debug!("control group {id}: {error}")).ok();
-                if answer.send((id, path)).is_err() {
+                if answer.send((id, path.map(|path| with_names(&path)))).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self { ids, answers, unknown: HashSet::new() })
+        Ok(Self { ids, answers, unknown: HashSet::new(), late: HashMap::new() })
     }
 
     /// Returns the control group with this ID; `None` if it cannot be found.
@@ -70,17 +73,42 @@ impl CgroupNames {
         if self.unknown.contains(&id) {
             return None;
         }
-        while self.answers.try_recv().is_ok() {}
-        let path = self.ids.try_send(id).ok().and_then(|()| self.answers.recv_timeout(PATIENCE).ok());
-        let path = path.filter(|&(answered, _)| answered == id).and_then(|(_, path)| path);
-        if path.is_none() {
-            if self.unknown.len() >= MAX_UNKNOWN {
-                self.unknown.clear();
-            }
-            self.unknown.insert(id);
+        while let Ok((answered, cgroup)) = self.answers.try_recv() {
+            self.keep(answered, cgroup);
         }
-        path.map(|path| Cgroup::of_path(&path))
+        if let Some(cgroup) = self.late.remove(&id) {
+            return Some(cgroup);
+        }
+        // Where the thread is still at another one, this is asked for again with the next event.
+        self.ids.try_send(id).ok()?;
+        let (answered, cgroup) = self.answers.recv_timeout(PATIENCE).ok()?;
+        if answered == id && cgroup.is_some() {
+            return cgroup;
+        }
+        self.keep(answered, cgroup);
+        None
     }
+
+    /// Keeps an answer for the next event that names the group.
+    fn keep(&mut self, id: u64, cgroup: Option<Cgroup>) {
+        if self.unknown.len() + self.late.len() >= MAX_UNKNOWN {
+            self.unknown.clear();
+            self.late.clear();
+        }
+        match cgroup {
+            Some(cgroup) => drop(self.late.insert(id, cgroup)),
+            None => drop(self.unknown.insert(id)),
+        }
+    }
+}
+
+/// Returns the control group with this path, its container with the names that the runtimes' files tell.
+fn with_names(path: &str) -> Cgroup {
+    let mut cgroup = Cgroup::of_path(path);
+    if let Some(container) = &mut cgroup.container {
+        container_names::complete(container, Path::new("/"));
+    }
+    cgroup
 }
 
 /// The mounted unified hierarchy.

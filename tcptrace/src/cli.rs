@@ -28,7 +28,7 @@ pub use self::{
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, OutputFormat, Segments},
 };
-use tcptrace_core::filter::{Emit, HostSet, Only, PortSet};
+use tcptrace_core::filter::{Emit, Glob, HostSet, Only, PortSet};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,6 +36,7 @@ Examples:
   tcptrace -p 443 -o list                a line for each connection when it ends
   tcptrace --remote-port 5432 -c 1       one connection from this host to a PostgreSQL server
   tcptrace --host 10.0.0.0/8 -i eth0     one network on one interface
+  tcptrace --unit nginx --container web  whatever nginx.service or the container web talks to
   tcptrace -p 80 --json --emit state     socket state changes as JSON lines, for other programs
   tcptrace --duration 1m -w trace.jsonl  trace for a minute and record it
   tcptrace --fail-on reset -- make test  run a command, with exit status 3 if a connection was reset
@@ -104,6 +105,40 @@ pub struct Cli {
     /// host's, as in a container, it is `own`. With --interface, socket states are those of all namespaces.
     #[arg(long, value_name = "own|all|NAME|PID|PATH", help_heading = "Filters", conflicts_with = "interface", value_parser = values::netns)]
     pub netns: Vec<String>,
+
+    /// Only connections of these processes, at either end
+    ///
+    /// A comma-separated list of process IDs. May be repeated. Of --pid, --comm, --uid, --unit and --container, one end has to
+    /// match all that are given. A connection is shown from its beginning as soon as one of its ends is known to match. These
+    /// filters are applied after tracing, to --write too.
+    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',', value_parser = values::pid)]
+    pub pid: Vec<u32>,
+
+    /// Only connections of processes or threads with these names, at either end
+    ///
+    /// A comma-separated list of names, such as nginx,python3*; `*` and `?` stand for other characters. The kernel keeps 15
+    /// bytes of a name. May be repeated.
+    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
+    pub comm: Vec<Glob>,
+
+    /// Only connections of these users, at either end
+    ///
+    /// A comma-separated list of names or numbers. It counts who made or accepted the socket. May be repeated.
+    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',', value_parser = values::uid)]
+    pub uid: Vec<u32>,
+
+    /// Only connections of these systemd units, at either end
+    ///
+    /// A comma-separated list of names, with `*` and `?` for other characters; `.service` need not be written. May be repeated.
+    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
+    pub unit: Vec<Glob>,
+
+    /// Only connections of these containers, at either end
+    ///
+    /// A comma-separated list of names of containers or Kubernetes pods, with `*` and `?` for other characters, UIDs of pods,
+    /// or the first digits of a container's ID, at least 4. May be repeated.
+    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
+    pub container: Vec<Glob>,
 
     /// Which segments to show
     #[arg(long, value_name = "WHICH", help_heading = "Filters", value_enum, default_value_t)]

@@ -24,6 +24,7 @@ pub mod causes;
 pub mod cgroups;
 pub mod cli;
 pub mod command;
+mod container_names;
 pub mod host_clock;
 pub mod interfaces;
 pub mod metrics;

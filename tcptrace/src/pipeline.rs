@@ -41,7 +41,7 @@ pub struct Pipeline {
     pub command: Option<Sockets>,
     /// stdout gets only segments that open or close connections. Not needed live, where the kernel programs select them. The
     /// file of `--write` gets all segments, since verdicts may depend on them.
-    pub control_only: bool,
+    control_only: bool,
     /// A socket has begun to listen since this was last cleared.
     pub listened: bool,
     /// The segments of several network namespaces are seen. Where they are not, a segment that comes in by a veth pair belongs
@@ -108,6 +108,13 @@ impl Pipeline {
             events: 0,
             undecodable: false,
         }
+    }
+
+    /// Sets whether only segments that open or close connections are shown, of all that come. Then a verdict says nothing that
+    /// the others alone tell, so that a recording of what is shown leads to the same one.
+    pub fn show_control_only(&mut self, only: bool) {
+        self.control_only = only;
+        self.correlator.hide_data(only);
     }
 
     /// Tells the correlator that every segment comes, and not only those that open and close connections.

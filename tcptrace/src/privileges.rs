@@ -32,7 +32,7 @@
 //! | `owners` | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/fd` of other users' processes |
 //! | `namespaces`, unless `--netns own` | CAP_SYS_ADMIN, CAP_NET_ADMIN | entering network namespaces, and attaching to their interfaces |
 //! | | CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH | `/proc/PID/ns` of other users' processes |
-//! | `cgroups` | CAP_DAC_READ_SEARCH | opening control groups by their IDs |
+//! | `cgroups` | CAP_DAC_READ_SEARCH | opening control groups by their IDs, and the files of container runtimes |
 //! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |
 //! | `command` | CAP_KILL | passing signals on to a command of another user |
 //! | | CAP_DAC_OVERRIDE, only if root | removing the command's control group, whose parent nobody may write |
@@ -40,7 +40,7 @@
 //! | main, with `-r` | nothing | |
 //!
 //! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files in
-//! and below the folder of `--write`. Beyond that, none of them can open, change or run any file or make a TCP connection.
+//! and below the folder of `--write`; `cgroups` may read the files that name containers. Beyond that, none of them can open, change or run any file or make a TCP connection.
 //! `owners` and `namespaces` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it,
 //! whatever its capabilities are. `command` is not, since it removes the control group of the command; it gives up its rights
 //! when it has started the command, which does not inherit that.
@@ -58,6 +58,8 @@ use caps::{Capability, errors::CapsError};
 use log::{debug, warn};
 use rustix::{process::getuid, thread::set_no_new_privs};
 use thiserror::Error;
+
+use crate::container_names;
 
 /// The capabilities of this process cannot be reduced. Nothing may then be opened on behalf of the caller.
 #[derive(Debug, Error)]
@@ -98,7 +100,7 @@ pub enum Duty<'a> {
     Replay,
     /// Looks up the owners of sockets.
     Owners,
-    /// Finds the paths of control groups.
+    /// Finds the paths of control groups, and the names of containers.
     Cgroups,
     /// Enters network namespaces, and attaches to their interfaces.
     Namespaces,
@@ -145,7 +147,8 @@ pub fn reduce(duty: Duty<'_>) {
         Duty::Owners | Duty::Namespaces | Duty::Command => return,
         Duty::Trace { .. } => confinement::to_reading(),
         Duty::Replay => confinement::to_time_zones(),
-        Duty::Cgroups | Duty::Stream => confinement::to_nothing(),
+        Duty::Cgroups => confinement::to_reading_in(container_names::folders()),
+        Duty::Stream => confinement::to_nothing(),
         Duty::File(folder) => confinement::to_writing_in(folder),
     };
     match confined {

@@ -138,7 +138,10 @@ fn a_close_with_linger_and_unread_data_names_both() {
          0 as well, which resets in any case",
     );
     let summary = failure.record["summary"].as_str().expect("a sentence");
-    assert!(summary.starts_with("reset by the server: it closed with data unread and with SO_LINGER 0;"), "{summary}");
+    assert!(
+        summary.starts_with("reset by the server: it closed with 14 bytes unread and with SO_LINGER 0;"),
+        "{summary}"
+    );
 }
 
 #[test]

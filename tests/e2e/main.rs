@@ -31,6 +31,7 @@ mod netem;
 mod no_btf;
 mod owners;
 mod privileges;
+mod process_filters;
 mod readers;
 mod recordings;
 mod scenarios;

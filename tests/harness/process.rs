@@ -47,6 +47,11 @@ impl Process {
         self.child.stderr.take().expect("stderr is piped and has not been taken before")
     }
 
+    /// Closes its stdin, which has to be piped.
+    pub fn close_stdin(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Sends it a signal.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {

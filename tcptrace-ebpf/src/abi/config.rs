@@ -45,6 +45,9 @@ pub const PORTS_REMOTE: u32 = 2;
 /// `PF_KTHREAD` of `task_struct.flags` (include/linux/sched.h): the task is a kernel thread.
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// `PF_EXITING` of `task_struct.flags`: the task is on its way out.
+pub const PF_EXITING: u32 = 0x0000_0004;
+
 /// Sockets that may wait for their port or their peer to be known, where there is a filter.
 pub const PENDING_SOCKETS: u32 = 16384;
 
@@ -77,6 +80,8 @@ pub struct Config {
     pub seed: u64,
     /// ID of that control group (`kernfs_node.id`).
     pub group: u64,
+    /// Nanoseconds of a jiffy; 0 where that is not known.
+    pub jiffy_ns: u64,
 }
 
 impl Config {
@@ -93,5 +98,6 @@ impl Config {
         marks_group: 0,
         seed: 0,
         group: 0,
+        jiffy_ns: 0,
     };
 }

@@ -10,6 +10,8 @@ pub const KIND_SEGMENT: u8 = 2;
 pub const KIND_ICMP: u8 = 3;
 /// `RecordHeader::kind` of a [`HintRecord`].
 pub const KIND_HINT: u8 = 4;
+/// `RecordHeader::kind` of a [`CountedStateRecord`].
+pub const KIND_COUNTED_STATE: u8 = 5;
 
 /// Value of `family` for IPv4, v4-mapped sockets included.
 pub const FAMILY_V4: u8 = 4;
@@ -49,6 +51,8 @@ pub const PROOF_UNACCEPTED: u16 = 1 << 2;
 pub const PROOF_RESTORED: u16 = 1 << 3;
 /// Bit of [`StateRecord::proof`], from SYN_SENT: no SYN was sent, since TCP_FASTOPEN_CONNECT waits for data.
 pub const PROOF_DEFERRED: u16 = 1 << 4;
+/// Bit of [`StateRecord::proof`], where the task is known: it was exiting, so that [`StateRecord::exit_code`] holds.
+pub const PROOF_EXITING: u16 = 1 << 14;
 /// Bit of [`StateRecord::proof`], at any change: the socket was made in the control group [`Config::group`](super::Config::group).
 pub const PROOF_IN_GROUP: u16 = 1 << 15;
 
@@ -57,6 +61,12 @@ pub const HINT_QUEUE_FULL: u16 = 1 << 0;
 
 /// Value of [`HintRecord::reason`] where there is none: another hint, or a kernel before 6.10.
 pub const NO_REASON: u32 = u32::MAX;
+
+/// Value of [`StateRecord::uid`] for none, which is no user (`INVALID_UID`).
+pub const NO_UID: u32 = u32::MAX;
+
+/// Value of a counter in [`Counters`] that this kernel does not have, or that could not be read.
+pub const NO_COUNT: u32 = u32::MAX;
 
 /// Value of [`StateRecord::error`] where `sk_err` could not be read (no BTF).
 pub const NO_ERROR_KNOWN: u32 = u32::MAX;
@@ -131,6 +141,47 @@ pub struct StateRecord {
     /// ID of the control group in which the socket was made (`kernfs_node.id`); 0 when it is not known or was not read: only
     /// changes from CLOSE, LISTEN and ESTABLISHED tell.
     pub cgroup: u64,
+    /// What the task exits with (`task_struct.exit_code`), as wait(2) tells it: a signal in the lowest 7 bits, or a status in
+    /// the 8 bits above them. Only with [`PROOF_EXITING`].
+    pub exit_code: u32,
+    /// User of the process that made or accepted the socket (`sk_uid`), as the initial user namespace has it; [`NO_UID`] when it
+    /// is not known or was not read, as for `cgroup`.
+    pub uid: u32,
+}
+
+/// What a socket has counted of its connection when it changes its state (`struct tcp_sock`). Each is [`NO_COUNT`] where it is
+/// not known.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct Counters {
+    /// Milliseconds since it last sent or received a segment with data, or else since the handshake; as exact as the kernel's
+    /// tick.
+    pub idle_ms: u32,
+    /// Bytes that have come and that no process has read.
+    pub unread: u32,
+    /// Bytes that a process has written and that were never sent.
+    pub unsent: u32,
+    /// Smoothed round-trip time in microseconds (RFC 6298); 0 without a measurement.
+    pub smoothed_rtt_us: u32,
+    /// Lowest round-trip time of the last minutes, in microseconds (`net.ipv4.tcp_min_rtt_wlen`).
+    pub min_rtt_us: u32,
+    /// Segments sent again, SYN, SYN,ACK and FIN included.
+    pub retransmissions: u32,
+    /// Window that the other end offered last, in bytes; read only where `unsent` is more than 0.
+    pub peer_window: u32,
+    #[doc(hidden)]
+    pub pad: u32,
+}
+
+/// A state change of a socket whose counters matter: one that leaves ESTABLISHED or goes to CLOSE, or one whose SYN or SYN,ACK
+/// was sent again as it enters ESTABLISHED.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct CountedStateRecord {
+    /// The change, of kind [`KIND_COUNTED_STATE`].
+    pub state: StateRecord,
+    /// The counters.
+    pub counters: Counters,
 }
 
 /// One TCP segment as it passed TC: with segmentation offload, as long as the stack made it.
@@ -223,7 +274,8 @@ pub struct HintRecord {
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 24);
-const _: () = assert!(size_of::<StateRecord>() == 120);
+const _: () = assert!(size_of::<StateRecord>() == 128);
+const _: () = assert!(size_of::<CountedStateRecord>() == 160);
 const _: () = assert!(size_of::<SegmentRecord>() == 136);
 const _: () = assert!(size_of::<IcmpRecord>() == 96);
 const _: () = assert!(size_of::<HintRecord>() == 72);

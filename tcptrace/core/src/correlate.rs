@@ -49,7 +49,10 @@ use self::{
     reorder::Waiting,
     state_gaps::{Placed, StateGaps},
     table::{Table, listeners::Listeners},
-    verdict::{assemble, close, handshake, progress, stalled},
+    verdict::{
+        assemble::{self, Seen},
+        close, handshake, progress, stalled,
+    },
     watched::Watched,
 };
 use crate::event::{BootTime, Cgroup, CgroupKey, Event, Loss, LossSource};
@@ -78,6 +81,8 @@ pub struct Correlator {
     state_gaps: StateGaps,
     /// True if every segment of every connection is recorded, and not only those that open and close it.
     all_segments: bool,
+    /// True if those that neither open nor close it are not shown.
+    hides_data: bool,
 }
 
 impl Correlator {
@@ -108,6 +113,7 @@ impl Correlator {
             queues: Queues::default(),
             state_gaps: StateGaps::default(),
             all_segments: false,
+            hides_data: false,
         }
     }
 
@@ -121,6 +127,12 @@ impl Correlator {
     pub fn expect_one_place(&mut self) {
         self.copies = None;
         self.arrivals = None;
+    }
+
+    /// Declares whether segments that neither open nor close a connection are left out of what is shown. Verdicts then do not
+    /// tell what only these show, the time since the last data.
+    pub fn hide_data(&mut self, hides: bool) {
+        self.hides_data = hides;
     }
 
     /// Declares that no segment is recorded: then nothing is said about those that were not seen.
@@ -365,7 +377,8 @@ impl Correlator {
             conn.opened = true;
             emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, watched))));
         }
-        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, watched, all))));
+        let seen = Seen { all, data: all && !self.hides_data };
+        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, watched, seen))));
         self.table.end(at, now);
     }
 }

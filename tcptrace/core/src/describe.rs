@@ -125,10 +125,13 @@ impl Describer {
             tid: change.task.map(|task| task.tid),
             comm: change.task.map(|task| task.comm),
             thread: change.task.and_then(|task| task.thread),
+            exit: change.task.and_then(|task| task.exit),
+            uid: change.uid,
             old_state_ns: placed.old_state_ns,
             since_start_ns: placed.since_start_ns,
             continues_as: placed.continues_as,
             cgroup: placed.cgroup.clone(),
+            counters: change.counters,
             late: placed.late,
         }
     }

@@ -3,7 +3,9 @@
 mod ace;
 pub mod cgroup;
 mod comm;
+mod counters;
 mod direction;
+mod exit;
 mod family;
 mod hint;
 pub mod icmp;
@@ -24,7 +26,9 @@ pub use self::{
     ace::{Ace, SynAckEcn},
     cgroup::{Cgroup, CgroupKey, Container},
     comm::Comm,
+    counters::Counters,
     direction::Direction,
+    exit::Exit,
     family::Family,
     hint::{AcceptQueue, Hint, HintName},
     loss::{Loss, LossSource},
@@ -103,6 +107,8 @@ pub struct Task {
     pub comm: Comm,
     /// Name of the thread, if it is not the process's first one and has another name.
     pub thread: Option<Comm>,
+    /// How the process ended, if it was exiting.
+    pub exit: Option<Exit>,
 }
 
 /// One state change of a socket, as `sock:inet_sock_set_state` reports it.
@@ -132,6 +138,11 @@ pub struct StateChange {
     pub task: Option<Task>,
     /// Control group in which the socket was made, if known. A socket's first change tells.
     pub cgroup: Option<CgroupKey>,
+    /// User of the process that made or accepted the socket, by the initial user namespace, if known.
+    pub uid: Option<u32>,
+    /// Counters of the socket, as it leaves ESTABLISHED or enters CLOSE, and as it enters ESTABLISHED if its SYN or SYN,ACK was
+    /// sent again.
+    pub counters: Option<Counters>,
 }
 
 /// One TCP header as TC or a capture saw it.

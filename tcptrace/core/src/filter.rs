@@ -8,6 +8,7 @@ mod ports;
 mod segment_choice;
 #[cfg(test)]
 mod tests;
+mod who;
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -22,6 +23,7 @@ pub use self::{
     only::{Facts, Only, OnlyError, words as only_words},
     ports::{PortSet, PortSetError},
     segment_choice::SegmentChoice,
+    who::{Glob, GlobError, KnownEnd, Who},
 };
 
 /// Knowledge of which of two ends is the local one.
@@ -49,11 +51,13 @@ pub struct Filter {
     pub family: Option<Family>,
     /// Names of the only interfaces to trace; empty for every interface.
     pub interfaces: Vec<String>,
+    /// Processes, one of which either end must have.
+    pub who: Who,
 }
 
 impl Filter {
-    /// Returns true if a connection between `first` and `second` passes every part but [`Filter::interfaces`], which
-    /// does not depend on its ends.
+    /// Returns true if a connection between `first` and `second` passes every part but [`Filter::interfaces`] and
+    /// [`Filter::who`], which do not depend on its addresses.
     ///
     /// With [`Ends::Either`] the local and the remote port filter may match either way round, but both must match the
     /// same way.
@@ -84,6 +88,9 @@ impl Display for Filter {
         words.extend(self.family.map(|family| family.to_string()));
         if !self.interfaces.is_empty() {
             words.push(format!("interface {}", self.interfaces.join(",")));
+        }
+        if !self.who.is_empty() {
+            words.push(self.who.to_string());
         }
         f.write_str(&words.join(" and "))
     }

@@ -3,6 +3,7 @@
 //! Text and JSON output both use these, so they cannot disagree.
 
 mod address;
+mod bytes;
 mod digits;
 mod duration;
 mod errno;
@@ -13,6 +14,7 @@ mod word;
 
 pub use address::AddressText;
 pub(crate) use address::v4_text;
+pub(crate) use bytes::HumanBytes;
 pub(crate) use digits::{EIGHT, eight, leading};
 pub use duration::HumanDuration;
 pub use errno::Errno;

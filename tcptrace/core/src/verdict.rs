@@ -8,7 +8,7 @@ mod translation;
 use strum::{IntoStaticStr, VariantNames};
 
 pub use self::{
-    close::{Bytes, Close, CloseEnd, CloseKind, StateTime, TimeWait},
+    close::{Bytes, Close, CloseEnd, CloseKind, Rtt, StateTime, TimeWait},
     handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
     stalled::{Awaited, Stalled, Turn},
     translation::{TranslatedEnd, TranslatedSide},

@@ -50,7 +50,8 @@ pub(super) fn open(options: &Options) -> Result<Output, SinkError> {
     };
     let file = options.write.as_deref();
     if options.command.is_empty() {
-        return Output::open(shown, file, None);
+        let chosen = (!options.filter.who.is_empty()).then(|| choice(options, Only::default()));
+        return Output::open(shown, file, chosen);
     }
     // stdout is the command's.
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
@@ -65,9 +66,9 @@ pub(super) fn open(options: &Options) -> Result<Output, SinkError> {
 /// Records that tell what became of connections.
 const VERDICTS: Emit = Emit::HANDSHAKE.with(Emit::CLOSE).with(Emit::STALLED);
 
-/// The choice of `--only`.
+/// The choice of `--only`, and of the filters on processes.
 fn selection(options: &Options) -> Option<Selection> {
-    if options.only.is_none() && options.command.is_empty() {
+    if options.only.is_none() && options.command.is_empty() && options.filter.who.is_empty() {
         return None;
     }
     let selection = choice(options, options.only.unwrap_or_default());
@@ -76,10 +77,12 @@ fn selection(options: &Options) -> Option<Selection> {
     Some(if current { selection.without_past_stalls() } else { selection })
 }
 
-/// The choice of `only`, among the command's connections if there is a command.
+/// The choice of `only`, among the connections of the processes that the filters name and those of the command, if there is
+/// one.
 fn choice(options: &Options, only: Only) -> Selection {
     let slow_ns = u64::try_from(options.slow.as_nanos()).unwrap_or(u64::MAX);
     let selection = Selection::new(only, slow_ns, options.max_connections.get());
+    let selection = selection.of(options.filter.who.clone());
     if options.command.is_empty() { selection } else { selection.scoped() }
 }
 

@@ -103,6 +103,7 @@ impl Object {
             netns: settings.netns,
             loopback: LOOPBACK,
             seed: std::hash::RandomState::new().hash_one(OBJECT.len()),
+            jiffy_ns: jiffy_ns(),
             ..Config::EMPTY
         };
         let mut hints = hint_programs::Available::default();
@@ -227,6 +228,12 @@ impl Object {
     pub fn messages(&mut self) -> Option<ProgramLog> {
         ProgramLog::of(&mut self.ebpf)
     }
+}
+
+/// Length of a jiffy in nanoseconds: the coarse clocks advance by it (`KTIME_LOW_RES` of include/linux/hrtimer.h).
+fn jiffy_ns() -> u64 {
+    let resolution = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+    u64::try_from(resolution.tv_nsec).unwrap_or(0)
 }
 
 /// Takes from the kernel's own types what the programs need to know.

@@ -13,7 +13,7 @@ use std::{
 use super::{Attach, Cli, Color, OutputFormat, Segments};
 use tcptrace_core::{
     event::Family,
-    filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice},
+    filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice, Who},
 };
 
 /// The messages that go to stderr.
@@ -160,6 +160,7 @@ impl Cli {
             hosts: merged(self.host, HostSet::merge),
             family,
             interfaces: without_repeats(self.interface),
+            who: Who { pids: self.pid, comms: self.comm, uids: self.uid, units: self.unit, containers: self.container },
         };
         let runs_command = !self.command_line.is_empty();
         Options {

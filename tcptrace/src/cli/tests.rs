@@ -1,7 +1,10 @@
 use std::ffi::OsStr;
 
 use super::*;
-use tcptrace_core::{event::Family, filter::Filter};
+use tcptrace_core::{
+    event::Family,
+    filter::{Filter, Who},
+};
 
 fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
     Cli::from_args(["tcptrace"].iter().chain(args))
@@ -62,7 +65,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
 #[test]
 fn every_option_reaches_the_settings() {
     let args = "-p 80 -p 443,8000-8100 --local-port 22 --remote-port 1024-2048 --host 10.0.0.0/8 --host ::1 -4 -i eth0 \
-                -i lo -i eth0 -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --metrics 9464 --segments all -c 3 --duration 500ms -S \
+                -i lo -i eth0 --pid 1,2 --pid 801 --comm nginx* --uid root,33 --unit ssh --container web,db -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --metrics 9464 --segments all -c 3 --duration 500ms -S \
                 --ring-buffer 1MiB --max-connections 1 --color always -vv --no-btf --attach clsact";
     let args: Vec<&str> = args.split_whitespace().collect();
     assert_eq!(
@@ -76,6 +79,13 @@ fn every_option_reaches_the_settings() {
                 hosts: Some("10.0.0.0/8,::1".parse().unwrap()),
                 family: Some(Family::V4),
                 interfaces: vec!["eth0".to_owned(), "lo".to_owned()],
+                who: Who {
+                    pids: vec![1, 2, 801],
+                    comms: vec!["nginx*".parse().unwrap()],
+                    uids: vec![0, 33],
+                    units: vec!["ssh".parse().unwrap()],
+                    containers: vec!["web".parse().unwrap(), "db".parse().unwrap()],
+                },
             },
             segments: Segments::All,
             output: OutputFormat::Json,
@@ -172,6 +182,14 @@ fn a_bad_value_gets_a_sentence_with_the_right_form() {
              and ':', such as eth0"
                 .to_owned(),
         ),
+        (["--pid", "0"], "'0' is not a process ID: give whole numbers from 1, such as 801,6980".to_owned()),
+        (["--pid", "nginx"], "'nginx' is not a process ID: give whole numbers from 1, such as 801,6980".to_owned()),
+        (
+            ["--uid", "nobody-of-this-name"],
+            "'nobody-of-this-name' is no user of this host: give names of users, or numbers from 0".to_owned(),
+        ),
+        (["--comm", ""], "a name is missing: give names separated by commas, such as nginx,python3*".to_owned()),
+        (["--container", ""], "a name is missing: give names separated by commas, such as nginx,python3*".to_owned()),
         (
             ["--emit", "state,fin"],
             "'fin' is no type of record: give any of state,segment,handshake,close,stalled".to_owned(),

@@ -101,6 +101,10 @@ pub(super) enum ValueError {
     Netns(String),
     #[error("'{}' is not an address to listen on: give a port, or an address and a port, such as 9464 or [::1]:9464", .0.escape_debug())]
     Address(String),
+    #[error("'{}' is not a process ID: give whole numbers from 1, such as 801,6980", .0.escape_debug())]
+    Pid(String),
+    #[error("'{}' is no user of this host: give names of users, or numbers from 0", .0.escape_debug())]
+    User(String),
     #[error("'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name")]
     Stdout,
 }
@@ -168,6 +172,23 @@ pub(super) fn interface(name: &str) -> Result<String, ValueError> {
 /// Checks that a namespace has a name.
 pub(super) fn netns(name: &str) -> Result<String, ValueError> {
     if name.is_empty() || name.contains('\0') { Err(ValueError::Netns(name.to_owned())) } else { Ok(name.to_owned()) }
+}
+
+/// Parses a process ID.
+pub(super) fn pid(text: &str) -> Result<u32, ValueError> {
+    // The kernel's are signed (pid_t).
+    let number: Option<i32> = text.trim().parse().ok();
+    let number = number.filter(|&number| number > 0).and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| ValueError::Pid(text.to_owned()))
+}
+
+/// Returns the number of a user: a number, or that of the user with this name.
+pub(super) fn uid(text: &str) -> Result<u32, ValueError> {
+    let name = text.trim();
+    // The last number stands for none (`INVALID_UID`).
+    let number = name.parse().ok().filter(|&number: &u32| number != u32::MAX);
+    let named = || nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
+    number.or_else(named).ok_or_else(|| ValueError::User(text.to_owned()))
 }
 
 /// Checks that a path is not `-`, which means stdout to other programs.

@@ -6,7 +6,7 @@ use tcptrace_core::{
     event::{SocketKey, StateChange},
     tcp::TcpState,
 };
-use tcptrace_ebpf::{KIND_STATE, PROOF_IN_GROUP, StateRecord};
+use tcptrace_ebpf::{KIND_COUNTED_STATE, KIND_STATE, PROOF_IN_GROUP, StateRecord};
 use zerocopy::FromBytes as _;
 
 use super::process_tree::ProcessTree;
@@ -54,6 +54,7 @@ impl Sockets {
 
 /// Returns whether the kernel program has marked the socket.
 fn is_marked(bytes: &[u8]) -> bool {
-    StateRecord::read_from_prefix(bytes)
-        .is_ok_and(|(record, _)| record.header.kind == KIND_STATE && record.proof & PROOF_IN_GROUP != 0)
+    StateRecord::read_from_prefix(bytes).is_ok_and(|(record, _)| {
+        matches!(record.header.kind, KIND_STATE | KIND_COUNTED_STATE) && record.proof & PROOF_IN_GROUP != 0
+    })
 }

@@ -30,6 +30,11 @@ pub(super) fn to_time_zones() -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.add_rules(path_beneath_rules(zones(), reading()))?.restrict_self()
 }
 
+/// Lets the calling thread read what is in these folders, those of them that there are, and use what is open.
+pub(super) fn to_reading_in(folders: impl Iterator<Item = PathBuf>) -> Result<RestrictionStatus, RulesetError> {
+    everything_forbidden()?.add_rules(path_beneath_rules(folders, reading()))?.restrict_self()
+}
+
 /// Lets the calling thread create files in and below this folder and write to those that exist there, and use what is open.
 pub(super) fn to_writing_in(folder: BorrowedFd<'_>) -> Result<RestrictionStatus, RulesetError> {
     let access = AccessFs::WriteFile | AccessFs::MakeReg;

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn this_process_is_no_kernel_thread_and_kthreadd_is_one() {
-        let task = |pid| Task { pid, tid: pid, comm: Comm([0; 16]), thread: None };
+        let task = |pid| Task { pid, tid: pid, comm: Comm([0; 16]), thread: None, exit: None };
         let mut threads = KernelThreads::default();
         assert!(!threads.contains(&task(std::process::id())));
         assert!(threads.contains(&task(2)));

@@ -9,6 +9,7 @@ mod resets;
 mod reuse;
 mod timeouts;
 mod volume;
+mod why;
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -16,6 +16,8 @@ pub enum Place {
     Member(&'static str, &'static str),
     /// Byte offset of a member of a structure that lies within another: the sum of both offsets.
     Nested([(&'static str, &'static str); 2]),
+    /// Byte offset of a member of a structure without a name that is a member itself: structure, member, inner member.
+    Inner(&'static str, &'static str, &'static str),
     /// Offset in bits of a member that is a bit field: structure, member.
     Bit(&'static str, &'static str),
     /// Value of an enumerator: enumeration, name; anonymous enumerations have an empty one.
@@ -62,6 +64,10 @@ impl KernelValue {
 
     const fn nested(outer: (&'static str, &'static str), inner: (&'static str, &'static str)) -> Self {
         Self::at(Place::Nested([outer, inner]))
+    }
+
+    const fn inner(structure: &'static str, member: &'static str, inner: &'static str) -> Self {
+        Self::at(Place::Inner(structure, member, inner))
     }
 
     const fn bit(structure: &'static str, member: &'static str) -> Self {
@@ -203,6 +209,26 @@ layout! {
         cgroup_kn: KernelValue::member("cgroup", "kn").optional(),
         /// Its ID, the inode number.
         kn_id: KernelValue::member("kernfs_node", "id").optional(),
+        /// User of the process that made it, by the initial user namespace.
+        uid: KernelValue::member("sock", "sk_uid").optional(),
+        /// What an exiting task exits with, as wait(2) tells it.
+        exit_code: KernelValue::member("task_struct", "exit_code").optional(),
+        /// Sequence number after the last one that the process has written.
+        write_seq: KernelValue::member("tcp_sock", "write_seq").optional(),
+        /// Sequence number that is sent next.
+        snd_nxt: KernelValue::member("tcp_sock", "snd_nxt").optional(),
+        /// Window that the other end offers, in bytes.
+        snd_wnd: KernelValue::member("tcp_sock", "snd_wnd").optional(),
+        /// Smoothed round-trip time, in eighths of microseconds.
+        srtt_us: KernelValue::member("tcp_sock", "srtt_us").optional(),
+        /// Lowest round-trip time of a while, in microseconds: the first sample of a `struct minmax`.
+        min_rtt_us: KernelValue::nested(("tcp_sock", "rtt_min"), ("minmax_sample", "v")).optional(),
+        /// Segments sent again.
+        total_retrans: KernelValue::member("tcp_sock", "total_retrans").optional(),
+        /// When it last sent data, in jiffies modulo 2^32.
+        lsndtime: KernelValue::member("tcp_sock", "lsndtime").optional(),
+        /// When it last received data, in jiffies modulo 2^32.
+        lrcvtime: KernelValue::inner("inet_connection_sock", "icsk_ack", "lrcvtime").optional(),
     }
 }
 

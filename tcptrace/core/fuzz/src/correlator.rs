@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use tcptrace_core::{
     decode::recording::Moment,
     event::{
-        AcceptQueue, BootTime, Comm, Event, Hint, HintName, IcmpError, ListenerOwner, Loss, LossSource, OwnerSource,
-        Process, Segment, SocketOwner, StateChange, Task, reset_reason::ResetReason,
+        AcceptQueue, BootTime, Comm, Event, Exit, Hint, HintName, IcmpError, ListenerOwner, Loss, LossSource,
+        OwnerSource, Process, Segment, SocketOwner, StateChange, Task, reset_reason::ResetReason,
     },
     tcp::{SeqNumber, TcpFlags, TcpHeader, TcpState},
     text::WallTime,
@@ -153,8 +153,11 @@ impl Host {
                 tid: bits.into(),
                 comm: comm(bits),
                 thread: None,
+                exit: (bits & 0x40 != 0).then(|| Exit::of_wait_status(bits.into())),
             }),
             cgroup: None,
+            uid: (bits & 0x20 != 0).then_some(bits.into()),
+            counters: (bits & 0x80 != 0).then(|| program::counters(bits)),
         })
     }
 

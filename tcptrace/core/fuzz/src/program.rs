@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use arbitrary::Arbitrary;
 use tcptrace_core::{
-    event::{Direction, Endpoint, Proof, SocketKey},
+    event::{Counters, Direction, Endpoint, Proof, SocketKey},
     tcp::{OptionBytes, TcpFlags, TcpState},
 };
 
@@ -244,6 +244,19 @@ pub fn options(bits: u8) -> OptionBytes {
         &[2, 9, 99, 2],
     ];
     OptionBytes::new(LISTS[usize::from(bits) % LISTS.len()])
+}
+
+/// What a socket had counted, from 0 to much.
+pub fn counters(bits: u8) -> Counters {
+    let count = u32::from(bits) << 24;
+    Counters {
+        idle_ns: Some(u64::from(bits) << 28),
+        unread_bytes: Some(count),
+        unsent_bytes: (bits & 1 != 0).then_some(count),
+        retransmissions: Some(bits.into()),
+        peer_window: (bits & 2 != 0).then_some(0),
+        ..Counters::default()
+    }
 }
 
 /// What a socket was like: the lowest bits.

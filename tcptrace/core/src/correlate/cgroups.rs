@@ -1,4 +1,4 @@
-//! The control groups that events name by their keys.
+//! Control groups and users of sockets, as events name them.
 
 use std::sync::Arc;
 
@@ -6,29 +6,69 @@ use foldhash::HashMap;
 
 use crate::event::{Cgroup, CgroupKey, StateChange};
 
-/// Maximum number of control groups remembered. Connections keep their own.
+/// Maximum number of control groups remembered, and of their users. Connections keep their own.
 const MAX_CGROUPS: usize = 1 << 14;
 
-/// Control groups by key.
+/// Where a socket was made: one for all sockets that have it in common.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(in crate::correlate) struct Origin {
+    pub(in crate::correlate) cgroup: Option<Arc<Cgroup>>,
+    pub(in crate::correlate) uid: Option<u32>,
+}
+
+impl Origin {
+    /// Returns the origin of an end that had the origin `before`, whose socket has now told this one. An accepted socket has its
+    /// listener's user until then; a recording tells the control group only once.
+    pub(in crate::correlate) fn after(self: Arc<Self>, before: Option<&Arc<Self>>) -> Arc<Self> {
+        let Some(before) = before else { return self };
+        let (cgroup, uid) = (self.cgroup.as_ref().or(before.cgroup.as_ref()), self.uid.or(before.uid));
+        match (uid == before.uid, cgroup == before.cgroup.as_ref()) {
+            (true, true) => Arc::clone(before),
+            _ => Arc::new(Self { cgroup: cgroup.cloned(), uid }),
+        }
+    }
+}
+
+/// What is remembered of them.
 #[derive(Debug, Default)]
-pub(super) struct Cgroups(HashMap<CgroupKey, Arc<Cgroup>>);
+pub(super) struct Cgroups {
+    named: HashMap<CgroupKey, Arc<Cgroup>>,
+    origins: HashMap<(Option<CgroupKey>, Option<u32>), Arc<Origin>>,
+}
 
 impl Cgroups {
     /// Remembers a control group. When there are too many, all others are forgotten.
     pub(super) fn insert(&mut self, key: CgroupKey, cgroup: Arc<Cgroup>) {
-        if self.0.len() >= MAX_CGROUPS {
-            self.0.clear();
+        if self.named.len() >= MAX_CGROUPS {
+            self.named.clear();
         }
-        self.0.insert(key, cgroup);
+        self.origins.retain(|(known, _), _| *known != Some(key));
+        self.named.insert(key, cgroup);
     }
 
     /// Returns true if the control group is remembered.
     pub(super) fn contains(&self, key: CgroupKey) -> bool {
-        self.0.contains_key(&key)
+        self.named.contains_key(&key)
     }
 
     /// Returns the control group that a state change names.
     pub(super) fn of_change(&self, change: &StateChange) -> Option<Arc<Cgroup>> {
-        change.cgroup.and_then(|key| self.0.get(&key)).map(Arc::clone)
+        change.cgroup.and_then(|key| self.named.get(&key)).map(Arc::clone)
+    }
+
+    /// Returns the origin that a state change tells.
+    pub(super) fn origin(&mut self, change: &StateChange) -> Option<Arc<Origin>> {
+        let Self { named, origins } = self;
+        let cgroup = change.cgroup.filter(|key| named.contains_key(key));
+        if cgroup.is_none() && change.uid.is_none() {
+            return None;
+        }
+        if origins.len() >= MAX_CGROUPS {
+            origins.clear();
+        }
+        let origin = origins.entry((cgroup, change.uid)).or_insert_with(|| {
+            Arc::new(Origin { cgroup: cgroup.and_then(|key| named.get(&key)).map(Arc::clone), uid: change.uid })
+        });
+        Some(Arc::clone(origin))
     }
 }

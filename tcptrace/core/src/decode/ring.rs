@@ -3,16 +3,17 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
-    Address, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord,
-    IcmpRecord, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE, NO_REASON, PROOF_DEFERRED, PROOF_LINGER,
-    PROOF_RESTORED, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
+    Address, CountedStateRecord, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
+    HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_COUNTED_STATE, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE,
+    NO_COUNT, NO_REASON, NO_UID, PROOF_DEFERRED, PROOF_EXITING, PROOF_LINGER, PROOF_RESTORED, PROOF_UNACCEPTED,
+    PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
 use crate::{
     event::{
-        BootTime, CgroupKey, Comm, Direction, Endpoint, Event, Hint, HintName, IcmpError, LossSource, Proof, Segment,
-        SocketKey, StateChange, Task, reset_reason::ResetReasons,
+        BootTime, CgroupKey, Comm, Counters, Direction, Endpoint, Event, Exit, Hint, HintName, IcmpError, LossSource,
+        Proof, Segment, SocketKey, StateChange, Task, reset_reason::ResetReasons,
     },
     tcp::{TcpHeader, TcpState},
 };
@@ -63,6 +64,7 @@ pub fn decode(bytes: &[u8], reasons: &ResetReasons) -> Result<Decoded, DecodeErr
     let header: RecordHeader = read(bytes, 0)?;
     let (event, source) = match header.kind {
         KIND_STATE => (Event::State(state(&read(bytes, header.kind)?)?), LossSource::State),
+        KIND_COUNTED_STATE => (Event::State(counted_state(&read(bytes, header.kind)?)?), LossSource::State),
         KIND_SEGMENT => (Event::Segment(segment(&read(bytes, header.kind)?)?), LossSource::Segment),
         KIND_ICMP => (Event::Icmp(icmp(&read(bytes, header.kind)?)), LossSource::Segment),
         KIND_HINT => (Event::Hint(hint(&read(bytes, header.kind)?, reasons)?), LossSource::State),
@@ -101,9 +103,29 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             tid: record.tid,
             comm,
             thread: Some(thread).filter(|&thread| record.thread != [0; 2] && thread != comm),
+            exit: (record.proof & PROOF_EXITING != 0).then(|| Exit::of_wait_status(record.exit_code)),
         }),
         cgroup: (record.cgroup != 0).then_some(CgroupKey(record.cgroup)),
+        uid: (record.uid != NO_UID).then_some(record.uid),
+        counters: None,
     })
+}
+
+fn counted_state(record: &CountedStateRecord) -> Result<StateChange, DecodeError> {
+    let counters = &record.counters;
+    let known = |count: u32| (count != NO_COUNT).then_some(count);
+    // The kernel has 0 for no measurement of the smoothed time, and its greatest number for none of the lowest.
+    let time = |count: u32, unit: u64| known(count).map(|count| u64::from(count) * unit);
+    let counters = Counters {
+        idle_ns: time(counters.idle_ms, 1_000_000),
+        unread_bytes: known(counters.unread),
+        unsent_bytes: known(counters.unsent),
+        smoothed_rtt_ns: time(counters.smoothed_rtt_us, 1_000).filter(|&time| time > 0),
+        min_rtt_ns: time(counters.min_rtt_us, 1_000),
+        retransmissions: known(counters.retransmissions),
+        peer_window: known(counters.peer_window),
+    };
+    Ok(StateChange { counters: Some(counters), ..state(&record.state)? })
 }
 
 fn name(bytes: [u64; 2]) -> Comm {

@@ -23,10 +23,12 @@ fn the_words_name_every_part() {
         hosts: Some("10.0.0.0/8,::1".parse().unwrap()),
         family: Some(Family::V4),
         interfaces: vec!["eth0".to_owned(), "lo".to_owned()],
+        who: Who { pids: vec![801], ..Who::default() },
     };
     assert_eq!(
         filter.to_string(),
-        "port 80,443 and local port 22 and remote port 1024-2048 and host 10.0.0.0/8,::1 and IPv4 and interface eth0,lo"
+        "port 80,443 and local port 22 and remote port 1024-2048 and host 10.0.0.0/8,::1 and IPv4 and interface eth0,lo \
+         and pid 801"
     );
     assert_eq!(Filter { family: Some(Family::V6), ..Filter::default() }.to_string(), "IPv6");
 }
@@ -91,6 +93,7 @@ impl Model {
             hosts: self.hosts.as_ref().map(|hosts| hosts.join(",").parse().unwrap()),
             family: self.family,
             interfaces: Vec::new(),
+            who: Who::default(),
         }
     }
 

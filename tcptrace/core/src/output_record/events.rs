@@ -5,8 +5,8 @@ use std::{net::IpAddr, rc::Rc, sync::Arc};
 use super::Stamp;
 use crate::{
     event::{
-        AcceptQueue, Cgroup, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
-        reset_reason::ResetReason,
+        AcceptQueue, Cgroup, Comm, Counters, Direction, Exit, HintName, OwnerSource, Proof, Role, SegmentNote,
+        SynAckEcn, reset_reason::ResetReason,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::Errno,
@@ -72,6 +72,15 @@ pub struct StateOutput {
     pub comm: Option<Comm>,
     /// Name of that thread, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
+    /// How that process ended, if it was exiting; absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Exit"))]
+    pub exit: Option<Exit>,
+    /// User of the process that made or accepted the socket, by the initial user namespace; absent where the change does not
+    /// tell.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub uid: Option<u32>,
     /// Nanoseconds spent in the old state; null if its beginning was not seen.
     pub old_state_ns: Option<u64>,
     /// Nanoseconds since the connection's first event; null for listeners.
@@ -82,6 +91,11 @@ pub struct StateOutput {
     /// in the first change of a socket, and absent if unknown.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub cgroup: Option<Arc<Cgroup>>,
+    /// Counters of the socket as it leaves ESTABLISHED or enters CLOSE, and as it enters ESTABLISHED if its SYN or SYN,ACK was
+    /// sent again; absent otherwise and if unknown.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Counters"))]
+    pub counters: Option<Counters>,
     /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,

@@ -12,8 +12,8 @@ pub(crate) use self::{
 use crate::{
     SCHEMA,
     event::{
-        AcceptQueue, BootTime, Cgroup, Comm, Direction, HintName, LossSource, OwnerSource, Proof, Role, SegmentNote,
-        SynAckEcn, reset_reason::ResetReason,
+        AcceptQueue, BootTime, Cgroup, Comm, Counters, Direction, Exit, HintName, LossSource, OwnerSource, Proof, Role,
+        SegmentNote, SynAckEcn, reset_reason::ResetReason,
     },
     filter::SegmentChoice,
     output_record::{
@@ -78,11 +78,27 @@ pub(crate) fn state() -> StateOutput {
         tid: Some(6980),
         comm: Some(comm("curl")),
         thread: None,
+        exit: None,
+        uid: None,
         old_state_ns: Some(31_000),
         since_start_ns: Some(40_000),
         continues_as: None,
         cgroup: None,
+        counters: None,
         late: false,
+    }
+}
+
+/// Counters, with every optional field set.
+fn counters() -> Counters {
+    Counters {
+        idle_ns: Some(60_004_000_000),
+        unread_bytes: Some(18),
+        unsent_bytes: Some(3_791_873),
+        smoothed_rtt_ns: Some(70_000),
+        min_rtt_ns: Some(31_000),
+        retransmissions: Some(2),
+        peer_window: Some(0),
     }
 }
 
@@ -183,7 +199,14 @@ pub(crate) fn data_segment() -> SegmentOutput {
 pub(crate) fn late() -> [OutputRecord; 4] {
     let late = true;
     [
-        OutputRecord::State(StateOutput { late, continues_as: Some(TcpState::TimeWait), ..abort() }),
+        OutputRecord::State(StateOutput {
+            late,
+            continues_as: Some(TcpState::TimeWait),
+            exit: Some(Exit { signal: None, code: Some(3) }),
+            uid: Some(1000),
+            counters: Some(counters()),
+            ..abort()
+        }),
         OutputRecord::Segment(SegmentOutput {
             late,
             retransmission: true,

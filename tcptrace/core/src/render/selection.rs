@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     event::LossSource,
-    filter::{Facts, Only},
+    filter::{Facts, KnownEnd, Only, Who},
     output_record::{LostOutput, OutputRecord, Stamp},
 };
 
@@ -27,6 +27,8 @@ pub struct Selection {
     slow_ns: u64,
     /// True if only connections with a record in scope can be selected.
     scoped: bool,
+    /// Processes, one of which a connection that is selected must have at an end.
+    who: Who,
     /// True if records are kept to be shown later.
     keeps: bool,
     /// True to show `stalled` records that were held back, although the connection has made progress since.
@@ -52,8 +54,8 @@ struct Open {
     facts: Facts,
     /// Facts that may still become known.
     possible: Facts,
-    /// True if it may be selected.
-    in_scope: bool,
+    /// What shows that it may be selected.
+    proof: Proof,
     decision: Option<bool>,
     held: Held,
 }
@@ -118,6 +120,7 @@ impl Selection {
             only,
             slow_ns,
             scoped: false,
+            who: Who::default(),
             keeps: true,
             keeps_stalled: true,
             most: usize::try_from(most).unwrap_or(usize::MAX),
@@ -145,6 +148,13 @@ impl Selection {
         self
     }
 
+    /// Restricts this selection to connections of which an end is seen to match `who`.
+    #[must_use]
+    pub fn of(mut self, who: Who) -> Self {
+        self.who = who;
+        self
+    }
+
     /// Makes this selection drop `stalled` records that are out of date when the connection is selected.
     #[must_use]
     pub fn without_past_stalls(mut self) -> Self {
@@ -164,7 +174,7 @@ impl Selection {
 
     /// Returns the number of connections in scope that have not ended.
     pub fn open_in_scope(&self) -> u64 {
-        self.open.values().filter(|open| open.in_scope).count() as u64
+        self.open.values().filter(|open| open.proof.is_complete()).count() as u64
     }
 
     /// Returns the number of connections in scope so far.
@@ -177,22 +187,24 @@ impl Selection {
         self.left_out
     }
 
-    /// Returns true if only connections with a record in scope can be selected.
+    /// Returns true if only connections with a record in scope, or with certain processes, can be selected.
     pub fn is_scoped(&self) -> bool {
-        self.scoped
+        self.scoped || !self.who.is_empty()
     }
 
     /// Passes `record`, and the records held back before it, to `show` if its connection is selected. `in_scope` states
     /// that the record proves its connection to be in scope. Returns whether the connection is known to be in scope.
     pub fn offer(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) -> bool {
-        let known = in_scope
-            || !self.scoped
-            || conn(record).and_then(|conn| self.open.get(&conn)).is_some_and(|open| open.in_scope);
-        self.pass(record, in_scope, show);
+        let proof = Proof { own: in_scope || !self.scoped, who: self.who.is_empty() || matches(&self.who, record) };
+        let known = proof.is_complete()
+            || conn(record)
+                .and_then(|conn| self.open.get(&conn))
+                .is_some_and(|open| open.proof.with(proof).is_complete());
+        self.pass(record, proof, show);
         known
     }
 
-    fn pass(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) {
+    fn pass(&mut self, record: &OutputRecord, proof: Proof, show: &mut dyn FnMut(&OutputRecord)) {
         match record {
             OutputRecord::Start(_) => {
                 // The next run of a recording, whose connection numbers start again.
@@ -204,7 +216,7 @@ impl Selection {
             OutputRecord::Lost(_) => show(record),
             OutputRecord::End(end) => {
                 let mut end = end.clone();
-                if self.scoped {
+                if self.is_scoped() {
                     end.connections = self.entered;
                     end.open = self.open_in_scope();
                 }
@@ -214,25 +226,25 @@ impl Selection {
                 end.left_out = (self.only != Only::default()).then_some(left_out);
                 show(&OutputRecord::End(end));
             }
-            OutputRecord::State(state) => self.event(state.conn, state.late, true, in_scope, record, show),
+            OutputRecord::State(state) => self.event(state.conn, state.late, true, proof, record, show),
             OutputRecord::Segment(segment) => {
-                self.event(Some(segment.conn), segment.late, true, in_scope, record, show);
+                self.event(Some(segment.conn), segment.late, true, proof, record, show);
             }
-            OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, in_scope, record, show),
+            OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, proof, record, show),
             // These may follow the last record without being late, and never come first.
-            OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, in_scope, record, show),
-            OutputRecord::Owner(owner) => self.event(owner.conn, false, false, in_scope, record, show),
+            OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, proof, record, show),
+            OutputRecord::Owner(owner) => self.event(owner.conn, false, false, proof, record, show),
             OutputRecord::Handshake(handshake) => {
                 let handshake = &*handshake.record;
                 let facts = Facts::of_handshake(handshake, self.slow_ns);
                 let possible = if handshake.failure().is_some() { Facts::NOTHING } else { Facts::LATER };
-                self.verdict(handshake.conn, facts, possible, record, show);
+                self.verdict(handshake.conn, facts, possible, proof, record, show);
             }
             OutputRecord::Close(close) => {
-                self.verdict(close.record.conn, Facts::of_close(&close.record), Facts::NOTHING, record, show);
+                self.verdict(close.record.conn, Facts::of_close(&close.record), Facts::NOTHING, proof, record, show);
             }
             OutputRecord::Stalled(stalled) => {
-                self.verdict(stalled.record.conn, Facts::of_stall(), Facts::ANYTHING, record, show);
+                self.verdict(stalled.record.conn, Facts::of_stall(), Facts::ANYTHING, proof, record, show);
             }
             OutputRecord::Evicted(evicted) => {
                 if self.open.remove(&evicted.conn).is_some_and(|open| open.decision == Some(true)) {
@@ -247,13 +259,13 @@ impl Selection {
         conn: Option<u64>,
         late: bool,
         begins: bool,
-        in_scope: bool,
+        proof: Proof,
         record: &OutputRecord,
         show: &mut dyn FnMut(&OutputRecord),
     ) {
         let Some(conn) = conn else { return };
         if !late && (begins || self.open.contains_key(&conn)) {
-            self.add(conn, News { facts: Facts::NEW, possible: None, in_scope }, record, show);
+            self.add(conn, News { facts: Facts::NEW, possible: None, proof }, record, show);
         } else if self.recent.contains(&conn) {
             show(record);
         }
@@ -264,10 +276,11 @@ impl Selection {
         conn: u64,
         facts: Facts,
         possible: Facts,
+        proof: Proof,
         record: &OutputRecord,
         show: &mut dyn FnMut(&OutputRecord),
     ) {
-        self.add(conn, News { facts, possible: Some(possible), in_scope: false }, record, show);
+        self.add(conn, News { facts, possible: Some(possible), proof }, record, show);
         if possible == Facts::NOTHING
             && let Some(Open { decision: Some(true), .. }) = self.open.remove(&conn)
         {
@@ -286,13 +299,14 @@ impl Selection {
             self.open.pop_first();
         }
         let open = self.open.entry(conn).or_insert_with(|| Open { possible: Facts::ANYTHING, ..Open::default() });
-        let enters = !self.scoped && begins || news.in_scope && !open.in_scope;
-        open.in_scope |= enters;
+        let was_in_scope = !begins && open.proof.is_complete();
+        open.proof = open.proof.with(news.proof);
+        let enters = open.proof.is_complete() && !was_in_scope;
         self.entered += u64::from(enters);
         open.facts = open.facts.with(news.facts);
         open.possible = news.possible.unwrap_or(open.possible);
         if open.decision.is_none() && (enters || news.possible.is_some()) {
-            open.decision = match (open.in_scope, open.possible == Facts::NOTHING) {
+            open.decision = match (open.proof.is_complete(), open.possible == Facts::NOTHING) {
                 (true, _) => self.only.decide(open.facts, open.possible),
                 (false, true) => Some(false),
                 (false, false) => None,
@@ -317,7 +331,53 @@ struct News {
     facts: Facts,
     /// Facts that may still become known, if they changed.
     possible: Option<Facts>,
-    in_scope: bool,
+    proof: Proof,
+}
+
+/// What shows that a connection may be selected. Both are true where everything may be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Proof {
+    /// True if a record was in scope.
+    own: bool,
+    /// True if an end matches the filters on processes.
+    who: bool,
+}
+
+impl Proof {
+    fn with(self, more: Self) -> Self {
+        Self { own: self.own || more.own, who: self.who || more.who }
+    }
+
+    fn is_complete(self) -> bool {
+        self.own && self.who
+    }
+}
+
+/// Returns true if the record shows that an end of its connection matches.
+fn matches(who: &Who, record: &OutputRecord) -> bool {
+    match record {
+        OutputRecord::State(state) => who.matches(&KnownEnd {
+            pid: state.pid,
+            comm: state.comm,
+            thread: state.thread,
+            uid: state.uid,
+            cgroup: state.cgroup.as_deref(),
+        }),
+        OutputRecord::Owner(owner) => {
+            who.matches(&KnownEnd { pid: owner.pid, comm: owner.comm, ..KnownEnd::default() })
+        }
+        OutputRecord::Handshake(handshake) => {
+            [&handshake.record.client, &handshake.record.server].into_iter().any(|end| {
+                let cgroup = end.cgroup.as_deref();
+                who.matches(&KnownEnd { pid: end.pid, comm: end.comm, thread: end.thread, uid: end.uid, cgroup })
+            })
+        }
+        OutputRecord::Close(close) => [&close.record.client, &close.record.server].into_iter().any(|end| {
+            let cgroup = end.cgroup.as_deref();
+            who.matches(&KnownEnd { pid: end.pid, comm: end.comm, thread: end.thread, uid: end.uid, cgroup })
+        }),
+        _ => false,
+    }
 }
 
 /// Returns the connection of a verdict.

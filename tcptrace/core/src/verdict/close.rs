@@ -6,7 +6,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Each, Missing, NoSegments, Reset, Role, TranslatedSide};
 use crate::{
-    event::{BootTime, Cgroup, Comm, Proof},
+    event::{BootTime, Cgroup, Comm, Exit, Proof},
     tcp::TcpState,
 };
 
@@ -70,6 +70,14 @@ pub struct CloseEnd {
     pub comm: Option<Comm>,
     /// Name of the thread that did it, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
+    /// User of the process that made or accepted its socket, by the initial user namespace; null if unknown.
+    pub uid: Option<u32>,
+    /// How its process ended, if that was exiting as it closed this end; null otherwise.
+    pub exit: Option<Exit>,
+    /// Bytes that had arrived and that no process had read when its socket entered CLOSE; null if unknown.
+    pub unread_bytes: Option<u32>,
+    /// Bytes that a process had written and that were never sent when its socket entered CLOSE; null if unknown.
+    pub unsent_bytes: Option<u32>,
     /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or
     /// on another host.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -86,6 +94,22 @@ pub struct Bytes {
     pub client_to_server: Option<u64>,
     /// Bytes from the server to the client; null if no sequence number shows them.
     pub server_to_client: Option<u64>,
+}
+
+/// Round-trip times.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Rtt {
+    /// Nanoseconds that the handshake took: from SYN_SENT to ESTABLISHED of the client's socket or, if that is not on this host,
+    /// from the SYN to the ACK that completed it. Null if a SYN or SYN,ACK was sent again, and if unknown.
+    pub handshake_ns: Option<u64>,
+    /// Smoothed round-trip time (RFC 6298) in nanoseconds as the connection ended, of the client's socket or, if that is not on
+    /// this host, of the server's; null if unknown.
+    pub smoothed_ns: Option<u64>,
+    /// Lowest round-trip time of the connection's last minutes in nanoseconds, of the same socket; null if unknown.
+    pub min_ns: Option<u64>,
 }
 
 /// A state of a socket, and the time spent in it.
@@ -151,6 +175,14 @@ pub struct Close {
     pub gave_up: Option<Role>,
     /// Number of times that each end sent its FIN again; null if no FIN of it is known.
     pub retransmissions: Each<Option<u32>>,
+    /// Number of segments with data that each end's socket sent again; null if it is not on this host, if its handshake was not
+    /// seen, and if unknown.
+    pub data_retransmissions: Each<Option<u32>>,
+    /// Nanoseconds from the last segment with data, in either direction, to the first FIN or reset; as exact as the kernel's
+    /// tick, 1 to 10 ms, or by segments where all are shown and no socket is on this host. Null without data, and if unknown.
+    pub idle_ns: Option<u64>,
+    /// Round-trip times.
+    pub rtt: Rtt,
     /// States of each end's socket on this host, in order. Empty for an end elsewhere, except in captures, where states are
     /// inferred.
     pub states: Each<Vec<StateTime>>,

@@ -95,6 +95,8 @@ pub struct HandshakeEnd {
     pub comm: Option<Comm>,
     /// Name of the thread that did it, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
+    /// User of the process that made or accepted its socket, by the initial user namespace; null if unknown.
+    pub uid: Option<u32>,
     /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
     pub options: Option<TcpOptions>,
     /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or

@@ -59,7 +59,7 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
                 ..Proof::default()
             };
             let pid = 100 + side as u32;
-            let task = by_process.then_some(Task { pid, tid: pid, comm: Comm([b'a'; 16]), thread: None });
+            let task = by_process.then_some(Task { pid, tid: pid, comm: Comm([b'a'; 16]), thread: None, exit: None });
             Event::State(StateChange {
                 conn_netns: None,
                 at,
@@ -73,6 +73,8 @@ fn event(history: &History, vantage: Vantage, at: BootTime, seen: &Seen) -> Even
                 proof,
                 task,
                 cgroup: None,
+                uid: None,
+                counters: None,
             })
         }
         Seen::Kernel(Effect::ResetHint { side, socket, cause, .. }) => Event::Hint(Hint {

@@ -44,7 +44,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
     if frames.is_of_one_place() {
         pipeline.expect_one_place();
     }
-    pipeline.control_only = options.segments == Segments::Control;
+    pipeline.show_control_only(options.segments == Segments::Control);
     let mut replay = Replay::new(options, name, progress, pipeline);
     let batches = ahead::start(Frames::from(frames))?;
     let (mut interfaces, mut encapsulations) = (Vec::<Interface>::new(), Vec::<Layers>::new());
@@ -81,6 +81,10 @@ pub(super) fn replay<R: Read + Send + 'static>(
     }
     replay.pipeline.end(last);
     replay.progress.finish();
+    if !replay.options.filter.who.is_empty() {
+        let (name, who) = (&replay.name, &replay.options.filter.who);
+        warn!("{name}: a capture holds no processes, so no connection matches {who}");
+    }
     report(&counters, &unread, &replay.name);
     replay.finish(outcome)
 }

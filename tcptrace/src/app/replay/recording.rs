@@ -183,7 +183,7 @@ impl Replay<'_> {
     /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
     fn begin(&mut self, start: &Start) {
         // With a choice, what has ended is counted across runs already.
-        if self.options.only.is_none() {
+        if self.pipeline.output.chosen().is_none() {
             self.ended += self.pipeline.ended();
         }
         self.times = None;
@@ -197,7 +197,7 @@ impl Replay<'_> {
             self.pipeline.expect_no_segments();
         }
         self.note(start.moment);
-        self.pipeline.control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
+        self.pipeline.show_control_only((start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control));
         let start = StartOutput {
             stamp: self.pipeline.describer.stamp(start.moment.at),
             schema: SCHEMA,

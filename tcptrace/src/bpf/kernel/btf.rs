@@ -74,6 +74,7 @@ impl KernelTypes {
             Place::Member(structure, member) => self.bits(structure, member).map(|bits| bits / 8),
             Place::Bit(structure, member) => self.bits(structure, member),
             Place::Nested([outer, inner]) => Ok(self.bits(outer.0, outer.1)? / 8 + self.bits(inner.0, inner.1)? / 8),
+            Place::Inner(structure, member, inner) => self.inner_bits(structure, member, inner).map(|bits| bits / 8),
             Place::Enumerator(name, wanted) => self.enumerator(name, wanted),
         }
     }
@@ -111,6 +112,17 @@ impl KernelTypes {
         let Self(btf) = self;
         let found = btf.find(Kind::STRUCT, structure).next().ok_or(BtfError::NoStruct(structure))?;
         offset_in(btf, found, member, DEEPEST).ok_or(BtfError::NoMember(structure, member))
+    }
+
+    /// The offset in bits of a member of a member's structure, which has no name to look for.
+    fn inner_bits(&self, structure: &'static str, member: &'static str, inner: &'static str) -> Result<u32, BtfError> {
+        let Self(btf) = self;
+        let found = btf.find(Kind::STRUCT, structure).next().ok_or(BtfError::NoStruct(structure))?;
+        let outer = btf.members(found).find(|outer| outer.name == member);
+        let outer = outer.ok_or(BtfError::NoMember(structure, member))?;
+        let nameless = btf.behind(btf.by_number(outer.value), &[Kind::CONST]);
+        let offset = nameless.and_then(|nameless| offset_in(btf, nameless, inner, DEEPEST));
+        offset.and_then(|offset| outer.bits.checked_add(offset)).ok_or(BtfError::NoMember(structure, inner))
     }
 
     /// The value of an enumerator that has to exist.

@@ -46,7 +46,10 @@ fn a_process_that_is_killed_closes_its_sockets() {
     ends.server.close(server);
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
-    let by = json!({ "client": { "pid": bash.id(), "comm": "bash", "thread": null } });
+    let by = json!({
+        "client": { "pid": bash.id(), "comm": "bash", "thread": null, "exit": { "signal": 9, "code": null } },
+        "summary": ["; its process was killed by signal 9; "],
+    });
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), by));
 }
 
@@ -69,8 +72,17 @@ fn a_process_that_is_killed_with_data_unread_resets() {
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let expected = but(
-        reset("client", "unread_data", ": it closed with data unread; 0 B →, 5 B ←; lasted "),
-        json!({ "client": { "pid": bash.id(), "comm": "bash", "thread": null }, "bytes": { "server_to_client": 5 } }),
+        reset(
+            "client",
+            "unread_data",
+            ": it closed with 4 bytes unread; its process was killed by signal 9; 0 B →, 5 B ←; lasted ",
+        ),
+        json!({
+            "client": {
+                "pid": bash.id(), "comm": "bash", "thread": null, "exit": { "signal": 9, "code": null }, "unread_bytes": 4,
+            },
+            "bytes": { "server_to_client": 5 },
+        }),
     );
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }

@@ -39,7 +39,7 @@ fn closed_with_unread_data() {
         ends.client.close(connection.client);
     });
     let expected = but(
-        reset("server", "unread_data", ": it closed with data unread; 14 B →, 0 B ←"),
+        reset("server", "unread_data", ": it closed with 14 bytes unread; 14 B →, 0 B ←"),
         json!({ "bytes": { "client_to_server": 14 } }),
     );
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));

@@ -113,6 +113,8 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         outgoing: segment.direction == Some(Direction::Out),
     };
     let confirmed = conn.end(from.other()).closed().is_some();
+    let ends = accepted.fin || accepted.reset == Reset::Exact;
+    let first_to_end = ends && conn.ends.iter().all(|end| end.fin().is_none() && end.rst().is_none());
     let own = conn.end_mut(from);
     if accepted.reset == Reset::None && !confirmed {
         match accepted.payload {
@@ -130,6 +132,11 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let fin_before = own.fin().map(|fin| fin.end);
     own.send(header, accepted, *at, acks_fin, reached, context);
     let replaced = fin_before.is_some() && own.fin().map(|fin| fin.end) != fin_before;
+    if first_to_end {
+        let data = conn.ends.iter().filter_map(End::last_data).max();
+        conn.end_mut(from).set_idle_ns(data.map(|data| at.since(data)));
+    }
+    let own = conn.end(from);
     let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
     if unsent && conn.first_fin == Some(from) {
         conn.first_fin = conn.end(from.other()).fin().map(|_| from.other());

@@ -17,7 +17,8 @@ pub(in crate::correlate) use self::{
     on_segment::Reached,
 };
 use crate::{
-    event::{BootTime, Cgroup, Comm, Process, Segment, Task, reset_reason::ResetReason},
+    correlate::cgroups::Origin,
+    event::{BootTime, Comm, Counters, Process, Segment, Task, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -44,6 +45,13 @@ struct Detail {
     opener_thread: Option<Comm>,
     /// The task that closed it.
     closer: Option<Task>,
+    /// Time at which its socket left ESTABLISHED, and its counters then.
+    left: Option<(BootTime, Counters)>,
+    /// Segments that its socket had sent again as it entered ESTABLISHED.
+    opening_retransmissions: u32,
+    /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
+    /// this host is known.
+    idle_ns: Option<u64>,
     /// States entered after the first two.
     states: SmallVec<[(TcpState, BootTime); 5]>,
 }
@@ -67,13 +75,14 @@ pub(in crate::correlate) struct End {
     isn: SeqNumber,
     /// Number of sequence numbers before its next one that it was seen to send without a gap.
     run: u32,
-    /// Times at which it entered its first two states.
+    /// Times at which its socket entered its first two states. The first is that of its last segment with data if it has no
+    /// socket on this host.
     entered: [BootTime; 2],
     /// Number of its socket, as shown to users.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
-    /// Control group in which its socket was made.
-    pub(in crate::correlate) cgroup: Option<Arc<Cgroup>>,
+    /// Control group and user that its socket has told.
+    pub(in crate::correlate) origin: Option<Arc<Origin>>,
     /// Owner of its socket: the process that opened it, or that listens, or that the kernel names.
     holder: Option<Holder>,
     /// The first two states that its socket entered.
@@ -112,6 +121,8 @@ pub(in crate::correlate) struct End {
     pub(in crate::correlate) spoke: bool,
     /// True if the kernel itself has named `holder`.
     pub(in crate::correlate) holder_asked: bool,
+    /// True if its SYN, with ACK or without, was sent again.
+    pub(in crate::correlate) reopened: bool,
 }
 
 impl End {
@@ -180,6 +191,48 @@ impl End {
         self.detail.as_ref()?.closer
     }
 
+    /// Returns the time at which its socket left ESTABLISHED, and its counters then.
+    pub(in crate::correlate) fn left(&self) -> Option<(BootTime, Counters)> {
+        self.detail.as_ref()?.left
+    }
+
+    /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
+    /// no socket of this host is known.
+    pub(in crate::correlate) fn idle_ns(&self) -> Option<u64> {
+        self.detail.as_ref()?.idle_ns
+    }
+
+    /// Sets these nanoseconds.
+    pub(in crate::correlate) fn set_idle_ns(&mut self, idle_ns: Option<u64>) {
+        self.detail_mut().idle_ns = idle_ns;
+    }
+
+    /// Returns how many segments with data its socket sent again; `None` if it does not tell, or if its handshake was not seen.
+    pub(in crate::correlate) fn data_retransmissions(&self) -> Option<u32> {
+        self.entered(TcpState::Established).filter(|&at| at != BootTime(0))?;
+        let closed = self.closed().and_then(|closed| closed.counters);
+        let left = self.left().map(|(_, counters)| counters);
+        let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| self.entered(state).is_some());
+        let (counters, fins) = match self.fin() {
+            // If its FIN was not seen, those sent again cannot be told from data.
+            None if sent_fin => (left, 0),
+            fin => (closed.or(left), fin.map_or(0, |fin| fin.sent.again())),
+        };
+        let opening = self.detail.as_ref().map_or(0, |detail| detail.opening_retransmissions);
+        Some(counters?.retransmissions?.saturating_sub(opening).saturating_sub(fins))
+    }
+
+    /// Returns true if its socket had sent its SYN or SYN,ACK again before it entered ESTABLISHED.
+    pub(in crate::correlate) fn has_reopened(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.opening_retransmissions > 0)
+    }
+
+    /// Returns the time of its last segment with data, if it has no socket on this host.
+    pub(in crate::correlate) fn last_data(&self) -> Option<BootTime> {
+        let [at, _] = self.entered;
+        (!self.had_socket && self.data_seen).then_some(at)
+    }
+
     /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
     pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
         self.detail.as_ref()?.opener_thread
@@ -228,6 +281,9 @@ impl End {
                 claim,
                 ts_recent,
                 closer,
+                left,
+                opening_retransmissions,
+                idle_ns,
                 states,
             } = &**detail;
             let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && closed.is_none();
@@ -236,6 +292,9 @@ impl End {
                 && claim.is_none()
                 && ts_recent.is_none()
                 && closer.is_none()
+                && left.is_none()
+                && *opening_retransmissions == 0
+                && idle_ns.is_none()
                 && states.is_empty()
             {
                 self.detail = None;

@@ -11,8 +11,8 @@ use crate::{
         table::{connection::Key, endpoint::ResetHint},
     },
     event::{
-        BootTime, Comm, Direction, Endpoint, Event, IcmpError, ListenerOwner, OwnerSource, Process, Proof, Segment,
-        SocketKey, SocketOwner, StateChange, Task,
+        BootTime, Comm, Counters, Direction, Endpoint, Event, Exit, IcmpError, ListenerOwner, OwnerSource, Process,
+        Proof, Segment, SocketKey, SocketOwner, StateChange, Task,
     },
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
     verdict::{Close, Handshake},
@@ -34,6 +34,8 @@ pub(in crate::correlate) struct Exchange {
     error: u32,
     proof: Proof,
     task: Option<Task>,
+    counters: Option<Counters>,
+    uid: Option<u32>,
 }
 
 impl Exchange {
@@ -50,6 +52,8 @@ impl Exchange {
             error: 0,
             proof: Proof::default(),
             task: None,
+            counters: None,
+            uid: None,
         }
     }
 
@@ -127,7 +131,8 @@ impl Exchange {
 
     /// The next change is made by a process of this number.
     pub(in crate::correlate) fn by(&mut self, pid: u32) -> &mut Self {
-        self.task = Some(Task { pid, tid: pid, comm: Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0"), thread: None });
+        self.task =
+            Some(Task { pid, tid: pid, comm: Comm(*b"test\0\0\0\0\0\0\0\0\0\0\0\0"), thread: None, exit: None });
         self
     }
 
@@ -140,6 +145,24 @@ impl Exchange {
     /// The thread that [`Self::by`] has set has a name of its own.
     pub(in crate::correlate) fn in_thread(&mut self, thread: Comm) -> &mut Self {
         self.task = self.task.map(|task| Task { tid: task.pid + 1, thread: Some(thread), ..task });
+        self
+    }
+
+    /// The process that [`Self::by`] has set ends in this way.
+    pub(in crate::correlate) fn exiting(&mut self, exit: Exit) -> &mut Self {
+        self.task = self.task.map(|task| Task { exit: Some(exit), ..task });
+        self
+    }
+
+    /// The next change tells this user of the socket.
+    pub(in crate::correlate) fn of_user(&mut self, uid: u32) -> &mut Self {
+        self.uid = Some(uid);
+        self
+    }
+
+    /// The next change finds the socket's counters like this.
+    pub(in crate::correlate) fn counting(&mut self, counters: Counters) -> &mut Self {
+        self.counters = Some(counters);
         self
     }
 
@@ -198,12 +221,15 @@ impl Exchange {
             proof: self.proof,
             task: self.task,
             cgroup: None,
+            uid: self.uid,
+            counters: self.counters.take(),
         };
         self.event(&Event::State(change));
         self.netns = HERE;
         self.error = 0;
         self.proof = Proof::default();
         self.task = None;
+        self.uid = None;
     }
 
     /// The socket that [`Self::state`] takes to have this port.

@@ -10,6 +10,7 @@ mod resets;
 mod sentences;
 mod syn_recv;
 mod vantage;
+mod why;
 
 use super::{
     CLIENT, SERVER,
@@ -19,8 +20,8 @@ use crate::{
     event::{Loss, LossSource, Proof, Role},
     tcp::TcpFlags,
     verdict::{
-        Bytes, Close, CloseKind, Handshake, HandshakeKind, Missing, OpeningRetransmissions, Outcome, Reset, ResetCause,
-        TimeWait, WaitingFor,
+        Bytes, Close, CloseKind, Each, Handshake, HandshakeKind, Missing, OpeningRetransmissions, Outcome, Reset,
+        ResetCause, TimeWait, WaitingFor,
     },
 };
 

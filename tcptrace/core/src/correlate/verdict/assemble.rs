@@ -22,7 +22,7 @@ use crate::{
     tcp::{TcpOptions, TcpState},
     verdict::{
         Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing, NoSegments,
-        OpeningRetransmissions, Outcome, ResetCause, TranslatedSide,
+        OpeningRetransmissions, Outcome, ResetCause, Rtt, TranslatedSide,
     },
 };
 
@@ -137,19 +137,28 @@ fn unseen(conn: &Connection) -> Vec<Missing> {
     if conn.is_restored() { Vec::new() } else { vec![Missing::Syn, Missing::Synack, Missing::Ack] }
 }
 
-/// Returns the record of the decided close; `all`: every segment is recorded.
+/// Segments that are seen.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Seen {
+    /// True for all of them.
+    pub(in crate::correlate) all: bool,
+    /// True if they are shown, too, so that data may be told of.
+    pub(in crate::correlate) data: bool,
+}
+
+/// Returns the record of the decided close.
 pub(in crate::correlate) fn close(
     conn: &Connection,
     closing: &Closing,
     gaps: u64,
     watched: &Watched,
-    all: bool,
+    seen: Seen,
 ) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
     let kernel = watched.here != NO_NAMESPACE;
-    let shows_all = conn.shows_all || all || !kernel;
+    let shows_all = conn.shows_all || seen.all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
@@ -175,6 +184,9 @@ pub(in crate::correlate) fn close(
         close_known: None,
         gave_up: gave_up(conn).map(|side| conn.shown_role(side)),
         retransmissions: Each { client: again(client), server: again(server) },
+        data_retransmissions: Each { client: client.data_retransmissions(), server: server.data_retransmissions() },
+        idle_ns: None,
+        rtt: rtt(conn),
         states: Each {
             client: state_times::of(conn, side, kernel),
             server: state_times::of(conn, side.other(), kernel),
@@ -187,6 +199,7 @@ pub(in crate::correlate) fn close(
         summary: String::new(),
     };
     name_once(&mut close);
+    close.idle_ns = idle_ns(conn, &close, seen.data);
     let reset = reset::first(conn);
     if let Some((side, at)) = reset
         && let Some(told) = close.reset.filter(|told| told.by == conn.shown_role(side))
@@ -201,6 +214,7 @@ pub(in crate::correlate) fn close(
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
+        window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
     };
     close.summary = sentence::close(&close, &facts);
     close
@@ -267,6 +281,47 @@ fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
     (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + fin))
 }
 
+/// Returns the time from the last data to the first FIN or reset: as the first socket to leave ESTABLISHED tells, or, where
+/// no socket of this host is known, as the segments show if all are recorded.
+fn idle_ns(conn: &Connection, close: &Close, shows_data: bool) -> Option<u64> {
+    let ended = |end: &End| end.fin().is_some() || end.rst().is_some();
+    if close.kind == CloseKind::TimedOut && !conn.ends.iter().any(ended) {
+        return None;
+    }
+    if !conn.ends.iter().any(|end| end.had_socket) {
+        return conn.ends.iter().find_map(End::idle_ns).filter(|_| shows_data);
+    }
+    let Bytes { client_to_server, server_to_client } = close.bytes;
+    let no_data = client_to_server == Some(0) && server_to_client == Some(0);
+    let (_, counters) = conn.ends.iter().filter_map(End::left).min_by_key(|&(at, _)| at)?;
+    counters.idle_ns.filter(|_| !no_data)
+}
+
+/// Returns the round-trip times.
+fn rtt(conn: &Connection) -> Rtt {
+    let (client, server) = conn.roles();
+    let counters = |end: &End| end.closed().and_then(|closed| closed.counters);
+    let told = counters(client).or_else(|| counters(server)).unwrap_or_default();
+    let again = [client, server].into_iter().any(|end| end.reopened || end.has_reopened());
+    let known = |at: &BootTime| *at != BootTime(0);
+    let of_socket = client.entered(TcpState::SynSent).zip(client.entered(TcpState::Established).filter(known));
+    // The client's ACK may have waited for data, or may not be that of a listener's socket.
+    let plain = !conn.mid_life && !conn.is_deferred() && !conn.fast_open;
+    let of_segments = conn.began().zip(conn.ack_at()).filter(|_| client.syn_seen() && server.syn_seen());
+    let times = of_socket.or(of_segments).filter(|_| plain && !again);
+    Rtt {
+        handshake_ns: times.map(|(from, to)| to.since(from)),
+        smoothed_ns: told.smoothed_rtt_ns,
+        min_ns: told.min_rtt_ns,
+    }
+}
+
+/// Returns true if an end had data that it could not send, since the other end's window was closed.
+fn meets_closed_window(end: &End) -> bool {
+    let counters = end.closed().and_then(|closed| closed.counters);
+    counters.is_some_and(|counters| counters.peer_window == Some(0))
+}
+
 /// Returns the number of retransmissions of the FIN.
 fn again(end: &End) -> Option<u32> {
     end.fin().map(|fin| fin.sent.again())
@@ -285,7 +340,8 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         comm: process.map(|process| process.comm),
         thread: end.opener_thread(),
         options: end.options().map(TcpOptions),
-        cgroup: end.cgroup.clone(),
+        uid: end.origin.as_ref().and_then(|origin| origin.uid),
+        cgroup: end.origin.as_ref().and_then(|origin| origin.cgroup.clone()),
     }
 }
 
@@ -294,6 +350,7 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let (addr, port) = address(conn, side);
     let closer = end.closer();
     let process = closer.map(Process::from).or(end.holder());
+    let counters = end.closed().and_then(|closed| closed.counters);
     CloseEnd {
         addr,
         port,
@@ -301,7 +358,11 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
         thread: closer.and_then(|task| task.thread),
-        cgroup: end.cgroup.clone(),
+        exit: closer.and_then(|task| task.exit),
+        unread_bytes: counters.and_then(|counters| counters.unread_bytes),
+        unsent_bytes: counters.and_then(|counters| counters.unsent_bytes),
+        uid: end.origin.as_ref().and_then(|origin| origin.uid),
+        cgroup: end.origin.as_ref().and_then(|origin| origin.cgroup.clone()),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::{
-    event::{AcceptQueue, Role},
-    text::HumanDuration,
+    event::{AcceptQueue, Exit, Role},
+    text::{HumanBytes, HumanDuration},
     verdict::{
         Close, CloseKind, Each, Handshake, HandshakeKind, Missing, NoSegments, Outcome, ResetCause, TimeWait,
         WaitingFor,
@@ -39,7 +39,7 @@ pub(crate) enum Answer {
 }
 
 /// Facts for the sentence of a close that are not in its record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CloseFacts {
     /// Payload bytes that arrived at the end that sent the reset after it had closed.
     pub(crate) late_bytes: Option<u64>,
@@ -47,6 +47,8 @@ pub(crate) struct CloseFacts {
     pub(crate) other_closed: bool,
     /// True for the ends whose FINs were seen.
     pub(crate) fins: Each<bool>,
+    /// True for an end that had data unsent while the other end's window was closed.
+    pub(crate) window_closed: Each<bool>,
 }
 
 /// Length of most sentences in bytes.
@@ -232,7 +234,9 @@ fn push_queue(text: &mut String, full_queue: Option<AcceptQueue>) {
 /// Returns the sentence of a close.
 pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     let mut text = String::with_capacity(USUAL);
+    push_idle(&mut text, record);
     push_how(&mut text, record, facts);
+    push_exits(&mut text, record);
     let arrows = [(record.bytes.client_to_server, "→"), (record.bytes.server_to_client, "←")];
     let counts = arrows.iter().filter_map(|&(count, arrow)| Some((count?, arrow)));
     for ((count, arrow), separator) in counts.zip(["; ", ", "]) {
@@ -251,9 +255,77 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     if let Some(reset) = late {
         push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
     }
+    push_unsent(&mut text, record, facts);
+    if ended_first(record) == Some(Role::Server)
+        && record.bytes.client_to_server.is_some_and(|bytes| bytes > 0)
+        && record.bytes.server_to_client == Some(0)
+    {
+        text.push_str("; 0 B were answered");
+    }
     push_common(&mut text, record.no_segments, record.same_as.as_deref());
     push_missing(&mut text, &record.missing);
     text
+}
+
+/// Nanoseconds without data from which on a connection is called idle.
+const IDLE: u64 = 1_000_000_000;
+
+/// Appends how long there had been no data when the connection was closed.
+fn push_idle(text: &mut String, record: &Close) {
+    use CloseKind::{FourSegment, Orderly, Reset, Simultaneous, ThreeSegment};
+    let known = matches!(record.kind, Simultaneous | ThreeSegment | FourSegment | Orderly | Reset);
+    let Some(idle) = record.idle_ns.filter(|&idle| known && idle >= IDLE) else { return };
+    // The time-outs that close idle connections are known by their seconds.
+    let tenths = idle.saturating_add(50_000_000) / 100_000_000;
+    if tenths < 6_000 {
+        push(text, format_args!("idle for {}.{} s, then ", tenths / 10, tenths % 10));
+    } else {
+        push(text, format_args!("idle for {}, then ", HumanDuration(idle)));
+    }
+}
+
+/// Returns the end that ended the connection, as far as known: it sent the reset, or began to close.
+fn ended_first(record: &Close) -> Option<Role> {
+    let reset = record.reset.filter(|_| record.kind == CloseKind::Reset).map(|reset| reset.by);
+    reset.or(record.initiator).filter(|_| !matches!(record.kind, CloseKind::TimedOut | CloseKind::Unseen))
+}
+
+/// Appends that processes were exiting as they closed their ends: that of the end just named, and the other one if it was
+/// killed.
+fn push_exits(text: &mut String, record: &Close) {
+    let named = ended_first(record);
+    for (role, end) in [(Role::Client, &record.client), (Role::Server, &record.server)] {
+        let own = named == Some(role);
+        let whose = |text: &mut String| match own {
+            true => text.push_str("; its process was "),
+            false => push(text, format_args!("; the {}'s process was ", name(role))),
+        };
+        match end.exit {
+            Some(Exit { signal: Some(signal), .. }) => {
+                whose(text);
+                push(text, format_args!("killed by signal {signal}"));
+            }
+            Some(Exit { code, .. }) if own => {
+                whose(text);
+                text.push_str("exiting");
+                if let Some(code) = code.filter(|&code| code != 0) {
+                    push(text, format_args!(" with status {code}"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Appends what was never sent.
+fn push_unsent(text: &mut String, record: &Close, facts: &CloseFacts) {
+    let Each { client, server } = &facts.window_closed;
+    for (role, end, closed) in [(Role::Client, &record.client, client), (Role::Server, &record.server, server)] {
+        if let Some(bytes) = end.unsent_bytes.filter(|&bytes| bytes > 0) {
+            push(text, format_args!("; the {} had {} unsent", name(role), HumanBytes(bytes.into())));
+            text.push_str(if *closed { " behind a closed window" } else { "" });
+        }
+    }
 }
 
 fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
@@ -321,8 +393,19 @@ const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
 fn push_cause(text: &mut String, cause: ResetCause, record: &Close, facts: &CloseFacts) {
     match cause {
         ResetCause::DataAfterClose => push_late_data(text, record, facts),
-        ResetCause::UnreadData if record.evidence.is_some_and(|evidence| evidence.linger) => {
-            text.push_str(": it closed with data unread and with SO_LINGER 0");
+        ResetCause::UnreadData => {
+            let end = match record.reset.map(|reset| reset.by) {
+                Some(Role::Client) => record.client.unread_bytes,
+                _ => record.server.unread_bytes,
+            };
+            match end.filter(|&bytes| bytes > 0) {
+                Some(1) => text.push_str(": it closed with 1 byte unread"),
+                Some(bytes) => push(text, format_args!(": it closed with {bytes} bytes unread")),
+                None => text.push_str(cause_words(cause)),
+            }
+            if record.evidence.is_some_and(|evidence| evidence.linger) {
+                text.push_str(" and with SO_LINGER 0");
+            }
         }
         _ => text.push_str(cause_words(cause)),
     }

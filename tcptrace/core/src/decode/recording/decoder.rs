@@ -156,7 +156,9 @@ impl Decoder {
         let local = Endpoint::from(fields.local);
         let nobody = Endpoint { addr: unspecified(local.addr), port: 0 };
         let task = match (fields.pid, fields.tid, fields.comm) {
-            (Some(pid), Some(tid), Some(comm)) => Some(Task { pid, tid, comm, thread: fields.thread }),
+            (Some(pid), Some(tid), Some(comm)) => {
+                Some(Task { pid, tid, comm, thread: fields.thread, exit: fields.exit })
+            }
             _ => None,
         };
         let (container, unit) = (fields.container, fields.unit);
@@ -175,6 +177,8 @@ impl Decoder {
             proof: fields.evidence,
             task,
             cgroup: cgroup.and_then(|cgroup| self.cgroups.key(&cgroup)),
+            uid: fields.uid,
+            counters: fields.counters,
         };
         if change.new == TcpState::Close {
             self.replacing.remove(&fields.socket);

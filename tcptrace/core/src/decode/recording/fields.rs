@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     event::{
-        AcceptQueue, Comm, Container, Direction, Endpoint, HintName, LossSource, OwnerSource, Proof,
+        AcceptQueue, Comm, Container, Counters, Direction, Endpoint, Exit, HintName, LossSource, OwnerSource, Proof,
         reset_reason::ResetReason,
     },
     filter::SegmentChoice,
@@ -73,6 +73,9 @@ pub(super) struct State {
     pub(super) tid: Option<u32>,
     pub(super) comm: Option<Comm>,
     pub(super) thread: Option<Comm>,
+    pub(super) exit: Option<Exit>,
+    pub(super) uid: Option<u32>,
+    pub(super) counters: Option<Counters>,
     pub(super) container: Option<Container>,
     pub(super) unit: Option<String>,
     pub(super) cgroup: Option<String>,

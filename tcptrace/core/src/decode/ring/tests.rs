@@ -1,7 +1,7 @@
 //! Records as the kernel programs lay them out, and bytes they would never write.
 
 use proptest::prelude::*;
-use tcptrace_ebpf::{DIRECTION_OUT, FAMILY_V4, FAMILY_V6, NO_ERROR_KNOWN};
+use tcptrace_ebpf::{DIRECTION_OUT, FAMILY_V4, FAMILY_V6, NO_ERROR_KNOWN, NO_UID};
 
 use super::*;
 use crate::{event::reset_reason::ResetReason, tcp::TcpFlags};
@@ -63,6 +63,8 @@ fn close_record() -> StateRecord {
         thread: [0; 2],
         local_addr: words("2001:db8::1"),
         remote_addr: words("2001:db8::2"),
+        exit_code: 9,
+        uid: NO_UID,
     }
 }
 
@@ -115,6 +117,61 @@ fn the_proof_is_what_its_bits_say() {
         let Ok(Decoded { event: Event::State(change), .. }) = decoded else { panic!("no state change") };
         assert_eq!(change.proof.words().collect::<Vec<_>>(), words);
     }
+}
+
+#[test]
+fn a_task_that_exits_tells_with_what() {
+    let exit = |proof| {
+        let decoded = decode_record(StateRecord { pid: 12, tid: 12, proof, ..close_record() }.as_bytes());
+        let Ok(Decoded { event: Event::State(change), .. }) = decoded else { panic!("no state change") };
+        change.task.expect("a task").exit
+    };
+    assert_eq!(exit(PROOF_EXITING), Some(Exit { signal: Some(9), code: None }));
+    assert_eq!(exit(0), None);
+}
+
+#[test]
+fn a_change_with_counters_has_those_that_are_known() {
+    let counted = |counters| {
+        let state = StateRecord { header: header(KIND_COUNTED_STATE), ..close_record() };
+        let record = CountedStateRecord { state, counters };
+        let decoded = decode_record(record.as_bytes()).expect("a good record");
+        let Event::State(change) = decoded.event else { panic!("no state change: {decoded:?}") };
+        assert_eq!((decoded.source, change.error), (LossSource::State, Some(111)));
+        change.counters.expect("counters")
+    };
+    let none = NO_COUNT;
+    let unknown = tcptrace_ebpf::Counters {
+        idle_ms: none,
+        unread: none,
+        unsent: none,
+        smoothed_rtt_us: 0,
+        min_rtt_us: none,
+        retransmissions: none,
+        peer_window: none,
+        pad: 0,
+    };
+    assert_eq!(counted(unknown), Counters::default());
+    let known = tcptrace_ebpf::Counters {
+        idle_ms: 60_004,
+        unread: 18,
+        unsent: 0,
+        smoothed_rtt_us: 31,
+        min_rtt_us: 29,
+        retransmissions: 2,
+        peer_window: 0,
+        pad: 0,
+    };
+    let expected = Counters {
+        idle_ns: Some(60_004_000_000),
+        unread_bytes: Some(18),
+        unsent_bytes: Some(0),
+        smoothed_rtt_ns: Some(31_000),
+        min_rtt_ns: Some(29_000),
+        retransmissions: Some(2),
+        peer_window: Some(0),
+    };
+    assert_eq!(counted(known), expected);
 }
 
 #[test]

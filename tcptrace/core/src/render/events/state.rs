@@ -2,7 +2,7 @@
 
 use super::Events;
 use crate::{
-    event::Role,
+    event::{Counters, Exit, Role},
     output_record::StateOutput,
     render::{line_writer::Line, palette},
     text::{Escaped, HumanDuration},
@@ -30,11 +30,14 @@ impl Events {
             tid,
             comm,
             thread,
+            exit,
+            uid,
             old_state_ns,
             // Redundant with the time of day.
             since_start_ns: _,
             continues_as,
             cgroup,
+            counters,
             late,
         } = entry;
 
@@ -78,6 +81,14 @@ impl Events {
                 line.raw(" thread ").display(thread);
             }
         }
+        if let Some(uid) = *uid {
+            line.raw("  uid ").number(uid);
+        }
+        match exit {
+            Some(Exit { signal: Some(signal), .. }) => line.raw("  killed by signal ").number(*signal),
+            Some(Exit { code: Some(code), .. }) => line.raw("  exiting with status ").number(*code),
+            _ => line,
+        };
         if let Some(nanoseconds) = *old_state_ns {
             line.raw("  (").display(HumanDuration(nanoseconds)).raw(" in ").raw(old.name()).raw(")");
         }
@@ -87,6 +98,37 @@ impl Events {
         if let Some(cgroup) = cgroup {
             line.raw("  cgroup ").display(Escaped(cgroup.path.as_bytes()));
         }
+        if let Some(counters) = counters {
+            self.counters(counters, line);
+        }
         line.late_mark(*late);
+    }
+
+    /// What there is of the counters, but zeros.
+    fn counters(&self, counters: &Counters, line: &mut Line<'_>) {
+        let &Counters {
+            idle_ns,
+            unread_bytes,
+            unsent_bytes,
+            smoothed_rtt_ns,
+            min_rtt_ns,
+            retransmissions,
+            peer_window,
+        } = counters;
+        for (name, time) in [("idle", idle_ns), ("rtt", smoothed_rtt_ns), ("min rtt", min_rtt_ns)] {
+            if let Some(time) = time.filter(|&time| time > 0) {
+                line.raw("  ").raw(name).raw(" ").display(HumanDuration(time));
+            }
+        }
+        for (count, name) in
+            [(unread_bytes, " B unread"), (unsent_bytes, " B unsent"), (retransmissions, " sent again")]
+        {
+            if let Some(count) = count.filter(|&count| count > 0) {
+                line.raw("  ").number(count).raw(name);
+            }
+        }
+        if let Some(window) = peer_window {
+            line.raw("  window ").number(window);
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     escape::{is_plain, is_plain_ascii},
 };
 use crate::{
-    event::{Comm, Direction, Role},
+    event::{Comm, Counters, Direction, Role},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     render::line_writer::Line,
     tcp::{TcpOption, TcpOptions, TcpState, Timestamp, hex_digits},
@@ -109,10 +109,13 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
         tid,
         comm,
         thread,
+        exit,
+        uid,
         old_state_ns,
         since_start_ns,
         continues_as,
         cgroup,
+        counters,
         late,
     } = entry;
     line.raw(r#"{"type":"state""#).stamp(stamp);
@@ -138,10 +141,35 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
     line.raw(r#","tid":"#).number_or_null(*tid);
     line.raw(r#","comm":"#).comm_or_null(*comm);
     line.raw(r#","thread":"#).comm_or_null(*thread);
+    if exit.is_some() {
+        line.raw(r#","exit":"#).exit_or_null(*exit);
+    }
+    if let Some(uid) = *uid {
+        line.raw(r#","uid":"#).number(uid);
+    }
     line.raw(r#","old_state_ns":"#).long_number_or_null(*old_state_ns);
     line.raw(r#","since_start_ns":"#).long_number_or_null(*since_start_ns);
     line.raw(r#","continues_as":"#).word_or_null(continues_as.map(TcpState::name));
-    line.cgroup(cgroup.as_deref()).late(*late).raw("}");
+    line.cgroup(cgroup.as_deref());
+    if let Some(Counters {
+        idle_ns,
+        unread_bytes,
+        unsent_bytes,
+        smoothed_rtt_ns,
+        min_rtt_ns,
+        retransmissions,
+        peer_window,
+    }) = counters
+    {
+        line.raw(r#","counters":{"idle_ns":"#).long_number_or_null(*idle_ns);
+        line.raw(r#","unread_bytes":"#).number_or_null(*unread_bytes);
+        line.raw(r#","unsent_bytes":"#).number_or_null(*unsent_bytes);
+        line.raw(r#","smoothed_rtt_ns":"#).long_number_or_null(*smoothed_rtt_ns);
+        line.raw(r#","min_rtt_ns":"#).long_number_or_null(*min_rtt_ns);
+        line.raw(r#","retransmissions":"#).number_or_null(*retransmissions);
+        line.raw(r#","peer_window":"#).number_or_null(*peer_window).raw("}");
+    }
+    line.late(*late).raw("}");
 }
 
 /// Writes an owner of a socket.

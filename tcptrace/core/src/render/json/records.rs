@@ -1,11 +1,11 @@
 //! The verdicts of a connection, written without serde as the events are.
 
 use crate::{
-    event::{AcceptQueue, Cgroup, Container, Proof},
+    event::{AcceptQueue, Cgroup, Container, Exit, Proof},
     output_record::{CloseOutput, HandshakeOutput},
     render::line_writer::Line,
     verdict::{
-        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset,
+        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset, Rtt,
         StateTime, TranslatedSide,
     },
 };
@@ -92,6 +92,9 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, 
         close_known,
         gave_up,
         retransmissions,
+        data_retransmissions,
+        idle_ns,
+        rtt: Rtt { handshake_ns, smoothed_ns, min_ns },
         states,
         same_as,
         nat,
@@ -122,6 +125,13 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, 
     let Each { client, server } = retransmissions;
     line.raw(r#","retransmissions":{"client":"#).number_or_null(*client);
     line.raw(r#","server":"#).number_or_null(*server);
+    let Each { client, server } = data_retransmissions;
+    line.raw(r#"},"data_retransmissions":{"client":"#).number_or_null(*client);
+    line.raw(r#","server":"#).number_or_null(*server);
+    line.raw(r#"},"idle_ns":"#).long_number_or_null(*idle_ns);
+    line.raw(r#","rtt":{"handshake_ns":"#).long_number_or_null(*handshake_ns);
+    line.raw(r#","smoothed_ns":"#).long_number_or_null(*smoothed_ns);
+    line.raw(r#","min_ns":"#).long_number_or_null(*min_ns);
     let Each { client, server } = states;
     line.raw(r#"},"states":{"client":"#).stays(client);
     line.raw(r#","server":"#).stays(server);
@@ -144,7 +154,7 @@ impl Line<'_> {
     }
 
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, options, cgroup } = end;
+        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, uid, options, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
@@ -152,6 +162,7 @@ impl Line<'_> {
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
         self.raw(r#","thread":"#).comm_or_null(*thread);
+        self.raw(r#","uid":"#).number_or_null(*uid);
         self.raw(r#","options":"#);
         match options {
             Some(options) => self.options(options),
@@ -160,13 +171,18 @@ impl Line<'_> {
         self.cgroup(cgroup.as_deref()).raw("}")
     }
 
-    fn close_end(&mut self, CloseEnd { addr, port, netns, pid, comm, thread, cgroup }: &CloseEnd) -> &mut Self {
+    fn close_end(&mut self, end: &CloseEnd) -> &mut Self {
+        let CloseEnd { addr, port, netns, pid, comm, thread, uid, exit, unread_bytes, unsent_bytes, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
         self.raw(r#","thread":"#).comm_or_null(*thread);
+        self.raw(r#","uid":"#).number_or_null(*uid);
+        self.raw(r#","exit":"#).exit_or_null(*exit);
+        self.raw(r#","unread_bytes":"#).number_or_null(*unread_bytes);
+        self.raw(r#","unsent_bytes":"#).number_or_null(*unsent_bytes);
         self.cgroup(cgroup.as_deref()).raw("}")
     }
 
@@ -191,6 +207,16 @@ impl Line<'_> {
     fn string_or_null(&mut self, text: Option<&str>) -> &mut Self {
         match text {
             Some(text) => self.string(text),
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn exit_or_null(&mut self, exit: Option<Exit>) -> &mut Self {
+        match exit {
+            Some(Exit { signal, code }) => {
+                self.raw(r#"{"signal":"#).number_or_null(signal);
+                self.raw(r#","code":"#).number_or_null(code).raw("}")
+            }
             None => self.raw("null"),
         }
     }

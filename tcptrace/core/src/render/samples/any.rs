@@ -6,7 +6,7 @@ use proptest::{collection::vec, option::of, prelude::*, sample::select};
 
 use super::cgroup;
 use crate::{
-    event::{Comm, Direction, OwnerSource, Proof, Role, SegmentNote, SynAckEcn},
+    event::{Comm, Counters, Direction, Exit, OwnerSource, Proof, Role, SegmentNote, SynAckEcn},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -82,7 +82,8 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     });
     let rest =
         (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool, bool)>(), of(state()));
-    (place, rest).prop_map(|(place, rest)| {
+    let end = (of(any::<u16>()), any::<Option<u32>>(), of(any_counters()));
+    (place, rest, end).prop_map(|(place, rest, (status, uid, counters))| {
         let (stamp, (conn, netns, socket, replaces), old, new, local, remote) = place;
         let (
             role,
@@ -110,12 +111,23 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
             tid,
             comm,
             thread,
+            exit: status.map(|status| Exit::of_wait_status(status.into())),
+            uid,
             old_state_ns,
             since_start_ns,
             continues_as,
             cgroup: has_cgroup.then(|| Arc::new(cgroup())),
+            counters,
             late,
         }
+    })
+}
+
+fn any_counters() -> impl Strategy<Value = Counters> {
+    any::<([Option<u64>; 3], [Option<u32>; 4])>().prop_map(|(times, counts)| {
+        let [idle_ns, smoothed_rtt_ns, min_rtt_ns] = times;
+        let [unread_bytes, unsent_bytes, retransmissions, peer_window] = counts;
+        Counters { idle_ns, unread_bytes, unsent_bytes, smoothed_rtt_ns, min_rtt_ns, retransmissions, peer_window }
     })
 }
 

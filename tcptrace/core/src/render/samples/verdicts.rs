@@ -4,8 +4,8 @@ use super::*;
 use crate::event::Endpoint;
 use crate::verdict::{
     Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
-    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Stalled, StateTime, TimeWait, TranslatedSide, Turn,
-    WaitingFor,
+    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, Stalled, StateTime, TimeWait, TranslatedSide,
+    Turn, WaitingFor,
 };
 
 /// An established connection, with every optional field set.
@@ -18,6 +18,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         pid: Some(6980),
         comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
         thread: Some(comm("resolver")),
+        uid: Some(1000),
         options: Some(segment().options),
         cgroup: None,
     };
@@ -76,6 +77,10 @@ fn close_end(port: u16) -> CloseEnd {
         pid: Some(1),
         comm: None,
         thread: None,
+        uid: Some(0),
+        exit: Some(Exit { signal: Some(9), code: None }),
+        unread_bytes: Some(18),
+        unsent_bytes: Some(0),
         cgroup: None,
     }
 }
@@ -104,6 +109,9 @@ pub(crate) fn close() -> CloseOutput {
         close_known: Some(true),
         gave_up: Some(Role::Client),
         retransmissions: Each { client: Some(0), server: None },
+        data_retransmissions: Each { client: Some(3), server: None },
+        idle_ns: Some(60_000_000_000),
+        rtt: Rtt { handshake_ns: Some(90_000), smoothed_ns: Some(70_000), min_ns: None },
         states: Each { client: stays, server: Vec::new() },
         same_as: Some(vec![1, 2]),
         nat: Some(sides()),

@@ -189,3 +189,44 @@ fn what_only_counts_keeps_nothing() {
     shown.offer(close(1, CloseKind::Reset));
     assert_eq!(shown.selection.chosen(), 1);
 }
+
+#[test]
+fn an_end_that_matches_brings_its_connection_with_what_was_held_back() {
+    let who = |who: Who| Shown::of(Selection::new(Only::default(), 1, 10).of(who));
+    let mut shown = who(Who { pids: vec![6980], ..Who::default() });
+    let stranger = |conn| {
+        OutputRecord::State(crate::output_record::StateOutput { conn: Some(conn), pid: Some(7), ..samples::state() })
+    };
+    shown.offer(segment(1)).offer(stranger(1)).offer(segment(2)).offer(state(2, false)).offer(segment(1));
+    assert_eq!(shown.shown, ["segment 2", "state 2"]);
+    // Only its verdict tells the process.
+    shown.offer(handshake(1, Outcome::Established));
+    assert_eq!(shown.shown.split_off(2), ["segment 1", "state 1", "segment 1", "handshake 1"]);
+    assert_eq!((shown.selection.entered(), shown.selection.open_in_scope()), (2, 2));
+    let mut shown = who(Who { uids: vec![12], ..Who::default() });
+    assert_eq!(shown.connection(3, CloseKind::Reset), [""; 0]);
+    let mut counts = samples::end();
+    counts.connections = 1;
+    shown.offer(OutputRecord::End(counts));
+    assert_eq!((shown.shown.as_slice(), shown.selection.left_out()), (&["end, None left out".to_owned()][..], 0));
+}
+
+#[test]
+fn one_end_has_to_match_every_list() {
+    let close = OutputRecord::Close(samples::close());
+    let who = |pids: &[u32], uids: &[u32]| Who { pids: pids.into(), uids: uids.into(), ..Who::default() };
+    assert!(matches(&who(&[1, 7], &[0]), &close) && matches(&who(&[], &[0]), &close));
+    assert!(!matches(&who(&[1], &[1000]), &close) && !matches(&who(&[2], &[0]), &close));
+    let owner = OutputRecord::Owner(samples::owner());
+    assert!(matches(&who(&[801], &[]), &owner));
+    // It does not tell the user.
+    assert!(!matches(&who(&[801], &[0]), &owner));
+    let state = OutputRecord::State(samples::state());
+    let of = |comms: &str, units: &str| {
+        let globs = |text: &str| text.split_terminator(',').map(|name| name.parse().expect("a name")).collect();
+        Who { comms: globs(comms), units: globs(units), ..Who::default() }
+    };
+    assert!(matches(&of("wget,cur?", ""), &state));
+    assert!(!matches(&of("curl", "*"), &state));
+    assert!(!matches(&of("*", ""), &OutputRecord::Segment(samples::segment())));
+}

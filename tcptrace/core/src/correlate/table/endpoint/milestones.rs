@@ -1,7 +1,7 @@
 //! Milestones of an end: its SYNs, its FIN, its reset, the end of its socket.
 
 use crate::{
-    event::{BootTime, Proof, reset_reason::ResetReason},
+    event::{BootTime, Counters, Proof, reset_reason::ResetReason},
     tcp::TcpState,
 };
 
@@ -107,6 +107,8 @@ pub(in crate::correlate) struct Closed {
     pub(in crate::correlate) has_port: bool,
     /// Properties of the socket when it closed.
     pub(in crate::correlate) proof: Proof,
+    /// Counters of the socket when it closed.
+    pub(in crate::correlate) counters: Option<Counters>,
 }
 
 /// The kernel's reason for a reset.

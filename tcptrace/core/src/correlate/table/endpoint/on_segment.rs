@@ -39,7 +39,13 @@ impl End {
         }
         let Some(payload) = accepted.payload else { return };
         self.spoke = true;
-        self.data_seen |= payload > 0;
+        if payload > 0 {
+            self.data_seen = true;
+            if !self.had_socket {
+                let [first, _] = &mut self.entered;
+                *first = at;
+            }
+        }
         if !self.has_isn {
             self.set_isn(header.seq.add(u32::MAX));
             self.reach(1, 0);
@@ -264,10 +270,17 @@ impl End {
         self.sent_synack |= answers;
         self.sent_syn |= !answers;
         let detail = self.detail_mut();
-        match if answers { &mut detail.synack } else { &mut detail.syn } {
-            Some(sent) => sent.note_again(at),
-            none => *none = Some(Sent::once(at)),
-        }
+        let again = match if answers { &mut detail.synack } else { &mut detail.syn } {
+            Some(sent) => {
+                sent.note_again(at);
+                true
+            }
+            none => {
+                *none = Some(Sent::once(at));
+                false
+            }
+        };
+        self.reopened |= again;
     }
 
     /// Notes that the other end has acknowledged everything before `ack`. Returns true if that includes the FIN.

@@ -41,6 +41,13 @@ impl End {
         if change.new != change.old {
             self.enter(change.new, change.at);
         }
+        match (change.old, change.new, change.counters) {
+            (_, TcpState::Established, Some(counters)) => {
+                self.detail_mut().opening_retransmissions = counters.retransmissions.unwrap_or(0);
+            }
+            (TcpState::Established, _, Some(counters)) => self.detail_mut().left = Some((change.at, counters)),
+            _ => {}
+        }
         match change.new {
             TcpState::SynSent => self.open_by(change.task),
             TcpState::FinWait1 | TcpState::LastAck => self.close_by(change.task),
@@ -53,6 +60,7 @@ impl End {
                     by_process: change.task.is_some(),
                     has_port: change.local.port != 0,
                     proof: change.proof,
+                    counters: change.counters,
                 });
             }
             // close() after shutdown() shows as a change from a state to itself, in the right context.

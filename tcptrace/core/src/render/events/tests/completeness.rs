@@ -6,9 +6,12 @@ use serde_json::Value;
 
 use super::PLAIN;
 use crate::{
-    event::{AcceptQueue, Direction, HintName, LossSource, OwnerSource, Role, SegmentNote, reset_reason::ResetReason},
+    event::{
+        AcceptQueue, Counters, Direction, Exit, HintName, LossSource, OwnerSource, Role, SegmentNote,
+        reset_reason::ResetReason,
+    },
     filter::SegmentChoice,
-    output_record::LostOutput,
+    output_record::{LostOutput, StateOutput},
     render::{Json, events::*, samples},
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -85,6 +88,10 @@ fn is_left_out(name: &str, field: &str) -> bool {
     LEFT_OUT.iter().any(|&(left_out, _)| left_out == field || left_out == format!("{name}.{field}"))
 }
 
+fn counters(entry: &mut StateOutput) -> &mut Counters {
+    entry.counters.get_or_insert_default()
+}
+
 #[test]
 fn every_field_of_every_entry_is_shown() {
     for entry in samples::all() {
@@ -143,6 +150,16 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.tid = Some(6981),
                     |entry| entry.comm = Some(samples::comm("wget")),
                     |entry| entry.thread = Some(samples::comm("pool")),
+                    |entry| entry.exit = Some(Exit { signal: None, code: Some(4) }),
+                    |entry| entry.uid = Some(7),
+                    |entry| entry.exit = Some(Exit { signal: Some(9), code: Some(3) }),
+                    |entry| counters(entry).idle_ns = None,
+                    |entry| counters(entry).unread_bytes = Some(0),
+                    |entry| counters(entry).unsent_bytes = Some(1),
+                    |entry| counters(entry).smoothed_rtt_ns = None,
+                    |entry| counters(entry).min_rtt_ns = None,
+                    |entry| counters(entry).retransmissions = Some(3),
+                    |entry| counters(entry).peer_window = Some(7),
                     |entry| entry.old_state_ns = None,
                     |entry| entry.since_start_ns = None,
                     |entry| entry.continues_as = None,

@@ -8,7 +8,7 @@ use strum::IntoEnumIterator;
 
 use super::Line;
 use crate::{
-    event::{Cgroup, Comm, OwnerSource},
+    event::{Cgroup, Comm, Exit, OwnerSource},
     output_record::OutputRecord,
     render::{Json, Render as _, json::by_serde, samples},
     tcp::{OptionBytes, TcpOptions, TcpState},
@@ -42,6 +42,7 @@ fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
             pid,
             comm: comm.map(Comm),
             thread: thread.map(Comm),
+            uid: isn.map(|isn| isn / 2),
             options,
             cgroup,
         }
@@ -49,14 +50,22 @@ fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
 }
 
 fn any_close_end() -> impl Strategy<Value = CloseEnd> {
-    any_handshake_end().prop_map(|HandshakeEnd { addr, port, pid, comm, thread, cgroup, .. }| CloseEnd {
-        netns: None,
-        cgroup,
-        addr,
-        port,
-        pid,
-        comm,
-        thread,
+    let more = any::<(Option<u16>, Option<u32>, Option<u32>)>();
+    (any_handshake_end(), more).prop_map(|(end, (status, unread_bytes, unsent_bytes))| {
+        let HandshakeEnd { addr, port, pid, comm, thread, uid, cgroup, .. } = end;
+        CloseEnd {
+            netns: None,
+            cgroup,
+            addr,
+            port,
+            pid,
+            comm,
+            thread,
+            uid,
+            exit: status.map(|status| Exit::of_wait_status(status.into())),
+            unread_bytes,
+            unsent_bytes,
+        }
     })
 }
 

@@ -92,7 +92,7 @@ impl Script {
 
     /// The next change is made by this process.
     pub(super) fn by(&mut self, name: &str, pid: u32) -> &mut Self {
-        self.task = Some(Task { pid, tid: pid, comm: samples::comm(name), thread: None });
+        self.task = Some(Task { pid, tid: pid, comm: samples::comm(name), thread: None, exit: None });
         self
     }
 
@@ -146,6 +146,8 @@ impl Script {
             proof: std::mem::take(&mut self.proof),
             task: self.task.take(),
             cgroup: None,
+            uid: None,
+            counters: None,
         };
         self.event(&Event::State(change))
     }
@@ -165,6 +167,8 @@ impl Script {
             proof: Proof::default(),
             task: self.task.take(),
             cgroup: None,
+            uid: None,
+            counters: None,
         };
         self.event(&Event::State(change))
     }

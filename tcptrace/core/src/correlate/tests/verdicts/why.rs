@@ -1,0 +1,171 @@
+//! Why it closed: how long there had been no data, how its processes ended, and what was lost.
+
+use super::*;
+use crate::event::{Counters, Exit};
+
+const KILLED: Exit = Exit { signal: Some(9), code: None };
+
+#[test]
+fn a_server_that_closes_an_idle_connection() {
+    let mut exchange = established();
+    exchange.pass(60 * SECOND);
+    exchange.counting(Counters { idle_ns: Some(59_996_000_000), ..Counters::default() });
+    exchange.state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 23), 0);
+    exchange.counting(Counters { idle_ns: Some(60_000_000_000), ..Counters::default() });
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, FIN, C + 23, Some(S + 2), 0);
+    exchange.state(CLIENT, SERVER, CloseWait, LastAck);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    exchange.segment(SERVER, CLIENT, ACK, S + 2, Some(C + 24), 0);
+    exchange.state(CLIENT, SERVER, LastAck, Close);
+    let (_, close) = whole(&mut exchange);
+    // As the socket tells that left ESTABLISHED first.
+    assert_eq!(close.idle_ns, Some(59_996_000_000));
+    assert!(close.summary.starts_with("idle for 60.0 s, then closed by the server, three segments; 22 B →, 0 B ←"));
+    assert!(close.summary.contains("; 0 B were answered"), "{}", close.summary);
+}
+
+#[test]
+fn without_data_there_is_no_last_data() {
+    let mut exchange = established();
+    exchange.pass(60 * SECOND);
+    exchange.counting(Counters { idle_ns: Some(60_000_000_000), ..Counters::default() });
+    exchange.state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 2), 0);
+    exchange.state(CLIENT, SERVER, CloseWait, LastAck);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    exchange.segment(SERVER, CLIENT, ACK, S + 2, Some(C + 2), 0);
+    exchange.state(CLIENT, SERVER, LastAck, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.bytes, close.idle_ns), (bytes(0, 0), None));
+    assert!(!close.summary.contains("idle") && !close.summary.contains("answered"), "{}", close.summary);
+}
+
+#[test]
+fn the_segments_of_a_capture_show_how_long_it_was_idle() {
+    let mut exchange = opened();
+    exchange.connections().expect_all_segments();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 22);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 23), 0);
+    exchange.pass(60 * SECOND - 1);
+    // A keep-alive probe and its answer carry no data.
+    exchange.segment(CLIENT, SERVER, ACK, C + 22, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 23), 0);
+    exchange.pass(SECOND);
+    exchange.segment(CLIENT, SERVER, ACK, C + 23, Some(S + 2), 5);
+    exchange.segment(CLIENT, SERVER, FIN, C + 28, Some(S + 2), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 2, Some(C + 29), 0);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!(close.idle_ns, Some(60 * SECOND + 2));
+    let round = handshake.syn_to_synack_ns.zip(handshake.synack_to_ack_ns).map(|(there, back)| there + back);
+    assert_eq!((close.rtt.handshake_ns, close.rtt.smoothed_ns), (round, None));
+    assert_eq!(close.data_retransmissions, Each { client: None, server: None });
+    assert!(close.summary.starts_with("idle for 60.0 s, then closed by the server"), "{}", close.summary);
+}
+
+#[test]
+fn a_killed_process_with_data_unread() {
+    let mut exchange = established();
+    exchange.by(12).exiting(KILLED).with_proof(Proof { unread: true, ..Proof::default() });
+    exchange.counting(Counters { unread_bytes: Some(18), unsent_bytes: Some(0), ..Counters::default() });
+    exchange.state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST | ACK, S + 1, Some(C + 23), 0);
+    exchange.with_error(104);
+    exchange.state(CLIENT, SERVER, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::UnreadData }));
+    assert_eq!((close.server.exit, close.client.exit), (Some(KILLED), None));
+    assert_eq!((close.server.unread_bytes, close.server.unsent_bytes), (Some(18), Some(0)));
+    let start = "reset by the server: it closed with 18 bytes unread; its process was killed by signal 9; ";
+    assert!(close.summary.starts_with(start), "{}", close.summary);
+}
+
+#[test]
+fn data_unsent_behind_a_closed_window() {
+    let mut exchange = established();
+    exchange.by(12).exiting(KILLED);
+    exchange.counting(Counters { unsent_bytes: Some(3_791_873), peer_window: Some(0), ..Counters::default() });
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.by(13).with_proof(Proof { unread: true, ..Proof::default() });
+    exchange.counting(Counters { unread_bytes: Some(1), ..Counters::default() });
+    exchange.state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST | ACK, S + 1, Some(C + 23), 0);
+    exchange.with_error(104);
+    exchange.counting(Counters { unsent_bytes: Some(3_791_873), peer_window: Some(0), ..Counters::default() });
+    exchange.state(CLIENT, SERVER, FinWait1, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.client.unsent_bytes, close.server.unsent_bytes), (Some(3_791_873), None));
+    let start = "reset by the server: it closed with 1 byte unread; the client's process was killed by signal 9";
+    assert!(close.summary.starts_with(start), "{}", close.summary);
+    assert!(close.summary.contains("; the client had 3.8 MB unsent behind a closed window"), "{}", close.summary);
+}
+
+#[test]
+fn a_process_that_exits_by_itself_is_named_at_the_end_that_closed_first() {
+    let exited = |code| Exit { signal: None, code: Some(code) };
+    for (code, said) in [(0, "; its process was exiting; "), (3, "; its process was exiting with status 3; ")] {
+        let mut exchange = established();
+        exchange.by(12).exiting(exited(code));
+        exchange.state(CLIENT, SERVER, Established, FinWait1);
+        exchange.segment(CLIENT, SERVER, FIN, C + 23, Some(S + 1), 0);
+        exchange.state(SERVER, CLIENT, Established, CloseWait);
+        exchange.by(13).exiting(exited(1));
+        exchange.state(SERVER, CLIENT, CloseWait, LastAck);
+        exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 24), 0);
+        exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+        exchange.state(CLIENT, SERVER, FinWait2, Close);
+        exchange.segment(CLIENT, SERVER, ACK, C + 24, Some(S + 2), 0);
+        exchange.state(SERVER, CLIENT, LastAck, Close);
+        let (_, close) = whole(&mut exchange);
+        assert_eq!((close.client.exit, close.server.exit), (Some(exited(code)), Some(exited(1))));
+        assert!(close.summary.contains(said) && !close.summary.contains("server's process"), "{}", close.summary);
+    }
+}
+
+#[test]
+fn retransmissions_of_syn_and_fin_are_not_those_of_data() {
+    let sent_again = |count| Counters { retransmissions: Some(count), ..Counters::default() };
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.counting(sent_again(1));
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.counting(sent_again(4));
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, C + 23, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, FIN, C + 23, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 24), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.counting(Counters { smoothed_rtt_ns: Some(7), min_rtt_ns: Some(5), ..sent_again(5) });
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    exchange.segment(CLIENT, SERVER, ACK, C + 24, Some(S + 2), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.data_retransmissions, Each { client: Some(3), server: None });
+    assert_eq!((close.rtt.handshake_ns, close.rtt.smoothed_ns, close.rtt.min_ns), (None, Some(7), Some(5)));
+}
+
+#[test]
+fn an_accepted_socket_has_the_user_who_accepted_it() {
+    let mut exchange = Exchange::new();
+    exchange.of_user(1000).state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.of_user(0).state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange.of_user(33).by(12).state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST | ACK, S + 1, Some(C + 1), 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!(handshake.client.uid, Some(1000));
+    assert_eq!((close.client.uid, close.server.uid), (Some(1000), Some(33)));
+}
