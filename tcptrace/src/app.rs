@@ -2,6 +2,8 @@
 
 mod commanded;
 pub mod doctor;
+mod existing;
+pub mod leaks;
 mod no_traffic_notice;
 mod owner_lookup;
 mod priority;

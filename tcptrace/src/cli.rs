@@ -3,6 +3,7 @@
 //! Besides [`tcptrace_core`], this module uses nothing else of the crate, so that the manual page and the shell completions
 //! can be generated from it alone.
 
+mod leaks;
 mod options;
 mod ring_size;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use clap::{
 };
 
 pub use self::{
+    leaks::Leaks,
     options::{DEFAULT_COLUMNS, Environment, Options, Verbosity},
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, OutputFormat, Segments},
@@ -39,6 +41,7 @@ Examples:
   tcptrace --duration 1m -w trace.jsonl  trace for a minute and record it
   tcptrace --fail-on reset -- make test  run a command, with exit status 3 if a connection was reset
   tcptrace -r trace.jsonl -p 443         read the recording, port 443 only
+  sudo tcptrace leaks                    sockets that nobody closes, by process
   sudo tcptrace doctor                   check what tracing lacks on this host
 
 Data goes to stdout, messages go to stderr. A line on stderr that starts with `tcptrace: tracing` says that everything \
@@ -230,7 +233,7 @@ pub struct Cli {
 }
 
 /// Tasks other than tracing and reading.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Check what tracing needs on this host, and say how to get what is missing
     ///
@@ -244,6 +247,12 @@ pub enum Command {
         #[arg(long)]
         clean: bool,
     },
+    /// List sockets that wait for their process or for the other end, by process
+    ///
+    /// These are the sockets in CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK and SYN_RECV, those in their state for longest
+    /// first. Ages are exact from a recording. Live, the kernel tells since when a socket has been in CLOSE_WAIT or FIN_WAIT2 at
+    /// least, and nothing of the others. It needs no privileges; without them, the processes of other users stay unknown.
+    Leaks(Leaks),
 }
 
 impl Cli {

@@ -10,6 +10,7 @@
 
 mod discovery;
 mod entered;
+mod visit;
 mod worker;
 
 use std::{io, thread::JoinHandle};
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 
 pub use self::{
     discovery::{Selection, UnknownNamespace, in_first_pid_namespace},
+    visit::visit,
     worker::News,
 };
 

@@ -20,6 +20,7 @@ mod hints;
 mod keep_alive;
 mod kinds;
 mod ladder;
+mod leaks;
 mod load;
 mod loopback;
 mod malformed;

@@ -19,6 +19,7 @@
 mod cgroups;
 mod dedup;
 mod ingest;
+mod open_sockets;
 mod output;
 mod receiver;
 mod reorder;
@@ -31,6 +32,7 @@ mod watched;
 pub use self::receiver::mutants;
 pub use self::{
     ingest::{accept_queue::Unanswered, owner::Unowned},
+    open_sockets::OpenSocket,
     output::{
         Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState, Evicted,
         Totals,

@@ -116,8 +116,8 @@ impl Describer {
             replaces: placed.replaces,
             old: change.old,
             new: change.new,
-            local: socket_end(change.local),
-            remote: (!listener).then(|| socket_end(change.remote)),
+            local: change.local.into(),
+            remote: (!listener).then(|| change.remote.into()),
             role: placed.role,
             error: change.error.filter(|_| change.new == TcpState::Close).filter(|&error| error != 0).map(Errno),
             evidence: change.proof,
@@ -193,8 +193,8 @@ impl Describer {
             stamp: self.stamp(owner.at),
             conn: Some(placed.conn),
             socket: placed.socket,
-            local: socket_end(owner.local),
-            remote: Some(socket_end(owner.remote)),
+            local: owner.local.into(),
+            remote: Some(owner.remote.into()),
             sockets: None,
             asked_ns: None,
             pid: owner.process.map(|process| process.pid),
@@ -208,7 +208,7 @@ impl Describer {
             stamp: self.stamp(owner.at),
             conn: None,
             socket: None,
-            local: socket_end(owner.local),
+            local: owner.local.into(),
             remote: None,
             sockets: (owner.sockets > 1).then_some(owner.sockets),
             asked_ns: Some(owner.at.since(owner.asked)),
@@ -252,11 +252,6 @@ impl Describer {
         self.interfaces.insert(place, Rc::clone(&name));
         name
     }
-}
-
-/// Describes an end as its socket has it: port 0 stands for one not chosen yet.
-fn socket_end(end: Endpoint) -> EndpointOutput {
-    EndpointOutput { addr: end.addr, port: (end.port != 0).then_some(end.port) }
 }
 
 /// Describes an end as a header has it: port 0 is what was seen.

@@ -4,6 +4,7 @@ mod ace;
 pub mod cgroup;
 mod comm;
 mod direction;
+mod existing;
 mod family;
 mod hint;
 pub mod icmp;
@@ -25,6 +26,7 @@ pub use self::{
     cgroup::{Cgroup, CgroupKey, Container},
     comm::Comm,
     direction::Direction,
+    existing::{Existing, ExistingGroup, ExistingSocket},
     family::Family,
     hint::{AcceptQueue, Hint, HintName},
     loss::{Loss, LossSource},

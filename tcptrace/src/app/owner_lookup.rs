@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use log::warn;
 
+use super::existing;
 use crate::{
     causes::with_causes,
     pipeline::Pipeline,
@@ -90,6 +91,9 @@ impl OwnerSearch {
 
     /// Hands the result of a scan to the pipeline as events.
     pub(super) fn report(&self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
+        if snapshot.detailed {
+            pipeline.tell_existing(existing::sockets(snapshot, &self.filter), snapshot.began);
+        }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();
     }
@@ -182,13 +186,17 @@ mod tests {
             cookie: 1,
             ipv6_only: false,
             queue: None,
+            unread: 0,
+            unacknowledged: 0,
+            cgroup: None,
+            info: None,
         };
         let owners = pids.iter().map(|&pid| Owner { pid, comm: Comm([0; 16]) }).collect();
         OwnedSocket { socket, owners }
     }
 
     fn told(sockets: Vec<OwnedSocket>, filter: &Filter) -> Vec<(u16, Option<u32>)> {
-        let snapshot = Snapshot { began: BootTime(1), sockets, listeners: Vec::new(), hidden: false };
+        let snapshot = Snapshot { began: BootTime(1), sockets, listeners: Vec::new(), hidden: false, detailed: false };
         let told = |event: &Event| match event {
             Event::Listener(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
             Event::Owner(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
@@ -230,7 +238,13 @@ mod tests {
         let queue = AcceptQueue { length: 2, limit: 1 };
         let listener = Socket { queue: Some(queue), ..owned(TcpState::Listen, 80, 0, &[]).socket };
         let asked = [5, 6].map(|port| (FourTuple { local: at(80), remote: at(port) }, listener));
-        let snapshot = Snapshot { began: BootTime(1), sockets: Vec::new(), listeners: asked.to_vec(), hidden: false };
+        let snapshot = Snapshot {
+            began: BootTime(1),
+            sockets: Vec::new(),
+            listeners: asked.to_vec(),
+            hidden: false,
+            detailed: false,
+        };
         let told = |filter: &Filter| -> Vec<_> {
             let hint = |event: &Event| match event {
                 Event::Hint(hint) => (hint.local.port, hint.remote.port, hint.queue, hint.queue_full),

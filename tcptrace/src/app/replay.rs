@@ -3,6 +3,7 @@
 mod capture;
 mod contents;
 mod event_filter;
+pub(super) mod open_sockets;
 mod progress;
 mod recording;
 mod zstd;

@@ -5,7 +5,7 @@ use std::{net::IpAddr, rc::Rc, sync::Arc};
 use super::Stamp;
 use crate::{
     event::{
-        AcceptQueue, Cgroup, Comm, Direction, HintName, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
+        AcceptQueue, Cgroup, Comm, Direction, Endpoint, HintName, OwnerSource, Proof, Role, SegmentNote, SynAckEcn,
         reset_reason::ResetReason,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -22,6 +22,13 @@ pub struct EndpointOutput {
     pub addr: IpAddr,
     /// TCP port; null if the kernel had not chosen it yet.
     pub port: Option<u16>,
+}
+
+impl From<Endpoint> for EndpointOutput {
+    /// Describes an end as its socket has it: port 0 stands for one not chosen yet.
+    fn from(Endpoint { addr, port }: Endpoint) -> Self {
+        Self { addr, port: (port != 0).then_some(port) }
+    }
 }
 
 /// A socket changed its state.

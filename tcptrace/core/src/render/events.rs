@@ -2,6 +2,7 @@
 
 mod lines;
 mod segment;
+mod sockets;
 mod state;
 
 use anstyle::Style;
@@ -31,6 +32,7 @@ impl Render for Events {
         let line = &mut Line::new(out);
         match entry {
             OutputRecord::Start(start) => self.start(start, line),
+            OutputRecord::Existing(existing) => self.existing(existing, line),
             OutputRecord::State(state) => self.state(state, line),
             OutputRecord::Segment(segment) => self.segment(segment, line),
             OutputRecord::Icmp(icmp) => self.icmp(icmp, line),
@@ -45,6 +47,7 @@ impl Render for Events {
                 self.stalled(&stalled.stamp, stalled.record.conn, &stalled.record.summary, line);
             }
             OutputRecord::Evicted(evicted) => self.evicted(evicted, line),
+            OutputRecord::Leak(leak) => self.leak(leak, line),
             OutputRecord::End(end) => self.end(end, line),
         }
         line.raw("\n");

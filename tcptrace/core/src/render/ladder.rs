@@ -122,7 +122,7 @@ impl Render for Ladder {
             OutputRecord::Close(close) => self.close(close, out),
             OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
             OutputRecord::Evicted(evicted) => drop(self.blocks.take(evicted.conn)),
-            OutputRecord::Start(_) | OutputRecord::Lost(_) => {
+            OutputRecord::Start(_) | OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
                 self.line(out, |this, out| this.events.render(record, out));
             }
             OutputRecord::End(_) => {

@@ -201,7 +201,9 @@ impl Selection {
                 self.chosen_before = self.chosen;
                 show(record);
             }
-            OutputRecord::Lost(_) => show(record),
+            // A command's connections all come later.
+            OutputRecord::Existing(_) if self.scoped => {}
+            OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => show(record),
             OutputRecord::End(end) => {
                 let mut end = end.clone();
                 if self.scoped {

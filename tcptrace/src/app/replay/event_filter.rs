@@ -18,7 +18,8 @@ pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Option
     wanted && matches(&options.filter, event, interface)
 }
 
-fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
+/// Returns whether an event matches a filter.
+pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
     let end = |end: Endpoint| -> (IpAddr, u16) { (end.addr, end.port) };
     // An incoming segment is for a local socket, an outgoing one is from it. An ICMP error quotes a segment of the opposite
     // direction.

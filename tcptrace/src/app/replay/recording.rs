@@ -35,6 +35,7 @@ pub(super) fn replay<R: Read>(
     pipeline.limit(options.max_connections);
     let mut replay = Replay::new(options, name, progress, pipeline);
     let (mut named, mut grouped, mut open) = (0, 0, false);
+    let mut recorded_filter = String::new();
     let mut outcome = Ok(());
     while let Some(record) = next {
         match record {
@@ -44,7 +45,14 @@ pub(super) fn replay<R: Read>(
                     replay.pipeline.end(replay.last());
                 }
                 replay.begin(&start);
+                recorded_filter = start.filter;
                 (named, grouped, open) = (0, 0, true);
+            }
+            Record::Existing(existing) => {
+                // Which of the sockets match another filter is not recorded.
+                if options.filter == Filter::default() || options.filter.to_string() == recorded_filter {
+                    replay.pipeline.replay_existing(existing);
+                }
             }
             Record::Event(Recorded { event, wall }) => {
                 for (key, cgroup) in recording.cgroups().iter().skip(grouped) {

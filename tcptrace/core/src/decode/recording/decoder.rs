@@ -10,8 +10,8 @@ use crate::{
     SCHEMA,
     decode::encapsulations::Encapsulations,
     event::{
-        BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Hint, IcmpError, ListenerOwner, Loss, OwnerSource, Process,
-        Segment, SocketKey, SocketOwner, StateChange, Task,
+        BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Existing, Hint, IcmpError, ListenerOwner, Loss,
+        OwnerSource, Process, Segment, SocketKey, SocketOwner, StateChange, Task,
     },
     filter::SegmentChoice,
     tcp::{SeqNumber, TcpHeader, TcpState},
@@ -96,6 +96,11 @@ impl Decoder {
                 Some(told) => told,
                 None => return Ok(None),
             },
+            "existing" => {
+                let fields::Existing { time, boot_ns, groups } = read(line)?;
+                let moment = self.moment(time, boot_ns)?;
+                return Ok(Some(Record::Existing(Existing::of_groups(moment.at, groups))));
+            }
             "end" => {
                 let fields::Ended { time, boot_ns } = read(line)?;
                 self.ended = true;

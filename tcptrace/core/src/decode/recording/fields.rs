@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     event::{
-        AcceptQueue, Comm, Container, Direction, Endpoint, HintName, LossSource, OwnerSource, Proof,
+        AcceptQueue, Comm, Container, Direction, Endpoint, ExistingGroup, HintName, LossSource, OwnerSource, Proof,
         reset_reason::ResetReason,
     },
     filter::SegmentChoice,
@@ -38,6 +38,13 @@ pub(super) struct Start {
     pub(super) segments: Option<SegmentChoice>,
     pub(super) filter: String,
     pub(super) began_ns: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Existing {
+    pub(super) time: WallTime,
+    pub(super) boot_ns: Option<u64>,
+    pub(super) groups: Vec<ExistingGroup>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 14] = [
+const LEFT_OUT: [(&str, &str); 17] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("since_start_ns", "the time of day says the same"),
@@ -27,6 +27,9 @@ const LEFT_OUT: [(&str, &str); 14] = [
     ("owner.socket", "as in a state"),
     ("hint.netns", "as with states"),
     ("hint.socket", "as with states"),
+    ("leak.netns", "as with states"),
+    ("leak.container.id", "a name says more, where there is one"),
+    ("leak.container.pod_uid", "as with the ID"),
     ("state.socket", "the ends and the connection's number tell sockets apart for people"),
     ("segment.socket", "as there"),
     ("icmp.seq", "the connection's number tells which segment is quoted"),
@@ -105,6 +108,40 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.interfaces.push("eth1".into()),
                     |entry| entry.filter = "port 81".into(),
                     |entry| entry.began_ns = Some(1_001),
+                ],
+            ),
+            OutputRecord::Existing(entry) => {
+                let expected = "\
+                    12:31:06.104 -- 31 sockets were there when tracing began: 30 in CLOSE_WAIT, 1 in LAST_ACK\n\
+                    12:31:06.104 --   30 in CLOSE_WAIT: python3[801] and 1 more (cri-o web, pod shop), the oldest for 1 m 33 s at \
+                    least\n\
+                    12:31:06.104 --   1 in LAST_ACK: no known process\n";
+                assert!(text(&OutputRecord::Existing(entry)).starts_with(expected));
+            }
+            OutputRecord::Leak(entry) => check(
+                "leak",
+                &entry,
+                OutputRecord::Leak,
+                &[
+                    |entry| entry.stamp.time = WallTime(1),
+                    |entry| entry.stamp.boot_ns = None,
+                    |entry| entry.conn = None,
+                    |entry| entry.netns = None,
+                    |entry| entry.state = TcpState::LastAck,
+                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.local.port = Some(1),
+                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.remote.port = Some(1),
+                    |entry| entry.processes.truncate(1),
+                    |entry| entry.container.as_mut().expect("a container").id.clear(),
+                    |entry| entry.container.as_mut().expect("a container").name = None,
+                    |entry| entry.container.as_mut().expect("a container").runtime = None,
+                    |entry| entry.container.as_mut().expect("a container").pod = None,
+                    |entry| entry.container.as_mut().expect("a container").pod_uid = None,
+                    |entry| entry.age_ns = Some(1_000_000),
+                    |entry| entry.age_at_least_ns = None,
+                    |entry| entry.unread_bytes = None,
+                    |entry| entry.unacked_bytes = None,
                 ],
             ),
             OutputRecord::State(entry) if entry.remote.is_none() => {
