@@ -11,6 +11,7 @@ mod replay;
 mod service_manager;
 mod signals;
 mod stdout_format;
+mod stuck;
 mod summary;
 mod trace;
 

@@ -300,7 +300,7 @@ impl Pipeline {
                 let _reported_below = self.ledger.add(loss.source, loss.count);
             }
             // Looked up, not observed: they do not count as events.
-            Event::Owner(_) | Event::Listener(_) => {}
+            Event::Owner(_) | Event::Listener(_) | Event::Report(_) => {}
             Event::Hint(hint) if hint.name == HintName::AcceptQueue => {}
             _ => self.events += 1,
         }

@@ -21,6 +21,7 @@ mod scan_schedule;
 mod scanner;
 mod sock_diag;
 mod sock_diag_reply;
+mod stuck;
 mod tcp_info;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,8 @@ pub struct Snapshot {
     pub sockets: Vec<OwnedSocket>,
     /// For each requested connection, the listener that would take its SYN. Its owners are not looked up.
     pub listeners: Vec<(FourTuple, Socket)>,
+    /// If they were requested, the sockets that make no progress, and those that do again.
+    pub stuck: Vec<Socket>,
     /// The descriptors of some processes could not be read, so that owners may be missing: that there is no owner or only
     /// one proves nothing.
     pub hidden: bool,

@@ -39,6 +39,7 @@ mod seeds;
 mod service;
 mod shapes;
 mod silence;
+mod stalled;
 mod text;
 mod tun;
 mod two_hosts;

@@ -34,8 +34,8 @@ pub use self::{
     ingest::{accept_queue::Unanswered, owner::Unowned},
     open_sockets::OpenSocket,
     output::{
-        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState, Evicted,
-        Totals,
+        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport, CorrelatedSegment,
+        CorrelatedState, Evicted, Totals,
     },
 };
 
@@ -253,6 +253,7 @@ impl Correlator {
                 emit(Correlated::Hint(placed));
                 at
             }
+            Event::Report(report) => self.place_report(report, emit),
             Event::Loss(loss) => {
                 if let Some(loss) = self.state_gaps.count(loss) {
                     // It was seen here, but is in no recording.

@@ -5,11 +5,14 @@ use std::{num::NonZeroU16, rc::Rc};
 use foldhash::HashMap;
 
 use crate::{
-    correlate::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState},
+    correlate::{
+        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport, CorrelatedSegment,
+        CorrelatedState,
+    },
     event::{Ace, BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
         CloseOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
-        OwnerOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
+        OwnerOutput, ReportOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -98,6 +101,7 @@ impl Describer {
                 let since = self.stamp(record.since).time;
                 OutputRecord::Stalled(StalledOutput { stamp, since, record })
             }
+            Correlated::Report(placed) => OutputRecord::Report(self.report(&placed)),
             Correlated::Evicted(evicted) => {
                 OutputRecord::Evicted(EvictedOutput { stamp: self.stamp(evicted.at), conn: evicted.conn })
             }
@@ -235,6 +239,27 @@ impl Describer {
             queue: hint.queue,
             since_start_ns: placed.since_start_ns,
             late: placed.late,
+        }
+    }
+
+    fn report(&self, placed: &CorrelatedReport) -> ReportOutput {
+        let report = &placed.report;
+        ReportOutput {
+            stamp: self.stamp(report.at),
+            conn: placed.conn,
+            netns: report.netns,
+            conn_netns: placed.conn_netns,
+            state: report.state,
+            local: report.local.into(),
+            remote: report.remote.into(),
+            unaccepted: report.unaccepted,
+            unacked_bytes: report.unacked_bytes,
+            acked_bytes: report.acked_bytes,
+            retransmissions: report.retransmissions,
+            window_closed: report.window_closed,
+            segment_size: report.segment_size,
+            stuck_ns: report.stuck_ns,
+            since_start_ns: placed.since_start_ns,
         }
     }
 

@@ -11,6 +11,7 @@ pub mod icmp;
 mod loss;
 mod owner;
 mod proof;
+mod report;
 pub mod reset_reason;
 mod role;
 mod segment_note;
@@ -32,6 +33,7 @@ pub use self::{
     loss::{Loss, LossSource},
     owner::{ListenerOwner, OwnerSource, Process, SocketOwner},
     proof::Proof,
+    report::{SocketReport, StuckOn},
     role::Role,
     segment_note::SegmentNote,
 };
@@ -231,6 +233,8 @@ pub enum Event {
     Listener(ListenerOwner),
     /// The kernel gave a reason for a segment that it sent, or did not answer.
     Hint(Hint),
+    /// The kernel told of a socket that makes no progress, or does again.
+    Report(SocketReport),
     /// Events were lost at this point.
     Loss(Loss),
 }
@@ -245,6 +249,7 @@ impl Event {
             Self::Owner(owner) => owner.at,
             Self::Listener(owner) => owner.at,
             Self::Hint(hint) => hint.at,
+            Self::Report(report) => report.at,
             Self::Loss(loss) => loss.at,
         }
     }

@@ -8,7 +8,7 @@ mod events;
 #[cfg(feature = "schema")]
 mod schema;
 
-pub use self::events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, SegmentOutput, StateOutput};
+pub use self::events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput};
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
 use crate::{
@@ -45,7 +45,9 @@ pub enum OutputRecord {
     Handshake(HandshakeOutput),
     /// The close of a connection.
     Close(CloseOutput),
-    /// A connection that is being opened or closed makes no progress.
+    /// The kernel told of a socket that makes no progress, or does again.
+    Report(ReportOutput),
+    /// A connection makes no progress.
     Stalled(StalledOutput),
     /// A connection was forgotten before it ended, since there is room for no more.
     Evicted(EvictedOutput),
@@ -63,7 +65,7 @@ impl OutputRecord {
             Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
             Self::Handshake(_) => Emit::HANDSHAKE,
             Self::Close(_) => Emit::CLOSE,
-            Self::Stalled(_) | Self::Evicted(_) => Emit::STALLED,
+            Self::Stalled(_) | Self::Report(_) | Self::Evicted(_) => Emit::STALLED,
             Self::Start(_) | Self::Existing(_) | Self::Leak(_) | Self::Lost(_) | Self::End(_) => Emit::NONE,
         }
     }
@@ -223,7 +225,7 @@ pub struct CloseOutput {
     pub record: Box<Close>,
 }
 
-/// A connection that is being opened or closed makes no progress.
+/// A connection makes no progress.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

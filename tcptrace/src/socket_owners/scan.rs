@@ -8,6 +8,7 @@ use super::{
     scan_schedule::Job,
     sock_diag::{Diag, Wanted},
     sock_diag_reply::Socket,
+    stuck::StuckSockets,
 };
 use tcptrace_core::event::BootTime;
 
@@ -17,12 +18,13 @@ pub(super) struct Scan {
     proc: Proc,
     /// All sockets have been listed, with everything that the kernel tells of them. Later scans need their owners alone.
     detailed: bool,
+    stuck: StuckSockets,
 }
 
 impl Scan {
     /// Opens `sock_diag` and `/proc`.
     pub(super) fn open() -> Result<Self, OwnersError> {
-        Ok(Self { diag: Diag::open()?, proc: Proc::open()?, detailed: false })
+        Ok(Self { diag: Diag::open()?, proc: Proc::open()?, detailed: false, stuck: StuckSockets::default() })
     }
 
     /// Finds the sockets that the job asks for.
@@ -39,13 +41,24 @@ impl Scan {
                 let sockets = found.collect::<Result<_, _>>()?;
                 self.with_owners(began, sockets, likely)
             }
+            Job::Stuck => {
+                let stuck = self.stuck.look(&mut self.diag)?;
+                Ok(Snapshot { stuck, ..self.with_owners(began, Vec::new(), &BTreeSet::new())? })
+            }
             Job::Listeners(tuples) => {
                 let found = tuples.iter().filter_map(|tuple| {
                     let listener = self.diag.find_listener(tuple).transpose()?;
                     Some(listener.map(|listener| (*tuple, listener)))
                 });
                 let listeners = found.collect::<Result<_, _>>()?;
-                Ok(Snapshot { began, sockets: Vec::new(), listeners, hidden: false, detailed: false })
+                Ok(Snapshot {
+                    began,
+                    sockets: Vec::new(),
+                    listeners,
+                    stuck: Vec::new(),
+                    hidden: false,
+                    detailed: false,
+                })
             }
         }
     }
@@ -70,6 +83,13 @@ impl Scan {
             OwnedSocket { socket, owners }
         };
         let sockets = sockets.into_iter().map(with_owners).collect();
-        Ok(Snapshot { began, sockets, listeners: Vec::new(), hidden: holders.hidden, detailed: false })
+        Ok(Snapshot {
+            began,
+            sockets,
+            listeners: Vec::new(),
+            stuck: Vec::new(),
+            hidden: holders.hidden,
+            detailed: false,
+        })
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Wanted {
     states: u32,
     /// Also `tcp_info`, which more than doubles the work.
     with_info: bool,
+    /// Only sockets that make no progress: the others are not decoded.
+    stuck: bool,
 }
 
 impl Wanted {
@@ -50,14 +52,18 @@ impl Wanted {
     pub(super) const ALL: Self = Self {
         states: StateFlags::all().bits() & !(1 << TcpState::TimeWait as u32 | 1 << TcpState::Close as u32),
         with_info: false,
+        stuck: false,
     };
+
+    /// The same, only those that make no progress.
+    pub(super) const STUCK: Self = Self { stuck: true, ..Self::ALL };
 
     /// The same, with [`Socket::info`].
     pub(super) const IN_DETAIL: Self = Self { with_info: true, ..Self::ALL };
 
     /// Sockets in these states, with [`Socket::info`].
     pub(super) fn in_states(states: &[TcpState]) -> Self {
-        Self { states: states.iter().fold(0, |bits, &state| bits | 1 << state as u32), with_info: true }
+        Self { states: states.iter().fold(0, |bits, &state| bits | 1 << state as u32), ..Self::IN_DETAIL }
     }
 }
 
@@ -95,19 +101,28 @@ impl Diag {
 
     /// The socket of this connection, if it exists and is not in TIME_WAIT.
     pub(super) fn find(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
+        self.find_as(tuple, Wanted::ALL)
+    }
+
+    fn find_as(&mut self, tuple: &FourTuple, wanted: Wanted) -> Result<Option<Socket>, OwnersError> {
         let (family, socket_id) = socket_id(tuple);
         // Sockets with link-local addresses are bound to an interface, and cannot be looked up without its index.
         let link_local = |addr| matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
         let candidates = if link_local(tuple.local.addr) || link_local(tuple.remote.addr) {
-            self.list(family, socket_id, Wanted::ALL)?
+            self.list(family, socket_id, wanted)?
         } else {
-            self.find_any(family, socket_id, Wanted::ALL)?
+            self.find_any(family, socket_id, wanted)?
         };
         // If there is no such connection, the kernel returns the listener.
-        let wanted = |socket: &Socket| {
+        let of_tuple = |socket: &Socket| {
             socket.local == tuple.local && socket.remote == tuple.remote && socket.state != TcpState::TimeWait
         };
-        Ok(candidates.into_iter().find(wanted))
+        Ok(candidates.into_iter().find(of_tuple))
+    }
+
+    /// The socket of this connection, with [`Socket::info`], if it exists and is not in TIME_WAIT.
+    pub(super) fn find_in_detail(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
+        self.find_as(tuple, Wanted::IN_DETAIL)
     }
 
     /// The listener that would take a SYN from `tuple.remote` to `tuple.local`, chosen by the kernel among all that could.
@@ -160,7 +175,7 @@ impl Diag {
         message.serialize(&mut bytes);
         send(&self.socket, &bytes, SendFlags::empty())?;
 
-        let mut reply = SockDiagReply::default();
+        let mut reply = SockDiagReply { only_stuck: wanted.stuck, ..SockDiagReply::default() };
         loop {
             match recv(&self.socket, &mut *self.buffer, RecvFlags::TRUNC) {
                 Ok(((received, _), length)) => {

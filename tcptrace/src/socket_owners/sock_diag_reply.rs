@@ -11,8 +11,8 @@ use std::{
 
 use super::tcp_info::TcpInfo;
 use netlink_packet_sock_diag::{
-    SockDiagMessage,
-    inet::{InetResponse, SocketId, nlas::Nla},
+    SOCK_DIAG_BY_FAMILY, SockDiagMessage,
+    inet::{InetResponse, SocketId, Timer, nlas::Nla},
 };
 use rtnetlink::packet_core::{
     NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkBuffer, NetlinkMessage, NetlinkPayload, Nla as _, Parseable,
@@ -47,6 +47,8 @@ pub struct Socket {
     pub ipv6_only: bool,
     /// For a listener, its queue of connections to be accepted.
     pub queue: Option<AcceptQueue>,
+    /// Number of retransmission timeouts since the last ACK that acknowledged something, or of SYN,ACKs sent again.
+    pub retransmits: u8,
     /// Payload bytes received that no process has read; 0 for a listener.
     pub unread: u32,
     /// Payload bytes written that the other end has not acknowledged, sent or not; 0 for a listener.
@@ -111,6 +113,10 @@ impl Socket {
             cookie: u64::from(u32::from_ne_bytes([a, b, c, d])) | u64::from(u32::from_ne_bytes([e, f, g, h])) << 32,
             ipv6_only: response.nlas.contains(&Nla::SkV6Only(true)),
             queue: listens.then_some(queue),
+            retransmits: match header.timer {
+                Some(Timer::Retransmit(_, count)) => count,
+                _ => 0,
+            },
             unread: bytes(header.recv_queue, fin_received),
             unacknowledged: bytes(header.send_queue, fin_sent),
             cgroup: match attribute(INET_DIAG_CGROUP_ID) {
@@ -141,6 +147,24 @@ pub(super) struct SockDiagReply {
     pub(super) interrupted: bool,
     /// Number of messages that could not be decoded.
     pub(super) unreadable: usize,
+    /// Sockets that make progress are left out.
+    pub(super) only_stuck: bool,
+}
+
+/// Returns whether a socket may make no progress: it has had a retransmission timeout, probes a window, or waits to be
+/// accepted. Decoding takes many times as long.
+fn may_be_stuck(message: &[u8]) -> bool {
+    /// Timers (`idiag_timer` of `struct inet_diag_msg`, include/uapi/linux/inet_diag.h).
+    const RETRANSMIT: u8 = 1;
+    const PROBE: u8 = 4;
+    const ESTABLISHED: u8 = TcpState::Established as u8;
+    const CLOSE_WAIT: u8 = TcpState::CloseWait as u8;
+    match message {
+        [_, _, RETRANSMIT, retransmits, ..] if *retransmits > 0 => true,
+        [_, _, PROBE, ..] => true,
+        [_, ESTABLISHED | CLOSE_WAIT, ..] => message.get(68..72).is_some_and(|inode| inode == [0; 4]),
+        _ => false,
+    }
 }
 
 impl SockDiagReply {
@@ -154,8 +178,15 @@ impl SockDiagReply {
                 self.unreadable += 1;
                 break;
             };
-            let message = <NetlinkMessage<SockDiagMessage> as Parseable<_>>::parse(&buffer);
-            if buffer.sequence_number() == sequence_number {
+            // Whatever is no socket is decoded: it may end the list.
+            let dull = self.only_stuck
+                && buffer.message_type() == SOCK_DIAG_BY_FAMILY
+                && buffer.sequence_number() == sequence_number
+                && !may_be_stuck(buffer.payload());
+            if dull {
+                self.interrupted |= buffer.flags() & NLM_F_DUMP_INTR != 0;
+            } else if buffer.sequence_number() == sequence_number {
+                let message = <NetlinkMessage<SockDiagMessage> as Parseable<_>>::parse(&buffer);
                 self.interrupted |= buffer.flags() & NLM_F_DUMP_INTR != 0;
                 if self.take_message(message.map(|message| message.payload).ok())?
                     || buffer.flags() & NLM_F_MULTIPART == 0

@@ -43,8 +43,9 @@ impl Render for Events {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
             }
             OutputRecord::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
+            OutputRecord::Report(report) => self.report(report, line),
             OutputRecord::Stalled(stalled) => {
-                self.stalled(&stalled.stamp, stalled.record.conn, &stalled.record.summary, line);
+                self.stalled(&stalled.stamp, &stalled.record, line);
             }
             OutputRecord::Evicted(evicted) => self.evicted(evicted, line),
             OutputRecord::Leak(leak) => self.leak(leak, line),

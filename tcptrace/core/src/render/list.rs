@@ -76,6 +76,7 @@ impl Render for List {
             | OutputRecord::Icmp(_)
             | OutputRecord::Owner(_)
             | OutputRecord::Hint(_)
+            | OutputRecord::Report(_)
             | OutputRecord::Evicted(_) => {}
         }
     }

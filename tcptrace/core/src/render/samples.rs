@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 pub(crate) use self::{
     any::{any_address, any_owner, any_segment, any_stamp, any_state},
-    sockets::{existing, leak},
+    sockets::{existing, leak, report},
     verdicts::{close, evicted, handshake, stalled},
 };
 use crate::{
@@ -277,6 +277,7 @@ pub(crate) fn all() -> Vec<OutputRecord> {
         OutputRecord::Lost(lost()),
         OutputRecord::Handshake(handshake()),
         OutputRecord::Close(close()),
+        OutputRecord::Report(report()),
         OutputRecord::Stalled(stalled()),
         OutputRecord::Evicted(evicted()),
     ];

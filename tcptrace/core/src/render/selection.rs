@@ -223,6 +223,7 @@ impl Selection {
             OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, in_scope, record, show),
             // These may follow the last record without being late, and never come first.
             OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, in_scope, record, show),
+            OutputRecord::Report(report) => self.event(Some(report.conn), false, true, in_scope, record, show),
             OutputRecord::Owner(owner) => self.event(owner.conn, false, false, in_scope, record, show),
             OutputRecord::Handshake(handshake) => {
                 let handshake = &*handshake.record;

@@ -30,6 +30,7 @@ pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -
         Event::State(change) => return filter.matches(end(change.local), end(change.remote), Ends::LocalIsFirst),
         Event::Hint(hint) => return filter.matches(end(hint.local), end(hint.remote), Ends::LocalIsFirst),
         Event::Owner(owner) => return filter.matches(end(owner.local), end(owner.remote), Ends::LocalIsFirst),
+        Event::Report(report) => return filter.matches(end(report.local), end(report.remote), Ends::LocalIsFirst),
         // Connections that match may belong to any listener.
         Event::Listener(_) | Event::Loss(_) => return true,
     };

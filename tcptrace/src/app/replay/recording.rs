@@ -97,7 +97,9 @@ fn passed(event: &Event) -> Option<u32> {
     match event {
         Event::Segment(segment) => Some(segment.ifindex),
         Event::Icmp(error) => Some(error.ifindex),
-        Event::State(_) | Event::Hint(_) | Event::Owner(_) | Event::Listener(_) | Event::Loss(_) => None,
+        Event::State(_) | Event::Hint(_) | Event::Owner(_) | Event::Listener(_) | Event::Report(_) | Event::Loss(_) => {
+            None
+        }
     }
 }
 

@@ -66,6 +66,7 @@ fn listener(local: &str, ipv6_only: bool) -> Socket {
         cookie: 1,
         ipv6_only,
         queue: None,
+        retransmits: 0,
         unread: 0,
         unacknowledged: 0,
         cgroup: None,

@@ -47,6 +47,25 @@ pub(super) struct Existing {
     pub(super) groups: Vec<ExistingGroup>,
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct Report {
+    pub(super) time: WallTime,
+    pub(super) boot_ns: Option<u64>,
+    pub(super) conn: Option<u64>,
+    pub(super) netns: Option<u32>,
+    pub(super) conn_netns: Option<u32>,
+    pub(super) local: End,
+    pub(super) remote: End,
+    pub(super) state: TcpState,
+    pub(super) unaccepted: bool,
+    pub(super) unacked_bytes: u32,
+    pub(super) acked_bytes: Option<u64>,
+    pub(super) retransmissions: u32,
+    pub(super) window_closed: bool,
+    pub(super) segment_size: Option<u32>,
+    pub(super) stuck_ns: u64,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct End {
     addr: IpAddr,

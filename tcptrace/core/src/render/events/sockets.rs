@@ -3,7 +3,7 @@
 use super::Events;
 use crate::{
     event::{ExistingGroup, Process},
-    output_record::{ExistingOutput, LeakOutput},
+    output_record::{ExistingOutput, LeakOutput, ReportOutput},
     render::{line_writer::Line, palette},
     text::HumanDuration,
 };
@@ -40,6 +40,38 @@ impl Events {
         if let Some(oldest) = *oldest_at_least_ns {
             let which = if *count == 1 { ", for " } else { ", the oldest for " };
             line.raw(which).display(HumanDuration(oldest)).raw(" at least");
+        }
+    }
+
+    /// Writes what the kernel told of a socket.
+    pub(super) fn report(&self, entry: &ReportOutput, line: &mut Line<'_>) {
+        let ReportOutput {
+            stamp,
+            conn,
+            netns: _,
+            conn_netns: _,
+            state,
+            local,
+            remote,
+            unaccepted,
+            unacked_bytes,
+            acked_bytes: _,
+            retransmissions,
+            window_closed,
+            segment_size: _,
+            stuck_ns,
+            since_start_ns: _,
+        } = entry;
+        self.time(stamp, line);
+        self.conn(*conn, line);
+        line.raw("socket    ").dotted(local).raw(" > ").dotted(remote).raw(": in ");
+        self.look(palette::STATE, line, |line| line.raw(state.name()));
+        line.raw(if *unaccepted { ", not accepted" } else { "" });
+        line.raw(", ").number(*unacked_bytes).raw(" B unacknowledged, ").number(*retransmissions);
+        line.raw(if *retransmissions == 1 { " timeout" } else { " timeouts" });
+        line.raw(if *window_closed { ", the window closed" } else { "" });
+        if *stuck_ns > 0 {
+            line.raw(", for ").display(HumanDuration(*stuck_ns)).raw(" at least");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{cgroup, comm, endpoint, stamp};
 use crate::{
     event::{BootTime, Existing, ExistingGroup, Process},
-    output_record::{ExistingOutput, LeakOutput},
+    output_record::{ExistingOutput, LeakOutput, ReportOutput},
     tcp::TcpState,
 };
 
@@ -48,5 +48,26 @@ pub(crate) fn leak() -> LeakOutput {
         age_at_least_ns: Some(93_100_000_000),
         unread_bytes: Some(18),
         unacked_bytes: Some(7),
+    }
+}
+
+/// A socket whose data is not acknowledged.
+pub(crate) fn report() -> ReportOutput {
+    ReportOutput {
+        stamp: stamp(),
+        conn: 3,
+        netns: Some(4_026_531_840),
+        conn_netns: None,
+        state: TcpState::Established,
+        local: endpoint([10, 0, 0, 2], 9999),
+        remote: endpoint([10, 0, 0, 1], 54762),
+        unaccepted: false,
+        unacked_bytes: 2896,
+        acked_bytes: Some(17),
+        retransmissions: 3,
+        window_closed: false,
+        segment_size: Some(1448),
+        stuck_ns: 1_400_000_000,
+        since_start_ns: 2_000_000_000,
     }
 }
