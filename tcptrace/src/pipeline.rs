@@ -122,6 +122,11 @@ impl Pipeline {
         self.correlator.expect_all_segments();
     }
 
+    /// Tells the correlator that every segment is seen in one place.
+    pub fn expect_one_place(&mut self) {
+        self.correlator.expect_one_place();
+    }
+
     /// Tells the correlator that no segment comes.
     pub fn expect_no_segments(&mut self) {
         self.correlator.expect_no_segments();

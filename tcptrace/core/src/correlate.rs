@@ -108,6 +108,11 @@ impl Correlator {
         self.all_segments = true;
     }
 
+    /// Declares that every segment is seen in one place, such as a mirror port: none has a copy on another interface.
+    pub fn expect_one_place(&mut self) {
+        self.copies = None;
+    }
+
     /// Declares that no segment is recorded: then nothing is said about those that were not seen.
     pub fn expect_no_segments(&mut self) {
         self.watched.segments = false;

@@ -25,6 +25,7 @@ use tcptrace_core::{
     filter::{Ends, Filter},
     output_record::{LeakOutput, OutputRecord},
     render::{Json, LEAK_STATES, Render as _, leaks},
+    tcp::TcpState,
 };
 
 /// Lists the sockets, of this host or of a recording.
@@ -38,7 +39,7 @@ pub fn run(options: &Leaks, unicode: bool) -> Result<ExitCode> {
         None => live(&options.netns(), &filter)?,
     };
     if found.is_empty() {
-        let states = LEAK_STATES.map(|state| state.name()).join(", ");
+        let states = LEAK_STATES.map(TcpState::name).join(", ");
         eprintln!("tcptrace: no socket that matches is in one of the states {states}");
     }
     let mut text = Vec::new();
@@ -87,7 +88,7 @@ fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
     for (inode, sockets) in visit(&selection, own, list) {
         match sockets {
             Ok(sockets) => {
-                listed.push((inode, sockets.context("cannot list the sockets of another network namespace")?))
+                listed.push((inode, sockets.context("cannot list the sockets of another network namespace")?));
             }
             Err(error) => warn!("the sockets of the network namespace {inode} are not listed: {error}"),
         }

@@ -256,6 +256,7 @@ mod tests {
             began: BootTime(1),
             sockets: Vec::new(),
             listeners: asked.to_vec(),
+            stuck: Vec::new(),
             hidden: false,
             detailed: false,
         };

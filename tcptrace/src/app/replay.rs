@@ -1,5 +1,6 @@
 //! Reads captures and recordings, and writes the same records as a live trace.
 
+mod ahead;
 mod capture;
 mod contents;
 mod event_filter;

@@ -2,7 +2,10 @@
 //! below it. The first copy is kept; on an interface and in a direction where it was seen before, it is a
 //! retransmission.
 
-use std::hash::{BuildHasher as _, Hash};
+use std::{
+    hash::{BuildHasher as _, Hash},
+    num::NonZeroU64,
+};
 
 use foldhash::fast::RandomState;
 
@@ -18,8 +21,27 @@ const WAYS: usize = 4;
 /// Maximum age of a copy, in nanoseconds; later ones are segments of their own.
 const MAX_COPY_AGE: u64 = 1_000_000_000;
 
-/// Network namespace, interface index and direction.
-type Place = (u32, u32, Option<Direction>);
+/// Network namespace, interface index and direction, as one number: a bucket is read for every segment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Place(NonZeroU64);
+
+impl Place {
+    fn new(netns: Option<u32>, ifindex: u32, direction: Option<Direction>) -> Self {
+        let direction = match direction {
+            None => 1,
+            Some(Direction::In) => 2,
+            Some(Direction::Out) => 3,
+        };
+        // The kernel counts interfaces from 1, per namespace: none ever gets a number beyond 2^30.
+        let place = u64::from(netns.unwrap_or_default()) << 32 | u64::from(ifindex) << 2 & 0xffff_ffff | direction;
+        Self(NonZeroU64::new(place).unwrap_or(NonZeroU64::MIN))
+    }
+
+    fn netns(self) -> u32 {
+        // Truncation is intended: what is left are its 32 bits.
+        (self.0.get() >> 32) as u32
+    }
+}
 
 /// Maximum number of interfaces remembered for one segment.
 const PLACES: usize = 8;
@@ -49,7 +71,7 @@ impl Bucket {
             if let Some(free) = places.iter_mut().find(|known| known.is_none()) {
                 *free = Some(place);
             }
-            return first.map(|(netns, ..)| netns);
+            return first.map(Place::netns);
         }
         let oldest = || self.seen.iter().enumerate().min_by_key(|&(_, seen)| seen).map_or(0, |(slot, _)| slot);
         self.put(known.unwrap_or_else(oldest), print, at, place);
@@ -92,14 +114,14 @@ impl Copies {
         // A retransmission has a newer timestamp, which tells it from a copy even across interfaces.
         let print =
             (src, dst, header.seq.0, header.ack.0, header.flags.0, header.window, length, header.options.as_slice());
-        let place = (segment.netns.unwrap_or_default(), segment.ifindex, segment.direction);
+        let place = Place::new(segment.netns, segment.ifindex, segment.direction);
         self.seen_elsewhere(print, segment.at, place)
     }
 
     /// Returns true if the same ICMP error has just been seen elsewhere.
     pub(in crate::correlate) fn icmp_is_copy(&mut self, error: &IcmpError) -> bool {
         let IcmpError { from, icmp_type, icmp_code, src, dst, seq, .. } = error;
-        let place = (error.netns.unwrap_or_default(), error.ifindex, error.direction);
+        let place = Place::new(error.netns, error.ifindex, error.direction);
         self.seen_elsewhere((from, icmp_type, icmp_code, src, dst, seq), error.at, place).is_some()
     }
 

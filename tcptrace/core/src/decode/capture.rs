@@ -122,6 +122,12 @@ pub struct Frames<R> {
 }
 
 impl<R> Frames<R> {
+    /// Returns true if all frames come from one interface and are seen there once, so that
+    /// [`Correlator::expect_one_place`](crate::correlate::Correlator::expect_one_place) applies.
+    pub fn is_of_one_place(&self) -> bool {
+        self.decoder.is_of_one_place()
+    }
+
     /// Returns the interfaces met so far. [`Framed::interface`] is an index into them; none is ever removed.
     pub fn interfaces(&self) -> &[Interface] {
         self.decoder.interfaces()

@@ -10,7 +10,10 @@ use anyhow::{Context as _, Result};
 use log::warn;
 use rustix::system::uname;
 
-use super::{Progress, Replay};
+use super::{
+    Progress, Replay,
+    ahead::{self, Batch, Source},
+};
 use crate::{
     app::stdout_format,
     cli::{Options, Segments},
@@ -19,7 +22,7 @@ use crate::{
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
-    decode::capture::{Counters, Frames, Layers, Unread},
+    decode::capture::{self, CaptureError, Counters, Framed, Interface, Layers, Unread},
     describe::Describer,
     event::BootTime,
     output_record::StartOutput,
@@ -29,8 +32,8 @@ use tcptrace_core::{
 ///
 /// # Errors
 /// When it cannot be read to its end; all records before the error are written first.
-pub(super) fn replay<R: Read>(
-    mut frames: Frames<R>,
+pub(super) fn replay<R: Read + Send + 'static>(
+    frames: capture::Frames<R>,
     name: String,
     options: &Options,
     progress: Progress,
@@ -38,30 +41,36 @@ pub(super) fn replay<R: Read>(
     let output = stdout_format::open(options)?.patient();
     let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), output);
     pipeline.limit(options.max_connections);
+    if frames.is_of_one_place() {
+        pipeline.expect_one_place();
+    }
     pipeline.control_only = options.segments == Segments::Control;
     let mut replay = Replay::new(options, name, progress, pipeline);
-    let mut named = 0;
+    let batches = ahead::start(Frames::from(frames))?;
+    let (mut interfaces, mut encapsulations) = (Vec::<Interface>::new(), Vec::<Layers>::new());
+    let (mut counters, mut unread) = (Counters::default(), Vec::new());
     let mut outcome = Ok(());
-    while let Some(framed) = frames.next() {
-        let framed = match framed {
-            Ok(framed) => framed,
-            Err(error) => {
-                outcome = Err(error).with_context(|| replay.name.clone());
-                break;
-            }
-        };
-        for (index, interface) in (1..).zip(frames.interfaces()).skip(named) {
-            replay.pipeline.describer.name_interface(None, index, &interface.name);
-            named += 1;
+    for Batch { items, state, dry, error } in batches {
+        for interface in state.interfaces {
+            interfaces.push(interface);
+            let (index, name) = (interfaces.len() as u32, interfaces.last().map_or("", |interface| &interface.name));
+            replay.pipeline.describer.name_interface(None, index, name);
         }
+        encapsulations.extend(state.encapsulations);
         let words = |layers: &Layers| layers.iter().map(|layer| layer.to_string()).collect();
-        replay.pipeline.describer.name_encapsulations(frames.encapsulations(), words);
-        if replay.times.is_none() {
-            replay.start(framed.event.at());
+        replay.pipeline.describer.name_encapsulations(&encapsulations, words);
+        let enough = items.iter().any(|framed| {
+            if replay.times.is_none() {
+                replay.start(framed.event.at());
+            }
+            let interface = interfaces.get(framed.interface as usize).map(|interface| interface.name.as_str());
+            !framed.copy && replay.take(&framed.event, interface).is_break()
+        });
+        (counters, unread) = (state.counters, state.unread);
+        replay.has_read(counters.bytes, dry);
+        if let Some(error) = error.filter(|_| !enough) {
+            outcome = Err(error).with_context(|| replay.name.clone());
         }
-        let interface = frames.interfaces().get(framed.interface as usize).map(|interface| interface.name.as_str());
-        let enough = !framed.copy && replay.take(&framed.event, interface).is_break();
-        replay.has_read(frames.counters().bytes, frames.is_dry());
         if enough {
             break;
         }
@@ -72,8 +81,57 @@ pub(super) fn replay<R: Read>(
     }
     replay.pipeline.end(last);
     replay.progress.finish();
-    report(&frames.counters(), &frames.unread(), &replay.name);
+    report(&counters, &unread, &replay.name);
     replay.finish(outcome)
+}
+
+/// The frames of a capture, and how many of their names have been delivered.
+struct Frames<R> {
+    frames: capture::Frames<R>,
+    interfaces: usize,
+    encapsulations: usize,
+}
+
+impl<R> From<capture::Frames<R>> for Frames<R> {
+    fn from(frames: capture::Frames<R>) -> Self {
+        Self { frames, interfaces: 0, encapsulations: 0 }
+    }
+}
+
+/// What is known after a frame.
+struct State {
+    /// Those that are new.
+    interfaces: Vec<Interface>,
+    /// Those that are new.
+    encapsulations: Vec<Layers>,
+    counters: Counters,
+    unread: Vec<(Unread, u64)>,
+}
+
+impl<R: Read + Send + 'static> Source for Frames<R> {
+    type Item = Framed;
+    type State = State;
+    type Error = CaptureError;
+
+    fn next(&mut self) -> Option<Result<Framed, CaptureError>> {
+        self.frames.next()
+    }
+
+    fn is_dry(&self) -> bool {
+        self.frames.is_dry()
+    }
+
+    fn state(&mut self) -> State {
+        let (interfaces, encapsulations) = (self.frames.interfaces(), self.frames.encapsulations());
+        let state = State {
+            interfaces: interfaces.get(self.interfaces..).unwrap_or_default().to_vec(),
+            encapsulations: encapsulations.get(self.encapsulations..).unwrap_or_default().to_vec(),
+            counters: self.frames.counters(),
+            unread: self.frames.unread(),
+        };
+        (self.interfaces, self.encapsulations) = (interfaces.len(), encapsulations.len());
+        state
+    }
 }
 
 impl Replay<'_> {

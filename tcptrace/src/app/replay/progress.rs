@@ -11,8 +11,8 @@ use crate::host_clock;
 /// Time after which the line is shown, in nanoseconds.
 const SHOW_AFTER_NS: u64 = 1_000_000_000;
 
-/// Number of records between two reads of the clock.
-const CLOCK_INTERVAL: u32 = 1024;
+/// Number of batches of records between two reads of the clock.
+const CLOCK_INTERVAL: u32 = 8;
 
 const OF_SIZE: &str = "tcptrace: reading {msg}: {percent} %, {binary_bytes} of {binary_total_bytes}, {eta} left";
 const OF_PIPE: &str = "tcptrace: reading {msg}: {binary_bytes}";
@@ -25,7 +25,7 @@ pub(super) struct Progress {
     /// Size of the input in bytes, if known.
     size: Option<u64>,
     began: BootTime,
-    records: u32,
+    batches: u32,
     stage: Stage,
 }
 
@@ -45,13 +45,13 @@ impl Progress {
         let watched = wanted && io::stderr().is_terminal() && !io::stdout().is_terminal();
         let began = host_clock::now();
         let stage = if watched { Stage::Early } else { Stage::Silent };
-        Self { name: name.to_owned(), size, began, records: 0, stage }
+        Self { name: name.to_owned(), size, began, batches: 0, stage }
     }
 
-    /// Updates the line after a record: `bytes` have been read in all.
+    /// Updates the line after a batch of records: `bytes` have been read in all.
     pub(super) fn has_read(&mut self, bytes: u64) {
-        self.records = self.records.wrapping_add(1);
-        if !self.records.is_multiple_of(CLOCK_INTERVAL) || matches!(self.stage, Stage::Silent) {
+        self.batches = self.batches.wrapping_add(1);
+        if !self.batches.is_multiple_of(CLOCK_INTERVAL) || matches!(self.stage, Stage::Silent) {
             return;
         }
         if matches!(self.stage, Stage::Early) && host_clock::now().since(self.began) > SHOW_AFTER_NS {

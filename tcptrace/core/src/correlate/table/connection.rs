@@ -43,11 +43,10 @@ impl Side {
 impl Key {
     /// Returns the key, and the end of it that `from` is. A socket connected to itself has one end, the first.
     pub(in crate::correlate) fn new(netns: u32, from: Endpoint, to: Endpoint) -> (Self, Side) {
-        if (from.addr, from.port) <= (to.addr, to.port) {
-            (Self { netns, ends: [from, to] }, Side::First)
-        } else {
-            (Self { netns, ends: [to, from] }, Side::Second)
-        }
+        let side = if (from.addr, from.port) <= (to.addr, to.port) { Side::First } else { Side::Second };
+        // Chosen first and then copied once, each as a whole: it is done for every segment.
+        let (first, second) = if side == Side::First { (&from, &to) } else { (&to, &from) };
+        (Self { netns, ends: [*first, *second] }, side)
     }
 
     /// Returns true if both ends are the same: a socket connected to itself.

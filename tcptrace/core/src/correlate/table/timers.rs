@@ -1,6 +1,9 @@
 //! Timers of connections.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
 
 use super::connection::Place;
 use crate::event::BootTime;
@@ -8,9 +11,13 @@ use crate::event::BootTime;
 /// Number of stale entries that are not worth cleaning up.
 const FEW_STALE: usize = 1024;
 
-/// A heap of times. Revoked entries stay in it until they expire, or until they are half of it.
+/// Times in ascending order. Revoked entries stay until they expire, or until they are half of all.
+///
+/// Most timers expire a fixed time after the event that arms them, so they are added in order: these are in a queue, and
+/// only the others in a heap.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Deadlines {
+    queue: VecDeque<Timer>,
     heap: BinaryHeap<Reverse<Timer>>,
     meant: usize,
 }
@@ -21,7 +28,12 @@ type Timer = (BootTime, u32, u32);
 impl Deadlines {
     /// Adds a timer that expires at `due` for the connection at `place`.
     pub(in crate::correlate) fn add(&mut self, due: BootTime, place: Place) {
-        self.heap.push(Reverse((due, place.at, place.tag)));
+        let timer = (due, place.at, place.tag);
+        if self.queue.back().is_none_or(|last| *last <= timer) {
+            self.queue.push_back(timer);
+        } else {
+            self.heap.push(Reverse(timer));
+        }
         self.meant += 1;
     }
 
@@ -32,32 +44,39 @@ impl Deadlines {
 
     /// Removes and returns the first entry that expires by `now`, valid or not.
     pub(in crate::correlate) fn pop(&mut self, now: BootTime) -> Option<(BootTime, Place)> {
-        let &Reverse((due, at, tag)) = self.heap.peek().filter(|Reverse((due, ..))| *due <= now)?;
-        self.heap.pop();
+        let (queued, heaped) = (self.queue.front().copied(), self.heap.peek().map(|&Reverse(timer)| timer));
+        let timer @ (due, at, tag) = queued.into_iter().chain(heaped).min().filter(|(due, ..)| *due <= now)?;
+        if queued == Some(timer) {
+            self.queue.pop_front();
+        } else {
+            self.heap.pop();
+        }
         Some((due, Place { at, tag }))
     }
 
     /// Returns the time of the first entry.
     pub(in crate::correlate) fn first(&self) -> Option<BootTime> {
-        self.heap.peek().map(|&Reverse((due, ..))| due)
+        let (queued, heaped) = (self.queue.front(), self.heap.peek().map(|Reverse(timer)| timer));
+        queued.into_iter().chain(heaped).min().map(|&(due, ..)| due)
     }
 
     /// Returns the number of entries, valid or not.
-    #[cfg(test)]
     pub(in crate::correlate) fn len(&self) -> usize {
-        self.heap.len()
+        self.queue.len() + self.heap.len()
     }
 
     /// Returns true if most entries are stale, so that [`Self::clean`] would make it smaller.
     pub(in crate::correlate) fn is_littered(&self) -> bool {
-        self.heap.len() > FEW_STALE + 2 * self.meant
+        self.len() > FEW_STALE + 2 * self.meant
     }
 
     /// Drops the stale entries.
     pub(in crate::correlate) fn clean(&mut self, mut is_meant: impl FnMut(BootTime, Place) -> bool) {
+        self.queue.retain(|&(due, at, tag)| is_meant(due, Place { at, tag }));
         self.heap.retain(|&Reverse((due, at, tag))| is_meant(due, Place { at, tag }));
+        self.queue.shrink_to(2 * self.queue.len());
         self.heap.shrink_to(2 * self.heap.len());
-        self.meant = self.heap.len();
+        self.meant = self.len();
     }
 }
 
@@ -76,10 +95,26 @@ mod tests {
             if deadlines.is_littered() {
                 deadlines.clean(|_, place| place.at % 100 == 0);
             }
-            assert!(deadlines.heap.len() <= FEW_STALE + 2 * 1001);
+            assert!(deadlines.len() <= FEW_STALE + 2 * 1001);
         }
         let due: Vec<_> = std::iter::from_fn(|| deadlines.pop(BootTime(100_000))).collect();
         let kept: Vec<_> = due.iter().map(|(_, place)| place.at).filter(|at| at % 100 == 0).collect();
         assert_eq!(kept, (0..1000).map(|number| number * 100).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn timers_expire_in_order_however_they_were_added() {
+        let mut deadlines = Deadlines::default();
+        // Every third is earlier than those before it, some at the same time as others.
+        let timers: Vec<Timer> = (0..3000_u32)
+            .map(|number| (BootTime(u64::from(if number % 3 == 0 { number / 2 } else { number })), number % 7, number))
+            .collect();
+        timers.iter().for_each(|&(due, at, tag)| deadlines.add(due, Place { at, tag }));
+        assert!(!deadlines.queue.is_empty() && !deadlines.heap.is_empty(), "both hold some");
+        let mut sorted = timers;
+        sorted.sort_unstable();
+        assert_eq!(deadlines.first(), sorted.first().map(|&(due, ..)| due));
+        let popped = std::iter::from_fn(|| deadlines.pop(BootTime(3000)));
+        assert_eq!(popped.map(|(due, Place { at, tag })| (due, at, tag)).collect::<Vec<_>>(), sorted);
     }
 }

@@ -154,6 +154,12 @@ impl Decoder {
         }
     }
 
+    /// Returns true if all frames come from one interface and are seen there once.
+    pub(super) fn is_of_one_place(&self) -> bool {
+        let one = |only: &Interface| only.link_type.is_of_one_place();
+        !matches!(self.format, Format::PcapNg(_)) && self.interfaces().iter().all(one)
+    }
+
     pub(super) fn interfaces(&self) -> &[Interface] {
         self.interfaces.all()
     }

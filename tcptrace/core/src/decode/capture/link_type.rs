@@ -14,6 +14,12 @@ impl LinkType {
         self.layout().is_some()
     }
 
+    /// Returns true if a file of this type holds frames of one interface, seen once: the headers name neither a device
+    /// nor a direction.
+    pub(super) fn is_of_one_place(self) -> bool {
+        matches!(self.layout(), Some(Layout::Ethernet | Layout::Raw | Layout::Ip(_) | Layout::Null | Layout::Loop))
+    }
+
     /// Returns the layout of the headers; `None` if the type is not supported.
     pub(super) fn layout(self) -> Option<Layout> {
         Some(match self.0 {
