@@ -2,6 +2,8 @@
 
 mod commanded;
 pub mod doctor;
+mod existing;
+pub mod leaks;
 mod no_traffic_notice;
 mod owner_lookup;
 mod priority;
@@ -9,6 +11,7 @@ mod replay;
 mod service_manager;
 mod signals;
 mod stdout_format;
+mod stuck;
 mod summary;
 mod trace;
 

@@ -3,6 +3,7 @@
 //! Besides [`tcptrace_core`], this module uses nothing else of the crate, so that the manual page and the shell completions
 //! can be generated from it alone.
 
+mod leaks;
 mod options;
 mod ring_size;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use clap::{
 };
 
 pub use self::{
+    leaks::Leaks,
     options::{DEFAULT_COLUMNS, Environment, Options, Verbosity},
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, OutputFormat, Segments},
@@ -41,6 +43,7 @@ Examples:
   tcptrace --duration 1m -w trace.jsonl  trace for a minute and record it
   tcptrace --fail-on reset -- make test  run a command, with exit status 3 if a connection was reset
   tcptrace -r trace.jsonl -p 443         read the recording, port 443 only
+  sudo tcptrace leaks                    sockets that nobody closes, by process
   sudo tcptrace doctor                   check what tracing lacks on this host
 
 Data goes to stdout, messages go to stderr. A line on stderr that starts with `tcptrace: tracing` says that everything \
@@ -168,7 +171,8 @@ pub struct Cli {
     /// Types of records to write to stdout as JSON [default: all]
     ///
     /// A comma-separated list of state, segment, handshake, close and stalled. Owners and hints belong to state, ICMP
-    /// errors to segment, evicted connections to stalled; start, lost and end records are always written. It affects
+    /// errors to segment, socket reports and evicted connections to stalled; start, existing, lost and end records are always
+    /// written. It affects
     /// neither --write, nor the numbers of connections, nor any count.
     #[arg(long, value_name = "LIST", help_heading = "Output")]
     pub emit: Option<Emit>,
@@ -273,7 +277,7 @@ pub struct Cli {
 }
 
 /// Tasks other than tracing and reading.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Check what tracing needs on this host, and say how to get what is missing
     ///
@@ -287,6 +291,12 @@ pub enum Command {
         #[arg(long)]
         clean: bool,
     },
+    /// List sockets that wait for their process or for the other end, by process
+    ///
+    /// These are the sockets in CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK and SYN_RECV, those in their state for longest
+    /// first. Ages are exact from a recording. Live, the kernel tells since when a socket has been in CLOSE_WAIT or FIN_WAIT2 at
+    /// least, and nothing of the others. It needs no privileges; without them, the processes of other users stay unknown.
+    Leaks(Leaks),
 }
 
 impl Cli {

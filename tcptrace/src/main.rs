@@ -22,6 +22,10 @@ fn main() -> ExitCode {
         log_to_stderr(Verbosity::Quiet);
         return exit_code(app::doctor::run(clean));
     }
+    if let Some(Command::Leaks(leaks)) = &cli.command {
+        log_to_stderr(Verbosity::Normal);
+        return exit_code(app::leaks::run(leaks, Environment::read(false).utf8));
+    }
     let environment = Environment::read(!cli.command_line.is_empty());
     let options = cli.into_options(environment);
     log_to_stderr(options.verbosity);

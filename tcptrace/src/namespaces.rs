@@ -10,6 +10,7 @@
 
 mod discovery;
 mod entered;
+mod visit;
 mod worker;
 
 use std::{fs::File, io, os::fd::AsFd as _, thread::JoinHandle};
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 pub use self::{
     discovery::{Selection, UnknownNamespace, in_first_pid_namespace},
     entered::OnInterface,
+    visit::visit,
     worker::News,
 };
 

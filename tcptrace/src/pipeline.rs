@@ -1,6 +1,10 @@
 //! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
-use std::{collections::HashSet, num::NonZeroU32, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroU32,
+    sync::Arc,
+};
 
 use log::error;
 
@@ -16,10 +20,13 @@ use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
     decode::ring,
     describe::Describer,
-    event::{BootTime, Cgroup, CgroupKey, Direction, Event, HintName, Loss, LossSource, reset_reason::ResetReasons},
+    event::{
+        BootTime, Cgroup, CgroupKey, Direction, Event, Existing, ExistingSocket, HintName, Loss, LossSource,
+        reset_reason::ResetReasons,
+    },
     filter::SegmentChoice,
     loss_ledger::LossLedger,
-    output_record::{EndOutput, OutputRecord, StartOutput},
+    output_record::{EndOutput, ExistingOutput, OutputRecord, StartOutput},
     tcp::TcpState,
 };
 
@@ -196,6 +203,27 @@ impl Pipeline {
         self.handle(event);
     }
 
+    /// Tells which sockets were there when tracing began, each with the ID of its control group; nothing if there were none.
+    pub fn tell_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
+        let mut containers = HashMap::new();
+        let names = &mut self.cgroups;
+        let mut container = |id| names.as_mut()?.find(id)?.container;
+        let named = sockets.map(|(socket, cgroup)| {
+            let container = cgroup.and_then(|id| containers.entry(id).or_insert_with(|| container(id)).clone());
+            ExistingSocket { container, ..socket }
+        });
+        let existing = Existing::of(at, named);
+        self.replay_existing(existing);
+    }
+
+    /// Writes the record of sockets that were there when tracing began, if there were any.
+    pub fn replay_existing(&mut self, existing: Existing) {
+        if existing.sockets > 0 {
+            let stamp = self.describer.stamp(existing.at);
+            self.write(&OutputRecord::Existing(ExistingOutput::new(stamp, existing)));
+        }
+    }
+
     /// Handles an event that did not come through the ring.
     pub fn learn(&mut self, event: &Event) {
         self.handle(event);
@@ -290,7 +318,7 @@ impl Pipeline {
                 let _reported_below = self.ledger.add(loss.source, loss.count);
             }
             // Looked up, not observed: they do not count as events.
-            Event::Owner(_) | Event::Listener(_) => {}
+            Event::Owner(_) | Event::Listener(_) | Event::Report(_) => {}
             Event::Hint(hint) if hint.name == HintName::AcceptQueue => {}
             _ => self.events += 1,
         }

@@ -21,6 +21,8 @@ mod scan_schedule;
 mod scanner;
 mod sock_diag;
 mod sock_diag_reply;
+mod stuck;
+mod tcp_info;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +30,21 @@ use std::io;
 
 use thiserror::Error;
 
-use self::{scan::Scan, scan_schedule::Job};
+use self::{
+    scan::Scan,
+    scan_schedule::Job,
+    sock_diag::{Diag, Wanted},
+};
 pub use self::{
     scan_schedule::{FourTuple, Request},
     scanner::Scanner,
     sock_diag_reply::Socket,
+    tcp_info::TcpInfo,
 };
-use tcptrace_core::event::{BootTime, Comm};
+use tcptrace_core::{
+    event::{BootTime, Comm},
+    tcp::TcpState,
+};
 
 /// A process that holds a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,9 +74,13 @@ pub struct Snapshot {
     pub sockets: Vec<OwnedSocket>,
     /// For each requested connection, the listener that would take its SYN. Its owners are not looked up.
     pub listeners: Vec<(FourTuple, Socket)>,
+    /// If they were requested, the sockets that make no progress, and those that do again.
+    pub stuck: Vec<Socket>,
     /// The descriptors of some processes could not be read, so that owners may be missing: that there is no owner or only
     /// one proves nothing.
     pub hidden: bool,
+    /// These are all sockets, with [`Socket::info`]: those that were there when tracing began.
+    pub detailed: bool,
 }
 
 impl Snapshot {
@@ -92,6 +106,22 @@ pub enum OwnersError {
     /// The thread cannot be started.
     #[error("cannot start the thread that looks for the owners of sockets")]
     Thread(#[source] io::Error),
+}
+
+/// Lists the sockets in these states, in the network namespace of the calling thread, with [`Socket::info`].
+///
+/// # Errors
+/// When netlink cannot be used, or the kernel does not list its sockets.
+pub fn list(states: &[TcpState]) -> Result<Vec<Socket>, OwnersError> {
+    Diag::open()?.everything(Wanted::in_states(states))
+}
+
+/// Finds the owners of sockets, which may be of several network namespaces; `now` is the current time.
+///
+/// # Errors
+/// When `/proc` or netlink cannot be used.
+pub fn owners(sockets: Vec<Socket>, now: BootTime) -> Result<Snapshot, OwnersError> {
+    Scan::open()?.owners(sockets, now)
 }
 
 /// Finds all sockets and their owners in one scan on this thread; `now` is the current time.

@@ -21,6 +21,7 @@ mod cgroups;
 mod dedup;
 mod half_translated;
 mod ingest;
+mod open_sockets;
 mod output;
 mod receiver;
 mod reorder;
@@ -33,9 +34,10 @@ mod watched;
 pub use self::receiver::mutants;
 pub use self::{
     ingest::{accept_queue::Unanswered, owner::Unowned},
+    open_sockets::OpenSocket,
     output::{
-        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState, Evicted,
-        Totals,
+        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport, CorrelatedSegment,
+        CorrelatedState, Evicted, Totals,
     },
 };
 
@@ -289,6 +291,7 @@ impl Correlator {
                 emit(Correlated::Hint(placed));
                 at
             }
+            Event::Report(report) => self.place_report(report, emit),
             Event::Loss(loss) => {
                 if let Some(loss) = self.state_gaps.count(loss) {
                     // It was seen here, but is in no recording.

@@ -5,11 +5,14 @@ use std::{num::NonZeroU16, rc::Rc};
 use foldhash::HashMap;
 
 use crate::{
-    correlate::{Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedSegment, CorrelatedState},
+    correlate::{
+        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport, CorrelatedSegment,
+        CorrelatedState,
+    },
     event::{Ace, BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
         CloseOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
-        OwnerOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
+        OwnerOutput, ReportOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -98,6 +101,7 @@ impl Describer {
                 let since = self.stamp(record.since).time;
                 OutputRecord::Stalled(StalledOutput { stamp, since, record })
             }
+            Correlated::Report(placed) => OutputRecord::Report(self.report(&placed)),
             Correlated::Evicted(evicted) => {
                 OutputRecord::Evicted(EvictedOutput { stamp: self.stamp(evicted.at), conn: evicted.conn })
             }
@@ -116,8 +120,8 @@ impl Describer {
             replaces: placed.replaces,
             old: change.old,
             new: change.new,
-            local: socket_end(change.local),
-            remote: (!listener).then(|| socket_end(change.remote)),
+            local: change.local.into(),
+            remote: (!listener).then(|| change.remote.into()),
             role: placed.role,
             error: change.error.filter(|_| change.new == TcpState::Close).filter(|&error| error != 0).map(Errno),
             evidence: change.proof,
@@ -196,8 +200,8 @@ impl Describer {
             stamp: self.stamp(owner.at),
             conn: Some(placed.conn),
             socket: placed.socket,
-            local: socket_end(owner.local),
-            remote: Some(socket_end(owner.remote)),
+            local: owner.local.into(),
+            remote: Some(owner.remote.into()),
             sockets: None,
             asked_ns: None,
             pid: owner.process.map(|process| process.pid),
@@ -211,7 +215,7 @@ impl Describer {
             stamp: self.stamp(owner.at),
             conn: None,
             socket: None,
-            local: socket_end(owner.local),
+            local: owner.local.into(),
             remote: None,
             sockets: (owner.sockets > 1).then_some(owner.sockets),
             asked_ns: Some(owner.at.since(owner.asked)),
@@ -241,6 +245,27 @@ impl Describer {
         }
     }
 
+    fn report(&self, placed: &CorrelatedReport) -> ReportOutput {
+        let report = &placed.report;
+        ReportOutput {
+            stamp: self.stamp(report.at),
+            conn: placed.conn,
+            netns: report.netns,
+            conn_netns: placed.conn_netns,
+            state: report.state,
+            local: report.local.into(),
+            remote: report.remote.into(),
+            unaccepted: report.unaccepted,
+            unacked_bytes: report.unacked_bytes,
+            acked_bytes: report.acked_bytes,
+            retransmissions: report.retransmissions,
+            window_closed: report.window_closed,
+            segment_size: report.segment_size,
+            stuck_ns: report.stuck_ns,
+            since_start_ns: placed.since_start_ns,
+        }
+    }
+
     fn lost(&self, loss: &Loss, conn: Option<u64>) -> LostOutput {
         LostOutput { stamp: self.stamp(loss.at), conn, source: loss.source, count: loss.count, total: loss.total }
     }
@@ -255,11 +280,6 @@ impl Describer {
         self.interfaces.insert(place, Rc::clone(&name));
         name
     }
-}
-
-/// Describes an end as its socket has it: port 0 stands for one not chosen yet.
-fn socket_end(end: Endpoint) -> EndpointOutput {
-    EndpointOutput { addr: end.addr, port: (end.port != 0).then_some(end.port) }
 }
 
 /// Describes an end as a header has it: port 0 is what was seen.

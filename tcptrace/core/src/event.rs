@@ -5,6 +5,7 @@ pub mod cgroup;
 mod comm;
 mod counters;
 mod direction;
+mod existing;
 mod exit;
 mod family;
 mod hint;
@@ -12,6 +13,7 @@ pub mod icmp;
 mod loss;
 mod owner;
 mod proof;
+mod report;
 pub mod reset_reason;
 mod role;
 mod segment_note;
@@ -28,12 +30,14 @@ pub use self::{
     comm::Comm,
     counters::Counters,
     direction::Direction,
+    existing::{Existing, ExistingGroup, ExistingSocket},
     exit::Exit,
     family::Family,
     hint::{AcceptQueue, Hint, HintName},
     loss::{Loss, LossSource},
     owner::{ListenerOwner, OwnerSource, Process, SocketOwner},
     proof::Proof,
+    report::{SocketReport, StuckOn},
     role::Role,
     segment_note::SegmentNote,
 };
@@ -240,6 +244,8 @@ pub enum Event {
     Listener(ListenerOwner),
     /// The kernel gave a reason for a segment that it sent, or did not answer.
     Hint(Hint),
+    /// The kernel told of a socket that makes no progress, or does again.
+    Report(SocketReport),
     /// Events were lost at this point.
     Loss(Loss),
 }
@@ -254,6 +260,7 @@ impl Event {
             Self::Owner(owner) => owner.at,
             Self::Listener(owner) => owner.at,
             Self::Hint(hint) => hint.at,
+            Self::Report(report) => report.at,
             Self::Loss(loss) => loss.at,
         }
     }

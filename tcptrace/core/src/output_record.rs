@@ -8,12 +8,13 @@ mod events;
 #[cfg(feature = "schema")]
 mod schema;
 
-pub use self::events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, SegmentOutput, StateOutput};
+pub use self::events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput};
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
 use crate::{
-    event::LossSource,
+    event::{Container, Existing, LossSource, Process},
     filter::{Emit, SegmentChoice},
+    tcp::TcpState,
     text::WallTime,
     verdict::{Close, Handshake, Stalled},
 };
@@ -26,6 +27,8 @@ use crate::{
 pub enum OutputRecord {
     /// Tracing begins.
     Start(StartOutput),
+    /// Sockets were there when tracing began.
+    Existing(ExistingOutput),
     /// A socket changed its state.
     State(StateOutput),
     /// A segment passed an interface.
@@ -42,10 +45,14 @@ pub enum OutputRecord {
     Handshake(HandshakeOutput),
     /// The close of a connection.
     Close(CloseOutput),
-    /// A connection that is being opened or closed makes no progress.
+    /// The kernel told of a socket that makes no progress, or does again.
+    Report(ReportOutput),
+    /// A connection makes no progress.
     Stalled(StalledOutput),
     /// A connection was forgotten before it ended, since there is room for no more.
     Evicted(EvictedOutput),
+    /// A socket that waits for its process or for the other end, as `tcptrace leaks` lists it.
+    Leak(LeakOutput),
     /// Tracing ended.
     End(EndOutput),
 }
@@ -58,8 +65,8 @@ impl OutputRecord {
             Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
             Self::Handshake(_) => Emit::HANDSHAKE,
             Self::Close(_) => Emit::CLOSE,
-            Self::Stalled(_) | Self::Evicted(_) => Emit::STALLED,
-            Self::Start(_) | Self::Lost(_) | Self::End(_) => Emit::NONE,
+            Self::Stalled(_) | Self::Report(_) | Self::Evicted(_) => Emit::STALLED,
+            Self::Start(_) | Self::Existing(_) | Self::Leak(_) | Self::Lost(_) | Self::End(_) => Emit::NONE,
         }
     }
 }
@@ -103,6 +110,59 @@ pub struct StartOutput {
     /// Time at which this run of tcptrace began, in nanoseconds of `CLOCK_BOOTTIME`. It is the same in every `start` of a run,
     /// which SIGHUP writes at the beginning of each new file. Null if read from a capture.
     pub began_ns: Option<u64>,
+}
+
+/// Sockets that match the filter and were there when tracing began.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct ExistingOutput {
+    /// Time at which the kernel was asked.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub stamp: Stamp,
+    /// The record.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub record: Box<Existing>,
+}
+
+impl ExistingOutput {
+    /// Creates the record; `stamp` is that of [`Existing::at`].
+    pub fn new(stamp: Stamp, record: Existing) -> Self {
+        Self { stamp, record: Box::new(record) }
+    }
+}
+
+/// A socket in CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK or SYN_RECV, as `tcptrace leaks` lists it.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LeakOutput {
+    /// Time at which the kernel was asked, or of the recording's last event.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub stamp: Stamp,
+    /// Number of the connection in the recording; null if the kernel was asked.
+    pub conn: Option<u64>,
+    /// Inode number of the socket's network namespace; null if unknown.
+    pub netns: Option<u32>,
+    /// State of the socket.
+    pub state: TcpState,
+    /// Local end.
+    pub local: EndpointOutput,
+    /// Remote end.
+    pub remote: EndpointOutput,
+    /// The processes that hold it, ordered by PID; empty if nobody holds it or it could not be found out.
+    pub processes: Vec<Process>,
+    /// The container in which it was made; null if none, or unknown.
+    pub container: Option<Container>,
+    /// Nanoseconds since it entered the state, which the recording shows; null if unknown.
+    pub age_ns: Option<u64>,
+    /// Nanoseconds for which it has been in the state at least, as far as the kernel tells; null if unknown.
+    pub age_at_least_ns: Option<u64>,
+    /// Payload bytes that it has received and no process has read; null if unknown.
+    pub unread_bytes: Option<u32>,
+    /// Payload bytes written that the other end has not acknowledged; null if unknown.
+    pub unacked_bytes: Option<u32>,
 }
 
 /// Events were lost.
@@ -165,7 +225,7 @@ pub struct CloseOutput {
     pub record: Box<Close>,
 }
 
-/// A connection that is being opened or closed makes no progress.
+/// A connection makes no progress.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

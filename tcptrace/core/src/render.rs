@@ -7,6 +7,7 @@ mod events;
 #[cfg(feature = "serde")]
 mod json;
 mod ladder;
+mod leaks;
 mod line_writer;
 mod list;
 mod palette;
@@ -19,6 +20,7 @@ pub use events::Events;
 #[cfg(feature = "serde")]
 pub use json::Json;
 pub use ladder::{Drawing, Ladder};
+pub use leaks::{LEAK_STATES, leaks};
 pub use list::List;
 pub use selection::Selection;
 pub use tally::Tally;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use log::warn;
 
+use super::{existing, stuck};
 use crate::{
     causes::with_causes,
     pipeline::Pipeline,
@@ -34,16 +35,18 @@ pub(super) struct OwnerSearch {
     /// Number of scans of all sockets that remain to be requested.
     scans: u8,
     filter: Filter,
+    /// Connections of tcptrace's own network namespace, which the scanner looks at, are traced.
+    own: bool,
 }
 
 impl OwnerSearch {
     /// Starts the scanner. Results that do not match the filter are dropped.
-    pub(super) fn start(filter: &Filter) -> Self {
+    pub(super) fn start(filter: &Filter, own: bool) -> Self {
         let scanner = Scanner::start();
         if let Err(error) = &scanner {
             warn!("cannot look up the owners of sockets, only state changes tell them: {}", with_causes(error));
         }
-        Self { scanner: scanner.ok(), scans: 0, filter: filter.clone() }
+        Self { scanner: scanner.ok(), scans: 0, filter: filter.clone(), own }
     }
 
     /// Looks up the owners of all sockets. None if that fails or takes too long; a late result comes from [`Self::next`].
@@ -62,6 +65,9 @@ impl OwnerSearch {
         if self.scans > 0 {
             self.scans -= 1;
             scanner.request(Request::Everything);
+        }
+        if self.own {
+            scanner.request(Request::Stuck);
         }
         let (mut tuples, mut likely) = (Vec::new(), Vec::new());
         while tuples.len() < MAX_REQUESTED
@@ -90,6 +96,9 @@ impl OwnerSearch {
 
     /// Hands the result of a scan to the pipeline as events.
     pub(super) fn report(&self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
+        if snapshot.detailed && self.own {
+            pipeline.tell_existing(existing::sockets(snapshot, &self.filter), snapshot.began);
+        }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();
     }
@@ -128,8 +137,9 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
         Event::Listener(ListenerOwner { at: now, asked: snapshot.began, local, sockets, process })
     };
     let queues = snapshot.listeners.iter().filter_map(|(tuple, listener)| queue(*tuple, listener, filter, now));
+    let reports = stuck::reports(snapshot, filter, now);
     // Listeners come before connections, whose roles may depend on them.
-    listeners.into_iter().map(listener).chain(events).chain(queues).collect()
+    listeners.into_iter().map(listener).chain(events).chain(queues).chain(reports).collect()
 }
 
 /// The accept queue of the listener for a connection, as a hint for that connection.
@@ -182,13 +192,25 @@ mod tests {
             cookie: 1,
             ipv6_only: false,
             queue: None,
+            retransmits: 0,
+            unread: 0,
+            unacknowledged: 0,
+            cgroup: None,
+            info: None,
         };
         let owners = pids.iter().map(|&pid| Owner { pid, comm: Comm([0; 16]) }).collect();
         OwnedSocket { socket, owners }
     }
 
     fn told(sockets: Vec<OwnedSocket>, filter: &Filter) -> Vec<(u16, Option<u32>)> {
-        let snapshot = Snapshot { began: BootTime(1), sockets, listeners: Vec::new(), hidden: false };
+        let snapshot = Snapshot {
+            began: BootTime(1),
+            sockets,
+            listeners: Vec::new(),
+            stuck: Vec::new(),
+            hidden: false,
+            detailed: false,
+        };
         let told = |event: &Event| match event {
             Event::Listener(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
             Event::Owner(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
@@ -230,7 +252,14 @@ mod tests {
         let queue = AcceptQueue { length: 2, limit: 1 };
         let listener = Socket { queue: Some(queue), ..owned(TcpState::Listen, 80, 0, &[]).socket };
         let asked = [5, 6].map(|port| (FourTuple { local: at(80), remote: at(port) }, listener));
-        let snapshot = Snapshot { began: BootTime(1), sockets: Vec::new(), listeners: asked.to_vec(), hidden: false };
+        let snapshot = Snapshot {
+            began: BootTime(1),
+            sockets: Vec::new(),
+            listeners: asked.to_vec(),
+            stuck: Vec::new(),
+            hidden: false,
+            detailed: false,
+        };
         let told = |filter: &Filter| -> Vec<_> {
             let hint = |event: &Event| match event {
                 Event::Hint(hint) => (hint.local.port, hint.remote.port, hint.queue, hint.queue_full),

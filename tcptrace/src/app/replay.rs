@@ -4,6 +4,7 @@ mod ahead;
 mod capture;
 mod contents;
 mod event_filter;
+pub(super) mod open_sockets;
 mod progress;
 mod recording;
 mod zstd;

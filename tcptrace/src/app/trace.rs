@@ -119,7 +119,8 @@ impl Trace {
         let losses = object.take_loss_counters()?;
         let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
-        let owners = OwnerSearch::start(&options.filter);
+        let owners =
+            OwnerSearch::start(&options.filter, selection.as_ref().is_none_or(|selection| selection.contains(netns)));
         let cgroups = CgroupNames::start().inspect_err(|error| debug!("containers and units are not named: {error}"));
         let listener = options.metrics.map(|address| as_caller(|| Listener::bind(address))).transpose()?.transpose()?;
         // Opened last, because this empties the file of `--write`: by now nothing else can fail.

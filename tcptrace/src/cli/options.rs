@@ -148,19 +148,10 @@ pub struct Options {
 impl Cli {
     /// Turns the arguments into settings, with defaults that depend on the environment.
     pub fn into_options(self, environment: Environment) -> Options {
-        let family = match (self.ipv4, self.ipv6) {
-            (true, _) => Some(Family::V4),
-            (_, true) => Some(Family::V6),
-            _ => None,
-        };
         let filter = Filter {
-            ports: merged(self.port, PortSet::merge),
-            local_ports: merged(self.local_port, PortSet::merge),
-            remote_ports: merged(self.remote_port, PortSet::merge),
-            hosts: merged(self.host, HostSet::merge),
-            family,
             interfaces: without_repeats(self.interface),
             who: Who { pids: self.pid, comms: self.comm, uids: self.uid, units: self.unit, containers: self.container },
+            ..filter(&self.port, &self.local_port, &self.remote_port, &self.host, (self.ipv4, self.ipv6))
         };
         let runs_command = !self.command_line.is_empty();
         Options {
@@ -202,15 +193,37 @@ impl Cli {
     }
 }
 
+/// The filter of these options; `family` is `-4` and `-6`.
+pub(super) fn filter(
+    port: &[PortSet],
+    local_port: &[PortSet],
+    remote_port: &[PortSet],
+    host: &[HostSet],
+    family: (bool, bool),
+) -> Filter {
+    Filter {
+        ports: merged(port, PortSet::merge),
+        local_ports: merged(local_port, PortSet::merge),
+        remote_ports: merged(remote_port, PortSet::merge),
+        hosts: merged(host, HostSet::merge),
+        family: match family {
+            (true, _) => Some(Family::V4),
+            (_, true) => Some(Family::V6),
+            _ => None,
+        },
+        ..Filter::default()
+    }
+}
+
 /// The union of the sets of a repeated option.
-fn merged<T>(sets: Vec<T>, merge: impl Fn(&mut T, &T)) -> Option<T> {
-    sets.into_iter().reduce(|mut all, set| {
+fn merged<T: Clone>(sets: &[T], merge: impl Fn(&mut T, &T)) -> Option<T> {
+    sets.iter().cloned().reduce(|mut all, set| {
         merge(&mut all, &set);
         all
     })
 }
 
-fn without_repeats(names: Vec<String>) -> Vec<String> {
+pub(super) fn without_repeats(names: Vec<String>) -> Vec<String> {
     names.into_iter().fold(Vec::new(), |mut kept, name| {
         if !kept.contains(&name) {
             kept.push(name);

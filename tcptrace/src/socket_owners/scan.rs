@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    OwnedSocket, OwnersError, Snapshot, proc_fds::Proc, scan_schedule::Job, sock_diag::Diag, sock_diag_reply::Socket,
+    OwnedSocket, OwnersError, Snapshot,
+    proc_fds::Proc,
+    scan_schedule::Job,
+    sock_diag::{Diag, Wanted},
+    sock_diag_reply::Socket,
+    stuck::StuckSockets,
 };
 use tcptrace_core::event::BootTime;
 
@@ -11,12 +16,15 @@ use tcptrace_core::event::BootTime;
 pub(super) struct Scan {
     diag: Diag,
     proc: Proc,
+    /// All sockets have been listed, with everything that the kernel tells of them. Later scans need their owners alone.
+    detailed: bool,
+    stuck: StuckSockets,
 }
 
 impl Scan {
     /// Opens `sock_diag` and `/proc`.
     pub(super) fn open() -> Result<Self, OwnersError> {
-        Ok(Self { diag: Diag::open()?, proc: Proc::open()? })
+        Ok(Self { diag: Diag::open()?, proc: Proc::open()?, detailed: false, stuck: StuckSockets::default() })
     }
 
     /// Finds the sockets that the job asks for.
@@ -24,13 +32,18 @@ impl Scan {
         match job {
             Job::Nothing => self.with_owners(began, Vec::new(), &BTreeSet::new()),
             Job::Everything => {
-                let sockets = self.diag.everything()?;
-                self.with_owners(began, sockets, &BTreeSet::new())
+                let detailed = !std::mem::replace(&mut self.detailed, true);
+                let sockets = self.diag.everything(if detailed { Wanted::IN_DETAIL } else { Wanted::ALL })?;
+                Ok(Snapshot { detailed, ..self.with_owners(began, sockets, &BTreeSet::new())? })
             }
             Job::Connections { tuples, likely } => {
                 let found = tuples.iter().filter_map(|tuple| self.diag.find(tuple).transpose());
                 let sockets = found.collect::<Result<_, _>>()?;
                 self.with_owners(began, sockets, likely)
+            }
+            Job::Stuck => {
+                let stuck = self.stuck.look(&mut self.diag)?;
+                Ok(Snapshot { stuck, ..self.with_owners(began, Vec::new(), &BTreeSet::new())? })
             }
             Job::Listeners(tuples) => {
                 let found = tuples.iter().filter_map(|tuple| {
@@ -38,9 +51,21 @@ impl Scan {
                     Some(listener.map(|listener| (*tuple, listener)))
                 });
                 let listeners = found.collect::<Result<_, _>>()?;
-                Ok(Snapshot { began, sockets: Vec::new(), listeners, hidden: false })
+                Ok(Snapshot {
+                    began,
+                    sockets: Vec::new(),
+                    listeners,
+                    stuck: Vec::new(),
+                    hidden: false,
+                    detailed: false,
+                })
             }
         }
+    }
+
+    /// Adds their owners to sockets, which may be of several network namespaces.
+    pub(super) fn owners(&mut self, sockets: Vec<Socket>, began: BootTime) -> Result<Snapshot, OwnersError> {
+        self.with_owners(began, sockets, &BTreeSet::new())
     }
 
     fn with_owners(
@@ -58,6 +83,13 @@ impl Scan {
             OwnedSocket { socket, owners }
         };
         let sockets = sockets.into_iter().map(with_owners).collect();
-        Ok(Snapshot { began, sockets, listeners: Vec::new(), hidden: holders.hidden })
+        Ok(Snapshot {
+            began,
+            sockets,
+            listeners: Vec::new(),
+            stuck: Vec::new(),
+            hidden: holders.hidden,
+            detailed: false,
+        })
     }
 }

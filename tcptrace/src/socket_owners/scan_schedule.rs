@@ -40,6 +40,8 @@ pub enum Request {
     /// The listeners that would take the SYNs of these connections, where `local` is the listening end. Their owners are not
     /// looked up, so this is fast.
     Listeners(Vec<FourTuple>),
+    /// The sockets that make no progress, and those that do again. Their owners are not looked up.
+    Stuck,
 }
 
 /// The work of one scan.
@@ -59,6 +61,8 @@ pub(super) enum Job {
     },
     /// Find the listeners for these connections.
     Listeners(HashSet<FourTuple>),
+    /// Find the sockets that make no progress.
+    Stuck,
 }
 
 /// The next step of the scanner.
@@ -83,6 +87,10 @@ pub(super) struct ScanSchedule {
     listeners: HashSet<FourTuple>,
     /// Time from which listeners may be looked up.
     listeners_earliest: BootTime,
+    /// Sockets that make no progress are requested.
+    stuck: bool,
+    /// Time from which they may be looked for.
+    stuck_earliest: BootTime,
 }
 
 impl ScanSchedule {
@@ -90,6 +98,7 @@ impl ScanSchedule {
     pub(super) fn add(&mut self, request: Request) {
         match request {
             Request::Everything => self.job = Job::Everything,
+            Request::Stuck => self.stuck = true,
             Request::Connections { tuples, likely } => self.add_connections(tuples, likely),
             Request::Listeners(tuples) => {
                 let room = MAX_SOCKETS - self.listeners.len().min(MAX_SOCKETS);
@@ -108,7 +117,7 @@ impl ScanSchedule {
                 let (tuples, likely) = (more.into_iter().collect(), more_likely.into_iter().collect());
                 self.job = Job::Connections { tuples, likely };
             }
-            Job::Everything | Job::Listeners(_) => return,
+            Job::Everything | Job::Listeners(_) | Job::Stuck => return,
         }
         match &self.job {
             Job::Connections { tuples, .. } if tuples.is_empty() => self.job = Job::Nothing,
@@ -124,7 +133,12 @@ impl ScanSchedule {
         if listeners.is_some_and(|earliest| earliest <= now) {
             return NextScan::Now(Job::Listeners(mem::take(&mut self.listeners)));
         }
-        match [listeners, job].into_iter().flatten().min() {
+        let stuck = self.stuck.then_some(self.stuck_earliest);
+        if stuck.is_some_and(|earliest| earliest <= now) {
+            self.stuck = false;
+            return NextScan::Now(Job::Stuck);
+        }
+        match [listeners, stuck, job].into_iter().flatten().min() {
             None => NextScan::Idle,
             Some(earliest) if now < earliest => NextScan::After(Duration::from_nanos(earliest.since(now))),
             Some(_) => NextScan::Now(mem::take(&mut self.job)),
@@ -135,6 +149,7 @@ impl ScanSchedule {
     pub(super) fn scanned(&mut self, job: &Job, began: BootTime, ended: BootTime) {
         let earliest = match job {
             Job::Listeners(_) => &mut self.listeners_earliest,
+            Job::Stuck => &mut self.stuck_earliest,
             Job::Nothing | Job::Everything | Job::Connections { .. } => &mut self.earliest,
         };
         *earliest = ended.plus(ended.since(began).saturating_mul(PAUSE_FACTOR));
@@ -237,6 +252,21 @@ mod tests {
         schedule.add(request(1..=1024, &[]));
         schedule.add(request([1025], &[]));
         assert_eq!(schedule.next(START), NextScan::Now(Job::Everything));
+    }
+
+    #[test]
+    fn sockets_that_make_no_progress_have_a_pause_of_their_own() {
+        let mut schedule = ScanSchedule::default();
+        schedule.scanned(&Job::Everything, START, START.plus(1_000_000));
+        schedule.add(Request::Stuck);
+        schedule.add(Request::Stuck);
+        let now = START.plus(1_000_000);
+        assert_eq!(schedule.next(now), NextScan::Now(Job::Stuck));
+        assert_eq!(schedule.next(now), NextScan::Idle);
+        schedule.scanned(&Job::Stuck, now, now.plus(1000));
+        schedule.add(Request::Stuck);
+        assert_eq!(schedule.next(now.plus(1000)), NextScan::After(Duration::from_nanos(50_000)));
+        assert_eq!(schedule.next(now.plus(51_000)), NextScan::Now(Job::Stuck));
     }
 
     #[test]

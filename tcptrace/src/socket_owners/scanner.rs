@@ -6,7 +6,10 @@ use std::{
 };
 
 use log::{Level, debug, log, warn};
-use rustix::process::setpriority_process;
+use rustix::{
+    process::setpriority_process,
+    time::{ClockId, clock_gettime},
+};
 use tokio::sync::mpsc;
 
 use super::{
@@ -22,6 +25,13 @@ use crate::{
 
 /// The lowest scheduling priority (nice(1)).
 const LOWEST_PRIORITY: i32 = 19;
+
+/// The processor time that the calling thread has used so far, in nanoseconds.
+fn processor_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
 
 /// Finds the owners of sockets on a thread of its own. The thread ends some time after this is dropped; neither dropping it
 /// nor exiting the process waits for that.
@@ -145,15 +155,24 @@ impl Worker {
         }
         reduce(Duty::Owners);
         while let Some(job) = self.shared.job() {
-            let began = host_clock::now();
+            let (began, used_before) = (host_clock::now(), processor_time());
             let result = self.scan.run(&job, began);
-            let ended = host_clock::now();
-            self.shared.state().schedule.scanned(&job, began, ended);
+            let (ended, used) = (host_clock::now(), processor_time().saturating_sub(used_before));
+            // On a busy machine a scan of the lowest priority takes long, but costs no more.
+            self.shared.state().schedule.scanned(&job, ended.minus(used), ended);
             let snapshot = match result {
                 Ok(snapshot) => {
-                    let Snapshot { sockets, listeners, .. } = &snapshot;
+                    let Snapshot { sockets, listeners, stuck, .. } = &snapshot;
                     let took = ended.since(began) / 1000;
-                    debug!("{} sockets and their owners, {} listeners in {took} µs", sockets.len(), listeners.len());
+                    if job == Job::Stuck {
+                        debug!("{} sockets may make no progress, found in {took} µs", stuck.len());
+                    } else {
+                        debug!(
+                            "{} sockets and their owners, {} listeners in {took} µs",
+                            sockets.len(),
+                            listeners.len()
+                        );
+                    }
                     self.report_hidden(&snapshot);
                     Some(snapshot)
                 }

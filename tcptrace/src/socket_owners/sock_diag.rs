@@ -36,6 +36,37 @@ const MAX_ATTEMPTS: usize = 3;
 /// The cookie that matches any socket (`INET_DIAG_NOCOOKIE`).
 const ANY_COOKIE: [u8; 8] = [0xff; 8];
 
+/// What the kernel is asked to list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Bit N stands for the state with number N (include/net/tcp_states.h).
+    states: u32,
+    /// Also `tcp_info`, which more than doubles the work.
+    with_info: bool,
+    /// Only sockets that make no progress: the others are not decoded.
+    stuck: bool,
+}
+
+impl Wanted {
+    /// All sockets but those in TIME_WAIT and CLOSE.
+    pub(super) const ALL: Self = Self {
+        states: StateFlags::all().bits() & !(1 << TcpState::TimeWait as u32 | 1 << TcpState::Close as u32),
+        with_info: false,
+        stuck: false,
+    };
+
+    /// The same, only those that make no progress.
+    pub(super) const STUCK: Self = Self { stuck: true, ..Self::ALL };
+
+    /// The same, with [`Socket::info`].
+    pub(super) const IN_DETAIL: Self = Self { with_info: true, ..Self::ALL };
+
+    /// Sockets in these states, with [`Socket::info`].
+    pub(super) fn in_states(states: &[TcpState]) -> Self {
+        Self { states: states.iter().fold(0, |bits, &state| bits | 1 << state as u32), ..Self::IN_DETAIL }
+    }
+}
+
 /// A netlink socket in the network namespace of the thread that opened it.
 pub(super) struct Diag {
     socket: OwnedFd,
@@ -58,10 +89,10 @@ impl Diag {
         Ok(Self { socket, sequence_number: 0, buffer: Box::new_uninit_slice(RECEIVE_BUFFER) })
     }
 
-    /// All sockets of the namespace, each once.
-    pub(super) fn everything(&mut self) -> Result<Vec<Socket>, OwnersError> {
-        let mut sockets = self.list(AF_INET, SocketId::new_v4())?;
-        sockets.append(&mut self.list(AF_INET6, SocketId::new_v6())?);
+    /// All sockets of the namespace in some states, each once.
+    pub(super) fn everything(&mut self, wanted: Wanted) -> Result<Vec<Socket>, OwnersError> {
+        let mut sockets = self.list(AF_INET, SocketId::new_v4(), wanted)?;
+        sockets.append(&mut self.list(AF_INET6, SocketId::new_v6(), wanted)?);
         // A socket added while the kernel walks its table can make it list another one twice.
         sockets.sort_unstable_by_key(|socket| socket.cookie);
         sockets.dedup_by_key(|socket| socket.cookie);
@@ -70,19 +101,28 @@ impl Diag {
 
     /// The socket of this connection, if it exists and is not in TIME_WAIT.
     pub(super) fn find(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
+        self.find_as(tuple, Wanted::ALL)
+    }
+
+    fn find_as(&mut self, tuple: &FourTuple, wanted: Wanted) -> Result<Option<Socket>, OwnersError> {
         let (family, socket_id) = socket_id(tuple);
         // Sockets with link-local addresses are bound to an interface, and cannot be looked up without its index.
         let link_local = |addr| matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
         let candidates = if link_local(tuple.local.addr) || link_local(tuple.remote.addr) {
-            self.list(family, socket_id)?
+            self.list(family, socket_id, wanted)?
         } else {
-            self.find_any(family, socket_id)?
+            self.find_any(family, socket_id, wanted)?
         };
         // If there is no such connection, the kernel returns the listener.
-        let wanted = |socket: &Socket| {
+        let of_tuple = |socket: &Socket| {
             socket.local == tuple.local && socket.remote == tuple.remote && socket.state != TcpState::TimeWait
         };
-        Ok(candidates.into_iter().find(wanted))
+        Ok(candidates.into_iter().find(of_tuple))
+    }
+
+    /// The socket of this connection, with [`Socket::info`], if it exists and is not in TIME_WAIT.
+    pub(super) fn find_in_detail(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
+        self.find_as(tuple, Wanted::IN_DETAIL)
     }
 
     /// The listener that would take a SYN from `tuple.remote` to `tuple.local`, chosen by the kernel among all that could.
@@ -90,12 +130,12 @@ impl Diag {
     pub(super) fn find_listener(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
         let (family, socket_id) = socket_id(tuple);
         // If the connection exists, the kernel returns that instead.
-        Ok(self.find_any(family, socket_id)?.into_iter().find(|socket| socket.accepts(tuple.local)))
+        Ok(self.find_any(family, socket_id, Wanted::ALL)?.into_iter().find(|socket| socket.accepts(tuple.local)))
     }
 
     /// The socket that a segment between the ends of `socket_id` would reach, if there is one.
-    fn find_any(&mut self, family: u8, socket_id: SocketId) -> Result<Vec<Socket>, OwnersError> {
-        match self.ask(0, family, socket_id) {
+    fn find_any(&mut self, family: u8, socket_id: SocketId, wanted: Wanted) -> Result<Vec<Socket>, OwnersError> {
+        match self.ask(0, family, socket_id, wanted) {
             Ok(reply) => Ok(reply.sockets),
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => Ok(Vec::new()),
             Err(error) => Err(OwnersError::Refused(error)),
@@ -104,9 +144,9 @@ impl Diag {
 
     /// All sockets of a family with the ports of `socket_id`, where 0 matches any. The kernel ignores addresses in a list
     /// request.
-    fn list(&mut self, family: u8, socket_id: SocketId) -> Result<Vec<Socket>, OwnersError> {
+    fn list(&mut self, family: u8, socket_id: SocketId, wanted: Wanted) -> Result<Vec<Socket>, OwnersError> {
         for attempt in 1.. {
-            let reply = self.ask(NLM_F_DUMP, family, socket_id.clone()).map_err(OwnersError::Refused)?;
+            let reply = self.ask(NLM_F_DUMP, family, socket_id.clone(), wanted).map_err(OwnersError::Refused)?;
             if reply.unreadable != 0 {
                 debug!("{} messages in the kernel's list of sockets could not be read", reply.unreadable);
             }
@@ -117,13 +157,13 @@ impl Diag {
         Ok(Vec::new())
     }
 
-    fn ask(&mut self, flags: u16, family: u8, socket_id: SocketId) -> io::Result<SockDiagReply> {
+    fn ask(&mut self, flags: u16, family: u8, socket_id: SocketId, wanted: Wanted) -> io::Result<SockDiagReply> {
         self.sequence_number = self.sequence_number.wrapping_add(1);
         let request = InetRequest {
             family,
             protocol: IPPROTO_TCP,
-            extensions: ExtensionFlags::empty(),
-            states: StateFlags::all().difference(StateFlags::TIME_WAIT | StateFlags::CLOSE),
+            extensions: if wanted.with_info { ExtensionFlags::INFO } else { ExtensionFlags::empty() },
+            states: StateFlags::from_bits_truncate(wanted.states),
             socket_id,
         };
         let mut header = NetlinkHeader::default();
@@ -135,7 +175,7 @@ impl Diag {
         message.serialize(&mut bytes);
         send(&self.socket, &bytes, SendFlags::empty())?;
 
-        let mut reply = SockDiagReply::default();
+        let mut reply = SockDiagReply { only_stuck: wanted.stuck, ..SockDiagReply::default() };
         loop {
             match recv(&self.socket, &mut *self.buffer, RecvFlags::TRUNC) {
                 Ok(((received, _), length)) => {

@@ -6,14 +6,16 @@ mod tests;
 use std::{
     io,
     net::{IpAddr, Ipv4Addr},
+    time::Duration,
 };
 
+use super::tcp_info::TcpInfo;
 use netlink_packet_sock_diag::{
-    SockDiagMessage,
-    inet::{InetResponse, SocketId, nlas::Nla},
+    SOCK_DIAG_BY_FAMILY, SockDiagMessage,
+    inet::{InetResponse, SocketId, Timer, nlas::Nla},
 };
 use rtnetlink::packet_core::{
-    NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkBuffer, NetlinkMessage, NetlinkPayload, Parseable,
+    NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkBuffer, NetlinkMessage, NetlinkPayload, Nla as _, Parseable,
 };
 
 use tcptrace_core::{
@@ -23,6 +25,9 @@ use tcptrace_core::{
 
 /// Alignment of netlink messages in bytes (`NLMSG_ALIGNTO`).
 const ALIGN: usize = 4;
+
+/// Attribute that holds the ID of a socket's control group (include/uapi/linux/inet_diag.h).
+const INET_DIAG_CGROUP_ID: u16 = 21;
 
 /// A TCP socket as the kernel lists it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +47,17 @@ pub struct Socket {
     pub ipv6_only: bool,
     /// For a listener, its queue of connections to be accepted.
     pub queue: Option<AcceptQueue>,
+    /// Number of retransmission timeouts since the last ACK that acknowledged something, or of SYN,ACKs sent again.
+    pub retransmits: u8,
+    /// Payload bytes received that no process has read; 0 for a listener.
+    pub unread: u32,
+    /// Payload bytes written that the other end has not acknowledged, sent or not; 0 for a listener.
+    pub unacknowledged: u32,
+    /// ID of the control group in which it was made, where the kernel tells (Linux 5.9).
+    pub cgroup: Option<u64>,
+    /// What `tcp_info` tells, if it was asked for. Connection requests and sockets that their processes have closed and that
+    /// wait for a last FIN have none.
+    pub info: Option<TcpInfo>,
 }
 
 impl Socket {
@@ -53,6 +69,18 @@ impl Socket {
             IpAddr::V6(addr) => addr.is_unspecified() && (local.addr.is_ipv6() || !self.ipv6_only),
         };
         self.state == TcpState::Listen && self.local.port == local.port && (any || self.local.addr == local.addr)
+    }
+
+    /// Returns the time for which it has been in its state at least, where the kernel tells. The state of the others began with
+    /// a call of their process, of which no time is kept.
+    pub fn in_state_at_least(&self) -> Option<Duration> {
+        let info = self.info?;
+        match self.state {
+            TcpState::Established => Some(info.last_data_received),
+            // It was entered when a segment came whose ACK counts here, or one before it.
+            TcpState::CloseWait | TcpState::FinWait2 => Some(info.last_ack_received),
+            _ => None,
+        }
     }
 
     /// Decodes a message; none if the state is unknown.
@@ -70,6 +98,12 @@ impl Socket {
         let state = TcpState::from_kernel(header.state)?;
         // For other sockets these fields count bytes (tcp_diag_get_info in net/ipv4/tcp_diag.c).
         let queue = AcceptQueue { length: header.recv_queue, limit: header.send_queue };
+        let listens = state == TcpState::Listen;
+        // The FIN counts until the process has read up to it, or the other end has acknowledged it.
+        let fin_received = matches!(state, TcpState::CloseWait | TcpState::LastAck | TcpState::Closing);
+        let fin_sent = matches!(state, TcpState::FinWait1 | TcpState::LastAck | TcpState::Closing);
+        let bytes = |count: u32, fin: bool| if listens { 0 } else { count.saturating_sub(fin.into()) };
+        let attribute = |wanted: u16| response.nlas.iter().find(|nla| nla.kind() == wanted);
         Some(Self {
             state,
             local,
@@ -78,7 +112,28 @@ impl Socket {
             // Two 32-bit halves, the low one first on every architecture (sock_diag_save_cookie in net/core/sock_diag.c).
             cookie: u64::from(u32::from_ne_bytes([a, b, c, d])) | u64::from(u32::from_ne_bytes([e, f, g, h])) << 32,
             ipv6_only: response.nlas.contains(&Nla::SkV6Only(true)),
-            queue: (state == TcpState::Listen).then_some(queue),
+            queue: listens.then_some(queue),
+            retransmits: match header.timer {
+                Some(Timer::Retransmit(_, count)) => count,
+                _ => 0,
+            },
+            unread: bytes(header.recv_queue, fin_received),
+            unacknowledged: bytes(header.send_queue, fin_sent),
+            cgroup: match attribute(INET_DIAG_CGROUP_ID) {
+                Some(Nla::Other(other)) => {
+                    let mut id = [0; 8];
+                    let fits = other.value_len() == id.len();
+                    if fits {
+                        other.emit_value(&mut id);
+                    }
+                    fits.then(|| u64::from_ne_bytes(id))
+                }
+                _ => None,
+            },
+            info: response.nlas.iter().find_map(|nla| match nla {
+                Nla::TcpInfo(bytes) => TcpInfo::decode(bytes),
+                _ => None,
+            }),
         })
     }
 }
@@ -92,6 +147,24 @@ pub(super) struct SockDiagReply {
     pub(super) interrupted: bool,
     /// Number of messages that could not be decoded.
     pub(super) unreadable: usize,
+    /// Sockets that make progress are left out.
+    pub(super) only_stuck: bool,
+}
+
+/// Returns whether a socket may make no progress: it has had a retransmission timeout, probes a window, or waits to be
+/// accepted. Decoding takes many times as long.
+fn may_be_stuck(message: &[u8]) -> bool {
+    /// Timers (`idiag_timer` of `struct inet_diag_msg`, include/uapi/linux/inet_diag.h).
+    const RETRANSMIT: u8 = 1;
+    const PROBE: u8 = 4;
+    const ESTABLISHED: u8 = TcpState::Established as u8;
+    const CLOSE_WAIT: u8 = TcpState::CloseWait as u8;
+    match message {
+        [_, _, RETRANSMIT, retransmits, ..] if *retransmits > 0 => true,
+        [_, _, PROBE, ..] => true,
+        [_, ESTABLISHED | CLOSE_WAIT, ..] => message.get(68..72).is_some_and(|inode| inode == [0; 4]),
+        _ => false,
+    }
 }
 
 impl SockDiagReply {
@@ -105,8 +178,15 @@ impl SockDiagReply {
                 self.unreadable += 1;
                 break;
             };
-            let message = <NetlinkMessage<SockDiagMessage> as Parseable<_>>::parse(&buffer);
-            if buffer.sequence_number() == sequence_number {
+            // Whatever is no socket is decoded: it may end the list.
+            let dull = self.only_stuck
+                && buffer.message_type() == SOCK_DIAG_BY_FAMILY
+                && buffer.sequence_number() == sequence_number
+                && !may_be_stuck(buffer.payload());
+            if dull {
+                self.interrupted |= buffer.flags() & NLM_F_DUMP_INTR != 0;
+            } else if buffer.sequence_number() == sequence_number {
+                let message = <NetlinkMessage<SockDiagMessage> as Parseable<_>>::parse(&buffer);
                 self.interrupted |= buffer.flags() & NLM_F_DUMP_INTR != 0;
                 if self.take_message(message.map(|message| message.payload).ok())?
                     || buffer.flags() & NLM_F_MULTIPART == 0

@@ -52,7 +52,9 @@ fn check_whole(record: &[u8], decoded: &Decoded, reasons: &ResetReasons) {
             check_ends([hint.local, hint.remote]);
             assert_ne!(hint.netns, Some(0));
         }
-        Event::Owner(_) | Event::Listener(_) | Event::Loss(_) => panic!("no record says that: {decoded:?}"),
+        Event::Owner(_) | Event::Listener(_) | Event::Report(_) | Event::Loss(_) => {
+            panic!("no record says that: {decoded:?}")
+        }
     }
 }
 

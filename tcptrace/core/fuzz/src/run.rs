@@ -251,7 +251,7 @@ pub(crate) fn replay(
                     done(run.finish(moment.at));
                 }
             }
-            (Record::Event(_), None) => {}
+            (Record::Existing(_), _) | (Record::Event(_), None) => {}
         }
     }
     if let Some(run) = run {

@@ -9,5 +9,6 @@ pub(in crate::correlate) mod keep_alive;
 mod learn;
 pub(in crate::correlate) mod nat;
 pub(in crate::correlate) mod owner;
+mod report;
 mod segment;
 mod state_change;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     event::{
         Ace, BootTime, Cgroup, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner,
-        StateChange,
+        SocketReport, StateChange,
     },
     filter::Emit,
     tcp::TcpState,
@@ -38,6 +38,8 @@ pub enum Correlated {
     Close(Box<Close>),
     /// A handshake or close that makes no progress.
     Stalled(Box<Stalled>),
+    /// The kernel told of a socket that makes no progress, or does again.
+    Report(CorrelatedReport),
     /// A connection was evicted before it ended, to make room for another.
     Evicted(Evicted),
 }
@@ -50,7 +52,7 @@ impl Correlated {
             Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
             Self::Handshake(_) => Emit::HANDSHAKE,
             Self::Close(_) => Emit::CLOSE,
-            Self::Stalled(_) | Self::Evicted(_) => Emit::STALLED,
+            Self::Stalled(_) | Self::Report(_) | Self::Evicted(_) => Emit::STALLED,
             Self::Loss(_) | Self::StateGap(..) => Emit::NONE,
         }
     }
@@ -158,6 +160,20 @@ pub struct CorrelatedHint {
     pub since_start_ns: Option<u64>,
     /// True if it was placed after the connection's last record.
     pub late: bool,
+}
+
+/// A socket report assigned to its connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CorrelatedReport {
+    /// The report.
+    pub report: SocketReport,
+    /// Number of the connection.
+    pub conn: u64,
+    /// Namespace under which its connection is known, if other than its own.
+    pub conn_netns: Option<u32>,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
 }
 
 /// A connection forgotten before it ended because the table is full: no more records have its number.

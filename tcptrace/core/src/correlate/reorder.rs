@@ -132,7 +132,12 @@ impl Waiting {
                 early.local = syn.src;
             }
             Event::Segment(_) => return,
-            Event::Icmp(_) | Event::Owner(_) | Event::Listener(_) | Event::Hint(_) | Event::Loss(_) => {}
+            Event::Icmp(_)
+            | Event::Owner(_)
+            | Event::Listener(_)
+            | Event::Hint(_)
+            | Event::Report(_)
+            | Event::Loss(_) => {}
         }
         // Even if that did not help: the socket's next change was the last chance.
         *incomplete = false;

@@ -263,7 +263,7 @@ impl Table {
 
     /// Returns the connections with a stall still to be reported, oldest first.
     pub(in crate::correlate) fn stalling(&self) -> Vec<u32> {
-        let stalling = self.connections.iter().filter(|(_, conn)| progress::due(conn).is_some());
+        let stalling = self.connections.iter().filter(|(_, conn)| conn.stalls == 0 && progress::due(conn).is_some());
         let mut all: Vec<_> = stalling.map(|(at, conn)| (conn.number, at as u32)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, at)| at).collect()

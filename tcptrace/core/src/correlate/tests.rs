@@ -17,6 +17,7 @@ mod properties;
 mod queues;
 mod recorded;
 mod redrawn;
+mod reports;
 mod room;
 mod simulation;
 mod stalled;

@@ -8,4 +8,4 @@ pub(in crate::correlate) mod progress;
 mod reset;
 pub(crate) mod sentence;
 pub(in crate::correlate) mod stalled;
-mod state_times;
+pub(in crate::correlate) mod state_times;

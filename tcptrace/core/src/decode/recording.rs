@@ -28,7 +28,7 @@ pub use self::error::RecordingError;
 use self::{decoder::Decoder, lines::Lines};
 use super::Input;
 use crate::{
-    event::{BootTime, Cgroup, CgroupKey, Event},
+    event::{BootTime, Cgroup, CgroupKey, Event, Existing},
     filter::SegmentChoice,
     text::WallTime,
 };
@@ -38,6 +38,8 @@ use crate::{
 pub enum Record {
     /// A recording begins or continues.
     Start(Start),
+    /// Sockets were there when tracing began.
+    Existing(Existing),
     /// An event happened.
     Event(Recorded),
     /// The recording ended.

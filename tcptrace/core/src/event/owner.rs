@@ -6,6 +6,8 @@ use super::{BootTime, Comm, Endpoint, Task};
 
 /// A process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Process {
     /// Thread group ID.
     pub pid: u32,

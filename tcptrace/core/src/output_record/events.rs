@@ -5,8 +5,8 @@ use std::{net::IpAddr, rc::Rc, sync::Arc};
 use super::Stamp;
 use crate::{
     event::{
-        AcceptQueue, Cgroup, Comm, Counters, Direction, Exit, HintName, OwnerSource, Proof, Role, SegmentNote,
-        SynAckEcn, reset_reason::ResetReason,
+        AcceptQueue, Cgroup, Comm, Counters, Direction, Endpoint, Exit, HintName, OwnerSource, Proof, Role,
+        SegmentNote, SynAckEcn, reset_reason::ResetReason,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::Errno,
@@ -22,6 +22,13 @@ pub struct EndpointOutput {
     pub addr: IpAddr,
     /// TCP port; null if the kernel had not chosen it yet.
     pub port: Option<u16>,
+}
+
+impl From<Endpoint> for EndpointOutput {
+    /// Describes an end as its socket has it: port 0 stands for one not chosen yet.
+    fn from(Endpoint { addr, port }: Endpoint) -> Self {
+        Self { addr, port: (port != 0).then_some(port) }
+    }
 }
 
 /// A socket changed its state.
@@ -303,4 +310,46 @@ pub struct HintOutput {
     /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,
+}
+
+/// The state of a socket that makes no progress, or does so again, as the kernel told it when it was asked.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct ReportOutput {
+    /// Time of the answer.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub stamp: Stamp,
+    /// Number of the connection.
+    pub conn: u64,
+    /// Inode number of the socket's network namespace; null if unknown.
+    pub netns: Option<u32>,
+    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`. Absent
+    /// otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub conn_netns: Option<u32>,
+    /// State of the socket.
+    pub state: TcpState,
+    /// Local end.
+    pub local: EndpointOutput,
+    /// Remote end.
+    pub remote: EndpointOutput,
+    /// True if it waits for a process that accepts it.
+    pub unaccepted: bool,
+    /// Payload bytes written that the other end has not acknowledged.
+    pub unacked_bytes: u32,
+    /// Payload bytes acknowledged so far; null if unknown.
+    pub acked_bytes: Option<u64>,
+    /// Number of retransmission timeouts since the last ACK that acknowledged something.
+    pub retransmissions: u32,
+    /// True if the other end's receive window is closed, and is probed.
+    pub window_closed: bool,
+    /// Maximum payload of its segments in bytes; null if unknown.
+    pub segment_size: Option<u32>,
+    /// Nanoseconds for which it has made no progress at least: those of its timeouts.
+    pub stuck_ns: u64,
+    /// Nanoseconds since the connection's first event.
+    pub since_start_ns: u64,
 }

@@ -2,6 +2,7 @@
 
 mod lines;
 mod segment;
+mod sockets;
 mod state;
 
 use anstyle::Style;
@@ -31,6 +32,7 @@ impl Render for Events {
         let line = &mut Line::new(out);
         match entry {
             OutputRecord::Start(start) => self.start(start, line),
+            OutputRecord::Existing(existing) => self.existing(existing, line),
             OutputRecord::State(state) => self.state(state, line),
             OutputRecord::Segment(segment) => self.segment(segment, line),
             OutputRecord::Icmp(icmp) => self.icmp(icmp, line),
@@ -41,10 +43,12 @@ impl Render for Events {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);
             }
             OutputRecord::Close(close) => self.verdict(&close.stamp, close.record.conn, &close.record.summary, line),
+            OutputRecord::Report(report) => self.report(report, line),
             OutputRecord::Stalled(stalled) => {
-                self.stalled(&stalled.stamp, stalled.record.conn, &stalled.record.summary, line);
+                self.stalled(&stalled.stamp, &stalled.record, line);
             }
             OutputRecord::Evicted(evicted) => self.evicted(evicted, line),
+            OutputRecord::Leak(leak) => self.leak(leak, line),
             OutputRecord::End(end) => self.end(end, line),
         }
         line.raw("\n");

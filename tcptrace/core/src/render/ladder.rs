@@ -41,7 +41,7 @@ use self::{
     heading::Sentence,
     open_block::{End, OpenBlock},
     open_blocks::OpenBlocks,
-    rows::Row,
+    rows::{Row, Rows},
 };
 use super::{Events, Render};
 use crate::{
@@ -120,11 +120,13 @@ impl Render for Ladder {
             }
             // The records name the processes; those of listeners are shown with the connections they accept.
             OutputRecord::Owner(_) => {}
+            // The record of a stall says what it means.
+            OutputRecord::Report(_) => {}
             OutputRecord::Handshake(handshake) => self.handshake(handshake, out),
             OutputRecord::Close(close) => self.close(close, out),
             OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
             OutputRecord::Evicted(evicted) => drop(self.blocks.take(evicted.conn)),
-            OutputRecord::Start(_) | OutputRecord::Lost(_) => {
+            OutputRecord::Start(_) | OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
                 self.line(out, |this, out| this.events.render(record, out));
             }
             OutputRecord::End(_) => {
@@ -193,15 +195,18 @@ impl Ladder {
         self.show(&block, out);
     }
 
-    /// Shows an unfinished handshake or close; its events are shown again when it is finished.
+    /// Shows a stall. Its events are shown again when the handshake or the close is finished, but not with each later report of
+    /// the stall.
     fn stalled(&mut self, record: &Stalled, out: &mut Vec<u8>) {
-        let text = format!("unfinished: {}", record.summary);
-        let open = self.blocks.take(record.conn);
+        let text = format!("{}: {}", record.word(), record.summary);
+        let mut open = self.blocks.take(record.conn);
+        let known = std::mem::replace(&mut open.shown, open.rows.len()) == open.rows.len();
+        let nothing = Rows::default();
         let block = Block {
             conn: record.conn,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
             encapsulation: None,
-            rows: &open.rows,
+            rows: if known { &nothing } else { &open.rows },
             sentences: vec![Sentence { style: PENDING, text: text.into() }],
             unfinished: Some(record.turn),
             translations: Vec::new(),

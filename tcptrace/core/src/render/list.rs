@@ -66,12 +66,17 @@ impl Render for List {
             }
             OutputRecord::Close(close) => self.line(&close.stamp, &Entry::of_close(&close.record), out),
             OutputRecord::Stalled(stalled) => self.line(&stalled.stamp, &Entry::of_stall(&stalled.record), out),
-            OutputRecord::Start(_) | OutputRecord::Lost(_) | OutputRecord::End(_) => self.events.render(record, out),
+            OutputRecord::Start(_)
+            | OutputRecord::Existing(_)
+            | OutputRecord::Leak(_)
+            | OutputRecord::Lost(_)
+            | OutputRecord::End(_) => self.events.render(record, out),
             OutputRecord::State(_)
             | OutputRecord::Segment(_)
             | OutputRecord::Icmp(_)
             | OutputRecord::Owner(_)
             | OutputRecord::Hint(_)
+            | OutputRecord::Report(_)
             | OutputRecord::Evicted(_) => {}
         }
     }

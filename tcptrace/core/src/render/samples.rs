@@ -1,12 +1,14 @@
 //! Sample records for tests.
 
 mod any;
+mod sockets;
 mod verdicts;
 
 use std::net::IpAddr;
 
 pub(crate) use self::{
     any::{any_address, any_owner, any_segment, any_stamp, any_state},
+    sockets::{existing, leak, report},
     verdicts::{close, evicted, handshake, stalled},
 };
 use crate::{
@@ -286,6 +288,7 @@ pub(crate) fn end() -> EndOutput {
 pub(crate) fn all() -> Vec<OutputRecord> {
     let mut all = vec![
         OutputRecord::Start(start()),
+        OutputRecord::Existing(existing()),
         OutputRecord::State(state()),
         OutputRecord::State(listener()),
         OutputRecord::State(abort()),
@@ -297,10 +300,12 @@ pub(crate) fn all() -> Vec<OutputRecord> {
         OutputRecord::Lost(lost()),
         OutputRecord::Handshake(handshake()),
         OutputRecord::Close(close()),
+        OutputRecord::Report(report()),
         OutputRecord::Stalled(stalled()),
         OutputRecord::Evicted(evicted()),
     ];
     all.extend(late());
+    all.push(OutputRecord::Leak(leak()));
     all.push(OutputRecord::End(end()));
     all
 }

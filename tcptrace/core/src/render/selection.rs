@@ -213,7 +213,9 @@ impl Selection {
                 self.chosen_before = self.chosen;
                 show(record);
             }
-            OutputRecord::Lost(_) => show(record),
+            // A command's connections all come later.
+            OutputRecord::Existing(_) if self.scoped => {}
+            OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => show(record),
             OutputRecord::End(end) => {
                 let mut end = end.clone();
                 if self.is_scoped() {
@@ -233,6 +235,7 @@ impl Selection {
             OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, proof, record, show),
             // These may follow the last record without being late, and never come first.
             OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, proof, record, show),
+            OutputRecord::Report(report) => self.event(Some(report.conn), false, true, proof, record, show),
             OutputRecord::Owner(owner) => self.event(owner.conn, false, false, proof, record, show),
             OutputRecord::Handshake(handshake) => {
                 let handshake = &*handshake.record;

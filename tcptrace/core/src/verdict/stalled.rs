@@ -18,9 +18,9 @@ pub enum Awaited {
     SynAck,
     /// The ACK of a SYN,ACK or of a FIN.
     Ack,
-    /// The server's socket becoming ESTABLISHED; the client has done its part.
+    /// The server's socket becoming ESTABLISHED, or its process accepting the connection; the client has done its part.
     Accept,
-    /// The ACK of data that was sent before a FIN.
+    /// The ACK of data.
     DataAck,
     /// Room at the receiver, whose window is 0.
     Window,
@@ -47,7 +47,7 @@ pub enum Turn {
     Network,
 }
 
-/// A connection whose handshake or close has been unfinished for a second, or is unfinished when tracing ends.
+/// A connection that makes no progress: its handshake or its close is unfinished, or a socket reports that it waits.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -76,10 +76,24 @@ pub struct Stalled {
     pub waiting_for: Option<Awaited>,
     /// The end whose turn it is; null if unknown.
     pub turn: Option<Turn>,
-    /// Payload bytes sent and not acknowledged, in both directions together; null unless every segment is recorded.
+    /// Payload bytes written and not acknowledged, in both directions together, as the sockets report them or, if every segment
+    /// is recorded, those that were sent; else null.
     pub unacked_bytes: Option<u64>,
-    /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited; null if none was seen.
+    /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited, or of retransmission timeouts of data, as
+    /// the socket reports them; null if nothing is known of them.
     pub retransmissions: Option<u32>,
     /// The record as one English sentence.
     pub summary: String,
+}
+
+impl Stalled {
+    /// Returns the word before the sentence: a handshake or a close is unfinished, an established connection is stalled.
+    pub fn word(&self) -> &'static str {
+        let accepted = |state: Option<TcpState>| matches!(state, Some(TcpState::Established | TcpState::CloseWait));
+        match self.waiting_for {
+            Some(Awaited::DataAck | Awaited::Window) => "stalled",
+            Some(Awaited::Accept) if accepted(self.state.server) => "stalled",
+            _ => "unfinished",
+        }
+    }
 }

@@ -18,7 +18,8 @@ pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Option
     wanted && matches(&options.filter, event, interface)
 }
 
-fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
+/// Returns whether an event matches a filter.
+pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
     let end = |end: Endpoint| -> (IpAddr, u16) { (end.addr, end.port) };
     // An incoming segment is for a local socket, an outgoing one is from it. An ICMP error quotes a segment of the opposite
     // direction.
@@ -29,6 +30,7 @@ fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
         Event::State(change) => return filter.matches(end(change.local), end(change.remote), Ends::LocalIsFirst),
         Event::Hint(hint) => return filter.matches(end(hint.local), end(hint.remote), Ends::LocalIsFirst),
         Event::Owner(owner) => return filter.matches(end(owner.local), end(owner.remote), Ends::LocalIsFirst),
+        Event::Report(report) => return filter.matches(end(report.local), end(report.remote), Ends::LocalIsFirst),
         // Connections that match may belong to any listener.
         Event::Listener(_) | Event::Loss(_) => return true,
     };

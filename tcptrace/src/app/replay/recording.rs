@@ -40,6 +40,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
     let batches = ahead::start(Records { first, ..Records::from(recording) })?;
     let mut names = Names::default();
     let (mut named, mut grouped, mut open) = (0, 0, false);
+    let mut recorded_filter = String::new();
     let mut counters = Counters::default();
     let mut outcome = Ok(());
     for Batch { items, state, dry, error } in batches {
@@ -54,7 +55,14 @@ pub(super) fn replay<R: Read + Send + 'static>(
                         replay.pipeline.end(replay.last());
                     }
                     replay.begin(&start);
+                    recorded_filter = start.filter;
                     (named, grouped, open) = (0, 0, true);
+                }
+                Record::Existing(existing) => {
+                    // Which of the sockets match another filter is not recorded.
+                    if options.filter == Filter::default() || options.filter.to_string() == recorded_filter {
+                        replay.pipeline.replay_existing(existing);
+                    }
                 }
                 Record::Event(Recorded { event, wall }) => {
                     for (key, cgroup) in names.cgroups.iter().skip(grouped) {
@@ -170,7 +178,9 @@ fn passed(event: &Event) -> Option<u32> {
     match event {
         Event::Segment(segment) => Some(segment.ifindex),
         Event::Icmp(error) => Some(error.ifindex),
-        Event::State(_) | Event::Hint(_) | Event::Owner(_) | Event::Listener(_) | Event::Loss(_) => None,
+        Event::State(_) | Event::Hint(_) | Event::Owner(_) | Event::Listener(_) | Event::Report(_) | Event::Loss(_) => {
+            None
+        }
     }
 }
 

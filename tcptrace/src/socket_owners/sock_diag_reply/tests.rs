@@ -5,7 +5,7 @@ use netlink_packet_sock_diag::{
     inet::{InetResponseHeader, SocketId},
 };
 use proptest::prelude::*;
-use rtnetlink::packet_core::{DoneMessage, ErrorMessage, NetlinkHeader};
+use rtnetlink::packet_core::{DefaultNla, DoneMessage, ErrorMessage, NetlinkHeader};
 
 use super::*;
 
@@ -58,7 +58,20 @@ fn refusal() -> Vec<u8> {
 fn listener(local: &str, ipv6_only: bool) -> Socket {
     let local = Endpoint { addr: local.parse().unwrap(), port: 443 };
     let remote = Endpoint { addr: local.addr, port: 0 };
-    Socket { state: TcpState::Listen, local, remote, inode: Some(1), cookie: 1, ipv6_only, queue: None }
+    Socket {
+        state: TcpState::Listen,
+        local,
+        remote,
+        inode: Some(1),
+        cookie: 1,
+        ipv6_only,
+        queue: None,
+        retransmits: 0,
+        unread: 0,
+        unacknowledged: 0,
+        cgroup: None,
+        info: None,
+    }
 }
 
 #[test]
@@ -69,9 +82,19 @@ fn a_socket_is_decoded() {
     assert_eq!(socket.remote, Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 50000 });
     assert_eq!(socket.inode, Some(99));
     assert!(!socket.ipv6_only);
-    assert_eq!(socket.queue, None, "bytes");
+    assert_eq!((socket.queue, socket.unread, socket.unacknowledged), (None, 129, 128), "bytes");
     #[cfg(target_endian = "little")]
     assert_eq!(socket.cookie, 0x2_0000_0001);
+}
+
+#[test]
+fn the_control_group_and_the_information_are_read() {
+    let group = |bytes: &[u8]| Nla::Other(DefaultNla::new(INET_DIAG_CGROUP_ID, bytes.to_vec()));
+    let of = |nlas: &[Nla]| Socket::decode(&response(Ipv4Addr::LOCALHOST.into(), nlas)).unwrap();
+    let known = of(&[group(&7_u64.to_ne_bytes()), Nla::TcpInfo(vec![0; 248])]);
+    assert_eq!((known.cgroup, known.info.map(|info| info.send_window)), (Some(7), Some(Some(0))));
+    let unknown = of(&[group(&[1, 2]), Nla::TcpInfo(vec![0; 8])]);
+    assert_eq!((unknown.cgroup, unknown.info), (None, None));
 }
 
 #[test]

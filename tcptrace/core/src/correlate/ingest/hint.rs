@@ -54,6 +54,9 @@ impl Correlator {
                 }
                 HintName::AcceptQueue => accept_queue::learn(conn, hint),
                 HintName::DeferAccept if !conn.opened => conn.rare_mut().defers = true,
+                HintName::RetransmitSynack if hint.queue_full || conn.rare().is_some() => {
+                    conn.rare_mut().listener_full = hint.queue_full;
+                }
                 HintName::DeferAccept | HintName::RetransmitSynack => {}
             }
         }

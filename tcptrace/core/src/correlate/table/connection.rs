@@ -13,7 +13,7 @@ use super::{
     sides::OtherSide,
 };
 use crate::{
-    event::{AcceptQueue, BootTime, Endpoint, Role},
+    event::{AcceptQueue, BootTime, Endpoint, Role, SocketReport},
     tcp::{SeqNumber, TcpState},
     verdict::IcmpAnswer,
 };
@@ -140,6 +140,8 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) icmp: Option<IcmpAnswer>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
+    /// True if its listener's accept queue was full when the SYN,ACK was last sent again.
+    pub(in crate::correlate) listener_full: bool,
     /// True if its listener waits for data (TCP_DEFER_ACCEPT).
     pub(in crate::correlate) defers: bool,
     /// True if the handshake's ACK carried no data, so that the listener, which waits for data, made no socket.
@@ -154,13 +156,30 @@ pub(in crate::correlate) struct Rare {
     end_netns: BySide<Option<u32>>,
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
+    /// What the kernel last told of the sockets at its ends, if one of them made no progress.
+    pub(in crate::correlate) reports: BySide<Option<Noted>>,
     /// Encapsulations of its segments, if some had one.
     pub(super) paths: Option<Paths>,
     /// Negotiation of Accurate ECN.
     pub(in crate::correlate) accurate_ecn: AccurateEcn,
 }
 
+/// The last report of a socket that was placed.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Noted {
+    pub(in crate::correlate) report: SocketReport,
+    /// Time since which the socket makes no progress.
+    pub(in crate::correlate) since: BootTime,
+    /// Number of stalls of the established connection that were reported.
+    pub(in crate::correlate) told: u8,
+}
+
 impl Connection {
+    /// Returns what the kernel last told of the socket at an end.
+    pub(in crate::correlate) fn report(&self, side: Side) -> Option<Noted> {
+        *self.rare()?.reports.of(side)
+    }
+
     pub(in crate::correlate) fn new(number: u64, at: BootTime, gaps: u64) -> Self {
         Self {
             number,
@@ -256,6 +275,7 @@ impl Connection {
         self.client = self.client.map(Side::other);
         if let Some(rare) = &mut self.rare {
             rare.end_netns.reverse();
+            rare.reports.reverse();
         }
     }
 

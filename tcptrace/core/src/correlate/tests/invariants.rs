@@ -118,7 +118,7 @@ impl Invariants {
 
 /// Whether it may be left out, as the same that was seen elsewhere.
 fn may_be_left_out(event: &Event) -> bool {
-    matches!(event, Event::Segment(_) | Event::Icmp(_)) || is_of_states(event)
+    matches!(event, Event::Segment(_) | Event::Icmp(_) | Event::Report(_)) || is_of_states(event)
 }
 
 /// A count of missing state changes, which may have been reported at their place.
@@ -136,6 +136,7 @@ fn is(placed: &Correlated, event: &Event) -> bool {
         (Correlated::Segment(placed), Event::Segment(segment)) => placed.segment == *segment,
         (Correlated::Icmp(placed), Event::Icmp(error)) => placed.error == *error,
         (Correlated::Hint(placed), Event::Hint(hint)) => placed.hint == *hint,
+        (Correlated::Report(placed), Event::Report(report)) => placed.report == *report,
         (Correlated::Loss(placed), Event::Loss(loss)) if is_of_states(event) => {
             (placed.at, placed.source) == (loss.at, loss.source) && placed.count <= loss.count
         }
@@ -151,6 +152,7 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Segment(segment) => Some(segment.conn),
         Correlated::Icmp(icmp) => Some(icmp.conn),
         Correlated::Hint(hint) => hint.conn,
+        Correlated::Report(report) => Some(report.conn),
         Correlated::Handshake(record) => Some(record.conn),
         Correlated::Close(record) => Some(record.conn),
         Correlated::Stalled(record) => Some(record.conn),

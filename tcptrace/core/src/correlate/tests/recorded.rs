@@ -86,6 +86,7 @@ pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated
                 connections.limit(most);
                 describer.clock.note(start.moment.at, start.moment.wall);
             }
+            Record::Existing(_) => {}
             Record::Event(recorded) => {
                 describer.clock.note(recorded.event.at(), recorded.wall);
                 connections.handle_event(&recorded.event, &mut |event| placed.push(event));

@@ -176,7 +176,7 @@ fn what_keeps_a_fin_back_is_told_where_every_segment_is_seen() {
 }
 
 #[test]
-fn what_gets_on_is_not_told_and_what_does_not_is_told_once() {
+fn what_gets_on_is_not_told_and_what_does_not_is_told_less_and_less_often() {
     let mut exchange = opened();
     exchange.segment(CLIENT, SERVER, FIN, 8, Some(1), 0);
     exchange.segment(SERVER, CLIENT, FIN, 1, Some(9), 0);
@@ -191,7 +191,26 @@ fn what_gets_on_is_not_told_and_what_does_not_is_told_once() {
         exchange.pass(SECOND);
         exchange.timeout();
     }
-    assert_eq!(stalls(&exchange).len(), 1);
+    let after: Vec<_> = stalls(&exchange).iter().map(|stalled| stalled.at.since(stalled.since) / SECOND).collect();
+    assert_eq!(after, [1, 10, 60]);
+}
+
+#[test]
+fn a_close_that_does_not_come_is_told_every_ten_minutes() {
+    let mut exchange = opened_here();
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    for _ in 0..22 {
+        exchange.pass(60 * SECOND);
+        exchange.timeout();
+    }
+    let stalls = stalls(&exchange);
+    let first = stalls.first().map(|stalled| stalled.at).expect("a stall");
+    let after: Vec<_> = stalls.iter().map(|stalled| stalled.at.since(first) / SECOND + 1).collect();
+    assert_eq!(after, [1, 10, 60, 660, 1260]);
+    let number = stalls.len();
+    let placed = exchange.finish_all();
+    let told = placed.iter().filter(|placed| matches!(placed, Correlated::Stalled(_))).count();
+    assert_eq!(told, number, "not again when tracing ends");
 }
 
 #[test]

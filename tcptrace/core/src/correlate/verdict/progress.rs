@@ -9,8 +9,11 @@ use crate::{
     tcp::TcpState::{self, Close, Closing, FinWait2, TimeWait},
 };
 
-/// Times after the beginning of an unfinished handshake or close at which a stall is reported, in nanoseconds.
-const STALL_REPORTS: [u64; 1] = [1_000_000_000];
+/// Times after its beginning at which a stall is reported, in nanoseconds.
+const STALL_REPORTS: [u64; 3] = [1_000_000_000, 10_000_000_000, 60_000_000_000];
+
+/// Time between later reports of the same stall, in nanoseconds.
+const LATER_REPORTS: u64 = 600_000_000_000;
 
 /// Maximum time, in nanoseconds, from the last event of a finished phase to its record, which waits for late segments.
 const MAX_RECORD_DELAY: u64 = 2_000_000_000;
@@ -22,10 +25,16 @@ pub(super) enum Phase {
     Close,
 }
 
-/// Returns the time at which a stall is to be reported; `None` if the connection is open, or its stall has been
-/// reported.
+/// Returns the time after its beginning at which a stall that was reported `told` times is reported again, in nanoseconds.
+pub(in crate::correlate) fn stall_level(told: u8) -> u64 {
+    let [.., last] = STALL_REPORTS;
+    let later = || last + LATER_REPORTS * (u64::from(told) + 1 - STALL_REPORTS.len() as u64);
+    STALL_REPORTS.get(usize::from(told)).copied().unwrap_or_else(later)
+}
+
+/// Returns the time at which a stall of the handshake or of the close is to be reported; `None` if the connection is open.
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
-    let after = *STALL_REPORTS.get(usize::from(conn.stalls))?;
+    let after = stall_level(conn.stalls);
     let (_, began) = phase(conn)?;
     let from = conn.rare().and_then(|rare| rare.stalled_from).unwrap_or(began);
     let due = from.plus(after);
@@ -61,6 +70,11 @@ pub(in crate::correlate) fn continues_as(conn: &Connection, side: Side, change: 
         (FinWait2 | Closing, Close) if !aborted => Some(TimeWait),
         _ => None,
     }
+}
+
+/// Returns true if the connection is established, as far as is known, and nobody has closed it.
+pub(in crate::correlate) fn is_open(conn: &Connection) -> bool {
+    !conn.ended && phase(conn).is_none()
 }
 
 /// Returns the unfinished phase and its beginning; `None` if the connection is open or over.

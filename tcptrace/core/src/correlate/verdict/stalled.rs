@@ -8,12 +8,12 @@ use super::{
 use crate::{
     correlate::{
         table::{
-            connection::{Connection, Side},
+            connection::{Connection, Noted, Side},
             endpoint::{End, Sent},
         },
         watched::Watched,
     },
-    event::{AcceptQueue, BootTime, Role},
+    event::{AcceptQueue, BootTime, Role, StuckOn},
     tcp::TcpState::{
         self, Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent, TimeWait,
     },
@@ -24,37 +24,37 @@ use crate::{
 pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, watched: &Watched) -> Stalled {
     let client = conn.client_side();
     let looked_at = Stalling { conn, lossless: gaps == u64::from(conn.gaps), watched };
-    let (phase, began) = phase(conn).unwrap_or((Phase::Close, conn.last));
+    let phase = phase(conn);
     let waits = match phase {
-        Phase::Handshake => looked_at.handshake(),
-        Phase::Close => looked_at.close(),
+        Some((Phase::Handshake, _)) => looked_at.handshake(),
+        Some((Phase::Close, _)) => looked_at.close(),
+        None => looked_at.reported().unwrap_or_else(|| Waits::nothing_known("it makes progress again")),
     };
+    let began = phase.map_or(conn.last, |(_, began)| began);
     Stalled {
         at,
         last: conn.last,
-        since: waits.since.unwrap_or(began),
+        since: waits.since.unwrap_or(began).min(at),
         conn: conn.number,
         netns: conn.netns(),
         client: assemble::close_end(conn, client),
         server: assemble::close_end(conn, client.other()),
         state: Each { client: state(conn, client), server: state(conn, client.other()) },
         waiting_for: waits.waiting_for,
-        turn: waits.turn.map(|role| match role {
-            Role::Client => Turn::Client,
-            Role::Server => Turn::Server,
-        }),
+        turn: waits.turn,
         unacked_bytes: looked_at.unacked(),
-        retransmissions: waits.sent.map(Sent::again),
+        retransmissions: waits.timeouts.or(waits.sent.map(Sent::again)),
         summary: waits.summary,
     }
 }
 
-/// Returns the state of an end if its socket is on this host. For others, RFC 9293 §3.10.7.4 leaves only CLOSE_WAIT to
+/// Returns the state of an end if its socket is on this host, or is reported there. For others, RFC 9293 §3.10.7.4 leaves only CLOSE_WAIT to
 /// an end that acknowledges a FIN and has sent none.
 fn state(conn: &Connection, side: Side) -> Option<TcpState> {
     let end = conn.end(side);
     let by_ack = || (end.acked_fin && end.fin().is_none()).then_some(CloseWait);
-    if end.had_socket { state_times::current(conn, side) } else { by_ack() }
+    let reported = || conn.report(side).map(|noted| noted.report.state);
+    if end.had_socket { state_times::current(conn, side) } else { reported().or_else(by_ack) }
 }
 
 /// The step that a connection waits for.
@@ -62,11 +62,22 @@ fn state(conn: &Connection, side: Side) -> Option<TcpState> {
 struct Waits {
     summary: String,
     waiting_for: Option<Awaited>,
-    turn: Option<Role>,
+    turn: Option<Turn>,
     /// Time since which it waits, if that is not the beginning of the phase.
     since: Option<BootTime>,
     /// The segments whose answer is awaited.
     sent: Option<Sent>,
+    /// Number of retransmission timeouts, as the socket that waits tells.
+    timeouts: Option<u32>,
+}
+
+impl From<Role> for Turn {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Client => Self::Client,
+            Role::Server => Self::Server,
+        }
+    }
 }
 
 impl Waits {
@@ -77,7 +88,7 @@ impl Waits {
     /// Waits for the other end's answer to these segments.
     fn answer(awaited: Awaited, turn: Role, sent: Option<Sent>, summary: String) -> Self {
         let since = sent.map(|sent| sent.first);
-        Self { summary, waiting_for: Some(awaited), turn: Some(turn), since, sent }
+        Self { summary, waiting_for: Some(awaited), turn: Some(turn.into()), since, sent, timeouts: None }
     }
 }
 
@@ -100,9 +111,7 @@ impl Stalling<'_> {
         }
         let Some(synack) = server.synack() else {
             let mut summary = format!("waiting for the server's SYN,ACK; {}", times("SYN", client.syn()));
-            if let Some(AcceptQueue { length, limit }) = self.full_queue() {
-                summary += &format!("; the server's accept queue is full ({length} of {limit})");
-            }
+            summary += &self.queue_text();
             return Waits::answer(Awaited::SynAck, Role::Server, client.syn(), summary);
         };
         let Some(acked) = conn.ack_at() else {
@@ -113,16 +122,16 @@ impl Stalling<'_> {
             None | Some(SynRecv) if conn.is_deferred() => Waits {
                 summary: "the server waits for the client's data: TCP_DEFER_ACCEPT".to_owned(),
                 waiting_for: Some(Awaited::Accept),
-                turn: Some(Role::Client),
+                turn: Some(Turn::Client),
                 since: Some(acked),
-                sent: None,
+                ..Waits::default()
             },
             Some(state) if state != Established => Waits {
-                summary: format!("the client is ESTABLISHED; the server is not: {state}"),
+                summary: format!("the client is ESTABLISHED; the server is not: {state}{}", self.queue_text()),
                 waiting_for: Some(Awaited::Accept),
-                turn: Some(Role::Server),
+                turn: Some(Turn::Server),
                 since: Some(acked),
-                sent: None,
+                ..Waits::default()
             },
             _ => Waits::nothing_known("waiting for both ends to be ESTABLISHED"),
         }
@@ -134,10 +143,88 @@ impl Stalling<'_> {
         let elsewhere = self.watched.is_elsewhere(self.conn);
         let (summary, turn) = match waiting_for {
             Some(_) if elsewhere => ("the client is in SYN_SENT; its segments pass in another network namespace", None),
-            Some(_) => ("waiting for the client's SYN, which was not seen to leave", Some(Role::Client)),
-            None => ("waiting for a segment: none was seen yet", Some(Role::Client)),
+            Some(_) => ("waiting for the client's SYN, which was not seen to leave", Some(Turn::Client)),
+            None => ("waiting for a segment: none was seen yet", Some(Turn::Client)),
         };
-        Waits { waiting_for, turn, ..Waits::nothing_known(summary) }
+        let mut waits = Waits { waiting_for, turn, ..Waits::nothing_known(summary) };
+        if let Some(noted) = self.conn.report(self.conn.client_side()).filter(|_| waiting_for.is_some()) {
+            let timeouts = noted.report.retransmissions;
+            waits.timeouts = Some(timeouts);
+            waits.summary += &format!("; the client's kernel has sent it {} times", timeouts.saturating_add(1));
+        }
+        waits
+    }
+
+    fn queue_text(self) -> String {
+        match self.full_queue() {
+            Some(AcceptQueue { length, limit }) => format!("; the server's accept queue is full ({length} of {limit})"),
+            None => String::new(),
+        }
+    }
+
+    /// Returns what a socket waits for that reports that it makes no progress.
+    fn reported(self) -> Option<Waits> {
+        let client = self.conn.client_side();
+        [client, client.other()].into_iter().find_map(|side| self.reported_at(side))
+    }
+
+    fn reported_at(self, side: Side) -> Option<Waits> {
+        let Noted { report, since, .. } = self.conn.report(side)?;
+        let (own, peer) = (self.conn.shown_role(side), self.conn.shown_role(side).other());
+        let (bytes, timeouts) = (report.unacked_bytes, report.retransmissions);
+        let unacked = if bytes == 0 {
+            format!("the {}'s FIN is", own.word())
+        } else {
+            format!("{bytes} B of the {} are", own.word())
+        };
+        let (waiting_for, turn, summary) = match report.stuck()? {
+            // Of an established connection: its ACK has come, as the handshake shows.
+            StuckOn::Handshake if report.state == SynRecv && self.conn.opened => {
+                let times = timeouts.saturating_add(1);
+                let full = if self.conn.rare().is_some_and(|rare| rare.listener_full) {
+                    "; the server's accept queue is full"
+                } else {
+                    ""
+                };
+                let summary = format!(
+                    "the server does not take the client's ACK: it is in SYN_RECV, and has sent its SYN,ACK {times} times{full}"
+                );
+                (Awaited::Accept, own.into(), summary)
+            }
+            StuckOn::Handshake => return None,
+            StuckOn::Accept => {
+                let summary = format!("no process of the {} has accepted it: it waits in the accept queue", own.word());
+                (Awaited::Accept, own.into(), summary)
+            }
+            StuckOn::Window => {
+                let summary = format!(
+                    "the {}'s receive window is closed; {bytes} B of the {} wait for it",
+                    peer.word(),
+                    own.word()
+                );
+                (Awaited::Window, peer.into(), summary)
+            }
+            StuckOn::Ack => {
+                let times = if timeouts == 1 {
+                    "one retransmission timeout".to_owned()
+                } else {
+                    format!("{timeouts} retransmission timeouts")
+                };
+                let large = report.segment_size.filter(|&size| bytes >= size);
+                let size = large.map_or_else(String::new, |size| format!("; its segments have up to {size} B"));
+                let summary = format!("{unacked} not acknowledged after {times}{size}");
+                (if bytes == 0 { Awaited::Ack } else { Awaited::DataAck }, Turn::Network, summary)
+            }
+        };
+        let timeouts = (report.stuck() != Some(StuckOn::Accept)).then_some(timeouts);
+        Some(Waits {
+            summary,
+            waiting_for: Some(waiting_for),
+            turn: Some(turn),
+            since: Some(since),
+            sent: None,
+            timeouts,
+        })
     }
 
     fn full_queue(self) -> Option<AcceptQueue> {
@@ -145,6 +232,16 @@ impl Stalling<'_> {
     }
 
     fn close(self) -> Waits {
+        let waits = self.closing();
+        let unsent = |side: Side| self.conn.report(side).is_some_and(|noted| noted.report.unacked_bytes > 0);
+        let stuck = [Side::First, Side::Second].into_iter().filter(|&side| unsent(side));
+        match stuck.filter_map(|side| self.reported_at(side)).next() {
+            Some(stuck) => Waits { summary: format!("{}; {}", waits.summary, stuck.summary), ..stuck },
+            None => waits,
+        }
+    }
+
+    fn closing(self) -> Waits {
         let conn = self.conn;
         let client = conn.client_side();
         let sides = [client, client.other()];
@@ -180,9 +277,9 @@ impl Stalling<'_> {
                 _ => Awaited::Fin,
             };
             let turn = match waiting_for {
-                Awaited::Window => Some(peer),
+                Awaited::Window => Some(peer.into()),
                 Awaited::DataAck => None,
-                _ => Some(closer),
+                _ => Some(closer.into()),
             };
             return Waits { waiting_for: Some(waiting_for), turn, ..Waits::nothing_known(summary) };
         }
@@ -200,9 +297,10 @@ impl Stalling<'_> {
             fin => Waits {
                 summary,
                 waiting_for: Some(if in_peer == Some(CloseWait) { Awaited::Close } else { Awaited::Fin }),
-                turn: Some(peer),
+                turn: Some(peer.into()),
                 since: fin.and_then(|fin| fin.acked),
                 sent: fin.map(|fin| fin.sent),
+                timeouts: None,
             },
         }
     }
@@ -220,8 +318,15 @@ impl Stalling<'_> {
         Waits::answer(Awaited::Ack, role.other(), Some(sent), summary)
     }
 
-    /// Returns the unacknowledged payload bytes, in both directions together.
+    /// Returns the unacknowledged payload bytes, in both directions together: those of sockets that report them, or those that
+    /// segments show.
     fn unacked(self) -> Option<u64> {
+        let reported = |side: Side| self.conn.report(side).map(|noted| u64::from(noted.report.unacked_bytes));
+        if let Some(bytes) =
+            [Side::First, Side::Second].into_iter().filter_map(reported).reduce(|one, other| one + other)
+        {
+            return Some(bytes);
+        }
         let [first, second] = &self.conn.ends;
         Some(self.unacked_of(first)? + self.unacked_of(second)?)
     }

@@ -10,8 +10,8 @@ use crate::{
     SCHEMA,
     decode::encapsulations::Encapsulations,
     event::{
-        BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Hint, IcmpError, ListenerOwner, Loss, OwnerSource, Process,
-        Segment, SocketKey, SocketOwner, StateChange, Task,
+        BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Existing, Hint, IcmpError, ListenerOwner, Loss,
+        OwnerSource, Process, Segment, SocketKey, SocketOwner, SocketReport, StateChange, Task,
     },
     filter::SegmentChoice,
     tcp::{SeqNumber, TcpHeader, TcpState},
@@ -88,6 +88,7 @@ impl Decoder {
             "segment" => self.segment(&read(line)?)?,
             "icmp" => self.icmp(&read(line)?)?,
             "hint" => self.hint(&read(line)?)?,
+            "report" => self.report(&read(line)?)?,
             "owner" => match self.owner(&read(line)?)? {
                 Some(told) => told,
                 None => return Ok(None),
@@ -96,13 +97,18 @@ impl Decoder {
                 Some(told) => told,
                 None => return Ok(None),
             },
+            "existing" => {
+                let fields::Existing { time, boot_ns, groups } = read(line)?;
+                let moment = self.moment(time, boot_ns)?;
+                return Ok(Some(Record::Existing(Existing::of_groups(moment.at, groups))));
+            }
             "end" => {
                 let fields::Ended { time, boot_ns } = read(line)?;
                 self.ended = true;
                 return self.moment(time, boot_ns).map(|moment| Some(Record::End(moment)));
             }
             kind => {
-                let is_verdict = matches!(kind, "handshake" | "close" | "stalled" | "evicted");
+                let is_verdict = matches!(kind, "handshake" | "close" | "stalled" | "evicted" | "leak");
                 self.counters.verdicts += u64::from(is_verdict);
                 self.counters.unknown += u64::from(!is_verdict);
                 let IgnoredAny = read(line)?;
@@ -255,6 +261,28 @@ impl Decoder {
             queue: fields.queue,
         };
         Ok((moment, Event::Hint(hint)))
+    }
+
+    fn report(&mut self, fields: &fields::Report) -> Result<(Moment, Event), Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        self.newest = self.newest.max(fields.conn.unwrap_or(0));
+        let report = SocketReport {
+            at: moment.at,
+            asked: moment.at,
+            netns: fields.netns,
+            conn_netns: fields.conn_netns,
+            local: fields.local.into(),
+            remote: fields.remote.into(),
+            state: fields.state,
+            unaccepted: fields.unaccepted,
+            unacked_bytes: fields.unacked_bytes,
+            acked_bytes: fields.acked_bytes,
+            retransmissions: fields.retransmissions,
+            window_closed: fields.window_closed,
+            segment_size: fields.segment_size,
+            stuck_ns: fields.stuck_ns,
+        };
+        Ok((moment, Event::Report(report)))
     }
 
     /// Decodes an owner; `None` if it follows from other records.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     event::{
-        AcceptQueue, Comm, Container, Counters, Direction, Endpoint, Exit, HintName, LossSource, OwnerSource, Proof,
-        reset_reason::ResetReason,
+        AcceptQueue, Comm, Container, Counters, Direction, Endpoint, ExistingGroup, Exit, HintName, LossSource,
+        OwnerSource, Proof, reset_reason::ResetReason,
     },
     filter::SegmentChoice,
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -38,6 +38,32 @@ pub(super) struct Start {
     pub(super) segments: Option<SegmentChoice>,
     pub(super) filter: String,
     pub(super) began_ns: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Existing {
+    pub(super) time: WallTime,
+    pub(super) boot_ns: Option<u64>,
+    pub(super) groups: Vec<ExistingGroup>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Report {
+    pub(super) time: WallTime,
+    pub(super) boot_ns: Option<u64>,
+    pub(super) conn: Option<u64>,
+    pub(super) netns: Option<u32>,
+    pub(super) conn_netns: Option<u32>,
+    pub(super) local: End,
+    pub(super) remote: End,
+    pub(super) state: TcpState,
+    pub(super) unaccepted: bool,
+    pub(super) unacked_bytes: u32,
+    pub(super) acked_bytes: Option<u64>,
+    pub(super) retransmissions: u32,
+    pub(super) window_closed: bool,
+    pub(super) segment_size: Option<u32>,
+    pub(super) stuck_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -60,8 +60,8 @@ fn one_of_every_type() {
     );
     assert!(!start.goes_on && !start.capture);
     assert_eq!((end.at, end.wall), (BootTime(9_876_543_210), samples::stamp().time));
-    assert_eq!(events.len(), 13, "neither verdicts nor what else follows from the events");
-    let expected = Counters { bytes: counters.bytes, lines: 19, events: 13, verdicts: 4, unknown: 0, backwards: 0 };
+    assert_eq!(events.len(), 15, "neither verdicts nor what else follows from the events");
+    let expected = Counters { bytes: counters.bytes, lines: 22, events: 14, verdicts: 5, unknown: 0, backwards: 0 };
     assert_eq!(counters, expected);
 }
 
@@ -230,6 +230,7 @@ fn a_recording_of_a_capture_has_the_times_of_the_wall_clock() {
     for record in &records[1..] {
         match record {
             Record::Event(recorded) => assert_eq!((recorded.event.at(), recorded.wall), (at, wall)),
+            Record::Existing(existing) => assert_eq!(existing.at, at),
             record => assert_eq!(*record, Record::End(Moment { at, wall })),
         }
     }

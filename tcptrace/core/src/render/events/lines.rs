@@ -6,6 +6,7 @@ use crate::{
     output_record::{EndOutput, EvictedOutput, HintOutput, IcmpOutput, LostOutput, OwnerOutput, Stamp, StartOutput},
     render::{line_writer::Line, palette},
     text::Escaped,
+    verdict::Stalled,
 };
 
 impl Events {
@@ -141,10 +142,10 @@ impl Events {
     }
 
     /// Writes the step that a connection waits for.
-    pub(super) fn stalled(&self, stamp: &Stamp, conn: u64, summary: &str, line: &mut Line<'_>) {
+    pub(super) fn stalled(&self, stamp: &Stamp, record: &Stalled, line: &mut Line<'_>) {
         self.time(stamp, line);
-        self.conn(conn, line);
-        line.raw("== unfinished: ").raw(palette::sentence(summary, self.unicode).as_ref());
+        self.conn(record.conn, line);
+        line.raw("== ").raw(record.word()).raw(": ").raw(palette::sentence(&record.summary, self.unicode).as_ref());
     }
 
     /// Writes that no more records of a connection follow.

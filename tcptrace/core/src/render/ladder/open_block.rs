@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct OpenBlock {
     pub(super) rows: Rows,
+    /// Number of the rows that were shown with a stall.
+    pub(super) shown: usize,
     /// Sentence about a handshake that was over before tracing began; it is shown with the close.
     pub(super) unseen: Option<String>,
     /// True if the last row about the accept queue of the server's listener says that it is full.

@@ -8,7 +8,7 @@ pub(in crate::correlate) struct BySide<T>([T; 2]);
 
 impl<T> BySide<T> {
     /// Returns the value of an end.
-    pub(super) fn of(&self, side: Side) -> &T {
+    pub(in crate::correlate) fn of(&self, side: Side) -> &T {
         let [first, second] = &self.0;
         match side {
             Side::First => first,

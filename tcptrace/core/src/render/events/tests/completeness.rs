@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 14] = [
+const LEFT_OUT: [(&str, &str); 20] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("since_start_ns", "the time of day says the same"),
@@ -30,6 +30,12 @@ const LEFT_OUT: [(&str, &str); 14] = [
     ("owner.socket", "as in a state"),
     ("hint.netns", "as with states"),
     ("hint.socket", "as with states"),
+    ("report.netns", "as with states"),
+    ("report.acked_bytes", "tells only whether there was progress since the last report"),
+    ("report.segment_size", "the sentence about the stall says it where it matters"),
+    ("leak.netns", "as with states"),
+    ("leak.container.id", "a name says more, where there is one"),
+    ("leak.container.pod_uid", "as with the ID"),
     ("state.socket", "the ends and the connection's number tell sockets apart for people"),
     ("segment.socket", "as there"),
     ("icmp.seq", "the connection's number tells which segment is quoted"),
@@ -112,6 +118,68 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.interfaces.push("eth1".into()),
                     |entry| entry.filter = "port 81".into(),
                     |entry| entry.began_ns = Some(1_001),
+                ],
+            ),
+            OutputRecord::Existing(entry) => {
+                let text = text(&OutputRecord::Existing(entry));
+                let lines: Vec<_> =
+                    text.lines().take(3).filter_map(|line| line.split_once(' ')).map(|(_, line)| line).collect();
+                let group = "--   30 in CLOSE_WAIT: python3[801] and 1 more (cri-o web, pod shop), the oldest for 1 m 33 s at least";
+                let expected = [
+                    "-- 31 sockets were there when tracing began: 30 in CLOSE_WAIT, 1 in LAST_ACK",
+                    group,
+                    "--   1 in LAST_ACK: no known process",
+                ];
+                assert_eq!(lines, expected);
+            }
+            OutputRecord::Report(entry) => check(
+                "report",
+                &entry,
+                OutputRecord::Report,
+                &[
+                    |entry| entry.stamp.time = WallTime(1),
+                    |entry| entry.stamp.boot_ns = None,
+                    |entry| entry.conn = 4,
+                    |entry| entry.netns = None,
+                    |entry| entry.state = TcpState::LastAck,
+                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.local.port = Some(1),
+                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.remote.port = Some(1),
+                    |entry| entry.unaccepted = true,
+                    |entry| entry.unacked_bytes = 1,
+                    |entry| entry.acked_bytes = None,
+                    |entry| entry.retransmissions = 1,
+                    |entry| entry.window_closed = true,
+                    |entry| entry.segment_size = None,
+                    |entry| entry.stuck_ns = 0,
+                    |entry| entry.since_start_ns = 1,
+                ],
+            ),
+            OutputRecord::Leak(entry) => check(
+                "leak",
+                &entry,
+                OutputRecord::Leak,
+                &[
+                    |entry| entry.stamp.time = WallTime(1),
+                    |entry| entry.stamp.boot_ns = None,
+                    |entry| entry.conn = None,
+                    |entry| entry.netns = None,
+                    |entry| entry.state = TcpState::LastAck,
+                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.local.port = Some(1),
+                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.remote.port = Some(1),
+                    |entry| entry.processes.truncate(1),
+                    |entry| entry.container.as_mut().expect("a container").id.clear(),
+                    |entry| entry.container.as_mut().expect("a container").name = None,
+                    |entry| entry.container.as_mut().expect("a container").runtime = None,
+                    |entry| entry.container.as_mut().expect("a container").pod = None,
+                    |entry| entry.container.as_mut().expect("a container").pod_uid = None,
+                    |entry| entry.age_ns = Some(1_000_000),
+                    |entry| entry.age_at_least_ns = None,
+                    |entry| entry.unread_bytes = None,
+                    |entry| entry.unacked_bytes = None,
                 ],
             ),
             OutputRecord::State(entry) if entry.remote.is_none() => {

@@ -1,0 +1,240 @@
+//! What the kernel tells of sockets that make no progress.
+
+use super::{
+    CLIENT, SERVER,
+    exchange::{self, Exchange, State, State::*},
+};
+use crate::{
+    correlate::Correlated,
+    event::{BootTime, Event, SocketReport},
+    tcp::TcpFlags,
+    verdict::{Awaited, Stalled, Turn},
+};
+
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1000 * MILLISECOND;
+const ACK: TcpFlags = TcpFlags::ACK;
+const SYN: TcpFlags = TcpFlags::SYN;
+
+/// A report of the client's socket, in which everything is in order.
+fn fine(state: State) -> SocketReport {
+    SocketReport {
+        at: BootTime(0),
+        asked: BootTime(0),
+        netns: None,
+        conn_netns: None,
+        local: exchange::end(CLIENT),
+        remote: exchange::end(SERVER),
+        state,
+        unaccepted: false,
+        unacked_bytes: 0,
+        acked_bytes: Some(17),
+        retransmissions: 0,
+        window_closed: false,
+        segment_size: Some(1448),
+        stuck_ns: 0,
+    }
+}
+
+/// After so many timeouts, the first of 200 ms.
+fn unanswered(bytes: u32, retransmissions: u32) -> SocketReport {
+    let stuck_ns = 200 * MILLISECOND * ((1 << retransmissions) - 1);
+    SocketReport { unacked_bytes: bytes, retransmissions, stuck_ns, ..fine(Established) }
+}
+
+fn tell(exchange: &mut Exchange, report: SocketReport) {
+    let at = BootTime(exchange.now());
+    exchange.event(&Event::Report(SocketReport { at, asked: at, ..report }));
+}
+
+fn stalls(exchange: &Exchange) -> Vec<Stalled> {
+    let stalled =
+        |placed: &Correlated| if let Correlated::Stalled(record) = placed { Some((**record).clone()) } else { None };
+    exchange.placed().iter().filter_map(stalled).collect()
+}
+
+fn reports(exchange: &Exchange) -> usize {
+    exchange.placed().iter().filter(|placed| matches!(placed, Correlated::Report(_))).count()
+}
+
+#[track_caller]
+fn only(exchange: &Exchange) -> Stalled {
+    let stalls = stalls(exchange);
+    let [stalled] = stalls.as_slice() else { panic!("{stalls:?}") };
+    stalled.clone()
+}
+
+fn waits(stalled: &Stalled) -> (&str, Option<Awaited>, Option<Turn>) {
+    (&stalled.summary, stalled.waiting_for, stalled.turn)
+}
+
+fn opened() -> Exchange {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, 0, Some(1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, 1, Some(1), 0);
+    exchange.pass(5 * SECOND);
+    exchange
+}
+
+#[test]
+fn data_that_nobody_acknowledges_is_told_at_a_second_ten_and_sixty() {
+    let mut exchange = opened();
+    for second in 0..80_u32 {
+        exchange.pass(SECOND);
+        let retransmissions = (second + 1).ilog2() + 2;
+        tell(&mut exchange, unanswered(14, retransmissions));
+    }
+    let stalls = stalls(&exchange);
+    let levels: Vec<_> = stalls.iter().map(|stalled| stalled.at.since(stalled.since) / SECOND).collect();
+    assert_eq!(levels, [1, 10, 60], "{stalls:?}");
+    let sentence = "14 B of the client are not acknowledged after 3 retransmission timeouts";
+    assert_eq!(waits(&stalls[0]), (sentence, Some(Awaited::DataAck), Some(Turn::Network)));
+    assert_eq!((stalls[0].unacked_bytes, stalls[0].retransmissions), (Some(14), Some(3)));
+    assert_eq!(stalls[0].word(), "stalled");
+    assert!(stalls.iter().is_sorted_by_key(|stalled| stalled.retransmissions));
+    // The first one, and those that made a stall due.
+    assert_eq!(reports(&exchange), 4);
+}
+
+#[test]
+fn segments_of_full_size_are_told() {
+    let mut exchange = opened();
+    tell(&mut exchange, unanswered(1448, 3));
+    let sentence =
+        "1448 B of the client are not acknowledged after 3 retransmission timeouts; its segments have up to 1448 B";
+    assert_eq!(only(&exchange).summary, sentence);
+}
+
+#[test]
+fn progress_ends_a_stall() {
+    let mut exchange = opened();
+    tell(&mut exchange, unanswered(14, 1));
+    tell(&mut exchange, fine(Established));
+    exchange.pass(SECOND);
+    // Others are none of the correlator's business.
+    tell(&mut exchange, fine(Established));
+    assert_eq!((stalls(&exchange).len(), reports(&exchange)), (0, 2));
+    // Between two looks something was acknowledged.
+    exchange.pass(20 * SECOND);
+    tell(&mut exchange, unanswered(14, 1));
+    exchange.pass(20 * SECOND);
+    tell(&mut exchange, SocketReport { acked_bytes: Some(18), ..unanswered(14, 1) });
+    assert_eq!(stalls(&exchange).len(), 0);
+    exchange.pass(SECOND);
+    tell(&mut exchange, SocketReport { acked_bytes: Some(18), ..unanswered(14, 3) });
+    assert_eq!(only(&exchange).at.since(only(&exchange).since), 1400 * MILLISECOND);
+}
+
+#[test]
+fn what_happened_after_the_kernel_was_asked_makes_a_report_void() {
+    let mut exchange = opened();
+    let asked = BootTime(exchange.now() - 1);
+    exchange.segment(SERVER, CLIENT, ACK, 1, Some(1), 0);
+    exchange.event(&Event::Report(SocketReport { at: BootTime(exchange.now()), asked, ..unanswered(14, 3) }));
+    assert_eq!((stalls(&exchange).len(), reports(&exchange)), (0, 0));
+}
+
+#[test]
+fn a_closed_window_is_the_receivers_turn() {
+    let mut exchange = opened();
+    tell(
+        &mut exchange,
+        SocketReport { window_closed: true, unacked_bytes: 3_791_873, stuck_ns: 2 * SECOND, ..fine(Established) },
+    );
+    let stalled = only(&exchange);
+    let sentence = "the server's receive window is closed; 3791873 B of the client wait for it";
+    assert_eq!(waits(&stalled), (sentence, Some(Awaited::Window), Some(Turn::Server)));
+    assert_eq!((stalled.unacked_bytes, stalled.retransmissions), (Some(3_791_873), Some(0)));
+}
+
+#[test]
+fn what_nobody_accepts_waits_in_the_queue_since_it_was_established() {
+    let mut exchange = opened();
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    let waiting = SocketReport {
+        local: exchange::end(SERVER),
+        remote: exchange::end(CLIENT),
+        unaccepted: true,
+        ..fine(Established)
+    };
+    exchange.pass(500 * MILLISECOND);
+    tell(&mut exchange, waiting);
+    assert_eq!(stalls(&exchange).len(), 0);
+    exchange.pass(600 * MILLISECOND);
+    tell(&mut exchange, waiting);
+    let stalled = only(&exchange);
+    let sentence = "no process of the server has accepted it: it waits in the accept queue";
+    assert_eq!(waits(&stalled), (sentence, Some(Awaited::Accept), Some(Turn::Server)));
+    assert_eq!((stalled.at.since(stalled.since) / MILLISECOND, stalled.word()), (1100, "stalled"));
+    assert_eq!(stalled.retransmissions, None);
+}
+
+#[test]
+fn a_connection_of_which_nothing_else_was_seen_is_told() {
+    let mut exchange = Exchange::new();
+    tell(&mut exchange, fine(Established));
+    tell(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, 3) });
+    assert_eq!(exchange.totals().numbered, 0);
+    tell(&mut exchange, unanswered(14, 3));
+    let stalled = only(&exchange);
+    assert_eq!((stalled.state.client, stalled.state.server), (Some(Established), None));
+    assert_eq!(stalled.summary, "14 B of the client are not acknowledged after 3 retransmission timeouts");
+    // Its end is told as that of others.
+    exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+    let (handshakes, closes) = exchange.records();
+    assert_eq!((handshakes.len(), closes.len(), exchange.totals().numbered), (1, 1, 1));
+}
+
+#[test]
+fn data_before_a_fin_is_told_with_the_close() {
+    let mut exchange = opened();
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.pass(400 * MILLISECOND);
+    tell(&mut exchange, SocketReport { state: FinWait1, ..unanswered(14, 1) });
+    exchange.pass(SECOND);
+    exchange.timeout();
+    let stalled = only(&exchange);
+    let sentence = "the client closed its side, but its FIN has not left: data is still to be sent; \
+                    14 B of the client are not acknowledged after one retransmission timeout";
+    assert_eq!(waits(&stalled), (sentence, Some(Awaited::DataAck), Some(Turn::Network)));
+}
+
+#[test]
+fn syns_that_reach_no_interface_are_counted_by_the_socket() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.pass(100 * MILLISECOND);
+    tell(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, 2) });
+    exchange.pass(SECOND);
+    exchange.timeout();
+    let stalled = only(&exchange);
+    let sentence = "waiting for the client's SYN, which was not seen to leave; the client's kernel has sent it 3 times";
+    assert_eq!(waits(&stalled), (sentence, Some(Awaited::SynAck), Some(Turn::Client)));
+    assert_eq!(stalled.retransmissions, Some(2));
+}
+
+#[test]
+fn a_server_whose_queue_takes_no_ack_is_in_syn_recv() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, 0, Some(1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, 1, Some(1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.pass(100 * MILLISECOND);
+    let request = SocketReport {
+        local: exchange::end(SERVER),
+        remote: exchange::end(CLIENT),
+        state: SynRecv,
+        ..unanswered(0, 1)
+    };
+    tell(&mut exchange, request);
+    exchange.pass(SECOND);
+    tell(&mut exchange, SocketReport { retransmissions: 2, ..request });
+    let stalled = only(&exchange);
+    let sentence = "the server does not take the client's ACK: it is in SYN_RECV, and has sent its SYN,ACK 3 times";
+    assert_eq!(waits(&stalled), (sentence, Some(Awaited::Accept), Some(Turn::Server)));
+}

@@ -1,0 +1,34 @@
+//! The sockets that were there when tracing began.
+
+use crate::socket_owners::{OwnedSocket, Owner, Snapshot};
+use tcptrace_core::{
+    event::{ExistingSocket, Process},
+    filter::{Ends, Filter},
+    tcp::TcpState,
+};
+
+/// The connections of a snapshot that match the filter, each with the ID of its control group.
+pub(super) fn sockets<'a>(
+    snapshot: &'a Snapshot,
+    filter: &'a Filter,
+) -> impl Iterator<Item = (ExistingSocket, Option<u64>)> + 'a {
+    let existing = |OwnedSocket { socket, owners }: &OwnedSocket| {
+        let (local, remote) = (socket.local, socket.remote);
+        let matches = socket.state != TcpState::Listen
+            && filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst);
+        let at_least = socket.in_state_at_least().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let existing = ExistingSocket {
+            state: socket.state,
+            processes: processes(owners),
+            container: None,
+            at_least_ns: at_least,
+        };
+        matches.then_some((existing, socket.cgroup))
+    };
+    snapshot.sockets.iter().filter_map(existing)
+}
+
+/// The owners of a socket as records name them.
+pub(super) fn processes(owners: &[Owner]) -> Vec<Process> {
+    owners.iter().map(|&Owner { pid, comm }| Process { pid, comm }).collect()
+}

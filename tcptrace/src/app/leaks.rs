@@ -1,0 +1,157 @@
+//! `tcptrace leaks`: sockets that wait for their process or for the other end.
+
+use std::{
+    collections::HashMap,
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use log::warn;
+
+use super::{existing::processes, replay::open_sockets, trace::own_netns};
+use crate::{
+    cgroups::CgroupNames,
+    cli::Leaks,
+    host_clock,
+    namespaces::{Selection, visit},
+    socket_owners::{self, OwnedSocket, Snapshot, Socket},
+};
+use tcptrace_core::{
+    correlate::OpenSocket,
+    describe::Describer,
+    event::{Container, Endpoint},
+    filter::{Ends, Filter},
+    output_record::{LeakOutput, OutputRecord},
+    render::{Json, LEAK_STATES, Render as _, leaks},
+    tcp::TcpState,
+};
+
+/// Lists the sockets, of this host or of a recording.
+///
+/// # Errors
+/// When they cannot be listed, or not be printed. A reader of stdout who has gone is none.
+pub fn run(options: &Leaks, unicode: bool) -> Result<ExitCode> {
+    let filter = options.filter();
+    let found = match &options.read {
+        Some(path) => recorded(path, &filter)?,
+        None => live(&options.netns(), &filter)?,
+    };
+    if found.is_empty() {
+        let states = LEAK_STATES.map(TcpState::name).join(", ");
+        eprintln!("tcptrace: no socket that matches is in one of the states {states}");
+    }
+    let mut text = Vec::new();
+    if options.json {
+        found.into_iter().for_each(|leak| Json.render(&OutputRecord::Leak(leak), &mut text));
+    } else {
+        text = leaks(&found, unicode).into_bytes();
+    }
+    match std::io::stdout().write_all(&text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to stdout"),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The sockets that are open when a recording ends.
+fn recorded(path: &std::path::Path, filter: &Filter) -> Result<Vec<LeakOutput>> {
+    let (sockets, stamp, end) = open_sockets::at_end(path, filter)?;
+    let leaks = sockets.into_iter().filter(|socket| LEAK_STATES.contains(&socket.state));
+    let leak = |socket: OpenSocket| LeakOutput {
+        stamp,
+        conn: Some(socket.conn),
+        netns: socket.netns,
+        state: socket.state,
+        local: socket.local.into(),
+        remote: socket.remote.into(),
+        processes: socket.process.into_iter().collect(),
+        container: socket.cgroup.and_then(|cgroup| cgroup.container.clone()),
+        age_ns: socket.since.map(|since| end.since(since)),
+        age_at_least_ns: None,
+        unread_bytes: None,
+        unacked_bytes: None,
+    };
+    Ok(leaks.map(leak).collect())
+}
+
+/// The sockets of the chosen network namespaces, which the kernel lists.
+fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
+    let own = own_netns()?;
+    let selection = if netns.is_empty() { Selection::Only(vec![own]) } else { Selection::of(netns, own)? };
+    let now = host_clock::now();
+    let list = || socket_owners::list(&LEAK_STATES);
+    let mut listed = Vec::new();
+    if selection.contains(own) {
+        listed.push((own, list().context("cannot list the sockets")?));
+    }
+    for (inode, sockets) in visit(&selection, own, list) {
+        match sockets {
+            Ok(sockets) => {
+                listed.push((inode, sockets.context("cannot list the sockets of another network namespace")?));
+            }
+            Err(error) => warn!("the sockets of the network namespace {inode} are not listed: {error}"),
+        }
+    }
+    let matches = |socket: &Socket| {
+        let end = |Endpoint { addr, port }: Endpoint| (addr, port);
+        filter.matches(end(socket.local), end(socket.remote), Ends::LocalIsFirst)
+    };
+    let mut found: Vec<(u32, Socket)> = listed
+        .into_iter()
+        .flat_map(|(inode, sockets)| sockets.into_iter().map(move |socket| (inode, socket)))
+        .collect();
+    found.retain(|(_, socket)| matches(socket));
+    let namespaces: HashMap<u64, u32> = found.iter().map(|(inode, socket)| (socket.cookie, *inode)).collect();
+    let sockets = found.into_iter().map(|(_, socket)| socket).collect();
+    let snapshot = socket_owners::owners(sockets, now).context("cannot look up the processes that hold the sockets")?;
+    if snapshot.lacks_owners() {
+        warn!(
+            "some sockets belong to processes that may not be inspected: run as root, or with the capabilities \
+             cap_sys_ptrace and cap_dac_read_search"
+        );
+    }
+    Ok(of_snapshot(snapshot, &namespaces))
+}
+
+fn of_snapshot(snapshot: Snapshot, namespaces: &HashMap<u64, u32>) -> Vec<LeakOutput> {
+    let stamp = Describer::live(host_clock::wall_clock()).stamp(snapshot.began);
+    let mut containers = Containers::start();
+    let mut leak = |OwnedSocket { socket, owners }: OwnedSocket| LeakOutput {
+        stamp,
+        conn: None,
+        netns: namespaces.get(&socket.cookie).copied(),
+        state: socket.state,
+        local: socket.local.into(),
+        remote: socket.remote.into(),
+        processes: processes(&owners),
+        container: socket.cgroup.and_then(|id| containers.of(id)),
+        age_ns: None,
+        age_at_least_ns: socket.in_state_at_least().map(nanoseconds),
+        unread_bytes: Some(socket.unread),
+        unacked_bytes: Some(socket.unacknowledged),
+    };
+    snapshot.sockets.into_iter().map(&mut leak).collect()
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The containers of control groups.
+struct Containers {
+    names: Option<CgroupNames>,
+    known: HashMap<u64, Option<Container>>,
+}
+
+impl Containers {
+    fn start() -> Self {
+        let names = CgroupNames::start().inspect_err(|error| log::debug!("containers are not named: {error}"));
+        Self { names: names.ok(), known: HashMap::new() }
+    }
+
+    fn of(&mut self, id: u64) -> Option<Container> {
+        let Self { names, known } = self;
+        known.entry(id).or_insert_with(|| names.as_mut()?.find(id)?.container).clone()
+    }
+}

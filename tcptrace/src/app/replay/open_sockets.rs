@@ -1,0 +1,69 @@
+//! The sockets that are open at the end of a recording.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Source, contents::Contents, event_filter};
+use crate::privileges::{Duty, reduce, reduce_to_opening};
+use tcptrace_core::{
+    correlate::{Correlator, NO_NAMESPACE, OpenSocket},
+    decode::{
+        capture::Capture,
+        recording::{Moment, Record, Recording},
+    },
+    describe::Describer,
+    event::BootTime,
+    filter::Filter,
+    output_record::Stamp,
+};
+
+/// The sockets that are open when a recording ends, and when that is. Of a recording of several runs, the last one counts.
+///
+/// # Errors
+/// When it cannot be read to its end, or is a capture.
+pub(in crate::app) fn at_end(path: &Path, filter: &Filter) -> Result<(Vec<OpenSocket>, Stamp, BootTime)> {
+    reduce_to_opening()?;
+    let Source { name, file, .. } = Source::open(path)?;
+    // The file may come from anybody, so rights are dropped before it is parsed.
+    reduce(Duty::Replay);
+    let contents = Contents::new(file).with_context(|| format!("{name} cannot be read"))?;
+    let Capture::Json(input) = tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? else {
+        bail!("{name} is a capture, which holds no sockets: give a recording of --write");
+    };
+    let mut recording = Recording::new(input);
+    let mut correlator = Correlator::recorded(NO_NAMESPACE);
+    let mut describer = Describer::of_recording();
+    let (mut grouped, mut last) = (0, BootTime::default());
+    while let Some(record) = recording.next().transpose().with_context(|| name.clone())? {
+        match record {
+            Record::Start(start) => {
+                if !start.goes_on {
+                    correlator = Correlator::recorded(start.netns.unwrap_or(NO_NAMESPACE));
+                    describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
+                    (grouped, last) = (0, start.moment.at);
+                }
+                describer.clock.note(start.moment.at, start.moment.wall);
+            }
+            Record::Existing(_) => {}
+            Record::Event(recorded) => {
+                for (key, cgroup) in recording.cgroups().iter().skip(grouped) {
+                    correlator.name_cgroup(*key, Arc::clone(cgroup));
+                    grouped += 1;
+                }
+                let at = recorded.event.at();
+                describer.clock.note(at, recorded.wall);
+                last = last.max(at);
+                if event_filter::matches(filter, &recorded.event, None) {
+                    correlator.handle_event(&recorded.event, &mut |_| {});
+                }
+            }
+            Record::End(Moment { at, wall }) => {
+                describer.clock.note(at, wall);
+                last = last.max(at);
+                correlator.handle_timeout(at, &mut |_| {});
+            }
+        }
+    }
+    Ok((correlator.open_sockets(), describer.stamp(last), last))
+}
