@@ -25,6 +25,7 @@ mod live_and_captured;
 mod load;
 mod loopback;
 mod malformed;
+mod metrics;
 mod names;
 mod namespaces;
 mod nat;

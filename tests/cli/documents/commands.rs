@@ -77,6 +77,9 @@ fn print(command: &str) -> String {
                 options=()
                 while [ "$1" != -- ]; do options+=("$1"); shift; done
                 "$PROGRAM" "${options[@]}" --help ;;
+            # Only a live trace serves metrics.
+            *" --metrics "*) "$PROGRAM" "$@" --help ;;
+            " leaks ") "$PROGRAM" leaks -r "$RECORDING" ;;
             *) "$PROGRAM" -r "$RECORDING" "$@" ;;
             esac
         }
