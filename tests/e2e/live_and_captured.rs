@@ -30,7 +30,7 @@ enum Differs {
 }
 
 /// What a capture cannot know, by the paths of fields, in every type of record.
-const CANNOT_BE_KNOWN: [(&str, Differs); 31] = [
+const CANNOT_BE_KNOWN: [(&str, Differs); 45] = [
     ("time", Differs::Own),
     ("boot_ns", Differs::Unknown),
     ("since_start_ns", Differs::Own),
@@ -59,6 +59,20 @@ const CANNOT_BE_KNOWN: [(&str, Differs); 31] = [
     ("server.container", Differs::Unknown),
     ("server.unit", Differs::Unknown),
     ("server.cgroup", Differs::Unknown),
+    ("client.uid", Differs::Unknown),
+    ("client.exit", Differs::Unknown),
+    ("client.unread_bytes", Differs::Unknown),
+    ("client.unsent_bytes", Differs::Unknown),
+    ("data_retransmissions.client", Differs::Unknown),
+    ("server.uid", Differs::Unknown),
+    ("server.exit", Differs::Unknown),
+    ("server.unread_bytes", Differs::Unknown),
+    ("server.unsent_bytes", Differs::Unknown),
+    ("data_retransmissions.server", Differs::Unknown),
+    ("idle_ns", Differs::Own),
+    ("rtt.handshake_ns", Differs::Own),
+    ("rtt.smoothed_ns", Differs::Unknown),
+    ("rtt.min_ns", Differs::Unknown),
     ("states", Differs::Inferred),
     ("reset.cause", Differs::Proven),
     ("summary", Differs::Words),

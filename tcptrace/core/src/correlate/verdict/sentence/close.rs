@@ -1,0 +1,237 @@
+//! The sentence of a close.
+
+use super::{USUAL, cause_words, name, push, push_common, push_missing};
+use crate::{
+    event::{Exit, Role},
+    text::{HumanBytes, HumanDuration},
+    verdict::{Close, CloseKind, Each, ResetCause, TimeWait},
+};
+
+/// Facts for the sentence of a close that are not in its record.
+#[derive(Clone, Debug)]
+pub(crate) struct CloseFacts {
+    /// Payload bytes that arrived at the end that sent the reset after it had closed.
+    pub(crate) late_bytes: Option<u64>,
+    /// True if the other end closed too.
+    pub(crate) other_closed: bool,
+    /// True for the ends whose FINs were seen.
+    pub(crate) fins: Each<bool>,
+    /// True for an end that had data unsent while the other end's window was closed.
+    pub(crate) window_closed: Each<bool>,
+}
+
+/// Returns the sentence of a close.
+pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
+    let mut text = String::with_capacity(USUAL);
+    push_idle(&mut text, record);
+    push_how(&mut text, record, facts);
+    push_exits(&mut text, record);
+    let arrows = [(record.bytes.client_to_server, "→"), (record.bytes.server_to_client, "←")];
+    let counts = arrows.iter().filter_map(|&(count, arrow)| Some((count?, arrow)));
+    for ((count, arrow), separator) in counts.zip(["; ", ", "]) {
+        push(&mut text, format_args!("{separator}{count} B {arrow}"));
+    }
+    if let Some(time) = record.duration_ns {
+        push(&mut text, format_args!("; lasted {}", HumanDuration(time)));
+    }
+    match record.time_wait {
+        Some(TimeWait::Client) => text.push_str("; the client holds TIME_WAIT for 60 s"),
+        Some(TimeWait::Server) => text.push_str("; the server holds TIME_WAIT for 60 s"),
+        Some(TimeWait::Both) => text.push_str("; both hold TIME_WAIT for 60 s"),
+        None => {}
+    }
+    let late = record.reset.filter(|_| record.time_wait.is_some());
+    if let Some(reset) = late {
+        push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
+    }
+    push_unsent(&mut text, record, facts);
+    if ended_first(record) == Some(Role::Server)
+        && record.bytes.client_to_server.is_some_and(|bytes| bytes > 0)
+        && record.bytes.server_to_client == Some(0)
+    {
+        text.push_str("; 0 B were answered");
+    }
+    push_common(&mut text, record.no_segments, record.same_as.as_deref());
+    push_missing(&mut text, &record.missing);
+    text
+}
+
+/// Nanoseconds without data from which on a connection is called idle.
+const IDLE: u64 = 1_000_000_000;
+
+/// Appends how long there had been no data when the connection was closed.
+fn push_idle(text: &mut String, record: &Close) {
+    use CloseKind::{FourSegment, Orderly, Reset, Simultaneous, ThreeSegment};
+    let known = matches!(record.kind, Simultaneous | ThreeSegment | FourSegment | Orderly | Reset);
+    let Some(idle) = record.idle_ns.filter(|&idle| known && idle >= IDLE) else { return };
+    // The time-outs that close idle connections are known by their seconds.
+    let tenths = idle.saturating_add(50_000_000) / 100_000_000;
+    if tenths < 6_000 {
+        push(text, format_args!("idle for {}.{} s, then ", tenths / 10, tenths % 10));
+    } else {
+        push(text, format_args!("idle for {}, then ", HumanDuration(idle)));
+    }
+}
+
+/// Returns the end that ended the connection, as far as known: it sent the reset, or began to close.
+fn ended_first(record: &Close) -> Option<Role> {
+    let reset = record.reset.filter(|_| record.kind == CloseKind::Reset).map(|reset| reset.by);
+    reset.or(record.initiator).filter(|_| !matches!(record.kind, CloseKind::TimedOut | CloseKind::Unseen))
+}
+
+/// Appends that processes were exiting as they closed their ends: that of the end just named, and the other one if it was
+/// killed.
+fn push_exits(text: &mut String, record: &Close) {
+    let named = ended_first(record);
+    for (role, end) in [(Role::Client, &record.client), (Role::Server, &record.server)] {
+        let own = named == Some(role);
+        let whose = |text: &mut String| match own {
+            true => text.push_str("; its process was "),
+            false => push(text, format_args!("; the {}'s process was ", name(role))),
+        };
+        match end.exit {
+            Some(Exit { signal: Some(signal), .. }) => {
+                whose(text);
+                push(text, format_args!("killed by signal {signal}"));
+            }
+            Some(Exit { code, .. }) if own => {
+                whose(text);
+                text.push_str("exiting");
+                if let Some(code) = code.filter(|&code| code != 0) {
+                    push(text, format_args!(" with status {code}"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Appends what was never sent.
+fn push_unsent(text: &mut String, record: &Close, facts: &CloseFacts) {
+    let Each { client, server } = &facts.window_closed;
+    for (role, end, closed) in [(Role::Client, &record.client, client), (Role::Server, &record.server, server)] {
+        if let Some(bytes) = end.unsent_bytes.filter(|&bytes| bytes > 0) {
+            push(text, format_args!("; the {} had {} unsent", name(role), HumanBytes(bytes.into())));
+            text.push_str(if *closed { " behind a closed window" } else { "" });
+        }
+    }
+}
+
+fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
+    let by = match record.initiator {
+        Some(Role::Client) => " by the client",
+        Some(Role::Server) => " by the server",
+        None => "",
+    };
+    let (begin, end) = match record.kind {
+        CloseKind::Simultaneous => return text.push_str("closed by both ends at once"),
+        CloseKind::ThreeSegment => ("closed", ", three segments"),
+        CloseKind::FourSegment => ("closed", ", four segments"),
+        CloseKind::Orderly => ("closed", orderly(facts.fins)),
+        CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
+        CloseKind::Unseen => ("closed", "; how it ended was not seen"),
+        CloseKind::TimedOut => {
+            return match (record.initiator, record.reset.map(|reset| reset.cause)) {
+                (Some(role), cause) => {
+                    push(text, format_args!("timed out after the {} had closed", name(role)));
+                    if cause == Some(ResetCause::ZeroWindow) {
+                        text.push_str(cause_words(ResetCause::ZeroWindow));
+                    }
+                }
+                (None, Some(cause @ (ResetCause::Keepalive | ResetCause::ZeroWindow))) => {
+                    push(text, format_args!("timed out{}", cause_words(cause)));
+                }
+                // It may have answered, as with a closed window: only the socket's error tells.
+                (None, _) => text.push_str("timed out: what was sent was not acknowledged in time"),
+            };
+        }
+        CloseKind::Unfinished => {
+            text.push_str("unfinished: ");
+            if let Some(role) = record.initiator {
+                push(text, format_args!("the {} has closed its side; ", name(role)));
+            }
+            return text.push_str("tracing stopped first");
+        }
+        CloseKind::Reset => {
+            text.push_str("reset");
+            if let Some(reset) = record.reset {
+                push(text, format_args!(" by the {}", name(reset.by)));
+                push_cause(text, reset.cause, record, facts);
+            }
+            return;
+        }
+    };
+    [begin, by, end].into_iter().for_each(|part| text.push_str(part));
+}
+
+/// Returns the words for a close that the states of the sockets show, and segments only in part.
+fn orderly(fins: Each<bool>) -> &'static str {
+    match (fins.client, fins.server) {
+        (false, false) => ", as the states show; the FINs were not seen",
+        (true, false) => ", as the states show; the server's FIN was not seen",
+        (false, true) => ", as the states show; the client's FIN was not seen",
+        (true, true) => ", as the states show; not both FINs were seen to be acknowledged",
+    }
+}
+
+/// Lengths of a TLS close_notify: 1.3, and 1.2 with AES-GCM, ChaCha20 or CBC and SHA-1 (RFC 5246 §6.2.3, RFC 8446
+/// §5.2).
+const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
+
+/// Appends the reason for the reset; data for a closed socket need not be a failure.
+fn push_cause(text: &mut String, cause: ResetCause, record: &Close, facts: &CloseFacts) {
+    match cause {
+        ResetCause::DataAfterClose => push_late_data(text, record, facts),
+        ResetCause::UnreadData => {
+            let end = match record.reset.map(|reset| reset.by) {
+                Some(Role::Client) => record.client.unread_bytes,
+                _ => record.server.unread_bytes,
+            };
+            match end.filter(|&bytes| bytes > 0) {
+                Some(1) => text.push_str(": it closed with 1 byte unread"),
+                Some(bytes) => push(text, format_args!(": it closed with {bytes} bytes unread")),
+                None => text.push_str(cause_words(cause)),
+            }
+            if record.evidence.is_some_and(|evidence| evidence.linger) {
+                text.push_str(" and with SO_LINGER 0");
+            }
+        }
+        _ => text.push_str(cause_words(cause)),
+    }
+}
+
+fn push_late_data(text: &mut String, record: &Close, facts: &CloseFacts) {
+    match facts.late_bytes {
+        Some(bytes) if facts.other_closed && CLOSE_NOTIFY.contains(&bytes) => push(
+            text,
+            format_args!(
+                ": the other end still sent {bytes} B while it closed too, as TLS does with close_notify: harmless"
+            ),
+        ),
+        Some(bytes) if CLOSE_NOTIFY.contains(&bytes) => push(
+            text,
+            format_args!(
+                ": the other end sent {bytes} B to a socket that was closed already: harmless if that was TLS's \
+                 close_notify, whose length it is; further writes fail with EPIPE"
+            ),
+        ),
+        // Its FIN follows the data: it writes no more.
+        Some(bytes @ 1..) if facts.other_closed => push(
+            text,
+            format_args!(
+                ": the other end still sent {bytes} B before it closed too, to a socket that was closed already"
+            ),
+        ),
+        _ => match record.closed_before_ns {
+            Some(before) => push(
+                text,
+                format_args!(
+                    ": the other end wrote to a socket that was closed already ({} before), and further writes fail with \
+                     EPIPE",
+                    HumanDuration(before)
+                ),
+            ),
+            None => text.push_str(cause_words(ResetCause::DataAfterClose)),
+        },
+    }
+}

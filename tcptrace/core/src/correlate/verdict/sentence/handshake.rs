@@ -1,0 +1,189 @@
+//! The sentence of a handshake.
+
+use super::{USUAL, cause_words, name, push, push_common, push_missing};
+use crate::{
+    event::{AcceptQueue, Role},
+    text::HumanDuration,
+    verdict::{Handshake, HandshakeKind, NoSegments, Outcome, ResetCause, WaitingFor},
+};
+
+/// Facts for the sentence of a handshake that are not in its record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandshakeFacts {
+    /// Number of SYNs seen.
+    pub(crate) syns: u32,
+    /// Nanoseconds from the client's ACK to the server's socket, if it waited for data and has one.
+    pub(crate) deferred_ns: Option<u64>,
+    /// True if the socket was restored with TCP_REPAIR.
+    pub(crate) restored: bool,
+    /// True if the SYN was never sent, since it waited for data (TCP_FASTOPEN_CONNECT).
+    pub(crate) unsent: bool,
+    /// Answer that was seen to come to the client's SYN.
+    pub(crate) answer: Option<Answer>,
+    /// Nanoseconds from the first event to the last.
+    pub(crate) lasted: u64,
+}
+
+/// An answer to a SYN that its sender's socket did not accept, or that does not complete the handshake.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    SynAck,
+    /// A SYN of the server's own.
+    Syn,
+    /// An ICMP error of this kind.
+    Icmp(&'static str),
+}
+
+/// Returns the sentence of a handshake.
+pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
+    let mut text = String::with_capacity(USUAL);
+    text.push_str(match record.kind {
+        HandshakeKind::ThreeWay => "three-way handshake",
+        HandshakeKind::Simultaneous => "simultaneous open",
+        HandshakeKind::FastOpen => "TCP Fast Open handshake",
+        HandshakeKind::Unseen if facts.restored => "no handshake: its socket was restored (TCP_REPAIR)",
+        HandshakeKind::Unseen => "handshake not seen",
+    });
+    if let Some(outcome) = record.outcome {
+        text.push_str(", ");
+        push_outcome(&mut text, record, outcome, facts);
+    }
+    let again = record.retransmissions.syn.unwrap_or(0);
+    if again > 0 && record.outcome == Some(Outcome::Established) {
+        push(&mut text, format_args!("; the SYN was sent {} times", again + 1));
+    }
+    let again = record.retransmissions.synack.unwrap_or(0);
+    if again > 0 {
+        push(&mut text, format_args!("; the SYN,ACK was sent {} times", again + 1));
+    }
+    if let Some(waited) = facts.deferred_ns {
+        push(
+            &mut text,
+            format_args!("; the server waited {} for the client's data: TCP_DEFER_ACCEPT", HumanDuration(waited)),
+        );
+    }
+    if record.syn_left == Some(false) {
+        text.push_str("; no SYN was seen to leave this host");
+    }
+    push_common(&mut text, record.no_segments, record.same_as.as_deref());
+    push_missing(&mut text, &record.missing);
+    text
+}
+
+fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) {
+    let lasted = HumanDuration(facts.lasted);
+    match outcome {
+        Outcome::Established => {
+            text.push_str("established");
+            let round = record.syn_to_synack_ns.zip(record.synack_to_ack_ns).map(|(there, back)| there + back);
+            if let Some(time) = round.or(record.connect_ns) {
+                push(text, format_args!(" in {}", HumanDuration(time)));
+            }
+        }
+        Outcome::Refused => match record.icmp {
+            Some(icmp) => push(text, format_args!("refused by ICMP: {}", icmp.kind)),
+            _ => text.push_str(match record.reset.map(|reset| reset.cause) {
+                Some(_) if record.syn_left == Some(false) => {
+                    "refused: a reset from this host itself, as of a firewall rule"
+                }
+                Some(ResetCause::NoListener) => "refused: nobody listens there",
+                None if record.no_segments == Some(NoSegments::Translated) => {
+                    "refused: by a reset or an ICMP error, which came with other addresses"
+                }
+                None => "refused: by a reset or an ICMP error, which was not seen",
+                Some(ResetCause::Unknown | ResetCause::NoConnection) => {
+                    "refused: a reset answered the SYN, so nobody listens there or a firewall says so"
+                }
+                Some(cause) => return push(text, format_args!("refused by the server{}", cause_words(cause))),
+            }),
+        },
+        Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
+            Some((Role::Client, cause)) if !is_of_its_socket(cause) => {
+                text.push_str("reset by the client before it was complete");
+                // The host of a scan knows nothing of the connection.
+                let unknown = matches!(cause, ResetCause::Unknown | ResetCause::NoConnection);
+                if unknown && record.kind == HandshakeKind::ThreeWay {
+                    text.push_str(", as health checks and scans do");
+                }
+            }
+            Some((by, cause)) => {
+                push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
+            }
+            None => text.push_str("reset before it was complete"),
+        },
+        Outcome::Unreachable => {
+            push(
+                text,
+                format_args!("unreachable: {}", record.icmp.map_or("no way to the other end", |icmp| icmp.kind)),
+            );
+            if record.icmp.is_some_and(|icmp| icmp.of_synack) {
+                text.push_str(", said an ICMP error about the server's SYN,ACK");
+            }
+        }
+        Outcome::TimedOut => {
+            text.push_str("timed out");
+            push_syns(text, "after", facts);
+            push(text, format_args!(", {lasted}"));
+            push_answer(text, facts.answer);
+            push_queue(text, record.accept_queue);
+        }
+        Outcome::Cancelled => {
+            text.push_str(match record.killed {
+                true => "cancelled: the client's socket was destroyed from outside after ",
+                false => "cancelled by the client's application after ",
+            });
+            push(text, format_args!("{lasted}"));
+            if facts.unsent {
+                return text.push_str(": the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)");
+            }
+            push_syns(text, "and", facts);
+            push_answer(text, facts.answer);
+            push_queue(text, record.accept_queue);
+        }
+        Outcome::NoPort => {
+            text.push_str("not begun: connect() found no free local port, or no free pair of ports to this address");
+        }
+        Outcome::Unanswered if record.deferred => {
+            text.push_str("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT");
+        }
+        Outcome::Unanswered => {
+            text.push_str(match record.waiting_for {
+                Some(WaitingFor::Ack) => "unanswered: waiting for the client's ACK",
+                Some(WaitingFor::SynAck) | None => "unanswered: waiting for the server's SYN,ACK",
+            });
+            push_syns(text, "after", facts);
+            push_queue(text, record.accept_queue);
+        }
+    }
+}
+
+/// Returns true if the end's own socket was the reason for its reset.
+fn is_of_its_socket(cause: ResetCause) -> bool {
+    matches!(cause, ResetCause::Linger | ResetCause::UnreadData | ResetCause::Killed)
+}
+
+/// Appends the number of SYNs, joined by `joined`.
+fn push_syns(text: &mut String, joined: &str, facts: &HandshakeFacts) {
+    match facts.syns {
+        0 => {}
+        1 => push(text, format_args!(" {joined} one SYN")),
+        syns => push(text, format_args!(" {joined} {syns} SYNs")),
+    }
+}
+
+/// Appends the answer that was seen, though the client's socket went on waiting.
+fn push_answer(text: &mut String, answer: Option<Answer>) {
+    match answer {
+        None => text.push_str(" without an answer"),
+        Some(Answer::SynAck) => text.push_str(", although the server's SYN,ACK was seen"),
+        Some(Answer::Syn) => text.push_str(", although the server's own SYN was seen: none acknowledged the client's"),
+        Some(Answer::Icmp(kind)) => push(text, format_args!(", although an ICMP error was seen: {kind}")),
+    }
+}
+
+/// Appends the reason why the server does not answer.
+fn push_queue(text: &mut String, full_queue: Option<AcceptQueue>) {
+    if let Some(AcceptQueue { length, limit }) = full_queue {
+        push(text, format_args!("; the server's accept queue is full ({length} of {limit})"));
+    }
+}
