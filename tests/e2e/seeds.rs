@@ -18,7 +18,7 @@ use crate::scenarios::closing::{plain, states};
 
 /// Traces everything at a port inside `netns`.
 fn start(netns: &Netns, port: u16) -> Tracer {
-    Tracer::start(netns, &["-p", &port.to_string(), "--segments", "all"])
+    Tracer::start_confined(netns, &["-p", &port.to_string(), "--segments", "all"])
 }
 
 /// What the client sent and what the server sent, each in its order: `S 0:0`, `P. 1:34 ack 1`. Between the two directions

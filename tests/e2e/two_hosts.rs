@@ -52,7 +52,7 @@ fn check(traced: &str, address: impl Fn(&Veth) -> SocketAddr) {
         "client" => (&left, &veth.left, CLIENTS_STORY, &right, SERVERS_STORY),
         _ => (&right, &veth.right, SERVERS_STORY, &left, CLIENTS_STORY),
     };
-    let tracer = Tracer::start(own, &["-p", &port.to_string()]);
+    let tracer = Tracer::start_confined(own, &["-p", &port.to_string()]);
     let connection = ends.open();
     let client = connection.client_address();
     send(&connection.client, 10);
@@ -109,7 +109,7 @@ fn every_option_of_the_syns_is_shown() {
     let veth = Veth::between(&left, &right, 0);
     let ends = Ends::between(&left, &right, veth.right_v4(PORT));
     right.sysctl("ipv4/tcp_sack", "0");
-    let tracer = Tracer::start(&left, &["-p", &PORT.to_string()]);
+    let tracer = Tracer::start_confined(&left, &["-p", &PORT.to_string()]);
     let connection = ends.open();
     ends.close_in_three(connection);
     let trace = tracer.stop();

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 /// Maximum number of items in a batch: few enough to stay in a processor's cache on their way.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 
 /// Maximum number of batches that wait for the correlator.
 const WAITING: usize = 8;

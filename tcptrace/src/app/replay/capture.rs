@@ -24,7 +24,7 @@ use tcptrace_core::{
     correlate::NO_NAMESPACE,
     decode::capture::{self, CaptureError, Counters, Framed, Interface, Layers, Unread},
     describe::Describer,
-    event::{BootTime, Event},
+    event::{BootTime, Event, IcmpError, Segment},
     output_record::StartOutput,
 };
 
@@ -59,12 +59,13 @@ pub(super) fn replay<R: Read + Send + 'static>(
         encapsulations.extend(state.encapsulations);
         let words = |layers: &Layers| layers.iter().map(|layer| layer.to_string()).collect();
         replay.pipeline.describer.name_encapsulations(&encapsulations, words);
-        let enough = items.iter().flatten().any(|(event, interface)| {
+        let enough = items.iter().flatten().any(|(decoded, interface)| {
+            let event = Event::from(*decoded);
             if replay.times.is_none() {
                 replay.start(event.at());
             }
             let interface = interfaces.get(*interface as usize).map(|interface| interface.name.as_str());
-            replay.take(event, interface).is_break()
+            replay.take(&event, interface).is_break()
         });
         (counters, unread) = (state.counters, state.unread);
         replay.has_read(counters.bytes, dry);
@@ -102,6 +103,35 @@ impl<R> From<capture::Frames<R>> for Frames<R> {
     }
 }
 
+/// The event of a frame, in fewer bytes than [`Event`] takes, which also has room for state changes.
+#[derive(Clone, Copy, Debug)]
+enum Decoded {
+    Segment(Segment),
+    Icmp(IcmpError),
+}
+
+impl Decoded {
+    /// Returns none for a copy.
+    fn of(framed: &Framed) -> Option<Self> {
+        match framed.event {
+            _ if framed.copy => None,
+            Event::Segment(segment) => Some(Self::Segment(segment)),
+            Event::Icmp(error) => Some(Self::Icmp(error)),
+            // No frame holds anything else.
+            _ => None,
+        }
+    }
+}
+
+impl From<Decoded> for Event {
+    fn from(decoded: Decoded) -> Self {
+        match decoded {
+            Decoded::Segment(segment) => Self::Segment(segment),
+            Decoded::Icmp(error) => Self::Icmp(error),
+        }
+    }
+}
+
 /// What is known after a frame.
 struct State {
     /// Those that are new.
@@ -113,13 +143,13 @@ struct State {
 }
 
 impl<R: Read + Send + 'static> Source for Frames<R> {
-    /// An event, and the interface of its frame; none for a copy.
-    type Item = Option<(Event, u32)>;
+    /// What was decoded, and the interface of its frame; none for a copy.
+    type Item = Option<(Decoded, u32)>;
     type State = State;
     type Error = CaptureError;
 
     fn next(&mut self) -> Option<Result<Self::Item, CaptureError>> {
-        let seen = |framed: Framed| (!framed.copy).then_some((framed.event, framed.interface));
+        let seen = |framed: Framed| Some((Decoded::of(&framed)?, framed.interface));
         Some(self.frames.next()?.map(seen))
     }
 

@@ -18,6 +18,14 @@ pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Option
     wanted && matches(&options.filter, event, interface)
 }
 
+/// Returns whether [`is_chosen`] is true for all events.
+pub(super) fn chooses_all(options: &Options) -> bool {
+    let Filter { ports, local_ports, remote_ports, hosts, family, interfaces, who: _ } = &options.filter;
+    let by_port = ports.is_some() || local_ports.is_some() || remote_ports.is_some();
+    let chooses = by_port || hosts.is_some() || family.is_some() || !interfaces.is_empty();
+    !chooses && options.segments != Segments::None
+}
+
 /// Returns whether an event matches a filter.
 pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
     let end = |end: Endpoint| -> (IpAddr, u16) { (end.addr, end.port) };
