@@ -70,8 +70,8 @@ fn a_request_survives_what_it_does_not_accept() {
         (
             "SYN, FIN and RST in one opens nothing",
             "> SFR 0; > S 0 @5000; < S. 0/0/1; > . 1/0/1; CLOSED",
-            // A reset answers: its sender is taken for the server.
-            &["unseen; reset server server/unknown -/-", SERVER_CLOSED],
+            // It resets what it asks for.
+            &["reset client/unknown", SERVER_CLOSED],
         ),
     ]);
 }

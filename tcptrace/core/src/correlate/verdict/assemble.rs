@@ -294,7 +294,10 @@ fn idle_ns(conn: &Connection, close: &Close, shows_data: bool) -> Option<u64> {
     let Bytes { client_to_server, server_to_client } = close.bytes;
     let no_data = client_to_server == Some(0) && server_to_client == Some(0);
     let (_, counters) = conn.ends.iter().filter_map(End::left).min_by_key(|&(at, _)| at)?;
-    counters.idle_ns.filter(|_| !no_data)
+    // Data that came only after the first FIN, which counts the SYN, the data and itself.
+    let first_fin = conn.first_fin.and_then(|side| conn.end(side).fin());
+    let only_later = first_fin.is_some_and(|fin| fin.end <= 2 && fin.other_sent <= 1);
+    counters.idle_ns.filter(|_| !no_data && !only_later)
 }
 
 /// Returns the round-trip times.
