@@ -55,7 +55,7 @@ pub enum ServeError {
     Start(#[source] io::Error),
 }
 
-/// A socket that listens for scrapers; none is answered before [`Self::serve`].
+/// A socket that listens for scrapers; none is answered before [`serve`](super::serve).
 #[derive(Debug)]
 pub struct Listener {
     listener: StdListener,
