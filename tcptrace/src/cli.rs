@@ -191,7 +191,7 @@ pub struct Cli {
 
     /// Serve metrics for Prometheus at this address
     ///
-    /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, as text, OpenMetrics or protocol buffers. A
+    /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, in Prometheus' text format or as OpenMetrics. A
     /// port alone listens on 127.0.0.1 only. Every connection is counted, also those that --only and --emit leave out.
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
     pub metrics: Option<SocketAddr>,

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric as _, prometheus_protobuf, prometheus_text, text},
+    encoding::{DescriptorEncoder, EncodeMetric as _, prometheus_text, text},
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
         gauge::Gauge,
-        histogram::{Histogram, NativeHistogramConfig},
+        histogram::Histogram,
         info::Info,
     },
     registry::{Registry, Unit},
@@ -32,17 +32,11 @@ use tcptrace_core::{
     verdict::{Close, Handshake, Stalled},
 };
 
-/// Upper bounds of the classic buckets for handshakes, in seconds.
+/// Upper bounds of the buckets for handshakes, in seconds.
 const HANDSHAKE_BUCKETS: [f64; 12] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
-/// Upper bounds of the classic buckets for the time that connections last, in seconds.
+/// Upper bounds of the buckets for the time that connections last, in seconds.
 const DURATION_BUCKETS: [f64; 12] = [1e-3, 0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
-
-/// Growth from one native bucket to the next.
-const NATIVE_FACTOR: f64 = 1.1;
-
-/// Maximum number of native buckets in a histogram: when there are more, its resolution is halved.
-const NATIVE_BUCKETS: usize = 160;
 
 /// Histograms by labels.
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -54,20 +48,12 @@ enum Format {
     Text,
     /// OpenMetrics 1.0 text.
     OpenMetrics,
-    /// Prometheus' protocol buffers, with native histograms.
-    Protobuf,
 }
 
 impl Format {
     /// Returns the best format that the `Accept` header of a request names; text if it names none.
     fn accepted(accept: &str) -> Self {
-        if accept.contains("application/vnd.google.protobuf") && accept.contains("io.prometheus.client.MetricFamily") {
-            Self::Protobuf
-        } else if accept.contains("application/openmetrics-text") {
-            Self::OpenMetrics
-        } else {
-            Self::Text
-        }
+        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Text }
     }
 
     /// Returns the value of the `Content-Type` header.
@@ -75,9 +61,6 @@ impl Format {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            Self::Protobuf => {
-                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
-            }
         }
     }
 }
@@ -101,8 +84,8 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let of_handshake: fn() -> Histogram = || histogram(HANDSHAKE_BUCKETS);
-        let of_connection: fn() -> Histogram = || histogram(DURATION_BUCKETS);
+        let of_handshake: fn() -> Histogram = || Histogram::new(HANDSHAKE_BUCKETS);
+        let of_connection: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
         let metrics = Self {
             names: Mutex::default(),
             handshakes: Family::default(),
@@ -216,9 +199,6 @@ impl Metrics {
         match format {
             Format::Text => prometheus_text::encode(&mut encoded, &self.registry)?,
             Format::OpenMetrics => text::encode(&mut encoded, &self.registry)?,
-            Format::Protobuf => {
-                return prometheus_protobuf::encode_to_vec(&self.registry).map_err(|_| std::fmt::Error);
-            }
         }
         Ok(encoded.into_bytes())
     }
@@ -235,11 +215,6 @@ impl Collector for ProcessorTime {
         let help = "Processor time that tcptrace has used";
         counter.encode(encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), counter.metric_type())?)
     }
-}
-
-fn histogram(buckets: [f64; 12]) -> Histogram {
-    let native = NativeHistogramConfig::new(NATIVE_FACTOR).max_buckets(NATIVE_BUCKETS);
-    Histogram::new_classic_and_native(buckets, native)
 }
 
 fn seconds(nanoseconds: u64) -> f64 {

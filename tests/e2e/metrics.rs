@@ -101,8 +101,6 @@ fn nothing_but_metrics_is_answered_and_each_in_its_format() {
     assert!(ask(&netns, address, "/", "*/*").starts_with("HTTP/1.1 404 "));
     let open_metrics = ask(&netns, address, "/metrics", "application/openmetrics-text; version=1.0.0");
     assert!(open_metrics.ends_with("# EOF\n"), "{open_metrics}");
-    let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    assert!(ask(&netns, address, "/metrics", protobuf).contains("encoding=delimited\r\n"));
 }
 
 #[test]

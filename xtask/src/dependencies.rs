@@ -21,10 +21,8 @@ const LICENCES: [&str; 12] = [
     "Zlib",
 ];
 
-/// Packages of which there may be several versions, since others have not moved to the newest yet. The old foldhash,
-/// hashbrown and unicode-width are of protox, which only builds Prometheus' messages.
-const SEVERAL_VERSIONS: [&str; 8] =
-    ["bit-set", "bit-vec", "foldhash", "getrandom", "hashbrown", "r-efi", "syn", "unicode-width"];
+/// Packages of which there may be several versions, since others have not moved to the newest yet.
+const SEVERAL_VERSIONS: [&str; 5] = ["bit-set", "bit-vec", "getrandom", "r-efi", "syn"];
 
 /// Checks the packages in the JSON of `cargo metadata`.
 pub(crate) fn check(metadata: &str) -> Result<()> {

@@ -40,12 +40,6 @@ fn each_scraper_gets_the_format_that_it_accepts() {
     let open_metrics = ask(address, "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0,*/*");
     assert!(open_metrics.contains("content-type: application/openmetrics-text; version=1.0.0"), "{open_metrics}");
     assert!(open_metrics.ends_with("# EOF\n"), "{open_metrics}");
-    let protobuf = ask(
-        address,
-        "GET /metrics HTTP/1.1\r\nAccept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
-    );
-    assert!(protobuf.contains("content-type: application/vnd.google.protobuf; proto=io."), "{protobuf}");
-    assert!(protobuf.contains("system_network_tcp_connections"), "{protobuf}");
 }
 
 #[test]
