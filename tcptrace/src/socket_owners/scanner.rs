@@ -181,6 +181,10 @@ impl Worker {
                     None
                 }
             };
+            // Nobody need be woken for nothing.
+            if job == Job::Stuck && snapshot.as_ref().is_none_or(|snapshot| snapshot.stuck.is_empty()) {
+                continue;
+            }
             if self.snapshots.blocking_send(snapshot).is_err() {
                 return;
             }

@@ -1,6 +1,6 @@
 //! Finds the sockets that make no progress, without looking at every socket in detail.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     OwnersError,
@@ -16,17 +16,25 @@ const MAX_SOCKETS: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct StuckSockets {
     known: HashMap<u64, FourTuple>,
+    /// Sockets that nobody had accepted yet, found for the first time: most of them are a moment later.
+    unaccepted: HashSet<u64>,
 }
 
 impl StuckSockets {
     /// Returns the sockets that make no progress, and those that did not the last time, in detail.
     pub(super) fn look(&mut self, diag: &mut Diag) -> Result<Vec<Socket>, OwnersError> {
         let found = diag.everything(Wanted::STUCK)?;
-        let mut wanted: HashMap<u64, FourTuple> = found
-            .into_iter()
-            .map(|Socket { cookie, local, remote, .. }| (cookie, FourTuple { local, remote }))
-            .take(MAX_SOCKETS)
-            .collect();
+        let mut unaccepted = HashSet::new();
+        let mut wanted: HashMap<u64, FourTuple> = HashMap::new();
+        for Socket { cookie, local, remote, inode, retransmits, .. } in found.into_iter().take(MAX_SOCKETS) {
+            let before = self.known.contains_key(&cookie) || self.unaccepted.contains(&cookie);
+            if inode.is_none() && retransmits == 0 && !before {
+                unaccepted.insert(cookie);
+            } else {
+                wanted.insert(cookie, FourTuple { local, remote });
+            }
+        }
+        self.unaccepted = unaccepted;
         let again = std::mem::replace(&mut self.known, wanted.clone());
         wanted.extend(again);
         let mut sockets = Vec::new();
