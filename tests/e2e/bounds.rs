@@ -19,9 +19,10 @@ const SYNS: u32 = 100_000;
 /// What a tracer that remembers so few may need: the program, a ring buffer of 32 MiB mapped twice, and some room.
 const ENOUGH_KIB: u64 = 112 << 10;
 
-/// Connections that come and go, and how much more memory the tracer may have after them than when the first tenth of them
-/// had filled what it remembers of ended ones, in KiB.
+/// Connections that come and go, how many of them surely fill what a tracer remembers of ended ones (65,536 unless told
+/// otherwise), and how much more memory it may have after all of them than after those, in KiB.
 const MANY: u64 = 500_000;
+const FILLED: u64 = 130_000;
 const FLAT_KIB: u64 = 16 << 10;
 
 /// The name by which [`memory`] finds the largest memory use of a process.
@@ -45,7 +46,7 @@ fn memory_stays_flat_over_half_a_million_connections() {
     let (mut connections, mut first) = (0, None);
     while connections < MANY {
         connections += churn(&netns, 4);
-        if connections >= MANY / 10 {
+        if connections >= FILLED {
             first.get_or_insert_with(|| memory(tracer.id(), PEAK));
         }
     }
