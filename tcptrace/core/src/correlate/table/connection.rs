@@ -156,7 +156,7 @@ pub(in crate::correlate) struct Rare {
     end_netns: BySide<Option<u32>>,
     /// Time since which it stalls, if later than the beginning of its handshake or close.
     pub(in crate::correlate) stalled_from: Option<BootTime>,
-    /// What the kernel last told of the sockets at its ends, if one of them made no progress.
+    /// The last reports of the sockets at its ends, if one of them made no progress.
     pub(in crate::correlate) reports: BySide<Option<Noted>>,
     /// Encapsulations of its segments, if some had one.
     pub(super) paths: Option<Paths>,
@@ -171,7 +171,7 @@ pub(in crate::correlate) struct Noted {
     /// Time since which the socket makes no progress.
     pub(in crate::correlate) since: BootTime,
     /// Number of stalls of the established connection that were reported.
-    pub(in crate::correlate) told: u8,
+    pub(in crate::correlate) told: u32,
 }
 
 impl Connection {

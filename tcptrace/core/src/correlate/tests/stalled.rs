@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     correlate::Correlated,
+    event::{BootTime, Event, Loss, LossSource},
     tcp::{TcpFlags, TcpState},
     verdict::{Awaited, Each, Stalled, Turn},
 };
@@ -18,7 +19,7 @@ const FIN: TcpFlags = TcpFlags::FIN;
 const RST: TcpFlags = TcpFlags::RST;
 const SECOND: u64 = 1_000_000_000;
 
-fn stalls(exchange: &Exchange) -> Vec<Stalled> {
+pub(super) fn stalls(exchange: &Exchange) -> Vec<Stalled> {
     let stalled =
         |placed: &Correlated| if let Correlated::Stalled(record) = placed { Some((**record).clone()) } else { None };
     exchange.placed().iter().filter_map(stalled).collect()
@@ -34,7 +35,7 @@ fn stalled(exchange: &mut Exchange) -> Stalled {
 }
 
 /// The sentence, what is awaited, and whose turn it is.
-fn waits(stalled: &Stalled) -> (&str, Option<Awaited>, Option<Turn>) {
+pub(super) fn waits(stalled: &Stalled) -> (&str, Option<Awaited>, Option<Turn>) {
     (&stalled.summary, stalled.waiting_for, stalled.turn)
 }
 
@@ -121,6 +122,21 @@ fn each_step_of_a_close_is_waited_for() {
 }
 
 #[test]
+fn what_is_left_for_days_is_told_every_ten_minutes() {
+    const HOUR: u64 = 3600 * SECOND;
+    let mut exchange = opened();
+    exchange.segment(CLIENT, SERVER, FIN, 8, Some(1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, 1, Some(9), 0);
+    exchange.pass(60 * HOUR);
+    exchange.timeout();
+    let stalls = stalls(&exchange);
+    let first = stalls.first().expect("one after a second").at;
+    let later: Vec<_> = stalls.iter().map(|stalled| stalled.at.since(first) / SECOND).collect();
+    let every_ten_minutes = (1..).map(|count| 59 + 600 * count).take_while(|&after| after < 60 * 3600);
+    assert_eq!(later, [0, 9, 59].into_iter().chain(every_ten_minutes).collect::<Vec<_>>());
+}
+
+#[test]
 fn states_alone_tell_who_has_closed() {
     let mut exchange = opened();
     exchange.state(CLIENT, SERVER, Established, CloseWait);
@@ -132,6 +148,29 @@ fn states_alone_tell_who_has_closed() {
     exchange.state(CLIENT, SERVER, Established, CloseWait);
     exchange.state(CLIENT, SERVER, CloseWait, LastAck);
     assert_eq!(stalled(&mut exchange).summary, "both ends closed; waiting for the last of it");
+}
+
+#[test]
+fn what_may_have_got_on_unseen_is_told_with_that() {
+    let lose = |exchange: &mut Exchange, source| {
+        let at = BootTime(exchange.now());
+        exchange.event(&Event::Loss(Loss { at, source, count: 1, total: 1, placed: false }));
+    };
+    let sentence = "both ends closed; waiting for the last of it; events were lost meanwhile: it may have got on";
+    for source in [LossSource::State, LossSource::Segment, LossSource::Recursion] {
+        let mut exchange = opened();
+        exchange.state(CLIENT, SERVER, Established, CloseWait);
+        exchange.state(CLIENT, SERVER, CloseWait, LastAck);
+        lose(&mut exchange, source);
+        assert_eq!(stalled(&mut exchange).summary, sentence, "{source:?}");
+    }
+
+    // What was lost before it began, and what only the output lacks, hides nothing of it.
+    let mut exchange = Exchange::new();
+    lose(&mut exchange, LossSource::State);
+    exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);
+    lose(&mut exchange, LossSource::Output);
+    assert_eq!(stalled(&mut exchange).summary, "waiting for the server's SYN,ACK; the SYN was sent once");
 }
 
 #[test]

@@ -26,20 +26,33 @@ pub(super) enum Phase {
 }
 
 /// Returns the time after its beginning at which a stall that was reported `told` times is reported again, in nanoseconds.
-pub(in crate::correlate) fn stall_level(told: u8) -> u64 {
+pub(in crate::correlate) fn stall_level(told: u32) -> u64 {
     let [.., last] = STALL_REPORTS;
     let later = || last + LATER_REPORTS * (u64::from(told) + 1 - STALL_REPORTS.len() as u64);
-    STALL_REPORTS.get(usize::from(told)).copied().unwrap_or_else(later)
+    STALL_REPORTS.get(told as usize).copied().unwrap_or_else(later)
 }
 
 /// Returns the time at which a stall of the handshake or of the close is to be reported; `None` if the connection is open.
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
-    let after = stall_level(conn.stalls);
-    let (_, began) = phase(conn)?;
-    let from = conn.rare().and_then(|rare| rare.stalled_from).unwrap_or(began);
-    let due = from.plus(after);
+    let due = stalled_from(conn)?.plus(stall_level(conn.stalls.into()));
     // Only the record is still to come, which needs no event.
     Some(if is_over(conn) { due.max(conn.last.plus(MAX_RECORD_DELAY)) } else { due })
+}
+
+/// Returns the time from which the stalls of the handshake or of the close count.
+fn stalled_from(conn: &Connection) -> Option<BootTime> {
+    let (_, began) = phase(conn)?;
+    Some(conn.rare().and_then(|rare| rare.stalled_from).unwrap_or(began))
+}
+
+/// Notes a report, so that the next one is due later.
+pub(in crate::correlate) fn count_stall(conn: &mut Connection) {
+    if let Some(more) = conn.stalls.checked_add(1) {
+        conn.stalls = more;
+    } else if let Some(from) = stalled_from(conn) {
+        // The numbers have run out: time does not.
+        conn.rare_mut().stalled_from = Some(from.plus(LATER_REPORTS));
+    }
 }
 
 /// Schedules another report, since the reason for the stall is known now.

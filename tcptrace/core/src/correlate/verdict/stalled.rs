@@ -25,11 +25,14 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
     let client = conn.client_side();
     let looked_at = Stalling { conn, lossless: gaps == u64::from(conn.gaps), watched };
     let phase = phase(conn);
-    let waits = match phase {
+    let mut waits = match phase {
         Some((Phase::Handshake, _)) => looked_at.handshake(),
         Some((Phase::Close, _)) => looked_at.close(),
         None => looked_at.reported().unwrap_or_else(|| Waits::nothing_known("it makes progress again")),
     };
+    if !looked_at.is_certain() {
+        waits.summary += "; events were lost meanwhile: it may have got on";
+    }
     let began = phase.map_or(conn.last, |(_, began)| began);
     Stalled {
         at,
@@ -48,8 +51,8 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
     }
 }
 
-/// Returns the state of an end if its socket is on this host, or is reported there. For others, RFC 9293 §3.10.7.4 leaves only CLOSE_WAIT to
-/// an end that acknowledges a FIN and has sent none.
+/// Returns the state of an end if its socket is on this host, or is reported there. For others, RFC 9293 §3.10.7.4
+/// leaves only CLOSE_WAIT to an end that acknowledges a FIN and has sent none.
 fn state(conn: &Connection, side: Side) -> Option<TcpState> {
     let end = conn.end(side);
     let by_ack = || (end.acked_fin && end.fin().is_none()).then_some(CloseWait);
@@ -102,6 +105,12 @@ struct Stalling<'a> {
 }
 
 impl Stalling<'_> {
+    /// Returns true if the connection is known to make no progress: no event was lost that could have shown some, or
+    /// the kernel tells of a socket that is still there.
+    fn is_certain(self) -> bool {
+        self.lossless || [Side::First, Side::Second].into_iter().any(|side| self.conn.report(side).is_some())
+    }
+
     fn handshake(self) -> Waits {
         let conn = self.conn;
         let (client, server) = conn.roles();
