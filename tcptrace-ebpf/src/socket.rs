@@ -272,7 +272,7 @@ pub(crate) fn task_flags() -> u32 {
     read(task, setting!(socket.task_flags)).unwrap_or(PF_KTHREAD)
 }
 
-/// What the task that runs, which is exiting, exits with. Returns whether that is known, as a `PROOF_` bit.
+/// The exit code of the running task, which is exiting. Returns whether that is known, as a `PROOF_` bit.
 ///
 /// do_exit() of kernel/exit.c sets it before it closes the task's files.
 #[inline(always)]

@@ -24,7 +24,7 @@ use crate::{
     container_names,
     privileges::{Duty, reduce},
 };
-use tcptrace_core::event::Cgroup;
+use tcptrace_core::event::{Cgroup, Container};
 
 /// Maximum time to wait for an answer, which takes some 20 µs: a group without a name is better than a delay.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -99,6 +99,27 @@ impl CgroupNames {
             Some(cgroup) => drop(self.late.insert(id, cgroup)),
             None => drop(self.unknown.insert(id)),
         }
+    }
+}
+
+/// The containers of control groups, of which many sockets have the same.
+#[derive(Debug)]
+pub struct Containers<'a> {
+    /// None where they cannot be named.
+    names: Option<&'a mut CgroupNames>,
+    known: HashMap<u64, Option<Container>>,
+}
+
+impl<'a> Containers<'a> {
+    /// Finds them with `names`, each once.
+    pub fn new(names: Option<&'a mut CgroupNames>) -> Self {
+        Self { names, known: HashMap::new() }
+    }
+
+    /// Returns the container of the control group with this ID.
+    pub fn of(&mut self, id: u64) -> Option<Container> {
+        let Self { names, known } = self;
+        known.entry(id).or_insert_with(|| names.as_mut()?.find(id)?.container).clone()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reads the host's clocks. No other module does.
 
+use std::time::Duration;
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use tcptrace_core::{
     event::BootTime,
@@ -8,7 +10,22 @@ use tcptrace_core::{
 
 /// The time of `CLOCK_BOOTTIME`, the clock of the time stamps that the kernel programs write.
 pub fn now() -> BootTime {
-    BootTime(u64::try_from(nanoseconds(clock_gettime(ClockId::Boottime))).unwrap_or(0))
+    BootTime(u64::try_from(of_clock(ClockId::Boottime)).unwrap_or(0))
+}
+
+/// The processor time that the calling thread has used.
+pub fn thread_time() -> Duration {
+    Duration::from_nanos(u64::try_from(of_clock(ClockId::ThreadCPUTime)).unwrap_or(0))
+}
+
+/// The processor time that all threads of this process have used.
+pub fn process_time() -> Duration {
+    Duration::from_nanos(u64::try_from(of_clock(ClockId::ProcessCPUTime)).unwrap_or(0))
+}
+
+/// A length of time in nanoseconds; the largest number for one of more than 584 years.
+pub fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A wall clock set by the current difference of this host's clocks.
@@ -30,14 +47,16 @@ fn best_sample_of(count: u8) -> ClockSample {
 }
 
 fn sample() -> ClockSample {
-    let before = nanoseconds(clock_gettime(ClockId::Boottime));
-    let wall = nanoseconds(clock_gettime(ClockId::Realtime));
-    let after = nanoseconds(clock_gettime(ClockId::Boottime));
+    let before = of_clock(ClockId::Boottime);
+    let wall = of_clock(ClockId::Realtime);
+    let after = of_clock(ClockId::Boottime);
     ClockSample { error: after - before, ahead: wall - before - (after - before) / 2 }
 }
 
-fn nanoseconds(time: Timespec) -> i64 {
-    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+/// The time of a clock in nanoseconds.
+fn of_clock(clock: ClockId) -> i64 {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
+    tv_sec.saturating_mul(1_000_000_000).saturating_add(tv_nsec)
 }
 
 #[cfg(test)]
@@ -49,9 +68,9 @@ mod tests {
     #[test]
     fn the_wall_clock_time_of_now_is_now() {
         let clock = wall_clock();
-        let before = nanoseconds(clock_gettime(ClockId::Realtime));
+        let before = of_clock(ClockId::Realtime);
         let WallTime(shown) = clock.wall(now());
-        let after = nanoseconds(clock_gettime(ClockId::Realtime));
+        let after = of_clock(ClockId::Realtime);
         let error = 1_000_000;
         assert!((before - error..=after + error).contains(&shown), "{before} {shown} {after}");
     }

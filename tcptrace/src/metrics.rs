@@ -9,6 +9,9 @@ mod server;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::labels::{CloseLabels, HandshakeLabels, LossLabels, Names, RoleLabels, StallLabels};
+pub use self::server::{Listener, ServeError};
+use crate::host_clock;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _, prometheus_text, text},
@@ -21,10 +24,6 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use rustix::time::{ClockId, clock_gettime};
-
-use self::labels::{CloseLabels, HandshakeLabels, LossLabels, Names, RoleLabels, StallLabels};
-pub use self::server::{Listener, ServeError};
 use tcptrace_core::{
     correlate::Totals,
     filter::Emit,
@@ -83,10 +82,10 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::default();
         let of_handshake: fn() -> Histogram = || Histogram::new(HANDSHAKE_BUCKETS);
         let of_connection: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
-        let metrics = Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
             names: Mutex::default(),
             handshakes: Family::default(),
             closes: Family::default(),
@@ -97,9 +96,8 @@ impl Default for Metrics {
             open: Gauge::default(),
             lost: Family::default(),
             evicted: Counter::default(),
-            registry: Registry::default(),
         };
-        let tcp = registry.sub_registry_with_prefix("system_network_tcp");
+        let tcp = metrics.registry.sub_registry_with_prefix("system_network_tcp");
         tcp.register("handshakes", "Handshakes by outcome", metrics.handshakes.clone());
         tcp.register("closes", "Ends of connections by kind", metrics.closes.clone());
         tcp.register("stalls", "Reports that a connection makes no progress", metrics.stalls.clone());
@@ -122,12 +120,12 @@ impl Default for Metrics {
             metrics.duration.clone(),
         );
         tcp.register("connections", "Connections that have not ended", metrics.open.clone());
-        let own = registry.sub_registry_with_prefix("tcptrace");
+        let own = metrics.registry.sub_registry_with_prefix("tcptrace");
         own.register("lost_events", "Events and records lost", metrics.lost.clone());
         own.register("evicted_connections", "Connections forgotten before they ended", metrics.evicted.clone());
         own.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        registry.register_collector(Box::new(ProcessorTime));
-        Self { registry, ..metrics }
+        metrics.registry.register_collector(Box::new(ProcessorTime));
+        metrics
     }
 }
 
@@ -160,7 +158,7 @@ impl Metrics {
         // Of a connection that was open before, nothing is known of its handshake.
         let Some(outcome) = handshake.outcome else { return };
         let labels = HandshakeLabels::new(handshake, outcome, &mut self.names());
-        let role = RoleLabels::from(labels.network_tcp_handshake_role);
+        let role = labels.role();
         self.handshakes.get_or_create(&labels).inc();
         if handshake.failure().is_some() {
             return;
@@ -175,7 +173,7 @@ impl Metrics {
 
     fn count_close(&self, close: &Close) {
         let labels = CloseLabels::new(close, &mut self.names());
-        let role = RoleLabels::from(labels.network_tcp_handshake_role);
+        let role = labels.role();
         self.closes.get_or_create(&labels).inc();
         if let Some(duration) = close.duration_ns {
             self.duration.get_or_create(&role).observe(seconds(duration));
@@ -210,8 +208,7 @@ struct ProcessorTime;
 
 impl Collector for ProcessorTime {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let used = clock_gettime(ClockId::ProcessCPUTime);
-        let counter = ConstCounter::new(used.tv_sec as f64 + used.tv_nsec as f64 / 1e9);
+        let counter = ConstCounter::new(host_clock::process_time().as_secs_f64());
         let help = "Processor time that tcptrace has used";
         counter.encode(encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), counter.metric_type())?)
     }

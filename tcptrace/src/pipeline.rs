@@ -1,7 +1,7 @@
 //! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     num::NonZeroU32,
     sync::Arc,
 };
@@ -9,7 +9,7 @@ use std::{
 use log::error;
 
 use crate::{
-    cgroups::CgroupNames,
+    cgroups::{CgroupNames, Containers},
     command::Sockets,
     host_clock,
     output::{GivenUp, Output},
@@ -205,13 +205,9 @@ impl Pipeline {
 
     /// Tells which sockets were there when tracing began, each with the ID of its control group; nothing if there were none.
     pub fn tell_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
-        let mut containers = HashMap::new();
-        let names = &mut self.cgroups;
-        let mut container = |id| names.as_mut()?.find(id)?.container;
-        let named = sockets.map(|(socket, cgroup)| {
-            let container = cgroup.and_then(|id| containers.entry(id).or_insert_with(|| container(id)).clone());
-            ExistingSocket { container, ..socket }
-        });
+        let mut containers = Containers::new(self.cgroups.as_mut());
+        let named = sockets
+            .map(|(socket, cgroup)| ExistingSocket { container: cgroup.and_then(|id| containers.of(id)), ..socket });
         let existing = Existing::of(at, named);
         self.replay_existing(existing);
     }

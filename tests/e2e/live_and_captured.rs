@@ -29,7 +29,7 @@ enum Differs {
     Words,
 }
 
-/// What a capture cannot know, by the paths of fields, in every type of record.
+/// Facts that a capture cannot know, by the paths of fields, in every type of record.
 const CANNOT_BE_KNOWN: [(&str, Differs); 45] = [
     ("time", Differs::Own),
     ("boot_ns", Differs::Unknown),
@@ -151,25 +151,8 @@ fn play(ends: &Ends, tracer: &Tracer, port: u16) -> Connection {
     ends.close_in_four(ends.open());
     ends.close_in_three(ends.open());
 
-    // Half-closed, with data in between.
-    let connection = ends.open();
-    send(&connection.client, 10);
-    connection.client.shutdown(Shutdown::Write).expect("a shutdown");
-    receive(&connection.server, 10);
-    receive_end(&connection.server);
-    send(&connection.server, 1000);
-    receive(&connection.client, 1000);
-    ends.server.close(connection.server);
-    receive_end(&connection.client);
-    ends.client.close(connection.client);
-
-    // SO_LINGER 0.
-    let connection = ends.open();
-    let remote = connection.client_address();
-    SockRef::from(&connection.client).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
-    ends.client.close(connection.client);
-    tracer.wait_state("CLOSE", ends.address, remote);
-    ends.server.close(connection.server);
+    ends.close_half_first(ends.open());
+    ends.abort(ends.open(), tracer);
 
     // Data unread.
     let connection = ends.open();

@@ -50,23 +50,9 @@ fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
     ends.close_in_four(ends.open());
     ends.close_in_three(ends.open());
 
-    let connection = ends.open();
-    send(&connection.client, 10);
-    connection.client.shutdown(Shutdown::Write).expect("a shutdown");
-    receive(&connection.server, 10);
-    receive_end(&connection.server);
-    send(&connection.server, 1000);
-    receive(&connection.client, 1000);
-    ends.server.close(connection.server);
-    receive_end(&connection.client);
-    ends.client.close(connection.client);
+    ends.close_half_first(ends.open());
 
-    let connection = ends.open();
-    let remote = connection.client_address();
-    SockRef::from(&connection.client).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
-    ends.client.close(connection.client);
-    tracer.wait_state("CLOSE", ends.address, remote);
-    ends.server.close(connection.server);
+    ends.abort(ends.open(), tracer);
 
     let connection = ends.open();
     send(&connection.client, 14);

@@ -1,11 +1,17 @@
 //! A client and a server with one listener between them.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::{
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use socket2::SockRef;
 
 use crate::{
-    actor::{Actor, TRAFFIC_LIMIT, receive_end},
+    actor::{Actor, TRAFFIC_LIMIT, receive, receive_end, send},
     netns::Netns,
     process::eventually,
+    tracer::Tracer,
 };
 
 /// How `/proc/net/tcp` shows this state.
@@ -90,6 +96,32 @@ impl Ends {
         self.client.close(connection.client);
         closing.finish();
         self.wait_server_closed(client, server);
+    }
+
+    /// The client sends 10 bytes and closes its side; the server reads to the end, sends 1,000 bytes and closes, and so does
+    /// the client.
+    #[track_caller]
+    pub fn close_half_first(&self, connection: Connection) {
+        send(&connection.client, 10);
+        connection.client.shutdown(Shutdown::Write).expect("a connected socket can be shut down");
+        receive(&connection.server, 10);
+        receive_end(&connection.server);
+        send(&connection.server, 1000);
+        receive(&connection.client, 1000);
+        self.server.close(connection.server);
+        receive_end(&connection.client);
+        self.client.close(connection.client);
+    }
+
+    /// The client closes with SO_LINGER 0, which resets the connection; when `tracer` has seen the end of the server's socket,
+    /// the server closes it.
+    #[track_caller]
+    pub fn abort(&self, connection: Connection, tracer: &Tracer) {
+        let remote = connection.client_address();
+        SockRef::from(&connection.client).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+        self.client.close(connection.client);
+        tracer.wait_state("CLOSE", self.address, remote);
+        self.server.close(connection.server);
     }
 
     /// Opens and closes `count` connections, one after the other, each in four segments.

@@ -141,7 +141,7 @@ pub struct StateRecord {
     /// ID of the control group in which the socket was made (`kernfs_node.id`); 0 when it is not known or was not read: only
     /// changes from CLOSE, LISTEN and ESTABLISHED tell.
     pub cgroup: u64,
-    /// What the task exits with (`task_struct.exit_code`), as wait(2) tells it: a signal in the lowest 7 bits, or a status in
+    /// Exit code of the task (`task_struct.exit_code`), as wait(2) tells it: a signal in the lowest 7 bits, or a status in
     /// the 8 bits above them. Only with [`PROOF_EXITING`].
     pub exit_code: u32,
     /// User of the process that made or accepted the socket (`sk_uid`), as the initial user namespace has it; [`NO_UID`] when it
@@ -149,7 +149,7 @@ pub struct StateRecord {
     pub uid: u32,
 }
 
-/// What a socket has counted of its connection when it changes its state (`struct tcp_sock`). Each is [`NO_COUNT`] where it is
+/// Counters of a socket when it changes its state (`struct tcp_sock`). Each is [`NO_COUNT`] where it is
 /// not known.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]

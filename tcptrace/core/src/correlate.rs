@@ -336,7 +336,7 @@ impl Correlator {
         if now.is_some_and(|now| now < due) {
             return Some(due);
         }
-        conn.stalls = conn.stalls.saturating_add(1);
+        progress::count_stall(conn);
         let at = now.unwrap_or(conn.last);
         emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, watched))));
         progress::due(conn)

@@ -10,12 +10,9 @@ mod segment_choice;
 mod tests;
 mod who;
 
-use std::{
-    fmt::{self, Display, Formatter},
-    net::IpAddr,
-};
+use std::fmt::{self, Display, Formatter};
 
-use crate::event::Family;
+use crate::event::{Endpoint, Family};
 
 pub use self::{
     emit::{Emit, EmitError},
@@ -61,15 +58,15 @@ impl Filter {
     ///
     /// With [`Ends::Either`] the local and the remote port filter may match either way round, but both must match the
     /// same way.
-    pub fn matches(&self, first: (IpAddr, u16), second: (IpAddr, u16), ends: Ends) -> bool {
+    pub fn matches(&self, first: Endpoint, second: Endpoint, ends: Ends) -> bool {
         let has_family = |addr| self.family.is_none_or(|family| Family::of(addr) == family);
         let oriented = |local: u16, remote: u16| has(&self.local_ports, local) && has(&self.remote_ports, remote);
 
-        (has(&self.ports, first.1) || has(&self.ports, second.1))
-            && (oriented(first.1, second.1) || ends == Ends::Either && oriented(second.1, first.1))
-            && self.hosts.as_ref().is_none_or(|hosts| hosts.contains(first.0) || hosts.contains(second.0))
-            && has_family(first.0)
-            && has_family(second.0)
+        (has(&self.ports, first.port) || has(&self.ports, second.port))
+            && (oriented(first.port, second.port) || ends == Ends::Either && oriented(second.port, first.port))
+            && self.hosts.as_ref().is_none_or(|hosts| hosts.contains(first.addr) || hosts.contains(second.addr))
+            && has_family(first.addr)
+            && has_family(second.addr)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The sockets that were there when tracing began.
 
-use crate::socket_owners::{OwnedSocket, Owner, Snapshot};
+use crate::{
+    host_clock::nanoseconds,
+    socket_owners::{OwnedSocket, Owner, Snapshot},
+};
 use tcptrace_core::{
     event::{ExistingSocket, Process},
     filter::{Ends, Filter},
@@ -13,15 +16,13 @@ pub(super) fn sockets<'a>(
     filter: &'a Filter,
 ) -> impl Iterator<Item = (ExistingSocket, Option<u64>)> + 'a {
     let existing = |OwnedSocket { socket, owners }: &OwnedSocket| {
-        let (local, remote) = (socket.local, socket.remote);
-        let matches = socket.state != TcpState::Listen
-            && filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst);
-        let at_least = socket.in_state_at_least().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let matches =
+            socket.state != TcpState::Listen && filter.matches(socket.local, socket.remote, Ends::LocalIsFirst);
         let existing = ExistingSocket {
             state: socket.state,
             processes: processes(owners),
             container: None,
-            at_least_ns: at_least,
+            at_least_ns: socket.in_state_at_least().map(nanoseconds),
         };
         matches.then_some((existing, socket.cgroup))
     };

@@ -4,24 +4,22 @@ use std::{
     collections::HashMap,
     io::{ErrorKind, Write as _},
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use log::warn;
+use log::{debug, warn};
 
 use super::{existing::processes, replay::open_sockets, trace::own_netns};
 use crate::{
-    cgroups::CgroupNames,
+    cgroups::{CgroupNames, Containers},
     cli::Leaks,
-    host_clock,
+    host_clock::{self, nanoseconds},
     namespaces::{Selection, visit},
     socket_owners::{self, OwnedSocket, Snapshot, Socket},
 };
 use tcptrace_core::{
     correlate::OpenSocket,
     describe::Describer,
-    event::{Container, Endpoint},
     filter::{Ends, Filter},
     output_record::{LeakOutput, OutputRecord},
     render::{Json, LEAK_STATES, Render as _, leaks},
@@ -93,15 +91,11 @@ fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
             Err(error) => warn!("the sockets of the network namespace {inode} are not listed: {error}"),
         }
     }
-    let matches = |socket: &Socket| {
-        let end = |Endpoint { addr, port }: Endpoint| (addr, port);
-        filter.matches(end(socket.local), end(socket.remote), Ends::LocalIsFirst)
-    };
     let mut found: Vec<(u32, Socket)> = listed
         .into_iter()
         .flat_map(|(inode, sockets)| sockets.into_iter().map(move |socket| (inode, socket)))
         .collect();
-    found.retain(|(_, socket)| matches(socket));
+    found.retain(|(_, socket)| filter.matches(socket.local, socket.remote, Ends::LocalIsFirst));
     let namespaces: HashMap<u64, u32> = found.iter().map(|(inode, socket)| (socket.cookie, *inode)).collect();
     let sockets = found.into_iter().map(|(_, socket)| socket).collect();
     let snapshot = socket_owners::owners(sockets, now).context("cannot look up the processes that hold the sockets")?;
@@ -116,7 +110,8 @@ fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
 
 fn of_snapshot(snapshot: Snapshot, namespaces: &HashMap<u64, u32>) -> Vec<LeakOutput> {
     let stamp = Describer::live(host_clock::wall_clock()).stamp(snapshot.began);
-    let mut containers = Containers::start();
+    let mut names = CgroupNames::start().inspect_err(|error| debug!("containers are not named: {error}")).ok();
+    let mut containers = Containers::new(names.as_mut());
     let mut leak = |OwnedSocket { socket, owners }: OwnedSocket| LeakOutput {
         stamp,
         conn: None,
@@ -132,26 +127,4 @@ fn of_snapshot(snapshot: Snapshot, namespaces: &HashMap<u64, u32>) -> Vec<LeakOu
         unacked_bytes: Some(socket.unacknowledged),
     };
     snapshot.sockets.into_iter().map(&mut leak).collect()
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The containers of control groups.
-struct Containers {
-    names: Option<CgroupNames>,
-    known: HashMap<u64, Option<Container>>,
-}
-
-impl Containers {
-    fn start() -> Self {
-        let names = CgroupNames::start().inspect_err(|error| log::debug!("containers are not named: {error}"));
-        Self { names: names.ok(), known: HashMap::new() }
-    }
-
-    fn of(&mut self, id: u64) -> Option<Container> {
-        let Self { names, known } = self;
-        known.entry(id).or_insert_with(|| names.as_mut()?.find(id)?.container).clone()
-    }
 }

@@ -117,7 +117,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
             let (sockets, holders) = listeners.entry((local.addr, local.port)).or_default();
             *sockets += 1;
             holders.extend(owners.iter().copied());
-        } else if filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst)
+        } else if filter.matches(local, remote, Ends::LocalIsFirst)
             && let Some(process) = only(owners)
         {
             let (process, source) = (Some(process), OwnerSource::SockDiag);
@@ -145,7 +145,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
 /// The accept queue of the listener for a connection, as a hint for that connection.
 fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Filter, now: BootTime) -> Option<Event> {
     // Filtered like other hints, so that a recording read with the same filter shows the same.
-    let matches = filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst);
+    let matches = filter.matches(local, remote, Ends::LocalIsFirst);
     let queue = listener.queue.filter(|_| matches)?;
     Some(Event::Hint(Hint {
         conn_netns: None,

@@ -114,8 +114,6 @@ struct Replay<'a> {
     /// Number of connections that ended in earlier runs of a recording.
     ended: u64,
     events: u64,
-    /// Every event is to be shown, so that none need be compared with the filter.
-    chooses_all: bool,
 }
 
 impl<'a> Replay<'a> {
@@ -124,8 +122,7 @@ impl<'a> Replay<'a> {
         if options.write.is_some() {
             reduce(Duty::Replay);
         }
-        let chooses_all = event_filter::chooses_all(options);
-        Self { options, name, progress, pipeline, times: None, ended: 0, events: 0, chooses_all }
+        Self { options, name, progress, pipeline, times: None, ended: 0, events: 0 }
     }
 
     /// Handles an event, of a segment that passed `interface`. Breaks if `--duration` or `--count` is reached, or the output
@@ -138,7 +135,7 @@ impl<'a> Replay<'a> {
             return ControlFlow::Break(());
         }
         self.times = Some((first, last));
-        if self.chooses_all || event_filter::is_chosen(event, interface, self.options) {
+        if event_filter::is_chosen(event, interface, self.options) {
             self.pipeline.replay(event);
         }
         self.events += 1;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::{
     cli::{DEFAULT_COLUMNS, Options, OutputFormat},
+    host_clock::nanoseconds,
     output::{Output, Shown},
     sink::{BUDGET, Sink, SinkError},
 };
@@ -80,7 +81,7 @@ fn selection(options: &Options) -> Option<Selection> {
 /// The choice of `only`, among the connections of the processes that the filters name and those of the command, if there is
 /// one.
 fn choice(options: &Options, only: Only) -> Selection {
-    let slow_ns = u64::try_from(options.slow.as_nanos()).unwrap_or(u64::MAX);
+    let slow_ns = nanoseconds(options.slow);
     let selection = Selection::new(only, slow_ns, options.max_connections.get());
     let selection = selection.of(options.filter.who.clone());
     if options.command.is_empty() { selection } else { selection.scoped() }

@@ -1,8 +1,11 @@
-//! What the kernel tells of sockets that make no progress, as events.
+//! Reports of sockets that make no progress, as events.
 
 use std::time::Duration;
 
-use crate::socket_owners::{Snapshot, Socket, TcpInfo};
+use crate::{
+    host_clock::nanoseconds,
+    socket_owners::{Snapshot, Socket, TcpInfo},
+};
 use tcptrace_core::{
     event::{BootTime, Event, SocketReport},
     filter::{Ends, Filter},
@@ -11,10 +14,7 @@ use tcptrace_core::{
 
 /// The reports of a snapshot about sockets that match the filter.
 pub(super) fn reports(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> impl Iterator<Item = Event> {
-    let matches = |socket: &&Socket| {
-        let (local, remote) = (socket.local, socket.remote);
-        filter.matches((local.addr, local.port), (remote.addr, remote.port), Ends::LocalIsFirst)
-    };
+    let matches = |socket: &&Socket| filter.matches(socket.local, socket.remote, Ends::LocalIsFirst);
     let asked = snapshot.began;
     snapshot.stuck.iter().filter(matches).map(move |socket| Event::Report(report(socket, asked, now)))
 }
@@ -47,10 +47,6 @@ fn timeouts(info: &TcpInfo, window_closed: bool) -> Duration {
     // The timeout of window probes is not kept doubled.
     let first = if window_closed { info.rto } else { info.rto / (1 << doubled) };
     first.saturating_mul((1 << doubled) - 1)
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Names {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct HandshakeLabels {
     /// Which ends are on this host: `client`, `server`, `both` or `none`.
-    pub(super) network_tcp_handshake_role: &'static str,
+    network_tcp_handshake_role: &'static str,
     kind: &'static str,
     outcome: &'static str,
     network_tcp_reset_cause: &'static str,
@@ -47,11 +47,10 @@ pub(super) struct HandshakeLabels {
 
 impl HandshakeLabels {
     pub(super) fn new(handshake: &Handshake, outcome: Outcome, names: &mut Names) -> Self {
-        let here = |end: &HandshakeEnd| end.netns.is_some();
-        let (client, server) = (here(&handshake.client), here(&handshake.server));
-        let process = if client { handshake.client.comm } else { handshake.server.comm.filter(|_| server) };
+        let here = |end: &HandshakeEnd| Here::of(end.netns, end.comm);
+        let (network_tcp_handshake_role, process) = of_ends(here(&handshake.client), here(&handshake.server));
         Self {
-            network_tcp_handshake_role: role(client, server),
+            network_tcp_handshake_role,
             kind: handshake.kind.into(),
             outcome: outcome.into(),
             network_tcp_reset_cause: handshake.reset.map_or("", |reset| reset.cause.into()),
@@ -63,7 +62,7 @@ impl HandshakeLabels {
 /// Labels of a close.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct CloseLabels {
-    pub(super) network_tcp_handshake_role: &'static str,
+    network_tcp_handshake_role: &'static str,
     kind: &'static str,
     initiator: &'static str,
     network_tcp_reset_by: &'static str,
@@ -73,10 +72,10 @@ pub(super) struct CloseLabels {
 
 impl CloseLabels {
     pub(super) fn new(close: &Close, names: &mut Names) -> Self {
-        let (client, server) = (is_here(&close.client), is_here(&close.server));
-        let process = if client { close.client.comm } else { close.server.comm.filter(|_| server) };
+        let here = |end: &CloseEnd| Here::of(end.netns, end.comm);
+        let (network_tcp_handshake_role, process) = of_ends(here(&close.client), here(&close.server));
         Self {
-            network_tcp_handshake_role: role(client, server),
+            network_tcp_handshake_role,
             kind: close.kind.into(),
             initiator: close.initiator.map_or("", Role::word),
             network_tcp_reset_by: close.reset.map_or("", |reset| reset.by.word()),
@@ -97,10 +96,10 @@ pub(super) struct StallLabels {
 
 impl StallLabels {
     pub(super) fn new(stalled: &Stalled, names: &mut Names) -> Self {
-        let (client, server) = (is_here(&stalled.client), is_here(&stalled.server));
-        let process = if client { stalled.client.comm } else { stalled.server.comm.filter(|_| server) };
+        let here = |end: &CloseEnd| Here::of(end.netns, end.comm);
+        let (network_tcp_handshake_role, process) = of_ends(here(&stalled.client), here(&stalled.server));
         Self {
-            network_tcp_handshake_role: role(client, server),
+            network_tcp_handshake_role,
             waiting_for: stalled.waiting_for.map_or("", Into::into),
             turn: stalled.turn.map_or("", Into::into),
             process: names.of(process),
@@ -114,9 +113,15 @@ pub(super) struct RoleLabels {
     network_tcp_handshake_role: &'static str,
 }
 
-impl From<&'static str> for RoleLabels {
-    fn from(network_tcp_handshake_role: &'static str) -> Self {
-        Self { network_tcp_handshake_role }
+impl HandshakeLabels {
+    pub(super) fn role(&self) -> RoleLabels {
+        RoleLabels { network_tcp_handshake_role: self.network_tcp_handshake_role }
+    }
+}
+
+impl CloseLabels {
+    pub(super) fn role(&self) -> RoleLabels {
+        RoleLabels { network_tcp_handshake_role: self.network_tcp_handshake_role }
     }
 }
 
@@ -126,16 +131,22 @@ pub(super) struct LossLabels {
     pub(super) source: &'static str,
 }
 
-fn is_here(end: &CloseEnd) -> bool {
-    end.netns.is_some()
+/// An end whose socket is on this host, with the name of its process.
+struct Here(Option<Comm>);
+
+impl Here {
+    fn of(netns: Option<u32>, comm: Option<Comm>) -> Option<Self> {
+        netns.map(|_| Self(comm))
+    }
 }
 
-fn role(client: bool, server: bool) -> &'static str {
+/// Returns which ends are on this host, and the process of one of them: the client's if it is.
+fn of_ends(client: Option<Here>, server: Option<Here>) -> (&'static str, Option<Comm>) {
     match (client, server) {
-        (true, true) => "both",
-        (true, false) => "client",
-        (false, true) => "server",
-        (false, false) => "none",
+        (Some(Here(comm)), Some(_)) => ("both", comm),
+        (Some(Here(comm)), None) => ("client", comm),
+        (None, Some(Here(comm))) => ("server", comm),
+        (None, None) => ("none", None),
     }
 }
 

@@ -6,10 +6,7 @@ use std::{
 };
 
 use log::{Level, debug, log, warn};
-use rustix::{
-    process::setpriority_process,
-    time::{ClockId, clock_gettime},
-};
+use rustix::process::setpriority_process;
 use tokio::sync::mpsc;
 
 use super::{
@@ -25,13 +22,6 @@ use crate::{
 
 /// The lowest scheduling priority (nice(1)).
 const LOWEST_PRIORITY: i32 = 19;
-
-/// The processor time that the calling thread has used so far, in nanoseconds.
-fn processor_time() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
-}
 
 /// Finds the owners of sockets on a thread of its own. The thread ends some time after this is dropped; neither dropping it
 /// nor exiting the process waits for that.
@@ -155,11 +145,11 @@ impl Worker {
         }
         reduce(Duty::Owners);
         while let Some(job) = self.shared.job() {
-            let (began, used_before) = (host_clock::now(), processor_time());
+            let (began, used_before) = (host_clock::now(), host_clock::thread_time());
             let result = self.scan.run(&job, began);
-            let (ended, used) = (host_clock::now(), processor_time().saturating_sub(used_before));
+            let (ended, used) = (host_clock::now(), host_clock::thread_time().saturating_sub(used_before));
             // On a busy machine a scan of the lowest priority takes long, but costs no more.
-            self.shared.state().schedule.scanned(&job, ended.minus(used), ended);
+            self.shared.state().schedule.scanned(&job, ended.minus(host_clock::nanoseconds(used)), ended);
             let snapshot = match result {
                 Ok(snapshot) => {
                     let Snapshot { sockets, listeners, stuck, .. } = &snapshot;

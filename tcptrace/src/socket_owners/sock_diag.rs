@@ -36,7 +36,7 @@ const MAX_ATTEMPTS: usize = 3;
 /// The cookie that matches any socket (`INET_DIAG_NOCOOKIE`).
 const ANY_COOKIE: [u8; 8] = [0xff; 8];
 
-/// What the kernel is asked to list.
+/// The sockets that the kernel is asked to list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     /// Bit N stands for the state with number N (include/net/tcp_states.h).
@@ -55,10 +55,10 @@ impl Wanted {
         stuck: false,
     };
 
-    /// The same, only those that make no progress.
+    /// All of these that make no progress.
     pub(super) const STUCK: Self = Self { stuck: true, ..Self::ALL };
 
-    /// The same, with [`Socket::info`].
+    /// All of these, with [`Socket::info`].
     pub(super) const IN_DETAIL: Self = Self { with_info: true, ..Self::ALL };
 
     /// Sockets in these states, with [`Socket::info`].

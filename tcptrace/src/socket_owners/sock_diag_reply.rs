@@ -55,7 +55,7 @@ pub struct Socket {
     pub unacknowledged: u32,
     /// ID of the control group in which it was made, where the kernel tells (Linux 5.9).
     pub cgroup: Option<u64>,
-    /// What `tcp_info` tells, if it was asked for. Connection requests and sockets that their processes have closed and that
+    /// Contents of `tcp_info`, if it was asked for. Connection requests and sockets that their processes have closed and that
     /// wait for a last FIN have none.
     pub info: Option<TcpInfo>,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What the kernel knows of a connection (`struct tcp_info`, include/uapi/linux/tcp.h).
+/// The kernel's knowledge of a connection (`struct tcp_info`, include/uapi/linux/tcp.h).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TcpInfo {
     /// Number of timeouts that have sent the same data again without an answer.

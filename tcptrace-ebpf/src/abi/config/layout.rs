@@ -211,7 +211,7 @@ layout! {
         kn_id: KernelValue::member("kernfs_node", "id").optional(),
         /// User of the process that made it, by the initial user namespace.
         uid: KernelValue::member("sock", "sk_uid").optional(),
-        /// What an exiting task exits with, as wait(2) tells it.
+        /// The exit code of an exiting task, as wait(2) tells it.
         exit_code: KernelValue::member("task_struct", "exit_code").optional(),
         /// Sequence number after the last one that the process has written.
         write_seq: KernelValue::member("tcp_sock", "write_seq").optional(),

@@ -29,7 +29,7 @@ impl Origin {
     }
 }
 
-/// What is remembered of them.
+/// Control groups and origins remembered.
 #[derive(Debug, Default)]
 pub(super) struct Cgroups {
     named: HashMap<CgroupKey, Arc<Cgroup>>,

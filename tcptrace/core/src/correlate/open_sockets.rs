@@ -56,10 +56,10 @@ fn open_socket(conn: &Connection, side: Side) -> Option<OpenSocket> {
         conn: conn.number,
         netns: conn.end_netns(side),
         state,
-        since: end.entered(state).filter(|&since| since != BootTime(0)),
+        since: end.seen_to_enter(state),
         local: conn.endpoint(side)?,
         remote: conn.endpoint(side.other())?,
         process: end.holder(),
-        cgroup: end.origin.as_ref().and_then(|origin| origin.cgroup.clone()),
+        cgroup: end.cgroup(),
     })
 }

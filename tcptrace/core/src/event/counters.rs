@@ -1,6 +1,6 @@
 //! Counters of a socket.
 
-/// What a socket has counted of its connection (`struct tcp_sock`). Each is `None` if the kernel does not tell.
+/// Counters of a socket (`struct tcp_sock`). Each is `None` if the kernel does not tell.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

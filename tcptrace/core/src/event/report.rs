@@ -1,4 +1,4 @@
-//! What the kernel tells of a socket whose connection makes no progress.
+//! The kernel's report of a socket whose connection makes no progress.
 
 use super::{BootTime, Endpoint};
 use crate::tcp::TcpState;
@@ -36,7 +36,7 @@ pub struct SocketReport {
     pub stuck_ns: u64,
 }
 
-/// What a socket that makes no progress waits for.
+/// The event that a socket without progress waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StuckOn {
     /// An answer to its SYN or its SYN,ACK.

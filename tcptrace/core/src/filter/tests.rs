@@ -5,8 +5,8 @@ use super::*;
 const HERE: &str = "10.0.0.1";
 const THERE: &str = "192.0.2.9";
 
-fn end(addr: &str, port: u16) -> (IpAddr, u16) {
-    (addr.parse().unwrap(), port)
+fn end(addr: &str, port: u16) -> Endpoint {
+    Endpoint { addr: addr.parse().unwrap(), port }
 }
 
 fn ports(text: &str) -> Option<PortSet> {

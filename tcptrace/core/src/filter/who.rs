@@ -31,7 +31,7 @@ pub struct Who {
     pub containers: Vec<Glob>,
 }
 
-/// What is known of an end at one time.
+/// Facts known of an end at one time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KnownEnd<'a> {
     /// ID of its process.

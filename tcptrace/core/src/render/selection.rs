@@ -54,7 +54,7 @@ struct Open {
     facts: Facts,
     /// Facts that may still become known.
     possible: Facts,
-    /// What shows that it may be selected.
+    /// The proof that it may be selected.
     proof: Proof,
     decision: Option<bool>,
     held: Held,
@@ -337,7 +337,7 @@ struct News {
     proof: Proof,
 }
 
-/// What shows that a connection may be selected. Both are true where everything may be.
+/// Proof that a connection may be selected. Both are true where everything may be.
 #[derive(Clone, Copy, Debug, Default)]
 struct Proof {
     /// True if a record was in scope.

@@ -20,9 +20,9 @@ const WAITING: usize = 8;
 
 /// A decoder, as far as it differs between captures and recordings.
 pub(super) trait Source: Send + 'static {
-    /// What it decodes one by one.
+    /// One thing that it decodes.
     type Item: Send;
-    /// What else there is to know after an item: counts, and names that are new since the last call of [`Self::state`].
+    /// Whatever else is known after an item: counts, and names that are new since the last call of [`Self::state`].
     type State: Send;
     /// The reason why it cannot go on.
     type Error: Send;
@@ -60,6 +60,13 @@ pub(super) fn start<S: Source>(source: S) -> Result<Receiver<Batch<S>>> {
     Ok(receiver)
 }
 
+/// Returns the last of `all`, of which the first `known` have been returned before.
+pub(super) fn new_ones<T: Clone>(all: &[T], known: &mut usize) -> Vec<T> {
+    let new = all.get(*known..).unwrap_or_default().to_vec();
+    *known = all.len();
+    new
+}
+
 fn run<S: Source>(mut source: S, sender: &SyncSender<Batch<S>>) {
     loop {
         let (batch, last) = decode(&mut source);
@@ -72,19 +79,15 @@ fn run<S: Source>(mut source: S, sender: &SyncSender<Batch<S>>) {
 /// Decodes a batch; true if it is the last.
 fn decode<S: Source>(source: &mut S) -> (Batch<S>, bool) {
     let mut items = Vec::with_capacity(BATCH);
-    let mut error = None;
-    let mut last = false;
-    while !last && items.len() < BATCH {
+    let (mut error, mut last, mut dry) = (None, false, false);
+    while !last && !dry && items.len() < BATCH {
         match source.next() {
             Some(Ok(item)) => items.push(item),
             Some(Err(reason)) => (error, last) = (Some(reason), true),
             None => last = true,
         }
-        if source.is_dry() {
-            break;
-        }
+        dry = source.is_dry();
     }
-    let dry = source.is_dry();
     (Batch { items, state: source.state(), dry, error }, last)
 }
 

@@ -12,7 +12,7 @@ use rustix::system::uname;
 
 use super::{
     Progress, Replay,
-    ahead::{self, Batch, Source},
+    ahead::{self, Batch, Source, new_ones},
 };
 use crate::{
     app::stdout_format,
@@ -24,7 +24,7 @@ use tcptrace_core::{
     correlate::NO_NAMESPACE,
     decode::capture::{self, CaptureError, Counters, Framed, Interface, Layers, Unread},
     describe::Describer,
-    event::{BootTime, Event, IcmpError, Segment},
+    event::{BootTime, Event},
     output_record::StartOutput,
 };
 
@@ -51,29 +51,27 @@ pub(super) fn replay<R: Read + Send + 'static>(
     let (mut counters, mut unread) = (Counters::default(), Vec::new());
     let mut outcome = Ok(());
     for Batch { items, state, dry, error } in batches {
-        for interface in state.interfaces {
-            interfaces.push(interface);
-            let (index, name) = (interfaces.len() as u32, interfaces.last().map_or("", |interface| &interface.name));
-            replay.pipeline.describer.name_interface(None, index, name);
+        for (index, interface) in (interfaces.len() as u32 + 1..).zip(&state.interfaces) {
+            replay.pipeline.describer.name_interface(None, index, &interface.name);
         }
+        interfaces.extend(state.interfaces);
         encapsulations.extend(state.encapsulations);
         let words = |layers: &Layers| layers.iter().map(|layer| layer.to_string()).collect();
         replay.pipeline.describer.name_encapsulations(&encapsulations, words);
-        let enough = items.iter().flatten().any(|(decoded, interface)| {
-            let event = Event::from(*decoded);
+        let enough = items.iter().flatten().any(|(event, interface)| {
             if replay.times.is_none() {
                 replay.start(event.at());
             }
             let interface = interfaces.get(*interface as usize).map(|interface| interface.name.as_str());
-            replay.take(&event, interface).is_break()
+            replay.take(event, interface).is_break()
         });
         (counters, unread) = (state.counters, state.unread);
         replay.has_read(counters.bytes, dry);
-        if let Some(error) = error.filter(|_| !enough) {
-            outcome = Err(error).with_context(|| replay.name.clone());
-        }
         if enough {
             break;
+        }
+        if let Some(error) = error {
+            outcome = Err(error).with_context(|| replay.name.clone());
         }
     }
     let last = replay.last();
@@ -103,36 +101,7 @@ impl<R> From<capture::Frames<R>> for Frames<R> {
     }
 }
 
-/// The event of a frame, in fewer bytes than [`Event`] takes, which also has room for state changes.
-#[derive(Clone, Copy, Debug)]
-enum Decoded {
-    Segment(Segment),
-    Icmp(IcmpError),
-}
-
-impl Decoded {
-    /// Returns none for a copy.
-    fn of(framed: &Framed) -> Option<Self> {
-        match framed.event {
-            _ if framed.copy => None,
-            Event::Segment(segment) => Some(Self::Segment(segment)),
-            Event::Icmp(error) => Some(Self::Icmp(error)),
-            // No frame holds anything else.
-            _ => None,
-        }
-    }
-}
-
-impl From<Decoded> for Event {
-    fn from(decoded: Decoded) -> Self {
-        match decoded {
-            Decoded::Segment(segment) => Self::Segment(segment),
-            Decoded::Icmp(error) => Self::Icmp(error),
-        }
-    }
-}
-
-/// What is known after a frame.
+/// The state after a frame.
 struct State {
     /// Those that are new.
     interfaces: Vec<Interface>,
@@ -143,13 +112,13 @@ struct State {
 }
 
 impl<R: Read + Send + 'static> Source for Frames<R> {
-    /// What was decoded, and the interface of its frame; none for a copy.
-    type Item = Option<(Decoded, u32)>;
+    /// An event, and the interface of its frame; none for a copy.
+    type Item = Option<(Event, u32)>;
     type State = State;
     type Error = CaptureError;
 
     fn next(&mut self) -> Option<Result<Self::Item, CaptureError>> {
-        let seen = |framed: Framed| Some((Decoded::of(&framed)?, framed.interface));
+        let seen = |framed: Framed| (!framed.copy).then_some((framed.event, framed.interface));
         Some(self.frames.next()?.map(seen))
     }
 
@@ -158,15 +127,13 @@ impl<R: Read + Send + 'static> Source for Frames<R> {
     }
 
     fn state(&mut self) -> State {
-        let (interfaces, encapsulations) = (self.frames.interfaces(), self.frames.encapsulations());
-        let state = State {
-            interfaces: interfaces.get(self.interfaces..).unwrap_or_default().to_vec(),
-            encapsulations: encapsulations.get(self.encapsulations..).unwrap_or_default().to_vec(),
-            counters: self.frames.counters(),
-            unread: self.frames.unread(),
-        };
-        (self.interfaces, self.encapsulations) = (interfaces.len(), encapsulations.len());
-        state
+        let Self { frames, interfaces, encapsulations } = self;
+        State {
+            interfaces: new_ones(frames.interfaces(), interfaces),
+            encapsulations: new_ones(frames.encapsulations(), encapsulations),
+            counters: frames.counters(),
+            unread: frames.unread(),
+        }
     }
 }
 

@@ -1,10 +1,8 @@
 //! Selects the events of a file that a live trace with the same options would have shown.
 
-use std::net::IpAddr;
-
 use crate::cli::{Options, Segments};
 use tcptrace_core::{
-    event::{Direction, Endpoint, Event},
+    event::{Direction, Event},
     filter::{Ends, Filter},
 };
 
@@ -18,27 +16,18 @@ pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Option
     wanted && matches(&options.filter, event, interface)
 }
 
-/// Returns whether [`is_chosen`] is true for all events.
-pub(super) fn chooses_all(options: &Options) -> bool {
-    let Filter { ports, local_ports, remote_ports, hosts, family, interfaces, who: _ } = &options.filter;
-    let by_port = ports.is_some() || local_ports.is_some() || remote_ports.is_some();
-    let chooses = by_port || hosts.is_some() || family.is_some() || !interfaces.is_empty();
-    !chooses && options.segments != Segments::None
-}
-
 /// Returns whether an event matches a filter.
 pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
-    let end = |end: Endpoint| -> (IpAddr, u16) { (end.addr, end.port) };
     // An incoming segment is for a local socket, an outgoing one is from it. An ICMP error quotes a segment of the opposite
     // direction.
     let (src, dst, direction) = match event {
-        Event::Segment(segment) => (end(segment.src), end(segment.dst), segment.direction),
-        Event::Icmp(error) => (end(error.dst), end(error.src), error.direction),
+        Event::Segment(segment) => (segment.src, segment.dst, segment.direction),
+        Event::Icmp(error) => (error.dst, error.src, error.direction),
         // A socket's local end is known, but not its interface.
-        Event::State(change) => return filter.matches(end(change.local), end(change.remote), Ends::LocalIsFirst),
-        Event::Hint(hint) => return filter.matches(end(hint.local), end(hint.remote), Ends::LocalIsFirst),
-        Event::Owner(owner) => return filter.matches(end(owner.local), end(owner.remote), Ends::LocalIsFirst),
-        Event::Report(report) => return filter.matches(end(report.local), end(report.remote), Ends::LocalIsFirst),
+        Event::State(change) => return filter.matches(change.local, change.remote, Ends::LocalIsFirst),
+        Event::Hint(hint) => return filter.matches(hint.local, hint.remote, Ends::LocalIsFirst),
+        Event::Owner(owner) => return filter.matches(owner.local, owner.remote, Ends::LocalIsFirst),
+        Event::Report(report) => return filter.matches(report.local, report.remote, Ends::LocalIsFirst),
         // Connections that match may belong to any listener.
         Event::Listener(_) | Event::Loss(_) => return true,
     };

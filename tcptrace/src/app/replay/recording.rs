@@ -1,13 +1,13 @@
 //! Replays a recording, which holds all events of a trace, with the times and names of the recorded host.
 
-use std::{io::Read, process::ExitCode, sync::Arc};
+use std::{io::Read, ops::ControlFlow, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{
     Progress, Replay,
-    ahead::{self, Batch, Source},
+    ahead::{self, Batch, Source, new_ones},
 };
 use crate::{app::stdout_format, cli::Options, pipeline::Pipeline};
 use tcptrace_core::{
@@ -16,8 +16,7 @@ use tcptrace_core::{
     decode::recording::{Counters, Moment, Record, Recorded, Recording, RecordingError, Start},
     describe::Describer,
     event::{Cgroup, CgroupKey, Event},
-    filter::Filter,
-    filter::SegmentChoice,
+    filter::{Filter, SegmentChoice},
     output_record::StartOutput,
 };
 
@@ -36,74 +35,103 @@ pub(super) fn replay<R: Read + Send + 'static>(
     let mut pipeline =
         Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), stdout_format::open(options)?.patient());
     pipeline.limit(options.max_connections);
-    let mut replay = Replay::new(options, name, progress, pipeline);
+    let mut reading = Reading::new(Replay::new(options, name, progress, pipeline));
     let batches = ahead::start(Records { first, ..Records::from(recording) })?;
-    let mut names = Names::default();
-    let (mut named, mut grouped, mut open) = (0, 0, false);
-    let mut recorded_filter = String::new();
     let mut counters = Counters::default();
     let mut outcome = Ok(());
     for Batch { items, state, dry, error } in batches {
-        names.extend(state.names);
+        reading.names.extend(state.names);
         counters = state.counters;
-        let mut enough = false;
-        for record in items {
-            match record {
-                Record::Start(start) if start.goes_on => replay.note(start.moment),
-                Record::Start(start) => {
-                    if open {
-                        replay.pipeline.end(replay.last());
-                    }
-                    replay.begin(&start);
-                    recorded_filter = start.filter;
-                    (named, grouped, open) = (0, 0, true);
-                }
-                Record::Existing(existing) => {
-                    // Which of the sockets match another filter is not recorded.
-                    if options.filter == Filter::default() || options.filter.to_string() == recorded_filter {
-                        replay.pipeline.replay_existing(existing);
-                    }
-                }
-                Record::Event(Recorded { event, wall }) => {
-                    for (key, cgroup) in names.cgroups.iter().skip(grouped) {
-                        replay.pipeline.name_cgroup(*key, Arc::clone(cgroup));
-                        grouped += 1;
-                    }
-                    replay.pipeline.describer.name_encapsulations(&names.encapsulations, Vec::clone);
-                    for (index, interface) in (1..).zip(&names.interfaces).skip(named) {
-                        replay.pipeline.describer.name_interface(None, index, interface);
-                        named += 1;
-                    }
-                    let index = passed(&event).and_then(|number| number.checked_sub(1));
-                    let interface = index.and_then(|index| names.interfaces.get(index as usize));
-                    replay.note(Moment { at: event.at(), wall });
-                    enough = replay.take(&event, interface.map(String::as_str)).is_break();
-                }
-                Record::End(moment) => {
-                    replay.note(moment);
-                    replay.pipeline.end(moment.at);
-                    open = false;
-                }
-            }
-            if enough {
-                break;
-            }
-        }
-        replay.has_read(counters.bytes, dry);
-        if let Some(error) = error.filter(|_| !enough) {
-            outcome = Err(error).with_context(|| replay.name.clone());
-        }
+        let enough = items.into_iter().try_for_each(|record| reading.take(record)).is_break();
+        reading.replay.has_read(counters.bytes, dry);
         if enough {
             break;
         }
+        if let Some(error) = error {
+            outcome = Err(error).with_context(|| reading.replay.name.clone());
+        }
     }
-    if open {
-        debug!("{}: no end record was read", replay.name);
-        replay.pipeline.end(replay.last());
-    }
-    replay.progress.finish();
+    let replay = reading.end();
     report(&counters, &replay);
     replay.finish(outcome)
+}
+
+/// The state of reading a recording.
+struct Reading<'a> {
+    replay: Replay<'a>,
+    /// Those of the records so far.
+    names: Names,
+    /// Number of interfaces and of control groups that this run's pipeline knows.
+    named: usize,
+    grouped: usize,
+    /// A run has begun and not ended.
+    open: bool,
+    /// The filter of the run, in words.
+    filter: String,
+}
+
+impl<'a> Reading<'a> {
+    fn new(replay: Replay<'a>) -> Self {
+        Self { replay, names: Names::default(), named: 0, grouped: 0, open: false, filter: String::new() }
+    }
+
+    /// Handles a record. Breaks when no more are wanted.
+    fn take(&mut self, record: Record) -> ControlFlow<()> {
+        let replay = &mut self.replay;
+        match record {
+            Record::Start(start) if start.goes_on => replay.note(start.moment),
+            Record::Start(start) => {
+                if self.open {
+                    replay.pipeline.end(replay.last());
+                }
+                replay.begin(&start);
+                self.filter = start.filter;
+                (self.named, self.grouped, self.open) = (0, 0, true);
+            }
+            Record::Existing(existing) => {
+                // Which of the sockets match another filter is not recorded.
+                let filter = &replay.options.filter;
+                if *filter == Filter::default() || filter.to_string() == self.filter {
+                    replay.pipeline.replay_existing(existing);
+                }
+            }
+            Record::Event(recorded) => return self.take_event(&recorded),
+            Record::End(moment) => {
+                replay.note(moment);
+                replay.pipeline.end(moment.at);
+                self.open = false;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn take_event(&mut self, Recorded { event, wall }: &Recorded) -> ControlFlow<()> {
+        let Self { replay, names, named, grouped, .. } = self;
+        for (key, cgroup) in names.cgroups.iter().skip(*grouped) {
+            replay.pipeline.name_cgroup(*key, Arc::clone(cgroup));
+            *grouped += 1;
+        }
+        replay.pipeline.describer.name_encapsulations(&names.encapsulations, Vec::clone);
+        for (index, interface) in (1..).zip(&names.interfaces).skip(*named) {
+            replay.pipeline.describer.name_interface(None, index, interface);
+            *named += 1;
+        }
+        let index = passed(event).and_then(|number| number.checked_sub(1));
+        let interface = index.and_then(|index| names.interfaces.get(index as usize));
+        replay.note(Moment { at: event.at(), wall: *wall });
+        replay.take(event, interface.map(String::as_str))
+    }
+
+    /// Ends the last run, if it has no end of its own.
+    fn end(self) -> Replay<'a> {
+        let Self { mut replay, open, .. } = self;
+        if open {
+            debug!("{}: no end record was read", replay.name);
+            replay.pipeline.end(replay.last());
+        }
+        replay.progress.finish();
+        replay
+    }
 }
 
 /// The records of a recording, and how many of their names have been delivered.
@@ -138,7 +166,7 @@ impl Names {
     }
 }
 
-/// What is known after a record.
+/// The state after a record.
 struct State {
     /// Those that are new.
     names: Names,
@@ -159,17 +187,13 @@ impl<R: Read + Send + 'static> Source for Records<R> {
     }
 
     fn state(&mut self) -> State {
-        let recording = &self.recording;
-        let (interfaces, cgroups) = (recording.interfaces(), recording.cgroups());
-        let encapsulations = recording.encapsulations();
+        let Self { recording, interfaces, encapsulations, cgroups, .. } = self;
         let names = Names {
-            interfaces: interfaces.get(self.interfaces..).unwrap_or_default().to_vec(),
-            encapsulations: encapsulations.get(self.encapsulations..).unwrap_or_default().to_vec(),
-            cgroups: cgroups.get(self.cgroups..).unwrap_or_default().to_vec(),
+            interfaces: new_ones(recording.interfaces(), interfaces),
+            encapsulations: new_ones(recording.encapsulations(), encapsulations),
+            cgroups: new_ones(recording.cgroups(), cgroups),
         };
-        let counters = recording.counters();
-        (self.interfaces, self.encapsulations, self.cgroups) = (interfaces.len(), encapsulations.len(), cgroups.len());
-        State { names, counters }
+        State { names, counters: recording.counters() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sides of one connection before and after an address translation: other ends, the same sequence numbers.
 //!
-//! What proves that two connections are sides of one, in the order in which it shows:
+//! Proofs that two connections are sides of one, in the order in which they show:
 //!
 //! - the socket of one sends a segment with the ends of the other;
 //! - a SYN passes this host, and leaves it with other ends: the same ISN and the same timestamp, which the kernel draws for

@@ -14,7 +14,7 @@ use crate::{
     tcp::TcpState,
 };
 
-/// What a report changes.
+/// The change that a report makes.
 #[derive(Clone, Copy, Debug)]
 struct News {
     noted: Noted,
@@ -73,11 +73,6 @@ impl Correlator {
                 conn.client = Some(if stuck == StuckOn::Accept { side.other() } else { side });
                 conn.client_guessed = true;
             }
-            // Whoever has sent something is the client, as without a report.
-            if conn.client.is_none() {
-                conn.client = Some(if stuck == StuckOn::Accept { side.other() } else { side });
-                conn.client_guessed = true;
-            }
         }
         at
     }
@@ -91,7 +86,7 @@ fn news(conn: &Connection, side: Side, report: &SocketReport) -> Option<News> {
         return None;
     }
     let since = match stuck {
-        Some(StuckOn::Accept) => conn.end(side).entered(TcpState::Established).filter(|&since| since != BootTime(0)),
+        Some(StuckOn::Accept) => conn.end(side).seen_to_enter(TcpState::Established),
         Some(StuckOn::Handshake) => conn.ack_at(),
         _ => None,
     };

@@ -4,6 +4,7 @@ mod milestones;
 mod on_segment;
 mod on_state;
 mod retransmission;
+mod socket;
 
 use std::{
     num::{NonZeroU32, NonZeroU64},
@@ -191,11 +192,6 @@ impl End {
         self.detail.as_ref()?.closer
     }
 
-    /// Returns the time at which its socket left ESTABLISHED, and its counters then.
-    pub(in crate::correlate) fn left(&self) -> Option<(BootTime, Counters)> {
-        self.detail.as_ref()?.left
-    }
-
     /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
     /// no socket of this host is known.
     pub(in crate::correlate) fn idle_ns(&self) -> Option<u64> {
@@ -205,26 +201,6 @@ impl End {
     /// Sets these nanoseconds.
     pub(in crate::correlate) fn set_idle_ns(&mut self, idle_ns: Option<u64>) {
         self.detail_mut().idle_ns = idle_ns;
-    }
-
-    /// Returns how many segments with data its socket sent again; `None` if it does not tell, or if its handshake was not seen.
-    pub(in crate::correlate) fn data_retransmissions(&self) -> Option<u32> {
-        self.entered(TcpState::Established).filter(|&at| at != BootTime(0))?;
-        let closed = self.closed().and_then(|closed| closed.counters);
-        let left = self.left().map(|(_, counters)| counters);
-        let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| self.entered(state).is_some());
-        let (counters, fins) = match self.fin() {
-            // If its FIN was not seen, those sent again cannot be told from data.
-            None if sent_fin => (left, 0),
-            fin => (closed.or(left), fin.map_or(0, |fin| fin.sent.again())),
-        };
-        let opening = self.detail.as_ref().map_or(0, |detail| detail.opening_retransmissions);
-        Some(counters?.retransmissions?.saturating_sub(opening).saturating_sub(fins))
-    }
-
-    /// Returns true if its socket had sent its SYN or SYN,ACK again before it entered ESTABLISHED.
-    pub(in crate::correlate) fn has_reopened(&self) -> bool {
-        self.detail.as_ref().is_some_and(|detail| detail.opening_retransmissions > 0)
     }
 
     /// Returns the time of its last segment with data, if it has no socket on this host.

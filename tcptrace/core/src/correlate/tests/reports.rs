@@ -1,8 +1,9 @@
-//! What the kernel tells of sockets that make no progress.
+//! Reports of sockets that make no progress.
 
 use super::{
     CLIENT, SERVER,
     exchange::{self, Exchange, State, State::*},
+    stalled::{stalls, waits},
 };
 use crate::{
     correlate::Correlated,
@@ -47,12 +48,6 @@ fn tell(exchange: &mut Exchange, report: SocketReport) {
     exchange.event(&Event::Report(SocketReport { at, asked: at, ..report }));
 }
 
-fn stalls(exchange: &Exchange) -> Vec<Stalled> {
-    let stalled =
-        |placed: &Correlated| if let Correlated::Stalled(record) = placed { Some((**record).clone()) } else { None };
-    exchange.placed().iter().filter_map(stalled).collect()
-}
-
 fn reports(exchange: &Exchange) -> usize {
     exchange.placed().iter().filter(|placed| matches!(placed, Correlated::Report(_))).count()
 }
@@ -62,10 +57,6 @@ fn only(exchange: &Exchange) -> Stalled {
     let stalls = stalls(exchange);
     let [stalled] = stalls.as_slice() else { panic!("{stalls:?}") };
     stalled.clone()
-}
-
-fn waits(stalled: &Stalled) -> (&str, Option<Awaited>, Option<Turn>) {
-    (&stalled.summary, stalled.waiting_for, stalled.turn)
 }
 
 fn opened() -> Exchange {

@@ -303,11 +303,9 @@ fn idle_ns(conn: &Connection, close: &Close, shows_data: bool) -> Option<u64> {
 /// Returns the round-trip times.
 fn rtt(conn: &Connection) -> Rtt {
     let (client, server) = conn.roles();
-    let counters = |end: &End| end.closed().and_then(|closed| closed.counters);
-    let told = counters(client).or_else(|| counters(server)).unwrap_or_default();
+    let told = client.last_counters().or_else(|| server.last_counters()).unwrap_or_default();
     let again = [client, server].into_iter().any(|end| end.reopened || end.has_reopened());
-    let known = |at: &BootTime| *at != BootTime(0);
-    let of_socket = client.entered(TcpState::SynSent).zip(client.entered(TcpState::Established).filter(known));
+    let of_socket = client.entered(TcpState::SynSent).zip(client.seen_to_enter(TcpState::Established));
     // The client's ACK may have waited for data, or may not be that of a listener's socket.
     let plain = !conn.mid_life && !conn.is_deferred() && !conn.fast_open;
     let of_segments = conn.began().zip(conn.ack_at()).filter(|_| client.syn_seen() && server.syn_seen());
@@ -321,8 +319,7 @@ fn rtt(conn: &Connection) -> Rtt {
 
 /// Returns true if an end had data that it could not send, since the other end's window was closed.
 fn meets_closed_window(end: &End) -> bool {
-    let counters = end.closed().and_then(|closed| closed.counters);
-    counters.is_some_and(|counters| counters.peer_window == Some(0))
+    end.last_counters().is_some_and(|counters| counters.peer_window == Some(0))
 }
 
 /// Returns the number of retransmissions of the FIN.
@@ -343,8 +340,8 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         comm: process.map(|process| process.comm),
         thread: end.opener_thread(),
         options: end.options().map(TcpOptions),
-        uid: end.origin.as_ref().and_then(|origin| origin.uid),
-        cgroup: end.origin.as_ref().and_then(|origin| origin.cgroup.clone()),
+        uid: end.uid(),
+        cgroup: end.cgroup(),
     }
 }
 
@@ -353,7 +350,7 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
     let (addr, port) = address(conn, side);
     let closer = end.closer();
     let process = closer.map(Process::from).or(end.holder());
-    let counters = end.closed().and_then(|closed| closed.counters);
+    let counters = end.last_counters();
     CloseEnd {
         addr,
         port,
@@ -364,8 +361,8 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
         exit: closer.and_then(|task| task.exit),
         unread_bytes: counters.and_then(|counters| counters.unread_bytes),
         unsent_bytes: counters.and_then(|counters| counters.unsent_bytes),
-        uid: end.origin.as_ref().and_then(|origin| origin.uid),
-        cgroup: end.origin.as_ref().and_then(|origin| origin.cgroup.clone()),
+        uid: end.uid(),
+        cgroup: end.cgroup(),
     }
 }
 

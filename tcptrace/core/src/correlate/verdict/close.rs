@@ -257,7 +257,7 @@ fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> 
     let before = |fin: &Fin| seen.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
     let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
     // If segments are not recorded, a state shows that a FIN was about to be sent.
-    let seen = |side: &Side| conn.end(*side).entered(FinWait1).is_some_and(|at| at != BootTime(0));
+    let seen = |side: &Side| conn.end(*side).seen_to_enter(FinWait1).is_some();
     let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
     by_fin.or(by_state).or(Some(side))
 }

@@ -289,7 +289,7 @@ pub(in crate::correlate) fn syn_left(conn: &Connection, watched: bool) -> Option
     if client.sent_syn {
         return Some(true);
     }
-    let began = client.entered(SynSent).is_some_and(|at| at != BootTime(0));
+    let began = client.seen_to_enter(SynSent).is_some();
     let by_reset = server.rst().is_none_or(|rst| rst.seen && rst.context.outgoing);
     let own = conn.endpoint(side).map(|own| own.addr);
     let by_icmp = conn.icmp().is_none_or(|icmp| Some(icmp.from) == own);

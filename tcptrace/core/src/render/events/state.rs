@@ -104,7 +104,7 @@ impl Events {
         line.late_mark(*late);
     }
 
-    /// What there is of the counters, but zeros.
+    /// Counters that are known and not 0.
     fn counters(&self, counters: &Counters, line: &mut Line<'_>) {
         let &Counters {
             idle_ns,

@@ -1,0 +1,57 @@
+//! Facts that the socket of an end tells of itself: where it was made, and what it has counted.
+
+use std::sync::Arc;
+
+use super::End;
+use crate::{
+    event::{BootTime, Cgroup, Counters},
+    tcp::TcpState,
+};
+
+impl End {
+    /// Returns the user of the process that made or accepted its socket.
+    pub(in crate::correlate) fn uid(&self) -> Option<u32> {
+        self.origin.as_ref()?.uid
+    }
+
+    /// Returns the control group in which its socket was made.
+    pub(in crate::correlate) fn cgroup(&self) -> Option<Arc<Cgroup>> {
+        self.origin.as_ref()?.cgroup.clone()
+    }
+
+    /// Returns the time at which its socket was first seen to enter a state; `None` as well if that was before tracing
+    /// began.
+    pub(in crate::correlate) fn seen_to_enter(&self, state: TcpState) -> Option<BootTime> {
+        self.entered(state).filter(|&at| at != BootTime(0))
+    }
+
+    /// Returns the time at which its socket left ESTABLISHED, and its counters then.
+    pub(in crate::correlate) fn left(&self) -> Option<(BootTime, Counters)> {
+        self.detail.as_ref()?.left
+    }
+
+    /// Returns the counters of its socket as it entered CLOSE.
+    pub(in crate::correlate) fn last_counters(&self) -> Option<Counters> {
+        self.closed()?.counters
+    }
+
+    /// Returns how many segments with data its socket sent again; `None` if it does not tell, or if its handshake was not seen.
+    pub(in crate::correlate) fn data_retransmissions(&self) -> Option<u32> {
+        self.seen_to_enter(TcpState::Established)?;
+        let closed = self.last_counters();
+        let left = self.left().map(|(_, counters)| counters);
+        let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| self.entered(state).is_some());
+        let (counters, fins) = match self.fin() {
+            // If its FIN was not seen, those sent again cannot be told from data.
+            None if sent_fin => (left, 0),
+            fin => (closed.or(left), fin.map_or(0, |fin| fin.sent.again())),
+        };
+        let opening = self.detail.as_ref().map_or(0, |detail| detail.opening_retransmissions);
+        Some(counters?.retransmissions?.saturating_sub(opening).saturating_sub(fins))
+    }
+
+    /// Returns true if its socket had sent its SYN or SYN,ACK again before it entered ESTABLISHED.
+    pub(in crate::correlate) fn has_reopened(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.opening_retransmissions > 0)
+    }
+}
