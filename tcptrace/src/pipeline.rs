@@ -1,10 +1,6 @@
 //! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
-use std::{
-    collections::HashSet,
-    num::NonZeroU32,
-    sync::Arc,
-};
+use std::{collections::HashSet, num::NonZeroU32, sync::Arc};
 
 use log::error;
 
