@@ -211,7 +211,7 @@ impl Ladder {
             unfinished: Some(record.turn),
             translations: Vec::new(),
             inferred: Vec::new(),
-            advice: None,
+            advice: advice::stalled(record),
         };
         self.show(&block, out);
         self.blocks.keep(record.conn, open);
