@@ -1,14 +1,16 @@
 //! Decides when to look up the owners of sockets and the accept queues of listeners, and turns the results into events.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use log::warn;
+use log::{debug, warn};
 
 use super::{existing, stuck};
 use crate::{
     causes::with_causes,
+    host_clock,
+    namespaces::{Selection, visit},
     pipeline::Pipeline,
-    socket_owners::{FourTuple, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
+    socket_owners::{self, FourTuple, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
 };
 use tcptrace_core::{
     correlate::Unanswered,
@@ -49,10 +51,16 @@ impl OwnerSearch {
         Self { scanner: scanner.ok(), scans: 0, filter: filter.clone(), own }
     }
 
-    /// Looks up the owners of all sockets. None if that fails or takes too long; a late result comes from [`Self::next`].
-    pub(super) async fn all(&mut self) -> Option<Snapshot> {
+    /// Looks up the owners of all sockets, with those of the other network namespaces of `selection`. None if that fails or
+    /// takes too long; a late result comes from [`Self::next`].
+    pub(super) async fn all(&mut self, selection: Option<&Selection>, own: u32) -> Option<Snapshot> {
         let scanner = self.scanner.as_mut()?;
-        scanner.request(Request::Everything);
+        let asked = host_clock::now();
+        let elsewhere = match selection.filter(|selection| !selection.is_only(own)) {
+            Some(selection) => sockets_elsewhere(selection.clone(), own).await,
+            None => Vec::new(),
+        };
+        scanner.request(Request::AtStart { elsewhere, asked });
         tokio::time::timeout(MAX_WAIT, scanner.try_next()).await.ok().flatten()
     }
 
@@ -96,17 +104,41 @@ impl OwnerSearch {
 
     /// Hands the result of a scan to the pipeline as events.
     pub(super) fn report(&self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
-        if snapshot.detailed && self.own {
-            pipeline.tell_existing(existing::sockets(snapshot, &self.filter), snapshot.began);
+        if snapshot.at_start {
+            pipeline.tell_existing(existing::sockets(snapshot, &self.filter, self.own), snapshot.began);
         }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();
     }
 }
 
+/// The sockets of the chosen network namespaces but `own`, or none if that takes too long. What cannot be looked at is logged.
+async fn sockets_elsewhere(selection: Selection, own: u32) -> Vec<Socket> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // It takes the rights with it that this thread is about to give up, and ends.
+    let look = move || {
+        let mut all = Vec::new();
+        for (inode, listed) in visit(&selection, own, socket_owners::list_all) {
+            match listed.map_err(anyhow::Error::from).and_then(|listed| listed.map_err(anyhow::Error::from)) {
+                Ok(sockets) => all.extend(sockets.into_iter().map(|socket| Socket { netns: Some(inode), ..socket })),
+                Err(error) => debug!("the sockets of the network namespace {inode} are not listed: {error:#}"),
+            }
+        }
+        // Nobody waits any longer if that fails.
+        let _late = tell.send(all);
+    };
+    if let Err(error) = std::thread::Builder::new().name("existing".to_owned()).spawn(look) {
+        debug!("the sockets of other network namespaces are not listed: {error}");
+    }
+    tokio::time::timeout(MAX_WAIT, told).await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+/// Where sockets listen: the network namespace (none for the tracer's own), the address and the port.
+type Listening = (Option<u32>, IpAddr, u16);
+
 /// The events that a snapshot results in: owners of listeners, their accept queues, and owners of connections that match.
 fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
-    let mut listeners: BTreeMap<(std::net::IpAddr, u16), (u32, Vec<Owner>)> = BTreeMap::new();
+    let mut listeners: BTreeMap<Listening, (u32, Vec<Owner>)> = BTreeMap::new();
     let mut events = Vec::new();
     for OwnedSocket { socket, owners } in &snapshot.sockets {
         let (local, remote) = (socket.local, socket.remote);
@@ -114,7 +146,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
             if !can_accept(filter, local) {
                 continue;
             }
-            let (sockets, holders) = listeners.entry((local.addr, local.port)).or_default();
+            let (sockets, holders) = listeners.entry((socket.netns, local.addr, local.port)).or_default();
             *sockets += 1;
             holders.extend(owners.iter().copied());
         } else if filter.matches(local, remote, Ends::LocalIsFirst)
@@ -125,6 +157,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
                 at: now,
                 asked: snapshot.began,
                 early: false,
+                netns: socket.netns,
                 local,
                 remote,
                 process,
@@ -132,9 +165,9 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
             }));
         }
     }
-    let listener = |((addr, port), (sockets, holders)): (_, (u32, Vec<Owner>))| {
+    let listener = |((netns, addr, port), (sockets, holders)): (_, (u32, Vec<Owner>))| {
         let (local, process) = (Endpoint { addr, port }, only(&holders));
-        Event::Listener(ListenerOwner { at: now, asked: snapshot.began, local, sockets, process })
+        Event::Listener(ListenerOwner { at: now, asked: snapshot.began, netns, local, sockets, process })
     };
     let queues = snapshot.listeners.iter().filter_map(|(tuple, listener)| queue(*tuple, listener, filter, now));
     let reports = stuck::reports(snapshot, filter, now);
@@ -185,6 +218,7 @@ mod tests {
 
     fn owned(state: TcpState, local: u16, remote: u16, pids: &[u32]) -> OwnedSocket {
         let socket = Socket {
+            netns: None,
             state,
             local: at(local),
             remote: at(remote),
@@ -209,7 +243,7 @@ mod tests {
             listeners: Vec::new(),
             stuck: Vec::new(),
             hidden: false,
-            detailed: false,
+            at_start: false,
         };
         let told = |event: &Event| match event {
             Event::Listener(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
@@ -258,7 +292,7 @@ mod tests {
             listeners: asked.to_vec(),
             stuck: Vec::new(),
             hidden: false,
-            detailed: false,
+            at_start: false,
         };
         let told = |filter: &Filter| -> Vec<_> {
             let hint = |event: &Event| match event {
