@@ -127,6 +127,7 @@ fn what_was_there_in_another_namespace_is_told_and_who_listens_there() {
     let _connections = leak(&netns, &ends, 3);
     let outside = Netns::another(&netns);
     let tracer = Tracer::start(&outside, &["--netns", netns.name(), "-p", &PORT.to_string()]);
+    tracer.wait_for("what is there", |record| is_type(record, "existing"));
     let new = ends.open();
     let client = new.client_address().port();
     tracer

@@ -2,15 +2,14 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use log::{debug, warn};
+use log::warn;
 
-use super::{existing, stuck};
+use super::{elsewhere::Elsewhere, existing, stuck};
 use crate::{
     causes::with_causes,
-    host_clock,
-    namespaces::{Selection, visit},
+    namespaces::Selection,
     pipeline::Pipeline,
-    socket_owners::{self, FourTuple, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
+    socket_owners::{FourTuple, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
 };
 use tcptrace_core::{
     correlate::Unanswered,
@@ -25,6 +24,9 @@ const MAX_REQUESTED: usize = 1024;
 /// Longest time for which the beginning of a trace waits for the owners of the sockets that exist.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
+/// Longest time for which the beginning of a trace waits for the sockets of other network namespaces.
+const MAX_WAIT_ELSEWHERE: Duration = Duration::from_millis(50);
+
 /// Number of scans of all sockets after a socket has begun to listen, one per tick: a server may start its workers later.
 const SCANS_AFTER_LISTEN: u8 = 2;
 
@@ -36,6 +38,8 @@ pub(super) struct OwnerSearch {
     scanner: Option<Scanner>,
     /// Number of scans of all sockets that remain to be requested.
     scans: u8,
+    /// The sockets of other network namespaces, if tracing began before they were listed.
+    elsewhere: Option<Elsewhere>,
     filter: Filter,
     /// Connections of tcptrace's own network namespace, which the scanner looks at, are traced.
     own: bool,
@@ -48,19 +52,22 @@ impl OwnerSearch {
         if let Err(error) = &scanner {
             warn!("cannot look up the owners of sockets, only state changes tell them: {}", with_causes(error));
         }
-        Self { scanner: scanner.ok(), scans: 0, filter: filter.clone(), own }
+        Self { scanner: scanner.ok(), scans: 0, elsewhere: None, filter: filter.clone(), own }
     }
 
     /// Looks up the owners of all sockets, with those of the other network namespaces of `selection`. None if that fails or
-    /// takes too long; a late result comes from [`Self::next`].
+    /// takes too long; a late result comes from [`Self::next`], and so do other namespaces that take long.
     pub(super) async fn all(&mut self, selection: Option<&Selection>, own: u32) -> Option<Snapshot> {
         let scanner = self.scanner.as_mut()?;
-        let asked = host_clock::now();
-        let elsewhere = match selection.filter(|selection| !selection.is_only(own)) {
-            Some(selection) => sockets_elsewhere(selection.clone(), own).await,
-            None => Vec::new(),
-        };
-        scanner.request(Request::AtStart { elsewhere, asked });
+        let mut elsewhere = Elsewhere::list(selection, own);
+        match tokio::time::timeout(MAX_WAIT_ELSEWHERE, elsewhere.listed()).await {
+            Ok(request) => scanner.request(request),
+            Err(_elapsed) => {
+                // Listeners of its own namespace are known by then all the same.
+                scanner.request(Request::Everything);
+                self.elsewhere = Some(elsewhere);
+            }
+        }
         tokio::time::timeout(MAX_WAIT, scanner.try_next()).await.ok().flatten()
     }
 
@@ -96,10 +103,15 @@ impl OwnerSearch {
 
     /// Waits for the result of a scan; never resolves if owners cannot be looked up.
     pub(super) async fn next(&mut self) -> Snapshot {
-        match &mut self.scanner {
-            Some(scanner) => scanner.next().await,
-            None => std::future::pending().await,
+        let Some(scanner) = &mut self.scanner else { return std::future::pending().await };
+        if let Some(elsewhere) = &mut self.elsewhere {
+            tokio::select! {
+                request = elsewhere.listed() => scanner.request(request),
+                snapshot = scanner.next() => return snapshot,
+            }
+            self.elsewhere = None;
         }
+        scanner.next().await
     }
 
     /// Hands the result of a scan to the pipeline as events.
@@ -110,27 +122,6 @@ impl OwnerSearch {
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();
     }
-}
-
-/// The sockets of the chosen network namespaces but `own`, or none if that takes too long. What cannot be looked at is logged.
-async fn sockets_elsewhere(selection: Selection, own: u32) -> Vec<Socket> {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    // It takes the rights with it that this thread is about to give up, and ends.
-    let look = move || {
-        let mut all = Vec::new();
-        for (inode, listed) in visit(&selection, own, socket_owners::list_all) {
-            match listed.map_err(anyhow::Error::from).and_then(|listed| listed.map_err(anyhow::Error::from)) {
-                Ok(sockets) => all.extend(sockets.into_iter().map(|socket| Socket { netns: Some(inode), ..socket })),
-                Err(error) => debug!("the sockets of the network namespace {inode} are not listed: {error:#}"),
-            }
-        }
-        // Nobody waits any longer if that fails.
-        let _late = tell.send(all);
-    };
-    if let Err(error) = std::thread::Builder::new().name("existing".to_owned()).spawn(look) {
-        debug!("the sockets of other network namespaces are not listed: {error}");
-    }
-    tokio::time::timeout(MAX_WAIT, told).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 /// Where sockets listen: the network namespace (none for the tracer's own), the address and the port.
