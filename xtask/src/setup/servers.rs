@@ -30,7 +30,12 @@ pub(crate) fn ensure(target: &Path) -> Result<()> {
         );
     }
     eprintln!("xtask: fetching {}", PACKAGES.join(", "));
-    let archives = folder.join("archives");
+    // It gets its name when it is complete.
+    let unpacked = target.join(format!("{FOLDER}.part"));
+    for old in [&folder, &unpacked].into_iter().filter(|old| old.exists()) {
+        fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
+    }
+    let archives = unpacked.join("archives");
     fs::create_dir_all(archives.join("partial")).with_context(|| format!("cannot make {}", archives.display()))?;
     if fetch(&archives).is_err() {
         apt::update()?;
@@ -39,15 +44,15 @@ pub(crate) fn ensure(target: &Path) -> Result<()> {
     for entry in fs::read_dir(&archives).with_context(|| format!("cannot read {}", archives.display()))? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "deb") {
-            process::run(Command::new("dpkg-deb").arg("--extract").arg(&path).arg(&folder))?;
+            process::run(Command::new("dpkg-deb").arg("--extract").arg(&path).arg(&unpacked))?;
         }
     }
     for program in PROGRAMS {
-        if folder.join(program).symlink_metadata().is_err() {
+        if unpacked.join(program).symlink_metadata().is_err() {
             bail!("apt-get has fetched no {program}: remove its package, so that a copy for the tests can be fetched");
         }
     }
-    Ok(())
+    fs::rename(&unpacked, &folder).with_context(|| format!("cannot rename {}", unpacked.display()))
 }
 
 /// Fetches the packages, and those that they depend on and this machine lacks.

@@ -6,8 +6,12 @@ use crate::{
     verdict::{Awaited, Role, Stalled, Turn},
 };
 
-/// Returns what to examine while a connection makes no progress; `None` where nothing is known of what it waits for.
-pub(in super::super) fn stalled(record: &Stalled) -> Advice {
+/// Returns what to examine while a connection makes no progress; `None` where nothing is known of what it waits for. `icmp`: an
+/// ICMP error about it was seen. It is the better clue, and the record of the handshake that fails by it has advice on it.
+pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
+    if icmp && record.waiting_for == Some(Awaited::SynAck) {
+        return None;
+    }
     let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
     let turn = match record.turn {
         Some(Turn::Client) => Some(Role::Client),
@@ -96,7 +100,7 @@ mod tests {
         record.waiting_for = waiting_for;
         record.turn = turn;
         record.state.server = Some(in_server);
-        stalled(&record).map(Into::into)
+        stalled(&record, false).map(Into::into)
     }
 
     #[test]
@@ -135,6 +139,16 @@ mod tests {
     }
 
     #[test]
+    fn an_icmp_error_says_more_about_an_unanswered_syn_than_anything_else() {
+        let mut record = samples::stalled().record;
+        (record.waiting_for, record.turn) = (Some(Awaited::SynAck), Some(Turn::Server));
+        assert!(stalled(&record, false).is_some());
+        assert_eq!(stalled(&record, true), None);
+        record.waiting_for = Some(Awaited::DataAck);
+        assert!(stalled(&record, true).is_some());
+    }
+
+    #[test]
     fn between_two_ends_of_one_host_lies_its_own_firewall() {
         let mut record = samples::stalled().record;
         for server in [record.client.addr, [127, 0, 0, 1].into()] {
@@ -142,7 +156,7 @@ mod tests {
             record.turn = Some(Turn::Server);
             for awaited in [Awaited::SynAck, Awaited::Ack, Awaited::DataAck] {
                 record.waiting_for = Some(awaited);
-                let told = stalled(&record).expect("advice");
+                let told = stalled(&record, false).expect("advice");
                 assert!(told.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {told}");
             }
         }
