@@ -84,9 +84,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Returns whether the owner of some socket was not found, possibly for lack of rights.
-    pub fn lacks_owners(&self) -> bool {
-        self.hidden && self.sockets.iter().any(|owned| owned.socket.inode.is_some() && owned.owners.is_empty())
+    /// Returns whether the owner of some socket that `matters` was not found, possibly for lack of rights.
+    pub fn lacks_owners(&self, matters: impl Fn(&Socket) -> bool) -> bool {
+        let lacks = |OwnedSocket { socket, owners }: &OwnedSocket| socket.inode.is_some() && owners.is_empty();
+        self.hidden && self.sockets.iter().any(|owned| lacks(owned) && matters(&owned.socket))
     }
 }
 

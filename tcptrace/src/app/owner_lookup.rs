@@ -40,6 +40,8 @@ pub(super) struct OwnerSearch {
     scans: u8,
     /// The sockets of other network namespaces, if tracing began before they were listed.
     elsewhere: Option<Elsewhere>,
+    /// It has been logged that owners may be hidden.
+    hidden_reported: bool,
     filter: Filter,
     /// Connections of tcptrace's own network namespace, which the scanner looks at, are traced.
     own: bool,
@@ -52,7 +54,7 @@ impl OwnerSearch {
         if let Err(error) = &scanner {
             warn!("cannot look up the owners of sockets, only state changes tell them: {}", with_causes(error));
         }
-        Self { scanner: scanner.ok(), scans: 0, elsewhere: None, filter: filter.clone(), own }
+        Self { scanner: scanner.ok(), scans: 0, elsewhere: None, hidden_reported: false, filter: filter.clone(), own }
     }
 
     /// Looks up the owners of all sockets, with those of the other network namespaces of `selection`. None if that fails or
@@ -115,7 +117,14 @@ impl OwnerSearch {
     }
 
     /// Hands the result of a scan to the pipeline as events.
-    pub(super) fn report(&self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
+    pub(super) fn report(&mut self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
+        if !self.hidden_reported && snapshot.lacks_owners(|socket| matters(socket, &self.filter)) {
+            self.hidden_reported = true;
+            warn!(
+                "the owners of some sockets stay unknown, since some processes may not be inspected: run as root outside \
+                 of any container, or with the capabilities cap_sys_ptrace and cap_dac_read_search"
+            );
+        }
         if snapshot.at_start {
             pipeline.tell_existing(existing::sockets(snapshot, &self.filter, self.own), snapshot.began);
         }
@@ -133,16 +142,14 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
     let mut events = Vec::new();
     for OwnedSocket { socket, owners } in &snapshot.sockets {
         let (local, remote) = (socket.local, socket.remote);
+        if !matters(socket, filter) {
+            continue;
+        }
         if socket.state == TcpState::Listen {
-            if !can_accept(filter, local) {
-                continue;
-            }
             let (sockets, holders) = listeners.entry((socket.netns, local.addr, local.port)).or_default();
             *sockets += 1;
             holders.extend(owners.iter().copied());
-        } else if filter.matches(local, remote, Ends::LocalIsFirst)
-            && let Some(process) = only(owners)
-        {
+        } else if let Some(process) = only(owners) {
             let (process, source) = (Some(process), OwnerSource::SockDiag);
             events.push(Event::Owner(SocketOwner {
                 at: now,
@@ -184,6 +191,15 @@ fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Fil
         queue_full: queue.is_full(),
         queue: Some(queue),
     }))
+}
+
+/// Returns whether a socket matches the filter, or may have connections that do.
+fn matters(socket: &Socket, filter: &Filter) -> bool {
+    if socket.state == TcpState::Listen {
+        can_accept(filter, socket.local)
+    } else {
+        filter.matches(socket.local, socket.remote, Ends::LocalIsFirst)
+    }
 }
 
 /// Returns whether connections to a listener at `local` may match the filter.

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use log::{Level, debug, log, warn};
+use log::{Level, debug, log};
 use rustix::process::setpriority_process;
 use tokio::sync::mpsc;
 
@@ -43,8 +43,7 @@ impl Scanner {
         let shared = Arc::new(Shared::default());
         // While a snapshot waits to be taken, a newer one is of no use.
         let (sender, snapshots) = mpsc::channel(1);
-        let worker =
-            Worker { shared: Arc::clone(&shared), scan, snapshots: sender, hidden_reported: false, failed: false };
+        let worker = Worker { shared: Arc::clone(&shared), scan, snapshots: sender, failed: false };
         thread::Builder::new().name("owners".into()).spawn(|| worker.run()).map_err(OwnersError::Thread)?;
         Ok(Self { shared, snapshots })
     }
@@ -131,8 +130,6 @@ struct Worker {
     shared: Arc<Shared>,
     scan: Scan,
     snapshots: mpsc::Sender<Option<Snapshot>>,
-    /// It has been logged that owners may be hidden.
-    hidden_reported: bool,
     /// A scan has failed, which has been logged.
     failed: bool,
 }
@@ -163,7 +160,6 @@ impl Worker {
                             listeners.len()
                         );
                     }
-                    self.report_hidden(&snapshot);
                     Some(snapshot)
                 }
                 Err(error) => {
@@ -178,17 +174,6 @@ impl Worker {
             if self.snapshots.blocking_send(snapshot).is_err() {
                 return;
             }
-        }
-    }
-
-    /// Warns once if an owner was not found, possibly for lack of rights.
-    fn report_hidden(&mut self, snapshot: &Snapshot) {
-        if !self.hidden_reported && snapshot.lacks_owners() {
-            self.hidden_reported = true;
-            warn!(
-                "the owners of some sockets stay unknown, since some processes may not be inspected: run as root outside \
-                 of any container, or with the capabilities cap_sys_ptrace and cap_dac_read_search"
-            );
         }
     }
 

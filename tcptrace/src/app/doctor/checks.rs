@@ -196,7 +196,7 @@ pub(super) fn programs(report: &mut Report, seen: Option<&Seen>) {
 /// Whether owners of sockets can be found.
 pub(super) fn processes(report: &mut Report) {
     match socket_owners::snapshot(host_clock::now()) {
-        Ok(snapshot) if snapshot.lacks_owners() => {
+        Ok(snapshot) if snapshot.lacks_owners(|_| true) => {
             let allowed = preflight::effective()
                 .is_ok_and(|effective| FOR_PROCESSES.iter().all(|(capability, _)| effective.contains(capability)));
             report.add(Limited, "processes", hidden_owners(allowed));
