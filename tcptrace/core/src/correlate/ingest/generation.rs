@@ -49,8 +49,9 @@ impl Correlator {
         if !retries && let Some(late) = late() {
             return late;
         }
-        // A SYN,ACK without a SYN opens nothing if both ends know a connection, or if it wrongly answers another SYN.
-        let waits = !conn.answered && !conn.ended && conn.end(from.other()).sent_syn;
+        // A SYN,ACK without a SYN opens nothing if both ends know a connection, if it wrongly answers another SYN, or if its
+        // sender itself waits for an answer.
+        let waits = !conn.answered && !conn.ended && conn.ends.iter().any(|end| end.sent_syn);
         if ack_of(header).is_some() && (waits || is_open(conn, from)) {
             return newest;
         }

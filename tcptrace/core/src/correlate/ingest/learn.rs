@@ -224,13 +224,23 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
         // It repeats the acknowledgement, and the other end has not contradicted it.
         let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
         let near = offset..=offset + u64::from(conn.end(from.other()).room().max(NEAR));
-        let proven =
-            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && near.contains(&again.unsigned_abs()));
+        let repeated = match again {
+            Some(again) => again >= 0 && near.contains(&again.unsigned_abs()),
+            // Nothing is known of the other end's numbers.
+            None => follows(header, &claim.header),
+        };
+        let proven = !header.has(TcpFlags::RST) && repeated;
         conn.end_mut(from).settle_claim();
         if proven {
             confirm(conn, from, &claim, full);
         }
     }
+}
+
+/// Returns true if a segment has numbers a little after those of another one of the same end, in both directions.
+fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
+    let acks = ack_of(header).zip(ack_of(before)).is_some_and(|(ack, before)| ack.distance_from(before) < NEAR);
+    acks && header.seq.distance_from(before.seq) < NEAR
 }
 
 /// Accepts the claim: there is a gap, and the segment was right.

@@ -1,6 +1,7 @@
 //! What is said of whole exchanges.
 
 mod closes;
+mod crossing;
 mod doubted;
 mod handshakes;
 mod hidden;
