@@ -66,6 +66,11 @@ pub(in crate::correlate) enum Ack {
 impl Accepted {
     /// A segment without any accepted part.
     const NOTHING: Self = Self { syn: false, reset: Reset::None, ack: Ack::Refused, payload: None, fin: false };
+
+    /// Returns true if the receiver drops the segment as a whole.
+    pub(in crate::correlate) fn is_nothing(&self) -> bool {
+        *self == Self::NOTHING
+    }
 }
 
 /// Judges a segment that the end `from` sends; `full`: every segment of the connection is recorded.

@@ -36,6 +36,8 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
     if let Ack::Ahead(offset) = accepted.ack {
         conn.end_mut(from).claim(*segment, offset);
+    } else if accepted.is_nothing() && acks_fin_again(conn, from, segment) {
+        conn.end_mut(from).acked_fin = true;
     } else {
         take(conn, from, segment, &accepted, full);
         if full
@@ -178,6 +180,16 @@ fn is_old(own: &End, segment: &Segment) -> bool {
     let Segment { header, length, .. } = segment;
     let text = ack_of(header).is_some() && !header.has(TcpFlags::SYN);
     text && signed_offset(own, header.seq.add(*length)).is_some_and(|end| end >= 1 && end.unsigned_abs() < own.acked())
+}
+
+/// Returns true if a segment acknowledges exactly the other end's FIN, and is data sent again that the other end has
+/// already: it is dropped with its acknowledgement, but its sender has received the FIN.
+fn acks_fin_again(conn: &Connection, from: Side, segment: &Segment) -> bool {
+    let Segment { header, length, .. } = segment;
+    let (own, other) = (conn.end(from), conn.end(from.other()));
+    let starts = signed_offset(own, header.seq).is_some_and(|start| start >= 1);
+    let acks = ack_of(header).zip(other.fin()).is_some_and(|(ack, fin)| other.offset(ack) == fin.end);
+    *length > 0 && starts && acks && is_old(own, segment)
 }
 
 /// Handles a segment of the end `from` whose socket is on this host: without data it has the number that the socket

@@ -1,5 +1,6 @@
 //! What is said of whole exchanges.
 
+mod borne_out;
 mod closes;
 mod crossing;
 mod doubted;

@@ -3,19 +3,19 @@
 use super::*;
 
 /// One segment of the client or of the server: flags, numbers relative to the ISNs, payload.
-type Line = (bool, TcpFlags, u32, Option<u32>, u32);
+pub(super) type Line = (bool, TcpFlags, u32, Option<u32>, u32);
 
 /// A segment of the client.
-const fn up(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
+pub(super) const fn up(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
     (true, flags, seq, Some(ack), length)
 }
 
 /// A segment of the server.
-const fn down(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
+pub(super) const fn down(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
     (false, flags, seq, Some(ack), length)
 }
 
-fn show(exchange: &mut Exchange, lines: &[Line]) {
+pub(super) fn show(exchange: &mut Exchange, lines: &[Line]) {
     for &(by_client, flags, seq, ack, length) in lines {
         let (from, to, own, other) = if by_client { (CLIENT, SERVER, C, S) } else { (SERVER, CLIENT, S, C) };
         exchange.segment(from, to, flags, own + seq, ack.map(|ack| other + ack), length);
