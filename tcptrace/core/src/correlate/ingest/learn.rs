@@ -79,7 +79,8 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
-        if accepted.payload.is_some() {
+        // A SYN,ACK that was sent again acknowledges what its first copy did.
+        if accepted.payload.is_some() && !accepted.syn {
             other.contradict_reset(ack, goes_on);
         }
         if accepted.reset == Reset::None {

@@ -61,6 +61,12 @@ fn what_passes_behind_a_reset_of_uncertain_number_decides() {
 }
 
 #[test]
+fn a_synack_sent_again_says_nothing_of_a_reset() {
+    let data = up(ACK, 1, 1, 64);
+    assert_eq!(reset_by(&[data, up(RST, 65, 1, 0), down(SYN, 0, 1, 0), data]), Some(Role::Client));
+}
+
+#[test]
 fn a_reset_near_a_syn_that_nobody_is_seen_to_answer_is_its_own() {
     // Of the client's direction alone; the second connection's numbers are far from the first one's.
     const AGAIN: u32 = 50_000_000;
