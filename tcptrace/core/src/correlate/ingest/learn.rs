@@ -32,6 +32,11 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         conn.answered = false;
         conn.end_mut(from.other()).withdraw_synack();
     }
+    if accepted.syn && ack_of(header).is_some() && replaces_syn(conn.end(from), header) {
+        // No SYN of the end's own crossed the other's: it has answered that one as a listener.
+        conn.end_mut(from).withdraw_syn();
+        conn.client = Some(from.other());
+    }
     let acked_before = conn.ack_at().is_some();
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
     if let Ack::Ahead(offset) = accepted.ack {
@@ -174,6 +179,12 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.complete(*at);
     }
     conn.last_from = Some(from);
+}
+
+/// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another
+/// connection.
+fn replaces_syn(own: &End, header: &TcpHeader) -> bool {
+    own.sent_syn && !own.sent_synack && own.isn() != Some(header.seq)
 }
 
 /// Returns true if a segment that the other end drops lies before what it has acknowledged: it was sent again.

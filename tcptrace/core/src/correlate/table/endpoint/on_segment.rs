@@ -248,6 +248,14 @@ impl End {
         }
     }
 
+    /// Withdraws its SYN: it was not its own.
+    pub(in crate::correlate) fn withdraw_syn(&mut self) {
+        (self.has_isn, self.isn_known, self.sent_syn) = (false, false, false);
+        self.reach(0, 0);
+        let detail = self.detail_mut();
+        (detail.syn, detail.options) = (None, None);
+    }
+
     /// Withdraws its SYN,ACK, which the other end has refused: another one may have other numbers and options.
     pub(in crate::correlate) fn withdraw_synack(&mut self) {
         (self.has_isn, self.isn_known, self.sent_synack, self.data_seen) = (false, false, false, false);

@@ -41,3 +41,19 @@ fn segments_behind_a_gap_of_one_direction_bear_each_other_out() {
         assert_eq!(only(handshakes).outcome, Some(outcome));
     }
 }
+
+#[test]
+fn a_listener_that_answers_has_sent_no_syn_of_its_own() {
+    let mut exchange = capture();
+    exchange.segment(SERVER, CLIENT, SYN, 77_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 2, Some(S + 2), 0);
+    exchange.pass(2 * SECOND);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.kind, handshake.client.port), (HandshakeKind::ThreeWay, Some(CLIENT)));
+    assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)));
+}
