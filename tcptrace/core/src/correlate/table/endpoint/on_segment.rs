@@ -75,7 +75,12 @@ impl End {
     fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, other_sent: u64, context: ResetContext) {
         let (has_ack, offset) = (header.has(TcpFlags::ACK), self.offset(header.seq));
         let rst = Rst { at, has_ack, offset, before: self.sent, other_sent, seen: true, context };
-        if !has_ack && let Some(first) = self.detail.as_mut().and_then(|detail| detail.rst.as_mut()) {
+        // What answers later segments has a number that this end has sent.
+        let answers = (1..=self.sent).contains(&offset);
+        if !has_ack
+            && answers
+            && let Some(first) = self.detail.as_mut().and_then(|detail| detail.rst.as_mut())
+        {
             first.context.repeated = true;
             first.context.doubted = false;
         }

@@ -67,6 +67,24 @@ fn a_synack_sent_again_says_nothing_of_a_reset() {
 }
 
 #[test]
+fn an_answer_to_a_later_segment_has_a_number_that_was_sent() {
+    const FAR_BELOW: u32 = 0xe000_0000;
+    let lines = [
+        down(ACK, 1, 1, 400),
+        up(ACK, 1, 401, 0),
+        up(FIN, 1, 401, 0),
+        down(FIN, 801, 2, 0),
+        up(ACK, 2, 401, 0),
+        down(RST, 600, 2, 0),
+        up(ACK, 2, 401, 0),
+        (false, RST, FAR_BELOW, None, 0),
+        down(ACK, 401, 2, 400),
+        (true, RST, 2, None, 0),
+    ];
+    assert_eq!(reset_by(&lines), Some(Role::Client));
+}
+
+#[test]
 fn a_reset_near_a_syn_that_nobody_is_seen_to_answer_is_its_own() {
     // Of the client's direction alone; the second connection's numbers are far from the first one's.
     const AGAIN: u32 = 50_000_000;
