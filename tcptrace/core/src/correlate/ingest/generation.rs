@@ -40,7 +40,8 @@ impl Correlator {
         let known = |conn: &Connection| match ack_of(header) {
             Some(ack) => answers_syn(conn, from, ack),
             None => {
-                conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq) && !conn.end(from).sent_synack
+                let own = conn.end(from);
+                own.syn_seen() && own.isn() == Some(header.seq) && !(own.sent_synack && conn.ended)
             }
         };
         let late = || self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));

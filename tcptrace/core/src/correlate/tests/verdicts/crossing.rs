@@ -57,3 +57,20 @@ fn a_listener_that_answers_has_sent_no_syn_of_its_own() {
     assert_eq!((handshake.kind, handshake.client.port), (HandshakeKind::ThreeWay, Some(CLIENT)));
     assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)));
 }
+
+/// The connection of each segment, in order.
+fn conns(exchange: &mut Exchange) -> Vec<u64> {
+    super::super::exchange::segments(&exchange.finish()).iter().map(|placed| placed.conn).collect()
+}
+
+#[test]
+fn a_late_syn_of_a_simultaneous_open_is_its_own() {
+    let mut exchange = capture();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, SYN, 77_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, None, 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 2, 1, 1]);
+}
