@@ -126,6 +126,8 @@ impl Correlator {
             match (nearest, distance(conn)) {
                 (None, here) => nearest = Some((at, here)),
                 (Some((found, Some(here))), Some(there)) if fits(found, here, conn, there) => return at,
+                // Nobody has answered it: it may be forged, and hide the one before.
+                _ if !conn.answered => {}
                 _ => break,
             }
         }

@@ -74,3 +74,21 @@ fn a_late_syn_of_a_simultaneous_open_is_its_own() {
     exchange.segment(SERVER, CLIENT, SYN, S, None, 0);
     assert_eq!(conns(&mut exchange), [1, 1, 1, 2, 1, 1]);
 }
+
+#[test]
+fn an_old_reset_finds_its_connection_behind_an_unanswered_syn() {
+    const AGAIN: u32 = 3_500_000_000;
+    let mut exchange = capture();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 400);
+    exchange.segment(SERVER, CLIENT, SYN, 77_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, 3_000_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 401, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, AGAIN, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, AGAIN / 2, Some(AGAIN + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, AGAIN + 1, Some(AGAIN / 2 + 1), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 201, None, 0);
+    let conns = conns(&mut exchange);
+    assert_eq!(conns.last(), Some(&1), "{conns:?}");
+}
