@@ -6,7 +6,7 @@ use crate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Side},
-            endpoint::{End, Reached, ResetContext},
+            endpoint::{Claim, End, Reached, ResetContext},
         },
     },
     event::{Direction, Segment},
@@ -40,7 +40,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
     let acked_before = conn.ack_at().is_some();
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
     if let Ack::Ahead(offset) = accepted.ack {
-        conn.end_mut(from).claim(*segment, offset);
+        conn.end_mut(from).claim(Claim { segment: *segment, offset, likely: false });
     } else if accepted.is_nothing() && acks_fin_again(conn, from, segment) {
         conn.end_mut(from).acked_fin = true;
     } else {
@@ -229,34 +229,46 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
     if header.has(TcpFlags::SYN) {
         return;
     }
-    if let Some((claim, offset)) = conn.end(from.other()).claimed() {
+    if let Some(claim) = conn.end(from.other()).claimed() {
         // The end itself continues after the number: it has sent data that was not seen.
-        let start = signed_offset(conn.end(from), header.seq);
-        let room = conn.end(from).room().max(NEAR);
-        let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
-        let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
+        let start = signed_offset(conn.end(from), header.seq).and_then(|start| u64::try_from(start).ok());
+        let reset = header.has(TcpFlags::RST);
         // While the connection is opened, the reset refuses the acknowledgement (RFC 9293 §3.10.7.4, SYN-RECEIVED).
         let answered = conn.ack_at().is_some() || conn.mid_life;
-        let by_reset = |start| exact(start) && answered;
-        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { by_reset(start) } else { beyond(start) });
-        conn.end_mut(from.other()).settle_claim();
-        if proven {
-            confirm(conn, from.other(), &claim, full);
+        let exact = start == Some(claim.offset) && (!reset || answered);
+        let room = u64::from(conn.end(from).room().max(NEAR));
+        let beyond = start.is_some_and(|start| (claim.offset..=claim.offset + room).contains(&start)) && !reset;
+        let claimant = conn.end_mut(from.other());
+        if exact {
+            claimant.settle_claim();
+            confirm(conn, from.other(), &claim.segment, full);
+        } else if beyond {
+            // It may have sent as much or not: the next acknowledgement decides.
+            claimant.claim(Claim { likely: true, ..claim });
+        } else if !claim.likely {
+            claimant.settle_claim();
         }
     }
-    if let Some((claim, offset)) = conn.end(from).claimed() {
+    // An end on this host has sent no more than was seen.
+    let here = conn.end(from.other()).here && conn.end(from.other()).open_sockets > 0;
+    if let Some(claim) = conn.end(from).claimed().filter(|claim| claim.likely || !here) {
         // It repeats the acknowledgement, and the other end has not contradicted it.
         let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
-        let near = offset..=offset + u64::from(conn.end(from.other()).room().max(NEAR));
+        let near = claim.offset..=claim.offset + u64::from(conn.end(from.other()).room().max(NEAR));
         let repeated = match again {
-            Some(again) => again >= 0 && near.contains(&again.unsigned_abs()),
+            Some(again) => u64::try_from(again).is_ok_and(|again| near.contains(&again)),
             // Nothing is known of the other end's numbers.
-            None => follows(header, &claim.header),
+            None => follows(header, &claim.segment.header),
         };
-        let proven = !header.has(TcpFlags::RST) && repeated;
+        let reset = header.has(TcpFlags::RST);
+        // One that was sent before it, and has been overtaken, acknowledges less.
+        let older = claim.segment.header.seq.after(header.seq);
+        if claim.likely && older && !repeated {
+            return;
+        }
         conn.end_mut(from).settle_claim();
-        if proven {
-            confirm(conn, from, &claim, full);
+        if if reset { claim.likely } else { repeated } {
+            confirm(conn, from, &claim.segment, full);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Updates of an end from its accepted segments, and from the other end's acknowledgements of them.
 
-use super::{End, Fin, ResetContext, Rst, Sent};
+use super::{Claim, End, Fin, ResetContext, Rst, Sent};
 use crate::{
     correlate::receiver::{Accepted, Reset},
-    event::{BootTime, Segment},
+    event::BootTime,
     tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
 };
 
@@ -320,14 +320,13 @@ impl End {
         if self.syn_seen() { self.window_shift } else { MAX_WINDOW_SHIFT }
     }
 
-    /// Keeps a segment of it that acknowledges more of the other end's data than was seen to be sent, up to this
-    /// offset.
-    pub(in crate::correlate) fn claim(&mut self, segment: Segment, offset: u64) {
-        self.detail_mut().claim = Some(Box::new((segment, offset)));
+    /// Keeps a segment of it that acknowledges more of the other end's data than was seen to be sent.
+    pub(in crate::correlate) fn claim(&mut self, claim: Claim) {
+        self.detail_mut().claim = Some(Box::new(claim));
     }
 
-    /// Returns that segment, and the offset.
-    pub(in crate::correlate) fn claimed(&self) -> Option<(Segment, u64)> {
+    /// Returns that segment.
+    pub(in crate::correlate) fn claimed(&self) -> Option<Claim> {
         self.detail.as_ref()?.claim.as_deref().copied()
     }
 
