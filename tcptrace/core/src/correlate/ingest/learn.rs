@@ -84,8 +84,10 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
-        // A SYN,ACK that was sent again acknowledges what its first copy did.
-        if accepted.payload.is_some() && !accepted.syn {
+        // A SYN,ACK that was sent again acknowledges what its first copy did. The reset of a socket shows how far that has
+        // received; the other end's has the number after everything sent, unless it answers a segment.
+        let beyond = || other.rst().is_some_and(|rst| rst.has_ack && other.offset(ack) > rst.offset);
+        if accepted.payload.is_some() && !accepted.syn || accepted.reset == Reset::Exact && beyond() {
             other.contradict_reset(ack, goes_on);
         }
         if accepted.reset == Reset::None {

@@ -61,12 +61,6 @@ fn what_passes_behind_a_reset_of_uncertain_number_decides() {
 }
 
 #[test]
-fn a_synack_sent_again_says_nothing_of_a_reset() {
-    let data = up(ACK, 1, 1, 64);
-    assert_eq!(reset_by(&[data, up(RST, 65, 1, 0), down(SYN, 0, 1, 0), data]), Some(Role::Client));
-}
-
-#[test]
 fn an_answer_to_a_later_segment_has_a_number_that_was_sent() {
     const FAR_BELOW: u32 = 0xe000_0000;
     let lines = [
@@ -80,6 +74,25 @@ fn an_answer_to_a_later_segment_has_a_number_that_was_sent() {
         (false, RST, FAR_BELOW, None, 0),
         down(ACK, 401, 2, 400),
         (true, RST, 2, None, 0),
+    ];
+    assert_eq!(reset_by(&lines), Some(Role::Client));
+}
+
+#[test]
+fn a_synack_sent_again_says_nothing_of_a_reset() {
+    let data = up(ACK, 1, 1, 64);
+    assert_eq!(reset_by(&[data, up(RST, 65, 1, 0), down(SYN, 0, 1, 0), data]), Some(Role::Client));
+}
+
+#[test]
+fn the_reset_of_an_end_that_received_more_shows_that_another_one_was_refused() {
+    let lines = [
+        up(FIN, 1, 1, 0),
+        down(ACK, 1, 2, 400),
+        down(RST, 200, 2, 0),
+        up(ACK, 2, 1, 0),
+        up(RST, 2, 401, 0),
+        down(FIN, 401, 2, 0),
     ];
     assert_eq!(reset_by(&lines), Some(Role::Client));
 }
