@@ -41,7 +41,12 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
         let duplicate = forged && matches!(vantage, Vantage::OneWay(_)) && !alone;
         // What is forged may be meant for any of the connections that have been seen, and what refuses it too.
         let meant_for_any = (!genuine || refuses) && shown.len() > 1;
-        let left_open = meant_for_any || stray.is_some() || astray || duplicate || refuses_old(&view, order);
+        let left_open = meant_for_any
+            || stray.is_some()
+            || astray
+            || duplicate
+            || refuses_old(&view, order)
+            || refuses_unknown(history, &view, order);
         owners.push(owner.filter(|_| !left_open));
         strays.push(stray);
     }
@@ -154,6 +159,23 @@ fn refuses_old(view: &[(u64, Seen)], order: usize) -> bool {
         _ => None,
     });
     newest.is_some_and(|newest| newest > generation)
+}
+
+/// A kernel without a socket refuses something while the SYN of a new connection is on its way to it: only the reset behind
+/// this shows whether it refuses that SYN or an old segment.
+fn refuses_unknown(history: &History, view: &[(u64, Seen)], order: usize) -> bool {
+    let Seen::Kernel(Effect::ResetHint { cause: Cause::NoSocket, generation, socket: None, side }) = view[order].1
+    else {
+        return false;
+    };
+    let newer = |seen: &&Seen| generation_of(history, seen) > generation;
+    let of_side = |seen: &Seen| match *seen {
+        Seen::Segment(index, _) => history.sent[index].segment.from == side,
+        Seen::Kernel(Effect::State { side: of, .. }) => of == side,
+        Seen::Kernel(_) => false,
+    };
+    let mut begun = view[..order].iter().map(|(_, seen)| seen).filter(newer).peekable();
+    begun.peek().is_some() && !begun.any(of_side)
 }
 
 fn generation_of(history: &History, seen: &Seen) -> usize {

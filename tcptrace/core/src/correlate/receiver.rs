@@ -66,6 +66,11 @@ pub(in crate::correlate) enum Ack {
 impl Accepted {
     /// A segment without any accepted part.
     const NOTHING: Self = Self { syn: false, reset: Reset::None, ack: Ack::Refused, payload: None, fin: false };
+
+    /// Returns true if the receiver drops the segment as a whole.
+    pub(in crate::correlate) fn is_nothing(&self) -> bool {
+        *self == Self::NOTHING
+    }
 }
 
 /// Judges a segment that the end `from` sends; `full`: every segment of the connection is recorded.
@@ -136,7 +141,7 @@ impl View<'_> {
         let Some(ack) = ack_of(header) else { return Ack::Refused };
         let Some(offset) = signed_offset(self.other, ack) else {
             // Nothing is known of the receiver's numbers.
-            return Ack::Valid(1);
+            return if self.is_far_behind_syn(header) { Ack::Ahead(1) } else { Ack::Valid(1) };
         };
         let sent = to_signed(self.other.sent);
         // Older than the largest window, it is not a delayed acknowledgement (RFC 5961 §5.2).
@@ -166,6 +171,13 @@ impl View<'_> {
             return Ack::Refused;
         }
         if self.full { Ack::Ahead(offset.unsigned_abs()) } else { valid }
+    }
+
+    /// Returns true if the sender's only SYN has not been answered, and this number is beyond the largest window that a
+    /// SYN,ACK offers (RFC 7323 §2.2): there is a gap, or it is forged.
+    fn is_far_behind_syn(&self, header: &TcpHeader) -> bool {
+        let ahead = signed_offset(self.own, header.seq).map(|offset| offset - to_signed(self.own.sent));
+        self.full && self.sender_in_syn_sent() && ahead.is_some_and(|ahead| ahead > i64::from(u16::MAX))
     }
 
     fn reset(&self, header: &TcpHeader, ack: Ack) -> Reset {
@@ -228,8 +240,10 @@ impl View<'_> {
         // Only data that was sent can be acknowledged; any other SYN,ACK is answered by a reset (RFC 9293 §3.10.7.3).
         let valid = !answers || matches!(ack, Ack::Valid(_));
         // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2). SYN cookies have another ISN
-        // each time; the other end's acknowledgement shows which one it received.
-        let cookie = answers && self.conn.ack_at().is_none();
+        // each time; the other end's acknowledgement shows which one it received. An end that opens the connection itself
+        // answers with the ISN of its SYN (RFC 9293 §3.10.7.3).
+        let listens = !self.own.sent_syn || self.other.syn_seen();
+        let cookie = answers && self.conn.ack_at().is_none() && listens;
         let same = !self.own.syn_seen() || self.own.isn() == Some(header.seq);
         let dropped = header.has(TcpFlags::FIN) && self.conn.answered;
         let syn = valid && (same || cookie) && !dropped;

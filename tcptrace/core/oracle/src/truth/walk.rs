@@ -229,7 +229,10 @@ impl Walk {
             let end = segment.end().wrapping_sub(isns[side as usize]);
             // Whoever has reset takes nothing any more.
             let gone = self.resets[other as usize].is_some();
-            let refused = gone || sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
+            // Nor does an end that has accepted the reset which shows before the segment (RFC 9293 §3.10.7.1). From what is
+            // seen nobody can know that a segment never arrives there.
+            let closed = self.resets[side as usize].is_some_and(|reset| reset.accepted) && sent.arrivals == 0;
+            let refused = gone || closed || sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
             if !refused {
                 raise(&mut self.sent[side as usize], end);
             }

@@ -40,7 +40,8 @@ impl Correlator {
         let known = |conn: &Connection| match ack_of(header) {
             Some(ack) => answers_syn(conn, from, ack),
             None => {
-                conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq) && !conn.end(from).sent_synack
+                let own = conn.end(from);
+                own.syn_seen() && own.isn() == Some(header.seq) && !(own.sent_synack && conn.ended)
             }
         };
         let late = || self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));
@@ -49,8 +50,9 @@ impl Correlator {
         if !retries && let Some(late) = late() {
             return late;
         }
-        // A SYN,ACK without a SYN opens nothing if both ends know a connection, or if it wrongly answers another SYN.
-        let waits = !conn.answered && !conn.ended && conn.end(from.other()).sent_syn;
+        // A SYN,ACK without a SYN opens nothing if both ends know a connection, if it wrongly answers another SYN, or if its
+        // sender itself waits for an answer.
+        let waits = !conn.answered && !conn.ended && conn.ends.iter().any(|end| end.sent_syn);
         if ack_of(header).is_some() && (waits || is_open(conn, from)) {
             return newest;
         }
@@ -124,6 +126,8 @@ impl Correlator {
             match (nearest, distance(conn)) {
                 (None, here) => nearest = Some((at, here)),
                 (Some((found, Some(here))), Some(there)) if fits(found, here, conn, there) => return at,
+                // Nobody has answered it: it may be forged, and hide the one before.
+                _ if !conn.answered => {}
                 _ => break,
             }
         }

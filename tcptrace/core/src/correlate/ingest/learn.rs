@@ -6,7 +6,7 @@ use crate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
         table::{
             connection::{Connection, Side},
-            endpoint::{End, Reached, ResetContext},
+            endpoint::{Claim, End, Reached, ResetContext},
         },
     },
     event::{Direction, Segment},
@@ -32,10 +32,17 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         conn.answered = false;
         conn.end_mut(from.other()).withdraw_synack();
     }
+    if accepted.syn && ack_of(header).is_some() && replaces_syn(conn.end(from), header) {
+        // No SYN of the end's own crossed the other's: it has answered that one as a listener.
+        conn.end_mut(from).withdraw_syn();
+        conn.client = Some(from.other());
+    }
     let acked_before = conn.ack_at().is_some();
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
     if let Ack::Ahead(offset) = accepted.ack {
-        conn.end_mut(from).claim(*segment, offset);
+        conn.end_mut(from).claim(Claim { segment: *segment, offset, likely: false });
+    } else if accepted.is_nothing() && acks_fin_again(conn, from, segment) {
+        conn.end_mut(from).acked_fin = true;
     } else {
         take(conn, from, segment, &accepted, full);
         if full
@@ -79,7 +86,10 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
-        if accepted.payload.is_some() {
+        // A SYN,ACK that was sent again acknowledges what its first copy did. The reset of a socket shows how far that has
+        // received; the other end's has the number after everything sent, unless it answers a segment.
+        let beyond = || other.rst().is_some_and(|rst| rst.has_ack && other.offset(ack) > rst.offset);
+        if accepted.payload.is_some() && !accepted.syn || accepted.reset == Reset::Exact && beyond() {
             other.contradict_reset(ack, goes_on);
         }
         if accepted.reset == Reset::None {
@@ -175,11 +185,27 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     conn.last_from = Some(from);
 }
 
+/// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another
+/// connection.
+fn replaces_syn(own: &End, header: &TcpHeader) -> bool {
+    own.sent_syn && !own.sent_synack && own.isn() != Some(header.seq)
+}
+
 /// Returns true if a segment that the other end drops lies before what it has acknowledged: it was sent again.
 fn is_old(own: &End, segment: &Segment) -> bool {
     let Segment { header, length, .. } = segment;
     let text = ack_of(header).is_some() && !header.has(TcpFlags::SYN);
     text && signed_offset(own, header.seq.add(*length)).is_some_and(|end| end >= 1 && end.unsigned_abs() < own.acked())
+}
+
+/// Returns true if a segment acknowledges exactly the other end's FIN, and is data sent again that the other end has
+/// already: it is dropped with its acknowledgement, but its sender has received the FIN.
+fn acks_fin_again(conn: &Connection, from: Side, segment: &Segment) -> bool {
+    let Segment { header, length, .. } = segment;
+    let (own, other) = (conn.end(from), conn.end(from.other()));
+    let starts = signed_offset(own, header.seq).is_some_and(|start| start >= 1);
+    let acks = ack_of(header).zip(other.fin()).is_some_and(|(ack, fin)| other.offset(ack) == fin.end);
+    *length > 0 && starts && acks && is_old(own, segment)
 }
 
 /// Handles a segment of the end `from` whose socket is on this host: without data it has the number that the socket
@@ -207,32 +233,54 @@ fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: boo
     if header.has(TcpFlags::SYN) {
         return;
     }
-    if let Some((claim, offset)) = conn.end(from.other()).claimed() {
+    if let Some(claim) = conn.end(from.other()).claimed() {
         // The end itself continues after the number: it has sent data that was not seen.
-        let start = signed_offset(conn.end(from), header.seq);
-        let room = conn.end(from).room().max(NEAR);
-        let beyond = |start: i64| start >= 0 && (offset..=offset + u64::from(room)).contains(&start.unsigned_abs());
-        let exact = |start: i64| start >= 0 && start.unsigned_abs() == offset;
+        let start = signed_offset(conn.end(from), header.seq).and_then(|start| u64::try_from(start).ok());
+        let reset = header.has(TcpFlags::RST);
         // While the connection is opened, the reset refuses the acknowledgement (RFC 9293 §3.10.7.4, SYN-RECEIVED).
         let answered = conn.ack_at().is_some() || conn.mid_life;
-        let by_reset = |start| exact(start) && answered;
-        let proven = start.is_some_and(|start| if header.has(TcpFlags::RST) { by_reset(start) } else { beyond(start) });
-        conn.end_mut(from.other()).settle_claim();
-        if proven {
-            confirm(conn, from.other(), &claim, full);
+        let exact = start == Some(claim.offset) && (!reset || answered);
+        let room = u64::from(conn.end(from).room().max(NEAR));
+        let beyond = start.is_some_and(|start| (claim.offset..=claim.offset + room).contains(&start)) && !reset;
+        let claimant = conn.end_mut(from.other());
+        if exact {
+            claimant.settle_claim();
+            confirm(conn, from.other(), &claim.segment, full);
+        } else if beyond {
+            // It may have sent as much or not: the next acknowledgement decides.
+            claimant.claim(Claim { likely: true, ..claim });
+        } else if !claim.likely {
+            claimant.settle_claim();
         }
     }
-    if let Some((claim, offset)) = conn.end(from).claimed() {
+    // An end on this host has sent no more than was seen.
+    let here = conn.end(from.other()).here && conn.end(from.other()).open_sockets > 0;
+    if let Some(claim) = conn.end(from).claimed().filter(|claim| claim.likely || !here) {
         // It repeats the acknowledgement, and the other end has not contradicted it.
         let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
-        let near = offset..=offset + u64::from(conn.end(from.other()).room().max(NEAR));
-        let proven =
-            !header.has(TcpFlags::RST) && again.is_some_and(|again| again >= 0 && near.contains(&again.unsigned_abs()));
+        let near = claim.offset..=claim.offset + u64::from(conn.end(from.other()).room().max(NEAR));
+        let repeated = match again {
+            Some(again) => u64::try_from(again).is_ok_and(|again| near.contains(&again)),
+            // Nothing is known of the other end's numbers.
+            None => follows(header, &claim.segment.header),
+        };
+        let reset = header.has(TcpFlags::RST);
+        // One that was sent before it, and has been overtaken, acknowledges less.
+        let older = claim.segment.header.seq.after(header.seq);
+        if claim.likely && older && !repeated {
+            return;
+        }
         conn.end_mut(from).settle_claim();
-        if proven {
-            confirm(conn, from, &claim, full);
+        if if reset { claim.likely } else { repeated } {
+            confirm(conn, from, &claim.segment, full);
         }
     }
+}
+
+/// Returns true if a segment has numbers a little after those of another one of the same end, in both directions.
+fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
+    let acks = ack_of(header).zip(ack_of(before)).is_some_and(|(ack, before)| ack.distance_from(before) < NEAR);
+    acks && header.seq.distance_from(before.seq) < NEAR
 }
 
 /// Accepts the claim: there is a gap, and the segment was right.

@@ -14,12 +14,12 @@ use std::{
 use smallvec::SmallVec;
 
 pub(in crate::correlate) use self::{
-    milestones::{Closed, Fin, ResetContext, ResetHint, Rst, Sent},
+    milestones::{Claim, Closed, Fin, ResetContext, ResetHint, Rst, Sent},
     on_segment::Reached,
 };
 use crate::{
     correlate::cgroups::Origin,
-    event::{BootTime, Comm, Counters, Process, Segment, Task, reset_reason::ResetReason},
+    event::{BootTime, Comm, Counters, Process, Task, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -40,8 +40,8 @@ struct Detail {
     ts_recent: Option<u32>,
     closed: Option<Closed>,
     reset_hint: Option<ResetHint>,
-    /// A segment that acknowledges more than was seen to be sent, and the offset up to which it does.
-    claim: Option<Box<(Segment, u64)>>,
+    /// Its last segment that acknowledges more than was seen to be sent.
+    claim: Option<Box<Claim>>,
     /// Name of the thread that opened it, if it is not that of the process.
     opener_thread: Option<Comm>,
     /// The task that closed it.

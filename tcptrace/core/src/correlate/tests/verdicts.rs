@@ -1,6 +1,8 @@
 //! What is said of whole exchanges.
 
+mod borne_out;
 mod closes;
+mod crossing;
 mod doubted;
 mod handshakes;
 mod hidden;

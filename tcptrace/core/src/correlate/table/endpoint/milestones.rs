@@ -1,7 +1,7 @@
 //! Milestones of an end: its SYNs, its FIN, its reset, the end of its socket.
 
 use crate::{
-    event::{BootTime, Counters, Proof, reset_reason::ResetReason},
+    event::{BootTime, Counters, Proof, Segment, reset_reason::ResetReason},
     tcp::TcpState,
 };
 
@@ -29,6 +29,16 @@ impl Sent {
     pub(in crate::correlate) fn again(self) -> u32 {
         self.count.saturating_sub(1)
     }
+}
+
+/// A segment that acknowledges more of the other end's data than was seen to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Claim {
+    pub(in crate::correlate) segment: Segment,
+    /// Offset up to which it acknowledges the other end's numbers.
+    pub(in crate::correlate) offset: u64,
+    /// True if the other end was seen to be beyond that since: it has sent something that was not seen.
+    pub(in crate::correlate) likely: bool,
 }
 
 /// A FIN, as first sent.

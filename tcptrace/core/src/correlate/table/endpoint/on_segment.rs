@@ -1,9 +1,9 @@
 //! Updates of an end from its accepted segments, and from the other end's acknowledgements of them.
 
-use super::{End, Fin, ResetContext, Rst, Sent};
+use super::{Claim, End, Fin, ResetContext, Rst, Sent};
 use crate::{
     correlate::receiver::{Accepted, Reset},
-    event::{BootTime, Segment},
+    event::BootTime,
     tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
 };
 
@@ -75,7 +75,12 @@ impl End {
     fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, other_sent: u64, context: ResetContext) {
         let (has_ack, offset) = (header.has(TcpFlags::ACK), self.offset(header.seq));
         let rst = Rst { at, has_ack, offset, before: self.sent, other_sent, seen: true, context };
-        if !has_ack && let Some(first) = self.detail.as_mut().and_then(|detail| detail.rst.as_mut()) {
+        // What answers later segments has a number that this end has sent.
+        let answers = (1..=self.sent).contains(&offset);
+        if !has_ack
+            && answers
+            && let Some(first) = self.detail.as_mut().and_then(|detail| detail.rst.as_mut())
+        {
             first.context.repeated = true;
             first.context.doubted = false;
         }
@@ -248,6 +253,14 @@ impl End {
         }
     }
 
+    /// Withdraws its SYN: it was not its own.
+    pub(in crate::correlate) fn withdraw_syn(&mut self) {
+        (self.has_isn, self.isn_known, self.sent_syn) = (false, false, false);
+        self.reach(0, 0);
+        let detail = self.detail_mut();
+        (detail.syn, detail.options) = (None, None);
+    }
+
     /// Withdraws its SYN,ACK, which the other end has refused: another one may have other numbers and options.
     pub(in crate::correlate) fn withdraw_synack(&mut self) {
         (self.has_isn, self.isn_known, self.sent_synack, self.data_seen) = (false, false, false, false);
@@ -307,14 +320,13 @@ impl End {
         if self.syn_seen() { self.window_shift } else { MAX_WINDOW_SHIFT }
     }
 
-    /// Keeps a segment of it that acknowledges more of the other end's data than was seen to be sent, up to this
-    /// offset.
-    pub(in crate::correlate) fn claim(&mut self, segment: Segment, offset: u64) {
-        self.detail_mut().claim = Some(Box::new((segment, offset)));
+    /// Keeps a segment of it that acknowledges more of the other end's data than was seen to be sent.
+    pub(in crate::correlate) fn claim(&mut self, claim: Claim) {
+        self.detail_mut().claim = Some(Box::new(claim));
     }
 
-    /// Returns that segment, and the offset.
-    pub(in crate::correlate) fn claimed(&self) -> Option<(Segment, u64)> {
+    /// Returns that segment.
+    pub(in crate::correlate) fn claimed(&self) -> Option<Claim> {
         self.detail.as_ref()?.claim.as_deref().copied()
     }
 

@@ -3,19 +3,19 @@
 use super::*;
 
 /// One segment of the client or of the server: flags, numbers relative to the ISNs, payload.
-type Line = (bool, TcpFlags, u32, Option<u32>, u32);
+pub(super) type Line = (bool, TcpFlags, u32, Option<u32>, u32);
 
 /// A segment of the client.
-const fn up(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
+pub(super) const fn up(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
     (true, flags, seq, Some(ack), length)
 }
 
 /// A segment of the server.
-const fn down(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
+pub(super) const fn down(flags: TcpFlags, seq: u32, ack: u32, length: u32) -> Line {
     (false, flags, seq, Some(ack), length)
 }
 
-fn show(exchange: &mut Exchange, lines: &[Line]) {
+pub(super) fn show(exchange: &mut Exchange, lines: &[Line]) {
     for &(by_client, flags, seq, ack, length) in lines {
         let (from, to, own, other) = if by_client { (CLIENT, SERVER, C, S) } else { (SERVER, CLIENT, S, C) };
         exchange.segment(from, to, flags, own + seq, ack.map(|ack| other + ack), length);
@@ -58,6 +58,43 @@ fn what_passes_behind_a_reset_of_uncertain_number_decides() {
         let lines = [&data[..], &behind].concat();
         assert_eq!(reset_by(&lines), by, "{what}");
     }
+}
+
+#[test]
+fn an_answer_to_a_later_segment_has_a_number_that_was_sent() {
+    const FAR_BELOW: u32 = 0xe000_0000;
+    let lines = [
+        down(ACK, 1, 1, 400),
+        up(ACK, 1, 401, 0),
+        up(FIN, 1, 401, 0),
+        down(FIN, 801, 2, 0),
+        up(ACK, 2, 401, 0),
+        down(RST, 600, 2, 0),
+        up(ACK, 2, 401, 0),
+        (false, RST, FAR_BELOW, None, 0),
+        down(ACK, 401, 2, 400),
+        (true, RST, 2, None, 0),
+    ];
+    assert_eq!(reset_by(&lines), Some(Role::Client));
+}
+
+#[test]
+fn a_synack_sent_again_says_nothing_of_a_reset() {
+    let data = up(ACK, 1, 1, 64);
+    assert_eq!(reset_by(&[data, up(RST, 65, 1, 0), down(SYN, 0, 1, 0), data]), Some(Role::Client));
+}
+
+#[test]
+fn the_reset_of_an_end_that_received_more_shows_that_another_one_was_refused() {
+    let lines = [
+        up(FIN, 1, 1, 0),
+        down(ACK, 1, 2, 400),
+        down(RST, 200, 2, 0),
+        up(ACK, 2, 1, 0),
+        up(RST, 2, 401, 0),
+        down(FIN, 401, 2, 0),
+    ];
+    assert_eq!(reset_by(&lines), Some(Role::Client));
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! SYNs that cross, and forged segments between them that answer neither.
+
+use super::*;
+
+const SYN_ACK: TcpFlags = SYN;
+
+/// A capture of every segment.
+fn capture() -> Exchange {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    exchange
+}
+
+#[test]
+fn what_answers_no_syn_begins_no_connection() {
+    for (flags, seq) in [(SYN_ACK, C + 77_000_000), (ACK, C + 829_000_000)] {
+        let mut exchange = capture();
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(CLIENT, SERVER, flags, seq, Some(55_000_000), 0);
+        exchange.segment(SERVER, CLIENT, SYN, S, None, 0);
+        exchange.segment(SERVER, CLIENT, RST, 55_000_000, None, 0);
+        exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+        exchange.segment(CLIENT, SERVER, SYN_ACK, C, Some(S + 1), 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+        exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 1), 0);
+        let (handshakes, _) = exchange.records();
+        let handshake = only(handshakes);
+        assert_eq!(handshake.outcome, Some(Outcome::Established), "{flags:?}");
+        assert_eq!(handshake.kind, HandshakeKind::Simultaneous, "{flags:?}");
+    }
+}
+
+#[test]
+fn segments_behind_a_gap_of_one_direction_bear_each_other_out() {
+    for (second, outcome) in [(C + 800_008, Outcome::Established), (C + 800_000_000, Outcome::Unanswered)] {
+        let mut exchange = capture();
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 800_000, Some(S + 1), 8);
+        exchange.segment(CLIENT, SERVER, ACK, second, Some(S + 1), 8);
+        let (handshakes, _) = exchange.records();
+        assert_eq!(only(handshakes).outcome, Some(outcome));
+    }
+}
+
+#[test]
+fn a_listener_that_answers_has_sent_no_syn_of_its_own() {
+    let mut exchange = capture();
+    exchange.segment(SERVER, CLIENT, SYN, 77_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 2, Some(S + 2), 0);
+    exchange.pass(2 * SECOND);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.kind, handshake.client.port), (HandshakeKind::ThreeWay, Some(CLIENT)));
+    assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)));
+}
+
+/// The connection of each segment, in order.
+fn conns(exchange: &mut Exchange) -> Vec<u64> {
+    super::super::exchange::segments(&exchange.finish()).iter().map(|placed| placed.conn).collect()
+}
+
+#[test]
+fn a_late_syn_of_a_simultaneous_open_is_its_own() {
+    let mut exchange = capture();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, SYN, 77_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, None, 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 2, 1, 1]);
+}
+
+#[test]
+fn an_old_reset_finds_its_connection_behind_an_unanswered_syn() {
+    const AGAIN: u32 = 3_500_000_000;
+    let mut exchange = capture();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 400);
+    exchange.segment(SERVER, CLIENT, SYN, 77_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, 3_000_000_000, None, 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 401, None, 0);
+    exchange.segment(CLIENT, SERVER, SYN, AGAIN, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, AGAIN / 2, Some(AGAIN + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, AGAIN + 1, Some(AGAIN / 2 + 1), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 201, None, 0);
+    let conns = conns(&mut exchange);
+    assert_eq!(conns.last(), Some(&1), "{conns:?}");
+}
