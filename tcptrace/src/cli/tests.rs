@@ -58,6 +58,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             summarizes_files: false,
             btf: true,
             attach: Attach::Auto,
+            top: false,
         }
     );
 }
