@@ -1,6 +1,6 @@
 //! The form of the records on stdout, as the options choose it.
 
-use std::{fs::File, io, os::fd::AsFd as _, sync::LazyLock};
+use std::{io, os::fd::AsFd as _, sync::LazyLock};
 
 use jiff::tz::TimeZone;
 
@@ -76,7 +76,7 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
 
 /// Opens the output of `tcptrace top`: its list gets all records of the processes that are chosen, and stdout nothing.
 fn open_session(options: &Options, session: &Session) -> Result<Output, SinkError> {
-    let nothing = File::options().write(true).open("/dev/null").map_err(SinkError::Start)?;
+    let nothing = session.nothing().map_err(SinkError::Start)?;
     let shown = Shown {
         render: session.sink(),
         emit: Emit::ALL,
@@ -84,7 +84,7 @@ fn open_session(options: &Options, session: &Session) -> Result<Output, SinkErro
         tally: None,
         discards: false,
     };
-    Output::open_to(Sink::stream(nothing.into(), BUDGET)?, shown, None, None)
+    Output::open_to(Sink::stream(nothing, BUDGET)?, shown, None, None)
 }
 
 /// Records that tell what became of connections.

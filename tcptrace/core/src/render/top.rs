@@ -174,3 +174,6 @@ impl Top {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 
 use std::{
     cell::RefCell,
+    fs::File,
+    io,
+    os::fd::OwnedFd,
     rc::Rc,
     sync::mpsc::RecvTimeoutError,
     time::{Duration, Instant},
@@ -48,6 +51,8 @@ pub(in crate::app) struct Session {
     view: View,
     drawing: Drawing,
     files: Files,
+    /// What stdout gets apart from pictures: nothing.
+    nothing: OwnedFd,
     user: Option<(Taken, Inputs)>,
     /// Time of the last picture, and the version of what it shows.
     drawn: Option<(Instant, u64)>,
@@ -70,6 +75,7 @@ impl Session {
             view: View::new(options.only.unwrap_or_default()),
             drawing: stdout_format::drawing(options),
             files: Files::start()?,
+            nothing: File::options().write(true).open("/dev/null").context("cannot open /dev/null")?.into(),
             user: None,
             drawn: None,
             changed: true,
@@ -81,6 +87,14 @@ impl Session {
     /// A renderer for the pipeline, which fills the list.
     pub(in crate::app) fn sink(&self) -> Box<dyn Render> {
         Box::new(Holder(Rc::clone(&self.top)))
+    }
+
+    /// A descriptor of /dev/null, which may no longer be opened when it is needed.
+    ///
+    /// # Errors
+    /// When the kernel refuses another descriptor.
+    pub(in crate::app) fn nothing(&self) -> io::Result<OwnedFd> {
+        self.nothing.try_clone()
     }
 
     /// Takes the terminal. With `signals`, those that end the program end the session.
