@@ -2,6 +2,7 @@
 
 mod commanded;
 pub mod doctor;
+mod elsewhere;
 mod existing;
 pub mod leaks;
 mod no_traffic_notice;

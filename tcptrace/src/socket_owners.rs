@@ -80,7 +80,7 @@ pub struct Snapshot {
     /// one proves nothing.
     pub hidden: bool,
     /// These are all sockets, with [`Socket::info`]: those that were there when tracing began.
-    pub detailed: bool,
+    pub at_start: bool,
 }
 
 impl Snapshot {
@@ -106,6 +106,15 @@ pub enum OwnersError {
     /// The thread cannot be started.
     #[error("cannot start the thread that looks for the owners of sockets")]
     Thread(#[source] io::Error),
+}
+
+/// Lists all sockets but those in TIME_WAIT and CLOSE, in the network namespace of the calling thread, with
+/// [`Socket::info`].
+///
+/// # Errors
+/// When netlink cannot be used, or the kernel does not list its sockets.
+pub fn list_all() -> Result<Vec<Socket>, OwnersError> {
+    Diag::open()?.everything(Wanted::IN_DETAIL)
 }
 
 /// Lists the sockets in these states, in the network namespace of the calling thread, with [`Socket::info`].

@@ -62,7 +62,9 @@ fn by_ss(netns: &Netns) -> BTreeSet<Told> {
 }
 
 fn leaks(netns: &Netns, arguments: &[&str]) -> Vec<Value> {
-    let lines = netns.output(Command::new(binary()).args(["leaks", "--json"]).args(arguments));
+    let scope: &[&str] =
+        if arguments.iter().any(|argument| ["-r", "--netns"].contains(argument)) { &[] } else { &["--netns", "own"] };
+    let lines = netns.output(Command::new(binary()).args(["leaks", "--json"]).args(scope).args(arguments));
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
@@ -113,6 +115,40 @@ fn leaks_are_those_that_ss_lists() {
     let outside = Netns::another(&netns);
     assert_eq!(count(&leaks(&outside, &["--netns", netns.name(), "-p", &PORT.to_string()]), "CLOSE_WAIT"), 3);
     assert_eq!(leaks(&outside, &[]), [] as [Value; 0]);
+    // By default, those of all.
+    let by_default = outside.output(Command::new(binary()).args(["leaks", "--json", "-p", &PORT.to_string()]));
+    assert_eq!(by_default.matches(r#""state":"CLOSE_WAIT""#).count(), 3, "{by_default}");
+}
+
+#[test]
+fn what_was_there_in_another_namespace_is_told_and_who_listens_there() {
+    let netns = Netns::new();
+    let ends = ends(&netns);
+    let _connections = leak(&netns, &ends, 3);
+    let outside = Netns::another(&netns);
+    let tracer = Tracer::start(&outside, &["--netns", netns.name(), "-p", &PORT.to_string()]);
+    tracer.wait_for("what is there", |record| is_type(record, "existing"));
+    let new = ends.open();
+    let client = new.client_address().port();
+    tracer
+        .wait_for("the handshake", |record| is_type(record, "handshake") && record["client"]["port"] == json!(client));
+    ends.close_in_four(new);
+    let trace = tracer.stop();
+    let existing = trace.of_type("existing");
+    let [existing] = existing[..] else { panic!("{existing:?}") };
+    assert_eq!(existing["sockets"], json!(6), "{existing}");
+    let holder = json!([{ "pid": std::process::id(), "comm": process_name() }]);
+    for group in existing["groups"].as_array().expect("groups") {
+        assert_eq!((&group["count"], &group["processes"]), (&json!(3), &holder), "{existing}");
+    }
+    let listener = trace.of_type("owner").into_iter().find(|owner| owner["remote"].is_null()).expect("a listener");
+    assert_eq!(
+        (&listener["netns"], &listener["local"]["port"], &listener["pid"]),
+        (&json!(netns.inode()), &json!(PORT), &json!(std::process::id())),
+        "{listener}"
+    );
+    let handshake = trace.of_type("handshake")[0];
+    assert_eq!(handshake["server"]["pid"], json!(std::process::id()), "{handshake}");
 }
 
 #[test]
@@ -120,7 +156,7 @@ fn leaks_are_told_by_process_and_without_root_what_is_missing() {
     let netns = Netns::new();
     let ends = ends(&netns);
     let _connections = leak(&netns, &ends, 12);
-    let shown = netns.output(Command::new(binary()).arg("leaks").env("LC_ALL", "C.UTF-8"));
+    let shown = netns.output(Command::new(binary()).args(["leaks", "--netns", "own"]).env("LC_ALL", "C.UTF-8"));
     let heading = format!(
         "{}[{}]   12 in CLOSE_WAIT (the other end has closed, the process has not), the oldest for ",
         process_name(),

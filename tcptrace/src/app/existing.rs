@@ -10,14 +10,17 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// The connections of a snapshot that match the filter, each with the ID of its control group.
+/// The connections of a snapshot that match the filter, each with the ID of its control group; those of the tracer's own
+/// network namespace if `own` says so.
 pub(super) fn sockets<'a>(
     snapshot: &'a Snapshot,
     filter: &'a Filter,
+    own: bool,
 ) -> impl Iterator<Item = (ExistingSocket, Option<u64>)> + 'a {
-    let existing = |OwnedSocket { socket, owners }: &OwnedSocket| {
-        let matches =
-            socket.state != TcpState::Listen && filter.matches(socket.local, socket.remote, Ends::LocalIsFirst);
+    let existing = move |OwnedSocket { socket, owners }: &OwnedSocket| {
+        let matches = socket.state != TcpState::Listen
+            && (own || socket.netns.is_some())
+            && filter.matches(socket.local, socket.remote, Ends::LocalIsFirst);
         let existing = ExistingSocket {
             state: socket.state,
             processes: processes(owners),

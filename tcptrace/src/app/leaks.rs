@@ -1,7 +1,6 @@
 //! `tcptrace leaks`: sockets that wait for their process or for the other end.
 
 use std::{
-    collections::HashMap,
     io::{ErrorKind, Write as _},
     process::ExitCode,
 };
@@ -9,7 +8,11 @@ use std::{
 use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
-use super::{existing::processes, replay::open_sockets, trace::own_netns};
+use super::{
+    existing::processes,
+    replay::open_sockets,
+    trace::{own_netns, select},
+};
 use crate::{
     cgroups::{CgroupNames, Containers},
     cli::Leaks,
@@ -76,7 +79,7 @@ fn recorded(path: &std::path::Path, filter: &Filter) -> Result<Vec<LeakOutput>> 
 /// The sockets of the chosen network namespaces, which the kernel lists.
 fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
     let own = own_netns()?;
-    let selection = if netns.is_empty() { Selection::Only(vec![own]) } else { Selection::of(netns, own)? };
+    let selection = select(netns, &[], own)?.unwrap_or_else(|| Selection::Only(vec![own]));
     let now = host_clock::now();
     let list = || socket_owners::list(&LEAK_STATES);
     let mut listed = Vec::new();
@@ -91,13 +94,10 @@ fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
             Err(error) => warn!("the sockets of the network namespace {inode} are not listed: {error}"),
         }
     }
-    let mut found: Vec<(u32, Socket)> = listed
-        .into_iter()
-        .flat_map(|(inode, sockets)| sockets.into_iter().map(move |socket| (inode, socket)))
-        .collect();
-    found.retain(|(_, socket)| filter.matches(socket.local, socket.remote, Ends::LocalIsFirst));
-    let namespaces: HashMap<u64, u32> = found.iter().map(|(inode, socket)| (socket.cookie, *inode)).collect();
-    let sockets = found.into_iter().map(|(_, socket)| socket).collect();
+    let in_namespace =
+        |(inode, sockets): (_, Vec<_>)| sockets.into_iter().map(move |socket| Socket { netns: Some(inode), ..socket });
+    let mut sockets: Vec<Socket> = listed.into_iter().flat_map(in_namespace).collect();
+    sockets.retain(|socket| filter.matches(socket.local, socket.remote, Ends::LocalIsFirst));
     let snapshot = socket_owners::owners(sockets, now).context("cannot look up the processes that hold the sockets")?;
     if snapshot.lacks_owners() {
         warn!(
@@ -105,17 +105,17 @@ fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
              cap_sys_ptrace and cap_dac_read_search"
         );
     }
-    Ok(of_snapshot(snapshot, &namespaces))
+    Ok(of_snapshot(snapshot))
 }
 
-fn of_snapshot(snapshot: Snapshot, namespaces: &HashMap<u64, u32>) -> Vec<LeakOutput> {
+fn of_snapshot(snapshot: Snapshot) -> Vec<LeakOutput> {
     let stamp = Describer::live(host_clock::wall_clock()).stamp(snapshot.began);
     let mut names = CgroupNames::start().inspect_err(|error| debug!("containers are not named: {error}")).ok();
     let mut containers = Containers::new(names.as_mut());
     let mut leak = |OwnedSocket { socket, owners }: OwnedSocket| LeakOutput {
         stamp,
         conn: None,
-        netns: namespaces.get(&socket.cookie).copied(),
+        netns: socket.netns,
         state: socket.state,
         local: socket.local.into(),
         remote: socket.remote.into(),

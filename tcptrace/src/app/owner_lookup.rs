@@ -1,12 +1,13 @@
 //! Decides when to look up the owners of sockets and the accept queues of listeners, and turns the results into events.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use log::warn;
 
-use super::{existing, stuck};
+use super::{elsewhere::Elsewhere, existing, stuck};
 use crate::{
     causes::with_causes,
+    namespaces::Selection,
     pipeline::Pipeline,
     socket_owners::{FourTuple, OwnedSocket, Owner, Request, Scanner, Snapshot, Socket},
 };
@@ -23,6 +24,9 @@ const MAX_REQUESTED: usize = 1024;
 /// Longest time for which the beginning of a trace waits for the owners of the sockets that exist.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
+/// Longest time for which the beginning of a trace waits for the sockets of other network namespaces.
+const MAX_WAIT_ELSEWHERE: Duration = Duration::from_millis(50);
+
 /// Number of scans of all sockets after a socket has begun to listen, one per tick: a server may start its workers later.
 const SCANS_AFTER_LISTEN: u8 = 2;
 
@@ -34,6 +38,8 @@ pub(super) struct OwnerSearch {
     scanner: Option<Scanner>,
     /// Number of scans of all sockets that remain to be requested.
     scans: u8,
+    /// The sockets of other network namespaces, if tracing began before they were listed.
+    elsewhere: Option<Elsewhere>,
     filter: Filter,
     /// Connections of tcptrace's own network namespace, which the scanner looks at, are traced.
     own: bool,
@@ -46,13 +52,22 @@ impl OwnerSearch {
         if let Err(error) = &scanner {
             warn!("cannot look up the owners of sockets, only state changes tell them: {}", with_causes(error));
         }
-        Self { scanner: scanner.ok(), scans: 0, filter: filter.clone(), own }
+        Self { scanner: scanner.ok(), scans: 0, elsewhere: None, filter: filter.clone(), own }
     }
 
-    /// Looks up the owners of all sockets. None if that fails or takes too long; a late result comes from [`Self::next`].
-    pub(super) async fn all(&mut self) -> Option<Snapshot> {
+    /// Looks up the owners of all sockets, with those of the other network namespaces of `selection`. None if that fails or
+    /// takes too long; a late result comes from [`Self::next`], and so do other namespaces that take long.
+    pub(super) async fn all(&mut self, selection: Option<&Selection>, own: u32) -> Option<Snapshot> {
         let scanner = self.scanner.as_mut()?;
-        scanner.request(Request::Everything);
+        let mut elsewhere = Elsewhere::list(selection, own);
+        match tokio::time::timeout(MAX_WAIT_ELSEWHERE, elsewhere.listed()).await {
+            Ok(request) => scanner.request(request),
+            Err(_elapsed) => {
+                // Listeners of its own namespace are known by then all the same.
+                scanner.request(Request::Everything);
+                self.elsewhere = Some(elsewhere);
+            }
+        }
         tokio::time::timeout(MAX_WAIT, scanner.try_next()).await.ok().flatten()
     }
 
@@ -88,25 +103,33 @@ impl OwnerSearch {
 
     /// Waits for the result of a scan; never resolves if owners cannot be looked up.
     pub(super) async fn next(&mut self) -> Snapshot {
-        match &mut self.scanner {
-            Some(scanner) => scanner.next().await,
-            None => std::future::pending().await,
+        let Some(scanner) = &mut self.scanner else { return std::future::pending().await };
+        if let Some(elsewhere) = &mut self.elsewhere {
+            tokio::select! {
+                request = elsewhere.listed() => scanner.request(request),
+                snapshot = scanner.next() => return snapshot,
+            }
+            self.elsewhere = None;
         }
+        scanner.next().await
     }
 
     /// Hands the result of a scan to the pipeline as events.
     pub(super) fn report(&self, snapshot: &Snapshot, pipeline: &mut Pipeline, now: BootTime) {
-        if snapshot.detailed && self.own {
-            pipeline.tell_existing(existing::sockets(snapshot, &self.filter), snapshot.began);
+        if snapshot.at_start {
+            pipeline.tell_existing(existing::sockets(snapshot, &self.filter, self.own), snapshot.began);
         }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();
     }
 }
 
+/// Where sockets listen: the network namespace (none for the tracer's own), the address and the port.
+type Listening = (Option<u32>, IpAddr, u16);
+
 /// The events that a snapshot results in: owners of listeners, their accept queues, and owners of connections that match.
 fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
-    let mut listeners: BTreeMap<(std::net::IpAddr, u16), (u32, Vec<Owner>)> = BTreeMap::new();
+    let mut listeners: BTreeMap<Listening, (u32, Vec<Owner>)> = BTreeMap::new();
     let mut events = Vec::new();
     for OwnedSocket { socket, owners } in &snapshot.sockets {
         let (local, remote) = (socket.local, socket.remote);
@@ -114,7 +137,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
             if !can_accept(filter, local) {
                 continue;
             }
-            let (sockets, holders) = listeners.entry((local.addr, local.port)).or_default();
+            let (sockets, holders) = listeners.entry((socket.netns, local.addr, local.port)).or_default();
             *sockets += 1;
             holders.extend(owners.iter().copied());
         } else if filter.matches(local, remote, Ends::LocalIsFirst)
@@ -125,6 +148,7 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
                 at: now,
                 asked: snapshot.began,
                 early: false,
+                netns: socket.netns,
                 local,
                 remote,
                 process,
@@ -132,9 +156,9 @@ fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
             }));
         }
     }
-    let listener = |((addr, port), (sockets, holders)): (_, (u32, Vec<Owner>))| {
+    let listener = |((netns, addr, port), (sockets, holders)): (_, (u32, Vec<Owner>))| {
         let (local, process) = (Endpoint { addr, port }, only(&holders));
-        Event::Listener(ListenerOwner { at: now, asked: snapshot.began, local, sockets, process })
+        Event::Listener(ListenerOwner { at: now, asked: snapshot.began, netns, local, sockets, process })
     };
     let queues = snapshot.listeners.iter().filter_map(|(tuple, listener)| queue(*tuple, listener, filter, now));
     let reports = stuck::reports(snapshot, filter, now);
@@ -185,6 +209,7 @@ mod tests {
 
     fn owned(state: TcpState, local: u16, remote: u16, pids: &[u32]) -> OwnedSocket {
         let socket = Socket {
+            netns: None,
             state,
             local: at(local),
             remote: at(remote),
@@ -209,7 +234,7 @@ mod tests {
             listeners: Vec::new(),
             stuck: Vec::new(),
             hidden: false,
-            detailed: false,
+            at_start: false,
         };
         let told = |event: &Event| match event {
             Event::Listener(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
@@ -258,7 +283,7 @@ mod tests {
             listeners: asked.to_vec(),
             stuck: Vec::new(),
             hidden: false,
-            detailed: false,
+            at_start: false,
         };
         let told = |filter: &Filter| -> Vec<_> {
             let hint = |event: &Event| match event {

@@ -198,7 +198,7 @@ impl Trace {
         self.cover_namespaces();
         // Connections that come from now on find their listeners known.
         self.pipeline.want_owners();
-        let known = self.owners.all().await;
+        let known = self.owners.all(self.selection.as_ref(), self.netns).await;
         if let Some(command) = command {
             self.pipeline.command = Some(command.start(self.object.marks_group)?);
         }
@@ -361,7 +361,7 @@ pub(super) fn own_netns() -> Result<u32> {
 
 /// The namespaces that the options choose; none where interfaces are chosen, or by default without the right to enter
 /// namespaces: then the states of all are traced, and the segments of the own one.
-fn select(netns: &[String], interfaces: &[String], own: u32) -> Result<Option<Selection>> {
+pub(super) fn select(netns: &[String], interfaces: &[String], own: u32) -> Result<Option<Selection>> {
     match netns {
         [] if !in_first_pid_namespace() => Ok(Some(Selection::Only(vec![own]))),
         [] if !interfaces.is_empty() => Ok(None),

@@ -37,7 +37,7 @@ pub struct Leaks {
     #[arg(short = '6')]
     ipv6: bool,
 
-    /// Only sockets of these network namespaces; may be repeated [default: own]
+    /// Only sockets of these network namespaces; may be repeated [default: all]
     #[arg(long, value_name = "own|all|NAME|PID|PATH", conflicts_with = "read", value_parser = values::netns)]
     netns: Vec<String>,
 

@@ -16,15 +16,13 @@ use tcptrace_core::event::BootTime;
 pub(super) struct Scan {
     diag: Diag,
     proc: Proc,
-    /// All sockets have been listed, with everything that the kernel tells of them. Later scans need their owners alone.
-    detailed: bool,
     stuck: StuckSockets,
 }
 
 impl Scan {
     /// Opens `sock_diag` and `/proc`.
     pub(super) fn open() -> Result<Self, OwnersError> {
-        Ok(Self { diag: Diag::open()?, proc: Proc::open()?, detailed: false, stuck: StuckSockets::default() })
+        Ok(Self { diag: Diag::open()?, proc: Proc::open()?, stuck: StuckSockets::default() })
     }
 
     /// Finds the sockets that the job asks for.
@@ -32,9 +30,13 @@ impl Scan {
         match job {
             Job::Nothing => self.with_owners(began, Vec::new(), &BTreeSet::new()),
             Job::Everything => {
-                let detailed = !std::mem::replace(&mut self.detailed, true);
-                let sockets = self.diag.everything(if detailed { Wanted::IN_DETAIL } else { Wanted::ALL })?;
-                Ok(Snapshot { detailed, ..self.with_owners(began, sockets, &BTreeSet::new())? })
+                let sockets = self.diag.everything(Wanted::ALL)?;
+                self.with_owners(began, sockets, &BTreeSet::new())
+            }
+            Job::AtStart { elsewhere, asked } => {
+                let mut sockets = self.diag.everything(Wanted::IN_DETAIL)?;
+                sockets.extend(elsewhere);
+                Ok(Snapshot { at_start: true, ..self.with_owners(*asked, sockets, &BTreeSet::new())? })
             }
             Job::Connections { tuples, likely } => {
                 let found = tuples.iter().filter_map(|tuple| self.diag.find(tuple).transpose());
@@ -57,7 +59,7 @@ impl Scan {
                     listeners,
                     stuck: Vec::new(),
                     hidden: false,
-                    detailed: false,
+                    at_start: false,
                 })
             }
         }
@@ -89,7 +91,7 @@ impl Scan {
             listeners: Vec::new(),
             stuck: Vec::new(),
             hidden: holders.hidden,
-            detailed: false,
+            at_start: false,
         })
     }
 }

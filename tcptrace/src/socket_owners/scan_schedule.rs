@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::sock_diag_reply::Socket;
 use tcptrace_core::event::{BootTime, Endpoint};
 
 /// Length of the pause after a scan, as a multiple of the time it took: scans take at most 2 % of one processor.
@@ -29,6 +30,13 @@ pub enum Request {
     /// All sockets of this network namespace and their owners, except those in TIME_WAIT, which no process owns, and those in
     /// CLOSE.
     Everything,
+    /// The same with [`Socket::info`], when tracing begins.
+    AtStart {
+        /// Sockets of other network namespaces, whose owners are looked up with them.
+        elsewhere: Vec<Socket>,
+        /// Time when the first of them was asked for.
+        asked: BootTime,
+    },
     /// The sockets of these connections and their owners.
     Connections {
         /// The connections.
@@ -52,6 +60,13 @@ pub(super) enum Job {
     Nothing,
     /// Find all sockets.
     Everything,
+    /// Find all sockets when tracing begins.
+    AtStart {
+        /// Those of other network namespaces.
+        elsewhere: Vec<Socket>,
+        /// Time when the first of them was asked for.
+        asked: BootTime,
+    },
     /// Find the sockets of these connections.
     Connections {
         /// The connections.
@@ -97,7 +112,9 @@ impl ScanSchedule {
     /// Adds a request to the pending ones.
     pub(super) fn add(&mut self, request: Request) {
         match request {
+            Request::Everything if matches!(self.job, Job::AtStart { .. }) => {}
             Request::Everything => self.job = Job::Everything,
+            Request::AtStart { elsewhere, asked } => self.job = Job::AtStart { elsewhere, asked },
             Request::Stuck => self.stuck = true,
             Request::Connections { tuples, likely } => self.add_connections(tuples, likely),
             Request::Listeners(tuples) => {
@@ -117,7 +134,7 @@ impl ScanSchedule {
                 let (tuples, likely) = (more.into_iter().collect(), more_likely.into_iter().collect());
                 self.job = Job::Connections { tuples, likely };
             }
-            Job::Everything | Job::Listeners(_) | Job::Stuck => return,
+            Job::Everything | Job::AtStart { .. } | Job::Listeners(_) | Job::Stuck => return,
         }
         match &self.job {
             Job::Connections { tuples, .. } if tuples.is_empty() => self.job = Job::Nothing,
@@ -150,7 +167,7 @@ impl ScanSchedule {
         let earliest = match job {
             Job::Listeners(_) => &mut self.listeners_earliest,
             Job::Stuck => &mut self.stuck_earliest,
-            Job::Nothing | Job::Everything | Job::Connections { .. } => &mut self.earliest,
+            Job::Nothing | Job::Everything | Job::AtStart { .. } | Job::Connections { .. } => &mut self.earliest,
         };
         *earliest = ended.plus(ended.since(began).saturating_mul(PAUSE_FACTOR));
     }

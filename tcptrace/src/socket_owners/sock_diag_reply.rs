@@ -38,6 +38,8 @@ pub struct Socket {
     pub local: Endpoint,
     /// Remote end; a listener has the unspecified address and port 0.
     pub remote: Endpoint,
+    /// Inode number of its network namespace; none for that of the thread that has asked.
+    pub netns: Option<u32>,
     /// Inode number, by which a process's descriptor refers to it. None while the socket waits to be accepted and after its
     /// processes have closed it: then no process owns it.
     pub inode: Option<u32>,
@@ -105,6 +107,7 @@ impl Socket {
         let bytes = |count: u32, fin: bool| if listens { 0 } else { count.saturating_sub(fin.into()) };
         let attribute = |wanted: u16| response.nlas.iter().find(|nla| nla.kind() == wanted);
         Some(Self {
+            netns: None,
             state,
             local,
             remote: Endpoint { addr: remote, port: destination_port },

@@ -115,12 +115,19 @@ impl Host {
             Step::Owner { ends, bits } => {
                 let [local, remote] = ends.endpoints();
                 let (asked, process, source) = (asked(at, bits), Some(process(bits)?), OwnerSource::SockDiag);
-                Event::Owner(SocketOwner { at, asked, early: false, local, remote, process, source })
+                Event::Owner(SocketOwner { at, asked, early: false, netns: None, local, remote, process, source })
             }
             Step::Listener { ends, bits } => {
                 let [local, _] = ends.endpoints();
                 let sockets = u32::from(bits >> 3 & 3) + 1;
-                Event::Listener(ListenerOwner { at, asked: asked(at, bits), local, sockets, process: process(bits) })
+                Event::Listener(ListenerOwner {
+                    at,
+                    asked: asked(at, bits),
+                    netns: None,
+                    local,
+                    sockets,
+                    process: process(bits),
+                })
             }
             Step::Loss { bits } => {
                 let sources = [LossSource::State, LossSource::Segment, LossSource::Recursion];

@@ -36,7 +36,7 @@ pub enum OwnerSource {
     Listener,
 }
 
-/// The process that holds a connection's socket in this namespace.
+/// The process that holds a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SocketOwner {
     /// Time at which the answer arrived.
@@ -45,6 +45,8 @@ pub struct SocketOwner {
     pub asked: BootTime,
     /// True if the connection had not been observed yet: a known one with the same ends is a different one.
     pub early: bool,
+    /// Inode number of the socket's network namespace; none for the tracer's own.
+    pub netns: Option<u32>,
     /// Local address and port.
     pub local: Endpoint,
     /// Remote address and port.
@@ -55,13 +57,15 @@ pub struct SocketOwner {
     pub source: OwnerSource,
 }
 
-/// The process that holds the sockets listening at an address and port of this namespace.
+/// The process that holds the sockets listening at an address and port.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ListenerOwner {
     /// Time at which the answer arrived.
     pub at: BootTime,
     /// Time of the request to the kernel: sockets that began to listen by then are counted, later ones may be.
     pub asked: BootTime,
+    /// Inode number of their network namespace; none for the tracer's own.
+    pub netns: Option<u32>,
     /// Address and port they listen at.
     pub local: Endpoint,
     /// Number of such sockets; several with `SO_REUSEPORT`.

@@ -249,6 +249,10 @@ pub struct OwnerOutput {
     pub conn: Option<u64>,
     /// Number of the socket, as in `state`; null if none of its state changes was seen, and for listeners.
     pub socket: Option<u64>,
+    /// Inode number of the socket's network namespace; absent for the tracer's own.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub netns: Option<u32>,
     /// Local address and port of the socket.
     pub local: EndpointOutput,
     /// Remote address and port of the socket; null for listeners.

@@ -62,18 +62,10 @@ mod tests {
                     OutputRecord::Segment(_) => {
                         &["note", "gso_segments", "urgent", "socket", "late", "ace", "synack_ecn"][..]
                     }
-                    _ => &[
-                        "asked_ns",
-                        "evidence",
-                        "exit",
-                        "uid",
-                        "counters",
-                        "queue_full",
-                        "queue",
-                        "replaces",
-                        "late",
-                        "left_out",
-                    ],
+                    OutputRecord::Owner(_) => &["asked_ns", "netns"],
+                    _ => {
+                        &["evidence", "exit", "uid", "counters", "queue_full", "queue", "replaces", "late", "left_out"]
+                    }
                 };
                 let optional = optional.contains(&key.as_str())
                     && !matches!(entry, OutputRecord::Handshake(_) | OutputRecord::Close(_));

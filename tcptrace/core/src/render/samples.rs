@@ -246,6 +246,7 @@ pub(crate) fn owner() -> OwnerOutput {
         stamp: stamp(),
         conn: Some(3),
         socket: Some(4),
+        netns: Some(4_026_532_177),
         local: endpoint([10, 0, 0, 2], 9999),
         remote: Some(endpoint([10, 0, 0, 1], 54762)),
         sockets: None,

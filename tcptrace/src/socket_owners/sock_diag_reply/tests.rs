@@ -59,6 +59,7 @@ fn listener(local: &str, ipv6_only: bool) -> Socket {
     let local = Endpoint { addr: local.parse().unwrap(), port: 443 };
     let remote = Endpoint { addr: local.addr, port: 0 };
     Socket {
+        netns: None,
         state: TcpState::Listen,
         local,
         remote,

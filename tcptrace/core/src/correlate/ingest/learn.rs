@@ -47,8 +47,10 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         }
     }
     // SYN and FIN are sent by the end itself only if it has a socket: resets and the like come from the stack.
-    let own = conn.end_mut(from);
-    own.here |= header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some();
+    if header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some() {
+        conn.end_mut(from).here = true;
+        conn.learn_end_netns(from, segment.netns);
+    }
     let acks_fin = conn.end(from.other()).fin().is_some_and(|fin| fin.acked == Some(*at));
     let completed = (!acked_before && conn.ack_at().is_some()) || (!other_fin_acked && acks_fin);
     let after_fin = conn.end(from).after_fin;

@@ -37,8 +37,8 @@ pub struct Unowned {
 /// Owners without their connection, and connections without their owner.
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Owners {
-    /// Sockets that existed before any event of their connection, by local and remote end.
-    early: HashMap<(Endpoint, Endpoint), SocketOwner>,
+    /// Sockets that existed before any event of their connection, by namespace, local and remote end.
+    early: HashMap<(u32, Endpoint, Endpoint), SocketOwner>,
     /// Accepted connections whose owner is unknown, with the time of acceptance.
     unowned: VecDeque<(BootTime, Place, Side)>,
     /// True if a caller polls these.
@@ -89,7 +89,7 @@ impl Correlator {
         owner: &ListenerOwner,
         emit: &mut dyn FnMut(Correlated),
     ) {
-        if self.listeners.learn(self.watched.here, owner) {
+        if self.listeners.learn(owner.netns.unwrap_or(self.watched.here), owner) {
             emit(Correlated::Listener(*owner));
         }
     }
@@ -100,7 +100,8 @@ impl Correlator {
         owner: &SocketOwner,
         emit: &mut dyn FnMut(Correlated),
     ) -> Option<u32> {
-        let (key, side) = Key::new(self.watched.here, owner.local, owner.remote);
+        let netns = owner.netns.unwrap_or(self.watched.here);
+        let (key, side) = Key::new(netns, owner.local, owner.remote);
         let key = self.table.known_as(key);
         let known = self.table.find(&key);
         if let Some(process) = owner.process {
@@ -109,7 +110,7 @@ impl Correlator {
         match known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended && !owner.early) {
             Some(conn) if conn.first <= owner.asked => adopt(conn, side, owner, emit),
             Some(_) => {}
-            None => drop(self.owners.early.insert((owner.local, owner.remote), *owner)),
+            None => drop(self.owners.early.insert((netns, owner.local, owner.remote), *owner)),
         }
         known
     }
@@ -125,14 +126,11 @@ impl Correlator {
 
     /// Adopts owners that were reported before the connection was seen.
     fn adopt_early(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
-        let Some(conn) =
-            self.table.get_mut(at).filter(|conn| conn.netns().is_none_or(|netns| netns == self.watched.here))
-        else {
-            return;
-        };
+        let Some(conn) = self.table.get_mut(at) else { return };
         for side in [Side::First, Side::Second] {
             if let Some(ends) = conn.endpoint(side).zip(conn.endpoint(side.other()))
-                && let Some(owner) = self.owners.early.remove(&ends)
+                && let netns = conn.likely_netns(side).unwrap_or(self.watched.here)
+                && let Some(owner) = self.owners.early.remove(&(netns, ends.0, ends.1))
                 // A new connection between the same ends is not the one that was queried.
                 && conn.mid_life
             {
@@ -154,12 +152,14 @@ impl Correlator {
         let known = end.holder().is_some();
         conn.introduced = true;
         let ends = conn.endpoint(server).zip(conn.endpoint(server.other())).filter(|_| !known);
-        let netns = conn.end_netns(server).or_else(|| conn.netns()).unwrap_or(self.watched.here);
+        let netns = conn.likely_netns(server).unwrap_or(self.watched.here);
         if let Some((local, remote)) = ends
             && let Some(Some(process)) = self.listeners.holder(netns, local)
         {
             let (at, process, source) = (conn.last, Some(process), OwnerSource::Listener);
-            adopt(conn, server, &SocketOwner { at, asked: at, early: false, local, remote, process, source }, emit);
+            let netns = Some(netns).filter(|&netns| netns != self.watched.here);
+            let owner = SocketOwner { at, asked: at, early: false, netns, local, remote, process, source };
+            adopt(conn, server, &owner, emit);
         }
     }
 }

@@ -258,8 +258,14 @@ impl Connection {
 
     /// Returns the namespace of an end whose socket is on this host.
     pub(in crate::correlate) fn end_netns(&self, side: Side) -> Option<u32> {
+        self.likely_netns(side).filter(|_| self.end(side).had_socket)
+    }
+
+    /// Returns the namespace of an end as far as it is known: told by its socket, or by a segment that the socket sent, and
+    /// until then that of the connection.
+    pub(in crate::correlate) fn likely_netns(&self, side: Side) -> Option<u32> {
         let other = self.rare.as_ref().and_then(|rare| *rare.end_netns.of(side));
-        other.or_else(|| self.netns()).filter(|_| self.end(side).had_socket)
+        other.or_else(|| self.netns())
     }
 
     /// Sets the namespace that the socket at an end tells.

@@ -209,7 +209,7 @@ mod tests {
 
     /// An answer of the kernel, requested at `asked` and received much later.
     fn asked(asked: BootTime, addr: &str, sockets: u32, pid: Option<u32>) -> ListenerOwner {
-        ListenerOwner { at: BootTime(99), asked, local: at(addr), sockets, process: pid.map(process) }
+        ListenerOwner { at: BootTime(99), asked, netns: None, local: at(addr), sockets, process: pid.map(process) }
     }
 
     fn pid(listeners: &Listeners, local: &str) -> Option<u32> {

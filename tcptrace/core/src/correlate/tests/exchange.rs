@@ -70,6 +70,7 @@ impl Exchange {
             at,
             asked: at,
             early: false,
+            netns: self.elsewhere(),
             local: end(local),
             remote: end(remote),
             process,
@@ -86,7 +87,13 @@ impl Exchange {
     pub(in crate::correlate) fn listeners_owner(&mut self, port: u16, sockets: u32, late: u64, pid: Option<u32>) {
         let (at, process) = (BootTime(self.now), pid.map(process));
         let asked = BootTime(self.now.saturating_sub(late));
-        self.event(&Event::Listener(ListenerOwner { at, asked, local: end(port), sockets, process }));
+        let netns = self.elsewhere();
+        self.event(&Event::Listener(ListenerOwner { at, asked, netns, local: end(port), sockets, process }));
+    }
+
+    /// The namespace, if that is not the tracer's own.
+    fn elsewhere(&self) -> Option<u32> {
+        (self.netns != HERE).then_some(self.netns)
     }
 
     pub(in crate::correlate) fn connections(&mut self) -> &mut Correlator {

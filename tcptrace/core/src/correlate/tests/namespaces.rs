@@ -64,6 +64,30 @@ fn between_pods(exchange: &mut Exchange, client: u16, isns: (u32, u32)) {
 }
 
 #[test]
+fn who_listens_and_who_holds_a_socket_is_known_by_namespace() {
+    let mut exchange = Exchange::new();
+    exchange.in_namespace(POD_B).listener_owner(SERVER, Some(7));
+    // Others that have the same addresses and ports.
+    exchange.in_namespace(HERE).listener_owner(SERVER, Some(8));
+    exchange.in_namespace(POD_A).listener_owner(SERVER, Some(9));
+    between_pods(&mut exchange, CLIENT, (1_000, 900_000));
+    let (handshakes, _) = exchange.records();
+    let [handshake] = &handshakes[..] else { panic!("{handshakes:?}") };
+    assert_eq!((handshake.client.pid, handshake.server.pid), (None, Some(7)));
+
+    let mut exchange = Exchange::new();
+    exchange.in_namespace(POD_A).owner(CLIENT, SERVER, 5);
+    exchange.in_namespace(HERE).owner(CLIENT, SERVER, 6);
+    pass(&mut exchange, THERE, (CLIENT, SERVER), FIN, 1_000, Some(900_000));
+    let placed = exchange.finish_all();
+    let owners = placed.iter().filter_map(|placed| match placed {
+        Correlated::Owner(owner) => Some((owner.owner.netns, owner.owner.process?.pid)),
+        _ => None,
+    });
+    assert_eq!(owners.collect::<Vec<_>>(), [(Some(POD_A), 5)]);
+}
+
+#[test]
 fn two_pods_on_one_bridge_have_one_connection_with_both_sockets() {
     let mut exchange = Exchange::new();
     between_pods(&mut exchange, CLIENT, (1_000, 900_000));

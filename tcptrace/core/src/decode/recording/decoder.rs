@@ -294,11 +294,13 @@ impl Decoder {
             _ if source != OwnerSource::SockDiag => return Ok(None),
             None => {
                 let asked = BootTime(at.0.saturating_sub(fields.asked_ns.unwrap_or(0)));
-                Event::Listener(ListenerOwner { at, asked, local, sockets: fields.sockets.unwrap_or(1), process })
+                let sockets = fields.sockets.unwrap_or(1);
+                Event::Listener(ListenerOwner { at, asked, netns: fields.netns, local, sockets, process })
             }
             Some(remote) => {
                 let (remote, early) = (remote.into(), fields.conn.is_some_and(|conn| conn > self.newest));
-                Event::Owner(SocketOwner { at, asked: at, early, local, remote, process, source })
+                let netns = fields.netns;
+                Event::Owner(SocketOwner { at, asked: at, early, netns, local, remote, process, source })
             }
         };
         Ok(Some((moment, event)))

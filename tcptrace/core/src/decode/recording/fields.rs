@@ -180,6 +180,7 @@ pub(super) struct Owner {
     pub(super) time: WallTime,
     pub(super) boot_ns: Option<u64>,
     pub(super) conn: Option<u64>,
+    pub(super) netns: Option<u32>,
     pub(super) local: End,
     pub(super) remote: Option<End>,
     pub(super) sockets: Option<u32>,

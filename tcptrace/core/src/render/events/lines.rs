@@ -72,7 +72,8 @@ impl Events {
     /// Writes the process that holds a socket.
     pub(super) fn owner(&self, entry: &OwnerOutput, line: &mut Line<'_>) {
         // Human readers tell sockets apart by their endpoints; the time of the request is for replays.
-        let OwnerOutput { stamp, conn, socket: _, local, remote, sockets, asked_ns: _, pid, comm, source } = entry;
+        let OwnerOutput { stamp, conn, socket: _, netns: _, local, remote, sockets, asked_ns: _, pid, comm, source } =
+            entry;
         self.time(stamp, line);
         self.conn_if_any(*conn, line);
         line.raw("owner     ").dotted(local);

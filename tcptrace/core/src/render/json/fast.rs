@@ -174,10 +174,13 @@ pub(super) fn state(entry: &StateOutput, line: &mut Line<'_>) {
 
 /// Writes an owner of a socket.
 pub(super) fn owner(entry: &OwnerOutput, line: &mut Line<'_>) {
-    let OwnerOutput { stamp, conn, socket, local, remote, sockets, asked_ns, pid, comm, source } = entry;
+    let OwnerOutput { stamp, conn, socket, netns, local, remote, sockets, asked_ns, pid, comm, source } = entry;
     line.raw(r#"{"type":"owner""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number_or_null(*conn);
     line.raw(r#","socket":"#).long_number_or_null(*socket);
+    if let Some(netns) = *netns {
+        line.raw(r#","netns":"#).number(netns);
+    }
     line.raw(r#","local":"#).endpoint(local);
     line.raw(r#","remote":"#).endpoint_or_null(remote);
     if let Some(sockets) = *sockets {

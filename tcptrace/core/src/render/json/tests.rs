@@ -147,7 +147,7 @@ fn icmp() {
 #[test]
 fn owner() {
     let fields = [
-        r#""conn":3,"socket":4,"local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762}"#,
+        r#""conn":3,"socket":4,"netns":4026532177,"local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762}"#,
         r#""pid":801,"comm":"server","source":"sock_diag""#,
     ];
     assert_eq!(line(OutputRecord::Owner(samples::owner())), expected("owner", &fields));

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 20] = [
+const LEFT_OUT: [(&str, &str); 21] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("since_start_ns", "the time of day says the same"),
@@ -28,6 +28,7 @@ const LEFT_OUT: [(&str, &str); 20] = [
     ("start.began_ns", "for programs that put files together"),
     ("state.netns", "nearly always the same, and long; the connection's number keeps namespaces apart"),
     ("owner.socket", "as in a state"),
+    ("owner.netns", "as with states"),
     ("hint.netns", "as with states"),
     ("hint.socket", "as with states"),
     ("report.netns", "as with states"),
@@ -302,6 +303,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.stamp.boot_ns = None,
                     |entry| entry.conn = None,
                     |entry| entry.socket = None,
+                    |entry| entry.netns = None,
                     |entry| entry.local.addr = [127, 0, 0, 2].into(),
                     |entry| entry.local.port = Some(1),
                     |entry| entry.remote = Some(samples::endpoint([127, 0, 0, 2], 54762)),
