@@ -239,3 +239,6 @@ impl Columns {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;
