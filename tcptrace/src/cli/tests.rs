@@ -1,4 +1,4 @@
-use std::ffi::OsStr;
+use std::{ffi::OsStr, num::NonZeroU32};
 
 use super::*;
 use tcptrace_core::{
@@ -111,6 +111,7 @@ fn every_option_reaches_the_settings() {
             summarizes_files: false,
             btf: false,
             attach: Attach::Clsact,
+            top: false,
         }
     );
     let args =

@@ -1,14 +1,6 @@
 //! A user at the terminal: keys in, pictures out, at most ten a second, and only when something has changed.
 
-use std::{
-    cell::RefCell,
-    fs::File,
-    io,
-    os::fd::OwnedFd,
-    rc::Rc,
-    sync::mpsc::RecvTimeoutError,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, fs::File, io, os::fd::OwnedFd, rc::Rc, sync::mpsc::RecvTimeoutError, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -18,8 +10,14 @@ use super::{
     messages, picture,
     terminal::Taken,
 };
-use crate::{app::stdout_format, cli::Options, host_clock::nanoseconds, pipeline::Pipeline};
+use crate::{
+    app::stdout_format,
+    cli::Options,
+    host_clock::{self, nanoseconds},
+    pipeline::Pipeline,
+};
 use tcptrace_core::{
+    event::BootTime,
     output_record::OutputRecord,
     render::{
         Drawing, Json, Render,
@@ -55,7 +53,7 @@ pub(in crate::app) struct Session {
     nothing: OwnedFd,
     user: Option<(Taken, Inputs)>,
     /// Time of the last picture, and the version of what it shows.
-    drawn: Option<(Instant, u64)>,
+    drawn: Option<(BootTime, u64)>,
     /// A key or another size has changed what is to be shown.
     changed: bool,
     /// The user has quit.
@@ -143,7 +141,7 @@ impl Session {
     fn pause(&self) -> Duration {
         let Some((at, version)) = self.drawn else { return Duration::ZERO };
         let news = self.changed || self.top.borrow().version() != version;
-        (if news { INTERVAL } else { AGES }).saturating_sub(at.elapsed())
+        (if news { INTERVAL } else { AGES }).saturating_sub(Duration::from_nanos(host_clock::now().since(at)))
     }
 
     fn take(&mut self, input: Input) {
@@ -207,7 +205,7 @@ impl Session {
                 .draw(|frame| picture::draw(frame.buffer_mut(), &top, view, *drawing, facts))
                 .context("cannot draw on this terminal any more")?;
         }
-        self.drawn = Some((Instant::now(), version));
+        self.drawn = Some((host_clock::now(), version));
         self.changed = false;
         Ok(false)
     }

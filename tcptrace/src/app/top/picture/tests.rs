@@ -70,14 +70,14 @@ fn check(name: &str, size: (u16, u16), keys: &str, drawing: Drawing) {
     let top = recorded(&["ladder", "reset", "unfinished"]);
     let mut view = View::new(Only::default());
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("it never fails");
-    let mut draw = |view: &mut View| {
+    let mut show = |view: &mut View| {
         let facts = Facts { now: top.last(), lost: 12, activity: "", message: "" };
-        terminal.draw(|frame| super::draw(frame.buffer_mut(), &top, view, drawing, facts)).expect("it never fails");
+        terminal.draw(|frame| draw(frame.buffer_mut(), &top, view, drawing, facts)).expect("it never fails");
     };
-    draw(&mut view);
+    show(&mut view);
     for key in keys.chars() {
         view.press(if key == '\r' { Key::Enter } else { Key::Char(key) });
-        draw(&mut view);
+        show(&mut view);
     }
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("pictures");
