@@ -14,6 +14,7 @@ mod signals;
 mod stdout_format;
 mod stuck;
 mod summary;
+pub mod top;
 mod trace;
 
 use std::{process::ExitCode, thread::JoinHandle, time::Duration};
@@ -26,6 +27,7 @@ use self::{
     commanded::Commanded,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
+    top::Session,
     trace::Trace,
 };
 use crate::{
@@ -74,11 +76,18 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
 /// # Errors
 /// When tracing cannot start, fails later, or the file cannot be read.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut session = None;
+    if options.top {
+        if let Some(refused) = top::refused() {
+            return Ok(refused);
+        }
+        session = Some(Session::new(options)?);
+    }
     if let Some(path) = &options.read {
-        return replay::run(path, options);
+        return replay::run(path, options, session.as_mut());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(trace(options));
+    let outcome = runtime.block_on(trace(options, session));
     runtime.shutdown_background();
     outcome
 }
@@ -92,12 +101,12 @@ enum Ending {
     OutputOver,
 }
 
-async fn trace(options: &Options) -> Result<ExitCode> {
+async fn trace(options: &Options, mut session: Option<Session>) -> Result<ExitCode> {
     // Signals are handled before anything is attached, so that none can leave anything attached.
-    let mut signals = Signals::new(!options.command.is_empty())?;
+    let mut signals = Signals::new(!options.command.is_empty() || options.top)?;
     let mut service = privileges::as_caller(|| ServiceManager::from_environment(Instant::now()))?;
     let mut command = Commanded::prepare(&options.command)?;
-    let mut trace = Trace::prepare(options, command.group()).await?;
+    let mut trace = Trace::prepare(options, command.group(), session.as_ref()).await?;
     // The other threads have started by now and keep the default priority.
     priority::raise();
     let began = Instant::now();
@@ -105,10 +114,16 @@ async fn trace(options: &Options) -> Result<ExitCode> {
     let ending = match trace.attach(command.running()).await {
         Ok(()) => {
             service.ready(Instant::now(), status(&trace));
-            follow(&mut trace, &mut signals, &mut service, &mut command, options).await
+            match session.as_mut().map_or(Ok(()), |session| session.open(false)) {
+                Ok(()) => follow(&mut trace, &mut signals, &mut service, &mut command, session.as_mut(), options).await,
+                Err(error) => Err(error),
+            }
         }
         Err(error) => Err(error),
     };
+    if let Some(session) = &mut session {
+        session.close();
+    }
     service.stopping();
     let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, namespaces, .. } =
         trace;
@@ -171,6 +186,7 @@ async fn follow(
     signals: &mut Signals,
     service: &mut ServiceManager,
     command: &mut Commanded,
+    mut session: Option<&mut Session>,
     options: &Options,
 ) -> Result<Ending> {
     let mut tick = interval(TICK);
@@ -225,6 +241,13 @@ async fn follow(
                 next_drain = drain(trace);
             }
             logged = forward_log(&mut trace.program_log) => logged?,
+            () = wake(session.as_deref()) => {}
+        }
+        if let Some(session) = session.as_deref_mut() {
+            let now = trace.pipeline.describer.stamp(host_clock::now()).time;
+            if session.turn(&trace.pipeline, Some(now))? {
+                return Ok(Ending::Requested);
+            }
         }
         if command.has_ended() && trace.pipeline.output.in_scope().is_some_and(|(_, open)| open == 0) {
             return Ok(Ending::Requested);
@@ -243,6 +266,13 @@ async fn follow(
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wake(session: Option<&Session>) {
+    match session {
+        Some(session) => session.wake().await,
         None => std::future::pending().await,
     }
 }

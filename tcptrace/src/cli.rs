@@ -3,6 +3,7 @@
 //! Besides [`tcptrace_core`], this module uses nothing else of the crate, so that the manual page and the shell completions
 //! can be generated from it alone.
 
+mod choices;
 mod leaks;
 mod options;
 mod ring_size;
@@ -10,27 +11,22 @@ mod ring_size;
 mod tests;
 mod values;
 
-use std::{
-    ffi::OsString,
-    net::SocketAddr,
-    num::{NonZeroU32, NonZeroU64},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{
-    ArgAction, CommandFactory, Parser, Subcommand,
+    ArgAction, Args, CommandFactory, Parser, Subcommand,
     builder::{PathBufValueParser, TypedValueParser},
     error::ErrorKind,
 };
 
 pub use self::{
+    choices::Choices,
     leaks::Leaks,
     options::{DEFAULT_COLUMNS, Environment, Options, Verbosity},
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, OutputFormat, Segments},
 };
-use tcptrace_core::filter::{Emit, Glob, HostSet, Only, PortSet};
+use tcptrace_core::filter::{Emit, Only};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,6 +39,7 @@ Examples:
   tcptrace --duration 1m -w trace.jsonl  trace for a minute and record it
   tcptrace --fail-on reset -- make test  run a command, with exit status 3 if a connection was reset
   tcptrace -r trace.jsonl -p 443         read the recording, port 443 only
+  sudo tcptrace top                      watch connections: those that hang come first
   sudo tcptrace leaks                    sockets that nobody closes, by process
   sudo tcptrace doctor                   check what tracing lacks on this host
 
@@ -65,100 +62,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Only connections with one of these ports at either end
-    ///
-    /// A comma-separated list of ports and ranges, such as 80,443,8000-8100. May be repeated. A connection is shown only
-    /// if all filters match; while tracing they are applied in the kernel.
-    #[arg(short, long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
-    pub port: Vec<PortSet>,
-
-    /// Only connections with one of these ports at the local end
-    #[arg(long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
-    pub local_port: Vec<PortSet>,
-
-    /// Only connections with one of these ports at the remote end
-    #[arg(long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
-    pub remote_port: Vec<PortSet>,
-
-    /// Only connections with one of these addresses at either end
-    ///
-    /// A comma-separated list of IPv4 and IPv6 addresses and prefixes, such as 192.0.2.1,10.0.0.0/8,::1. Bits beyond the
-    /// prefix length are ignored. May be repeated.
-    #[arg(long, value_name = "LIST", help_heading = "Filters")]
-    pub host: Vec<HostSet>,
-
-    /// Only IPv4, including IPv4 over IPv6 sockets
-    #[arg(short = '4', help_heading = "Filters", conflicts_with = "ipv6")]
-    pub ipv4: bool,
-
-    /// Only IPv6
-    #[arg(short = '6', help_heading = "Filters")]
-    pub ipv6: bool,
-
-    /// Only this interface; may be repeated [default: all that are up]
-    ///
-    /// By default every interface that is up is watched, including those that come up later.
-    #[arg(short, long, value_name = "NAME", help_heading = "Filters", value_parser = values::interface)]
-    pub interface: Vec<String>,
-
-    /// Only connections of these network namespaces; may be repeated
-    ///
-    /// `own` is that of tcptrace itself, `all` are all of this host, including those that come later; any other is a name of
-    /// `ip netns` or docker, the PID of a process in it, or a path. The default is `all`; in a PID namespace other than the
-    /// host's, as in a container, it is `own`. With --interface, socket states are those of all namespaces.
-    #[arg(long, value_name = "own|all|NAME|PID|PATH", help_heading = "Filters", conflicts_with = "interface", value_parser = values::netns)]
-    pub netns: Vec<String>,
-
-    /// Only connections of these processes, at either end
-    ///
-    /// A comma-separated list of process IDs. May be repeated. Of --pid, --comm, --uid, --unit and --container, one end has to
-    /// match all that are given. A connection is shown from its beginning as soon as one of its ends is known to match. These
-    /// filters are applied after tracing, to --write too.
-    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',', value_parser = values::pid)]
-    pub pid: Vec<u32>,
-
-    /// Only connections of processes or threads with these names, at either end
-    ///
-    /// A comma-separated list of names, such as nginx,python3*; `*` and `?` stand for other characters. The kernel keeps 15
-    /// bytes of a name. May be repeated.
-    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
-    pub comm: Vec<Glob>,
-
-    /// Only connections of these users, at either end
-    ///
-    /// A comma-separated list of names or numbers. It counts who made or accepted the socket. May be repeated.
-    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',', value_parser = values::uid)]
-    pub uid: Vec<u32>,
-
-    /// Only connections of these systemd units, at either end
-    ///
-    /// A comma-separated list of names, with `*` and `?` for other characters; `.service` need not be written. May be repeated.
-    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
-    pub unit: Vec<Glob>,
-
-    /// Only connections of these containers, at either end
-    ///
-    /// A comma-separated list of names of containers or Kubernetes pods, with `*` and `?` for other characters, UIDs of pods,
-    /// or the first digits of a container's ID, at least 4. May be repeated.
-    #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
-    pub container: Vec<Glob>,
-
-    /// Which segments to show
-    #[arg(long, value_name = "WHICH", help_heading = "Filters", value_enum, default_value_t)]
-    pub segments: Segments,
-
-    /// Show only these connections
-    ///
-    /// A comma-separated list of words: `failed` (not established, reset or timed out), `stalled`, `slow` (see --slow), `all`,
-    /// or any outcome, kind or cause of a handshake, close or reset, such as refused,unread_data. A connection is shown if one
-    /// of the words holds. `!` in front excludes: '!three_segment,!four_segment'. All of a connection is shown when its verdict
-    /// is known, so connections may change places. It affects stdout and --count, and not --write.
-    #[arg(long, value_name = "LIST", help_heading = "Output", value_parser = values::OnlyParser, hide_possible_values = true)]
-    pub only: Vec<Only>,
-
-    /// Handshakes that take this long are slow, such as 300ms
-    #[arg(long, value_name = "TIME", help_heading = "Output", value_parser = values::duration, default_value = "1s")]
-    pub slow: Duration,
+    /// What `tcptrace top` takes too.
+    #[command(flatten)]
+    pub choices: Choices,
 
     /// Format of the data on stdout [default: timeline]
     #[arg(short, long, value_name = "FORMAT", help_heading = "Output", value_enum)]
@@ -196,28 +102,9 @@ pub struct Cli {
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
     pub metrics: Option<SocketAddr>,
 
-    /// Show absolute sequence numbers in text
-    ///
-    /// By default they are relative to each end's initial sequence number, once that is known.
-    #[arg(short = 'S', long, help_heading = "Output")]
-    pub absolute_seq: bool,
-
-    /// When to use colors
-    ///
-    /// `auto` uses them on terminals, unless the environment variable NO_COLOR is set and not empty.
-    #[arg(long, value_name = "WHEN", help_heading = "Output", value_enum, default_value_t)]
-    pub color: Color,
-
     /// Print the JSON Schema of the JSON lines and exit
     #[arg(long, help_heading = "Output")]
     pub json_schema: bool,
-
-    /// Read a capture or a recording instead of tracing this host; - is stdin
-    ///
-    /// A pcap or pcapng file, or the output of --write or --json. No privileges are needed, and all filters apply. A
-    /// capture holds neither socket states nor processes, so these stay unknown.
-    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
-    pub read: Option<PathBuf>,
 
     /// Stop after N connections have ended
     ///
@@ -230,20 +117,6 @@ pub struct Cli {
     /// With --read it is counted in the time of the file.
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = values::duration)]
     pub duration: Option<Duration>,
-
-    /// Size of the ring buffer between the kernel and tcptrace, a power of two
-    ///
-    /// From 4KiB to 1GiB. Records that do not fit are counted and reported as lost.
-    #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value_t)]
-    pub ring_buffer: RingSize,
-
-    /// Remember at most this many connections
-    ///
-    /// Connections of which only a SYN was seen get an eighth of it. When there are more, these are forgotten first, then
-    /// those that ended longest ago, then those that have been silent longest. The end record counts the connections that
-    /// were forgotten before they ended.
-    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = values::connections, default_value_t = values::DEFAULT_MAX_CONNECTIONS)]
-    pub max_connections: NonZeroU32,
 
     /// More messages on stderr; -vv for all of them
     #[arg(short, long, help_heading = "Messages", action = ArgAction::Count, conflicts_with = "quiet")]
@@ -266,14 +139,6 @@ pub struct Cli {
     /// the signal if one killed it, 126 if it cannot be run, 127 if it does not exist.
     #[arg(last = true, value_name = "COMMAND", help_heading = "Command", conflicts_with_all = ["read", "count", "duration"])]
     pub command_line: Vec<OsString>,
-
-    /// Ignore the kernel's type information (BTF), as if it had none
-    #[arg(long, hide = true)]
-    pub no_btf: bool,
-
-    /// How to attach to interfaces
-    #[arg(long, value_name = "HOW", hide = true, value_enum, default_value_t)]
-    pub attach: Attach,
 }
 
 /// Tasks other than tracing and reading.
@@ -297,6 +162,21 @@ pub enum Command {
     /// first. Ages are exact from a recording. Live, the kernel tells since when a socket has been in CLOSE_WAIT or FIN_WAIT2 at
     /// least, and nothing of the others. It needs no privileges; without them, the processes of other users stay unknown.
     Leaks(Leaks),
+    /// List connections on the terminal as they come, stall and end
+    ///
+    /// Stalled connections come first. Keys: arrows, j, k, PgUp, PgDn, Home, End move; Enter shows the ladder of a connection, Esc
+    /// goes back; / filters by the words of --only; f shows failures only; s orders by the next column, r reverses; w writes the
+    /// verdicts of what is shown to a new file tcptrace-top-N.jsonl in the current folder; q quits. At most 4,096 connections are
+    /// kept: those that ended first leave first. It needs the same privileges as tracing; with --read it needs none.
+    Top(Top),
+}
+
+/// The options of `tcptrace top`.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Top {
+    /// Those of tracing that it takes too.
+    #[command(flatten)]
+    pub choices: Choices,
 }
 
 impl Cli {

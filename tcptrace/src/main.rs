@@ -62,6 +62,8 @@ fn log_to_stderr(verbosity: Verbosity) {
     env_logger::Builder::new()
         .filter_level(others)
         .filter_module("tcptrace", own)
+        // `top` keeps them while it draws.
+        .target(env_logger::Target::Pipe(Box::new(app::top::messages::Messages)))
         .format(|out, record| writeln!(out, "tcptrace: {}", record.args()))
         .init();
 }

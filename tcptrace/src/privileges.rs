@@ -36,11 +36,11 @@
 //! | `write-file` | CAP_DAC_OVERRIDE, only if root | reopening the file in another user's folder, as it was first opened |
 //! | `command` | CAP_KILL | passing signals on to a command of another user |
 //! | | CAP_DAC_OVERRIDE, only if root | removing the command's control group, whose parent nobody may write |
-//! | `write-stdout` | nothing | |
+//! | `write-stdout`, `keys` | nothing | |
 //! | main, with `-r` | nothing | |
 //!
 //! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files in
-//! and below the folder of `--write`; `cgroups` may read the files that name containers. Beyond that, none of them can open, change or run any file or make a TCP connection.
+//! and below the folder of `--write`, or with `top` the current one; `cgroups` may read the files that name containers. Beyond that, none of them can open, change or run any file or make a TCP connection.
 //! `owners` and `namespaces` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it,
 //! whatever its capabilities are. `command` is not, since it removes the control group of the command; it gives up its rights
 //! when it has started the command, which does not inherit that.

@@ -6,6 +6,7 @@ mod kinds;
 mod only;
 mod progress;
 mod recordings;
+mod top;
 
 use std::{
     os::unix::process::CommandExt,

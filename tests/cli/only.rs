@@ -17,10 +17,10 @@ const MANY: u16 = 428;
 const FAILS: u16 = 20_199;
 
 /// A capture of [`MANY`] connections of one client, of which one is reset after its request.
-struct Many(TempDir);
+pub(crate) struct Many(TempDir);
 
 impl Many {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
         file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
         let server: SocketAddr = "192.0.2.2:80".parse().expect("an endpoint");
@@ -55,7 +55,7 @@ impl Many {
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 

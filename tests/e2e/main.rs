@@ -46,6 +46,7 @@ mod shapes;
 mod silence;
 mod stalled;
 mod text;
+mod top;
 mod tun;
 mod two_hosts;
 mod wakes;

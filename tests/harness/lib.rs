@@ -9,6 +9,7 @@ mod accurate_ecn;
 mod actor;
 mod attached;
 mod capture;
+mod console;
 mod crafted;
 mod device;
 mod empty_programs;
@@ -42,6 +43,7 @@ pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
     attached::{Attached, Runs, held_objects, kernel_objects, program_runs, skipped_runs, tcx_programs, wait_attached},
     capture::Capture,
+    console::Console,
     crafted::{Crafted, flag_bits},
     empty_programs::EmptyPrograms,
     ends::{Connection, Ends},

@@ -40,7 +40,7 @@ impl Screen {
 }
 
 /// Both ends of a terminal.
-fn terminal() -> (File, File) {
+pub(crate) fn terminal() -> (File, File) {
     let own = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&own).and_then(|()| unlockpt(&own)).expect("it may be used");
     let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
@@ -51,7 +51,7 @@ fn terminal() -> (File, File) {
 }
 
 /// The text shown on a terminal so far.
-fn read(mut own: File) -> Receiver<String> {
+pub(crate) fn read(mut own: File) -> Receiver<String> {
     let (tell, shown) = channel();
     std::thread::spawn(move || {
         let mut bytes = [0; 4096];

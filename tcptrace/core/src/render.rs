@@ -15,6 +15,7 @@ mod palette;
 pub(crate) mod samples;
 mod selection;
 mod tally;
+pub mod top;
 
 pub use events::Events;
 #[cfg(feature = "serde")]

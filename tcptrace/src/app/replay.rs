@@ -16,13 +16,14 @@ use std::{
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::Path,
     process::ExitCode,
+    sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 
 use self::{contents::Contents, progress::Progress};
-use super::{FLUSH_TIMEOUT, summary};
+use super::{FLUSH_TIMEOUT, summary, top::Session};
 use crate::{
     cli::{Options, Verbosity},
     pipeline::Pipeline,
@@ -37,6 +38,9 @@ use tcptrace_core::{
 /// Time that readers of the output have to take what is left, at the end of a file.
 const PATIENT_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// Time after which a user's keys are looked at.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Number of events after which to check whether the output has a reader.
 const OUTPUT_CHECK_INTERVAL: u64 = 1024;
 
@@ -44,7 +48,7 @@ const OUTPUT_CHECK_INTERVAL: u64 = 1024;
 ///
 /// # Errors
 /// When it cannot be read, or not to its end; in that case all records before the error are written first.
-pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
+pub(super) fn run(path: &Path, options: &Options, session: Option<&mut Session>) -> Result<ExitCode> {
     reduce_to_opening()?;
     let source = Source::open(path)?;
     source.check_is_not(options.write.as_deref())?;
@@ -60,9 +64,10 @@ pub(super) fn run(path: &Path, options: &Options) -> Result<ExitCode> {
     let size = size.filter(|_| contents.is_plain());
     let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet);
     match tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? {
-        Capture::Frames(frames) => capture::replay(*frames, name, options, progress),
+        Capture::Frames(frames) => capture::replay(*frames, name, options, session, progress),
         Capture::Json(input) => {
-            recording::replay(tcptrace_core::decode::recording::Recording::new(input), name, options, progress)
+            let recording = tcptrace_core::decode::recording::Recording::new(input);
+            recording::replay(recording, name, options, session, progress)
         }
     }
 }
@@ -109,6 +114,8 @@ struct Replay<'a> {
     name: String,
     progress: Progress,
     pipeline: Pipeline,
+    /// The user at the terminal, with `tcptrace top`.
+    session: Option<&'a mut Session>,
     /// Times of the first and of the latest event of this run.
     times: Option<(BootTime, BootTime)>,
     /// Number of connections that ended in earlier runs of a recording.
@@ -117,12 +124,48 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(options: &'a Options, name: String, progress: Progress, pipeline: Pipeline) -> Self {
+    fn new(
+        options: &'a Options,
+        name: String,
+        progress: Progress,
+        pipeline: Pipeline,
+        mut session: Option<&'a mut Session>,
+    ) -> Result<Self> {
         // By now the file of `--write` is open.
         if options.write.is_some() {
             reduce(Duty::Replay);
         }
-        Self { options, name, progress, pipeline, times: None, ended: 0, events: 0 }
+        if let Some(session) = session.as_deref_mut() {
+            session.open(true)?;
+            session.set_activity("reading");
+        }
+        Ok(Self { options, name, progress, pipeline, session, times: None, ended: 0, events: 0 })
+    }
+
+    /// The next batch of the file; none at its end, or if the user has quit.
+    fn next<B>(&mut self, batches: &Receiver<B>) -> Result<Option<B>> {
+        let Some(session) = self.session.as_deref_mut() else { return Ok(batches.recv().ok()) };
+        loop {
+            if session.turn(&self.pipeline, None)? {
+                return Ok(None);
+            }
+            match batches.recv_timeout(PATIENCE) {
+                Ok(batch) => return Ok(Some(batch)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            }
+        }
+    }
+
+    /// Lets the user look at what was read, if there is one.
+    fn linger(&mut self) -> Result<()> {
+        let Some(session) = self.session.as_deref_mut() else { return Ok(()) };
+        session.set_activity("");
+        while !session.turn(&self.pipeline, None)? {
+            session.wait(PATIENCE);
+        }
+        session.close();
+        Ok(())
     }
 
     /// Handles an event, of a segment that passed `interface`. Breaks if `--duration` or `--count` is reached, or the output
@@ -161,7 +204,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Writes what is left and returns the exit status. `outcome` is that of reading.
-    fn finish(self, outcome: Result<()>) -> Result<ExitCode> {
+    fn finish(mut self, outcome: Result<()>) -> Result<ExitCode> {
+        self.linger()?;
         let timeout = if outcome.is_ok() { PATIENT_FLUSH_TIMEOUT } else { FLUSH_TIMEOUT };
         // Without a choice, what was read is all there, and nobody has to be told.
         let summary = if self.options.only.is_some() || self.options.summarizes_files {

@@ -4,6 +4,7 @@ use std::{io, os::fd::AsFd as _, sync::LazyLock};
 
 use jiff::tz::TimeZone;
 
+use super::top::Session;
 use crate::{
     cli::{DEFAULT_COLUMNS, Options, OutputFormat},
     host_clock::nanoseconds,
@@ -18,15 +19,24 @@ use tcptrace_core::{
 /// The time zone of this host, or that of the environment variable `TZ`.
 static TIME_ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
-/// Opens stdout and the file of `--write`.
+/// How text is drawn.
+pub(super) fn drawing(options: &Options) -> Drawing {
+    let Options { color, absolute_seq, unicode, .. } = *options;
+    Drawing { color, absolute_seq, unicode, zone: &TIME_ZONE }
+}
+
+/// Opens stdout and the file of `--write`. Where a user is at the terminal, that session gets the records instead.
 ///
 /// # Errors
 /// As [`Output::open`].
-pub(super) fn open(options: &Options) -> Result<Output, SinkError> {
+pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Output, SinkError> {
+    if let Some(session) = session {
+        return open_session(options, session);
+    }
     let Options { color, absolute_seq, unicode, columns, .. } = *options;
     let on_stderr = !options.command.is_empty();
     let terminal = move || if on_stderr { terminal_columns(&io::stderr()) } else { terminal_columns(&io::stdout()) };
-    let drawing = Drawing { color, absolute_seq, unicode, zone: &TIME_ZONE };
+    let drawing = drawing(options);
     let (render, emit): (Box<dyn Render>, Emit) = match options.output {
         OutputFormat::Json => (Box::new(Json), options.emit),
         OutputFormat::Timeline => {
@@ -62,6 +72,19 @@ pub(super) fn open(options: &Options) -> Result<Output, SinkError> {
         output.fail_on(choice(options, fail_on));
     }
     Ok(output)
+}
+
+/// Opens the output of `tcptrace top`: its list gets all records of the processes that are chosen, and stdout nothing.
+fn open_session(options: &Options, session: &Session) -> Result<Output, SinkError> {
+    let nothing = session.nothing().map_err(SinkError::Start)?;
+    let shown = Shown {
+        render: session.sink(),
+        emit: Emit::ALL,
+        selection: (!options.filter.who.is_empty()).then(|| choice(options, Only::default())),
+        tally: None,
+        discards: false,
+    };
+    Output::open_to(Sink::stream(nothing, BUDGET)?, shown, None, None)
 }
 
 /// Records that tell what became of connections.

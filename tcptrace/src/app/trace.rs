@@ -8,7 +8,7 @@ use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
-use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format};
+use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format, top::Session};
 use crate::{
     bpf::{
         AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring, SkipCounters,
@@ -65,8 +65,8 @@ pub(super) struct Trace {
 
 impl Trace {
     /// Loads the programs and opens the output. Nothing is attached yet.
-    /// `group` is the ID of a control group whose sockets are to be marked.
-    pub(super) async fn prepare(options: &Options, group: Option<u64>) -> Result<Self> {
+    /// `group` is the ID of a control group whose sockets are to be marked; `session` gets the records, if there is one.
+    pub(super) async fn prepare(options: &Options, group: Option<u64>, session: Option<&Session>) -> Result<Self> {
         let segments = options.segments != Segments::None;
         preflight::check(segments)?;
         let interfaces = Interfaces::follow().context("cannot follow interfaces through netlink")?;
@@ -124,7 +124,7 @@ impl Trace {
         let cgroups = CgroupNames::start().inspect_err(|error| debug!("containers and units are not named: {error}"));
         let listener = options.metrics.map(|address| as_caller(|| Listener::bind(address))).transpose()?.transpose()?;
         // Opened last, because this empties the file of `--write`: by now nothing else can fail.
-        let output = as_caller(|| stdout_format::open(options))??;
+        let output = as_caller(|| stdout_format::open(options, session))??;
         let describer = Describer::live(host_clock::wall_clock());
         let began = host_clock::now();
         let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Attach, Cli, Color, OutputFormat, Segments};
+use super::{Attach, Cli, Color, Command, OutputFormat, Segments};
 use tcptrace_core::{
     event::Family,
     filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice, Who},
@@ -143,30 +143,50 @@ pub struct Options {
     pub btf: bool,
     /// How to attach to interfaces.
     pub attach: Attach,
+    /// The connections are listed on the terminal, by `tcptrace top`.
+    pub top: bool,
 }
 
 impl Cli {
     /// Turns the arguments into settings, with defaults that depend on the environment.
     pub fn into_options(self, environment: Environment) -> Options {
+        // With `top`, nothing else can be given.
+        let top = matches!(self.command, Some(Command::Top(_)));
+        let choices = match self.command {
+            Some(Command::Top(top)) => top.choices,
+            _ => self.choices,
+        };
         let filter = Filter {
-            interfaces: without_repeats(self.interface),
-            who: Who { pids: self.pid, comms: self.comm, uids: self.uid, units: self.unit, containers: self.container },
-            ..filter(&self.port, &self.local_port, &self.remote_port, &self.host, (self.ipv4, self.ipv6))
+            interfaces: without_repeats(choices.interface),
+            who: Who {
+                pids: choices.pid,
+                comms: choices.comm,
+                uids: choices.uid,
+                units: choices.unit,
+                containers: choices.container,
+            },
+            ..filter(
+                &choices.port,
+                &choices.local_port,
+                &choices.remote_port,
+                &choices.host,
+                (choices.ipv4, choices.ipv6),
+            )
         };
         let runs_command = !self.command_line.is_empty();
         Options {
             filter,
-            netns: without_repeats(self.netns),
-            segments: self.segments,
+            netns: without_repeats(choices.netns),
+            segments: choices.segments,
             output: if self.json { OutputFormat::Json } else { self.output.unwrap_or_default() },
             emit: self.emit.unwrap_or_default(),
-            only: self.only.into_iter().reduce(Only::and),
-            slow: self.slow,
+            only: choices.only.into_iter().reduce(Only::and),
+            slow: choices.slow,
             write: self.write,
             metrics: self.metrics,
-            read: self.read,
-            absolute_seq: self.absolute_seq,
-            color: match self.color {
+            read: choices.read,
+            absolute_seq: choices.absolute_seq,
+            color: match choices.color {
                 Color::Auto => environment.terminal && !environment.no_color,
                 Color::Always => true,
                 Color::Never => false,
@@ -177,18 +197,19 @@ impl Cli {
             fail_on: self.fail_on.into_iter().reduce(Only::and),
             count: self.count,
             duration: self.duration,
-            ring_buffer: self.ring_buffer.bytes(),
-            max_connections: self.max_connections,
+            ring_buffer: choices.ring_buffer.bytes(),
+            max_connections: choices.max_connections,
             verbosity: match self.verbose {
                 _ if self.quiet => Verbosity::Quiet,
                 0 => Verbosity::Normal,
                 1 => Verbosity::Verbose,
                 2.. => Verbosity::Debug,
             },
-            watched: environment.watched && !self.quiet && !runs_command,
+            watched: environment.watched && !self.quiet && !runs_command && !top,
             summarizes_files: environment.messages_watched,
-            btf: !self.no_btf,
-            attach: self.attach,
+            btf: !choices.no_btf,
+            attach: choices.attach,
+            top,
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::ffi::OsStr;
+use std::{ffi::OsStr, num::NonZeroU32};
 
 use super::*;
 use tcptrace_core::{
@@ -58,6 +58,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             summarizes_files: false,
             btf: true,
             attach: Attach::Auto,
+            top: false,
         }
     );
 }
@@ -110,6 +111,7 @@ fn every_option_reaches_the_settings() {
             summarizes_files: false,
             btf: false,
             attach: Attach::Clsact,
+            top: false,
         }
     );
     let args =

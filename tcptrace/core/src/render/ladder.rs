@@ -217,6 +217,26 @@ impl Ladder {
         self.blocks.keep(record.conn, open);
     }
 
+    /// Shows the events of a connection that no block has shown yet, as a block that goes on.
+    pub(super) fn unfinished(&mut self, conn: u64, ends: Each<End>, out: &mut Vec<u8>) {
+        let open = self.blocks.take(conn);
+        if open.rows.len() > open.shown || self.last.is_none() {
+            let block = Block {
+                conn,
+                ends,
+                encapsulation: None,
+                rows: &open.rows,
+                sentences: Vec::new(),
+                unfinished: Some(None),
+                translations: Vec::new(),
+                inferred: Vec::new(),
+                advice: None,
+            };
+            self.show(&block, out);
+        }
+        self.blocks.keep(conn, open);
+    }
+
     /// Writes an event that follows the last record of its connection.
     fn late(&mut self, conn: u64, record: &OutputRecord, out: &mut Vec<u8>) {
         self.line(out, |this, out| single_lines::late(conn, record, this.drawing, out));

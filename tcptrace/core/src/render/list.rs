@@ -192,7 +192,7 @@ fn end_text(end: &End) -> String {
 }
 
 /// Returns a sentence without the parts that have columns of their own: bytes and duration.
-fn without_columns(sentence: &str) -> String {
+pub(super) fn without_columns(sentence: &str) -> String {
     let parts = sentence.split("; ").filter(|part| !part.starts_with("lasted ") && !is_bytes(part));
     parts.collect::<Vec<_>>().join("; ")
 }

@@ -60,9 +60,9 @@ struct Open {
     held: Held,
 }
 
-/// Records held back.
+/// Records of a connection, of which the first and the last are kept.
 #[derive(Debug, Default)]
-struct Held {
+pub(super) struct Held {
     first: Vec<OutputRecord>,
     last: VecDeque<OutputRecord>,
     /// Number of records dropped between the two, and the time of the last one.
@@ -70,7 +70,8 @@ struct Held {
 }
 
 impl Held {
-    fn push(&mut self, record: &OutputRecord) {
+    /// Adds a record, and drops one of the middle if there are too many.
+    pub(super) fn push(&mut self, record: &OutputRecord) {
         if self.first.len() < FIRST {
             return self.first.push(record.clone());
         }
@@ -89,7 +90,7 @@ impl Held {
     }
 
     /// Shows all records, with a `lost` record in place of the dropped ones.
-    fn release(self, conn: u64, with_stalled: bool, show: &mut dyn FnMut(&OutputRecord)) {
+    pub(super) fn show(&self, conn: u64, with_stalled: bool, show: &mut dyn FnMut(&OutputRecord)) {
         let wanted = |record: &&OutputRecord| with_stalled || !matches!(record, OutputRecord::Stalled(_));
         self.first.iter().filter(wanted).for_each(&mut *show);
         if let Some((count, stamp)) = self.dropped {
@@ -97,6 +98,12 @@ impl Held {
             show(&OutputRecord::Lost(lost));
         }
         self.last.iter().filter(wanted).for_each(show);
+    }
+
+    /// Drops the records of stalls.
+    pub(super) fn drop_stalls(&mut self) {
+        self.first.retain(|record| !matches!(record, OutputRecord::Stalled(_)));
+        self.last.retain(|record| !matches!(record, OutputRecord::Stalled(_)));
     }
 }
 
@@ -317,7 +324,7 @@ impl Selection {
             let held = if open.decision.is_some() { std::mem::take(&mut open.held) } else { Held::default() };
             if open.decision == Some(true) {
                 self.chosen += 1;
-                held.release(conn, self.keeps_stalled, show);
+                held.show(conn, self.keeps_stalled, show);
             }
         }
         match open.decision {

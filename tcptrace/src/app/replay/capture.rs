@@ -15,7 +15,7 @@ use super::{
     ahead::{self, Batch, Source, new_ones},
 };
 use crate::{
-    app::stdout_format,
+    app::{stdout_format, top::Session},
     cli::{Options, Segments},
     pipeline::Pipeline,
 };
@@ -36,21 +36,22 @@ pub(super) fn replay<R: Read + Send + 'static>(
     frames: capture::Frames<R>,
     name: String,
     options: &Options,
+    session: Option<&mut Session>,
     progress: Progress,
 ) -> Result<ExitCode> {
-    let output = stdout_format::open(options)?.patient();
+    let output = stdout_format::open(options, session.as_deref())?.patient();
     let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), output);
     pipeline.limit(options.max_connections);
     if frames.is_of_one_place() {
         pipeline.expect_one_place();
     }
     pipeline.show_control_only(options.segments == Segments::Control);
-    let mut replay = Replay::new(options, name, progress, pipeline);
+    let mut replay = Replay::new(options, name, progress, pipeline, session)?;
     let batches = ahead::start(Frames::from(frames))?;
     let (mut interfaces, mut encapsulations) = (Vec::<Interface>::new(), Vec::<Layers>::new());
     let (mut counters, mut unread) = (Counters::default(), Vec::new());
     let mut outcome = Ok(());
-    for Batch { items, state, dry, error } in batches {
+    while let Some(Batch { items, state, dry, error }) = replay.next(&batches)? {
         for (index, interface) in (interfaces.len() as u32 + 1..).zip(&state.interfaces) {
             replay.pipeline.describer.name_interface(None, index, &interface.name);
         }

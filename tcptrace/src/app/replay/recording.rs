@@ -9,7 +9,11 @@ use super::{
     Progress, Replay,
     ahead::{self, Batch, Source, new_ones},
 };
-use crate::{app::stdout_format, cli::Options, pipeline::Pipeline};
+use crate::{
+    app::{stdout_format, top::Session},
+    cli::Options,
+    pipeline::Pipeline,
+};
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
@@ -28,18 +32,22 @@ pub(super) fn replay<R: Read + Send + 'static>(
     mut recording: Recording<R>,
     name: String,
     options: &Options,
+    session: Option<&mut Session>,
     progress: Progress,
 ) -> Result<ExitCode> {
     // Read the first record before the output is opened, which empties the file of `--write`.
     let first = recording.next().transpose().with_context(|| name.clone())?;
-    let mut pipeline =
-        Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), stdout_format::open(options)?.patient());
+    let mut pipeline = Pipeline::recorded(
+        NO_NAMESPACE,
+        Describer::of_recording(),
+        stdout_format::open(options, session.as_deref())?.patient(),
+    );
     pipeline.limit(options.max_connections);
-    let mut reading = Reading::new(Replay::new(options, name, progress, pipeline));
+    let mut reading = Reading::new(Replay::new(options, name, progress, pipeline, session)?);
     let batches = ahead::start(Records { first, ..Records::from(recording) })?;
     let mut counters = Counters::default();
     let mut outcome = Ok(());
-    for Batch { items, state, dry, error } in batches {
+    while let Some(Batch { items, state, dry, error }) = reading.replay.next(&batches)? {
         reading.names.extend(state.names);
         counters = state.counters;
         let enough = items.into_iter().try_for_each(|record| reading.take(record)).is_break();

@@ -1,0 +1,179 @@
+//! The connections that `tcptrace top` lists, without a terminal: records go in, rows and ladders come out.
+//!
+//! - [`Top`] holds the connections, a bounded number of them;
+//! - `row`: a connection as its records tell it;
+//! - [`View`]: the part of it that is shown, and how keys change that.
+//!
+//! Nothing is derived here: states, verdicts and times are those of the records.
+
+mod row;
+mod view;
+
+use std::collections::BTreeMap;
+
+pub use self::{
+    row::{Row, Standing},
+    view::{Action, Column, Key, Mode, View},
+};
+use super::{Drawing, Ladder, Render as _};
+use crate::{output_record::OutputRecord, text::WallTime};
+
+/// Number of connections that are kept.
+pub const MOST: usize = 4096;
+
+/// Number of a connection: that of the run of a recording, and its own in that run.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Id {
+    /// Number of the run, from 1.
+    pub run: u32,
+    /// Number of the connection, from 1.
+    pub conn: u64,
+}
+
+/// Numbers of connections.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// Connections that are kept.
+    pub kept: usize,
+    /// Those of them that have not ended.
+    pub open: usize,
+    /// Those of them that make no progress.
+    pub stalled: usize,
+    /// Those of them that failed.
+    pub failed: usize,
+    /// Connections that are no longer kept, since there was no room.
+    pub left_out: u64,
+}
+
+/// The connections, by their numbers.
+#[derive(Debug)]
+pub struct Top {
+    rows: BTreeMap<Id, Row>,
+    /// Largest number of connections.
+    most: usize,
+    run: u32,
+    left_out: u64,
+    /// Handshakes that take this many nanoseconds are slow.
+    slow_ns: u64,
+    /// Time of the latest record.
+    last: WallTime,
+    /// Number of changes so far.
+    version: u64,
+}
+
+impl Top {
+    /// Holds at most `most` connections, [`MOST`] for most purposes. A handshake is slow if it takes `slow_ns` nanoseconds.
+    pub fn new(most: usize, slow_ns: u64) -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            most: most.max(1),
+            run: 0,
+            left_out: 0,
+            slow_ns,
+            last: WallTime::default(),
+            version: 0,
+        }
+    }
+
+    /// Adds what a record tells.
+    pub fn apply(&mut self, record: &OutputRecord) {
+        match record {
+            // The numbers of connections start again.
+            OutputRecord::Start(_) => self.run += 1,
+            OutputRecord::Evicted(evicted) => {
+                let id = Id { run: self.run, conn: evicted.conn };
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.forget(evicted.stamp.time);
+                    self.version += 1;
+                }
+            }
+            _ => {
+                let Some((conn, stamp)) = row::subject(record) else { return };
+                self.last = self.last.max(stamp.time);
+                let id = Id { run: self.run, conn };
+                // Who comes late and is not known any more does not come back.
+                if !self.rows.contains_key(&id) {
+                    if row::is_late(record) {
+                        return;
+                    }
+                    self.make_room();
+                }
+                self.rows.entry(id).or_insert_with(|| Row::new(id, stamp.time)).apply(record, self.slow_ns);
+                self.version += 1;
+            }
+        }
+    }
+
+    /// Removes a connection if there is no room for another: the one that ended first or, if none has, the oldest.
+    fn make_room(&mut self) {
+        if self.rows.len() < self.most {
+            return;
+        }
+        let ended = self.rows.values().filter_map(|row| Some((row.ended()?, row.id))).min();
+        let oldest = ended.map(|(_, id)| id).or_else(|| self.rows.keys().next().copied());
+        if let Some(id) = oldest {
+            self.rows.remove(&id);
+            self.left_out += 1;
+        }
+    }
+
+    /// The connections, by their numbers.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
+    }
+
+    /// A connection, if it is still kept.
+    pub fn row(&self, id: Id) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    /// Numbers of connections.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts { kept: self.rows.len(), left_out: self.left_out, ..Counts::default() };
+        for row in self.rows.values() {
+            counts.open += usize::from(row.ended().is_none());
+            counts.stalled += usize::from(row.standing() == Standing::Stalled);
+            counts.failed += usize::from(row.facts().failed());
+        }
+        counts
+    }
+
+    /// Time of the latest record.
+    pub fn last(&self) -> WallTime {
+        self.last
+    }
+
+    /// A number that is another after each change.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The ladders of a connection in lines, with ANSI escape sequences if `drawing` has colours. What has not led to a
+    /// verdict yet is drawn too. Empty if the connection is not kept.
+    pub fn ladder(&self, id: Id, drawing: Drawing, width: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        let Some(row) = self.rows.get(&id) else { return out };
+        let mut ladder = Ladder::new(drawing, move || width);
+        row.records(&mut |record| ladder.render(record, &mut out));
+        if row.ended().is_none()
+            && let Some(ends) = row.ends()
+        {
+            ladder.unfinished(id.conn, ends.clone(), &mut out);
+        }
+        out
+    }
+
+    /// The handshake, close and stalled records of these connections.
+    pub fn verdicts(&self, ids: &[Id], show: &mut dyn FnMut(&OutputRecord)) {
+        for row in ids.iter().filter_map(|id| self.rows.get(id)) {
+            row.records(&mut |record| {
+                if let OutputRecord::Handshake(_) | OutputRecord::Close(_) | OutputRecord::Stalled(_) = record {
+                    show(record);
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

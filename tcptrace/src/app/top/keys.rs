@@ -1,0 +1,127 @@
+//! What is typed, on a thread of its own.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, SyncSender},
+    },
+    thread,
+};
+
+use ratatui_crossterm::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
+use tokio::sync::Notify;
+
+use crate::{
+    app::signals::Signals,
+    privileges::{Duty, reduce},
+};
+use tcptrace_core::render::top::Key;
+
+/// Number of keys that wait to be handled.
+const WAITING: usize = 64;
+
+/// Something that the terminal or a signal tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Input {
+    /// A key.
+    Key(Key),
+    /// The terminal has another size.
+    Resized,
+}
+
+/// What is typed, and a bell that rings with each of it.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    pub(super) inputs: Receiver<Input>,
+    pub(super) bell: Arc<Notify>,
+}
+
+impl Inputs {
+    /// Listens to the terminal. With `signals`, those that end the program count as [`Key::Interrupt`].
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(super) fn listen(signals: bool) -> io::Result<Self> {
+        let (sender, inputs) = mpsc::sync_channel(WAITING);
+        let bell = Arc::new(Notify::new());
+        let teller = Teller { sender, bell: Arc::clone(&bell) };
+        if signals {
+            let teller = teller.clone();
+            thread::Builder::new().name("signals".to_owned()).spawn(move || wait_for_signal(&teller))?;
+        }
+        thread::Builder::new().name("keys".to_owned()).spawn(move || read_keys(&teller))?;
+        Ok(Self { inputs, bell })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Teller {
+    sender: SyncSender<Input>,
+    bell: Arc<Notify>,
+}
+
+impl Teller {
+    /// Tells of an input; false if nobody listens any more.
+    fn tell(&self, input: Input) -> bool {
+        let told = self.sender.send(input).is_ok();
+        self.bell.notify_one();
+        told
+    }
+}
+
+fn read_keys(teller: &Teller) {
+    reduce(Duty::Stream);
+    loop {
+        let input = match read() {
+            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => of_key(key).map(Input::Key),
+            Ok(Event::Resize(..)) => Some(Input::Resized),
+            Ok(_) => None,
+            // The terminal has gone.
+            Err(_) => {
+                teller.tell(Input::Key(Key::Interrupt));
+                return;
+            }
+        };
+        if input.is_some_and(|input| !teller.tell(input)) {
+            return;
+        }
+    }
+}
+
+fn wait_for_signal(teller: &Teller) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(async {
+        if let Ok(mut signals) = Signals::new(true) {
+            signals.next().await;
+            teller.tell(Input::Key(Key::Interrupt));
+            // Whoever does not quit at once may be asked again.
+            signals.next().await;
+        }
+    });
+}
+
+/// The meaning of a key; none if it has none here.
+fn of_key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Key> {
+    if modifiers.contains(KeyModifiers::CONTROL) {
+        return match code {
+            KeyCode::Char('c') => Some(Key::Interrupt),
+            KeyCode::Char('u') => Some(Key::Clear),
+            KeyCode::Char('h') => Some(Key::Backspace),
+            _ => None,
+        };
+    }
+    Some(match code {
+        KeyCode::Char(character) if !modifiers.contains(KeyModifiers::ALT) => Key::Char(character),
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Escape,
+        KeyCode::Backspace => Key::Backspace,
+        _ => return None,
+    })
+}

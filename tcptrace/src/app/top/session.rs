@@ -1,0 +1,212 @@
+//! A user at the terminal: keys in, pictures out, at most ten a second, and only when something has changed.
+
+use std::{cell::RefCell, fs::File, io, os::fd::OwnedFd, rc::Rc, sync::mpsc::RecvTimeoutError, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    file::Files,
+    keys::{Input, Inputs},
+    messages, picture,
+    terminal::Taken,
+};
+use crate::{
+    app::stdout_format,
+    cli::Options,
+    host_clock::{self, nanoseconds},
+    pipeline::Pipeline,
+};
+use tcptrace_core::{
+    event::BootTime,
+    output_record::OutputRecord,
+    render::{
+        Drawing, Json, Render,
+        top::{Action, Id, MOST, Top, View},
+    },
+    text::WallTime,
+};
+
+/// Time between two pictures.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Time between two pictures if only ages have changed.
+const AGES: Duration = Duration::from_secs(1);
+
+/// The sink of records: what is held of them is shown.
+#[derive(Debug)]
+struct Holder(Rc<RefCell<Top>>);
+
+impl Render for Holder {
+    fn render(&mut self, record: &OutputRecord, _: &mut Vec<u8>) {
+        self.0.borrow_mut().apply(record);
+    }
+}
+
+/// A user at the terminal.
+#[derive(Debug)]
+pub(in crate::app) struct Session {
+    top: Rc<RefCell<Top>>,
+    view: View,
+    drawing: Drawing,
+    files: Files,
+    /// What stdout gets apart from pictures: nothing.
+    nothing: OwnedFd,
+    user: Option<(Taken, Inputs)>,
+    /// Time of the last picture, and the version of what it shows.
+    drawn: Option<(BootTime, u64)>,
+    /// A key or another size has changed what is to be shown.
+    changed: bool,
+    /// The user has quit.
+    over: bool,
+    /// What is done meanwhile.
+    activity: &'static str,
+}
+
+impl Session {
+    /// Prepares everything that needs rights. The terminal is not touched yet.
+    ///
+    /// # Errors
+    /// When the current folder cannot be opened, or a thread not be started.
+    pub(in crate::app) fn new(options: &Options) -> Result<Self> {
+        Ok(Self {
+            top: Rc::new(RefCell::new(Top::new(MOST, nanoseconds(options.slow)))),
+            view: View::new(options.only.unwrap_or_default()),
+            drawing: stdout_format::drawing(options),
+            files: Files::start()?,
+            nothing: File::options().write(true).open("/dev/null").context("cannot open /dev/null")?.into(),
+            user: None,
+            drawn: None,
+            changed: true,
+            over: false,
+            activity: "",
+        })
+    }
+
+    /// A renderer for the pipeline, which fills the list.
+    pub(in crate::app) fn sink(&self) -> Box<dyn Render> {
+        Box::new(Holder(Rc::clone(&self.top)))
+    }
+
+    /// A descriptor of /dev/null, which may no longer be opened when it is needed.
+    ///
+    /// # Errors
+    /// When the kernel refuses another descriptor.
+    pub(in crate::app) fn nothing(&self) -> io::Result<OwnedFd> {
+        self.nothing.try_clone()
+    }
+
+    /// Takes the terminal. With `signals`, those that end the program end the session.
+    ///
+    /// # Errors
+    /// When the terminal refuses to, or a thread cannot be started.
+    pub(in crate::app) fn open(&mut self, signals: bool) -> Result<()> {
+        let taken = Taken::take().context("cannot draw on this terminal")?;
+        let inputs = Inputs::listen(signals).context("cannot start a thread to read keys")?;
+        self.user = Some((taken, inputs));
+        Ok(())
+    }
+
+    /// Gives the terminal back as it was.
+    pub(in crate::app) fn close(&mut self) {
+        self.user = None;
+    }
+
+    /// Says what is done meanwhile, in a word; empty for nothing.
+    pub(in crate::app) fn set_activity(&mut self, activity: &'static str) {
+        self.changed |= self.activity != activity;
+        self.activity = activity;
+    }
+
+    /// Waits for a key, or until a picture is due. Cancel safe.
+    pub(in crate::app) async fn wake(&self) {
+        let Some((_, inputs)) = &self.user else { return std::future::pending().await };
+        tokio::select! {
+            () = inputs.bell.notified() => {}
+            () = tokio::time::sleep(self.pause()) => {}
+        }
+    }
+
+    /// Waits for a key, or until a picture is due, but no longer than `most`.
+    pub(in crate::app) fn wait(&mut self, most: Duration) {
+        let pause = self.pause().min(most);
+        let Some((_, inputs)) = &self.user else { return };
+        match inputs.inputs.recv_timeout(pause) {
+            Ok(input) => self.take(input),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => self.over = true,
+        }
+    }
+
+    /// Time until the next picture.
+    fn pause(&self) -> Duration {
+        let Some((at, version)) = self.drawn else { return Duration::ZERO };
+        let news = self.changed || self.top.borrow().version() != version;
+        (if news { INTERVAL } else { AGES }).saturating_sub(Duration::from_nanos(host_clock::now().since(at)))
+    }
+
+    fn take(&mut self, input: Input) {
+        self.changed = true;
+        let Input::Key(key) = input else { return };
+        match self.view.press(key) {
+            Action::Stay => {}
+            Action::Quit => self.over = true,
+            Action::Write(ids) => self.write(&ids),
+        }
+    }
+
+    /// Writes the verdicts of these connections to a new file.
+    fn write(&mut self, ids: &[Id]) {
+        let mut lines = Vec::new();
+        let mut records = 0;
+        self.top.borrow().verdicts(ids, &mut |record| {
+            records += 1;
+            Json.render(record, &mut lines);
+        });
+        let said = if records == 0 {
+            "nothing to write: there is no verdict yet".to_owned()
+        } else {
+            match self.files.write(lines) {
+                Ok(name) => format!("wrote {records} records to {name}"),
+                Err(error) => format!("not written: {error:#}"),
+            }
+        };
+        self.view.say(said);
+    }
+
+    /// Handles what was typed, and draws a picture if one is due. Returns true if the user has quit.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub(in crate::app) fn turn(&mut self, pipeline: &Pipeline, now: Option<WallTime>) -> Result<bool> {
+        while let Some(input) = self.user.as_ref().and_then(|(_, inputs)| inputs.inputs.try_recv().ok()) {
+            self.take(input);
+        }
+        if self.over || !self.pause().is_zero() {
+            return Ok(self.over);
+        }
+        let Some((taken, _)) = &mut self.user else { return Ok(self.over) };
+        if !taken.is_taken() {
+            bail!("a part of the program has failed, see above");
+        }
+        let top = self.top.borrow();
+        let version = top.version();
+        let ages = now.is_some() || self.changed || self.drawn.is_none_or(|(_, drawn)| drawn != version);
+        if ages {
+            let message = messages::last().unwrap_or_default();
+            let facts = picture::Facts {
+                now: now.unwrap_or_else(|| top.last()),
+                lost: pipeline.counts().1,
+                activity: self.activity,
+                message: &message,
+            };
+            let Self { view, drawing, .. } = self;
+            taken
+                .terminal
+                .draw(|frame| picture::draw(frame.buffer_mut(), &top, view, *drawing, facts))
+                .context("cannot draw on this terminal any more")?;
+        }
+        self.drawn = Some((host_clock::now(), version));
+        self.changed = false;
+        Ok(false)
+    }
+}

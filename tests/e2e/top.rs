@@ -1,0 +1,45 @@
+//! `tcptrace top` live: a connection comes, stalls and ends on the screen, and in its ladder.
+
+use std::{
+    net::{Ipv4Addr, Shutdown, SocketAddr},
+    process::Command,
+};
+
+use tcptrace_tests::{Console, Ends, Netns, binary, send};
+
+const PORT: u16 = 4969;
+
+#[test]
+fn a_connection_comes_stalls_and_ends_on_the_screen() {
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let mut command = Command::new(binary());
+    command.args(["top", "-p", &PORT.to_string(), "--netns", "own"]);
+    let mut console = netns.run(|| Console::start(&mut command, 120, 24));
+    console.wait("it is attached", |screen| screen.contains("showing 0 of 0: all; by state"));
+
+    let connection = ends.open();
+    let server = format!("→ 127.0.0.1:{PORT}");
+    let screen = console.wait("an open connection", |screen| screen.contains("tcptrace top: 1 open, 0 stalled"));
+    let screen = if screen.contains(">ESTABLISHED") {
+        screen
+    } else {
+        console.wait("its state", |screen| screen.contains(">ESTABLISHED"))
+    };
+    assert!(screen.contains(&server), "{screen}");
+
+    console.press("\r");
+    send(&connection.client, 18);
+    connection.client.shutdown(Shutdown::Write).expect("a connected socket can be shut down");
+    console.wait("the ladder goes on", |screen| screen.contains("FIN") && screen.contains("the server's turn"));
+    console.press("q");
+    console.wait("it stalls", |screen| screen.contains("1 stalled") && screen.contains(">unfinished"));
+
+    console.press("\r");
+    drop(connection);
+    console.wait("the ladder ends", |screen| screen.contains("Esc back") && screen.contains("→ CLOSE"));
+    console.press("q");
+    console.wait("it has ended", |screen| screen.contains("0 open, 0 stalled") && !screen.contains("unfinished"));
+    console.press("q");
+    assert_eq!(console.finish(), Some(0));
+}
