@@ -12,7 +12,8 @@ use tcptrace_tests::{Actor, Ends, Netns, Tracer, Veth, binary, is_type, output, 
 
 use crate::scenarios::receive_reset;
 
-/// What is traced of a failure: its last record, and the lines of the text that begin with `look at:`.
+/// What is traced of a failure: its last record, and the lines of the text that begin with `look at:`. Those of a stall
+/// before it are left out.
 struct Failure {
     record: Value,
     advice: Vec<String>,
@@ -32,7 +33,8 @@ impl Failure {
         let mut command = Command::new(binary());
         command.arg("-r").arg(&path).env("LC_ALL", "C.UTF-8").env("COLUMNS", "600");
         let text = output(&mut command);
-        let advice = text.lines().filter_map(|line| line.trim_start().strip_prefix("look at: "));
+        let blocks = text.split("\n\n").filter(|block| !block.contains("   unfinished: "));
+        let advice = blocks.flat_map(str::lines).filter_map(|line| line.trim_start().strip_prefix("look at: "));
         Self { record, advice: advice.map(str::to_owned).collect() }
     }
 

@@ -35,6 +35,7 @@ mod owners;
 mod privileges;
 mod process_filters;
 mod readers;
+mod real_servers;
 mod recordings;
 mod scenarios;
 mod schema;

@@ -9,7 +9,7 @@ use crate::{
     process,
     project::{Profile, Project},
     root_tests::{self, Tests},
-    setup::test_tools,
+    setup::{servers, test_tools},
 };
 
 /// The variable that names the binary for the end-to-end tests.
@@ -29,6 +29,7 @@ impl Test {
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         test_tools::ensure()?;
+        servers::ensure(project.target_dir())?;
         project.build(Profile::Release)?;
 
         let binary = project.binary(Profile::Release);

@@ -30,7 +30,7 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
     eprintln!("xtask: installing {}", packages.join(", "));
     // Package lists are fetched only if installing fails: a fresh machine has none, others need not fetch them again.
     if install(&packages).is_err() {
-        apt_get(&["update"])?;
+        update()?;
         install(&packages)?;
     }
     let missing = missing(tools);
@@ -50,6 +50,11 @@ fn install(packages: &[&str]) -> Result<()> {
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
     apt_get(&arguments)
+}
+
+/// Fetches the lists of packages.
+pub(crate) fn update() -> Result<()> {
+    apt_get(&["update"])
 }
 
 /// Runs apt-get as root, without questions.

@@ -5,8 +5,9 @@ use anyhow::Result;
 use super::apt::{self, Tool};
 
 /// Programs that the tests use to observe, to set up networks and to read output.
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool { program: "bpftool", package: "bpftool" },
+    Tool { program: "curl", package: "curl" },
     Tool { program: "ethtool", package: "ethtool" },
     Tool { program: "ip", package: "iproute2" },
     Tool { program: "jq", package: "jq" },

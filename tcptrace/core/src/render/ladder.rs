@@ -211,7 +211,7 @@ impl Ladder {
             unfinished: Some(record.turn),
             translations: Vec::new(),
             inferred: Vec::new(),
-            advice: None,
+            advice: advice::stalled(record, open.rows.iter().any(|row| matches!(row, Row::Icmp(_)))),
         };
         self.show(&block, out);
         self.blocks.keep(record.conn, open);

@@ -2,8 +2,12 @@
 //!
 //! It says nothing that the record does not say, and nothing of segments where none are traced.
 
+mod ended;
+mod stalled;
+
 use std::{borrow::Cow, net::IpAddr};
 
+pub(super) use self::stalled::stalled;
 use super::{heading::endpoint, open_block::End};
 use crate::{
     event::Role,
@@ -41,6 +45,9 @@ pub(super) fn handshake(record: &Handshake) -> Advice {
 
 /// Returns advice for a close that was not orderly, or whose client got no answer.
 pub(super) fn close(record: &Close) -> Advice {
+    if let Some(advice) = ended::by_signal(record) {
+        return Some(advice);
+    }
     match (record.kind, record.reset) {
         (CloseKind::Reset, Some(reset)) => Some(reset_close(record, reset)),
         (CloseKind::TimedOut, reset) => Some(timed_out(record, reset)),
@@ -213,7 +220,9 @@ fn reset_close(record: &Close, Reset { by, cause }: Reset) -> Cow<'static, str> 
              way is lost"
         )
         .into(),
-        ResetCause::DataAfterClose => data_after_close(record, by).into(),
+        ResetCause::DataAfterClose => {
+            ended::late_answer(record, by).unwrap_or_else(|| data_after_close(record, by)).into()
+        }
         ResetCause::Unknown => {
             let states = if by == Role::Client { &record.states.client } else { &record.states.server };
             unproven(by, states.iter().any(|StateTime { inferred, .. }| !inferred))

@@ -47,6 +47,8 @@ fn plain_close() -> Close {
     record.close_known = None;
     record.gave_up = None;
     record.initiator = None;
+    (record.client.exit, record.server.exit) = (None, None);
+    record.idle_ns = None;
     record.no_segments = None;
     record.missing.clear();
     record

@@ -1,0 +1,164 @@
+//! Advice for a connection that makes no progress: where to look for what it waits for.
+
+use super::Advice;
+use crate::{
+    tcp::TcpState,
+    verdict::{Awaited, Role, Stalled, Turn},
+};
+
+/// Returns what to examine while a connection makes no progress; `None` where nothing is known of what it waits for. `icmp`: an
+/// ICMP error about it was seen. It is the better clue, and the record of the handshake that fails by it has advice on it.
+pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
+    if icmp && record.waiting_for == Some(Awaited::SynAck) {
+        return None;
+    }
+    let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
+    let turn = match record.turn {
+        Some(Turn::Client) => Some(Role::Client),
+        Some(Turn::Server) => Some(Role::Server),
+        Some(Turn::Network) | None => None,
+    };
+    let here = record.server.addr.is_loopback() || record.server.addr == record.client.addr;
+    let text = match (record.waiting_for?, turn) {
+        (Awaited::SynAck, Some(Role::Client)) => {
+            let server = record.server.addr;
+            format!("on the client, `ip neigh show {server}` and `nft list ruleset`: what keeps the SYN from leaving?")
+        }
+        (Awaited::SynAck, Some(Role::Server)) if here => format!(
+            "on this host, `nft list ruleset` (a rule that drops) and `ss -ltn{port}` (Recv-Q above Send-Q: the queue is \
+             full)"
+        ),
+        (Awaited::SynAck, Some(Role::Server)) => format!(
+            "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, \
+             `ss -ltn{port}`: Recv-Q above Send-Q)"
+        ),
+        (Awaited::Accept, Some(Role::Client)) => {
+            "the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)".to_owned()
+        }
+        (Awaited::Accept, Some(Role::Server)) if accepted_by_kernel(record.state.server) => format!(
+            "the server's program: does it still call accept()? There, Recv-Q of `ss -ltnp{port}` counts those that wait"
+        ),
+        (Awaited::Accept, Some(Role::Server)) => {
+            format!("on the server, `ss -ltnp{port}`: is Recv-Q above Send-Q? Then its accept queue is full")
+        }
+        (Awaited::Ack | Awaited::DataAck, _) if here => {
+            "on this host, `nft list ruleset`: a rule that drops, or that relies on a connection tracking entry that is gone"
+                .to_owned()
+        }
+        (Awaited::Ack, Some(end)) => format!("the network between the ends, and whether the {} vanished", end.word()),
+        (Awaited::Ack, None) => "the network between the ends, and whether one of them vanished".to_owned(),
+        // The record does not tell whose data it is, nor how large its segments are.
+        (Awaited::DataAck, _) => {
+            "the network between the ends: a firewall or NAT that forgot the connection, an end that \
+             vanished, or a link whose MTU large segments exceed (`tracepath` finds it)"
+                .to_owned()
+        }
+        (Awaited::Window, Some(end)) => {
+            format!(
+                "the {}'s program: why does it not read? There, Recv-Q of `ss -tnp{}` counts what waits for it",
+                end.word(),
+                own_port(record, end)
+            )
+        }
+        (Awaited::Close, Some(end)) => format!(
+            "the {}'s program: why does it not close its socket? There, `tcptrace leaks` lists all such sockets",
+            end.word()
+        ),
+        (Awaited::Fin, Some(end)) if state(record, end) != Some(TcpState::FinWait1) => {
+            format!("on the {}, `ss -tnp state close-wait`: does its program still need the connection?", end.word())
+        }
+        (Awaited::SynAck | Awaited::Accept | Awaited::Window | Awaited::Close | Awaited::Fin, _) => return None,
+    };
+    Some(text.into())
+}
+
+/// Returns whether the kernel has done all it has to before a process accepts the connection.
+fn accepted_by_kernel(state: Option<TcpState>) -> bool {
+    matches!(state, Some(TcpState::Established | TcpState::CloseWait))
+}
+
+fn state(record: &Stalled, end: Role) -> Option<TcpState> {
+    if end == Role::Client { record.state.client } else { record.state.server }
+}
+
+/// Returns the filter of `ss` for an end's port.
+fn own_port(record: &Stalled, end: Role) -> String {
+    let port = if end == Role::Client { record.client.port } else { record.server.port };
+    port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    /// Advice on a record with these facts, of two hosts.
+    fn advice(waiting_for: Option<Awaited>, turn: Option<Turn>, in_server: TcpState) -> Option<String> {
+        let mut record = samples::stalled().record;
+        record.client.addr = [10, 0, 0, 1].into();
+        record.server.addr = [10, 0, 0, 2].into();
+        record.waiting_for = waiting_for;
+        record.turn = turn;
+        record.state.server = Some(in_server);
+        stalled(&record, false).map(Into::into)
+    }
+
+    #[test]
+    fn what_is_awaited_and_whose_turn_it_is_decide() {
+        use Awaited::{Accept, Ack, Close, DataAck, Fin, SynAck, Window};
+        use TcpState::{CloseWait, Established, FinWait1, SynRecv};
+        use Turn::{Client, Network, Server};
+        let rows = [
+            (SynAck, Some(Client), SynRecv, Some("what keeps the SYN from leaving?")),
+            (SynAck, Some(Server), SynRecv, Some("a firewall that drops, a wrong address, or a server that is down")),
+            (SynAck, None, SynRecv, None),
+            (Accept, Some(Client), SynRecv, Some("TCP_DEFER_ACCEPT")),
+            (Accept, Some(Server), Established, Some("does it still call accept()?")),
+            (Accept, Some(Server), CloseWait, Some("does it still call accept()?")),
+            (Accept, Some(Server), SynRecv, Some("Then its accept queue is full")),
+            (Ack, Some(Client), SynRecv, Some("whether the client vanished")),
+            (Ack, Some(Network), FinWait1, Some("whether one of them vanished")),
+            (DataAck, Some(Network), Established, Some("a link whose MTU large segments exceed")),
+            (DataAck, None, FinWait1, Some("a firewall or NAT that forgot the connection")),
+            (Window, Some(Client), Established, Some("the client's program: why does it not read?")),
+            (Window, Some(Server), Established, Some("the server's program: why does it not read?")),
+            (Close, Some(Server), CloseWait, Some("the server's program: why does it not close its socket?")),
+            (Fin, Some(Server), Established, Some("on the server, `ss -tnp state close-wait`")),
+            // Its own data keeps its FIN from leaving.
+            (Fin, Some(Server), FinWait1, None),
+        ];
+        for (waiting_for, turn, in_server, right) in rows {
+            let told = advice(Some(waiting_for), turn, in_server);
+            let same = match (&told, right) {
+                (Some(told), Some(right)) => told.contains(right),
+                (told, right) => told.is_none() && right.is_none(),
+            };
+            assert!(same, "{waiting_for:?} {turn:?} {in_server:?}: {told:?}");
+        }
+        assert_eq!(advice(None, Some(Client), Established), None);
+    }
+
+    #[test]
+    fn an_icmp_error_says_more_about_an_unanswered_syn_than_anything_else() {
+        let mut record = samples::stalled().record;
+        (record.waiting_for, record.turn) = (Some(Awaited::SynAck), Some(Turn::Server));
+        assert!(stalled(&record, false).is_some());
+        assert_eq!(stalled(&record, true), None);
+        record.waiting_for = Some(Awaited::DataAck);
+        assert!(stalled(&record, true).is_some());
+    }
+
+    #[test]
+    fn between_two_ends_of_one_host_lies_its_own_firewall() {
+        let mut record = samples::stalled().record;
+        for server in [record.client.addr, [127, 0, 0, 1].into()] {
+            record.server.addr = server;
+            record.turn = Some(Turn::Server);
+            for awaited in [Awaited::SynAck, Awaited::Ack, Awaited::DataAck] {
+                record.waiting_for = Some(awaited);
+                let told = stalled(&record, false).expect("advice");
+                assert!(told.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {told}");
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Connections that were kept open without data.
+
+use tcptrace_tests::{Actor, receive, send};
+
+use super::{
+    hosts::{Hosts, ask, read_until},
+    program::Server,
+    watch::Watch,
+};
+
+/// Where to look for data that is not acknowledged.
+pub(super) const NETWORK: &str = "the network between the ends: a firewall or NAT that forgot the connection, an end that \
+    vanished, or a link whose MTU large segments exceed (`tracepath` finds it)";
+
+#[test]
+fn a_request_that_crosses_the_servers_close_of_an_idle_connection() {
+    const PORT: u16 = 5101;
+    let hosts = Hosts::new();
+    let block = format!("listen {}; keepalive_timeout 1s;", hosts.at(PORT));
+    let _nginx = Server::nginx(&hosts.server, hosts.at(PORT), &block);
+    let watch = Watch::start(&hosts.server, PORT);
+    let client = Actor::new(&hosts.client, "tt-client");
+    let connection = client.connect(hosts.at(PORT));
+    ask(&connection, "/");
+    read_until(&connection, "hello");
+    // The wire is so slow that the FIN is not there yet when the client asks again.
+    hosts.drop_on_the_way(&format!("tcp sport {PORT} tcp flags & fin != 0"));
+    watch.wait_line(&["stalled: the server closed its side; the client has not"]);
+    ask(&connection, "/");
+    watch.wait_line(&[
+        "nginx[",
+        "idle for 1.0",
+        " s, then reset by the server: the other end wrote to a socket that was closed already (",
+    ]);
+    client.close(connection);
+    let seen = watch.stop();
+    seen.assert_advice_between(
+        "the idle time-outs of both ends: the server had closed first, ",
+        " before, and the client's data crossed its FIN, so the client could not know; it may try again",
+    );
+}
+
+#[test]
+fn a_firewall_that_forgets_an_idle_connection() {
+    const PORT: u16 = 5102;
+    let hosts = Hosts::new();
+    let _redis = Server::redis(&hosts.server, hosts.at(PORT), &[]);
+    let client = Actor::new(&hosts.client, "tt-client");
+    let connection = client.connect(hosts.at(PORT));
+    send_ping(&connection);
+    let watch = Watch::start(&hosts.client, PORT);
+    hosts.drop_on_the_way(&format!("tcp dport {PORT}"));
+    send(&connection, 14);
+    watch.wait_line(&["stalled: 14 B of the client are not acknowledged after "]);
+    watch.stop().assert_advice(NETWORK);
+    client.close(connection);
+}
+
+#[track_caller]
+fn send_ping(connection: &std::net::TcpStream) {
+    use std::io::Write as _;
+    let mut to = connection;
+    to.write_all(b"PING\r\n").expect("the request can be sent");
+    receive(connection, "+PONG\r\n".len());
+}

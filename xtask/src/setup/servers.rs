@@ -1,0 +1,73 @@
+//! The servers that the end-to-end tests run. Their packages are unpacked under `target` and not installed: installing would
+//! start the services, on ports that this machine may need, and again whenever it boots.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::apt;
+use crate::{process, root};
+
+/// Folder under `target`, in which the tests look for the programs.
+const FOLDER: &str = "servers";
+
+/// Programs by their paths in that folder.
+const PROGRAMS: [&str; 3] = ["usr/sbin/haproxy", "usr/sbin/nginx", "usr/bin/redis-server"];
+
+/// Packages that have them.
+const PACKAGES: [&str; 3] = ["haproxy", "nginx", "redis-server"];
+
+/// Fetches and unpacks the servers, unless all of them are there.
+pub(crate) fn ensure(target: &Path) -> Result<()> {
+    let folder = target.join(FOLDER);
+    // symlink_metadata: redis-server is a symbolic link.
+    if PROGRAMS.iter().all(|program| folder.join(program).symlink_metadata().is_ok()) {
+        return Ok(());
+    }
+    if process::find("apt-get").is_none() || process::find("dpkg-deb").is_none() {
+        bail!(
+            "the tests run servers of Debian's packages, which takes apt-get and dpkg-deb: run them on Debian or Ubuntu"
+        );
+    }
+    eprintln!("xtask: fetching {}", PACKAGES.join(", "));
+    // It gets its name when it is complete.
+    let unpacked = target.join(format!("{FOLDER}.part"));
+    for old in [&folder, &unpacked].into_iter().filter(|old| old.exists()) {
+        fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
+    }
+    let archives = unpacked.join("archives");
+    fs::create_dir_all(archives.join("partial")).with_context(|| format!("cannot make {}", archives.display()))?;
+    if fetch(&archives).is_err() {
+        apt::update()?;
+        fetch(&archives)?;
+    }
+    for entry in fs::read_dir(&archives).with_context(|| format!("cannot read {}", archives.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            process::run(Command::new("dpkg-deb").arg("--extract").arg(&path).arg(&unpacked))?;
+        }
+    }
+    for program in PROGRAMS {
+        if unpacked.join(program).symlink_metadata().is_err() {
+            bail!("apt-get has fetched no {program}: remove its package, so that a copy for the tests can be fetched");
+        }
+    }
+    fs::rename(&unpacked, &folder).with_context(|| format!("cannot rename {}", unpacked.display()))
+}
+
+/// Fetches the packages, and those that they depend on and this machine lacks.
+fn fetch(archives: &Path) -> Result<()> {
+    let mut setting = std::ffi::OsString::from("-oDir::Cache::archives=");
+    setting.push(archives);
+    // `apt-get download` leaves out dependencies. An installed package is fetched with --reinstall alone.
+    let mut command = root::command("apt-get")?;
+    command.args([
+        apt::RETRIES,
+        "-oAPT::Sandbox::User=root",
+        "--download-only",
+        "--reinstall",
+        "--no-install-recommends",
+    ]);
+    command.arg(setting).args(["-y", "install"]).args(PACKAGES).stdout(std::io::stderr());
+    process::run(&mut command)
+}
