@@ -101,12 +101,12 @@ fn put(buffer: &mut Buffer, y: u16, text: &str, style: Style) {
 
 fn title(top: &Top, facts: Facts<'_>) -> String {
     let counts = top.counts();
-    let mut title = format!("tcptrace top: {} open, {} stalled, {} failed", counts.open, counts.stalled, counts.failed);
+    // A narrow terminal cuts what comes last.
+    let lost = if facts.lost > 0 { format!("{} LOST, ", facts.lost) } else { String::new() };
+    let mut title =
+        format!("tcptrace top: {lost}{} open, {} stalled, {} failed", counts.open, counts.stalled, counts.failed);
     if counts.left_out > 0 {
         title += &format!(", {} no longer kept", counts.left_out);
-    }
-    if facts.lost > 0 {
-        title += &format!(", {} LOST", facts.lost);
     }
     if !facts.activity.is_empty() {
         title += &format!("; {}", facts.activity);
