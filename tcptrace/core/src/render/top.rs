@@ -9,7 +9,7 @@
 mod row;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::{
     row::{Row, Standing},
@@ -49,6 +49,8 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Top {
     rows: BTreeMap<Id, Row>,
+    /// Those that have ended, in that order.
+    ended: BTreeSet<(WallTime, Id)>,
     /// Largest number of connections.
     most: usize,
     run: u32,
@@ -66,6 +68,7 @@ impl Top {
     pub fn new(most: usize, slow_ns: u64) -> Self {
         Self {
             rows: BTreeMap::new(),
+            ended: BTreeSet::new(),
             most: most.max(1),
             run: 0,
             left_out: 0,
@@ -82,9 +85,8 @@ impl Top {
             OutputRecord::Start(_) => self.run += 1,
             OutputRecord::Evicted(evicted) => {
                 let id = Id { run: self.run, conn: evicted.conn };
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.forget(evicted.stamp.time);
-                    self.version += 1;
+                if self.rows.contains_key(&id) {
+                    self.change(id, evicted.stamp.time, |row| row.forget(evicted.stamp.time));
                 }
             }
             _ => {
@@ -98,10 +100,23 @@ impl Top {
                     }
                     self.make_room();
                 }
-                self.rows.entry(id).or_insert_with(|| Row::new(id, stamp.time)).apply(record, self.slow_ns);
-                self.version += 1;
+                let slow_ns = self.slow_ns;
+                self.change(id, stamp.time, |row| row.apply(record, slow_ns));
             }
         }
+    }
+
+    /// Changes a connection, which is new if it is not kept yet.
+    fn change(&mut self, id: Id, at: WallTime, change: impl FnOnce(&mut Row)) {
+        let row = self.rows.entry(id).or_insert_with(|| Row::new(id, at));
+        let before = row.ended();
+        change(row);
+        let after = row.ended();
+        if before != after {
+            before.map(|at| self.ended.remove(&(at, id)));
+            self.ended.extend(after.map(|at| (at, id)));
+        }
+        self.version += 1;
     }
 
     /// Removes a connection if there is no room for another: the one that ended first or, if none has, the oldest.
@@ -109,7 +124,7 @@ impl Top {
         if self.rows.len() < self.most {
             return;
         }
-        let ended = self.rows.values().filter_map(|row| Some((row.ended()?, row.id))).min();
+        let ended = self.ended.pop_first();
         let oldest = ended.map(|(_, id)| id).or_else(|| self.rows.keys().next().copied());
         if let Some(id) = oldest {
             self.rows.remove(&id);
