@@ -2,17 +2,6 @@
 
 use super::{doubted::*, *};
 
-/// The close of an established connection, of which a capture shows this.
-fn closed(lines: &[Line]) -> Close {
-    let mut exchange = Exchange::of_capture();
-    exchange.connections().expect_all_segments();
-    show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
-    show(&mut exchange, lines);
-    exchange.pass(2 * SECOND);
-    let (_, closes) = exchange.records();
-    only(closes)
-}
-
 #[test]
 fn an_end_that_later_acknowledges_less_has_not_acknowledged_more() {
     let close = closed(&[

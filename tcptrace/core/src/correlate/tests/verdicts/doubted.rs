@@ -22,15 +22,20 @@ pub(super) fn show(exchange: &mut Exchange, lines: &[Line]) {
     }
 }
 
-/// The close of an established connection, of which a capture shows this: who reset it.
-fn reset_by(lines: &[Line]) -> Option<Role> {
+/// The close of an established connection, of which a capture shows this.
+pub(super) fn closed(lines: &[Line]) -> Close {
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
     show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
     show(&mut exchange, lines);
     exchange.pass(2 * SECOND);
     let (_, closes) = exchange.records();
-    only(closes).reset.map(|reset| reset.by)
+    only(closes)
+}
+
+/// Who reset it.
+fn reset_by(lines: &[Line]) -> Option<Role> {
+    closed(lines).reset.map(|reset| reset.by)
 }
 
 #[test]
