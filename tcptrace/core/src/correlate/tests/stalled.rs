@@ -156,7 +156,8 @@ fn what_may_have_got_on_unseen_is_told_with_that() {
         let at = BootTime(exchange.now());
         exchange.event(&Event::Loss(Loss { at, source, count: 1, total: 1, placed: false }));
     };
-    let sentence = "both ends closed; waiting for the last of it; events were lost meanwhile: it may have got on";
+    let sentence =
+        "both ends closed; waiting for the last of it; events were lost since the connection began: it may have got on";
     for source in [LossSource::State, LossSource::Segment, LossSource::Recursion] {
         let mut exchange = opened();
         exchange.state(CLIENT, SERVER, Established, CloseWait);

@@ -31,7 +31,7 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
         None => looked_at.reported().unwrap_or_else(|| Waits::nothing_known("it makes progress again")),
     };
     if !looked_at.is_certain() {
-        waits.summary += "; events were lost meanwhile: it may have got on";
+        waits.summary += "; events were lost since the connection began: it may have got on";
     }
     let began = phase.map_or(conn.last, |(_, began)| began);
     Stalled {
