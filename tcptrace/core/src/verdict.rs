@@ -30,6 +30,8 @@ pub enum Missing {
     Ack,
     /// A FIN, or the reset sent instead of it.
     Fin,
+    /// Data before a reset: its number is ahead of what was captured.
+    Data,
     /// State changes of a socket on this host.
     States,
     /// Segments: the connection passes no interface that is traced.

@@ -59,8 +59,9 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     if reset.is_some_and(|reset| (reset.odd || reset.overtook) && !vantage.has_states(reset.by)) {
         return Expected { kind: Any, initiator: Any, ..expected };
     }
-    // Nobody there can know that a reset was lost on its way, or met an end that was gone.
-    if walk.may_be_reset(|side| vantage.has_states(side))
+    // Nobody there can know that a reset was lost on its way, or met an end that was gone; nor that one which ends a capture is
+    // forged, and not sent behind data that was not captured.
+    if (walk.may_be_reset(|side| vantage.has_states(side)) || walk.ends_ahead && !vantage.is_live())
         && let Is(kind) = expected.kind
     {
         expected.kind = OneOf(vec![kind, Some("reset")]);

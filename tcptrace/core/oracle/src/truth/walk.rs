@@ -84,6 +84,8 @@ pub(super) struct Walk {
     /// Such a one shows that is forged, and nothing behind it but what may have been on its way; whether the other end has gone
     /// on since.
     forged_reset: [Option<bool>; 2],
+    /// The last thing that shows is a forged reset with a number ahead of everything that its end is shown to have sent.
+    pub(super) ends_ahead: bool,
     /// How many forged segments of this end acknowledge more than is shown to be sent.
     forged_claims: [u32; 2],
     /// Where its socket is first shown to be established.
@@ -105,6 +107,7 @@ impl Walk {
             if generation_of(history, seen) != generation {
                 continue;
             }
+            walk.ends_ahead = false;
             match *seen {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
@@ -121,9 +124,11 @@ impl Walk {
         let segment = &history.sent[index].segment;
         let (side, other) = (segment.from, segment.from.other());
         let isns = history.plan.isns[self.generation];
-        if segment.has(RST) && self.is_plausible(side, segment.seq.wrapping_sub(isns[side as usize])) {
+        let seq = segment.seq.wrapping_sub(isns[side as usize]);
+        if segment.has(RST) && self.is_plausible(side, seq) {
             self.forged_reset[side as usize].get_or_insert(false);
         }
+        self.ends_ahead = segment.has(RST) && self.claimed[side as usize].is_some_and(|claimed| before(claimed, seq));
         let ack = segment.ack.wrapping_sub(isns[other as usize]);
         let beyond = self.claimed[other as usize].is_none_or(|claimed| before(claimed, ack));
         self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);

@@ -236,6 +236,9 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     if conn.ends.iter().any(without_states) {
         missing.push(Missing::States);
     }
+    if conn.ends.iter().any(End::reset_behind_gap) {
+        missing.push(Missing::Data);
+    }
     missing.sort_unstable();
     missing
 }
