@@ -130,9 +130,10 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
             let Some(fin) = fin else { return word(reset.by) };
             let seen = walk.fin[fin as usize];
             let first = seen.is_some_and(|seen| seen.order < reset.order);
-            // A FIN that met a socket which was gone already, or a reset that had to be repeated: who counts as the first is
-            // not to be known from everywhere.
-            let untaken = |seen: Fin| seen.refused || seen.lost && vantage.has_states(fin.other());
+            // A FIN that met a socket which was gone already, or waited there behind a gap, or a reset that had to be repeated:
+            // who counts as the first is not to be known from everywhere.
+            let queued = vantage.has_states(fin.other()) && walk.has_not_taken_fin(fin.other());
+            let untaken = |seen: Fin| queued || seen.refused || seen.lost && vantage.has_states(fin.other());
             if (first && seen.is_some_and(untaken) && fin != reset.by) || reset.unconfirmed {
                 Any
             } else if first {
@@ -143,11 +144,7 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
         }
         Is(Some("timed_out")) => {
             // A socket that had not got all that came before it has not accepted the FIN.
-            let untaken = |side: Side| {
-                let closed = walk.closed[side.other() as usize];
-                closed
-                    .is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
-            };
+            let untaken = |side: Side| walk.has_not_taken_fin(side.other());
             let waits = |side: Side| walk.closed[side as usize].is_some_and(|closed| closed.from == State::FinWait1);
             match fin {
                 Some(side) if untaken(side) => OneOf(vec![None, Some(side.word()), Some(side.other().word())]),
