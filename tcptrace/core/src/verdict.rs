@@ -2,6 +2,7 @@
 
 mod close;
 mod handshake;
+mod severity;
 mod stalled;
 mod translation;
 
@@ -10,6 +11,7 @@ use strum::{IntoStaticStr, VariantNames};
 pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, Rtt, StateTime, TimeWait},
     handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
+    severity::Severity,
     stalled::{Awaited, Stalled, Turn},
     translation::{TranslatedEnd, TranslatedSide},
 };
