@@ -223,7 +223,7 @@ impl Selection {
             // A command's connections all come later.
             OutputRecord::Existing(_) if self.scoped => {}
             OutputRecord::Existing(_) | OutputRecord::Namespace(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
-                show(record)
+                show(record);
             }
             OutputRecord::End(end) => {
                 let mut end = end.clone();
