@@ -94,8 +94,8 @@ fn mapped(addr: IpAddr) -> [u8; 16] {
 
 /// The Internet checksum (RFC 1071) of a header of even length.
 fn checksum(header: &[u8]) -> u16 {
-    let words = header.chunks_exact(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
-    let mut sum: u32 = words.sum();
+    let (words, _) = header.as_chunks::<2>();
+    let mut sum: u32 = words.iter().map(|&word| u32::from(u16::from_be_bytes(word))).sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }

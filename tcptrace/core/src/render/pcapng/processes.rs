@@ -32,7 +32,7 @@ impl Processes {
                 }
             }
             OutputRecord::Handshake(handshake) if handshake.record.failure().is_some() => {
-                self.forget(handshake.record.conn)
+                self.forget(handshake.record.conn);
             }
             OutputRecord::Close(close) => self.forget(close.record.conn),
             OutputRecord::Evicted(evicted) => self.forget(evicted.conn),
