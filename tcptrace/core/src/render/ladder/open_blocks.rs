@@ -11,6 +11,7 @@ pub(super) struct OpenBlocks {
     /// Boxed, since they are large and moved often.
     blocks: HashMap<u64, Box<OpenBlock>>,
     /// Empty ones, whose rows have room already: to allocate it for every connection takes as long as to fill it.
+    #[expect(clippy::vec_box, reason = "they go in and out as they are")]
     spare: Vec<Box<OpenBlock>>,
 }
 
