@@ -138,6 +138,7 @@ impl Trace {
         pipeline.across_namespaces = across;
         pipeline.cgroups = cgroups.ok();
         pipeline.limit(options.max_connections);
+        pipeline.record_only(options.count.is_some() || options.top);
         match options.segments {
             Segments::All => pipeline.expect_all_segments(),
             Segments::None => pipeline.expect_no_segments(),
@@ -212,13 +213,10 @@ impl Trace {
 
     /// Attaches to an interface that exists, if it is to be traced and that has not been done. A failure is logged.
     pub(super) async fn attach_interface(&mut self, interface: &Interface) {
-        self.pipeline.describer.name_interface(
-            self.object.tells_netns.then_some(self.netns),
-            interface.index,
-            &interface.name,
-        );
-        // Only if its ports are watched too.
-        self.pipeline.set_bridge(self.netns, interface.index, interface.bridge && self.wanted.is_empty());
+        // Of a bridge, only if its ports are watched too.
+        let bridge = interface.bridge && self.wanted.is_empty();
+        let tells_netns = self.object.tells_netns;
+        self.pipeline.name_interface(self.netns, tells_netns, interface.index, &interface.name, bridge);
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
         let chosen = self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns));
         if !wanted || !chosen {
@@ -257,8 +255,7 @@ impl Trace {
             News::Covered { netns, name, interfaces } => {
                 debug!("the network namespace {name} is covered: {} interfaces", interfaces.len());
                 for (index, OnInterface { name, bridge, .. }) in interfaces {
-                    self.pipeline.describer.name_interface(Some(netns), index, &name);
-                    self.pipeline.set_bridge(netns, index, bridge);
+                    self.pipeline.name_interface(netns, true, index, &name, bridge);
                 }
             }
             News::Gone(netns) => self.pipeline.forget_netns(netns),

@@ -156,7 +156,7 @@ fn item(entry: &Entry) -> Item {
 }
 
 /// The file, and the items that it should be read as.
-fn file(all: &[Written], compresses in prop::bool::weighted(0.02)) -> (Vec<u8>, Vec<Item>) {
+fn file(all: &[Written], compresses: bool) -> (Vec<u8>, Vec<Item>) {
     let (mut writer, mut sealer, mut file, mut items) =
         (Writer::new(MASK), Sealer::new(compresses), Vec::new(), Vec::new());
     let mut reasons = ResetReasons::default();
