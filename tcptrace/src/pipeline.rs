@@ -244,10 +244,12 @@ impl Pipeline {
             if let Some(sockets) = &mut self.command {
                 sockets.note(bytes, change);
             }
+            // With a binary recording that has been done.
             if let Some(key) = change.cgroup
+                && self.output.recorder.is_none()
                 && !self.correlator.knows_cgroup(key)
             {
-                self.find_cgroup(key, BootTime(0));
+                self.find_cgroup(key, change.at);
             }
         }
         self.prepare(&mut decoded);
@@ -274,7 +276,8 @@ impl Pipeline {
             self.listened |= change.listens;
             self.strange_netns |= change.netns.is_some_and(|netns| self.namespaces.insert(netns));
             if let Some(key) = change.cgroup
-                && self.output.recorder.as_ref().is_some_and(|recorder| !recorder.knows_cgroup(key))
+                && (self.output.recorder.as_ref().is_some_and(|recorder| !recorder.knows_cgroup(key))
+                    || (self.correlates && !self.correlator.knows_cgroup(key)))
             {
                 self.find_cgroup(key, glance.at);
             }
@@ -299,18 +302,14 @@ impl Pipeline {
         }
     }
 
-    /// Finds the name of a control group for whoever does not know it.
+    /// Finds the name of a control group, and tells it to the correlator and to the binary recording: before the same record, so
+    /// that a replay knows it as early.
     fn find_cgroup(&mut self, key: CgroupKey, at: BootTime) {
-        let Some(names) = &mut self.cgroups else { return };
-        let cgroup = names.find(key.0).map(Arc::new);
-        if let Some(recorder) = &mut self.output.recorder
-            && !recorder.knows_cgroup(key)
-        {
-            recorder.cgroup(key, cgroup.as_ref(), at);
+        let Some(cgroup) = self.cgroups.as_mut().and_then(|names| names.find(key.0)).map(Arc::new) else { return };
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.cgroup(key, &cgroup, at);
         }
-        if let Some(cgroup) = cgroup
-            && self.correlates
-        {
+        if self.correlates {
             self.correlator.name_cgroup(key, cgroup);
         }
     }

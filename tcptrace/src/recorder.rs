@@ -108,11 +108,9 @@ impl Recorder {
         self.cgroups.contains(&key)
     }
 
-    /// Names a control group, or notes that it has no name.
-    pub fn cgroup(&mut self, key: CgroupKey, cgroup: Option<&Arc<Cgroup>>, at: BootTime) {
-        if let Some(cgroup) = cgroup {
-            self.entry(&Entry::Cgroup(key, Arc::clone(cgroup)), at);
-        }
+    /// Names a control group.
+    pub fn cgroup(&mut self, key: CgroupKey, cgroup: &Arc<Cgroup>, at: BootTime) {
+        self.entry(&Entry::Cgroup(key, Arc::clone(cgroup)), at);
         if self.cgroups.len() >= MAX_CGROUPS {
             self.cgroups.clear();
         }
@@ -150,7 +148,7 @@ impl Recorder {
 
     /// Returns whether the block is large enough to be ended.
     pub fn is_full(&self) -> bool {
-        self.writer.len() >= BLOCK
+        self.writer.len() >= BLOCK || self.writer.is_full()
     }
 
     /// Ends the block if it is large or old enough. Returns the number of records that had to be left out.

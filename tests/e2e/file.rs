@@ -167,9 +167,10 @@ fn after_a_full_disk_the_file_goes_on_when_there_is_room_and_says_what_it_lacks(
         }
         tracer.wait_log("a full disk", |line| line.contains("there is no room for trace."));
         resize(tracer.id(), 4 << 20);
-        ends.repeat(20);
-        tracer.wait_log("room", |line| line.contains("there is room for trace."));
-        ends.repeat(3);
+        eventually("room", LIMIT, || {
+            ends.repeat(1);
+            tracer.has_logged(|line| line.contains("there is room for trace."))
+        });
         let last = ends.open();
         let client = last.client_address().port();
         ends.close_in_four(last);

@@ -26,6 +26,9 @@ use crate::{
 };
 use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
 
+/// Time in nanoseconds for which there must have been room before that is said: on a full disk, some records are small enough.
+const ROOM_SINCE: u64 = 1_000_000_000;
+
 /// Time in nanoseconds after which what was written to a file of blocks is made to survive a crash of the host.
 const SYNC_INTERVAL: u64 = 500_000_000;
 
@@ -48,8 +51,8 @@ pub(super) struct FileTarget {
     numbered: Option<Numbered>,
     /// It has a length, which can be set.
     plain: bool,
-    /// The error of the last write, if it was that there is no room.
-    full: Option<Errno>,
+    /// The last error that was for lack of room and its time, until there has been room for [`ROOM_SINCE`].
+    full: Option<(Errno, BootTime)>,
     /// Records left out since there was no room.
     left_out: u64,
     /// Time at which what was written was last made to survive a crash.
@@ -77,9 +80,10 @@ impl FileTarget {
         };
         match written {
             Ok(()) => {
-                if self.full.take().is_some() {
+                if self.full.is_some_and(|(_, at)| host_clock::now().since(at) >= ROOM_SINCE) {
+                    self.full = None;
                     let left_out = std::mem::take(&mut self.left_out);
-                    warn!("there is room for {} again; {left_out} records were left out", self.file.shown());
+                    warn!("there is room for {} again: {left_out} records were left out", self.file.shown());
                 }
             }
             Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
@@ -90,7 +94,7 @@ impl FileTarget {
                     queue.lose(chunk.held);
                     self.left_out += chunk.held.records;
                 }
-                if self.full.replace(full).is_none() {
+                if self.full.replace((full, host_clock::now())).is_none() {
                     let cause = io::Error::from(full);
                     error!("there is no room for {}: {cause}; records are left out until there is", self.file.shown());
                 }
@@ -209,7 +213,7 @@ impl Writer {
             target.sync(&self.output);
         }
         match target.full {
-            Some(full) => {
+            Some((full, _)) => {
                 let path = target.file.shown().to_owned();
                 Err(SinkEnd::Failed(Arc::new(WriteError::Full { path, cause: full.into() })))
             }

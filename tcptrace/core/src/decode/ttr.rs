@@ -5,12 +5,14 @@
 //! IO       reader    bytes → blocks → items
 //! ─────────────────────────────────────────────────────────────────────
 //! pure     block     a header with a checksum, and entries, compressed or not
+//!          columns   the order of entries that is compressed
 //!          packing   ring records without what they have in common with those before them
 //!          entry     all other entries
 //!          writer    entries → the content of a block
 //! ```
 
 mod block;
+mod columns;
 mod cursor;
 mod entry;
 mod error;
@@ -25,5 +27,5 @@ pub use self::{
     entry::{Entry, Interface, Setup},
     error::TtrError,
     reader::{Counters, Item, Reader},
-    writer::{MAX_BLOCK, Writer},
+    writer::Writer,
 };

@@ -7,7 +7,10 @@ use ruzstd::{
     encoding::{CompressionLevel, compress},
 };
 
-use super::error::{BlockFault, TtrError};
+use super::{
+    columns::{restore, transpose},
+    error::{BlockFault, TtrError},
+};
 use crate::decode::ring;
 
 /// What every block begins with. The first byte is no ASCII, and the line ends are changed by a transfer as text.
@@ -34,7 +37,7 @@ const ZSTD: u8 = 1;
 /// Makes blocks of entries.
 #[derive(Clone, Debug, Default)]
 pub struct Sealer {
-    /// The entries are compressed by zstd.
+    /// The entries are put into columns and compressed by zstd.
     pub compresses: bool,
     /// Number of the next block.
     number: u32,
@@ -50,7 +53,10 @@ impl Sealer {
     pub fn seal(&mut self, content: &[u8], to: &mut Vec<u8>) {
         let begin = to.len();
         to.resize(begin + HEADER, 0);
-        if self.compresses {
+        let columns = if self.compresses { transpose(content) } else { None };
+        let compressed = columns.is_some();
+        let content = columns.as_deref().unwrap_or(content);
+        if compressed {
             compress(content, &mut *to, CompressionLevel::Fastest);
         } else {
             to.extend_from_slice(content);
@@ -59,7 +65,7 @@ impl Sealer {
         let mut header = Vec::with_capacity(HEADER);
         header.extend_from_slice(&MAGIC);
         header.extend_from_slice(&VERSION.to_le_bytes());
-        header.extend_from_slice(&[ORDER, if self.compresses { ZSTD } else { PLAIN }]);
+        header.extend_from_slice(&[ORDER, if compressed { ZSTD } else { PLAIN }]);
         header.extend_from_slice(&ring::LAYOUT.to_le_bytes());
         header.extend_from_slice(&[0, 0]);
         for field in [self.number, length(content.len()), length(stored), 0] {
@@ -133,14 +139,17 @@ impl Header {
             return Err(BlockFault::Checksum);
         }
         to.clear();
-        if self.compressed {
-            let decoder = StreamingDecoder::new(stored).map_err(|_| BlockFault::Compression)?;
-            let limit = self.content as u64 + 1;
-            decoder.take(limit).read_to_end(to).map_err(|_| BlockFault::Compression)?;
-        } else {
+        if !self.compressed {
             to.extend_from_slice(stored);
+            return if to.len() == self.content { Ok(()) } else { Err(BlockFault::Header) };
         }
-        if to.len() == self.content { Ok(()) } else { Err(BlockFault::Header) }
+        let decoder = StreamingDecoder::new(stored).map_err(|_| BlockFault::Compression)?;
+        let (mut columns, limit) = (Vec::with_capacity(self.content), self.content as u64 + 1);
+        decoder.take(limit).read_to_end(&mut columns).map_err(|_| BlockFault::Compression)?;
+        if columns.len() != self.content {
+            return Err(BlockFault::Header);
+        }
+        restore(&columns, MAX_CONTENT, to).ok_or(BlockFault::Columns)
     }
 }
 
@@ -154,6 +163,7 @@ impl BlockFault {
             Self::Layout(layout) => TtrError::Layout { bytes, layout },
             Self::Checksum => TtrError::Checksum { blocks, bytes },
             Self::Header => TtrError::Malformed { bytes, what: "its header contradicts itself".to_owned() },
+            Self::Columns => TtrError::Malformed { bytes, what: "its columns cannot be put together".to_owned() },
             Self::Compression => TtrError::Malformed { bytes, what: "its zstd data cannot be decompressed".to_owned() },
         }
     }

@@ -91,4 +91,5 @@ pub(super) enum BlockFault {
     Checksum,
     Header,
     Compression,
+    Columns,
 }

@@ -12,6 +12,9 @@ pub(super) const MAX_RECORD: usize = 256;
 const WORD: usize = 8;
 const WORDS: usize = MAX_RECORD / WORD;
 
+/// Tag of a record that is not packed: its length (2 bytes) and its bytes follow.
+pub(super) const TAG_UNPACKED: u8 = 0x40;
+
 /// Tag of a packed record. Its lowest bits are the kind.
 pub(super) const TAG_RECORD: u8 = 0x80;
 /// Bit of the tag: the length follows; without it, that of the record of the same kind before it holds.

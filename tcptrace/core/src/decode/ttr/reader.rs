@@ -7,7 +7,7 @@ use super::{
     block::{HEADER, Header},
     cursor::Cursor,
     error::TtrError,
-    packing::{MAX_RECORD, Packing, TAG_RECORD},
+    packing::{MAX_RECORD, Packing, TAG_RECORD, TAG_UNPACKED},
 };
 use crate::{
     decode::{
@@ -113,9 +113,13 @@ impl<R> Reader<R> {
         let before = cursor.0.len();
         let Some(tag) = cursor.u8() else { return Ok(None) };
         let cut = || format!("an entry of kind {tag} is none that tcptrace writes");
-        let item = if tag & TAG_RECORD != 0 {
+        let item = if tag & TAG_RECORD != 0 || tag == TAG_UNPACKED {
             let mut buffer = [0; MAX_RECORD];
-            let record = self.packing.unpack(tag, &mut cursor, &mut buffer).ok_or_else(cut)?;
+            let record = if tag == TAG_UNPACKED {
+                cursor.u16().and_then(|length| cursor.take(length.into())).ok_or_else(cut)?
+            } else {
+                self.packing.unpack(tag, &mut cursor, &mut buffer).ok_or_else(cut)?
+            };
             let kernel_thread = std::mem::take(&mut self.kernel_thread);
             match ring::decode(record, &self.reasons) {
                 Ok(mut decoded) => {

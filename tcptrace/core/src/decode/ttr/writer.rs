@@ -9,19 +9,23 @@ pub struct Writer {
     packing: Packing,
     mask: u64,
     records: u64,
+    unpacked: usize,
 }
 
 impl Writer {
     /// A writer. `mask` disguises the kernel's addresses of sockets: it should be a random number of the run.
     pub fn new(mask: u64) -> Self {
         // Odd, as no address of a socket is: no socket becomes 0, which stands for none.
-        Self { content: Vec::new(), packing: Packing::default(), mask: mask | 1, records: 0 }
+        Self { content: Vec::new(), packing: Packing::default(), mask: mask | 1, records: 0, unpacked: 0 }
     }
 
     /// Adds a record of the ring. Returns false if it is none that the kernel programs write.
     pub fn record(&mut self, record: &[u8]) -> bool {
         let packed = self.packing.pack(record, self.mask, &mut self.content);
-        self.records += u64::from(packed);
+        if packed {
+            self.records += 1;
+            self.unpacked += record.len();
+        }
         packed
     }
 
@@ -35,6 +39,11 @@ impl Writer {
         self.content.len()
     }
 
+    /// Returns whether the block should be ended before it gets so long that readers refuse it.
+    pub fn is_full(&self) -> bool {
+        self.content.len() + self.unpacked >= MAX_CONTENT / 4
+    }
+
     /// Returns whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.content.is_empty()
@@ -45,15 +54,11 @@ impl Writer {
         self.records
     }
 
-    /// Returns the entries, for [`Sealer::seal`](super::Sealer::seal), and begins the next block in the memory of `spare`. A
-    /// block should be ended before it has [`MAX_BLOCK`] bytes.
+    /// Returns the entries, for [`Sealer::seal`](super::Sealer::seal), and begins the next block in the memory of `spare`.
     pub fn take(&mut self, mut spare: Vec<u8>) -> Vec<u8> {
         spare.clear();
         self.packing = Packing::default();
-        self.records = 0;
+        (self.records, self.unpacked) = (0, 0);
         std::mem::replace(&mut self.content, spare)
     }
 }
-
-/// Number of bytes of entries that a block should not exceed: far below what readers accept.
-pub const MAX_BLOCK: usize = MAX_CONTENT / 4;
