@@ -91,8 +91,9 @@ pub struct Cli {
 
     /// Also write every record to FILE
     ///
-    /// As JSON lines, or if its name ends in .ttr as a binary recording, which is smaller and takes less time: together with
-    /// --output none, nothing else is done. --read reads both. The file is created with mode 0600, or emptied if it exists. SIGHUP
+    /// As JSON lines. If its name ends in .ttr, as a binary recording, which is smaller and takes less time: together with --output
+    /// none, nothing else is done. If its name ends in .pcapng, segments become packets for Wireshark and tcpdump, and everything else
+    /// entries of a journal, which Wireshark shows between them. The file is created with mode 0600, or emptied if it exists. SIGHUP
     /// reopens it by name, for log rotation.
     #[arg(
         short,
@@ -238,9 +239,6 @@ impl Cli {
                 "a binary recording holds what comes before it is known whose it is: give --write FILE.jsonl, or no command and \
                  filters on processes, which --read takes too",
             );
-        }
-        if cli.write.as_deref().is_some_and(|path| path.extension().is_some_and(|ending| ending == "pcapng")) {
-            return conflict("pcapng files cannot be written yet: give --write a name that ends in .ttr or .jsonl");
         }
         match cli.output {
             Some(output) if cli.json && output != OutputFormat::Json => Err(Self::command().error(

@@ -26,7 +26,7 @@ use tcptrace_core::{
     },
     filter::SegmentChoice,
     loss_ledger::LossLedger,
-    output_record::{EndOutput, ExistingOutput, OutputRecord, StartOutput},
+    output_record::{EndOutput, ExistingOutput, Origin, OutputRecord, StartOutput},
     tcp::TcpState,
 };
 
@@ -207,6 +207,19 @@ impl Pipeline {
     /// A network namespace is gone: its inode number may become another's.
     pub fn forget_netns(&mut self, netns: u32) {
         self.namespaces.remove(&netns);
+        self.describer.forget_namespace(netns);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.forget_namespace(netns);
+        }
+    }
+
+    /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of that, if it has one.
+    pub fn cover_netns(&mut self, at: BootTime, netns: u32, name: Option<Arc<str>>, interfaces: Vec<String>) {
+        let record = self.describer.cover_namespace(at, netns, name, interfaces);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.namespace(netns, &record, host_clock::now());
+        }
+        self.write(&record);
     }
 
     /// Sets the largest number of connections to remember.
@@ -412,6 +425,9 @@ impl Pipeline {
         if let Some(recorder) = &mut self.output.recorder {
             recorder.begin(start.clone(), setup, &self.describer.clock, host_clock::now());
         }
+        // The host whose capture is read is not known.
+        let host = start.stamp.boot_ns.map(|_| Arc::from(&*start.hostname));
+        self.describer.set_origin(Origin { host, run: start.run.clone() });
         if !self.control_only {
             return self.write(&OutputRecord::Start(start));
         }
@@ -428,7 +444,11 @@ impl Pipeline {
             self.ledger.add(LossSource::Output, left_out);
             return Some(reopening);
         }
-        let (given_up, reopening) = self.output.reopen_file(how, &OutputRecord::Start(start));
+        let (mut given_up, reopening) = self.output.reopen_file(how, &OutputRecord::Start(start));
+        let now = host_clock::now();
+        for namespace in self.describer.covered_namespaces(now) {
+            given_up += self.output.write_file(&namespace);
+        }
         self.give_up(given_up);
         reopening
     }

@@ -34,6 +34,8 @@ pub struct Recorder {
     setup: Setup,
     start: Option<StartOutput>,
     interfaces: BTreeMap<(u32, u32), Interface>,
+    /// The records of the network namespaces that are covered.
+    namespaces: BTreeMap<u32, Vec<u8>>,
     /// Control groups that this file names.
     cgroups: HashSet<CgroupKey>,
     /// What the file says last of the clocks.
@@ -57,6 +59,7 @@ impl Recorder {
             setup: Setup::default(),
             start: None,
             interfaces: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
             cgroups: HashSet::new(),
             clock: None,
             totals: BTreeMap::new(),
@@ -101,6 +104,19 @@ impl Recorder {
             self.entry(&Entry::Interface(interface.clone()), now);
         }
         self.interfaces.insert(place, interface);
+    }
+
+    /// Writes the record that the interfaces of a network namespace are traced from now on.
+    pub fn namespace(&mut self, netns: u32, record: &OutputRecord, now: BootTime) {
+        let mut line = Vec::new();
+        Json.render(record, &mut line);
+        self.entry(&Entry::Line(line.clone()), now);
+        self.namespaces.insert(netns, line);
+    }
+
+    /// A network namespace is gone.
+    pub fn forget_namespace(&mut self, netns: u32) {
+        self.namespaces.remove(&netns);
     }
 
     /// Returns whether this file names the control group.
@@ -208,6 +224,9 @@ impl Recorder {
         self.compare(clock, now);
         for interface in self.interfaces.values().cloned().collect::<Vec<_>>() {
             self.entry(&Entry::Interface(interface), now);
+        }
+        for line in self.namespaces.values().cloned().collect::<Vec<_>>() {
+            self.entry(&Entry::Line(line), now);
         }
     }
 }

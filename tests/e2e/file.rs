@@ -166,7 +166,7 @@ fn after_a_full_disk_the_file_goes_on_when_there_is_room_and_says_what_it_lacks(
             ends.repeat(20);
         }
         tracer.wait_log("a full disk", |line| line.contains("there is no room for trace."));
-        resize(tracer.id(), 4 << 20);
+        resize(tracer.id(), 256 << 20);
         eventually("room", LIMIT, || {
             ends.repeat(1);
             tracer.has_logged(|line| line.contains("there is room for trace."))

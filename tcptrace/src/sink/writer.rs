@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use log::{error, warn};
+use log::warn;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     fs::{fdatasync, fstat, ftruncate},
@@ -51,12 +51,21 @@ pub(super) struct FileTarget {
     numbered: Option<Numbered>,
     /// It has a length, which can be set.
     plain: bool,
-    /// The last error that was for lack of room and its time, until there has been room for [`ROOM_SINCE`].
-    full: Option<(Errno, BootTime)>,
+    /// The last time that there was no room, until there surely is.
+    full: Option<Full>,
     /// Records left out since there was no room.
     left_out: u64,
     /// Time at which what was written was last made to survive a crash.
     synced: BootTime,
+}
+
+/// There was no room.
+#[derive(Clone, Copy, Debug)]
+struct Full {
+    error: Errno,
+    at: BootTime,
+    /// Bytes to be written before it is said that there is room again.
+    missing: usize,
 }
 
 impl FileTarget {
@@ -80,13 +89,16 @@ impl FileTarget {
         };
         match written {
             Ok(()) => {
-                if self.full.is_some_and(|(_, at)| host_clock::now().since(at) >= ROOM_SINCE) {
+                if let Some(full) = &mut self.full {
+                    full.missing = full.missing.saturating_sub(batch.iter().map(|chunk| chunk.bytes.len()).sum());
+                }
+                if self.full.is_some_and(|full| full.missing == 0 && host_clock::now().since(full.at) >= ROOM_SINCE) {
                     self.full = None;
                     let left_out = std::mem::take(&mut self.left_out);
                     warn!("there is room for {} again: {left_out} records were left out", self.file.shown());
                 }
             }
-            Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
+            Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
                 if let Some(before) = before {
                     ftruncate(output, before)?;
                 }
@@ -94,9 +106,13 @@ impl FileTarget {
                     queue.lose(chunk.held);
                     self.left_out += chunk.held.records;
                 }
-                if self.full.replace((full, host_clock::now())).is_none() {
-                    let cause = io::Error::from(full);
-                    error!("there is no room for {}: {cause}; records are left out until there is", self.file.shown());
+                let missing = batch.iter().map(|chunk| chunk.bytes.len()).sum();
+                if self.full.replace(Full { error, at: host_clock::now(), missing }).is_none() {
+                    let cause = io::Error::from(error);
+                    log::error!(
+                        "there is no room for {}: {cause}; records are left out until there is",
+                        self.file.shown()
+                    );
                 }
             }
             Err(error) => return Err(error),
@@ -213,9 +229,9 @@ impl Writer {
             target.sync(&self.output);
         }
         match target.full {
-            Some((full, _)) => {
+            Some(full) => {
                 let path = target.file.shown().to_owned();
-                Err(SinkEnd::Failed(Arc::new(WriteError::Full { path, cause: full.into() })))
+                Err(SinkEnd::Failed(Arc::new(WriteError::Full { path, cause: full.error.into() })))
             }
             None => Ok(()),
         }

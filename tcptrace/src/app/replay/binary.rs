@@ -17,7 +17,10 @@ use crate::{
 };
 use tcptrace_core::{
     correlate::NO_NAMESPACE,
-    decode::ttr::{Counters, Interface, Item, Reader, TtrError},
+    decode::{
+        recording::Namespace,
+        ttr::{Counters, Interface, Item, Reader, TtrError},
+    },
     describe::Describer,
     event::Event,
     filter::Filter,
@@ -42,6 +45,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
     let mut reading = Reading {
         replay: Replay::new(options, name, progress, pipeline, session)?,
         interfaces: Names::default(),
+        namespaces: HashMap::new(),
         open: false,
         netns: NO_NAMESPACE,
         filter: String::new(),
@@ -69,6 +73,8 @@ type Names = Rc<RefCell<HashMap<(u32, u32), String>>>;
 struct Reading<'a> {
     replay: Replay<'a>,
     interfaces: Names,
+    /// The network namespaces whose interfaces are traced.
+    namespaces: HashMap<u32, Namespace>,
     /// A run has begun and not ended.
     open: bool,
     /// Inode number of the recorded tracer's network namespace.
@@ -91,6 +97,7 @@ impl<'a> Reading<'a> {
                     pipeline.end(last);
                 }
                 self.interfaces = Names::default();
+                self.namespaces.clear();
                 let chosen = chosen(replay.options, Rc::clone(&self.interfaces));
                 replay.begin_with(&start, |pipeline, netns, describer| {
                     pipeline.begin_again_unordered(netns, describer, chosen);
@@ -105,6 +112,17 @@ impl<'a> Reading<'a> {
                 let filter = &replay.options.filter;
                 if *filter == Filter::default() || filter.to_string() == self.filter {
                     pipeline.replay_existing(existing);
+                }
+            }
+            Item::Namespace(namespace) => {
+                let Namespace { moment, netns, name, interfaces } = namespace.clone();
+                // Every file of a rotation has it.
+                if self
+                    .namespaces
+                    .insert(netns, namespace)
+                    .is_none_or(|known| (&known.name, &known.interfaces) != (&name, &interfaces))
+                {
+                    pipeline.cover_netns(moment.at, netns, name, interfaces);
                 }
             }
             Item::End(moment) => {

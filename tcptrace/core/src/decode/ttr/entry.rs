@@ -16,7 +16,7 @@ use crate::{
 /// An entry that is no ring record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
-    /// A line of JSON as in a recording of JSON lines, of type `start`, `existing` or `end`.
+    /// A line of JSON as in a recording of JSON lines, of type `start`, `existing`, `namespace` or `end`.
     Line(Vec<u8>),
     /// Settings of the trace that no `start` tells.
     Setup(Setup),

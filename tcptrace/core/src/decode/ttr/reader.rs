@@ -12,7 +12,7 @@ use super::{
 use crate::{
     decode::{
         Input,
-        recording::{Moment, Record, Start, decoder::Decoder},
+        recording::{Moment, Namespace, Record, Start, decoder::Decoder},
         ring::{self, Decoded},
     },
     event::{BootTime, Cgroup, CgroupKey, Event, Existing, LossSource, reset_reason::ResetReasons},
@@ -28,6 +28,8 @@ pub enum Item {
     Setup(Setup),
     /// Sockets were there when tracing began.
     Existing(Existing),
+    /// The interfaces of a network namespace were traced from here on. It is repeated in every file.
+    Namespace(Namespace),
     /// The run ended.
     End(Moment),
     /// The name of an interface.
@@ -138,6 +140,7 @@ impl<R> Reader<R> {
                 Entry::Line(line) => match self.lines.decode(&line).map_err(|fault| fault.on(1).to_string())? {
                     Some(Record::Start(start)) => Some(Item::Start(start)),
                     Some(Record::Existing(existing)) => Some(Item::Existing(existing)),
+                    Some(Record::Namespace(namespace)) => Some(Item::Namespace(namespace)),
                     Some(Record::End(moment)) => Some(Item::End(moment)),
                     Some(Record::Event(_)) | None => None,
                 },
