@@ -295,13 +295,13 @@ fn a_full_stdout_is_an_error_too() {
 fn a_new_file_is_private_and_an_old_one_is_emptied() {
     let folder = Folder::new();
     let path = folder.path("trace.jsonl");
-    let mut sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
 
-    let mut sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
 }
@@ -382,7 +382,7 @@ fn a_file_that_became_a_symlink_is_not_followed() {
 
 #[test]
 fn a_pipe_is_not_opened_again() {
-    let (reader, sink) = piped();
+    let (reader, mut sink) = piped();
     assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
     sink.reopen(Reopen::ByName);
     assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
