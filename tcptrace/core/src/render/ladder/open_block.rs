@@ -24,6 +24,13 @@ pub(super) struct OpenBlock {
 }
 
 impl OpenBlock {
+    /// Removes everything but keeps the room for rows.
+    pub(super) fn clear(&mut self) {
+        let Self { rows, shown, unseen, queue_full, deferred } = self;
+        rows.clear();
+        (*shown, *unseen, *queue_full, *deferred) = (0, None, false, false);
+    }
+
     /// Adds a hint about a reset or an unanswered SYN. A retransmitted SYN,ACK needs no row, since its arrow shows it;
     /// nor does an unchanged queue, or a listener that still waits for data.
     pub(super) fn hint(&mut self, entry: &HintOutput) {
