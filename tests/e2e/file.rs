@@ -175,21 +175,22 @@ fn after_a_full_disk_the_file_goes_on_when_there_is_room_and_says_what_it_lacks(
         let client = last.client_address().port();
         ends.close_in_four(last);
         tracer.wait_for("the last close", |record| is_type(record, "close") && record["client"]["port"] == client);
-        // The disk is gone with the process.
+        // The disk is gone with the process, unless somebody has the file open.
         let seen = format!("/proc/{}/root{}/{name}", tracer.id(), folder.path().display());
-        let read = || {
-            let output = Command::new(binary()).args(["--json", "-r", &seen]).output().expect("it runs");
-            String::from_utf8(output.stdout).expect("UTF-8")
-        };
-        let is_last = |line: &str| line.contains(r#""type":"close""#) && line.contains(&format!(r#""port":{client},"#));
-        eventually("the last close in the file", LIMIT, || read().lines().any(is_last));
-        let text = read();
-        let lost: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-        let lost: u64 = lost.iter().filter(|record| is_type(record, "lost")).map(|lost| number(lost, "count")).sum();
-        assert!(lost > 0, "{text}");
+        let file = std::fs::File::open(seen).expect("the file is there");
         tracer.signal(Signal::INT);
         let trace = tracer.exited();
         assert_eq!(trace.status.code(), Some(0), "{:#?}", trace.log);
+        let read = Command::new(binary()).args(["--json", "-r", "-"]).stdin(file).output().expect("it runs");
+        assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+        let text = String::from_utf8(read.stdout).expect("UTF-8");
+        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let is_last = |record: &&Value| is_type(record, "close") && record["client"]["port"] == client;
+        assert!(records.iter().any(|record| is_last(&record)), "the last close is in the file");
+        let lost = records.iter().filter(|record| is_type(record, "lost") && record["source"] == "output");
+        let lost: u64 = lost.map(|record| number(record, "count")).sum();
+        assert!(lost > 0, "{text}");
+        assert_eq!(number(trace.end(), "lost"), lost, "all of it is said");
     }
 }
 
