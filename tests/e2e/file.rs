@@ -36,9 +36,10 @@ fn the_file_has_the_records_of_stdout_and_only_its_owner_may_read_it() {
     assert_eq!(mode & 0o7777, 0o600);
 }
 
-/// What was seen and what it came to. Who holds the sockets that were there before is found out sooner or later.
+/// What was seen and what it came to. Who holds the sockets that were there before is found out sooner or later, and what other
+/// network namespaces there are depends on the host.
 fn told(records: &[Value]) -> Vec<&Value> {
-    records.iter().filter(|record| !is_type(record, "owner")).collect()
+    records.iter().filter(|record| !is_type(record, "owner") && !is_type(record, "namespace")).collect()
 }
 
 #[test]

@@ -90,11 +90,14 @@ pub struct Correlator {
     choice: Choice,
 }
 
+/// Returns whether an event is chosen.
+type Chooser = dyn Fn(&Event) -> bool;
+
 /// Chooses events when they are complete: before that, their ends may not be known.
 #[derive(Default)]
 struct Choice {
     /// `None` for all.
-    is_chosen: Option<Box<dyn Fn(&Event) -> bool>>,
+    is_chosen: Option<Box<Chooser>>,
     /// Number of observed events that were not chosen.
     unchosen: u64,
 }

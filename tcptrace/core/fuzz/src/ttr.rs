@@ -26,7 +26,7 @@ pub(crate) fn read(file: &[u8]) -> (u64, bool) {
     let Ok(Capture::Ttr(input)) = capture::open(file) else { return (0, true) };
     let mut reader = Reader::new(input);
     let (mut items, mut failed) = (0, false);
-    while let Some(item) = reader.next() {
+    for item in reader.by_ref() {
         assert!(!failed, "nothing comes behind an error");
         match item {
             Ok(_) => items += 1,

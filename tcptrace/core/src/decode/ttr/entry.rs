@@ -115,7 +115,10 @@ impl Entry {
             Self::Total(at, source, total) => to.u8(TAG_TOTAL).time(*at).u8(number(&SOURCES, source)).u64(*total),
             Self::LeftOut(at, count) => to.u8(TAG_LEFT_OUT).time(*at).u64(*count),
             Self::KernelThread => to.u8(TAG_KERNEL_THREAD),
-            Self::LookedUp(event) => return write_event(event, &mut to),
+            Self::LookedUp(event) => {
+                write_event(event, &mut to);
+                &mut to
+            }
         };
     }
 

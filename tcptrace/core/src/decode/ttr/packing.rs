@@ -95,8 +95,8 @@ impl Packing {
                 *word ^= unpack_word(from)?;
             }
         }
-        for (bytes, word) in to.chunks_exact_mut(WORD).zip(&last.words) {
-            bytes.copy_from_slice(&word.to_ne_bytes());
+        for (bytes, word) in to.as_chunks_mut::<WORD>().0.iter_mut().zip(&last.words) {
+            *bytes = word.to_ne_bytes();
         }
         to.get(..length)
     }
