@@ -10,6 +10,8 @@ mod ladder;
 mod leaks;
 mod line_writer;
 mod list;
+mod mermaid;
+mod mood;
 mod palette;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -23,6 +25,7 @@ pub use json::Json;
 pub use ladder::{Drawing, Ladder};
 pub use leaks::{LEAK_STATES, leaks};
 pub use list::List;
+pub use mermaid::Mermaid;
 pub use selection::Selection;
 pub use tally::Tally;
 

@@ -28,6 +28,8 @@ pub enum OutputFormat {
     Json,
     /// One line per connection when it ends, with its verdict in words
     List,
+    /// Sequence diagrams for Mermaid, one per connection, in Markdown
+    Mermaid,
     /// Nothing, for --write
     None,
 }
@@ -40,6 +42,7 @@ impl Display for OutputFormat {
             Self::Events => "events",
             Self::Json => "json",
             Self::List => "list",
+            Self::Mermaid => "mermaid",
             Self::None => "none",
         })
     }

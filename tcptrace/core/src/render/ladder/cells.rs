@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 use super::{
     glyphs::Drawing,
@@ -280,6 +280,3 @@ pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
 
 /// Bytes and pieces of the details beside most arrows: `ack 721203977 win 65483 mss 65495 sackOK ts wscale 10`.
 const USUAL_DETAILS: (usize, usize) = (64, 8);
-
-/// Style of what is still awaited.
-pub(in crate::render) const PENDING: Style = AnsiColor::Yellow.on_default();

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     output_record::HandshakeOutput,
     render::samples,
-    verdict::{CloseEnd, Reset, ResetCause},
+    verdict::{CloseEnd, CloseKind, Outcome, Reset, ResetCause, Role},
 };
 
 static ZONE: TimeZone = TimeZone::UTC;
