@@ -1,6 +1,6 @@
 //! Conversion of correlated events to output records: wall-clock times, interface names, and ICMP meanings.
 
-use std::{num::NonZeroU16, rc::Rc};
+use std::{num::NonZeroU16, sync::Arc};
 
 use foldhash::HashMap;
 
@@ -27,9 +27,9 @@ pub struct Describer {
     /// True if the events come from a capture: their times are wall-clock times already.
     capture: bool,
     /// By network namespace, 0 where that is not told, and index.
-    interfaces: HashMap<(u32, u32), Rc<str>>,
+    interfaces: HashMap<(u32, u32), Arc<str>>,
     /// Layers of each encapsulation, outermost first; number 1 is the first.
-    encapsulations: Vec<Rc<[String]>>,
+    encapsulations: Vec<Arc<[String]>>,
 }
 
 impl Describer {
@@ -61,7 +61,7 @@ impl Describer {
         }
     }
 
-    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Rc<[String]>> {
+    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Arc<[String]>> {
         self.encapsulations.get(usize::from(number?.get()) - 1).cloned()
     }
 
@@ -86,11 +86,11 @@ impl Describer {
             Correlated::StateGap(loss, conn) => OutputRecord::Lost(self.lost(&loss, Some(conn))),
             Correlated::Handshake(record) => {
                 let encapsulation = self.encapsulation(record.encapsulation);
-                OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), encapsulation, record })
+                OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), encapsulation, joined: None, record })
             }
             Correlated::Close(record) => {
                 let encapsulation = self.encapsulation(record.encapsulation);
-                OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), encapsulation, record })
+                OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), encapsulation, joined: None, record })
             }
             Correlated::Stalled(record) => {
                 // The clock may be set between the last event and a deadline, but a recording only has the times of
@@ -170,6 +170,7 @@ impl Describer {
             retransmission: placed.retransmission,
             late: placed.late,
             options: TcpOptions::from(header),
+            passage: None,
         }
     }
 
@@ -273,13 +274,13 @@ impl Describer {
     }
 
     /// Returns the name of an interface, or its number if the name is not known.
-    fn interface(&mut self, netns: Option<u32>, index: u32) -> Rc<str> {
+    fn interface(&mut self, netns: Option<u32>, index: u32) -> Arc<str> {
         let place = (netns.unwrap_or_default(), index);
         if let Some(name) = self.interfaces.get(&place).or_else(|| self.interfaces.get(&(0, index))) {
-            return Rc::clone(name);
+            return Arc::clone(name);
         }
-        let name: Rc<str> = format!("if{index}").into();
-        self.interfaces.insert(place, Rc::clone(&name));
+        let name: Arc<str> = format!("if{index}").into();
+        self.interfaces.insert(place, Arc::clone(&name));
         name
     }
 }

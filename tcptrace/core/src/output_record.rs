@@ -2,12 +2,14 @@
 //!
 //! The renderers print only these. Their fields are those of the JSON lines, so text and JSON agree.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 mod events;
+mod joined;
 #[cfg(feature = "schema")]
 mod schema;
 
+pub use self::joined::{Joined, JoinedView, Passage, Sighting};
 pub use self::events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput};
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
@@ -200,7 +202,11 @@ pub struct HandshakeOutput {
     /// identifier where both directions share one. Absent without any, and live.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
-    pub encapsulation: Option<Rc<[String]>>,
+    pub encapsulation: Option<Arc<[String]>>,
+    /// The connection as several hosts have it, if their files are read together. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Joined"))]
+    pub joined: Option<Box<Joined>>,
     /// The verdict.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Handshake>,
@@ -219,7 +225,11 @@ pub struct CloseOutput {
     /// identifier where both directions share one. Absent without any, and live.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
-    pub encapsulation: Option<Rc<[String]>>,
+    pub encapsulation: Option<Arc<[String]>>,
+    /// The connection as several hosts have it, if their files are read together. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Joined"))]
+    pub joined: Option<Box<Joined>>,
     /// The verdict.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Close>,

@@ -4,6 +4,7 @@
 //! no clock and do not know where their bytes go.
 
 mod events;
+mod joined;
 #[cfg(feature = "serde")]
 mod json;
 mod ladder;

@@ -42,10 +42,10 @@ use self::{
     open_blocks::OpenBlocks,
     rows::{Row, Rows},
 };
-use super::{Events, Render, mood::Mood};
+use super::{Events, Render, joined, mood::Mood};
 use crate::{
-    output_record::{CloseOutput, HandshakeOutput, OutputRecord},
-    verdict::{Each, Stalled},
+    output_record::{CloseOutput, HandshakeOutput, Joined, OutputRecord},
+    verdict::{Each, Stalled, TranslatedSide},
 };
 
 /// Minimum width in columns; narrower terminals wrap the lines themselves.
@@ -136,47 +136,41 @@ impl Render for Ladder {
 }
 
 impl Ladder {
-    fn handshake(&mut self, HandshakeOutput { record, encapsulation, .. }: &HandshakeOutput, out: &mut Vec<u8>) {
+    fn handshake(&mut self, HandshakeOutput { record, encapsulation, joined, .. }: &HandshakeOutput, out: &mut Vec<u8>) {
         let Some(mood) = Mood::of_handshake(record) else {
             self.blocks.of(record.conn).unseen = Some(record.summary.clone());
             return;
         };
+        let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
         let OpenBlock { rows, .. } = &*self.blocks.take(record.conn);
         let block = Block {
             conn: record.conn,
-            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            ends: ends.clone(),
             encapsulation: encapsulation.as_deref(),
             rows,
             sentences: vec![Sentence { style: mood.style(), text: record.summary.as_str().into() }],
             unfinished: None,
-            translations: translations::lines(
-                &End::from(&record.client),
-                &End::from(&record.server),
-                record.nat.as_deref(),
-            ),
+            translations: others(record.nat.as_deref(), ends, joined.as_deref()),
             inferred: Vec::new(),
             advice: advice::handshake(record),
         };
         self.show(&block, out);
     }
 
-    fn close(&mut self, CloseOutput { record, encapsulation, .. }: &CloseOutput, out: &mut Vec<u8>) {
+    fn close(&mut self, CloseOutput { record, encapsulation, joined, .. }: &CloseOutput, out: &mut Vec<u8>) {
+        let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
         let OpenBlock { rows, unseen, .. } = &*self.blocks.take(record.conn);
         let mut sentences =
             vec![Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }];
         sentences.extend(unseen.iter().map(|text| Sentence { style: Mood::Pending.style(), text: text.into() }));
         let block = Block {
             conn: record.conn,
-            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            ends: ends.clone(),
             encapsulation: encapsulation.as_deref(),
             rows,
             sentences,
             unfinished: None,
-            translations: translations::lines(
-                &End::from(&record.client),
-                &End::from(&record.server),
-                record.nat.as_deref(),
-            ),
+            translations: others(record.nat.as_deref(), ends, joined.as_deref()),
             inferred: inferred_states::inferred(record, self.drawing),
             advice: advice::close(record),
         };
@@ -247,6 +241,13 @@ impl Ladder {
         write(self, out);
         self.last = Some(Kind::Line);
     }
+}
+
+/// Lines about other sides of the connection, and about what other hosts know.
+fn others(sides: Option<&[TranslatedSide]>, ends: &Each<End>, joined: Option<&Joined>) -> Vec<String> {
+    let mut lines = translations::lines(&ends.client, &ends.server, sides);
+    lines.extend(joined.into_iter().flat_map(joined::lines));
+    lines
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The verdicts of a connection, written without serde as the events are.
 
+use super::by_serde;
 use crate::{
     event::{AcceptQueue, Cgroup, Container, Exit, Proof},
-    output_record::{CloseOutput, HandshakeOutput},
+    output_record::{CloseOutput, HandshakeOutput, Joined},
     render::line_writer::Line,
     verdict::{
         Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset, Rtt,
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// Writes the outcome of a handshake.
-pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &HandshakeOutput, line: &mut Line<'_>) {
+pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, joined, record }: &HandshakeOutput, line: &mut Line<'_>) {
     // Destructured, so that a new field does not compile before it is written.
     let Handshake {
         at: _,
@@ -43,7 +44,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
         summary,
     } = &**record;
     line.raw(r#"{"type":"handshake""#).stamp(stamp);
-    line.encapsulation(encapsulation.as_deref());
+    line.encapsulation(encapsulation.as_deref()).joined(joined.as_deref());
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -71,7 +72,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
 }
 
 /// Writes the close of a connection.
-pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, line: &mut Line<'_>) {
+pub(super) fn close(CloseOutput { stamp, encapsulation, joined, record }: &CloseOutput, line: &mut Line<'_>) {
     let Close {
         at: _,
         encapsulation: _,
@@ -104,7 +105,7 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, 
         summary,
     } = &**record;
     line.raw(r#"{"type":"close""#).stamp(stamp);
-    line.encapsulation(encapsulation.as_deref());
+    line.encapsulation(encapsulation.as_deref()).joined(joined.as_deref());
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -151,6 +152,14 @@ impl Line<'_> {
             self.raw(if index == 0 { "" } else { "," }).string(layer);
         }
         self.raw("]")
+    }
+
+    /// Writes what several hosts know, if they do.
+    fn joined(&mut self, joined: Option<&Joined>) -> &mut Self {
+        if let Some(joined) = joined {
+            by_serde(joined, self.raw(r#","joined":"#).out());
+        }
+        self
     }
 
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {

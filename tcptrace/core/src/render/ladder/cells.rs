@@ -13,7 +13,7 @@ use super::{
 use crate::{
     event::{HintName, Role, SegmentNote},
     output_record::{HintOutput, IcmpOutput, SegmentOutput, StateOutput},
-    render::palette,
+    render::{joined, palette},
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption},
     text::{AddressText, HumanDuration},
     verdict::Each,
@@ -166,6 +166,11 @@ impl Wording<'_> {
         };
 
         let mut details = Styled::with_room(USUAL_DETAILS.0, USUAL_DETAILS.1);
+        if let Some(passage) = &entry.passage
+            && let Some(words) = joined::passage(passage)
+        {
+            details.apart(if passage.lost { palette::TROUBLE } else { Style::new() }, words);
+        }
         if let Some(ack) = ack {
             details.apart(Style::new(), format_args!("ack {ack}"));
         }

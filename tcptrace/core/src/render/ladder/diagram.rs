@@ -1,7 +1,7 @@
 //! A whole connection as one diagram, for formats that are not made of lines: the rows of its ladders in words, and its
 //! verdicts where they were reached.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     event::Role,
-    output_record::{CloseOutput, HandshakeOutput, OutputRecord, Stamp},
-    render::mood::Mood,
+    output_record::{CloseOutput, HandshakeOutput, Joined, OutputRecord, Stamp},
+    render::{joined, mood::Mood},
     verdict::Each,
 };
 
@@ -30,7 +30,7 @@ pub(in crate::render) struct Diagram {
     pub(in crate::render) conn: u64,
     pub(in crate::render) ends: Each<End>,
     /// Layers of its encapsulation, if it has any.
-    pub(in crate::render) encapsulation: Option<Rc<[String]>>,
+    pub(in crate::render) encapsulation: Option<Arc<[String]>>,
     /// Time of its first event, if there is any.
     pub(in crate::render) began: Option<Stamp>,
     pub(in crate::render) steps: Vec<Step>,
@@ -77,7 +77,7 @@ impl Diagrams {
                     self.blocks.of(conn).hint(hint);
                 }
             }
-            OutputRecord::Handshake(HandshakeOutput { record, encapsulation, .. }) => {
+            OutputRecord::Handshake(HandshakeOutput { record, encapsulation, joined, .. }) => {
                 let Some(mood) = Mood::of_handshake(record) else {
                     self.blocks.of(record.conn).unseen = Some(record.summary.clone());
                     return None;
@@ -86,15 +86,19 @@ impl Diagrams {
                 let diagram = self.draw(record.conn, ends, encapsulation.as_ref());
                 diagram.steps.push(Step::Note { mood: Some(mood), text: record.summary.clone() });
                 if record.failure().is_some() {
+                    diagram.steps.extend(known_elsewhere(joined.as_deref()));
+                }
+                if record.failure().is_some() {
                     return self.begun.remove(&record.conn);
                 }
             }
-            OutputRecord::Close(CloseOutput { record, encapsulation, .. }) => {
+            OutputRecord::Close(CloseOutput { record, encapsulation, joined, .. }) => {
                 let unseen = self.blocks.of(record.conn).unseen.take();
                 let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
                 let diagram = self.draw(record.conn, ends, encapsulation.as_ref());
                 diagram.steps.extend(unseen.map(|text| Step::Note { mood: Some(Mood::Pending), text }));
                 diagram.steps.push(Step::Note { mood: Some(Mood::of_close(record)), text: record.summary.clone() });
+                diagram.steps.extend(known_elsewhere(joined.as_deref()));
                 return self.begun.remove(&record.conn);
             }
             OutputRecord::Stalled(stalled) => {
@@ -126,12 +130,12 @@ impl Diagrams {
     }
 
     /// Adds the rows that have not been drawn yet.
-    fn draw(&mut self, conn: u64, ends: Each<End>, encapsulation: Option<&Rc<[String]>>) -> &mut Diagram {
+    fn draw(&mut self, conn: u64, ends: Each<End>, encapsulation: Option<&Arc<[String]>>) -> &mut Diagram {
         let began = self.blocks.of(conn).rows.iter().next().map(|row| *row.stamp());
         let steps = self.steps(conn, &ends);
         let diagram = self.begun(conn, ends);
         diagram.began = diagram.began.or(began);
-        diagram.encapsulation = diagram.encapsulation.take().or_else(|| encapsulation.map(Rc::clone));
+        diagram.encapsulation = diagram.encapsulation.take().or_else(|| encapsulation.map(Arc::clone));
         diagram.steps.extend(steps);
         diagram
     }
@@ -159,6 +163,11 @@ impl Diagrams {
         steps.extend(last.map(step));
         steps
     }
+}
+
+/// What several hosts know of the connection.
+fn known_elsewhere(joined: Option<&Joined>) -> impl Iterator<Item = Step> {
+    joined.into_iter().flat_map(joined::lines).map(|text| Step::Note { mood: None, text })
 }
 
 fn step(time: String, cells: Cells) -> Step {
