@@ -83,8 +83,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         session = Some(Session::new(options)?);
     }
-    if let Some(path) = &options.read {
-        return replay::run(path, options, session.as_mut());
+    match options.read.as_slice() {
+        [] => {}
+        [path] => return replay::run(path, options, session.as_mut()),
+        paths => return replay::merge(paths, options),
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(trace(options, session));
@@ -359,7 +361,7 @@ fn read_counters(trace: &mut Trace) {
 /// Reopens the file of `--write`. The new file begins with a start record, as the first one did.
 fn reopen(trace: &mut Trace) -> Option<Reopening> {
     let start = OutputRecord::Start(trace.start_record());
-    let reopening = trace.pipeline.reopen_file(&start);
+    let reopening = trace.pipeline.reopen_file(&start, host_clock::now());
     trace.pipeline.flush();
     reopening
 }

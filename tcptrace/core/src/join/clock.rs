@@ -11,7 +11,7 @@ const SLOT_NS: i64 = 1_000_000_000;
 
 /// The offset of a clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Offset {
+pub(super) struct Offset {
     /// Nanoseconds that the clock is ahead of the other.
     pub ns: i64,
     /// Largest error in nanoseconds.

@@ -249,6 +249,8 @@ impl Telling<'_> {
             record.record.conn = self.conn;
             record.stamp = Stamp { time: known.unwrap_or(record.stamp.time), boot_ns: None };
             record.joined = Some(Box::new(self.joined(place)));
+            (record.context.started, record.context.started_ns) = (began, None);
+            record.context.severity = record.record.severity();
             let settled = record.record.failure().is_none() || !closes;
             if settled {
                 emit(OutputRecord::Handshake(record));
@@ -259,6 +261,8 @@ impl Telling<'_> {
             record.record.conn = self.conn;
             record.stamp = Stamp { time: over.unwrap_or(record.stamp.time), boot_ns: None };
             record.joined = Some(Box::new(self.joined(place)));
+            (record.context.started, record.context.started_ns) = (began, None);
+            record.context.severity = record.record.severity();
             emit(OutputRecord::Close(record));
         }
     }

@@ -116,7 +116,7 @@ pub(super) fn has_lost_events(view: &View) -> bool {
 fn complete_handshake_end(end: &mut HandshakeEnd, other: &HandshakeEnd) {
     if end.netns.is_none() && other.netns.is_some() || end.pid.is_none() && other.pid.is_some() {
         (end.pid, end.comm, end.thread, end.uid) = (other.pid, other.comm, other.thread, other.uid);
-        (end.netns, end.cgroup) = (other.netns, other.cgroup.clone());
+        (end.netns, end.netns_name, end.cgroup) = (other.netns, other.netns_name.clone(), other.cgroup.clone());
     }
     end.isn = end.isn.or(other.isn);
     if end.options.is_none() {
@@ -128,7 +128,7 @@ fn complete_handshake_end(end: &mut HandshakeEnd, other: &HandshakeEnd) {
 fn complete_close_end(end: &mut CloseEnd, other: &CloseEnd) {
     if end.netns.is_none() && other.netns.is_some() || end.pid.is_none() && other.pid.is_some() {
         (end.pid, end.comm, end.thread, end.uid) = (other.pid, other.comm, other.thread, other.uid);
-        (end.netns, end.cgroup) = (other.netns, other.cgroup.clone());
+        (end.netns, end.netns_name, end.cgroup) = (other.netns, other.netns_name.clone(), other.cgroup.clone());
     }
     end.exit = end.exit.or(other.exit);
     end.unread_bytes = end.unread_bytes.or(other.unread_bytes);

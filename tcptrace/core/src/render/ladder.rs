@@ -118,6 +118,8 @@ impl Render for Ladder {
             }
             // The records name the processes; those of listeners are shown with the connections they accept.
             OutputRecord::Owner(_) => {}
+            // The headings name the namespaces.
+            OutputRecord::Namespace(_) => {}
             // The record of a stall says what it means.
             OutputRecord::Report(_) => {}
             OutputRecord::Handshake(handshake) => self.handshake(handshake, out),

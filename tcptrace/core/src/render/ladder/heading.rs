@@ -10,7 +10,12 @@ use super::{
     open_block::End,
     styled_text::{Styled, columns},
 };
-use crate::{output_record::EndpointOutput, render::palette, text::AddressText, verdict::Each};
+use crate::{
+    output_record::EndpointOutput,
+    render::palette,
+    text::{AddressText, Escaped},
+    verdict::Each,
+};
 
 /// Indentation of the lines after the first, in columns.
 const INDENT: usize = 3;
@@ -76,7 +81,7 @@ pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize
     flow(words.map(|word| (style, word)), INDENT, width, drawing)
 }
 
-/// Writes an end: its address in full, and its process.
+/// Writes an end: its address in full, its process, and where that runs: the container or else the network namespace.
 fn end(end: &End, words: &mut Styled) {
     words.apart(Style::new(), endpoint(&end.at));
     if let Some(process) = end.process {
@@ -84,6 +89,9 @@ fn end(end: &End, words: &mut Styled) {
     }
     if let Some(container) = end.cgroup.as_ref().and_then(|cgroup| cgroup.container.as_ref()) {
         words.apart(Style::new(), format_args!("({container})"));
+    } else if let Some(netns) = &end.netns_name {
+        // Anybody may name a namespace, with any characters.
+        words.apart(Style::new(), format_args!("(netns {})", Escaped(netns.as_bytes())));
     }
 }
 

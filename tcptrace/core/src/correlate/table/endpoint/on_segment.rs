@@ -164,6 +164,25 @@ impl End {
         self.reach(offset, offset);
     }
 
+    /// Accepts its last reset, if that is ahead of everything seen, in the window that the other end has offered, and this
+    /// end has sent nothing since: what lies between them was not captured.
+    pub(in crate::correlate) fn accept_reset_behind_gap(&mut self, last: BootTime) {
+        let (sent, offered) = (self.sent, self.offered());
+        let Some(detail) = &mut self.detail else { return };
+        let fits = |rst: &mut Rst| {
+            let ahead = rst.offset > sent && offered.is_some_and(|offered| rst.offset <= offered);
+            ahead && rst.seen && rst.at == last && rst.before == sent
+        };
+        if detail.rst.is_none() {
+            detail.rst = detail.odd_rst.take_if(fits);
+        }
+    }
+
+    /// Returns true if its reset shows that something sent before was not captured.
+    pub(in crate::correlate) fn reset_behind_gap(&self) -> bool {
+        self.rst().is_some_and(|rst| rst.seen && rst.offset > self.sent && rst.before == self.sent)
+    }
+
     /// Withdraws its FIN if that acknowledges more than the other end has sent: the other end does not accept it (RFC 9293
     /// §3.10.7.4). Returns true if it does.
     pub(in crate::correlate) fn withdraw_fin(&mut self, other_sent: u64) -> bool {
