@@ -1,7 +1,7 @@
 //! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
 //! reader.
 
-use std::{ops::AddAssign, path::Path, sync::Arc, time::Duration};
+use std::{ops::AddAssign, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use log::error;
@@ -237,6 +237,15 @@ impl Output {
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
         Self { stdout, file: None, fail_on: None, metrics: None, in_scope: false, failed: false }
+    }
+
+    /// Gives every record to `render`, which writes nothing that counts; `nothing` is /dev/null.
+    ///
+    /// # Errors
+    /// When a thread for writing cannot be started.
+    pub fn discarding(nothing: OwnedFd, render: Box<dyn Render>) -> Result<Self, SinkError> {
+        let shown = Shown { render, emit: Emit::ALL, selection: None, tally: None, discards: false };
+        Self::open_to(Sink::stream(nothing, BUDGET)?, shown, None, None)
     }
 
     /// Returns whether there is a file of `--write`.

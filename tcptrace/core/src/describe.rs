@@ -168,7 +168,13 @@ impl Describer {
                 self.name_ends(&mut record.client, &mut record.server);
                 let ends = [&record.client, &record.server].map(|end| (end.addr, end.port));
                 let context = self.context(record.started, record.severity(), ends, record.netns);
-                OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), encapsulation, joined: None, context, record })
+                OutputRecord::Close(CloseOutput {
+                    stamp: self.stamp(record.at),
+                    encapsulation,
+                    joined: None,
+                    context,
+                    record,
+                })
             }
             Correlated::Stalled(mut record) => {
                 self.name_ends(&mut record.client, &mut record.server);

@@ -1,4 +1,4 @@
-use std::{ffi::OsStr, num::NonZeroU32};
+use std::{ffi::OsStr, num::NonZeroU32, path::PathBuf};
 
 use super::*;
 use tcptrace_core::{

@@ -238,8 +238,11 @@ impl Telling<'_> {
         let last_time = |stamps: &mut dyn Iterator<Item = (usize, Stamp)>| {
             stamps.map(|(place, stamp)| self.wall(place, stamp).time).max()
         };
-        let known = last_time(&mut views.iter().enumerate().filter_map(|(at, view)| Some((at, view.handshake.as_ref()?.stamp))));
-        let over = last_time(&mut views.iter().enumerate().filter_map(|(at, view)| Some((at, view.close.as_ref()?.stamp))));
+        let known = last_time(
+            &mut views.iter().enumerate().filter_map(|(at, view)| Some((at, view.handshake.as_ref()?.stamp))),
+        );
+        let over =
+            last_time(&mut views.iter().enumerate().filter_map(|(at, view)| Some((at, view.close.as_ref()?.stamp))));
         let is_late = |event: &OutputRecord| known.is_some_and(|known| stamp(event).is_some_and(|at| at.time > known));
         let closes = close.is_some();
         let later = if closes { events.iter().position(is_late).unwrap_or(events.len()) } else { events.len() };
@@ -275,7 +278,7 @@ impl Telling<'_> {
         let repeated: std::collections::BTreeSet<_> = repeated.into_iter().collect();
         for (place, (_, view)) in self.views.iter().enumerate() {
             for (index, event) in view.events.iter().enumerate() {
-                if !repeated.contains(&(place, index)) {
+                if !repeated.contains(&(place, index)) && self.is_told_by(place, view, event) {
                     let mut event = event.clone();
                     self.restamp(place, &mut event);
                     self.rename(view, &mut event);
@@ -295,6 +298,19 @@ impl Telling<'_> {
         (all.into_iter().map(|(_, event)| event).collect(), began)
     }
 
+    /// True if the view tells an event of a socket: recordings of one machine may have the same sockets, and the one nearest to
+    /// each end tells of that end's.
+    fn is_told_by(&self, place: usize, view: &View, event: &OutputRecord) -> bool {
+        let role = match event {
+            OutputRecord::State(state) => state.role.unwrap_or_else(|| view.role_of(&state.local)),
+            OutputRecord::Hint(hint) => view.role_of(&hint.local),
+            _ => return true,
+        };
+        let mut places = self.views.iter().enumerate().filter(|(_, (_, view))| view.has_socket(role)).map(|(at, _)| at);
+        let nearest = if role == Role::Client { places.next() } else { places.next_back() };
+        nearest.is_none_or(|nearest| nearest == place)
+    }
+
     /// Where a segment was seen, and whether it got lost.
     fn passage(&self, passed: &Passed) -> Passage {
         let mut sightings = Vec::new();
@@ -306,7 +322,9 @@ impl Telling<'_> {
             times.push(self.corrected(place, at.time.0));
         }
         let delay_ns = match (times.first(), times.last()) {
-            (Some(&Some(first)), Some(&Some(last))) if times.len() > 1 => u64::try_from(last.saturating_sub(first)).ok(),
+            (Some(&Some(first)), Some(&Some(last))) if times.len() > 1 => {
+                u64::try_from(last.saturating_sub(first)).ok()
+            }
             _ => None,
         };
         Passage { sightings, delay_ns, lost: self.is_lost(passed) }
@@ -367,7 +385,11 @@ impl Telling<'_> {
             outcome: handshake.and_then(|record| record.outcome),
             kind: close.map(|record| record.kind),
             reset: close.and_then(|record| record.reset).or(handshake.and_then(|record| record.reset)),
-            summary: close.map(|record| &record.summary).or(handshake.map(|record| &record.summary)).cloned().unwrap_or_default(),
+            summary: close
+                .map(|record| &record.summary)
+                .or(handshake.map(|record| &record.summary))
+                .cloned()
+                .unwrap_or_default(),
         }
     }
 

@@ -23,7 +23,8 @@ fn worth_of_handshake(record: &Handshake) -> [bool; 5] {
 
 /// How much a close tells: the cause first, then whether it is whole, then how many sockets were seen.
 fn worth_of_close(record: &Close) -> (bool, bool, bool, usize) {
-    let sockets = [&record.states.client, &record.states.server].into_iter().filter(|states| !states.is_empty()).count();
+    let sockets =
+        [&record.states.client, &record.states.server].into_iter().filter(|states| !states.is_empty()).count();
     let known = !matches!(record.kind, CloseKind::Unfinished | CloseKind::Unseen);
     (explained(record.reset), known, !record.incomplete, sockets)
 }
@@ -89,12 +90,14 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
         let view = views.get(at);
         let has = |role| view.is_some_and(|view| view.has_socket(role));
         if has(Role::Client) {
-            record.data_retransmissions.client = other.data_retransmissions.client.or(record.data_retransmissions.client);
+            record.data_retransmissions.client =
+                other.data_retransmissions.client.or(record.data_retransmissions.client);
             record.retransmissions.client = other.retransmissions.client.or(record.retransmissions.client);
             record.rtt = other.rtt;
         }
         if has(Role::Server) {
-            record.data_retransmissions.server = other.data_retransmissions.server.or(record.data_retransmissions.server);
+            record.data_retransmissions.server =
+                other.data_retransmissions.server.or(record.data_retransmissions.server);
             record.retransmissions.server = other.retransmissions.server.or(record.retransmissions.server);
         }
         record.bytes.client_to_server = record.bytes.client_to_server.max(other.bytes.client_to_server);

@@ -76,7 +76,9 @@ impl View {
             _ => None,
         });
         let syn = segments.find(|segment| {
-            segment.flags.contains(TcpFlags::SYN) && self.role_of(&segment.src) == Role::Client && !segment.retransmission
+            segment.flags.contains(TcpFlags::SYN)
+                && self.role_of(&segment.src) == Role::Client
+                && !segment.retransmission
         })?;
         let answer = segments.find(|segment| self.role_of(&segment.src) == Role::Server)?;
         Some(answer.stamp.time.0.saturating_sub(syn.stamp.time.0))

@@ -42,6 +42,9 @@ pub(super) fn lines(joined: &Joined) -> Vec<String> {
 fn clock(view: &JoinedView, host: &str) -> Option<String> {
     match (view.clock_offset_ns, view.clock_error_ns) {
         (Some(0), Some(0)) => None,
+        (Some(offset), Some(error)) if offset.unsigned_abs() <= error => {
+            Some(format!("{host}'s clock agrees, give or take {}", HumanDuration(error)))
+        }
         (Some(offset), Some(error)) => {
             let word = if offset < 0 { "behind" } else { "ahead" };
             let (offset, error) = (HumanDuration(offset.unsigned_abs()), HumanDuration(error));

@@ -138,7 +138,11 @@ impl Render for Ladder {
 }
 
 impl Ladder {
-    fn handshake(&mut self, HandshakeOutput { record, encapsulation, joined, .. }: &HandshakeOutput, out: &mut Vec<u8>) {
+    fn handshake(
+        &mut self,
+        HandshakeOutput { record, encapsulation, joined, .. }: &HandshakeOutput,
+        out: &mut Vec<u8>,
+    ) {
         let Some(mood) = Mood::of_handshake(record) else {
             self.blocks.of(record.conn).unseen = Some(record.summary.clone());
             return;

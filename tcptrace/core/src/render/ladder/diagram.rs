@@ -107,7 +107,9 @@ impl Diagrams {
                 let mut steps = self.steps(record.conn, &ends);
                 let diagram = self.begun(record.conn, ends);
                 // A stall that goes on is told once, as it was reported last.
-                if steps.is_empty() && matches!(diagram.steps.last(), Some(Step::Note { mood: Some(Mood::Pending), .. })) {
+                if steps.is_empty()
+                    && matches!(diagram.steps.last(), Some(Step::Note { mood: Some(Mood::Pending), .. }))
+                {
                     diagram.steps.pop();
                 }
                 let text = format!("{}: {}", record.word(), record.summary);
