@@ -4,6 +4,8 @@
 //! no clock and do not know where their bytes go.
 
 mod events;
+#[cfg(feature = "serde")]
+mod html;
 mod joined;
 #[cfg(feature = "serde")]
 mod json;
@@ -21,6 +23,8 @@ mod tally;
 pub mod top;
 
 pub use events::Events;
+#[cfg(feature = "serde")]
+pub use html::Html;
 #[cfg(feature = "serde")]
 pub use json::Json;
 pub use ladder::{Drawing, Ladder};

@@ -48,7 +48,7 @@ fn views(ahead: i64, ends: [([u8; 4], u16); 2], isn: u32, seen: &[Seen]) -> Vec<
             urgent: 0,
             options: OptionBytes::EMPTY,
         };
-        let segment = Segment::new(at(micros), (src.addr, src.port), (dst.addr, dst.port), header);
+        let segment = Segment::new(at(micros), src.addr, dst.addr, header);
         correlator.handle_event(&Event::Segment(segment), &mut emit);
     }
     correlator.finish(at(100_000_000), &mut emit);

@@ -8,16 +8,14 @@
 //!     c->>s: +0.031 ms SYN seq 721203976 win 65495
 //! ```
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 use super::{
     Events, Render,
     ladder::{
         Drawing,
-        cells::process_text,
         diagram::{Diagram, Diagrams, Step},
-        heading::endpoint,
-        open_block::End,
+        heading::end_text,
     },
 };
 use crate::{event::Role, output_record::OutputRecord};
@@ -61,14 +59,14 @@ impl Render for Mermaid {
 
 /// The diagram in its fence.
 fn fenced(diagram: &Diagram) -> String {
-    let Diagram { conn, ends, encapsulation, began, steps } = diagram;
+    let Diagram { conn, ends, encapsulation, began, steps, verdict: _ } = diagram;
     let mut text = format!("```mermaid\nsequenceDiagram\n    title connection {conn}");
     let mut line = |parts: &[&str]| {
         text.push_str("\n    ");
         text.extend(parts.iter().copied());
     };
-    line(&["participant c as ", &end(&ends.client)]);
-    line(&["participant s as ", &end(&ends.server)]);
+    line(&["participant c as ", &plain(&end_text(&ends.client))]);
+    line(&["participant s as ", &plain(&end_text(&ends.server))]);
     if let Some(began) = began {
         line(&["Note over c,s: ", &began.time.to_string()]);
     }
@@ -95,20 +93,6 @@ fn fenced(diagram: &Diagram) -> String {
     }
     text.push_str("\n```\n");
     text
-}
-
-/// Formats an end: its address, process and container.
-fn end(end: &End) -> String {
-    let mut text = endpoint(&end.at);
-    if let Some(process) = end.process {
-        text.push(' ');
-        text += &process_text(&process, None);
-    }
-    if let Some(container) = end.cgroup.as_ref().and_then(|cgroup| cgroup.container.as_ref()) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, " ({container})");
-    }
-    plain(&text).into_owned()
 }
 
 /// Replaces what Mermaid would not take as text: `#` begins an entity or a comment, `;` ends a statement, `%%{` begins a

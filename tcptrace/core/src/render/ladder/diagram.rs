@@ -18,7 +18,7 @@ use crate::{
     event::Role,
     output_record::{CloseOutput, HandshakeOutput, Joined, OutputRecord, Stamp},
     render::{joined, mood::Mood},
-    verdict::Each,
+    verdict::{Each, Reset, ResetCause},
 };
 
 /// The last words about a connection that is not followed any more.
@@ -33,6 +33,8 @@ pub(in crate::render) struct Diagram {
     pub(in crate::render) encapsulation: Option<Arc<[String]>>,
     /// Time of its first event, if there is any.
     pub(in crate::render) began: Option<Stamp>,
+    /// What became of it, in the words of the records: `refused (no_listener)`.
+    pub(in crate::render) verdict: String,
     pub(in crate::render) steps: Vec<Step>,
 }
 
@@ -85,7 +87,8 @@ impl Diagrams {
                 let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
                 let diagram = self.draw(record.conn, ends, encapsulation.as_ref());
                 diagram.steps.push(Step::Note { mood: Some(mood), text: record.summary.clone() });
-                if record.failure().is_some() {
+                if let Some(outcome) = record.failure() {
+                    diagram.verdict = verdict(outcome.into(), record.reset);
                     diagram.steps.extend(known_elsewhere(joined.as_deref()));
                 }
                 if record.failure().is_some() {
@@ -98,6 +101,7 @@ impl Diagrams {
                 let diagram = self.draw(record.conn, ends, encapsulation.as_ref());
                 diagram.steps.extend(unseen.map(|text| Step::Note { mood: Some(Mood::Pending), text }));
                 diagram.steps.push(Step::Note { mood: Some(Mood::of_close(record)), text: record.summary.clone() });
+                diagram.verdict = verdict(record.kind.into(), record.reset);
                 diagram.steps.extend(known_elsewhere(joined.as_deref()));
                 return self.begun.remove(&record.conn);
             }
@@ -120,6 +124,7 @@ impl Diagrams {
                 let _not_drawn = self.blocks.take(evicted.conn);
                 let mut diagram = self.begun.remove(&evicted.conn)?;
                 diagram.steps.push(Step::Note { mood: Some(Mood::Pending), text: FORGOTTEN.to_owned() });
+                diagram.verdict = "evicted".to_owned();
                 return Some(diagram);
             }
             OutputRecord::End(_) => {
@@ -144,7 +149,14 @@ impl Diagrams {
 
     /// The diagram of a connection so far, with its ends as they are known now.
     fn begun(&mut self, conn: u64, ends: Each<End>) -> &mut Diagram {
-        let new = || Diagram { conn, ends: ends.clone(), encapsulation: None, began: None, steps: Vec::new() };
+        let new = || Diagram {
+            conn,
+            ends: ends.clone(),
+            encapsulation: None,
+            began: None,
+            verdict: String::new(),
+            steps: Vec::new(),
+        };
         let diagram = self.begun.entry(conn).or_insert_with(new);
         diagram.ends = ends;
         diagram
@@ -164,6 +176,14 @@ impl Diagrams {
         }
         steps.extend(last.map(step));
         steps
+    }
+}
+
+/// The word of an outcome or a kind, with the cause of the reset if it is known.
+fn verdict(word: &'static str, reset: Option<Reset>) -> String {
+    match reset.map(|reset| reset.cause) {
+        Some(cause) if cause != ResetCause::Unknown => format!("{word} ({})", <&'static str>::from(cause)),
+        _ => word.to_owned(),
     }
 }
 
