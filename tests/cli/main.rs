@@ -5,6 +5,7 @@ mod documents;
 mod kinds;
 mod merged;
 mod only;
+mod pcapng;
 mod progress;
 mod recordings;
 mod top;

@@ -81,6 +81,30 @@ impl OutputRecord {
     }
 }
 
+impl OutputRecord {
+    /// Returns the time of the record.
+    pub fn stamp(&self) -> Stamp {
+        match self {
+            Self::Start(StartOutput { stamp, .. })
+            | Self::Existing(ExistingOutput { stamp, .. })
+            | Self::Namespace(NamespaceOutput { stamp, .. })
+            | Self::State(StateOutput { stamp, .. })
+            | Self::Segment(SegmentOutput { stamp, .. })
+            | Self::Icmp(IcmpOutput { stamp, .. })
+            | Self::Owner(OwnerOutput { stamp, .. })
+            | Self::Hint(HintOutput { stamp, .. })
+            | Self::Lost(LostOutput { stamp, .. })
+            | Self::Handshake(HandshakeOutput { stamp, .. })
+            | Self::Close(CloseOutput { stamp, .. })
+            | Self::Report(ReportOutput { stamp, .. })
+            | Self::Stalled(StalledOutput { stamp, .. })
+            | Self::Evicted(EvictedOutput { stamp, .. })
+            | Self::Leak(LeakOutput { stamp, .. })
+            | Self::End(EndOutput { stamp, .. }) => *stamp,
+        }
+    }
+}
+
 /// Time of a record's event.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

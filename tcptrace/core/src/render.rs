@@ -16,6 +16,7 @@ mod list;
 mod mermaid;
 mod mood;
 mod palette;
+mod pcapng;
 #[cfg(test)]
 pub(crate) mod samples;
 mod selection;
@@ -31,6 +32,7 @@ pub use ladder::{Drawing, Ladder};
 pub use leaks::{LEAK_STATES, leaks};
 pub use list::List;
 pub use mermaid::Mermaid;
+pub use pcapng::Pcapng;
 pub use selection::Selection;
 pub use tally::Tally;
 

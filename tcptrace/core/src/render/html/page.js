@@ -85,7 +85,7 @@ function toggle(at, one) {
 }
 
 function ladder(one) {
-  const steps = one[7], client = 400, server = 700, width = 1240, height = STEP * (steps.length + 1) + 8;
+  const steps = one[7], client = 540, server = 840, width = 1480, height = STEP * (steps.length + 1) + 8;
   const svg = document.createElementNS(NS, "svg");
   for (const [key, value] of Object.entries({ viewBox: `0 0 ${width} ${height}`, width, role: "img" })) svg.setAttribute(key, value);
   draw(svg, "title", {}, `connection ${one[0]}: ${one[6]}`);
