@@ -345,9 +345,10 @@ impl Telling<'_> {
             let Some(recorder) = self.joiner.recorders.get(*file) else { return false };
             let Some(sent) = self.corrected(place, segment.stamp.time.0) else { return false };
             let Some(began) = self.corrected(target, recorder.began.0) else { return false };
-            let ended = view.close.as_ref().is_some_and(|close| close.record.kind == CloseKind::Unfinished);
-            let last = view.events.iter().filter_map(stamp).map(|at| at.time.0).max();
-            let in_time = !ended || last.and_then(|last| self.corrected(target, last)).is_some_and(|last| sent < last);
+            let unfinished = view.close.as_ref().is_some_and(|close| close.record.kind == CloseKind::Unfinished);
+            let last = unfinished.then(|| view.events.iter().filter_map(stamp).map(|at| at.time).max()).flatten();
+            let until = view.until.or(last).map(|until| self.corrected(target, until.0));
+            let in_time = until.is_none_or(|until| until.is_some_and(|until| sent < until));
             sent > began && in_time && !verdicts::has_lost_events(view) && !seen_at(passed, target)
         };
         match passed.from {

@@ -52,6 +52,7 @@ fn views(ahead: i64, ends: [([u8; 4], u16); 2], isn: u32, seen: &[Seen]) -> Vec<
         correlator.handle_event(&Event::Segment(segment), &mut emit);
     }
     correlator.finish(at(100_000_000), &mut emit);
+    found.extend(views.finish(WallTime(BEGAN + ahead + 100_000_000_000)));
     found
 }
 
@@ -197,4 +198,19 @@ fn no_more_wait_than_there_is_room_for() {
     assert_eq!((told, joiner.given_up(), joiner.waiting(0)), (3, 3, 2));
     joiner.finish(&mut |_| {});
     assert_eq!((joiner.counts(), joiner.waiting(0)), ((5, 0), 0));
+}
+
+#[test]
+fn a_connection_that_is_open_at_the_end_of_one_file_is_joined() {
+    let open = &at_client()[..4];
+    let reset = [&at_server()[..3], &[(1_600_000, false, TcpFlags::RST | ACK, 1, 1)]].concat();
+    let mut joiner = joiner(8);
+    let records = join(&mut joiner, [views(0, INSIDE, 3, open), views(AHEAD, OUTSIDE, 3, &reset)]);
+    assert_eq!(joiner.counts(), (1, 1));
+    let Some(OutputRecord::Close(CloseOutput { record, joined: Some(joined), .. })) = records.last() else {
+        panic!("{records:?}")
+    };
+    assert_eq!((record.kind, &*joined.verdict_of), (CloseKind::Reset, "db"));
+    let lost = segments(&records).into_iter().filter(|segment| segment.passage.as_ref().is_some_and(|at| at.lost));
+    assert_eq!(lost.map(|segment| segment.flags).collect::<Vec<_>>(), [SYN, TcpFlags::RST | ACK]);
 }

@@ -8,6 +8,7 @@ use crate::{
     event::Role,
     output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord, Stamp},
     tcp::TcpFlags,
+    text::WallTime,
 };
 
 /// Number of events kept from the beginning of a connection.
@@ -27,6 +28,8 @@ pub struct View {
     pub(super) events: Vec<OutputRecord>,
     /// Number of the events between them.
     pub(super) left_out: u64,
+    /// Time at which the file ended, if the connection was open then.
+    pub(super) until: Option<WallTime>,
 }
 
 impl View {
@@ -129,13 +132,13 @@ impl Views {
                 let conn = handshake.record.conn;
                 self.open.entry(conn).or_default().handshake = Some(handshake.clone());
                 if handshake.record.failure().is_some() {
-                    return self.finish(conn, None);
+                    return self.over(conn, None);
                 }
             }
-            OutputRecord::Close(close) => return self.finish(close.record.conn, Some(close.clone())),
+            OutputRecord::Close(close) => return self.over(close.record.conn, Some(close.clone())),
             OutputRecord::Evicted(evicted) => {
                 if self.open.get(&evicted.conn).is_some_and(|open| open.handshake.is_some()) {
-                    return self.finish(evicted.conn, None);
+                    return self.over(evicted.conn, None);
                 }
                 self.open.remove(&evicted.conn);
             }
@@ -144,6 +147,15 @@ impl Views {
             _ => {}
         }
         None
+    }
+
+    /// The file ends at `until`: returns the connections that are open, as far as their handshakes were seen, in the order of their
+    /// numbers.
+    pub fn finish(&mut self, until: WallTime) -> Vec<View> {
+        let mut open: Vec<u64> = self.open.keys().copied().collect();
+        open.sort_unstable();
+        let views = open.into_iter().filter_map(|conn| self.over(conn, None));
+        views.filter(|view| view.handshake.is_some()).map(|view| View { until: Some(until), ..view }).collect()
     }
 
     fn event(&mut self, conn: u64, record: &OutputRecord) {
@@ -159,9 +171,9 @@ impl Views {
         }
     }
 
-    fn finish(&mut self, conn: u64, close: Option<CloseOutput>) -> Option<View> {
+    fn over(&mut self, conn: u64, close: Option<CloseOutput>) -> Option<View> {
         let Open { handshake, first: mut events, last, left_out } = self.open.remove(&conn).unwrap_or_default();
         events.extend(last);
-        Some(View { handshake, close, events, left_out })
+        Some(View { handshake, close, events, left_out, until: None })
     }
 }

@@ -66,6 +66,9 @@ impl Render for Html {
         if let OutputRecord::End(_) = record {
             // Another run of a recording may follow, whose connections have the same numbers: the page is over.
             self.ended = true;
+            for diagram in self.diagrams.open() {
+                out.extend_from_slice(data(&diagram).as_bytes());
+            }
             let about = self.line(record);
             out.extend_from_slice([DATA_END, &escaped(&about), FOOT, SCRIPT, END].concat().as_bytes());
         }

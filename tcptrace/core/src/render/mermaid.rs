@@ -39,21 +39,35 @@ impl Mermaid {
     }
 }
 
-impl Render for Mermaid {
-    fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
-        let text = if let OutputRecord::Lost(_) = record {
-            let mut line = Vec::new();
-            self.events.render(record, &mut line);
-            plain(&String::from_utf8_lossy(&line)).into_owned()
-        } else if let Some(diagram) = self.diagrams.take(record) {
-            fenced(&diagram)
-        } else {
-            return;
-        };
+impl Mermaid {
+    /// Writes a paragraph or a block, with a blank line between it and the last.
+    fn write(&mut self, text: &str, out: &mut Vec<u8>) {
         if std::mem::replace(&mut self.begun, true) {
             out.push(b'\n');
         }
         out.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl Render for Mermaid {
+    fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
+        match record {
+            OutputRecord::Lost(_) => {
+                let mut line = Vec::new();
+                self.events.render(record, &mut line);
+                self.write(&plain(&String::from_utf8_lossy(&line)), out);
+            }
+            OutputRecord::End(_) => {
+                for diagram in self.diagrams.open() {
+                    self.write(&fenced(&diagram), out);
+                }
+            }
+            _ => {
+                if let Some(diagram) = self.diagrams.take(record) {
+                    self.write(&fenced(&diagram), out);
+                }
+            }
+        }
     }
 }
 

@@ -16,10 +16,20 @@ impl Reading {
     pub(super) fn new(to: SyncSender<Message>) -> Self {
         Self { views: Views::default(), to }
     }
+
+    fn send(&self, message: Message) {
+        // Where nobody receives any more, the process is about to end.
+        let _gone = self.to.send(message);
+    }
 }
 
 impl Render for Reading {
     fn render(&mut self, record: &OutputRecord, _: &mut Vec<u8>) {
+        if let OutputRecord::End(end) = record {
+            for view in self.views.finish(end.stamp.time) {
+                self.send(Message::View(Box::new(view)));
+            }
+        }
         let over = self.views.take(record).map(|view| Message::View(Box::new(view)));
         let message = match record {
             OutputRecord::Start(start) => Some(Message::Begun(Box::new(start.clone()))),
@@ -28,8 +38,7 @@ impl Render for Reading {
             _ => over,
         };
         if let Some(message) = message {
-            // Where nobody receives any more, the process is about to end.
-            let _gone = self.to.send(message);
+            self.send(message);
         }
     }
 }

@@ -127,13 +127,18 @@ impl Diagrams {
                 diagram.verdict = "evicted".to_owned();
                 return Some(diagram);
             }
-            OutputRecord::End(_) => {
-                self.blocks.clear();
-                self.begun.clear();
-            }
             _ => {}
         }
         None
+    }
+
+    /// Returns the connections that are open at the end, as far as records tell of them, in the order of their numbers.
+    pub(in crate::render) fn open(&mut self) -> Vec<Diagram> {
+        self.blocks.clear();
+        let mut open: Vec<Diagram> = self.begun.drain().map(|(_, diagram)| diagram).collect();
+        open.sort_unstable_by_key(|diagram| diagram.conn);
+        open.iter_mut().for_each(|diagram| diagram.verdict = "open".to_owned());
+        open
     }
 
     /// Adds the rows that have not been drawn yet.

@@ -117,3 +117,12 @@ fn what_is_forgotten_is_shown_as_far_as_it_went() {
     assert_valid(&text);
     assert!(text.contains("forgotten:"), "{text}");
 }
+
+#[test]
+fn what_is_open_at_the_end_is_shown_as_far_as_it_went() {
+    let mut handshake = samples::handshake();
+    handshake.record.outcome = Some(Outcome::Established);
+    let text = rendered(&[OutputRecord::Handshake(handshake), OutputRecord::End(samples::end())]);
+    assert_valid(&text);
+    assert_eq!(text.matches("sequenceDiagram").count(), 1, "{text}");
+}
