@@ -86,7 +86,13 @@ impl Captures {
     /// Exit status, stdout and stderr of reading these files.
     fn read(&self, names: &[&str], arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(binary());
-        command.current_dir(self.0.path()).env("LC_ALL", "C.UTF-8").env("TZ", "UTC").arg("-r").args(names);
+        command
+            .current_dir(self.0.path())
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
+            .env("COLUMNS", "240")
+            .arg("-r")
+            .args(names);
         run(command.args(arguments))
     }
 
@@ -158,7 +164,7 @@ fn one_ladder_has_both_hosts() {
     let (code, stdout, stderr) = Captures::new().read(&["b.pcap", "a.pcap"], &["--only", "refused"]);
     assert_eq!(code, Some(0), "{stderr}");
     for words in [
-        "seen by a.pcap, then b.pcap: 600 µs there and back; a.pcap's clock is ",
+        "seen by a.pcap, then b.pcap: 0.600 ms there and back; a.pcap's clock is ",
         " behind, give or take ",
         "at b.pcap it is 198.51.100.7:39001 to 192.0.2.2:80",
         "arrives after ",

@@ -69,10 +69,10 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
     };
     let (place, mut joined) = all().rev().max_by_key(|(_, close)| worth_of_close(&close.record))?;
     let record = &mut *joined.record;
-    if let Some((_, at_client)) = all().next() {
-        let at_client = &*at_client.record;
-        (record.client.addr, record.client.port) = (at_client.client.addr, at_client.client.port);
-        (record.server.addr, record.server.port) = (at_client.server.addr, at_client.server.port);
+    // As the client has them, whether or not its host has seen the close.
+    if let Some((client, server)) = views.first().and_then(|view| view.ends()) {
+        (record.client.addr, record.client.port) = (client.addr, client.port);
+        (record.server.addr, record.server.port) = (server.addr, server.port);
     }
     for (at, other) in all() {
         let other = &*other.record;
