@@ -125,7 +125,10 @@ impl Render for Ladder {
             OutputRecord::Handshake(handshake) => self.handshake(handshake, out),
             OutputRecord::Close(close) => self.close(close, out),
             OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
-            OutputRecord::Evicted(evicted) => drop(self.blocks.take(evicted.conn)),
+            OutputRecord::Evicted(evicted) => {
+                let open = self.blocks.take(evicted.conn);
+                self.blocks.recycle(open);
+            }
             OutputRecord::Start(_) | OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
                 self.line(out, |this, out| this.events.render(record, out));
             }
@@ -148,12 +151,12 @@ impl Ladder {
             return;
         };
         let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let OpenBlock { rows, .. } = &*self.blocks.take(record.conn);
+        let open = self.blocks.take(record.conn);
         let block = Block {
             conn: record.conn,
             ends: ends.clone(),
             encapsulation: encapsulation.as_deref(),
-            rows,
+            rows: &open.rows,
             sentences: vec![Sentence { style: mood.style(), text: record.summary.as_str().into() }],
             unfinished: None,
             translations: others(record.nat.as_deref(), ends, joined.as_deref()),
@@ -161,11 +164,13 @@ impl Ladder {
             advice: advice::handshake(record),
         };
         self.show(&block, out);
+        self.blocks.recycle(open);
     }
 
     fn close(&mut self, CloseOutput { record, encapsulation, joined, .. }: &CloseOutput, out: &mut Vec<u8>) {
         let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let OpenBlock { rows, unseen, .. } = &*self.blocks.take(record.conn);
+        let open = self.blocks.take(record.conn);
+        let OpenBlock { rows, unseen, .. } = &*open;
         let mut sentences =
             vec![Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }];
         sentences.extend(unseen.iter().map(|text| Sentence { style: Mood::Pending.style(), text: text.into() }));
@@ -181,6 +186,7 @@ impl Ladder {
             advice: advice::close(record),
         };
         self.show(&block, out);
+        self.blocks.recycle(open);
     }
 
     /// Shows a stall. Its events are shown again when the handshake or the close is finished, but not with each later report of
