@@ -10,8 +10,7 @@ use super::{
     ladder::{
         Drawing,
         block::clock,
-        cells::process_text,
-        heading::endpoint,
+        heading::end_text,
         open_block::End,
         styled_text::{Styled, columns},
     },
@@ -176,19 +175,6 @@ impl List {
 
 /// Width of most byte counts with their unit and arrow, in columns.
 const BYTES: usize = 11;
-
-/// Formats an end: its address, its process, and the container or the network namespace of that.
-fn end_text(end: &End) -> String {
-    let mut text = endpoint(&end.at);
-    if let Some(process) = end.process {
-        text.push(' ');
-        text += &process_text(&process, None);
-    }
-    if let Some(place) = end.place() {
-        text += &format!(" ({place})");
-    }
-    text
-}
 
 /// Returns a sentence without the parts that have columns of their own: bytes and duration.
 pub(super) fn without_columns(sentence: &str) -> String {
