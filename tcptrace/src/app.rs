@@ -82,8 +82,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         session = Some(Session::new(options)?);
     }
-    if let Some(path) = &options.read {
-        return replay::run(path, options, session.as_mut());
+    match options.read.as_slice() {
+        [] => {}
+        [path] => return replay::run(path, options, session.as_mut()),
+        paths => return replay::merge(paths, options),
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(trace(options, session));

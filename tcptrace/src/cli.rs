@@ -34,6 +34,9 @@ pub use self::{
 };
 use tcptrace_core::filter::{Emit, Only};
 
+/// Largest number of files that are merged.
+const MOST_FILES: usize = 16;
+
 const EXAMPLES: &str = "\
 Examples:
   tcptrace -p 443 --only failed          connections to or from port 443 that fail
@@ -45,6 +48,7 @@ Examples:
   tcptrace --duration 1m -w trace.jsonl  trace for a minute and record it
   tcptrace --fail-on reset -- make test  run a command, with exit status 3 if a connection was reset
   tcptrace -r trace.jsonl -p 443         read the recording, port 443 only
+  tcptrace -r web.jsonl db.jsonl         merge the recordings of two hosts
   sudo tcptrace top                      watch connections: those that hang come first
   sudo tcptrace leaks                    sockets that nobody closes, by process
   sudo tcptrace doctor                   check what tracing lacks on this host
@@ -229,7 +233,7 @@ impl Cli {
         if cli.compress.is_some() && !binary {
             return conflict("--compress is for binary recordings: give --write a name that ends in .ttr");
         }
-        if binary && cli.choices.read.is_some() {
+        if binary && !cli.choices.read.is_empty() {
             return conflict(
                 "only what is traced live can be written as a binary recording: give --write FILE.jsonl to convert",
             );
@@ -240,12 +244,45 @@ impl Cli {
                  filters on processes, which --read takes too",
             );
         }
+        cli.check_files()?;
         match cli.output {
             Some(output) if cli.json && output != OutputFormat::Json => Err(Self::command().error(
                 ErrorKind::ArgumentConflict,
                 format!("--json is short for --output json and cannot be used with --output {output}"),
             )),
             _ => Ok(cli),
+        }
+    }
+
+    /// Checks that no option asks for one file where several are read.
+    fn check_files(&self) -> Result<(), clap::Error> {
+        let refused = |kind, message: String| Err(Self::command().error(kind, message));
+        let (choices, top) = match &self.command {
+            Some(Command::Top(top)) => (&top.choices, true),
+            _ => (&self.choices, false),
+        };
+        let files = &choices.read;
+        if files.len() < 2 {
+            return Ok(());
+        }
+        if files.len() > MOST_FILES {
+            return refused(ErrorKind::TooManyValues, format!("at most {MOST_FILES} files can be merged"));
+        }
+        if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+            return refused(ErrorKind::ArgumentConflict, "stdin can be only one of several files".to_owned());
+        }
+        let options = [
+            (top, "top"),
+            (self.write.is_some(), "--write"),
+            (self.count.is_some(), "--count"),
+            (self.duration.is_some(), "--duration"),
+        ];
+        match options.into_iter().find(|(given, _)| *given) {
+            Some((_, option)) => refused(
+                ErrorKind::ArgumentConflict,
+                format!("{option} cannot be used when several files are merged; read one of them"),
+            ),
+            None => Ok(()),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! reader.
 
 use std::{
-    collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, path::Path, sync::Arc, time::Duration,
+    collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, os::fd::OwnedFd, path::Path, sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -274,6 +275,15 @@ impl Output {
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
         Self { stdout, file: None, recorder: None, fail_on: None, metrics: None, in_scope: false, failed: false }
+    }
+
+    /// Gives every record to `render`, which writes nothing that counts; `nothing` is /dev/null.
+    ///
+    /// # Errors
+    /// When a thread for writing cannot be started.
+    pub fn discarding(nothing: OwnedFd, render: Box<dyn Render>) -> Result<Self, SinkError> {
+        let shown = Shown { render, emit: Emit::ALL, selection: None, tally: None, discards: false };
+        Self::open_to(Sink::stream(nothing, BUDGET)?, shown, None)
     }
 
     /// Returns whether there is a file of `--write`.

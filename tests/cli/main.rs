@@ -3,6 +3,7 @@
 mod captures;
 mod documents;
 mod kinds;
+mod merged;
 mod only;
 mod pcapng;
 mod progress;

@@ -184,3 +184,24 @@ fn what_goes_with_a_command_and_what_does_not() {
         wrong_usage(&[options[0], options[1], "--", "true"], options[0]);
     }
 }
+
+#[test]
+fn each_connection_is_a_sequence_diagram() {
+    let (stdout, _) = Many::new().read(&["--only", "failed", "-o", "mermaid"]);
+    let expected = [
+        "```mermaid\nsequenceDiagram\n    title connection ",
+        "\n    participant c as 192.0.2.1:20199\n    participant s as 192.0.2.2:80\n",
+        "    c->>s: +0.000 ms SYN seq ",
+        "    s->>c: +0.010 ms SYN,ACK seq ",
+        "    Note over c,s: three-way handshake, established in ",
+        "    s->>c: +0.050 ms RST,ACK seq 1 ack 11 ",
+        "    Note over c,s: reset by the server",
+        "\n```\n",
+    ];
+    let mut rest = stdout.as_str();
+    for words in expected {
+        rest = rest.split_once(words).unwrap_or_else(|| panic!("`{words}` is not at its place in:\n{stdout}")).1;
+    }
+    assert_eq!(rest, "", "one diagram: {stdout}");
+    assert!(!stdout.contains(['#', ';']), "{stdout}");
+}

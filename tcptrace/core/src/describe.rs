@@ -1,6 +1,6 @@
 //! Conversion of correlated events to output records: wall-clock times, interface names, and ICMP meanings.
 
-use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU16, rc::Rc, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use foldhash::HashMap;
 
@@ -29,13 +29,13 @@ pub struct Describer {
     /// True if the events come from a capture: their times are wall-clock times already.
     capture: bool,
     /// By network namespace, 0 where that is not told, and index.
-    interfaces: HashMap<(u32, u32), Rc<str>>,
+    interfaces: HashMap<(u32, u32), Arc<str>>,
     /// The other network namespaces whose interfaces are traced, by inode number: the name, and the interfaces.
     namespaces: BTreeMap<u32, (Option<Arc<str>>, Vec<String>)>,
     /// Host and run of the events.
     origin: Origin,
     /// Layers of each encapsulation, outermost first; number 1 is the first.
-    encapsulations: Vec<Rc<[String]>>,
+    encapsulations: Vec<Arc<[String]>>,
 }
 
 impl Describer {
@@ -125,7 +125,7 @@ impl Describer {
         }
     }
 
-    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Rc<[String]>> {
+    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Arc<[String]>> {
         self.encapsulations.get(usize::from(number?.get()) - 1).cloned()
     }
 
@@ -158,6 +158,7 @@ impl Describer {
                 OutputRecord::Handshake(HandshakeOutput {
                     stamp: self.stamp(record.at),
                     encapsulation,
+                    joined: None,
                     context,
                     record,
                 })
@@ -167,7 +168,13 @@ impl Describer {
                 self.name_ends(&mut record.client, &mut record.server);
                 let ends = [&record.client, &record.server].map(|end| (end.addr, end.port));
                 let context = self.context(record.started, record.severity(), ends, record.netns);
-                OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), encapsulation, context, record })
+                OutputRecord::Close(CloseOutput {
+                    stamp: self.stamp(record.at),
+                    encapsulation,
+                    joined: None,
+                    context,
+                    record,
+                })
             }
             Correlated::Stalled(mut record) => {
                 self.name_ends(&mut record.client, &mut record.server);
@@ -255,6 +262,7 @@ impl Describer {
             retransmission: placed.retransmission,
             late: placed.late,
             options: TcpOptions::from(header),
+            passage: None,
         }
     }
 
@@ -358,13 +366,13 @@ impl Describer {
     }
 
     /// Returns the name of an interface, or its number if the name is not known.
-    fn interface(&mut self, netns: Option<u32>, index: u32) -> Rc<str> {
+    fn interface(&mut self, netns: Option<u32>, index: u32) -> Arc<str> {
         let place = (netns.unwrap_or_default(), index);
         if let Some(name) = self.interfaces.get(&place).or_else(|| self.interfaces.get(&(0, index))) {
-            return Rc::clone(name);
+            return Arc::clone(name);
         }
-        let name: Rc<str> = format!("if{index}").into();
-        self.interfaces.insert(place, Rc::clone(&name));
+        let name: Arc<str> = format!("if{index}").into();
+        self.interfaces.insert(place, Arc::clone(&name));
         name
     }
 }

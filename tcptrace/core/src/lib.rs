@@ -15,6 +15,7 @@
 //! wall_clock     boot time to wall-clock time
 //! output_record  one line of output
 //! describe       connections to output records
+//! join           output records of several hosts to those of one timeline
 //! render         output records to text and JSON
 //! ```
 //!
@@ -80,6 +81,7 @@ pub mod decode;
 pub mod describe;
 pub mod event;
 pub mod filter;
+pub mod join;
 pub mod loss_ledger;
 pub mod output_record;
 pub mod render;

@@ -2,10 +2,11 @@
 //!
 //! The renderers print only these. Their fields are those of the JSON lines, so text and JSON agree.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 mod context;
 mod events;
+mod joined;
 #[cfg(feature = "schema")]
 mod schema;
 
@@ -14,6 +15,7 @@ pub use self::schema::{json_schema, json_schema_text};
 pub use self::{
     context::{CommunityId, Context, Origin},
     events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput},
+    joined::{Joined, JoinedView, Passage, Sighting},
 };
 use crate::{
     event::{Container, Existing, LossSource, Process},
@@ -252,7 +254,11 @@ pub struct HandshakeOutput {
     /// identifier where both directions share one. Absent without any, and live.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
-    pub encapsulation: Option<Rc<[String]>>,
+    pub encapsulation: Option<Arc<[String]>>,
+    /// The connection as several hosts have it, if their files are read together. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Joined"))]
+    pub joined: Option<Box<Joined>>,
     /// Host, run, beginning and severity.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub context: Context,
@@ -274,7 +280,11 @@ pub struct CloseOutput {
     /// identifier where both directions share one. Absent without any, and live.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
-    pub encapsulation: Option<Rc<[String]>>,
+    pub encapsulation: Option<Arc<[String]>>,
+    /// The connection as several hosts have it, if their files are read together. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Joined"))]
+    pub joined: Option<Box<Joined>>,
     /// Host, run, beginning and severity.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub context: Context,

@@ -5,11 +5,16 @@
 
 mod events;
 #[cfg(feature = "serde")]
+mod html;
+mod joined;
+#[cfg(feature = "serde")]
 mod json;
 mod ladder;
 mod leaks;
 mod line_writer;
 mod list;
+mod mermaid;
+mod mood;
 mod palette;
 mod pcapng;
 #[cfg(test)]
@@ -20,10 +25,13 @@ pub mod top;
 
 pub use events::Events;
 #[cfg(feature = "serde")]
+pub use html::Html;
+#[cfg(feature = "serde")]
 pub use json::Json;
 pub use ladder::{Drawing, Ladder};
 pub use leaks::{LEAK_STATES, leaks};
 pub use list::List;
+pub use mermaid::Mermaid;
 pub use pcapng::Pcapng;
 pub use selection::Selection;
 pub use tally::Tally;

@@ -5,8 +5,10 @@ mod binary;
 mod capture;
 mod contents;
 mod event_filter;
+mod merge;
 pub(super) mod open_sockets;
 mod progress;
+mod reading;
 mod recording;
 mod zstd;
 
@@ -23,10 +25,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+pub(super) use self::merge::merge;
 use self::{contents::Contents, progress::Progress};
-use super::{FLUSH_TIMEOUT, summary, top::Session};
+use super::{FLUSH_TIMEOUT, stdout_format, summary, top::Session};
 use crate::{
     cli::{Options, Verbosity},
+    output::Output,
     pipeline::Pipeline,
     privileges::{Duty, reduce, reduce_to_opening},
 };
@@ -59,21 +63,34 @@ pub(super) fn run(path: &Path, options: &Options, session: Option<&mut Session>)
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
+    read(source, options, session, None)
+}
+
+/// Reads a file to its end, into the output that the options ask for or another one.
+fn read(source: Source, options: &Options, session: Option<&mut Session>, output: Option<Output>) -> Result<ExitCode> {
     let Source { name, file, size } = source;
     let contents = Contents::new(file).with_context(|| format!("{name} cannot be read"))?;
     // Of a compressed file, the size of the contents is not known.
     let size = size.filter(|_| contents.is_plain());
-    let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet);
+    let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet && output.is_none());
     match tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? {
-        Capture::Frames(frames) => capture::replay(*frames, name, options, session, progress),
+        Capture::Frames(frames) => capture::replay(*frames, name, options, session, progress, output),
         Capture::Json(input) => {
             let recording = tcptrace_core::decode::recording::Recording::new(input);
-            recording::replay(recording, name, options, session, progress)
+            recording::replay(recording, name, options, session, progress, output)
         }
         Capture::Ttr(input) => {
             let reader = tcptrace_core::decode::ttr::Reader::new(input);
             binary::replay(reader, name, options, session, progress)
         }
+    }
+}
+
+/// The output that a file is read into: another one, or that of the options.
+fn open_output(options: &Options, session: Option<&Session>, other: Option<Output>) -> Result<Output> {
+    match other {
+        Some(output) => Ok(output),
+        None => Ok(stdout_format::open(options, session)?.patient()),
     }
 }
 

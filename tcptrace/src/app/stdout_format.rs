@@ -14,7 +14,7 @@ use crate::{
 use tcptrace_core::{
     decode::ttr::Sealer,
     filter::{Emit, Only},
-    render::{Drawing, Events, Json, Ladder, List, Nothing, Render, Selection, Tally},
+    render::{Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Render, Selection, Tally},
 };
 
 /// The time zone of this host, or that of the environment variable `TZ`.
@@ -50,6 +50,8 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
             let width = columns.is_none().then(|| -> Box<dyn Fn() -> usize> { Box::new(move || terminal().into()) });
             (Box::new(List::new(drawing, width)), VERDICTS)
         }
+        OutputFormat::Html => (Box::new(Html::new(drawing)), Emit::ALL),
+        OutputFormat::Mermaid => (Box::new(Mermaid::new(drawing)), Emit::ALL),
         OutputFormat::None => (Box::new(Nothing), Emit::NONE),
     };
     let text = matches!(options.output, OutputFormat::Timeline | OutputFormat::Events | OutputFormat::List);
@@ -111,7 +113,10 @@ fn selection(options: &Options) -> Option<Selection> {
     }
     let selection = choice(options, options.only.unwrap_or_default());
     // A ladder or a line that tells of a stall is out of date when the verdict stands behind it.
-    let current = matches!(options.output, OutputFormat::Timeline | OutputFormat::List);
+    let current = matches!(
+        options.output,
+        OutputFormat::Timeline | OutputFormat::List | OutputFormat::Html | OutputFormat::Mermaid
+    );
     Some(if current { selection.without_past_stalls() } else { selection })
 }
 

@@ -117,12 +117,13 @@ pub struct Choices {
     #[arg(long, value_name = "WHEN", help_heading = "Output", value_enum, default_value_t)]
     pub color: Color,
 
-    /// Read a capture or a recording instead of tracing this host; - is stdin
+    /// Read captures or recordings instead of tracing this host; - is stdin
     ///
     /// A pcap or pcapng file, or the output of --write or --json. No privileges are needed, and all filters apply. A
-    /// capture holds neither socket states nor processes, so these stay unknown.
-    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
-    pub read: Option<PathBuf>,
+    /// capture holds neither socket states nor processes, so these stay unknown. Up to 16 files of several hosts are merged:
+    /// a connection that more than one has seen is shown once, with what each knows of it.
+    #[arg(short, long, value_name = "FILE", help_heading = "Input", num_args = 1..)]
+    pub read: Vec<PathBuf>,
 
     /// Size of the ring buffer between the kernel and tcptrace, a power of two
     ///

@@ -117,8 +117,8 @@ pub struct Options {
     pub compress: Option<Compression>,
     /// The address where metrics are served, if they are.
     pub metrics: Option<SocketAddr>,
-    /// The capture or recording to read instead of tracing this host; `-` is stdin.
-    pub read: Option<PathBuf>,
+    /// The captures or recordings to read instead of tracing this host; `-` is stdin. Several are merged; empty to trace.
+    pub read: Vec<PathBuf>,
     /// Text shows absolute sequence numbers after the handshake too.
     pub absolute_seq: bool,
     /// Text on stdout is in color.

@@ -1,4 +1,4 @@
-use std::{ffi::OsStr, num::NonZeroU32};
+use std::{ffi::OsStr, num::NonZeroU32, path::PathBuf};
 
 use super::*;
 use tcptrace_core::{
@@ -45,7 +45,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             keep: None,
             compress: None,
             metrics: None,
-            read: None,
+            read: Vec::new(),
             absolute_seq: false,
             color: false,
             unicode: false,
@@ -101,7 +101,7 @@ fn every_option_reaches_the_settings() {
             keep: None,
             compress: None,
             metrics: Some("127.0.0.1:9464".parse().unwrap()),
-            read: None,
+            read: Vec::new(),
             absolute_seq: true,
             color: true,
             unicode: false,
@@ -271,14 +271,31 @@ fn doctor_is_a_word_by_itself() {
     assert!(error(&["-p", "80", "doctor"], ErrorKind::UnknownArgument).contains("doctor"));
     assert_eq!(parse(&["doctor", "--help"]).unwrap_err().exit_code(), 0);
     // A file of that name is an argument as any other.
-    assert_eq!(options(&["-r", "doctor"]).read, Some("doctor".into()));
+    assert_eq!(options(&["-r", "doctor"]).read, [PathBuf::from("doctor")]);
 }
 
 #[test]
 fn a_capture_is_named_by_its_file_or_is_stdin() {
     for (args, file) in [(["-r", "a.pcap"], "a.pcap"), (["--read", "-"], "-")] {
-        assert_eq!(options(&args).read, Some(file.into()));
+        assert_eq!(options(&args).read, [PathBuf::from(file)]);
     }
+}
+
+#[test]
+fn several_files_are_merged_and_what_asks_for_one_is_refused() {
+    let files = |args: &[&str]| options(args).read;
+    let both = [PathBuf::from("a.jsonl"), PathBuf::from("b.pcap")];
+    assert_eq!(files(&["-r", "a.jsonl", "b.pcap"]), both);
+    assert_eq!(files(&["-r", "a.jsonl", "-r", "b.pcap", "--json"]), both);
+    for option in [["-c", "1"], ["--duration", "1s"], ["-w", "x.jsonl"]] {
+        let message = error(&[&["-r", "a", "b"], &option[..]].concat(), ErrorKind::ArgumentConflict);
+        assert!(message.contains("several files"), "{message}");
+    }
+    error(&["top", "-r", "a", "b"], ErrorKind::ArgumentConflict);
+    let many: Vec<String> = (0..17).map(|number| number.to_string()).collect();
+    let arguments: Vec<&str> = ["-r"].into_iter().chain(many.iter().map(String::as_str)).collect();
+    assert!(error(&arguments, ErrorKind::TooManyValues).contains("16"));
+    assert!(error(&["-r", "-", "-"], ErrorKind::ArgumentConflict).contains("stdin"));
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub enum OutputFormat {
     Json,
     /// One line per connection when it ends, with its verdict in words
     List,
+    /// A page that stands by itself, with a table and the ladder of each connection
+    Html,
+    /// Sequence diagrams for Mermaid, one per connection, in Markdown
+    Mermaid,
     /// Nothing, for --write
     None,
 }
@@ -41,6 +45,8 @@ impl Display for OutputFormat {
             Self::Events => "events",
             Self::Json => "json",
             Self::List => "list",
+            Self::Html => "html",
+            Self::Mermaid => "mermaid",
             Self::None => "none",
         })
     }

@@ -1,8 +1,8 @@
 //! Records of observations: state changes, segments, ICMP errors, owners and hints.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
-use super::Stamp;
+use super::{Passage, Stamp};
 use crate::{
     event::{
         AcceptQueue, Cgroup, Comm, Counters, Direction, Endpoint, Exit, HintName, OwnerSource, Proof, Role,
@@ -129,14 +129,14 @@ pub struct SegmentOutput {
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
     /// Name of the interface on which it was seen first.
-    pub interface: Rc<str>,
+    pub interface: Arc<str>,
     /// Direction in which it passed the interface; null if a capture does not tell.
     pub direction: Option<Direction>,
     /// Encapsulation in which it travelled, outermost layer first: VLAN tags, labels, sessions and tunnels, in words, with the
     /// identifier where both directions share one. Absent without any, and live.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
-    pub encapsulation: Option<Rc<[String]>>,
+    pub encapsulation: Option<Arc<[String]>>,
     /// Number of the socket that sent it; null if no state change of that socket was seen, as for a request. Absent if
     /// no socket of this host is known to have sent it.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -189,6 +189,10 @@ pub struct SegmentOutput {
     pub late: bool,
     /// TCP options of the header.
     pub options: TcpOptions,
+    /// Where it was seen, if the files of several hosts are read together and more than one has the connection. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Passage"))]
+    pub passage: Option<Box<Passage>>,
 }
 
 /// An ICMP error that quotes a segment passed an interface.
@@ -212,7 +216,7 @@ pub struct IcmpOutput {
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
     /// Name of the interface on which it was seen first.
-    pub interface: Rc<str>,
+    pub interface: Arc<str>,
     /// Direction in which it passed the interface; null if a capture does not tell.
     pub direction: Option<Direction>,
     /// Address of the sender of the ICMP error.

@@ -15,12 +15,14 @@
 //! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows; `translations`: other
 //!   addresses of the same connection;
 //! - `cells`: content of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
+//! - `diagram`: a whole connection for formats that are not made of lines;
 //! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
 
 mod advice;
 pub(super) mod block;
 pub(super) mod cells;
 mod columns;
+pub(super) mod diagram;
 mod glyphs;
 pub(super) mod heading;
 mod inferred_states;
@@ -32,22 +34,18 @@ mod single_lines;
 pub(super) mod styled_text;
 mod translations;
 
-use anstyle::{AnsiColor, Style};
-
 pub use self::glyphs::Drawing;
 use self::{
     block::Block,
-    cells::PENDING,
     heading::Sentence,
     open_block::{End, OpenBlock},
     open_blocks::OpenBlocks,
     rows::{Row, Rows},
 };
-use super::{Events, Render};
+use super::{Events, Render, joined, mood::Mood};
 use crate::{
-    event::Role,
-    output_record::{CloseOutput, HandshakeOutput, OutputRecord},
-    verdict::{CloseKind, Each, Outcome, Stalled},
+    output_record::{CloseOutput, HandshakeOutput, Joined, OutputRecord},
+    verdict::{Each, Stalled, TranslatedSide},
 };
 
 /// Minimum width in columns; narrower terminals wrap the lines themselves.
@@ -143,30 +141,25 @@ impl Render for Ladder {
 }
 
 impl Ladder {
-    fn handshake(&mut self, HandshakeOutput { record, encapsulation, .. }: &HandshakeOutput, out: &mut Vec<u8>) {
-        if record.outcome.is_none() {
+    fn handshake(
+        &mut self,
+        HandshakeOutput { record, encapsulation, joined, .. }: &HandshakeOutput,
+        out: &mut Vec<u8>,
+    ) {
+        let Some(mood) = Mood::of_handshake(record) else {
             self.blocks.of(record.conn).unseen = Some(record.summary.clone());
             return;
-        }
-        let by_client = record.reset.is_some_and(|reset| reset.by == Role::Client);
-        let style = match record.outcome {
-            Some(Outcome::Established) => judged(record.incomplete),
-            Some(Outcome::Reset) if by_client => PENDING,
-            _ => FAILED,
         };
+        let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
         let open = self.blocks.take(record.conn);
         let block = Block {
             conn: record.conn,
-            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            ends: ends.clone(),
             encapsulation: encapsulation.as_deref(),
             rows: &open.rows,
-            sentences: vec![Sentence { style, text: record.summary.as_str().into() }],
+            sentences: vec![Sentence { style: mood.style(), text: record.summary.as_str().into() }],
             unfinished: None,
-            translations: translations::lines(
-                &End::from(&record.client),
-                &End::from(&record.server),
-                record.nat.as_deref(),
-            ),
+            translations: others(record.nat.as_deref(), ends, joined.as_deref()),
             inferred: Vec::new(),
             advice: advice::handshake(record),
         };
@@ -174,28 +167,21 @@ impl Ladder {
         self.blocks.recycle(open);
     }
 
-    fn close(&mut self, CloseOutput { record, encapsulation, .. }: &CloseOutput, out: &mut Vec<u8>) {
-        let style = match record.kind {
-            CloseKind::Reset | CloseKind::TimedOut => FAILED,
-            CloseKind::Unfinished | CloseKind::Unseen => PENDING,
-            _ => judged(record.incomplete),
-        };
+    fn close(&mut self, CloseOutput { record, encapsulation, joined, .. }: &CloseOutput, out: &mut Vec<u8>) {
+        let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
         let open = self.blocks.take(record.conn);
         let OpenBlock { rows, unseen, .. } = &*open;
-        let mut sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
-        sentences.extend(unseen.iter().map(|text| Sentence { style: PENDING, text: text.into() }));
+        let mut sentences =
+            vec![Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }];
+        sentences.extend(unseen.iter().map(|text| Sentence { style: Mood::Pending.style(), text: text.into() }));
         let block = Block {
             conn: record.conn,
-            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            ends: ends.clone(),
             encapsulation: encapsulation.as_deref(),
             rows,
             sentences,
             unfinished: None,
-            translations: translations::lines(
-                &End::from(&record.client),
-                &End::from(&record.server),
-                record.nat.as_deref(),
-            ),
+            translations: others(record.nat.as_deref(), ends, joined.as_deref()),
             inferred: inferred_states::inferred(record, self.drawing),
             advice: advice::close(record),
         };
@@ -215,7 +201,7 @@ impl Ladder {
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
             encapsulation: None,
             rows: if known { &nothing } else { &open.rows },
-            sentences: vec![Sentence { style: PENDING, text: text.into() }],
+            sentences: vec![Sentence { style: Mood::Pending.style(), text: text.into() }],
             unfinished: Some(record.turn),
             translations: Vec::new(),
             inferred: Vec::new(),
@@ -269,12 +255,11 @@ impl Ladder {
     }
 }
 
-/// Style of failures.
-pub(in crate::render) const FAILED: Style = AnsiColor::Red.on_default().bold();
-
-/// Style of successes, by whether they were seen completely.
-pub(in crate::render) fn judged(incomplete: bool) -> Style {
-    if incomplete { PENDING } else { AnsiColor::Green.on_default() }
+/// Lines about other sides of the connection, and about what other hosts know.
+fn others(sides: Option<&[TranslatedSide]>, ends: &Each<End>, joined: Option<&Joined>) -> Vec<String> {
+    let mut lines = translations::lines(&ends.client, &ends.server, sides);
+    lines.extend(joined.into_iter().flat_map(joined::lines));
+    lines
 }
 
 #[cfg(test)]

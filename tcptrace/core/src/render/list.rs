@@ -5,25 +5,22 @@
 //! 12:06:49.679  #1   100.4 ms  10.0.0.1:54762 curl[6980] → 10.0.0.2:9999 server[801]     22 B →     17 B ←  closed by …
 //! ```
 
-use anstyle::Style;
-
 use super::{
     Events, Render,
     ladder::{
-        Drawing, FAILED,
+        Drawing,
         block::clock,
-        cells::{PENDING, process_text},
-        heading::endpoint,
-        judged,
+        heading::end_text,
         open_block::End,
         styled_text::{Styled, columns},
     },
+    mood::Mood,
     palette,
 };
 use crate::{
     output_record::{OutputRecord, Stamp},
     text::HumanDuration,
-    verdict::{Bytes, Close, CloseKind, Each, Handshake, Outcome, Role, Stalled},
+    verdict::{Bytes, Close, Each, Handshake, Stalled},
 };
 
 /// Maximum width to which a long value widens its column for the following lines.
@@ -60,8 +57,10 @@ impl Render for List {
     fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
         match record {
             OutputRecord::Handshake(handshake) => {
-                if let Some(outcome) = handshake.record.failure() {
-                    self.line(&handshake.stamp, &Entry::of_handshake(&handshake.record, outcome), out);
+                if handshake.record.failure().is_some()
+                    && let Some(mood) = Mood::of_handshake(&handshake.record)
+                {
+                    self.line(&handshake.stamp, &Entry::of_handshake(&handshake.record, mood), out);
                 }
             }
             OutputRecord::Close(close) => self.line(&close.stamp, &Entry::of_close(&close.record), out),
@@ -90,21 +89,20 @@ struct Entry<'a> {
     lasted_ns: Option<u64>,
     ends: Each<End>,
     bytes: Option<Bytes>,
-    style: Style,
+    mood: Mood,
     /// Mark before the verdict.
     mark: &'static str,
     verdict: &'a str,
 }
 
 impl<'a> Entry<'a> {
-    fn of_handshake(record: &'a Handshake, outcome: Outcome) -> Self {
-        let by_client = record.reset.is_some_and(|reset| reset.by == Role::Client);
+    fn of_handshake(record: &'a Handshake, mood: Mood) -> Self {
         Self {
             conn: record.conn,
             lasted_ns: record.connect_ns,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
             bytes: None,
-            style: if outcome == Outcome::Reset && by_client { PENDING } else { FAILED },
+            mood,
             mark: "",
             verdict: &record.summary,
         }
@@ -116,11 +114,7 @@ impl<'a> Entry<'a> {
             lasted_ns: record.duration_ns,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
             bytes: Some(record.bytes),
-            style: match record.kind {
-                CloseKind::Reset | CloseKind::TimedOut => FAILED,
-                CloseKind::Unfinished | CloseKind::Unseen => PENDING,
-                _ => judged(record.incomplete),
-            },
+            mood: Mood::of_close(record),
             mark: "",
             verdict: &record.summary,
         }
@@ -132,7 +126,7 @@ impl<'a> Entry<'a> {
             lasted_ns: None,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
             bytes: None,
-            style: PENDING,
+            mood: Mood::Pending,
             mark: "stalled: ",
             verdict: &record.summary,
         }
@@ -171,7 +165,7 @@ impl List {
         let words = palette::sentence(entry.verdict, self.drawing.unicode);
         let mut words = without_columns(&words);
         words.insert_str(0, entry.mark);
-        line.push(entry.style, words);
+        line.push(entry.mood.style(), words);
         if let Some(width) = &self.width {
             line = line.clipped(width(), symbols.more);
         }
@@ -181,19 +175,6 @@ impl List {
 
 /// Width of most byte counts with their unit and arrow, in columns.
 const BYTES: usize = 11;
-
-/// Formats an end: its address, its process, and the container or the network namespace of that.
-fn end_text(end: &End) -> String {
-    let mut text = endpoint(&end.at);
-    if let Some(process) = end.process {
-        text.push(' ');
-        text += &process_text(&process, None);
-    }
-    if let Some(place) = end.place() {
-        text += &format!(" ({place})");
-    }
-    text
-}
 
 /// Returns a sentence without the parts that have columns of their own: bytes and duration.
 pub(super) fn without_columns(sentence: &str) -> String {

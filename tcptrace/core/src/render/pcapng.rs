@@ -7,7 +7,7 @@
 mod packet;
 mod processes;
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, sync::Arc};
 
 use foldhash::{HashMap, HashMapExt as _};
 use pcap_parser::{
@@ -40,7 +40,7 @@ pub struct Pcapng {
     /// The `start` record of the section.
     start: Option<StartOutput>,
     /// Numbers of the interfaces described in the section, by network namespace and name.
-    interfaces: HashMap<(Option<u32>, Rc<str>), u32>,
+    interfaces: HashMap<(Option<u32>, Arc<str>), u32>,
     processes: Processes,
     /// Memory for the text of a record.
     text: Vec<u8>,
@@ -81,7 +81,7 @@ impl Pcapng {
     /// Returns the number of a segment's interface, and describes that where the section does not yet.
     fn interface(&mut self, segment: &SegmentOutput, out: &mut Vec<u8>) -> u32 {
         let next = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
-        let number = *self.interfaces.entry((segment.netns, Rc::clone(&segment.interface))).or_insert(next);
+        let number = *self.interfaces.entry((segment.netns, Arc::clone(&segment.interface))).or_insert(next);
         if number == next {
             let mut options = vec![text_option(OptionCode::IfName, segment.interface.to_string())];
             let own = self.start.as_ref().and_then(|start| start.netns);

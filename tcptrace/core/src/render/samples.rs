@@ -174,6 +174,7 @@ pub(crate) fn segment() -> SegmentOutput {
         retransmission: false,
         late: false,
         options: TcpOptions(OptionBytes::new(&SYN_OPTIONS)),
+        passage: None,
     }
 }
 

@@ -13,10 +13,12 @@ use rustix::system::uname;
 use super::{
     Progress, Replay,
     ahead::{self, Batch, Source, new_ones},
+    open_output,
 };
 use crate::{
-    app::{stdout_format, top::Session},
+    app::top::Session,
     cli::{Options, Segments},
+    output::Output,
     pipeline::Pipeline,
 };
 use tcptrace_core::{
@@ -38,8 +40,9 @@ pub(super) fn replay<R: Read + Send + 'static>(
     options: &Options,
     session: Option<&mut Session>,
     progress: Progress,
+    output: Option<Output>,
 ) -> Result<ExitCode> {
-    let output = stdout_format::open(options, session.as_deref())?.patient();
+    let output = open_output(options, session.as_deref(), output)?;
     let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), output);
     pipeline.limit(options.max_connections);
     if frames.is_of_one_place() {

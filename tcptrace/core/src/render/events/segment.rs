@@ -4,7 +4,7 @@ use super::Events;
 use crate::{
     event::{Direction, SegmentNote},
     output_record::SegmentOutput,
-    render::{line_writer::Line, palette},
+    render::{joined, line_writer::Line, palette},
     tcp::{Notation, SeqNumber, TcpFlags},
 };
 
@@ -40,6 +40,7 @@ impl Events {
             retransmission,
             late,
             options,
+            passage,
         } = entry;
         // As in tcpdump, a SYN shows the number that others are relative to; so does a segment without ACK, which may
         // answer nothing that was seen.
@@ -95,6 +96,9 @@ impl Events {
             });
         }
         line.raw(if *retransmission { " (retransmission)" } else { "" }).late_mark(*late);
+        if let Some(words) = passage.as_deref().and_then(joined::passage) {
+            line.raw(" (").raw(&words).raw(")");
+        }
     }
 
     /// Writes the interface and the direction.

@@ -43,6 +43,7 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
         retransmission,
         late,
         options,
+        passage,
     } = entry;
     line.raw(r#"{"type":"segment""#).stamp(stamp);
     line.raw(r#","conn":"#).long_number(*conn);
@@ -86,7 +87,11 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     }
     line.raw(r#","since_start_ns":"#).long_number(*since_start_ns);
     line.raw(r#","retransmission":"#).truth(*retransmission).late(*late);
-    line.raw(r#","options":"#).options(options).raw("}");
+    line.raw(r#","options":"#).options(options);
+    if let Some(passage) = passage {
+        by_serde(&**passage, line.raw(r#","passage":"#).out());
+    }
+    line.raw("}");
 }
 
 /// Writes a state change.

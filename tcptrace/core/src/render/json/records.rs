@@ -1,8 +1,9 @@
 //! The verdicts of a connection, written without serde as the events are.
 
+use super::by_serde;
 use crate::{
     event::{AcceptQueue, Cgroup, Container, Exit, Proof},
-    output_record::{CloseOutput, CommunityId, Context, HandshakeOutput},
+    output_record::{CloseOutput, CommunityId, Context, HandshakeOutput, Joined},
     render::line_writer::Line,
     verdict::{
         Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset, Rtt,
@@ -12,7 +13,7 @@ use crate::{
 
 /// Writes the outcome of a handshake.
 pub(super) fn handshake(
-    HandshakeOutput { stamp, encapsulation, context, record }: &HandshakeOutput,
+    HandshakeOutput { stamp, encapsulation, joined, context, record }: &HandshakeOutput,
     line: &mut Line<'_>,
 ) {
     // Destructured, so that a new field does not compile before it is written.
@@ -47,7 +48,7 @@ pub(super) fn handshake(
         summary,
     } = &**record;
     line.raw(r#"{"type":"handshake""#).stamp(stamp);
-    line.encapsulation(encapsulation.as_deref()).context(context);
+    line.encapsulation(encapsulation.as_deref()).joined(joined.as_deref()).context(context);
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -75,7 +76,7 @@ pub(super) fn handshake(
 }
 
 /// Writes the close of a connection.
-pub(super) fn close(CloseOutput { stamp, encapsulation, context, record }: &CloseOutput, line: &mut Line<'_>) {
+pub(super) fn close(CloseOutput { stamp, encapsulation, joined, context, record }: &CloseOutput, line: &mut Line<'_>) {
     let Close {
         at: _,
         started: _,
@@ -109,7 +110,7 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, context, record }: &Clos
         summary,
     } = &**record;
     line.raw(r#"{"type":"close""#).stamp(stamp);
-    line.encapsulation(encapsulation.as_deref()).context(context);
+    line.encapsulation(encapsulation.as_deref()).joined(joined.as_deref()).context(context);
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -156,6 +157,14 @@ impl Line<'_> {
             self.raw(if index == 0 { "" } else { "," }).string(layer);
         }
         self.raw("]")
+    }
+
+    /// Writes what several hosts know, if they do.
+    fn joined(&mut self, joined: Option<&Joined>) -> &mut Self {
+        if let Some(joined) = joined {
+            by_serde(joined, self.raw(r#","joined":"#).out());
+        }
+        self
     }
 
     fn context(&mut self, context: &Context) -> &mut Self {

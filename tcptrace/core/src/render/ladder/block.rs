@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use anstyle::Style;
 
 use super::{
-    cells::{Cells, PENDING, Wording},
+    cells::{Cells, Wording},
     columns::Columns,
     glyphs::Drawing,
     heading::{self, Sentence},
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     event::Role,
     output_record::Stamp,
-    render::palette,
+    render::{mood::Mood, palette},
     text::{LocalTime, decimal},
     verdict::{Each, Turn},
 };
@@ -121,7 +121,7 @@ impl Block<'_> {
             Some(role) => format!("the {}'s turn", role.word()),
             None => drawing.symbols().more.to_owned(),
         };
-        Cells::Dots { side, words: Styled::new(PENDING, words) }
+        Cells::Dots { side, words: Styled::new(Mood::Pending.style(), words) }
     }
 }
 
@@ -134,27 +134,27 @@ pub(in crate::render) fn clock(stamp: &Stamp, drawing: Drawing) -> String {
 
 /// Unit of a block's times; all have digits to the microsecond.
 #[derive(Clone, Copy, Debug)]
-enum Unit {
+pub(super) enum Unit {
     Milliseconds,
     Seconds,
 }
 
 impl Unit {
     /// Returns the unit that suits the last time.
-    fn of(rows: &Rows) -> Self {
+    pub(super) fn of(rows: &Rows) -> Self {
         let latest = rows.iter().map(Row::since_start_ns).max().unwrap_or(0);
         if latest < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 
     /// Returns the time of a row's event.
-    fn of_row(self, row: &Row) -> RelativeTime {
+    pub(super) fn of_row(self, row: &Row) -> RelativeTime {
         RelativeTime { unit: self, micros: row.since_start_ns() / 1_000 }
     }
 }
 
 /// Time since the connection's first event.
 #[derive(Clone, Copy, Debug)]
-struct RelativeTime {
+pub(super) struct RelativeTime {
     unit: Unit,
     micros: u64,
 }

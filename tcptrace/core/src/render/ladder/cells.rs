@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 use super::{
     glyphs::Drawing,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     event::{HintName, Role, SegmentNote},
     output_record::{HintOutput, IcmpOutput, SegmentOutput, StateOutput},
-    render::palette,
+    render::{joined, palette},
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption},
     text::{AddressText, HumanDuration, push_decimal},
     verdict::Each,
@@ -169,6 +169,11 @@ impl Wording<'_> {
         };
 
         let mut details = Styled::with_room(USUAL_DETAILS.0, USUAL_DETAILS.1);
+        if let Some(passage) = &entry.passage
+            && let Some(words) = joined::passage(passage)
+        {
+            details.apart(if passage.lost { palette::TROUBLE } else { Style::new() }, words);
+        }
         if let Some(ack) = ack {
             details.numbered(Style::new(), "ack", ack.into());
         }
@@ -296,6 +301,3 @@ pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
 
 /// Bytes and pieces of the details beside most arrows: `ack 721203977 win 65483 mss 65495 sackOK ts wscale 10`.
 const USUAL_DETAILS: (usize, usize) = (64, 8);
-
-/// Style of what is still awaited.
-pub(in crate::render) const PENDING: Style = AnsiColor::Yellow.on_default();

@@ -135,6 +135,13 @@ fn end(end: &End, words: &mut Styled) {
     }
 }
 
+/// Formats an end as the heading has it.
+pub(in crate::render) fn end_text(end: &End) -> String {
+    let mut words = Styled::default();
+    self::end(end, &mut words);
+    words.pieces().map(|(_, piece)| piece).collect::<Vec<_>>().join(" ")
+}
+
 /// Formats an endpoint, with IPv6 in brackets.
 pub(in crate::render) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput) -> String {
     let address = AddressText::new(*addr);

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     output_record::HandshakeOutput,
     render::samples,
-    verdict::{CloseEnd, Reset, ResetCause},
+    verdict::{CloseEnd, CloseKind, Outcome, Reset, ResetCause, Role},
 };
 
 static ZONE: TimeZone = TimeZone::UTC;
@@ -56,7 +56,10 @@ fn an_end_names_its_container_or_else_its_network_namespace() {
     close.record.client.netns_name = Some("blue".into());
     close.record.server.netns_name = Some("g\u{7}reen".into());
     let line = rendered(&mut list(true, None), &OutputRecord::Close(close));
-    assert!(line.contains("10.0.0.1:54762 [1] (cri-o web, pod shop) → 10.0.0.1:9999 [1] (netns g\\x07reen) "), "{line}");
+    assert!(
+        line.contains("10.0.0.1:54762 [1] (cri-o web, pod shop) → 10.0.0.1:9999 [1] (netns g\\x07reen) "),
+        "{line}"
+    );
 }
 
 #[test]

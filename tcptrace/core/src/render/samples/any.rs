@@ -1,6 +1,6 @@
 //! Strategies for arbitrary records, including contradictory ones.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use proptest::{collection::vec, option::of, prelude::*, sample::select};
 
@@ -41,7 +41,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
             netns: None,
             stamp,
             conn,
-            interface: Rc::from(interface),
+            interface: Arc::from(interface),
             direction,
             encapsulation: None,
             socket,
@@ -63,6 +63,7 @@ pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
             retransmission,
             late,
             options: TcpOptions(OptionBytes::new(&options)),
+            passage: None,
         }
     })
 }

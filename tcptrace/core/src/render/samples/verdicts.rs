@@ -60,7 +60,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
     };
-    HandshakeOutput { stamp: stamp(), encapsulation: None, context: context(), record: Box::new(record) }
+    HandshakeOutput { stamp: stamp(), encapsulation: None, joined: None, context: context(), record: Box::new(record) }
 }
 
 /// Every field set.
@@ -139,7 +139,7 @@ pub(crate) fn close() -> CloseOutput {
         missing: Vec::new(),
         summary: "closed by the server".to_owned(),
     };
-    CloseOutput { stamp: stamp(), encapsulation: None, context: context(), record: Box::new(record) }
+    CloseOutput { stamp: stamp(), encapsulation: None, joined: None, context: context(), record: Box::new(record) }
 }
 
 /// A stalled connection, with every optional field set.

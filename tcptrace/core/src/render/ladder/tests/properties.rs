@@ -8,7 +8,7 @@ use crate::{
     output_record::{EvictedOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput},
     render::samples,
     text::{WallTime, is_unsafe},
-    verdict::Turn,
+    verdict::{Outcome, Turn},
 };
 
 /// Anything about one of a few connections, so that they come to something.

@@ -1,0 +1,139 @@
+//! One handshake and one close from those of several hosts: the verdict of the one that knows the cause, and of each end what the
+//! host knows where its socket is.
+
+use super::view::View;
+use crate::{
+    event::Role,
+    output_record::{CloseOutput, HandshakeOutput},
+    verdict::{Close, CloseEnd, CloseKind, Handshake, HandshakeEnd, Missing, Outcome, Reset, ResetCause},
+};
+
+/// True if a reset has a cause that something proves.
+fn explained(reset: Option<Reset>) -> bool {
+    reset.is_some_and(|reset| reset.cause != ResetCause::Unknown)
+}
+
+/// How much a handshake tells: the cause first, then whether it is whole, then whether connect() was seen.
+fn worth_of_handshake(record: &Handshake) -> [bool; 5] {
+    let established = record.outcome == Some(Outcome::Established);
+    let waits = record.outcome == Some(Outcome::Unanswered);
+    let decided = record.outcome.is_some() && !waits;
+    [established, explained(record.reset), decided, !record.incomplete, record.connect_ns.is_some()]
+}
+
+/// How much a close tells: the cause first, then whether it is whole, then how many sockets were seen.
+fn worth_of_close(record: &Close) -> (bool, bool, bool, usize) {
+    let sockets =
+        [&record.states.client, &record.states.server].into_iter().filter(|states| !states.is_empty()).count();
+    let known = !matches!(record.kind, CloseKind::Unfinished | CloseKind::Unseen);
+    (explained(record.reset), known, !record.incomplete, sockets)
+}
+
+/// The handshake of all views, which are in the order from the client to the server, and the view whose verdict it is.
+pub(super) fn handshake(views: &[&View]) -> Option<(usize, HandshakeOutput)> {
+    let all = || {
+        let known = |(place, view): (usize, &&View)| Some((place, view.handshake.clone()?));
+        views.iter().enumerate().filter_map(known)
+    };
+    // Of several that tell as much, the one at the client.
+    let (place, mut joined) = all().rev().max_by_key(|(_, handshake)| worth_of_handshake(&handshake.record))?;
+    let record = &mut *joined.record;
+    if let Some((_, at_client)) = all().next() {
+        let at_client = &*at_client.record;
+        (record.client.addr, record.client.port) = (at_client.client.addr, at_client.client.port);
+        (record.server.addr, record.server.port) = (at_client.server.addr, at_client.server.port);
+        record.syn_to_synack_ns = at_client.syn_to_synack_ns.or(record.syn_to_synack_ns);
+        record.retransmissions.syn = at_client.retransmissions.syn.or(record.retransmissions.syn);
+    }
+    if let Some((_, at_server)) = all().next_back() {
+        record.synack_to_ack_ns = at_server.record.synack_to_ack_ns.or(record.synack_to_ack_ns);
+        record.retransmissions.synack = at_server.record.retransmissions.synack.or(record.retransmissions.synack);
+    }
+    for (_, other) in all() {
+        let other = &*other.record;
+        complete_handshake_end(&mut record.client, &other.client);
+        complete_handshake_end(&mut record.server, &other.server);
+        record.connect_ns = record.connect_ns.or(other.connect_ns);
+        record.syn_left = record.syn_left.or(other.syn_left);
+        record.accept_queue = record.accept_queue.or(other.accept_queue);
+        record.icmp = record.icmp.or(other.icmp);
+    }
+    Some((place, joined))
+}
+
+/// The close of all views, and the view whose verdict it is.
+pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
+    let all = || {
+        let known = |(place, view): (usize, &&View)| Some((place, view.close.clone()?));
+        views.iter().enumerate().filter_map(known)
+    };
+    let (place, mut joined) = all().rev().max_by_key(|(_, close)| worth_of_close(&close.record))?;
+    let record = &mut *joined.record;
+    // As the client has them, whether or not its host has seen the close.
+    if let Some((client, server)) = views.first().and_then(|view| view.ends()) {
+        (record.client.addr, record.client.port) = (client.addr, client.port);
+        (record.server.addr, record.server.port) = (server.addr, server.port);
+    }
+    for (at, other) in all() {
+        let other = &*other.record;
+        complete_close_end(&mut record.client, &other.client);
+        complete_close_end(&mut record.server, &other.server);
+        for (states, others) in
+            [(&mut record.states.client, &other.states.client), (&mut record.states.server, &other.states.server)]
+        {
+            // States of a socket are worth more than those that were inferred.
+            let inferred = states.iter().all(|state| state.inferred);
+            if inferred && (states.is_empty() || others.iter().any(|state| !state.inferred)) {
+                states.clone_from(others);
+            }
+        }
+        let view = views.get(at);
+        let has = |role| view.is_some_and(|view| view.has_socket(role));
+        if has(Role::Client) {
+            record.data_retransmissions.client =
+                other.data_retransmissions.client.or(record.data_retransmissions.client);
+            record.retransmissions.client = other.retransmissions.client.or(record.retransmissions.client);
+            record.rtt = other.rtt;
+        }
+        if has(Role::Server) {
+            record.data_retransmissions.server =
+                other.data_retransmissions.server.or(record.data_retransmissions.server);
+            record.retransmissions.server = other.retransmissions.server.or(record.retransmissions.server);
+        }
+        record.bytes.client_to_server = record.bytes.client_to_server.max(other.bytes.client_to_server);
+        record.bytes.server_to_client = record.bytes.server_to_client.max(other.bytes.server_to_client);
+        record.gave_up = record.gave_up.or(other.gave_up);
+        record.duration_ns = record.duration_ns.max(other.duration_ns);
+    }
+    Some((place, joined))
+}
+
+/// True if events of the connection were lost in this view.
+pub(super) fn has_lost_events(view: &View) -> bool {
+    let handshake = view.handshake.iter().flat_map(|handshake| &handshake.record.missing);
+    let close = view.close.iter().flat_map(|close| &close.record.missing);
+    view.left_out > 0 || handshake.chain(close).any(|missing| matches!(missing, Missing::Lost | Missing::Interface))
+}
+
+/// Takes over who an end is, where its socket is not on the host whose verdict it is.
+fn complete_handshake_end(end: &mut HandshakeEnd, other: &HandshakeEnd) {
+    if end.netns.is_none() && other.netns.is_some() || end.pid.is_none() && other.pid.is_some() {
+        (end.pid, end.comm, end.thread, end.uid) = (other.pid, other.comm, other.thread, other.uid);
+        (end.netns, end.netns_name, end.cgroup) = (other.netns, other.netns_name.clone(), other.cgroup.clone());
+    }
+    end.isn = end.isn.or(other.isn);
+    if end.options.is_none() {
+        end.options.clone_from(&other.options);
+    }
+}
+
+/// As [`complete_handshake_end`].
+fn complete_close_end(end: &mut CloseEnd, other: &CloseEnd) {
+    if end.netns.is_none() && other.netns.is_some() || end.pid.is_none() && other.pid.is_some() {
+        (end.pid, end.comm, end.thread, end.uid) = (other.pid, other.comm, other.thread, other.uid);
+        (end.netns, end.netns_name, end.cgroup) = (other.netns, other.netns_name.clone(), other.cgroup.clone());
+    }
+    end.exit = end.exit.or(other.exit);
+    end.unread_bytes = end.unread_bytes.or(other.unread_bytes);
+    end.unsent_bytes = end.unsent_bytes.or(other.unsent_bytes);
+}

@@ -1,0 +1,179 @@
+//! A connection as one file has it, from its first event to its last record.
+
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt as _};
+
+use crate::{
+    event::Role,
+    output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord, Stamp},
+    tcp::TcpFlags,
+    text::WallTime,
+};
+
+/// Number of events kept from the beginning of a connection.
+const FIRST: usize = 64;
+
+/// Number of events kept from its end.
+const LAST: usize = 64;
+
+/// A connection that is over, as one file has it.
+#[derive(Debug)]
+pub struct View {
+    /// Its handshake, if that was seen at all.
+    pub(super) handshake: Option<HandshakeOutput>,
+    /// Its close, if the handshake made a connection.
+    pub(super) close: Option<CloseOutput>,
+    /// States, segments, ICMP errors and hints: the first and the last.
+    pub(super) events: Vec<OutputRecord>,
+    /// Number of the events between them.
+    pub(super) left_out: u64,
+    /// Time at which the file ended, if the connection was open then.
+    pub(super) until: Option<WallTime>,
+}
+
+impl View {
+    /// Initial sequence number of the client; none if it was not seen.
+    pub(super) fn client_isn(&self) -> Option<u32> {
+        self.handshake.as_ref()?.record.client.isn
+    }
+
+    /// Initial sequence number of the server; none if it was not seen, and if it never sent a SYN.
+    pub(super) fn server_isn(&self) -> Option<u32> {
+        self.handshake.as_ref()?.record.server.isn
+    }
+
+    /// Client and server, as this file has them.
+    pub(super) fn ends(&self) -> Option<(EndpointOutput, EndpointOutput)> {
+        match (&self.handshake, &self.close) {
+            (Some(HandshakeOutput { record, .. }), _) => Some((
+                EndpointOutput { addr: record.client.addr, port: record.client.port },
+                EndpointOutput { addr: record.server.addr, port: record.server.port },
+            )),
+            (None, Some(CloseOutput { record, .. })) => Some((
+                EndpointOutput { addr: record.client.addr, port: record.client.port },
+                EndpointOutput { addr: record.server.addr, port: record.server.port },
+            )),
+            (None, None) => None,
+        }
+    }
+
+    /// The end that an address belongs to.
+    pub(super) fn role_of(&self, end: &EndpointOutput) -> Role {
+        let same = |known: &EndpointOutput| known.addr == end.addr && (known.port == end.port || known.port.is_none());
+        match self.ends() {
+            Some((client, server)) if !same(&client) && same(&server) => Role::Server,
+            _ => Role::Client,
+        }
+    }
+
+    /// True if the socket of this end is on the file's host.
+    pub(super) fn has_socket(&self, role: Role) -> bool {
+        self.events.iter().any(|event| matches!(event, OutputRecord::State(state) if state.role == Some(role)))
+    }
+
+    /// Nanoseconds from the client's first SYN to the first segment of the server: the nearer to the client, the longer.
+    pub(super) fn answer_ns(&self) -> Option<i64> {
+        let mut segments = self.events.iter().filter_map(|event| match event {
+            OutputRecord::Segment(segment) => Some(segment),
+            _ => None,
+        });
+        let syn = segments.find(|segment| {
+            segment.flags.contains(TcpFlags::SYN)
+                && self.role_of(&segment.src) == Role::Client
+                && !segment.retransmission
+        })?;
+        let answer = segments.find(|segment| self.role_of(&segment.src) == Role::Server)?;
+        Some(answer.stamp.time.0.saturating_sub(syn.stamp.time.0))
+    }
+}
+
+/// The time of an event.
+pub(super) fn stamp(event: &OutputRecord) -> Option<Stamp> {
+    match event {
+        OutputRecord::State(state) => Some(state.stamp),
+        OutputRecord::Segment(segment) => Some(segment.stamp),
+        OutputRecord::Icmp(icmp) => Some(icmp.stamp),
+        OutputRecord::Hint(hint) => Some(hint.stamp),
+        _ => None,
+    }
+}
+
+/// Collects the records of one file until a connection is over.
+#[derive(Debug)]
+pub struct Views {
+    open: HashMap<u64, Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    handshake: Option<HandshakeOutput>,
+    first: Vec<OutputRecord>,
+    last: VecDeque<OutputRecord>,
+    left_out: u64,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self { open: HashMap::new() }
+    }
+}
+
+impl Views {
+    /// Takes a record. Returns the view of a connection if the record is its last one. Later events, and the records of stalls,
+    /// owners and sockets that were there before, are not part of a view.
+    pub fn take(&mut self, record: &OutputRecord) -> Option<View> {
+        match record {
+            OutputRecord::State(state) if !state.late => self.event(state.conn?, record),
+            OutputRecord::Segment(segment) if !segment.late => self.event(segment.conn, record),
+            OutputRecord::Icmp(icmp) if !icmp.late => self.event(icmp.conn, record),
+            OutputRecord::Hint(hint) if !hint.late => self.event(hint.conn?, record),
+            OutputRecord::Handshake(handshake) => {
+                let conn = handshake.record.conn;
+                self.open.entry(conn).or_default().handshake = Some(handshake.clone());
+                if handshake.record.failure().is_some() {
+                    return self.over(conn, None);
+                }
+            }
+            OutputRecord::Close(close) => return self.over(close.record.conn, Some(close.clone())),
+            OutputRecord::Evicted(evicted) => {
+                if self.open.get(&evicted.conn).is_some_and(|open| open.handshake.is_some()) {
+                    return self.over(evicted.conn, None);
+                }
+                self.open.remove(&evicted.conn);
+            }
+            // The next run of a recording, whose connections have numbers of their own.
+            OutputRecord::Start(_) => self.open.clear(),
+            _ => {}
+        }
+        None
+    }
+
+    /// The file ends at `until`: returns the connections that are open, as far as their handshakes were seen, in the order of their
+    /// numbers.
+    pub fn finish(&mut self, until: WallTime) -> Vec<View> {
+        let mut open: Vec<u64> = self.open.keys().copied().collect();
+        open.sort_unstable();
+        let views = open.into_iter().filter_map(|conn| self.over(conn, None));
+        views.filter(|view| view.handshake.is_some()).map(|view| View { until: Some(until), ..view }).collect()
+    }
+
+    fn event(&mut self, conn: u64, record: &OutputRecord) {
+        let open = self.open.entry(conn).or_default();
+        if open.first.len() < FIRST {
+            open.first.push(record.clone());
+            return;
+        }
+        open.last.push_back(record.clone());
+        if open.last.len() > LAST {
+            open.last.pop_front();
+            open.left_out += 1;
+        }
+    }
+
+    fn over(&mut self, conn: u64, close: Option<CloseOutput>) -> Option<View> {
+        let Open { handshake, first: mut events, last, left_out } = self.open.remove(&conn).unwrap_or_default();
+        events.extend(last);
+        Some(View { handshake, close, events, left_out, until: None })
+    }
+}

@@ -1,0 +1,150 @@
+//! A page that stands by itself: a summary, a table to search and sort, and a ladder for each connection.
+//!
+//! The page has the connections as data, and draws a ladder when it is opened: thousands of connections stay small. Its script
+//! puts them in as text, so that no name of a process or host becomes markup.
+
+use serde_json::json;
+
+use super::{
+    Events, Render,
+    ladder::{
+        Drawing,
+        diagram::{Diagram, Diagrams, Step},
+        heading::end_text,
+    },
+    mood::Mood,
+};
+use crate::{event::Role, output_record::OutputRecord};
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+/// Renders records as a page.
+#[derive(Debug)]
+pub struct Html {
+    diagrams: Diagrams,
+    /// Renderer of the lines about the trace as a whole.
+    events: Events,
+    /// The beginning of the page has been written, and its end.
+    begun: bool,
+    ended: bool,
+}
+
+impl Html {
+    /// Creates a renderer. Browsers show more than ASCII, and the page has colours of its own.
+    pub fn new(drawing: Drawing) -> Self {
+        let drawing = Drawing { color: false, unicode: true, ..drawing };
+        let Drawing { color, absolute_seq, unicode, zone } = drawing;
+        let events = Events { color, absolute_seq, unicode, zone };
+        Self { diagrams: Diagrams::new(drawing), events, begun: false, ended: false }
+    }
+
+    /// The text of a record about the trace as a whole.
+    fn line(&mut self, record: &OutputRecord) -> String {
+        let mut line = Vec::new();
+        self.events.render(record, &mut line);
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    }
+
+    fn begin(&mut self, record: &OutputRecord) -> String {
+        let about = if let OutputRecord::Start(_) = record { self.line(record) } else { String::new() };
+        [HEAD, STYLE, BODY, &escaped(&about), TABLE].concat()
+    }
+}
+
+impl Render for Html {
+    fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            out.extend_from_slice(self.begin(record).as_bytes());
+        }
+        if let Some(diagram) = self.diagrams.take(record) {
+            out.extend_from_slice(data(&diagram).as_bytes());
+        }
+        if let OutputRecord::End(_) = record {
+            // Another run of a recording may follow, whose connections have the same numbers: the page is over.
+            self.ended = true;
+            for diagram in self.diagrams.open() {
+                out.extend_from_slice(data(&diagram).as_bytes());
+            }
+            let about = self.line(record);
+            out.extend_from_slice([DATA_END, &escaped(&about), FOOT, SCRIPT, END].concat().as_bytes());
+        }
+    }
+}
+
+const HEAD: &str = "<!doctype html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<title>tcptrace</title>
+<style>
+";
+const BODY: &str = "</style>
+</head>
+<body>
+<h1>tcptrace</h1>
+<p>";
+const TABLE: &str = "</p>
+<div id=\"verdicts\"></div>
+<input id=\"search\" type=\"search\" aria-label=\"search\" placeholder=\"search addresses, processes, verdicts ( / )\">
+<span id=\"count\" role=\"status\"></span>
+<table>
+<thead><tr><th aria-sort=\"ascending\"><button>#</button></th><th><button>time (UTC)</button></th>\
+<th><button>client</button></th><th><button>server</button></th><th><button>verdict</button></th></tr></thead>
+<tbody id=\"rows\"></tbody>
+</table>
+<button id=\"more\" hidden>show more</button>
+<script id=\"data\" type=\"application/json\">
+";
+const DATA_END: &str = "</script>\n<p>";
+const FOOT: &str = "</p>\n<script>\n";
+const END: &str = "</script>\n</body>\n</html>\n";
+
+/// A connection as a line of JSON that no script element ends in.
+fn data(diagram: &Diagram) -> String {
+    let Diagram { conn, ends, encapsulation, began, verdict, steps } = diagram;
+    let steps: Vec<_> = steps
+        .iter()
+        .map(|step| match step {
+            Step::State { time, side, text } => json!([0, time, u8::from(*side == Role::Server), text]),
+            Step::Arrow { time, from, from_between, label, details } => {
+                json!([1, time, u8::from(*from == Role::Server), u8::from(*from_between), label, details])
+            }
+            Step::Note { mood, text } => json!([2, mood.map(number), text]),
+        })
+        .collect();
+    let last = diagram.steps.iter().rev().find_map(|step| match step {
+        Step::Note { mood: Some(mood), text } => Some((*mood, text.as_str())),
+        _ => None,
+    });
+    let (mood, mut sentence) = last.map_or((Mood::Pending, String::new()), |(mood, text)| (mood, text.to_owned()));
+    if let Some(layers) = encapsulation {
+        sentence.push_str("; in ");
+        sentence.push_str(&layers.join(", "));
+    }
+    let began = began.map(|stamp| stamp.time.to_string());
+    let line =
+        json!([conn, began, end_text(&ends.client), end_text(&ends.server), number(mood), verdict, sentence, steps]);
+    line.to_string().replace('<', "\\u003c") + "\n"
+}
+
+fn number(mood: Mood) -> u8 {
+    match mood {
+        Mood::Good => 0,
+        Mood::Pending => 1,
+        Mood::Failed => 2,
+    }
+}
+
+/// Text for HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! Merges the captures and recordings of several hosts. Each is read on a thread of its own, as if it were the only one, and
+//! what is over there comes here to be joined.
+
+use std::{
+    fs::File,
+    num::NonZeroUsize,
+    path::PathBuf,
+    process::ExitCode,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use log::warn;
+
+use super::{FLUSH_TIMEOUT, PATIENT_FLUSH_TIMEOUT, Source, read, reading::Reading};
+use crate::{
+    app::stdout_format,
+    cli::Options,
+    output::Output,
+    privileges::{Duty, reduce, reduce_to_opening},
+};
+use tcptrace_core::{
+    SCHEMA,
+    join::{Joiner, Recorder, View},
+    output_record::{EndOutput, LostOutput, OutputRecord, Stamp, StartOutput},
+};
+
+/// Number of messages that a thread is ahead of the joiner.
+const AHEAD: usize = 256;
+
+/// Number of connections that wait for what other files know of them.
+const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
+
+/// A message from a thread that reads a file.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Its first record.
+    Begun(Box<StartOutput>),
+    /// A connection is over.
+    View(Box<View>),
+    /// Events are missing.
+    Lost(LostOutput),
+    /// A run in it is over.
+    Ended(EndOutput),
+    /// There is no more to read, or it cannot be read any further.
+    Over(Result<()>),
+}
+
+/// A file that is being read.
+struct Input {
+    name: String,
+    messages: Receiver<Message>,
+    over: bool,
+}
+
+/// Reads the files to their ends.
+///
+/// # Errors
+/// When one cannot be read, or not to its end, when two are parts of one run, and when no connection is in more than one.
+pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<ExitCode> {
+    let nothing = File::options().write(true).open("/dev/null").context("cannot open /dev/null")?;
+    reduce_to_opening()?;
+    let sources = paths.iter().map(|path| Source::open(path)).collect::<Result<Vec<_>>>()?;
+    // The files may come from anybody, so rights are dropped before they are parsed.
+    reduce(Duty::Replay);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _context = runtime.enter();
+    let mut inputs = Vec::new();
+    for source in sources {
+        let name = source.name.clone();
+        let (sender, messages) = sync_channel(AHEAD);
+        let nothing = nothing.try_clone().context("cannot open /dev/null again")?;
+        let options = of_one_file(options);
+        thread::Builder::new()
+            .name("read".to_owned())
+            .spawn(move || run(source, nothing, &options, &sender))
+            .context("cannot start a thread for reading; raise the limit on processes (ulimit -u)")?;
+        inputs.push(Input { name, messages, over: false });
+    }
+    let starts = inputs.iter().map(first).collect::<Result<Vec<_>>>()?;
+    check_runs(&inputs, &starts)?;
+    let mut merging = Merging::new(&inputs, &starts, stdout_format::open(options, None)?.patient(), options);
+    let outcome = merging.read_all(&mut inputs);
+    merging.finish(&inputs, outcome)
+}
+
+/// The options for one of the files: what is shown is decided when all is known.
+fn of_one_file(options: &Options) -> Options {
+    let mut options = options.clone();
+    options.only = None;
+    options.filter.who = Default::default();
+    options.summarizes_files = false;
+    options
+}
+
+/// Reads a file, on its thread. The receiver may have gone, since the process is about to end then.
+fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Message>) {
+    let outcome = (|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let _context = runtime.enter();
+        let output = Output::discarding(nothing.into(), Box::new(Reading::new(sender.clone())))?;
+        read(source, options, None, Some(output.patient())).map(|_| ())
+    })();
+    let _gone = sender.send(Message::Over(outcome));
+}
+
+/// The first record of a file.
+fn first(input: &Input) -> Result<Box<StartOutput>> {
+    match input.messages.recv() {
+        Ok(Message::Begun(start)) => Ok(start),
+        Ok(Message::Over(Err(error))) => Err(error),
+        _ => Err(anyhow!("{}: it holds no events", input.name)),
+    }
+}
+
+/// Checks that no two files are parts of one run, or the same file.
+fn check_runs(inputs: &[Input], starts: &[Box<StartOutput>]) -> Result<()> {
+    let same = |one: &StartOutput, other: &StartOutput| {
+        let by_time = one.began_ns.is_some() && (&one.hostname, one.began_ns) == (&other.hostname, other.began_ns);
+        (one.run.is_some() && one.run == other.run) || (by_time && one.netns == other.netns)
+    };
+    for (index, (one, start)) in inputs.iter().zip(starts).enumerate() {
+        for (other, other_start) in inputs.iter().zip(starts).skip(index + 1) {
+            if same(start, other_start) {
+                bail!(
+                    "{} and {} are of one run of tcptrace: join them with `cat`, the older one first, and read that",
+                    one.name,
+                    other.name
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The state of merging.
+struct Merging {
+    joiner: Joiner,
+    output: Output,
+    events: u64,
+    lost: u64,
+    open: u64,
+    evicted: u64,
+    last: Option<Stamp>,
+}
+
+impl Merging {
+    fn new(inputs: &[Input], starts: &[Box<StartOutput>], mut output: Output, options: &Options) -> Self {
+        let alone = |host: &str| starts.iter().filter(|start| start.hostname == host).count() == 1;
+        let recorder = |(input, start): (&Input, &Box<StartOutput>)| {
+            // A capture does not tell where it was made.
+            let known = start.kernel.is_some() && alone(&start.hostname);
+            Recorder { host: if known { start.hostname.as_str() } else { &input.name }.into(), began: start.stamp.time }
+        };
+        let recorders: Vec<Recorder> = inputs.iter().zip(starts).map(recorder).collect();
+        let hosts: Vec<&str> = recorders.iter().map(|recorder| &*recorder.host).collect();
+        let first = without_boot(starts.iter().map(|start| start.stamp).min_by_key(|stamp| stamp.time));
+        let start = first.map(|stamp| StartOutput {
+            stamp,
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
+            hostname: hosts.join(", "),
+            kernel: None,
+            netns: None,
+            interfaces: inputs.iter().map(|input| input.name.clone()).collect(),
+            segments: options.segments.into(),
+            filter: options.filter.to_string(),
+            began_ns: None,
+            run: None,
+        });
+        if let Some(start) = start {
+            let _patient = output.write(&OutputRecord::Start(start));
+        }
+        let joiner = Joiner::new(recorders, MOST_WAITING);
+        Self { joiner, output, events: 0, lost: 0, open: 0, evicted: 0, last: first }
+    }
+
+    /// Reads all files to their ends, or until the output has no reader. Returns the first error.
+    fn read_all(&mut self, inputs: &mut [Input]) -> Result<()> {
+        let mut outcome = Ok(());
+        loop {
+            // Reading on where the fewest connections wait for the other files keeps few of them in memory.
+            let open = inputs.iter_mut().enumerate().filter(|(_, input)| !input.over);
+            let Some((file, input)) = open.min_by_key(|(file, _)| self.joiner.waiting(*file)) else { return outcome };
+            match input.messages.recv() {
+                Ok(Message::View(view)) => {
+                    let Self { joiner, output, .. } = self;
+                    joiner.take(file, *view, &mut |record| _ = output.write(&record));
+                }
+                Ok(Message::Lost(lost)) => _ = self.output.write(&OutputRecord::Lost(lost)),
+                Ok(Message::Ended(end)) => {
+                    self.events += end.events;
+                    self.lost += end.lost;
+                    self.open += end.open;
+                    self.evicted += end.evicted;
+                    self.last = self.last.into_iter().chain([end.stamp]).max_by_key(|stamp| stamp.time);
+                }
+                Ok(Message::Over(ended)) => {
+                    input.over = true;
+                    outcome = outcome.and(ended);
+                }
+                // The next run of a recording.
+                Ok(Message::Begun(_)) => {}
+                Err(_) => input.over = true,
+            }
+            if self.output.is_over() {
+                return outcome;
+            }
+        }
+    }
+
+    /// Writes what is left, and returns the exit status.
+    fn finish(mut self, inputs: &[Input], outcome: Result<()>) -> Result<ExitCode> {
+        let Self { joiner, output, .. } = &mut self;
+        joiner.finish(&mut |record| _ = output.write(&record));
+        let (connections, joined) = self.joiner.counts();
+        let Self { events, lost, open, evicted, .. } = self;
+        if let Some(stamp) = without_boot(self.last) {
+            let end = EndOutput { stamp, connections, open, evicted, events, lost, left_out: None };
+            let _patient = self.output.write(&OutputRecord::End(end));
+        }
+        let timeout = if outcome.is_ok() { PATIENT_FLUSH_TIMEOUT } else { FLUSH_TIMEOUT };
+        let complete = self.output.finish(timeout);
+        if self.joiner.given_up() > 0 {
+            warn!(
+                "{} connections were told without waiting for the other files, as more than {MOST_WAITING} waited: their \
+                 parts are shown apart",
+                self.joiner.given_up()
+            );
+        }
+        outcome?;
+        if joined == 0 {
+            let several = if inputs.len() == 2 { "both" } else { "two of them" };
+            let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+            bail!("{}: no connection is in {several}: is one of them from another time?", names.join(", "));
+        }
+        Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// The wall-clock time alone: hosts boot at different times.
+fn without_boot(stamp: Option<Stamp>) -> Option<Stamp> {
+    stamp.map(|mut stamp| {
+        stamp.boot_ns = None;
+        stamp
+    })
+}
