@@ -106,16 +106,16 @@ fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Mes
 }
 
 /// The first record of a file.
-fn first(input: &Input) -> Result<Box<StartOutput>> {
+fn first(input: &Input) -> Result<StartOutput> {
     match input.messages.recv() {
-        Ok(Message::Begun(start)) => Ok(start),
+        Ok(Message::Begun(start)) => Ok(*start),
         Ok(Message::Over(Err(error))) => Err(error),
         _ => Err(anyhow!("{}: it holds no events", input.name)),
     }
 }
 
 /// Checks that no two files are parts of one run, or the same file.
-fn check_runs(inputs: &[Input], starts: &[Box<StartOutput>]) -> Result<()> {
+fn check_runs(inputs: &[Input], starts: &[StartOutput]) -> Result<()> {
     let same = |one: &StartOutput, other: &StartOutput| {
         let by_time = one.began_ns.is_some() && (&one.hostname, one.began_ns) == (&other.hostname, other.began_ns);
         (one.run.is_some() && one.run == other.run) || (by_time && one.netns == other.netns)
@@ -146,9 +146,9 @@ struct Merging {
 }
 
 impl Merging {
-    fn new(inputs: &[Input], starts: &[Box<StartOutput>], mut output: Output, options: &Options) -> Self {
+    fn new(inputs: &[Input], starts: &[StartOutput], mut output: Output, options: &Options) -> Self {
         let alone = |host: &str| starts.iter().filter(|start| start.hostname == host).count() == 1;
-        let recorder = |(input, start): (&Input, &Box<StartOutput>)| {
+        let recorder = |(input, start): (&Input, &StartOutput)| {
             // A capture does not tell where it was made.
             let known = start.kernel.is_some() && alone(&start.hostname);
             Recorder { host: if known { start.hostname.as_str() } else { &input.name }.into(), began: start.stamp.time }
