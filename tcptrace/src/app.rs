@@ -37,9 +37,8 @@ use crate::{
     namespaces::{Namespaces, News},
     pipeline::Pipeline,
     privileges,
-    sink::Reopening,
+    sink::{Reopen, Reopening},
 };
-use tcptrace_core::output_record::OutputRecord;
 
 /// Most records taken from the ring before signals, timers and other inputs are handled.
 const DRAIN_BATCH: usize = 4096;
@@ -167,6 +166,9 @@ async fn trace(options: &Options, mut session: Option<Session>) -> Result<ExitCo
 fn counts(pipeline: &Pipeline) -> String {
     let totals = pipeline.totals();
     let (events, lost) = pipeline.counts();
+    if !pipeline.correlates() {
+        return format!("{events} events recorded, {lost} lost");
+    }
     if let Some((all, open)) = pipeline.output.in_scope() {
         let connections = if all == 1 { "connection" } else { "connections" };
         let whose = if pipeline.command.is_some() { " of the command" } else { " that match" };
@@ -205,7 +207,7 @@ async fn follow(
             biased;
             signal = signals.next() => match signal {
                 signal if command.pass_on(signal) => {}
-                Signal::HangUp if options.write.is_some() => service.reloading(reopen(trace)),
+                Signal::HangUp if options.write.is_some() => service.reloading(reopen(trace, Reopen::ByName)),
                 Signal::Interrupt | Signal::Terminate | Signal::HangUp | Signal::Quit => return Ok(Ending::Requested),
             },
             over = trace.pipeline.output.ended() => if over && !command.runs() { return Ok(Ending::OutputOver) },
@@ -242,6 +244,10 @@ async fn follow(
             }
             logged = forward_log(&mut trace.program_log) => logged?,
             () = wake(session.as_deref()) => {}
+        }
+        if trace.pipeline.output.is_due_for_rotation(host_clock::now()) {
+            // Nobody waits for that.
+            let _reopening = reopen(trace, Reopen::Rotated);
         }
         if let Some(session) = session.as_deref_mut() {
             let now = trace.pipeline.describer.stamp(host_clock::now()).time;
@@ -337,7 +343,7 @@ fn pass_time(trace: &mut Trace) {
 }
 
 fn read_counters(trace: &mut Trace) {
-    host_clock::compare(&mut trace.pipeline.describer.clock);
+    trace.pipeline.compare_clocks();
     // The counters are read before the ring is drained: those losses come after the records in it.
     let totals = trace.losses.read();
     pass_time(trace);
@@ -357,9 +363,9 @@ fn read_counters(trace: &mut Trace) {
 }
 
 /// Reopens the file of `--write`. The new file begins with a start record, as the first one did.
-fn reopen(trace: &mut Trace) -> Option<Reopening> {
-    let start = OutputRecord::Start(trace.start_record());
-    let reopening = trace.pipeline.reopen_file(&start, host_clock::now());
+fn reopen(trace: &mut Trace, how: Reopen) -> Option<Reopening> {
+    let start = trace.start_record();
+    let reopening = trace.pipeline.reopen_file(how, start);
     trace.pipeline.flush();
     reopening
 }

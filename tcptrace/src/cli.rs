@@ -11,7 +11,13 @@ mod ring_size;
 mod tests;
 mod values;
 
-use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{
     ArgAction, Args, CommandFactory, Parser, Subcommand,
@@ -22,9 +28,9 @@ use clap::{
 pub use self::{
     choices::Choices,
     leaks::Leaks,
-    options::{DEFAULT_COLUMNS, Environment, Options, Verbosity},
+    options::{DEFAULT_COLUMNS, Environment, Options, Verbosity, is_binary},
     ring_size::{RingSize, RingSizeError},
-    values::{Attach, Color, OutputFormat, Segments},
+    values::{Attach, Color, Compression, OutputFormat, RotateAt, Segments},
 };
 use tcptrace_core::filter::{Emit, Only};
 
@@ -83,10 +89,12 @@ pub struct Cli {
     #[arg(long, value_name = "LIST", help_heading = "Output")]
     pub emit: Option<Emit>,
 
-    /// Also write every record to FILE, as JSON lines
+    /// Also write every record to FILE
     ///
-    /// If its name ends in .pcapng, segments become packets for Wireshark and tcpdump, and everything else entries of a journal,
-    /// which Wireshark shows between them. The file is created with mode 0600, or emptied if it exists. SIGHUP reopens it by name, for log rotation.
+    /// As JSON lines. If its name ends in .ttr, as a binary recording, which is smaller and takes less time: together with --output
+    /// none, nothing else is done. If its name ends in .pcapng, segments become packets for Wireshark and tcpdump, and everything else
+    /// entries of a journal, which Wireshark shows between them. The file is created with mode 0600, or emptied if it exists. SIGHUP
+    /// reopens it by name, for log rotation.
     #[arg(
         short,
         long,
@@ -95,6 +103,20 @@ pub struct Cli {
         value_parser = PathBufValueParser::new().try_map(values::file)
     )]
     pub write: Option<PathBuf>,
+
+    /// Begin another file of --write at this size or age, such as 100MB or 1h
+    ///
+    /// The one before gets a number: of trace.ttr, that is trace.000001.ttr. Each file can be read by itself.
+    #[arg(long, value_name = "SIZE|TIME", help_heading = "Output", value_parser = values::rotation, requires = "write")]
+    pub rotate: Option<RotateAt>,
+
+    /// Keep at most N files with numbers, and remove older ones
+    #[arg(long, value_name = "N", help_heading = "Output", value_parser = values::files, requires = "rotate")]
+    pub keep: Option<NonZeroU32>,
+
+    /// Compress the binary recording of --write
+    #[arg(long, value_name = "METHOD", help_heading = "Output", value_enum, requires = "write")]
+    pub compress: Option<Compression>,
 
     /// Serve metrics for Prometheus at this address
     ///
@@ -201,6 +223,22 @@ impl Cli {
         }
         if cli.command_line.is_empty() && !cli.fail_on.is_empty() {
             return missing("--fail-on needs a command, as in `tcptrace --fail-on reset -- make test`");
+        }
+        let conflict = |message: &str| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        let binary = cli.write.as_deref().is_some_and(is_binary);
+        if cli.compress.is_some() && !binary {
+            return conflict("--compress is for binary recordings: give --write a name that ends in .ttr");
+        }
+        if binary && cli.choices.read.is_some() {
+            return conflict(
+                "only what is traced live can be written as a binary recording: give --write FILE.jsonl to convert",
+            );
+        }
+        if binary && (!cli.command_line.is_empty() || cli.choices.names_processes()) {
+            return conflict(
+                "a binary recording holds what comes before it is known whose it is: give --write FILE.jsonl, or no command and \
+                 filters on processes, which --read takes too",
+            );
         }
         match cli.output {
             Some(output) if cli.json && output != OutputFormat::Json => Err(Self::command().error(

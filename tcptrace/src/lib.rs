@@ -11,7 +11,8 @@
 //!          namespaces     the network namespaces besides the tracer's own
 //!          socket_owners  the processes that hold existing sockets
 //! pure     tcptrace_core  bytes → events → connections and verdicts → output records → text or JSON
-//! IO       sink           stdout and the file of --write, without waiting for slow readers
+//! IO       recorder       binary recordings: what comes before it is correlated
+//!          sink           stdout and the file of --write, without waiting for slow readers
 //!
 //!          privileges     the rights that each thread keeps
 //!          command        the command of `tcptrace -- COMMAND…`, and which sockets are its own
@@ -34,5 +35,6 @@ pub mod pipeline;
 pub mod preflight;
 pub mod privileges;
 pub mod procfs;
+pub mod recorder;
 pub mod sink;
 pub mod socket_owners;

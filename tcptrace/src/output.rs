@@ -1,7 +1,9 @@
 //! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
 //! reader.
 
-use std::{ops::AddAssign, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, path::Path, sync::Arc, time::Duration,
+};
 
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -10,10 +12,12 @@ use log::error;
 use crate::{
     causes::with_causes,
     metrics::Metrics,
-    sink::{BUDGET, Finish, Offer, Reopening, Sink, SinkEnd, SinkError},
+    recorder::Recorder,
+    sink::{BUDGET, FileForm, Finish, Held, Offer, Reopen, Reopening, Sink, SinkEnd, SinkError, WriteError},
 };
 use tcptrace_core::{
     correlate::{Correlated, Totals},
+    event::BootTime,
     filter::Emit,
     output_record::OutputRecord,
     render::{Events, Json, Pcapng, Render, Selection, Tally},
@@ -128,6 +132,12 @@ impl Destination {
 
     /// Hands the chunk to the sink. Returns the number of records dropped.
     fn flush(&mut self) -> u64 {
+        let no_room = self.sink.take_lost();
+        self.unreported += no_room.records + no_room.reported;
+        no_room.records + self.hand_over()
+    }
+
+    fn hand_over(&mut self) -> u64 {
         if self.chunk.is_empty() {
             return 0;
         }
@@ -142,7 +152,8 @@ impl Destination {
         };
         let records = std::mem::take(&mut self.records);
         let reporting = std::mem::take(&mut self.reporting);
-        match if self.patient { self.sink.write(bytes) } else { self.sink.try_write(bytes) } {
+        let held = Held { records, reported: reporting };
+        match if self.patient { self.sink.write(bytes, held) } else { self.sink.try_write(bytes, held) } {
             Offer::Full => {
                 self.unreported += records + reporting;
                 records
@@ -180,10 +191,23 @@ impl AddAssign for GivenUp {
     }
 }
 
+/// The file of `--write`.
+#[derive(Debug)]
+pub struct FileOutput<'a> {
+    /// Its path.
+    pub path: &'a Path,
+    /// How it is written: as blocks of a binary recording, or as JSON lines.
+    pub form: FileForm,
+    /// Chooses connections, of JSON lines; none for all of them.
+    pub selection: Option<Selection>,
+}
+
 /// All destinations of output records.
 pub struct Output {
     stdout: Destination,
     file: Option<Destination>,
+    /// The file, if it is a binary recording: it gets records before they are correlated.
+    pub recorder: Option<Recorder>,
     /// Counts the connections of `--fail-on`.
     fail_on: Option<Selection>,
     /// Counts everything for `--metrics`.
@@ -196,42 +220,42 @@ pub struct Output {
 
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Output").field("file", &self.file.is_some()).finish_non_exhaustive()
+        f.debug_struct("Output")
+            .field("file", &self.file.is_some())
+            .field("recorder", &self.recorder.is_some())
+            .finish_non_exhaustive()
     }
 }
 
 impl Output {
-    /// Opens stdout, which gets what `shown` says, and a file that gets the records of `file_selection` as JSON lines, or all
-    /// of them.
-    /// Records are dropped if a reader is too slow.
+    /// Opens stdout, which gets what `shown` says, and the file. Records are dropped if a reader is too slow.
     ///
     /// # Errors
     /// When the file cannot be opened, or a thread for writing cannot be started.
-    pub fn open(shown: Shown, file: Option<&Path>, file_selection: Option<Selection>) -> Result<Self, SinkError> {
+    pub fn open(shown: Shown, file: Option<FileOutput<'_>>) -> Result<Self, SinkError> {
         let stdout = Sink::stdout(BUDGET)?;
-        Self::open_to(stdout, shown, file, file_selection)
+        Self::open_to(stdout, shown, file)
     }
 
     /// As [`Self::open`], with another sink in the place of stdout.
     ///
     /// # Errors
     /// As for [`Self::open`].
-    pub fn open_to(
-        stdout: Sink,
-        shown: Shown,
-        file: Option<&Path>,
-        file_selection: Option<Selection>,
-    ) -> Result<Self, SinkError> {
-        let file = match file {
-            Some(path) => {
-                let shown = Shown { selection: file_selection, ..Shown::of_file(path) };
-                Some(Destination::new(shown, Sink::file(path, BUDGET)?))
+    pub fn open_to(stdout: Sink, shown: Shown, file: Option<FileOutput<'_>>) -> Result<Self, SinkError> {
+        let (mut lines, mut recorder) = (None, None);
+        if let Some(FileOutput { path, form, selection }) = file {
+            let is_binary = form.sealer.is_some();
+            let sink = Sink::file(path, BUDGET, form)?;
+            if is_binary {
+                recorder = Some(Recorder::new(sink, RandomState::new().hash_one(path)));
+            } else {
+                lines = Some(Destination::new(Shown { selection, ..Shown::of_file(path) }, sink));
             }
-            None => None,
-        };
+        }
         Ok(Self {
             stdout: Destination::new(shown, stdout),
-            file,
+            file: lines,
+            recorder,
             fail_on: None,
             metrics: None,
             in_scope: false,
@@ -249,12 +273,17 @@ impl Output {
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
-        Self { stdout, file: None, fail_on: None, metrics: None, in_scope: false, failed: false }
+        Self { stdout, file: None, recorder: None, fail_on: None, metrics: None, in_scope: false, failed: false }
     }
 
     /// Returns whether there is a file of `--write`.
     pub fn has_file(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Returns whether anything is made of what the correlator finds out.
+    pub fn needs_verdicts(&self) -> bool {
+        !self.stdout.shown.discards || self.has_file() || self.fail_on.is_some() || self.metrics.is_some()
     }
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
@@ -299,18 +328,28 @@ impl Output {
         GivenUp { stdout: self.stdout.flush(), file: self.file.as_mut().map_or(0, Destination::flush) }
     }
 
-    /// Reopens the file, if there is one; what follows begins with `start`.
-    pub fn reopen_file(&mut self, start: &OutputRecord) -> (GivenUp, Option<Reopening>) {
+    /// Returns whether the file is large or old enough that another should be begun.
+    pub fn is_due_for_rotation(&self, now: BootTime) -> bool {
+        self.file_sink().is_some_and(|sink| sink.is_due_for_rotation(now))
+    }
+
+    /// Reopens the file, if it is one of JSON lines; what follows begins with `start`.
+    pub fn reopen_file(&mut self, how: Reopen, start: &OutputRecord) -> (GivenUp, Option<Reopening>) {
         let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
-        let reopening = file.sink.reopen();
+        let reopening = file.sink.reopen(how);
         (GivenUp { stdout: 0, file: given_up + file.write(start, false) }, Some(reopening))
+    }
+
+    /// Where the file's bytes go.
+    fn file_sink(&self) -> Option<&Sink> {
+        self.file.as_ref().map(|file| &file.sink).or(self.recorder.as_ref().map(|recorder| &recorder.sink))
     }
 
     /// Returns whether writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If stdout
     /// is /dev/null, as for a service, a failed file is enough.
     pub fn is_over(&self) -> bool {
-        let file = self.file.as_ref().map(|file| file.sink.end().is_some());
+        let file = self.file_sink().map(|sink| sink.end().is_some());
         match self.stdout.sink.end() {
             Some(SinkEnd::Closed) => true,
             Some(SinkEnd::Failed(_)) => file != Some(false),
@@ -369,9 +408,11 @@ impl Output {
     /// Waits until a destination ends by itself, and then returns [`Self::is_over`]. An error is logged once and remembered
     /// for the exit status.
     pub async fn ended(&mut self) -> bool {
+        let sink = self.file.as_mut().map(|file| &mut file.sink);
+        let sink = sink.or(self.recorder.as_mut().map(|recorder| &mut recorder.sink));
         let file = async {
-            match &mut self.file {
-                Some(file) => file.sink.ended().await,
+            match sink {
+                Some(sink) => sink.ended().await,
                 None => std::future::pending().await,
             }
         };
@@ -385,13 +426,17 @@ impl Output {
 
     /// Writes what is left, which takes no longer than `timeout` in all. Returns whether everything was written.
     pub fn finish(self, timeout: Duration) -> bool {
-        let Self { mut stdout, file, failed, .. } = self;
+        let Self { mut stdout, file, recorder, failed, .. } = self;
         let _counted_already = stdout.flush();
         let mut complete = !failed;
         // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.
         if let Some(mut file) = file {
             let _counted_already = file.flush();
             complete &= is_complete(file.sink.finish(timeout / 2), "the file", failed);
+        }
+        if let Some(mut recorder) = recorder {
+            let _counted_already = recorder.end_block();
+            complete &= is_complete(recorder.sink.finish(timeout / 2), "the file", failed);
         }
         is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed) && complete
     }
@@ -417,7 +462,10 @@ fn log_failure(end: &SinkEnd) -> bool {
     match end {
         SinkEnd::Closed => false,
         SinkEnd::Failed(error) => {
-            error!("{}", with_causes(&**error));
+            // Said by the writer when it began.
+            if !matches!(**error, WriteError::Full { .. }) {
+                error!("{}", with_causes(&**error));
+            }
             true
         }
     }

@@ -10,11 +10,15 @@ use crate::{
     host_clock,
     output::{GivenUp, Output},
     procfs::kernel_threads::KernelThreads,
-    sink::Reopening,
+    recorder::Recorder,
+    sink::{Reopen, Reopening},
 };
 use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
-    decode::ring,
+    decode::{
+        ring::{self, Decoded},
+        ttr::{Entry, Interface, Setup},
+    },
     describe::Describer,
     event::{
         BootTime, Cgroup, CgroupKey, Direction, Event, Existing, ExistingSocket, HintName, Loss, LossSource,
@@ -58,6 +62,8 @@ pub struct Pipeline {
     namespaces: HashSet<u32>,
     events: u64,
     undecodable: bool,
+    /// Somebody needs what the correlator finds out. Otherwise records are recorded and nothing else.
+    correlates: bool,
 }
 
 impl Pipeline {
@@ -80,8 +86,26 @@ impl Pipeline {
 
     /// Forgets all connections and counts: the next run of a recording begins.
     pub fn begin_again(&mut self, netns: u32, describer: Describer) {
+        self.begin_again_with(Correlator::recorded(netns), describer);
+    }
+
+    /// As [`Self::begin_again`], for the next run of a binary recording, whose events have not been through a correlator.
+    /// Only events of which `is_chosen` is true are shown.
+    pub fn begin_again_unordered(
+        &mut self,
+        netns: u32,
+        describer: Describer,
+        is_chosen: impl Fn(&Event) -> bool + 'static,
+    ) {
+        let mut correlator = Correlator::new(netns);
+        correlator.expect_output_losses();
+        correlator.choose(is_chosen);
+        self.begin_again_with(correlator, describer);
+    }
+
+    fn begin_again_with(&mut self, correlator: Correlator, describer: Describer) {
         self.describer = describer;
-        self.correlator = Correlator::recorded(netns);
+        self.correlator = correlator;
         self.correlator.limit(self.max_connections);
         self.ledger = LossLedger::default();
         self.events = 0;
@@ -110,7 +134,18 @@ impl Pipeline {
             namespaces: HashSet::default(),
             events: 0,
             undecodable: false,
+            correlates: true,
         }
+    }
+
+    /// Records without correlating them, if there is a binary recording and nobody needs anything else.
+    pub fn record_only(&mut self, counts: bool) {
+        self.correlates = self.output.recorder.is_none() || self.output.needs_verdicts() || counts;
+    }
+
+    /// Returns whether events are correlated, so that connections are counted.
+    pub fn correlates(&self) -> bool {
+        self.correlates
     }
 
     /// Sets whether only segments that open or close connections are shown, of all that come. Then a verdict says nothing that
@@ -125,9 +160,33 @@ impl Pipeline {
         self.correlator.expect_all_segments();
     }
 
-    /// Tells the correlator whether an interface is a bridge whose ports are watched.
-    pub fn set_bridge(&mut self, netns: u32, index: u32, bridge: bool) {
+    /// Names an interface. `netns` is the inode number of its namespace; `tells_netns` says that events tell theirs. `bridge`
+    /// says that it is a bridge whose ports are watched.
+    pub fn name_interface(&mut self, netns: u32, tells_netns: bool, index: u32, name: &str, bridge: bool) {
+        self.describer.name_interface(tells_netns.then_some(netns), index, name);
         self.correlator.set_bridge(netns, index, bridge);
+        if let Some(recorder) = &mut self.output.recorder {
+            let netns = tells_netns.then_some(netns);
+            let interface = Interface { netns, index, bridge: Some(bridge), name: name.to_owned() };
+            recorder.interface(interface, host_clock::now());
+        }
+    }
+
+    /// Names an interface as a binary recording does; `own` is the recorded tracer's namespace.
+    pub fn name_recorded_interface(&mut self, interface: &Interface, own: u32) {
+        let Interface { netns, index, bridge, name } = interface;
+        self.describer.name_interface(*netns, *index, name);
+        if let Some(bridge) = bridge {
+            self.correlator.set_bridge(netns.unwrap_or(own), *index, *bridge);
+        }
+    }
+
+    /// Compares the host's clocks again.
+    pub fn compare_clocks(&mut self) {
+        host_clock::compare(&mut self.describer.clock);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.compare(&self.describer.clock, host_clock::now());
+        }
     }
 
     /// Tells the correlator that every segment is seen in one place.
@@ -149,11 +208,17 @@ impl Pipeline {
     pub fn forget_netns(&mut self, netns: u32) {
         self.namespaces.remove(&netns);
         self.describer.forget_namespace(netns);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.forget_namespace(netns);
+        }
     }
 
     /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of that, if it has one.
     pub fn cover_netns(&mut self, at: BootTime, netns: u32, name: Option<Arc<str>>, interfaces: Vec<String>) {
         let record = self.describer.cover_namespace(at, netns, name, interfaces);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.namespace(netns, &record, host_clock::now());
+        }
         self.write(&record);
     }
 
@@ -167,6 +232,12 @@ impl Pipeline {
     /// logged.
     pub fn take(&mut self, bytes: &[u8]) {
         self.events += 1;
+        if self.output.recorder.is_some() {
+            self.record(bytes);
+        }
+        if !self.correlates {
+            return;
+        }
         let mut decoded = match ring::decode(bytes, &self.reset_reasons) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -186,24 +257,82 @@ impl Pipeline {
             if let Some(sockets) = &mut self.command {
                 sockets.note(bytes, change);
             }
-            if let (Some(key), Some(names)) = (change.cgroup, &mut self.cgroups)
+            // With a binary recording that has been done.
+            if let Some(key) = change.cgroup
+                && self.output.recorder.is_none()
                 && !self.correlator.knows_cgroup(key)
-                && let Some(cgroup) = names.find(key.0)
             {
-                self.correlator.name_cgroup(key, Arc::new(cgroup));
+                self.find_cgroup(key, change.at);
             }
         }
+        self.prepare(&mut decoded);
+        self.handle(&decoded.event);
+    }
+
+    /// Removes from a decoded record what does not hold here, and handles the loss that it shows.
+    pub fn prepare(&mut self, decoded: &mut Decoded) {
         if let Event::Segment(segment) = &mut decoded.event
             && !self.across_namespaces
             && segment.direction == Some(Direction::In)
         {
             segment.socket = None;
         }
-        let event = &decoded.event;
-        if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, event.at()) {
+        if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, decoded.event.at()) {
             self.handle(&Event::Loss(loss));
         }
-        self.handle(event);
+    }
+
+    /// Writes a record to the binary recording, with what has to stand before it.
+    fn record(&mut self, bytes: &[u8]) {
+        let Some(glance) = ring::glance(bytes) else { return };
+        if let Some(change) = glance.change {
+            self.listened |= change.listens;
+            self.strange_netns |= change.netns.is_some_and(|netns| self.namespaces.insert(netns));
+            if let Some(key) = change.cgroup
+                && (self.output.recorder.as_ref().is_some_and(|recorder| !recorder.knows_cgroup(key))
+                    || (self.correlates && !self.correlator.knows_cgroup(key)))
+            {
+                self.find_cgroup(key, glance.at);
+            }
+        }
+        if !self.correlates {
+            let _recorded_itself = self.ledger.carried(glance.source, glance.lost, glance.at);
+        }
+        let of_kernel = self.kernel_threads.as_mut().is_some_and(|threads| {
+            let task = ring::decode(bytes, &self.reset_reasons).ok().and_then(|decoded| match decoded.event {
+                Event::State(change) => change.task,
+                _ => None,
+            });
+            task.is_some_and(|task| threads.contains(&task))
+        });
+        let Some(recorder) = &mut self.output.recorder else { return };
+        if of_kernel {
+            recorder.entry(&Entry::KernelThread, glance.at);
+        }
+        recorder.record(bytes, glance.at);
+        if recorder.is_full() {
+            self.flush_recorder();
+        }
+    }
+
+    /// Finds the name of a control group, and tells it to the correlator and to the binary recording: before the same record, so
+    /// that a replay knows it as early.
+    fn find_cgroup(&mut self, key: CgroupKey, at: BootTime) {
+        let Some(cgroup) = self.cgroups.as_mut().and_then(|names| names.find(key.0)).map(Arc::new) else { return };
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.cgroup(key, &cgroup, at);
+        }
+        if self.correlates {
+            self.correlator.name_cgroup(key, cgroup);
+        }
+    }
+
+    /// Ends the block of the binary recording if it is due, and counts what had to be left out.
+    fn flush_recorder(&mut self) {
+        if let Some(recorder) = &mut self.output.recorder {
+            let left_out = recorder.flush(&self.describer.clock, host_clock::now());
+            self.ledger.add(LossSource::Output, left_out);
+        }
     }
 
     /// Tells which sockets were there when tracing began, each with the ID of its control group; nothing if there were none.
@@ -219,12 +348,19 @@ impl Pipeline {
     pub fn replay_existing(&mut self, existing: Existing) {
         if existing.sockets > 0 {
             let stamp = self.describer.stamp(existing.at);
-            self.write(&OutputRecord::Existing(ExistingOutput::new(stamp, existing)));
+            let record = OutputRecord::Existing(ExistingOutput::new(stamp, existing));
+            if let Some(recorder) = &mut self.output.recorder {
+                recorder.line(&record, host_clock::now());
+            }
+            self.write(&record);
         }
     }
 
     /// Handles an event that did not come through the ring.
     pub fn learn(&mut self, event: &Event) {
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.entry(&Entry::LookedUp(*event), host_clock::now());
+        }
         self.handle(event);
     }
 
@@ -246,6 +382,9 @@ impl Pipeline {
     /// Reports records lost since the last call. `totals` are the kernel's counts of lost records since the start.
     pub fn count_losses(&mut self, totals: &[(LossSource, u64)], now: BootTime) {
         for &(source, total) in totals {
+            if let Some(recorder) = &mut self.output.recorder {
+                recorder.total(source, total, now);
+            }
             if let Some(loss) = self.ledger.counted(source, total, now) {
                 self.handle(&Event::Loss(loss));
             }
@@ -254,11 +393,15 @@ impl Pipeline {
 
     /// The time by which [`Self::handle_timeout`] should be called; none if nothing waits.
     pub fn poll_timeout(&self) -> Option<BootTime> {
-        self.correlator.poll_timeout()
+        let recorder = self.output.recorder.as_ref().and_then(Recorder::due);
+        [self.correlator.poll_timeout(), recorder].into_iter().flatten().min()
     }
 
     /// Handles all timers that are due at `now`.
     pub fn handle_timeout(&mut self, now: BootTime) {
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.time(now);
+        }
         self.pass(|correlator, emit| correlator.handle_timeout(now, emit));
     }
 
@@ -267,6 +410,7 @@ impl Pipeline {
         self.output.note(self.correlator.totals());
         let given_up = self.output.flush();
         self.give_up(given_up);
+        self.flush_recorder();
     }
 
     /// Writes an output record that does not come from the correlator.
@@ -277,6 +421,10 @@ impl Pipeline {
 
     /// Writes the start record.
     pub fn start(&mut self, start: StartOutput) {
+        let setup = Setup { across_namespaces: self.across_namespaces, reset_reasons: self.reset_reasons.clone() };
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.begin(start.clone(), setup, &self.describer.clock, host_clock::now());
+        }
         // The host whose capture is read is not known.
         let host = start.stamp.boot_ns.map(|_| Arc::from(&*start.hostname));
         self.describer.set_origin(Origin { host, run: start.run.clone() });
@@ -290,8 +438,14 @@ impl Pipeline {
     }
 
     /// Reopens the file of `--write`, if there is one; the new file begins with `start`.
-    pub fn reopen_file(&mut self, start: &OutputRecord, now: BootTime) -> Option<Reopening> {
-        let (mut given_up, reopening) = self.output.reopen_file(start);
+    pub fn reopen_file(&mut self, how: Reopen, start: StartOutput) -> Option<Reopening> {
+        if let Some(recorder) = &mut self.output.recorder {
+            let (left_out, reopening) = recorder.reopen(how, start, &self.describer.clock, host_clock::now());
+            self.ledger.add(LossSource::Output, left_out);
+            return Some(reopening);
+        }
+        let (mut given_up, reopening) = self.output.reopen_file(how, &OutputRecord::Start(start));
+        let now = host_clock::now();
         for namespace in self.describer.covered_namespaces(now) {
             given_up += self.output.write_file(&namespace);
         }
@@ -311,7 +465,17 @@ impl Pipeline {
 
     /// Number of events seen and of records lost, since the start.
     pub fn counts(&self) -> (u64, u64) {
-        (self.events, self.ledger.total() + self.correlator.uncounted_losses())
+        (
+            self.events.saturating_sub(self.correlator.unchosen()),
+            self.ledger.total() + self.correlator.uncounted_losses(),
+        )
+    }
+
+    /// Records were left out of a recording at this place.
+    pub fn replay_left_out(&mut self, count: u64, at: BootTime) {
+        let source = LossSource::Output;
+        let total = self.ledger.add(source, count);
+        self.handle(&Event::Loss(Loss { at, source, count, total, placed: false }));
     }
 
     /// Handles an event of a capture or a recording.
@@ -351,10 +515,17 @@ impl Pipeline {
             lost,
             left_out: None,
         };
-        self.write(&OutputRecord::End(end));
+        let end = OutputRecord::End(end);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.line(&end, now);
+        }
+        self.write(&end);
     }
 
     fn handle(&mut self, event: &Event) {
+        if !self.correlates {
+            return;
+        }
         self.pass(|correlator, emit| correlator.handle_event(event, emit));
     }
 

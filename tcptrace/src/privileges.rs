@@ -40,7 +40,7 @@
 //! | main, with `-r` | nothing | |
 //!
 //! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files in
-//! and below the folder of `--write`, or with `top` the current one; `cgroups` may read the files that name containers. Beyond that, none of them can open, change or run any file or make a TCP connection.
+//! and below the folder of `--write`, with `--rotate` also rename and remove them, or with `top` the current one; `cgroups` may read the files that name containers. Beyond that, none of them can open, change or run any file or make a TCP connection.
 //! `owners` and `namespaces` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it,
 //! whatever its capabilities are. `command` is not, since it removes the control group of the command; it gives up its rights
 //! when it has started the command, which does not inherit that.
@@ -108,8 +108,13 @@ pub enum Duty<'a> {
     Command,
     /// Writes to a file descriptor that is open.
     Stream,
-    /// Writes to a file, and reopens it in this folder.
-    File(BorrowedFd<'a>),
+    /// Writes to a file, and reopens it in its folder.
+    File {
+        /// The folder.
+        folder: BorrowedFd<'a>,
+        /// Renames and removes files in it.
+        rotates: bool,
+    },
 }
 
 impl Duty<'_> {
@@ -128,8 +133,8 @@ impl Duty<'_> {
             ],
             Self::Command if is_root() => &[Capability::CAP_KILL, Capability::CAP_DAC_OVERRIDE],
             Self::Command => &[Capability::CAP_KILL],
-            Self::File(_) if is_root() => &[Capability::CAP_DAC_OVERRIDE],
-            Self::File(_) | Self::Stream | Self::Replay => &[],
+            Self::File { .. } if is_root() => &[Capability::CAP_DAC_OVERRIDE],
+            Self::File { .. } | Self::Stream | Self::Replay => &[],
         }
     }
 }
@@ -149,7 +154,7 @@ pub fn reduce(duty: Duty<'_>) {
         Duty::Replay => confinement::to_time_zones(),
         Duty::Cgroups => confinement::to_reading_in(container_names::folders()),
         Duty::Stream => confinement::to_nothing(),
-        Duty::File(folder) => confinement::to_writing_in(folder),
+        Duty::File { folder, rotates } => confinement::to_writing_in(folder, rotates),
     };
     match confined {
         Ok(status) => debug!("Landlock: {:?}", status.ruleset),

@@ -3,6 +3,7 @@
 
 mod file;
 mod queue;
+mod rotation;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -21,12 +22,19 @@ use rustix::fs::{FileType, fstat, major, minor};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-pub use self::file::OpenError;
 use self::{
     file::File,
-    queue::Queue,
-    writer::{Target, Writer},
+    queue::{Chunk, Queue},
+    rotation::Numbered,
+    writer::{FileTarget, Target, Writer},
 };
+pub use self::{
+    file::OpenError,
+    rotation::{RotateAt, Rotation},
+};
+
+use crate::host_clock::{self, nanoseconds};
+use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
 
 /// Number of bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
 pub const BUDGET: usize = 64 << 20;
@@ -67,9 +75,52 @@ pub enum WriteError {
         #[source]
         cause: io::Error,
     },
+    /// There was no room in the file or on its disk until the end.
+    #[error("there was no room for the end of {path}, and records are missing; make room or give another file")]
+    Full {
+        /// The file's path, escaped.
+        path: String,
+        /// The error of the system call.
+        #[source]
+        cause: io::Error,
+    },
     /// The file could not be reopened.
     #[error("the file cannot be opened again, nothing more is written to it")]
     Reopen(#[source] OpenError),
+}
+
+/// What bytes hold, so that it can be counted if they are lost.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Held {
+    /// Number of records.
+    pub records: u64,
+    /// Number of records lost earlier of which they tell.
+    pub reported: u64,
+}
+
+/// So many records, and no report.
+impl From<u64> for Held {
+    fn from(records: u64) -> Self {
+        Self { records, reported: 0 }
+    }
+}
+
+/// How a file is opened again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reopen {
+    /// By its name, as somebody may have moved it away.
+    ByName,
+    /// After it has got a number in its name.
+    Rotated,
+}
+
+/// How a file is written.
+#[derive(Clone, Debug, Default)]
+pub struct FileForm {
+    /// What is handed over are the entries of blocks, which this makes.
+    pub sealer: Option<Sealer>,
+    /// When a new file is begun.
+    pub rotation: Option<Rotation>,
 }
 
 /// Resolves when the file has been reopened, to an error if the sink ends first. It need not be awaited.
@@ -111,6 +162,9 @@ pub struct Sink {
     running: mpsc::Receiver<()>,
     thread: Option<JoinHandle<()>>,
     discards: bool,
+    rotation: Option<Rotation>,
+    /// Time at which the file was begun.
+    begun: BootTime,
 }
 
 impl Sink {
@@ -125,15 +179,24 @@ impl Sink {
     }
 
     /// A sink that writes to the file at `path`, which is created with mode 0600 or emptied, and holds at most `budget`
-    /// bytes.
+    /// bytes. With a rotation, a file that is there gets a number instead of being emptied.
     ///
     /// # Errors
-    /// When `path` is a symbolic link or a folder, its folder does not exist, it may not be written, or the thread cannot
-    /// be started.
-    pub fn file(path: &Path, budget: usize) -> Result<Self, SinkError> {
+    /// When `path` is a symbolic link or a folder, belongs to another user, has several names, its folder does not exist, it
+    /// may not be written, or the thread cannot be started.
+    pub fn file(path: &Path, budget: usize, form: FileForm) -> Result<Self, SinkError> {
+        survive_size_limit();
         let file = File::locate(path)?;
+        let FileForm { sealer, rotation } = form;
+        let mut numbered = rotation.map(|rotation| Numbered::find(&file, rotation.keep)).transpose()?;
+        if let Some(numbered) = &mut numbered {
+            numbered.put_away(&file)?;
+        }
         let fd = file.create()?;
-        Self::start("write-file", Target::File(file), fd, budget)
+        let target = FileTarget::new(file, sealer, numbered);
+        let mut sink = Self::start("write-file", Target::File(Box::new(target)), fd, budget)?;
+        sink.rotation = rotation;
+        Ok(sink)
     }
 
     /// A sink that writes to `fd` as it would to stdout and holds at most `budget` bytes.
@@ -155,18 +218,31 @@ impl Sink {
             writer.run();
         };
         let thread = thread::Builder::new().name(thread.to_owned()).spawn(run).map_err(SinkError::Start)?;
-        Ok(Self { queue, end, running, thread: Some(thread), discards })
+        Ok(Self { queue, end, running, thread: Some(thread), discards, rotation: None, begun: host_clock::now() })
     }
 
-    /// Hands over `bytes`, which are written in order and, within the limits of the file or pipe, in one piece. Never waits
-    /// for the reader.
-    pub fn try_write(&self, bytes: Bytes) -> Offer {
-        self.queue.push(bytes)
+    /// Hands over `bytes` and tells what they hold. They are written in order and, within the limits of the file or pipe,
+    /// in one piece. Never waits for the reader.
+    pub fn try_write(&self, bytes: Bytes, held: impl Into<Held>) -> Offer {
+        self.queue.push(Chunk { bytes, held: held.into() })
     }
 
-    /// Hands over `bytes`, and waits for the reader while the budget is used up.
-    pub fn write(&self, bytes: Bytes) -> Offer {
-        self.queue.push_waiting(bytes)
+    /// Hands over `bytes`, tells what they hold, and waits for the reader while the budget is used up.
+    pub fn write(&self, bytes: Bytes, held: impl Into<Held>) -> Offer {
+        self.queue.push_waiting(Chunk { bytes, held: held.into() })
+    }
+
+    /// What was accepted, but for which the file then had no room, since the last call.
+    pub fn take_lost(&self) -> Held {
+        self.queue.take_lost()
+    }
+
+    /// Returns whether the file is large or old enough for [`Reopen::Rotated`].
+    pub fn is_due_for_rotation(&self, now: BootTime) -> bool {
+        self.rotation.is_some_and(|rotation| match rotation.at {
+            RotateAt::Size(bytes) => self.queue.length() >= bytes,
+            RotateAt::Age(age) => now.since(self.begun) >= nanoseconds(age),
+        })
     }
 
     /// An empty buffer whose content has been written, for reuse.
@@ -188,9 +264,11 @@ impl Sink {
     /// that still exists is appended to. Does nothing for stdout.
     ///
     /// If that fails, the sink ends with [`WriteError::Reopen`].
-    pub fn reopen(&self) -> Reopening {
+    pub fn reopen(&mut self, how: Reopen) -> Reopening {
         let (done, reopening) = oneshot::channel();
-        self.queue.push_reopen(done);
+        self.begun = host_clock::now();
+        self.queue.set_length(0);
+        self.queue.push_reopen(how, done);
         reopening
     }
 
@@ -226,6 +304,15 @@ impl Sink {
             (None, bytes) => Finish::GivenUp { bytes },
         }
     }
+}
+
+/// Makes a write beyond the file size limit (`ulimit -f`) fail, instead of killing this process. Programs that it starts are
+/// killed as ever.
+fn survive_size_limit() {
+    extern "C" fn ignore(_: libc::c_int) {}
+    let handler = ignore as extern "C" fn(libc::c_int);
+    // SAFETY: The handler does nothing, which is safe in any thread at any time.
+    unsafe { libc::signal(libc::SIGXFSZ, handler as libc::sighandler_t) };
 }
 
 /// Returns whether this is /dev/null: character device 1:3 (Documentation/admin-guide/devices.txt in the kernel source).

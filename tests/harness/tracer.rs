@@ -122,6 +122,13 @@ impl Tracer {
         self.log.wait_until(what, LIMIT, |lines| lines.iter().any(|line| matches(line)));
     }
 
+    /// Returns whether there is such a line on stderr by now.
+    pub fn has_logged(&self, matches: impl Fn(&str) -> bool) -> bool {
+        let mut logged = false;
+        self.log.look(|lines| logged = lines.iter().any(|line| matches(line)));
+        logged
+    }
+
     /// Waits until `done` says so of all records written so far.
     #[track_caller]
     pub fn wait_until(&self, what: &str, done: impl FnMut(&[Value]) -> bool) {

@@ -85,6 +85,36 @@ pub struct Correlator {
     all_segments: bool,
     /// True if those that neither open nor close it are not shown.
     hides_data: bool,
+    /// True if events that were left out of an output were not seen here either.
+    lacks_left_out: bool,
+    choice: Choice,
+}
+
+/// Returns whether an event is chosen.
+type Chooser = dyn Fn(&Event) -> bool;
+
+/// Chooses events when they are complete: before that, their ends may not be known.
+#[derive(Default)]
+struct Choice {
+    /// `None` for all.
+    is_chosen: Option<Box<Chooser>>,
+    /// Number of observed events that were not chosen.
+    unchosen: u64,
+}
+
+impl std::fmt::Debug for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Choice").field("unchosen", &self.unchosen).finish_non_exhaustive()
+    }
+}
+
+impl Choice {
+    fn takes(&mut self, event: &Event) -> bool {
+        let takes = self.is_chosen.as_ref().is_none_or(|is_chosen| is_chosen(event));
+        let observed = matches!(event, Event::State(_) | Event::Segment(_) | Event::Icmp(_) | Event::Hint(_));
+        self.unchosen += u64::from(!takes && observed);
+        takes
+    }
 }
 
 impl Correlator {
@@ -95,6 +125,7 @@ impl Correlator {
             waiting: Some(Waiting::default()),
             copies: Some(Copies::default()),
             arrivals: Some(Arrivals::default()),
+            lacks_left_out: false,
             ..Self::recorded(netns)
         }
     }
@@ -116,6 +147,8 @@ impl Correlator {
             state_gaps: StateGaps::default(),
             all_segments: false,
             hides_data: false,
+            lacks_left_out: true,
+            choice: Choice::default(),
         }
     }
 
@@ -135,6 +168,21 @@ impl Correlator {
     /// tell what only these show, the time since the last data.
     pub fn hide_data(&mut self, hides: bool) {
         self.hides_data = hides;
+    }
+
+    /// Declares that events that were left out of a recording, because its disk was too slow, are not passed in either.
+    pub fn expect_output_losses(&mut self) {
+        self.lacks_left_out = true;
+    }
+
+    /// Ignores events of which `is_chosen` is false. It is asked when the ends of an event are known.
+    pub fn choose(&mut self, is_chosen: impl Fn(&Event) -> bool + 'static) {
+        self.choice.is_chosen = Some(Box::new(is_chosen));
+    }
+
+    /// Returns the number of events of the kernel that were ignored so far.
+    pub fn unchosen(&self) -> u64 {
+        self.choice.unchosen
     }
 
     /// Declares that no segment is recorded: then nothing is said about those that were not seen.
@@ -246,6 +294,9 @@ impl Correlator {
     }
 
     fn place(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
+        if !self.choice.takes(event) {
+            return;
+        }
         // Losses caused by a slow reader of the output are noticed at other times than the events around them.
         let output = matches!(event, Event::Loss(Loss { source: LossSource::Output, .. }));
         // A gap that a recording reports belongs to what follows, which may be a record that time completes.
@@ -295,7 +346,7 @@ impl Correlator {
             Event::Loss(loss) => {
                 if let Some(loss) = self.state_gaps.count(loss) {
                     // It was seen here, but is in no recording.
-                    self.table.gaps += u64::from(!output || self.waiting.is_none());
+                    self.table.gaps += u64::from(!output || self.lacks_left_out);
                     emit(Correlated::Loss(loss));
                 }
                 None

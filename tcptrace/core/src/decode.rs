@@ -6,5 +6,7 @@ mod input;
 #[cfg(feature = "serde")]
 pub mod recording;
 pub mod ring;
+#[cfg(feature = "serde")]
+pub mod ttr;
 
 pub use self::input::Input;

@@ -41,6 +41,12 @@ impl WallClock {
         }
     }
 
+    /// Returns the time from which on the latest difference of the clocks holds, and by how many nanoseconds the wall clock is
+    /// ahead since then; `None` if it is not known.
+    pub fn latest(&self) -> Option<(BootTime, i64)> {
+        self.offsets.latest()
+    }
+
     /// Returns the wall-clock time of a moment.
     pub fn wall(&self, at: BootTime) -> WallTime {
         WallTime(signed(at).saturating_add(self.offsets.at(at).unwrap_or(0)))

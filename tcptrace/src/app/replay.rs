@@ -1,6 +1,7 @@
 //! Reads captures and recordings, and writes the same records as a live trace.
 
 mod ahead;
+mod binary;
 mod capture;
 mod contents;
 mod event_filter;
@@ -68,6 +69,10 @@ pub(super) fn run(path: &Path, options: &Options, session: Option<&mut Session>)
         Capture::Json(input) => {
             let recording = tcptrace_core::decode::recording::Recording::new(input);
             recording::replay(recording, name, options, session, progress)
+        }
+        Capture::Ttr(input) => {
+            let reader = tcptrace_core::decode::ttr::Reader::new(input);
+            binary::replay(reader, name, options, session, progress)
         }
     }
 }
@@ -171,6 +176,16 @@ impl<'a> Replay<'a> {
     /// Handles an event, of a segment that passed `interface`. Breaks if `--duration` or `--count` is reached, or the output
     /// has no reader any more.
     fn take(&mut self, event: &Event, interface: Option<&str>) -> ControlFlow<()> {
+        let chosen = event_filter::is_chosen(event, interface, self.options);
+        self.take_if(event, chosen)
+    }
+
+    /// As [`Self::take`], where the filters are applied later.
+    fn take_chosen(&mut self, event: &Event) -> ControlFlow<()> {
+        self.take_if(event, true)
+    }
+
+    fn take_if(&mut self, event: &Event, chosen: bool) -> ControlFlow<()> {
         let at = event.at();
         let (first, last) = self.times.map_or((at, at), |(first, last)| (first, last.max(at)));
         let limit = self.options.duration.map(|duration| duration.as_nanos());
@@ -178,7 +193,7 @@ impl<'a> Replay<'a> {
             return ControlFlow::Break(());
         }
         self.times = Some((first, last));
-        if event_filter::is_chosen(event, interface, self.options) {
+        if chosen {
             self.pipeline.replay(event);
         }
         self.events += 1;

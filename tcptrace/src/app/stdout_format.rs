@@ -1,17 +1,18 @@
 //! The form of the records on stdout, as the options choose it.
 
-use std::{io, os::fd::AsFd as _, sync::LazyLock};
+use std::{io, os::fd::AsFd as _, path::Path, sync::LazyLock};
 
 use jiff::tz::TimeZone;
 
 use super::top::Session;
 use crate::{
-    cli::{DEFAULT_COLUMNS, Options, OutputFormat},
+    cli::{self, DEFAULT_COLUMNS, Options, OutputFormat, is_binary},
     host_clock::nanoseconds,
-    output::{Output, Shown},
-    sink::{BUDGET, Sink, SinkError},
+    output::{FileOutput, Output, Shown},
+    sink::{BUDGET, FileForm, RotateAt, Rotation, Sink, SinkError},
 };
 use tcptrace_core::{
+    decode::ttr::Sealer,
     filter::{Emit, Only},
     render::{Drawing, Events, Json, Ladder, List, Nothing, Render, Selection, Tally},
 };
@@ -59,19 +60,32 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         tally: text.then(Tally::default),
         discards: options.output == OutputFormat::None,
     };
-    let file = options.write.as_deref();
+    let file =
+        |selection| options.write.as_deref().map(|path| FileOutput { path, form: form(path, options), selection });
     if options.command.is_empty() {
         let chosen = (!options.filter.who.is_empty()).then(|| choice(options, Only::default()));
-        return Output::open(shown, file, chosen);
+        return Output::open(shown, file(chosen));
     }
     // stdout is the command's.
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
     let commands = Some(choice(options, Only::default()));
-    let mut output = Output::open_to(Sink::stream(stderr, BUDGET)?, shown, file, commands)?;
+    let mut output = Output::open_to(Sink::stream(stderr, BUDGET)?, shown, file(commands))?;
     if let Some(fail_on) = options.fail_on {
         output.fail_on(choice(options, fail_on));
     }
     Ok(output)
+}
+
+/// How the file of `--write` is written.
+fn form(path: &Path, options: &Options) -> FileForm {
+    let at = options.rotate.map(|rotate| match rotate {
+        cli::RotateAt::Size(bytes) => RotateAt::Size(bytes),
+        cli::RotateAt::Age(age) => RotateAt::Age(age),
+    });
+    FileForm {
+        sealer: is_binary(path).then(|| Sealer::new(options.compress.is_some())),
+        rotation: at.map(|at| Rotation { at, keep: options.keep }),
+    }
 }
 
 /// Opens the output of `tcptrace top`: its list gets all records of the processes that are chosen, and stdout nothing.
@@ -84,7 +98,7 @@ fn open_session(options: &Options, session: &Session) -> Result<Output, SinkErro
         tally: None,
         discards: false,
     };
-    Output::open_to(Sink::stream(nothing, BUDGET)?, shown, None, None)
+    Output::open_to(Sink::stream(nothing, BUDGET)?, shown, None)
 }
 
 /// Records that tell what became of connections.

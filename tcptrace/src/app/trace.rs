@@ -140,6 +140,7 @@ impl Trace {
         pipeline.across_namespaces = across;
         pipeline.cgroups = cgroups.ok();
         pipeline.limit(options.max_connections);
+        pipeline.record_only(options.count.is_some() || options.top);
         match options.segments {
             Segments::All => pipeline.expect_all_segments(),
             Segments::None => pipeline.expect_no_segments(),
@@ -215,13 +216,10 @@ impl Trace {
 
     /// Attaches to an interface that exists, if it is to be traced and that has not been done. A failure is logged.
     pub(super) async fn attach_interface(&mut self, interface: &Interface) {
-        self.pipeline.describer.name_interface(
-            self.object.tells_netns.then_some(self.netns),
-            interface.index,
-            &interface.name,
-        );
-        // Only if its ports are watched too.
-        self.pipeline.set_bridge(self.netns, interface.index, interface.bridge && self.wanted.is_empty());
+        // Of a bridge, only if its ports are watched too.
+        let bridge = interface.bridge && self.wanted.is_empty();
+        let tells_netns = self.object.tells_netns;
+        self.pipeline.name_interface(self.netns, tells_netns, interface.index, &interface.name, bridge);
         let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
         let chosen = self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns));
         if !wanted || !chosen {
@@ -260,8 +258,7 @@ impl Trace {
             News::Covered { netns, name, interfaces } => {
                 let mut names = Vec::new();
                 for (index, OnInterface { name, bridge, .. }) in interfaces {
-                    self.pipeline.describer.name_interface(Some(netns), index, &name);
-                    self.pipeline.set_bridge(netns, index, bridge);
+                    self.pipeline.name_interface(netns, true, index, &name, bridge);
                     names.push(name);
                 }
                 self.pipeline.cover_netns(host_clock::now(), netns, name.map(Arc::from), names);

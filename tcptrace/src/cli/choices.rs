@@ -146,3 +146,11 @@ pub struct Choices {
     #[arg(long, value_name = "HOW", hide = true, value_enum, default_value_t)]
     pub attach: Attach,
 }
+
+impl Choices {
+    /// Returns whether there are filters on processes.
+    pub(super) fn names_processes(&self) -> bool {
+        let Self { pid, comm, uid, unit, container, .. } = self;
+        !(pid.is_empty() && comm.is_empty() && uid.is_empty() && unit.is_empty() && container.is_empty())
+    }
+}

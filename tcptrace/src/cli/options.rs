@@ -6,11 +6,11 @@ use std::{
     io::{self, IsTerminal},
     net::SocketAddr,
     num::{NonZeroU32, NonZeroU64},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use super::{Attach, Cli, Color, Command, OutputFormat, Segments};
+use super::{Attach, Cli, Color, Command, Compression, OutputFormat, RotateAt, Segments};
 use tcptrace_core::{
     event::Family,
     filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice, Who},
@@ -107,8 +107,14 @@ pub struct Options {
     pub only: Option<Only>,
     /// Time from which on a handshake is slow, above 0.
     pub slow: Duration,
-    /// The file that gets every record as JSON lines.
+    /// The file that gets every record: a binary recording by its name ([`is_binary`]), or JSON lines.
     pub write: Option<PathBuf>,
+    /// When another file is begun; none for never.
+    pub rotate: Option<RotateAt>,
+    /// Number of files with numbers that are kept; none for all.
+    pub keep: Option<NonZeroU32>,
+    /// How a binary recording is compressed.
+    pub compress: Option<Compression>,
     /// The address where metrics are served, if they are.
     pub metrics: Option<SocketAddr>,
     /// The capture or recording to read instead of tracing this host; `-` is stdin.
@@ -183,6 +189,9 @@ impl Cli {
             only: choices.only.into_iter().reduce(Only::and),
             slow: choices.slow,
             write: self.write,
+            rotate: self.rotate,
+            keep: self.keep,
+            compress: self.compress,
             metrics: self.metrics,
             read: choices.read,
             absolute_seq: choices.absolute_seq,
@@ -212,6 +221,11 @@ impl Cli {
             top,
         }
     }
+}
+
+/// Returns whether a file of this name is written as a binary recording.
+pub fn is_binary(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "ttr")
 }
 
 /// The filter of these options; `family` is `-4` and `-6`.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytesize::ByteSize;
 use clap::{
     Arg, Command, ValueEnum,
     builder::{PossibleValue, StringValueParser, TypedValueParser},
@@ -57,6 +58,22 @@ pub enum Segments {
     None,
 }
 
+/// How a binary recording is compressed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Compression {
+    /// Zstandard (RFC 8878)
+    Zstd,
+}
+
+/// When another file of `--write` is begun.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RotateAt {
+    /// When it has at least so many bytes.
+    Size(u64),
+    /// When it has been written to for so long.
+    Age(Duration),
+}
+
 /// When to use colors.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Color {
@@ -88,6 +105,12 @@ pub(super) enum ValueError {
     Count(String),
     #[error("'{}' is not a number of connections to remember: give a whole number from 1 to {MAX_CONNECTIONS_LIMIT}", .0.escape_debug())]
     MaxConnections(String),
+    #[error("'{}' is not a number of files: give a whole number from 1", .0.escape_debug())]
+    Files(String),
+    #[error("'{}' is neither a size nor a time: give a number with its unit, such as 100MB or 1h", .0.escape_debug())]
+    Rotation(String),
+    #[error("'{}' is too little for a file: give at least 64KiB or 1s", .0.escape_debug())]
+    SmallRotation(String),
     #[error("'{}' is not a length of time: give a number with its unit, such as 500ms, 10s or 5m", .0.escape_debug())]
     Duration(String),
     #[error("'{}' is no time at all: give a length of time above 0, such as 500ms, 10s or 5m", .0.escape_debug())]
@@ -132,6 +155,29 @@ pub(super) fn connections(text: &str) -> Result<NonZeroU32, ValueError> {
     number
         .filter(|number| number.get() <= MAX_CONNECTIONS_LIMIT)
         .ok_or_else(|| ValueError::MaxConnections(text.to_owned()))
+}
+
+/// Parses a number of files, from 1.
+pub(super) fn files(text: &str) -> Result<NonZeroU32, ValueError> {
+    text.parse().map_err(|_| ValueError::Files(text.to_owned()))
+}
+
+/// Smallest size and age of a file before another is begun.
+const MIN_ROTATION: (u64, Duration) = (64 << 10, Duration::from_secs(1));
+
+/// Parses a size or a time. A unit that ends in B is one of bytes; so are K, M and G, while m is a minute.
+pub(super) fn rotation(text: &str) -> Result<RotateAt, ValueError> {
+    let is_size = text.ends_with(['B', 'K', 'M', 'G', 'T']) || text.bytes().all(|byte| byte.is_ascii_digit());
+    let at = if is_size {
+        text.parse().ok().map(|ByteSize(bytes)| RotateAt::Size(bytes))
+    } else {
+        humantime::parse_duration(text).ok().map(RotateAt::Age)
+    };
+    match at {
+        Some(RotateAt::Size(bytes)) if bytes < MIN_ROTATION.0 => Err(ValueError::SmallRotation(text.to_owned())),
+        Some(RotateAt::Age(age)) if age < MIN_ROTATION.1 => Err(ValueError::SmallRotation(text.to_owned())),
+        at => at.ok_or_else(|| ValueError::Rotation(text.to_owned())),
+    }
 }
 
 /// Parses a length of time above 0, such as `500ms`.

@@ -35,9 +35,13 @@ pub(super) fn to_reading_in(folders: impl Iterator<Item = PathBuf>) -> Result<Re
     everything_forbidden()?.add_rules(path_beneath_rules(folders, reading()))?.restrict_self()
 }
 
-/// Lets the calling thread create files in and below this folder and write to those that exist there, and use what is open.
-pub(super) fn to_writing_in(folder: BorrowedFd<'_>) -> Result<RestrictionStatus, RulesetError> {
-    let access = AccessFs::WriteFile | AccessFs::MakeReg;
+/// Lets the calling thread create files in and below this folder and write to those that exist there, also rename and remove
+/// them if it `rotates`, and use what is open.
+pub(super) fn to_writing_in(folder: BorrowedFd<'_>, rotates: bool) -> Result<RestrictionStatus, RulesetError> {
+    let mut access = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::Truncate;
+    if rotates {
+        access |= AccessFs::RemoveFile;
+    }
     everything_forbidden()?.add_rule(PathBeneath::new(folder, access))?.restrict_self()
 }
 
@@ -142,9 +146,11 @@ mod tests {
     fn the_file_writer_writes_in_its_folder_and_nowhere_else() {
         // `can` makes its folder in this one.
         let folder = File::open(env::temp_dir()).expect("a folder");
-        let confine = move || to_writing_in(folder.as_fd());
+        let rotating = folder.try_clone().expect("another descriptor");
+        can(move || to_writing_in(rotating.as_fd(), true), [write, make, remove], [true; 3]);
+        let confine = move || to_writing_in(folder.as_fd(), false);
         can(confine, [read_proc, read_etc, write, make, remove], [false, false, true, true, false]);
         let elsewhere = File::open("/proc").expect("a folder");
-        can(move || to_writing_in(elsewhere.as_fd()), [write, make], [false, false]);
+        can(move || to_writing_in(elsewhere.as_fd(), false), [write, make], [false, false]);
     }
 }

@@ -1,7 +1,7 @@
 //! The file of `--write`. Root may open it in a folder that others can write to, so symbolic links are not followed.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     os::{
         fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -11,8 +11,9 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, openat},
+    fs::{CWD, FileType, Mode, OFlags, fchmod, fstat, ftruncate, openat},
     io::Errno,
+    process::geteuid,
 };
 use thiserror::Error;
 
@@ -33,6 +34,14 @@ pub enum OpenError {
     /// The file or its folder may not be written to.
     #[error("{0} may not be written to: give a path in a folder of the user that runs tcptrace")]
     Permission(String),
+    /// The file belongs to somebody else.
+    #[error("{0} belongs to another user, who could read or change the records: remove it or give another path")]
+    Foreign(String),
+    /// The file has several names.
+    #[error(
+        "{0} has other names too (hard links), by which the records would be overwritten or read: give another path"
+    )]
+    Linked(String),
     /// The path names a FIFO that is not open for reading.
     #[error("{0} is a FIFO that nobody reads: start its reader first, or give the path of a file")]
     NoReader(String),
@@ -79,12 +88,35 @@ impl File {
 
     /// Creates the file with mode 0600, or empties it.
     pub(super) fn create(&self) -> Result<OwnedFd, OpenError> {
-        self.open(OFlags::TRUNC)
+        // Not by O_TRUNC: a file that is refused keeps its content.
+        let file = self.reopen()?;
+        if is_plain(&file) {
+            ftruncate(&file, 0).map_err(|error| open_error(error, self.shown.clone()))?;
+        }
+        Ok(file)
     }
 
-    /// Opens the file again to append to it, or creates a new one if it was moved away.
+    /// Opens the file again to append to it, or creates a new one if it was moved away. Nobody else can read it then, unless
+    /// they had it open before.
     pub(super) fn reopen(&self) -> Result<OwnedFd, OpenError> {
-        self.open(OFlags::empty())
+        let file = self.open()?;
+        let failed = |error| open_error(error, self.shown.clone());
+        let status = fstat(&file).map_err(failed)?;
+        if FileType::from_raw_mode(status.st_mode) == FileType::RegularFile {
+            if status.st_uid != geteuid().as_raw() {
+                return Err(OpenError::Foreign(self.shown.clone()));
+            }
+            if status.st_nlink > 1 {
+                return Err(OpenError::Linked(self.shown.clone()));
+            }
+            fchmod(&file, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        }
+        Ok(file)
+    }
+
+    /// The name in its folder.
+    pub(super) fn name(&self) -> &OsStr {
+        &self.name
     }
 
     /// The folder of the file.
@@ -97,7 +129,7 @@ impl File {
         &self.shown
     }
 
-    fn open(&self, more: OFlags) -> Result<OwnedFd, OpenError> {
+    fn open(&self) -> Result<OwnedFd, OpenError> {
         // APPEND: if log rotation copies and truncates the file, no hole is left. NONBLOCK: a FIFO must not block the start;
         // the writer waits when it has to. NOCTTY: a terminal must not become the controlling terminal.
         let always = OFlags::WRONLY
@@ -107,12 +139,17 @@ impl File {
             | OFlags::NONBLOCK
             | OFlags::NOCTTY
             | OFlags::CLOEXEC;
-        openat(&self.folder, &self.name, always | more, Mode::RUSR | Mode::WUSR)
+        openat(&self.folder, &self.name, always, Mode::RUSR | Mode::WUSR)
             .map_err(|error| open_error(error, self.shown.clone()))
     }
 }
 
-fn open_error(error: Errno, path: String) -> OpenError {
+/// Returns whether this is a regular file, whose length can be set.
+pub(super) fn is_plain(file: &OwnedFd) -> bool {
+    fstat(file).is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
+}
+
+pub(super) fn open_error(error: Errno, path: String) -> OpenError {
     match error {
         Errno::LOOP => OpenError::Symlink(path),
         Errno::ISDIR => OpenError::Folder(path),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::oneshot;
 
-use super::Offer;
+use super::{Held, Offer, Reopen};
 
 /// Most bytes that the writer takes at once, unless a single chunk has more.
 const BATCH_BYTES: usize = 1 << 20;
@@ -43,12 +43,23 @@ struct Content {
     finishing: bool,
     /// The writer has ended.
     ended: bool,
+    /// What the writer had no room for, since this was last asked for.
+    lost: Held,
+    /// Length of the file in bytes.
+    length: u64,
+}
+
+/// Bytes to be written.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    pub(super) bytes: Bytes,
+    pub(super) held: Held,
 }
 
 #[derive(Debug)]
 enum Item {
-    Chunk(Bytes),
-    Reopen(oneshot::Sender<()>),
+    Chunk(Chunk),
+    Reopen(Reopen, oneshot::Sender<()>),
 }
 
 /// The next task of the writer.
@@ -57,7 +68,7 @@ pub(super) enum WriterTask {
     /// Write the chunks of the batch.
     Write,
     /// Reopen the file, and notify the sender.
-    Reopen(oneshot::Sender<()>),
+    Reopen(Reopen, oneshot::Sender<()>),
     /// Wait until [`Queue::changed`] is readable.
     Wait,
     /// End.
@@ -72,24 +83,24 @@ impl Queue {
     }
 
     /// Adds a chunk if the budget allows.
-    pub(super) fn push(&self, chunk: Bytes) -> Offer {
+    pub(super) fn push(&self, chunk: Chunk) -> Offer {
         self.add_chunk(self.content(), chunk)
     }
 
     /// Waits until the budget allows a chunk and adds it; [`Offer::Full`] only if the chunk exceeds the budget by itself.
-    pub(super) fn push_waiting(&self, chunk: Bytes) -> Offer {
+    pub(super) fn push_waiting(&self, chunk: Chunk) -> Offer {
         let no_room = |content: &mut Content| {
-            !content.ended && content.held > 0 && content.held.saturating_add(chunk.len()) > self.budget
+            !content.ended && content.held > 0 && content.held.saturating_add(chunk.bytes.len()) > self.budget
         };
         let content = self.room.wait_while(self.content(), no_room).unwrap_or_else(PoisonError::into_inner);
         self.add_chunk(content, chunk)
     }
 
-    fn add_chunk(&self, mut content: MutexGuard<'_, Content>, chunk: Bytes) -> Offer {
+    fn add_chunk(&self, mut content: MutexGuard<'_, Content>, chunk: Chunk) -> Offer {
         if content.ended {
             return Offer::Ended;
         }
-        match content.held.checked_add(chunk.len()) {
+        match content.held.checked_add(chunk.bytes.len()) {
             Some(held) if held <= self.budget => content.held = held,
             _ => return Offer::Full,
         }
@@ -98,10 +109,10 @@ impl Queue {
     }
 
     /// Asks the writer to reopen its file. `done` is notified then, or dropped if that will never happen.
-    pub(super) fn push_reopen(&self, done: oneshot::Sender<()>) {
+    pub(super) fn push_reopen(&self, how: Reopen, done: oneshot::Sender<()>) {
         let content = self.content();
         if !content.ended {
-            self.add(content, Item::Reopen(done));
+            self.add(content, Item::Reopen(how, done));
         }
     }
 
@@ -116,20 +127,42 @@ impl Queue {
         self.content().held
     }
 
+    /// What the writer had no room for since the last call.
+    pub(super) fn take_lost(&self) -> Held {
+        std::mem::take(&mut self.content().lost)
+    }
+
+    /// Adds what the writer had no room for.
+    pub(super) fn lose(&self, more: Held) {
+        let lost = &mut self.content().lost;
+        lost.records += more.records;
+        lost.reported += more.reported;
+    }
+
+    /// Length of the file in bytes, as far as it has been written.
+    pub(super) fn length(&self) -> u64 {
+        self.content().length
+    }
+
+    /// Sets the length of the file.
+    pub(super) fn set_length(&self, bytes: u64) {
+        self.content().length = bytes;
+    }
+
     /// The next task of the writer; for [`WriterTask::Write`] the chunks are added to `batch`.
-    pub(super) fn next(&self, batch: &mut Vec<Bytes>) -> WriterTask {
+    pub(super) fn next(&self, batch: &mut Vec<Chunk>) -> WriterTask {
         self.clear_changed();
         let mut content = self.content();
-        let reopen = content.items.pop_front_if(|item| matches!(item, Item::Reopen(_)));
-        if let Some(Item::Reopen(done)) = reopen {
-            return WriterTask::Reopen(done);
+        let reopen = content.items.pop_front_if(|item| matches!(item, Item::Reopen(..)));
+        if let Some(Item::Reopen(how, done)) = reopen {
+            return WriterTask::Reopen(how, done);
         }
         let mut bytes = 0;
         while let Some(Item::Chunk(chunk)) = content.items.front()
             && batch.len() < BATCH_CHUNKS
-            && (batch.is_empty() || bytes + chunk.len() <= BATCH_BYTES)
+            && (batch.is_empty() || bytes + chunk.bytes.len() <= BATCH_BYTES)
         {
-            bytes += chunk.len();
+            bytes += chunk.bytes.len();
             if let Some(Item::Chunk(chunk)) = content.items.pop_front() {
                 batch.push(chunk);
             }
@@ -144,8 +177,8 @@ impl Queue {
     }
 
     /// Returns the bytes of written chunks to the budget, and keeps some of their memory.
-    pub(super) fn written(&self, batch: &mut Vec<Bytes>) {
-        let bytes = batch.iter().map(Bytes::len).sum();
+    pub(super) fn written(&self, batch: &mut Vec<Chunk>) {
+        let bytes = batch.iter().map(|chunk| chunk.bytes.len()).sum();
         let spare: Vec<_> = batch.drain(..).take(MAX_SPARE).filter_map(emptied).collect();
         let mut content = self.content();
         content.held = content.held.saturating_sub(bytes);
@@ -203,8 +236,8 @@ impl Queue {
 }
 
 /// The memory of a chunk, unless it is shared.
-fn emptied(chunk: Bytes) -> Option<Vec<u8>> {
-    let mut chunk = chunk.try_into_mut().ok()?;
+fn emptied(chunk: Chunk) -> Option<Vec<u8>> {
+    let mut chunk = chunk.bytes.try_into_mut().ok()?;
     chunk.clear();
     Some(chunk.into())
 }

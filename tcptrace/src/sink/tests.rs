@@ -55,7 +55,7 @@ fn fill(sink: &Sink) -> Vec<u8> {
     let mut accepted = Vec::new();
     for number in 0.. {
         let chunk = format!("{number:01000}\n");
-        match sink.try_write(chunk.clone().into()) {
+        match sink.try_write(chunk.clone().into(), 1) {
             Offer::Accepted => accepted.extend_from_slice(chunk.as_bytes()),
             Offer::Full => break,
             Offer::Ended => panic!("the sink has ended"),
@@ -83,7 +83,7 @@ fn everything_accepted_is_written_in_order() {
     for length in [0, 1, 100, 70_000, 0, 3, SMALL] {
         let chunk: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
         expected.extend_from_slice(&chunk);
-        while sink.try_write(chunk.clone().into()) == Offer::Full {
+        while sink.try_write(chunk.clone().into(), 1) == Offer::Full {
             thread::yield_now();
         }
     }
@@ -97,7 +97,7 @@ fn a_slow_reader_fills_the_queue_and_blocks_nothing() {
     // Nobody reads: if handing over could wait, this would not come back.
     let accepted = fill(&sink);
     assert!(accepted.len() > SMALL / 2, "{}", accepted.len());
-    assert_eq!(sink.try_write(vec![0; SMALL + 1].into()), Offer::Full);
+    assert_eq!(sink.try_write(vec![0; SMALL + 1].into(), 1), Offer::Full);
 
     let reader = thread::spawn(move || read(reader));
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
@@ -107,7 +107,7 @@ fn a_slow_reader_fills_the_queue_and_blocks_nothing() {
 #[test]
 fn a_chunk_beyond_the_budget_is_refused_even_alone() {
     let (_reader, sink) = piped();
-    assert_eq!(sink.try_write(vec![0; SMALL + 1].into()), Offer::Full);
+    assert_eq!(sink.try_write(vec![0; SMALL + 1].into(), 1), Offer::Full);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_reader_that_goes_away_closes_the_sink_at_once() {
     drop(reader);
     // Nothing was written.
     assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
-    assert_eq!(sink.try_write("late\n".into()), Offer::Ended);
+    assert_eq!(sink.try_write("late\n".into(), 1), Offer::Ended);
     assert!(says_nothing(&mut sink));
     assert!(matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Closed)));
 }
@@ -134,7 +134,7 @@ fn the_end_is_told_even_if_nobody_waited_for_it_then() {
     let (reader, mut sink) = piped();
     assert!(says_nothing(&mut sink));
     drop(reader);
-    while sink.try_write("x".into()) != Offer::Ended {
+    while sink.try_write("x".into(), 1) != Offer::Ended {
         thread::yield_now();
     }
     assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
@@ -174,20 +174,111 @@ fn a_dropped_sink_still_writes_what_it_holds() {
 }
 
 #[test]
-fn a_full_disk_is_told_once_and_the_sink_goes_dead() {
-    let mut sink = Sink::file(Path::new("/dev/full"), SMALL).unwrap();
-    assert_eq!(sink.try_write("record\n".into()), Offer::Accepted);
-    let SinkEnd::Failed(error) = wait_for_end(&mut sink) else {
-        panic!("a full disk is an error");
-    };
+fn a_full_disk_ends_nothing_and_what_it_has_no_room_for_is_counted() {
+    let mut sink = Sink::file(Path::new("/dev/full"), SMALL, FileForm::default()).unwrap();
+    assert_eq!(sink.try_write("record\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.try_write("2 records\n".into(), 2), Offer::Accepted);
+    assert!(says_nothing(&mut sink));
+    let mut lost = 0;
+    while lost < 3 {
+        lost += sink.take_lost().records;
+        thread::yield_now();
+    }
+    assert_eq!(lost, 3);
+    let Finish::Ended(SinkEnd::Failed(error)) = sink.finish(LONG) else { panic!("there was no room until the end") };
     assert_eq!(
         with_causes(&*error),
-        "writing to /dev/full failed, nothing more is written there; make room or give another file: No space left on \
-         device (os error 28)"
+        "there was no room for the end of /dev/full, and records are missing; make room or give another file: No space left \
+         on device (os error 28)"
     );
-    assert_eq!(sink.try_write("record\n".into()), Offer::Ended);
-    assert!(says_nothing(&mut sink));
-    assert!(matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(_))));
+}
+
+/// Writes to a file with a limit on its size, in a process of its own: the limit holds for all files and threads.
+#[test]
+fn when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn() {
+    const NAME: &str = "sink::tests::when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn";
+    const ASKED: &str = "TCPTRACE_TEST_LIMIT";
+    let Some(path) = std::env::var_os(ASKED).map(PathBuf::from) else {
+        let folder = Folder::new();
+        let path = folder.path("trace.jsonl");
+        let this = std::env::current_exe().unwrap();
+        let run = std::process::Command::new(this).args(["--exact", NAME]).env(ASKED, &path).output().unwrap();
+        assert!(run.status.success(), "{run:?}");
+        assert_eq!(fs::read_to_string(path).unwrap(), "one\nfour\n");
+        return;
+    };
+    let limit = |bytes| {
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+    };
+    let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    limit(Some(6));
+    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    while fs::metadata(&path).unwrap().len() < 4 {
+        thread::yield_now();
+    }
+    assert_eq!(sink.try_write("two\nthree\n".into(), 2), Offer::Accepted);
+    while sink.take_lost().records < 2 {
+        thread::yield_now();
+    }
+    limit(None);
+    assert_eq!(sink.try_write("four\n".into(), 1), Offer::Accepted);
+    // Room is taken for granted only after a second.
+    assert!(
+        matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(error)) if matches!(*error, WriteError::Full { .. }))
+    );
+}
+
+#[test]
+fn a_file_of_another_user_or_with_other_names_is_refused_and_keeps_its_content() {
+    let folder = Folder::new();
+    let path = folder.path("trace.jsonl");
+    fs::write(&path, "precious").unwrap();
+    fs::hard_link(&path, folder.path("other")).unwrap();
+    let refused = || match Sink::file(&path, SMALL, FileForm::default()) {
+        Err(SinkError::Open(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(refused(), OpenError::Linked(_)));
+    fs::remove_file(folder.path("other")).unwrap();
+    // Only root can make a file somebody else's.
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(matches!(refused(), OpenError::Foreign(_)));
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn a_file_that_others_could_read_is_closed_to_them() {
+    let folder = Folder::new();
+    let path = folder.path("trace.jsonl");
+    fs::write(&path, "old").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    drop(Sink::file(&path, SMALL, FileForm::default()).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn rotated_files_get_numbers() {
+    let folder = Folder::new();
+    let path = folder.path("trace.jsonl");
+    fs::write(&path, "earlier").unwrap();
+    let rotation = Rotation { at: RotateAt::Size(5), keep: None };
+    let mut sink = Sink::file(&path, SMALL, FileForm { sealer: None, rotation: Some(rotation) }).unwrap();
+    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    assert!(!sink.is_due_for_rotation(host_clock::now()));
+    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
+    while !sink.is_due_for_rotation(host_clock::now()) {
+        thread::yield_now();
+    }
+    assert!(sink.reopen(Reopen::Rotated).blocking_recv().is_ok());
+    assert!(!sink.is_due_for_rotation(host_clock::now()));
+    assert_eq!(sink.try_write("three\n".into(), 1), Offer::Accepted);
+    assert!(matches!(sink.finish(LONG), Finish::Flushed));
+    let names = ["trace.000001.jsonl", "trace.000002.jsonl", "trace.jsonl"];
+    let contents = names.map(|name| fs::read_to_string(folder.path(name)).unwrap());
+    assert_eq!(contents, ["earlier", "one\ntwo\n", "three\n"]);
 }
 
 #[test]
@@ -195,7 +286,7 @@ fn a_full_stdout_is_an_error_too() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let mut sink = Sink::stream(full.into(), SMALL).unwrap();
     assert!(says_nothing(&mut sink));
-    assert_eq!(sink.try_write("record\n".into()), Offer::Accepted);
+    assert_eq!(sink.try_write("record\n".into(), 1), Offer::Accepted);
     let end = wait_for_end(&mut sink);
     assert!(matches!(&end, SinkEnd::Failed(error) if matches!(**error, WriteError::Stdout(_))), "{end:?}");
 }
@@ -204,13 +295,13 @@ fn a_full_stdout_is_an_error_too() {
 fn a_new_file_is_private_and_an_old_one_is_emptied() {
     let folder = Folder::new();
     let path = folder.path("trace.jsonl");
-    let sink = Sink::file(&path, SMALL).unwrap();
-    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
+    let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
 
-    let sink = Sink::file(&path, SMALL).unwrap();
+    let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
 }
@@ -218,7 +309,7 @@ fn a_new_file_is_private_and_an_old_one_is_emptied() {
 #[test]
 fn what_is_no_plain_file_is_refused() {
     let folder = Folder::new();
-    let refused = |name: &str| match Sink::file(&folder.path(name), SMALL) {
+    let refused = |name: &str| match Sink::file(&folder.path(name), SMALL, FileForm::default()) {
         Err(SinkError::Open(error)) => error,
         other => panic!("{other:?}"),
     };
@@ -249,12 +340,12 @@ fn what_is_no_plain_file_is_refused() {
 fn after_a_rotation_a_new_file_is_begun() {
     let folder = Folder::new();
     let (path, moved) = (folder.path("trace.jsonl"), folder.path("trace.jsonl.1"));
-    let sink = Sink::file(&path, SMALL).unwrap();
-    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
+    let mut sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
     fs::rename(&path, &moved).unwrap();
-    assert_eq!(sink.try_write("two\n".into()), Offer::Accepted);
-    let reopening = sink.reopen();
-    assert_eq!(sink.try_write("three\n".into()), Offer::Accepted);
+    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
+    let reopening = sink.reopen(Reopen::ByName);
+    assert_eq!(sink.try_write("three\n".into(), 1), Offer::Accepted);
     assert!(reopening.blocking_recv().is_ok() && path.exists());
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
 
@@ -267,10 +358,10 @@ fn after_a_rotation_a_new_file_is_begun() {
 fn without_a_rotation_the_file_is_continued() {
     let folder = Folder::new();
     let path = folder.path("trace.jsonl");
-    let sink = Sink::file(&path, SMALL).unwrap();
-    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
-    sink.reopen();
-    assert_eq!(sink.try_write("two\n".into()), Offer::Accepted);
+    let mut sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    sink.reopen(Reopen::ByName);
+    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
 }
@@ -279,10 +370,10 @@ fn without_a_rotation_the_file_is_continued() {
 fn a_file_that_became_a_symlink_is_not_followed() {
     let folder = Folder::new();
     let path = folder.path("trace.jsonl");
-    let mut sink = Sink::file(&path, SMALL).unwrap();
+    let mut sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     fs::remove_file(&path).unwrap();
     symlink(folder.path("other"), &path).unwrap();
-    assert!(sink.reopen().blocking_recv().is_err());
+    assert!(sink.reopen(Reopen::ByName).blocking_recv().is_err());
     let end = wait_for_end(&mut sink);
     let SinkEnd::Failed(error) = end else { panic!("{end:?}") };
     assert!(matches!(*error, WriteError::Reopen(OpenError::Symlink(_))), "{error:?}");
@@ -291,10 +382,10 @@ fn a_file_that_became_a_symlink_is_not_followed() {
 
 #[test]
 fn a_pipe_is_not_opened_again() {
-    let (reader, sink) = piped();
-    assert_eq!(sink.try_write("one\n".into()), Offer::Accepted);
-    sink.reopen();
-    assert_eq!(sink.try_write("two\n".into()), Offer::Accepted);
+    let (reader, mut sink) = piped();
+    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    sink.reopen(Reopen::ByName);
+    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(read(reader), b"one\ntwo\n");
 }
@@ -306,7 +397,7 @@ fn whoever_has_time_waits_for_the_reader_and_loses_nothing() {
     let reader = thread::spawn(move || read(reader));
     for number in 0..2_000 {
         let chunk = format!("later {number:01000}\n");
-        assert_eq!(sink.write(chunk.clone().into()), Offer::Accepted);
+        assert_eq!(sink.write(chunk.clone().into(), 1), Offer::Accepted);
         expected.extend_from_slice(chunk.as_bytes());
     }
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
@@ -319,6 +410,6 @@ fn nobody_waits_for_a_reader_that_has_gone() {
     fill(&sink);
     drop(reader);
     // However long the writer takes to notice: the next one waits for that, and no longer.
-    while sink.write(Bytes::from_static(&[0; 1000])) != Offer::Ended {}
+    while sink.write(Bytes::from_static(&[0; 1000]), 1) != Offer::Ended {}
     assert!(matches!(sink.end(), None | Some(SinkEnd::Closed)));
 }

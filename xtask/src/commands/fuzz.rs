@@ -16,7 +16,8 @@ use crate::{process, project::Project};
 
 /// The targets, and how long their inputs may be in bytes: what a few records, a header, a small file and a few hundred
 /// events take.
-const TARGETS: [(&str, u32); 4] = [("record", 2048), ("options", 64), ("capture", 4096), ("correlator", 4096)];
+const TARGETS: [(&str, u32); 5] =
+    [("record", 2048), ("options", 64), ("capture", 4096), ("ttr", 4096), ("correlator", 4096)];
 
 /// Random exchanges, of which the correlator has to say what a TCP of its own says: no target of libFuzzer.
 const ORACLE: &str = "oracle";

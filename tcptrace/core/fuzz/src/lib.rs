@@ -1,6 +1,6 @@
 //! What the fuzz targets do with their input: a module for each of them, and what they share.
 //!
-//! - `record`, `options`, `capture`: any bytes; `correlator`: a [`program::Program`] of events;
+//! - `record`, `options`, `capture`, `ttr`: any bytes; `correlator`: a [`program::Program`] of events;
 //! - `run`: from events to every kind of output, and what has to hold on the way.
 //!
 //! A target panics where something is wrong, so everything here does.
@@ -13,6 +13,7 @@ pub mod options;
 pub mod program;
 pub mod record;
 mod run;
+pub mod ttr;
 
 // Where the shared file looks for them.
 use tcptrace_core::{correlate, event, verdict};

@@ -72,6 +72,8 @@ pub enum Capture<R> {
     Frames(Box<Frames<R>>),
     /// JSON lines, from their first byte on. They are recognised here and decoded by `decode::recording`.
     Json(Input<R>),
+    /// A binary recording, from its first byte on, as [`Json`](Self::Json). It is decoded by `decode::ttr`.
+    Ttr(Input<R>),
 }
 
 /// Detects the format of `reader`. It is read only as far as needed, so a pipe will do, and it needs no buffer of its
@@ -90,6 +92,7 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
     };
     let decoder = match format {
         Format::Json => return Ok(Capture::Json(input)),
+        Format::Ttr => return Ok(Capture::Ttr(input)),
         Format::PcapNg => Decoder::pcapng(PcapNg::default()),
         Format::Pcap => {
             if !input.fill(Pcap::HEADER).map_err(CaptureError::Io)? {

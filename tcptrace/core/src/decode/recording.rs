@@ -15,8 +15,8 @@
 //! no `end` record came between; otherwise it begins another run.
 
 mod cgroups;
-mod decoder;
-mod error;
+pub(in crate::decode) mod decoder;
+pub(in crate::decode) mod error;
 mod fields;
 mod lines;
 #[cfg(test)]

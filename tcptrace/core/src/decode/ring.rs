@@ -56,6 +56,58 @@ pub struct Decoded {
     pub lost: u32,
 }
 
+/// Number of the layout of the records: of their kinds, and of the fields of each. A recording of raw records tells it. It is
+/// raised whenever a record that was written before would be read as something else.
+pub const LAYOUT: u16 = 1;
+
+/// What is told of a record without decoding it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Glance {
+    /// Time of the event.
+    pub at: BootTime,
+    /// The source whose loss count the record carries.
+    pub source: LossSource,
+    /// Number of records this source has lost so far, modulo 2^32.
+    pub lost: u32,
+    /// The state change, if it is one.
+    pub change: Option<Change>,
+}
+
+/// What is told of a state change without decoding it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// The state that the socket enters is LISTEN.
+    pub listens: bool,
+    /// Inode number of the network namespace, if known.
+    pub netns: Option<u32>,
+    /// The socket's control group, if told.
+    pub cgroup: Option<CgroupKey>,
+}
+
+/// Looks at the fields of a record that decide how it is recorded; `None` if it is too short to have them.
+pub fn glance(bytes: &[u8]) -> Option<Glance> {
+    let header: RecordHeader = read(bytes, 0).ok()?;
+    let is_change = matches!(header.kind, KIND_STATE | KIND_COUNTED_STATE);
+    let source = if is_change || header.kind == KIND_HINT { LossSource::State } else { LossSource::Segment };
+    let change = if is_change { read::<StateRecord>(bytes, header.kind).ok() } else { None };
+    let change = change.map(|record| Change {
+        listens: tcp_state(record.new_state) == Ok(TcpState::Listen),
+        netns: (record.netns != 0).then_some(record.netns),
+        cgroup: (record.cgroup != 0).then_some(CgroupKey(record.cgroup)),
+    });
+    Some(Glance { at: BootTime(header.boot_ns), source, lost: header.lost, change })
+}
+
+/// Index of the 8-byte word of a record that is the address of the kernel's socket, 0 for none. It must not get into any file.
+pub(super) const SOCKET_WORD: usize = 1;
+
+const _: () = assert!(std::mem::offset_of!(RecordHeader, socket) == SOCKET_WORD * 8);
+
+/// The kind of a record; 0, which is none, if it is too short.
+pub(super) fn kind(bytes: &[u8]) -> u8 {
+    read::<RecordHeader>(bytes, 0).map_or(0, |header| header.kind)
+}
+
 /// Decodes one record. `reasons` are the reset reasons of the kernel that wrote it.
 ///
 /// # Errors

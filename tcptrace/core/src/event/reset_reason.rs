@@ -178,10 +178,21 @@ impl ResetReasons {
         Self(known.collect())
     }
 
+    /// Returns the numbers and their reasons.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, ResetReason)> {
+        self.0.iter().copied()
+    }
+
     /// Returns the reason with this number.
     pub fn get(&self, number: u32) -> ResetReason {
         let known = self.0.iter().find(|&&(known, _)| known == number);
         known.map_or(ResetReason::Other(number), |&(_, reason)| reason)
+    }
+}
+
+impl FromIterator<(u32, ResetReason)> for ResetReasons {
+    fn from_iter<I: IntoIterator<Item = (u32, ResetReason)>>(reasons: I) -> Self {
+        Self(reasons.into_iter().collect())
     }
 }
 

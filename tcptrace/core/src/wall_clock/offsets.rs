@@ -23,6 +23,11 @@ impl Offsets {
         Some(valid.1)
     }
 
+    /// Returns the latest offset and the time from which on it is valid; `None` if none is known.
+    pub(super) fn latest(&self) -> Option<(BootTime, i64)> {
+        self.steps.last().copied()
+    }
+
     /// Sets the offset from `at` on.
     pub(super) fn insert(&mut self, at: BootTime, offset: i64) {
         let behind = self.behind(at);

@@ -28,8 +28,13 @@ pub(in crate::app) fn at_end(path: &Path, filter: &Filter) -> Result<(Vec<OpenSo
     // The file may come from anybody, so rights are dropped before it is parsed.
     reduce(Duty::Replay);
     let contents = Contents::new(file).with_context(|| format!("{name} cannot be read"))?;
-    let Capture::Json(input) = tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? else {
-        bail!("{name} is a capture, which holds no sockets: give a recording of --write");
+    let input = match tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? {
+        Capture::Json(input) => input,
+        Capture::Frames(_) => bail!("{name} is a capture, which holds no sockets: give a recording of --write"),
+        Capture::Ttr(_) => bail!(
+            "{name} is a binary recording, and this takes one of JSON lines: convert it by `tcptrace -r FILE.ttr -o none -w \
+             FILE.jsonl`"
+        ),
     };
     let mut recording = Recording::new(input);
     let mut correlator = Correlator::recorded(NO_NAMESPACE);

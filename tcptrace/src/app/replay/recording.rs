@@ -222,19 +222,24 @@ fn passed(event: &Event) -> Option<u32> {
 
 impl Replay<'_> {
     /// Notes a pair of boot and wall clock times of the recorded host.
-    fn note(&mut self, moment: Moment) {
+    pub(super) fn note(&mut self, moment: Moment) {
         self.pipeline.describer.clock.note(moment.at, moment.wall);
     }
 
     /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
     fn begin(&mut self, start: &Start) {
+        self.begin_with(start, Pipeline::begin_again);
+    }
+
+    /// As [`Self::begin`], with another way to forget the run before it.
+    pub(super) fn begin_with(&mut self, start: &Start, begin_again: impl FnOnce(&mut Pipeline, u32, Describer)) {
         // With a choice, what has ended is counted across runs already.
         if self.pipeline.output.chosen().is_none() {
             self.ended += self.pipeline.ended();
         }
         self.times = None;
         let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
-        self.pipeline.begin_again(start.netns.unwrap_or(NO_NAMESPACE), describer);
+        begin_again(&mut self.pipeline, start.netns.unwrap_or(NO_NAMESPACE), describer);
         let wanted = SegmentChoice::from(self.options.segments);
         if start.segments == SegmentChoice::All {
             self.pipeline.expect_all_segments();

@@ -37,7 +37,7 @@ impl Files {
         let (contents, to_write) = mpsc::channel::<Vec<u8>>();
         let (tell, written) = mpsc::channel();
         let run = move || {
-            reduce(Duty::File(folder.as_fd()));
+            reduce(Duty::File { folder: folder.as_fd(), rotates: false });
             for contents in to_write {
                 if tell.send(write(&folder, &contents)).is_err() {
                     return;

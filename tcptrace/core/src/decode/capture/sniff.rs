@@ -12,6 +12,7 @@ pub(super) enum Format {
     PcapNg,
     Snoop,
     Json,
+    Ttr,
 }
 
 /// Apparent kind of a file that is not a capture.
@@ -84,6 +85,7 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         | [0xab | 0xac, 0x01, 0x00, 0x1c] => Ok(Some(Format::Pcap)),
         // Identical in both byte orders.
         [0x0a, 0x0d, 0x0d, 0x0a] => Ok(Some(Format::PcapNg)),
+        [0x89, b'T', b'T', b'R'] => Ok(Some(Format::Ttr)),
         [0x1f, 0x8b, ..] => Err(LooksLike::Compressed("zcat")),
         [0x28, 0xb5, 0x2f, 0xfd] => Err(LooksLike::Compressed("zstdcat")),
         [0xfd, b'7', b'z', b'X'] => Err(LooksLike::Compressed("xzcat")),

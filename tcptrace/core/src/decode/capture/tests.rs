@@ -64,7 +64,7 @@ impl Reading {
 fn read(reader: impl Read) -> Reading {
     let mut frames = match open(reader) {
         Ok(Capture::Frames(frames)) => frames,
-        Ok(Capture::Json(_)) => panic!("not JSON"),
+        Ok(Capture::Json(_) | Capture::Ttr(_)) => panic!("no capture"),
         Err(error) => {
             let (framed, counters, interfaces) = Default::default();
             return Reading { framed, error: Some(error), counters, interfaces };

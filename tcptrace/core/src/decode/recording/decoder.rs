@@ -37,7 +37,7 @@ const UNNUMBERED: SocketKey = SocketKey(u64::MAX);
 
 /// State carried from one line to the next.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(in crate::decode) struct Decoder {
     /// The last `start` record; `None` before the first.
     start: Option<Start>,
     /// True if an `end` record followed it.
@@ -69,12 +69,12 @@ impl Decoder {
     }
 
     /// Returns the counts of lines.
-    pub(super) fn counters(&self) -> Counters {
+    pub(in crate::decode) fn counters(&self) -> Counters {
         self.counters
     }
 
     /// Decodes a line; `None` for lines that a replay does not need.
-    pub(super) fn decode(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
+    pub(in crate::decode) fn decode(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
         let kind = kind(line)?;
         if kind != "start" && self.start.is_none() {
             return Err(Fault::NoStart);

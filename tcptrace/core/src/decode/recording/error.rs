@@ -61,7 +61,7 @@ pub enum RecordingError {
 
 /// A [`RecordingError`] without a line number.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(in crate::decode) enum Fault {
     NoStart,
     Schema(u64),
     Json(serde_json::Error),
@@ -76,7 +76,7 @@ impl Fault {
     }
 
     /// Adds the number of the line.
-    pub(super) fn on(self, line: u64) -> RecordingError {
+    pub(in crate::decode) fn on(self, line: u64) -> RecordingError {
         match self {
             Self::NoStart => RecordingError::NoStart { line },
             Self::Schema(schema) => RecordingError::Schema { line, schema },

@@ -1,0 +1,42 @@
+//! Any bytes as a binary recording, or as the entries of its only block: no input finds its own checksum.
+
+use tcptrace_core::decode::{
+    capture::{self, Capture},
+    ttr::{Counters, Reader, Sealer},
+};
+
+/// The first byte says which: an odd one stands before entries.
+pub fn check(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    if first % 2 == 0 {
+        read(rest);
+        return;
+    }
+    let mut file = Vec::new();
+    Sealer::new(false).seal(rest, &mut file);
+    let (items, failed) = read(&file);
+    // The same block a second time is read as the first one was, unless something ended there.
+    let twice = [file.clone(), file].concat();
+    let (again, failed_again) = read(&twice);
+    assert!(again >= items && failed_again >= failed);
+}
+
+/// Reads a file; returns the number of items, and true if it is damaged.
+pub(crate) fn read(file: &[u8]) -> (u64, bool) {
+    let Ok(Capture::Ttr(input)) = capture::open(file) else { return (0, true) };
+    let mut reader = Reader::new(input);
+    let (mut items, mut failed) = (0, false);
+    for item in reader.by_ref() {
+        assert!(!failed, "nothing comes behind an error");
+        match item {
+            Ok(_) => items += 1,
+            Err(error) => {
+                assert!(!error.to_string().contains('\n'), "{error}");
+                failed = true;
+            }
+        }
+    }
+    let Counters { bytes, records, .. } = reader.counters();
+    assert!(bytes <= file.len() as u64 && records <= items);
+    (items, failed)
+}

@@ -1,0 +1,31 @@
+//! Binary recordings (`.ttr`): the records of the ring almost as the kernel programs wrote them, and beside them, in order,
+//! everything else that a replay needs. docs/recordings.md describes the format.
+//!
+//! ```text
+//! IO       reader    bytes → blocks → items
+//! ─────────────────────────────────────────────────────────────────────
+//! pure     block     a header with a checksum, and entries, compressed or not
+//!          columns   the order of entries that is compressed
+//!          packing   ring records without what they have in common with those before them
+//!          entry     all other entries
+//!          writer    entries → the content of a block
+//! ```
+
+mod block;
+mod columns;
+mod cursor;
+mod entry;
+mod error;
+mod packing;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use self::{
+    block::{MAGIC, Sealer, VERSION},
+    entry::{Entry, Interface, Setup},
+    error::TtrError,
+    reader::{Counters, Item, Reader},
+    writer::Writer,
+};

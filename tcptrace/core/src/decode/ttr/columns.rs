@@ -1,0 +1,159 @@
+//! The order of bytes that compresses best: of all records of a kind, the first bytes, then the second bytes, and so on.
+//!
+//! A byte of a field seldom differs much from the same byte of the record before it, but hardly ever repeats the bytes around
+//! it. Columns that are the same in all records take two bytes.
+
+use std::ops::Range;
+
+use super::{
+    Entry,
+    cursor::{Cursor, Fields},
+    packing::{MAX_RECORD, Packing, TAG_RECORD, TAG_UNPACKED},
+};
+use crate::decode::ring;
+
+const KINDS: usize = 16;
+
+const VARIES: u8 = 1;
+
+/// Bit of the tag of a record: its length follows among the other entries.
+const BIT_LENGTH: u8 = 0x40;
+
+/// The records of a kind, by bytes; what a record does not have is zero.
+#[derive(Debug, Default)]
+struct Rows {
+    columns: Vec<Vec<u8>>,
+    count: usize,
+    last_length: usize,
+}
+
+impl Rows {
+    fn add(&mut self, record: &[u8]) {
+        while self.columns.len() < record.len() {
+            self.columns.push(vec![0; self.count]);
+        }
+        let bytes = record.iter().copied().chain(std::iter::repeat(0));
+        self.columns.iter_mut().zip(bytes).for_each(|(column, byte)| column.push(byte));
+        self.count += 1;
+    }
+}
+
+/// Puts entries into columns: the tags, everything that is no record, and the columns of each kind. `None` if these are no
+/// entries.
+pub(super) fn transpose(content: &[u8]) -> Option<Vec<u8>> {
+    let (mut tags, mut others) = (Vec::new(), Vec::new());
+    let mut rows: [Rows; KINDS] = Default::default();
+    let mut packing = Packing::default();
+    let mut cursor = Cursor(content);
+    let mut buffer = [0; MAX_RECORD];
+    while let Some(tag) = cursor.u8() {
+        if tag & TAG_RECORD == 0 {
+            let before = cursor.0;
+            Entry::read(tag, &mut cursor)?;
+            tags.push(tag);
+            others.extend_from_slice(before.get(..before.len() - cursor.0.len())?);
+            continue;
+        }
+        let record = packing.unpack(tag, &mut cursor, &mut buffer)?;
+        let kind = ring::kind(record);
+        let rows = rows.get_mut(usize::from(kind))?;
+        rows.add(record);
+        if rows.last_length == record.len() {
+            tags.push(TAG_RECORD | kind);
+        } else {
+            tags.push(TAG_RECORD | BIT_LENGTH | kind);
+            others.extend_from_slice(&(record.len() as u16).to_le_bytes());
+            rows.last_length = record.len();
+        }
+    }
+    let mut columns = Vec::with_capacity(content.len());
+    Fields(&mut columns).bytes(&tags).bytes(&others);
+    for rows in &rows {
+        for column in &rows.columns {
+            let first = *column.first()?;
+            if column.iter().all(|&byte| byte == first) {
+                columns.extend_from_slice(&[0, first]);
+            } else {
+                columns.push(VARIES);
+                columns.extend_from_slice(column);
+            }
+        }
+    }
+    Some(columns)
+}
+
+/// A column as it is stored.
+enum Column {
+    Same(u8),
+    Varies(Range<usize>),
+}
+
+/// Restores entries from columns; their records are not packed. `None` if these are no columns.
+pub(super) fn restore(columns: &[u8], most: usize, to: &mut Vec<u8>) -> Option<()> {
+    let mut cursor = Cursor(columns);
+    let tags = cursor.bytes()?;
+    let mut others = Cursor(cursor.bytes()?);
+    let (mut lengths, mut counts) = (Vec::new(), [(0, 0); KINDS]);
+    let mut last = [0; KINDS];
+    // The other entries are read twice: the lengths of records are among them.
+    let all_others = others.0;
+    for &tag in tags {
+        if tag & TAG_RECORD == 0 {
+            Entry::read(tag, &mut others)?;
+            continue;
+        }
+        let kind = usize::from(tag & !(TAG_RECORD | BIT_LENGTH));
+        let last = last.get_mut(kind)?;
+        if tag & BIT_LENGTH != 0 {
+            *last = usize::from(others.u16()?);
+        }
+        if *last > MAX_RECORD {
+            return None;
+        }
+        lengths.push(*last);
+        let (count, width) = counts.get_mut(kind)?;
+        *count += 1;
+        *width = (*width).max(*last);
+    }
+    let mut kinds: [Vec<Column>; KINDS] = Default::default();
+    for (kind, &(count, width)) in kinds.iter_mut().zip(&counts) {
+        for _ in 0..width {
+            kind.push(match cursor.u8()? {
+                VARIES => {
+                    let begin = columns.len() - cursor.0.len();
+                    cursor.take(count)?;
+                    Column::Varies(begin..begin + count)
+                }
+                _ => Column::Same(cursor.u8()?),
+            });
+        }
+    }
+    let (mut others, mut lengths, mut next) = (Cursor(all_others), lengths.into_iter(), [0; KINDS]);
+    to.clear();
+    for &tag in tags {
+        if to.len() > most {
+            return None;
+        }
+        if tag & TAG_RECORD == 0 {
+            let before = others.0;
+            Entry::read(tag, &mut others)?;
+            to.push(tag);
+            to.extend_from_slice(before.get(..before.len() - others.0.len())?);
+            continue;
+        }
+        if tag & BIT_LENGTH != 0 {
+            others.u16()?;
+        }
+        let kind = tag & !(TAG_RECORD | BIT_LENGTH);
+        let (length, row) = (lengths.next()?, next.get_mut(usize::from(kind))?);
+        Fields(to).u8(TAG_UNPACKED).u16(u16::try_from(length).ok()?);
+        for column in kinds.get(usize::from(kind))?.iter().take(length) {
+            to.push(match column {
+                Column::Same(byte) => *byte,
+                Column::Varies(range) => *columns.get(range.clone())?.get(*row)?,
+            });
+        }
+        *row += 1;
+    }
+    Some(())
+}

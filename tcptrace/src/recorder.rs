@@ -1,0 +1,235 @@
+//! Writes the binary recording of `--write FILE.ttr`: what the pipeline gets, in the order in which it gets it.
+//!
+//! Little is done with a record, and nothing waits: blocks are compressed and written by the thread of the sink.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use crate::sink::{Held, Offer, Reopen, Reopening, Sink};
+use tcptrace_core::{
+    decode::ttr::{Entry, Interface, Setup, Writer},
+    event::{BootTime, Cgroup, CgroupKey, LossSource},
+    output_record::{OutputRecord, StartOutput},
+    render::{Json, Render as _},
+    wall_clock::WallClock,
+};
+
+/// Bytes of entries after which a block is ended.
+const BLOCK: usize = 256 << 10;
+
+/// Time in nanoseconds after which a block is ended, whatever it has. With the time until the sink makes it survive a crash of
+/// the host, it is a second.
+const MAX_AGE: u64 = 400_000_000;
+
+/// Writes a binary recording.
+#[derive(Debug)]
+pub struct Recorder {
+    writer: Writer,
+    /// Where blocks go.
+    pub sink: Sink,
+    setup: Setup,
+    start: Option<StartOutput>,
+    interfaces: BTreeMap<(u32, u32), Interface>,
+    /// The records of the network namespaces that are covered.
+    namespaces: BTreeMap<u32, Vec<u8>>,
+    /// Control groups that this file names.
+    cgroups: HashSet<CgroupKey>,
+    /// What the file says last of the clocks.
+    clock: Option<(BootTime, i64)>,
+    totals: BTreeMap<&'static str, u64>,
+    /// Time at which the block got its first entry.
+    since: Option<BootTime>,
+    /// Records have come since the last [`Entry::Time`].
+    time_passes: bool,
+    /// Records left out that no block tells of yet, and those that the current block tells of.
+    unreported: u64,
+    reporting: u64,
+}
+
+impl Recorder {
+    /// A recorder to a sink that makes blocks. `mask` is a random number.
+    pub fn new(sink: Sink, mask: u64) -> Self {
+        Self {
+            writer: Writer::new(mask),
+            sink,
+            setup: Setup::default(),
+            start: None,
+            interfaces: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            cgroups: HashSet::new(),
+            clock: None,
+            totals: BTreeMap::new(),
+            since: None,
+            time_passes: false,
+            unreported: 0,
+            reporting: 0,
+        }
+    }
+
+    /// Begins the recording: this comes before any record.
+    pub fn begin(&mut self, start: StartOutput, setup: Setup, clock: &WallClock, now: BootTime) {
+        (self.start, self.setup) = (Some(start), setup);
+        self.introduce(clock, now);
+    }
+
+    /// Writes a record of the ring.
+    pub fn record(&mut self, record: &[u8], at: BootTime) {
+        if self.writer.record(record) {
+            self.since.get_or_insert(at);
+            self.time_passes = true;
+        }
+    }
+
+    /// Writes an entry.
+    pub fn entry(&mut self, entry: &Entry, at: BootTime) {
+        self.writer.entry(entry);
+        self.since.get_or_insert(at);
+    }
+
+    /// Writes a record as a line of JSON.
+    pub fn line(&mut self, record: &OutputRecord, at: BootTime) {
+        let mut line = Vec::new();
+        Json.render(record, &mut line);
+        self.entry(&Entry::Line(line), at);
+    }
+
+    /// Names an interface, and says whether it is a bridge whose ports are watched.
+    pub fn interface(&mut self, interface: Interface, now: BootTime) {
+        let place = (interface.netns.unwrap_or(0), interface.index);
+        if self.start.is_some() && self.interfaces.get(&place) != Some(&interface) {
+            self.entry(&Entry::Interface(interface.clone()), now);
+        }
+        self.interfaces.insert(place, interface);
+    }
+
+    /// Writes the record that the interfaces of a network namespace are traced from now on.
+    pub fn namespace(&mut self, netns: u32, record: &OutputRecord, now: BootTime) {
+        let mut line = Vec::new();
+        Json.render(record, &mut line);
+        self.entry(&Entry::Line(line.clone()), now);
+        self.namespaces.insert(netns, line);
+    }
+
+    /// A network namespace is gone.
+    pub fn forget_namespace(&mut self, netns: u32) {
+        self.namespaces.remove(&netns);
+    }
+
+    /// Returns whether this file names the control group.
+    pub fn knows_cgroup(&self, key: CgroupKey) -> bool {
+        self.cgroups.contains(&key)
+    }
+
+    /// Names a control group.
+    pub fn cgroup(&mut self, key: CgroupKey, cgroup: &Arc<Cgroup>, at: BootTime) {
+        self.entry(&Entry::Cgroup(key, Arc::clone(cgroup)), at);
+        if self.cgroups.len() >= MAX_CGROUPS {
+            self.cgroups.clear();
+        }
+        self.cgroups.insert(key);
+    }
+
+    /// Notes the kernel's count of lost records.
+    pub fn total(&mut self, source: LossSource, total: u64, at: BootTime) {
+        if total > 0 && self.totals.insert(source.word(), total) != Some(total) {
+            self.entry(&Entry::Total(at, source, total), at);
+        }
+    }
+
+    /// No record that follows is older than `at`.
+    pub fn time(&mut self, at: BootTime) {
+        if std::mem::take(&mut self.time_passes) {
+            self.entry(&Entry::Time(at), at);
+        }
+    }
+
+    /// Notes how the clocks differ, if that has changed.
+    pub fn compare(&mut self, clock: &WallClock, now: BootTime) {
+        if let Some(latest) = clock.latest()
+            && self.clock != Some(latest)
+        {
+            self.clock = Some(latest);
+            self.entry(&Entry::Clock(latest.0, latest.1), now);
+        }
+    }
+
+    /// The time by which [`Self::flush`] has something to do; none if nothing waits.
+    pub fn due(&self) -> Option<BootTime> {
+        self.since.map(|since| since.plus(MAX_AGE))
+    }
+
+    /// Returns whether the block is large enough to be ended.
+    pub fn is_full(&self) -> bool {
+        self.writer.len() >= BLOCK || self.writer.is_full()
+    }
+
+    /// Ends the block if it is large or old enough. Returns the number of records that had to be left out.
+    pub fn flush(&mut self, clock: &WallClock, now: BootTime) -> u64 {
+        let lost = self.sink.take_lost();
+        self.unreported += lost.records + lost.reported;
+        let due = self.due().is_some_and(|due| due <= now);
+        let dropped = if self.is_full() || due { self.end_block() } else { 0 };
+        if self.unreported > 0 {
+            // The names in what was left out are missing too.
+            if let Some(start) = &mut self.start {
+                (start.stamp.time, start.stamp.boot_ns) = (clock.wall(now), Some(now.0));
+            }
+            self.introduce(clock, now);
+            self.entry(&Entry::LeftOut(now, self.unreported), now);
+            self.reporting += std::mem::take(&mut self.unreported);
+        }
+        lost.records + dropped
+    }
+
+    /// Hands the block to the sink, if it has anything. Returns the number of records that had to be left out.
+    pub fn end_block(&mut self) -> u64 {
+        self.since = None;
+        if self.writer.is_empty() {
+            return 0;
+        }
+        let records = self.writer.records();
+        let reporting = std::mem::take(&mut self.reporting);
+        let spare = self.sink.spare().unwrap_or_default();
+        let content = Bytes::from(self.writer.take(spare));
+        match self.sink.try_write(content, Held { records, reported: reporting }) {
+            Offer::Full => {
+                self.unreported += records + reporting;
+                records
+            }
+            Offer::Accepted | Offer::Ended => 0,
+        }
+    }
+
+    /// Begins another file, which can be read by itself. Returns the number of records that had to be left out.
+    pub fn reopen(&mut self, how: Reopen, start: StartOutput, clock: &WallClock, now: BootTime) -> (u64, Reopening) {
+        let dropped = self.end_block();
+        let reopening = self.sink.reopen(how);
+        self.start = Some(start);
+        self.introduce(clock, now);
+        (dropped, reopening)
+    }
+
+    /// Says what a reader has to know before any record.
+    fn introduce(&mut self, clock: &WallClock, now: BootTime) {
+        self.clock = None;
+        self.cgroups.clear();
+        if let Some(start) = self.start.clone() {
+            self.line(&OutputRecord::Start(start), now);
+        }
+        self.entry(&Entry::Setup(self.setup.clone()), now);
+        self.compare(clock, now);
+        for interface in self.interfaces.values().cloned().collect::<Vec<_>>() {
+            self.entry(&Entry::Interface(interface), now);
+        }
+        for line in self.namespaces.values().cloned().collect::<Vec<_>>() {
+            self.entry(&Entry::Line(line), now);
+        }
+    }
+}
+
+/// Maximum number of control groups that are known to be named.
+const MAX_CGROUPS: usize = 1 << 16;
