@@ -29,11 +29,15 @@ pub(crate) fn push_decimal(text: &mut String, number: u64) {
 /// Writes `before`, a number whose last `places` digits, at most seven, are those after the point, and `after`. Most lines
 /// of text have several, and `write!` takes three times as long.
 pub(crate) fn decimal(f: &mut Formatter<'_>, before: &str, number: u64, places: usize, after: &str) -> fmt::Result {
-    let unit = 10_u64.pow(places.min(7) as u32);
+    let (places, unit) = (places.min(7), 10_u64.pow(places.min(7) as u32));
     f.write_str(before)?;
     write_decimal(f, number / unit)?;
-    f.write_str(".")?;
-    f.write_str(text(eight(number % unit).get(8 - places.min(7)..)))?;
+    // The point takes the place of the digit before those that are shown.
+    let mut digits = eight(number % unit);
+    if let Some(point) = digits.get_mut(7 - places) {
+        *point = b'.';
+    }
+    f.write_str(text(digits.get(7 - places..)))?;
     f.write_str(after)
 }
 
