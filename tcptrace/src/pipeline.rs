@@ -14,7 +14,7 @@ use crate::{
 };
 use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
-    decode::ring,
+    decode::ring::{self, doubles::Doubles},
     describe::Describer,
     event::{
         BootTime, Cgroup, CgroupKey, Direction, Event, Existing, ExistingSocket, HintName, Loss, LossSource,
@@ -56,6 +56,7 @@ pub struct Pipeline {
     pub strange_netns: bool,
     /// The network namespaces that have shown.
     namespaces: HashSet<u32>,
+    doubles: Doubles,
     events: u64,
     undecodable: bool,
 }
@@ -108,6 +109,7 @@ impl Pipeline {
             cgroups: None,
             strange_netns: false,
             namespaces: HashSet::default(),
+            doubles: Doubles::default(),
             events: 0,
             undecodable: false,
         }
@@ -159,6 +161,9 @@ impl Pipeline {
     /// Handles a record from the ring. A record that cannot be decoded is counted and otherwise ignored; the first one is
     /// logged.
     pub fn take(&mut self, bytes: &[u8]) {
+        if self.doubles.is_double(bytes) {
+            return;
+        }
         self.events += 1;
         let mut decoded = match ring::decode(bytes, &self.reset_reasons) {
             Ok(decoded) => decoded,
