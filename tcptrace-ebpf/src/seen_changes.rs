@@ -5,51 +5,57 @@
 //! interrupted, and then the first has run. So the first leaves a mark of each change, and the second takes it away; where it
 //! finds none, the change is its own to record.
 //!
-//! Interrupts nest, so the marks of a CPU are a stack. It goes round: where the second program was skipped, the first one's
-//! mark stays behind until it is overwritten.
+//! Interrupts nest, so the marks of a CPU are a stack. A mark that the second program was not there to take goes with the
+//! next one below it, or with the next change that a task makes. It must not stay: sockets have the address of earlier ones.
 
-/// Number of marks, a power of two. More than two are there only while a change is left behind.
+/// Number of marks, a power of two. More than two are there only if interrupts hit the second program itself.
 const MARKS: usize = 8;
 
 /// The marks of one CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SeenChanges {
-    /// Index of the latest mark, modulo [`MARKS`].
-    top: u64,
-    /// The marks; 0 for none.
+    /// How many there are.
+    count: u64,
+    /// The marks, the latest last; what lies behind them means nothing.
     marks: [u64; MARKS],
 }
 
 impl SeenChanges {
-    /// Leaves a mark, as the first program.
+    /// Leaves a mark, as the first program. `interrupts` is false for a change that cannot have interrupted another one.
     #[inline(always)]
-    pub fn push(&mut self, mark: u64) {
-        let top = self.top.wrapping_add(1);
-        self.top = top;
-        self.marks[top as usize % MARKS] = mark;
+    pub fn push(&mut self, mark: u64, interrupts: bool) {
+        let at = if interrupts { self.count as usize % MARKS } else { 0 };
+        // In this order: an interrupt in between must not see what lay there before.
+        // SAFETY: a reference is valid for writes.
+        unsafe {
+            core::ptr::write_volatile(&mut self.marks[at], mark);
+            core::ptr::write_volatile(&mut self.count, at as u64 + 1);
+        }
     }
 
     /// Takes the mark away, as the second program. Returns false if there is none.
     #[inline(always)]
     pub fn take(&mut self, mark: u64) -> bool {
-        let top = self.top;
-        let latest = &mut self.marks[top as usize % MARKS];
-        if *latest == mark {
-            *latest = 0;
-            self.top = top.wrapping_sub(1);
+        let count = self.count;
+        if count == 0 {
+            return false;
+        }
+        let latest = (count - 1) as usize % MARKS;
+        if self.marks[latest] == mark {
+            self.count = latest as u64;
             return true;
         }
-        self.take_below(mark)
+        self.take_below(mark, latest)
     }
 
-    /// Takes a mark that is not the latest: an interrupt has come between the two programs.
+    /// Takes a mark with all that lie above it: they are of changes that have interrupted the second program.
     #[inline(always)]
-    fn take_below(&mut self, mark: u64) -> bool {
+    fn take_below(&mut self, mark: u64, latest: usize) -> bool {
         let mut taken = false;
-        for left in &mut self.marks {
-            if *left == mark {
-                *left = 0;
+        for at in 0..MARKS {
+            if at < latest && self.marks[at] == mark {
+                self.count = at as u64;
                 taken = true;
             }
         }
@@ -72,8 +78,8 @@ mod tests {
     #[test]
     fn a_change_that_the_first_has_seen_is_seen_once() {
         let mut seen = SeenChanges::default();
-        for _ in 0..20 {
-            seen.push(mark(SOCKET, 7, 2));
+        for interrupts in [true, false].repeat(10) {
+            seen.push(mark(SOCKET, 7, 2), interrupts);
             assert!(seen.take(mark(SOCKET, 7, 2)));
             assert!(!seen.take(mark(SOCKET, 7, 2)), "the next one is another change");
         }
@@ -82,7 +88,7 @@ mod tests {
     #[test]
     fn a_change_in_the_middle_of_the_first_is_left_to_the_second() {
         let mut seen = SeenChanges::default();
-        seen.push(mark(SOCKET, 1, 4));
+        seen.push(mark(SOCKET, 1, 4), false);
         assert!(!seen.take(mark(SOCKET + 64, 2, 1)));
         assert!(seen.take(mark(SOCKET, 1, 4)));
     }
@@ -90,27 +96,38 @@ mod tests {
     #[test]
     fn changes_between_the_two_programs_hide_none() {
         let mut seen = SeenChanges::default();
-        seen.push(mark(SOCKET, 1, 4));
+        seen.push(mark(SOCKET, 1, 4), false);
         for number in 1..100 {
-            seen.push(mark(SOCKET + 64 * number, 2, 1));
+            seen.push(mark(SOCKET + 64 * number, 2, 1), true);
             assert!(seen.take(mark(SOCKET + 64 * number, 2, 1)));
         }
         assert!(seen.take(mark(SOCKET, 1, 4)));
     }
 
     #[test]
-    fn changes_in_the_middle_of_the_second_hide_none() {
+    fn marks_of_changes_in_the_middle_of_the_second_do_not_stay() {
         let mut seen = SeenChanges::default();
-        seen.push(mark(SOCKET, 1, 4));
+        seen.push(mark(SOCKET, 1, 4), false);
         for number in 1..MARKS as u64 {
-            seen.push(mark(SOCKET + 64 * number, 2, 1));
+            seen.push(mark(SOCKET + 64 * number, 2, 1), true);
         }
         assert!(seen.take(mark(SOCKET, 1, 4)));
-        for number in 1..100 {
-            seen.push(mark(SOCKET, 7, 2));
-            assert!(!seen.take(mark(SOCKET + 64 * number, 4, 5)), "never seen");
-            assert!(seen.take(mark(SOCKET, 7, 2)));
+        for number in 1..MARKS as u64 {
+            assert!(!seen.take(mark(SOCKET + 64 * number, 2, 1)), "the address is used again");
         }
+    }
+
+    #[test]
+    fn marks_that_nobody_has_taken_go_with_the_next_change_of_a_task() {
+        let mut seen = SeenChanges::default();
+        for number in 1..20 {
+            seen.push(mark(SOCKET + 64 * number, 2, 1), true);
+        }
+        seen.push(mark(SOCKET, 7, 2), false);
+        for number in 1..20 {
+            assert!(!seen.take(mark(SOCKET + 64 * number, 2, 1)));
+        }
+        assert!(seen.take(mark(SOCKET, 7, 2)));
     }
 
     #[test]

@@ -13,8 +13,9 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    Address, CountedStateRecord, FROM_SECOND, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, NO_UID,
-    PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, Skip, StateRecord,
+    Address, CountedStateRecord, FROM_SECOND, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, MATCH_INTERFACES,
+    NO_ERROR_KNOWN, NO_UID, PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader,
+    Skip, StateRecord,
     filter::{self, End, Lists as _, Match},
     seen_changes,
 };
@@ -44,7 +45,7 @@ pub(crate) const CLOSING: u8 = 11;
 pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
     if let Some(seen) = SEEN.get_ptr_mut(0) {
         // SAFETY: this CPU's own value. Of what can interrupt this, only the same two programs use it, and leave it whole.
-        unsafe { (*seen).push(mark(&ctx)) };
+        unsafe { (*seen).push(mark(&ctx), !is_of_task(&ctx)) };
     }
     if let Err(reason) = observe(&ctx, 0) {
         emit::count_skip(reason);
@@ -63,6 +64,12 @@ pub(crate) fn set_state_2(ctx: RawTracePointContext) -> i32 {
         emit::count_skip(reason);
     }
     0
+}
+
+/// Is it a change that only a task makes, by connect(), shutdown() or close()?
+#[inline(always)]
+fn is_of_task(ctx: &RawTracePointContext) -> bool {
+    matches!(ctx.arg::<i32>(2) as u8, SYN_SENT | FIN_WAIT1 | LAST_ACK)
 }
 
 #[inline(always)]
