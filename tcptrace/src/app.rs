@@ -359,7 +359,7 @@ fn read_counters(trace: &mut Trace) {
 /// Reopens the file of `--write`. The new file begins with a start record, as the first one did.
 fn reopen(trace: &mut Trace) -> Option<Reopening> {
     let start = OutputRecord::Start(trace.start_record());
-    let reopening = trace.pipeline.reopen_file(&start);
+    let reopening = trace.pipeline.reopen_file(&start, host_clock::now());
     trace.pipeline.flush();
     reopening
 }

@@ -85,7 +85,8 @@ pub struct Cli {
 
     /// Also write every record to FILE, as JSON lines
     ///
-    /// The file is created with mode 0600, or emptied if it exists. SIGHUP reopens it by name, for log rotation.
+    /// If its name ends in .pcapng, segments become packets for Wireshark and tcpdump, and everything else entries of a journal,
+    /// which Wireshark shows between them. The file is created with mode 0600, or emptied if it exists. SIGHUP reopens it by name, for log rotation.
     #[arg(
         short,
         long,

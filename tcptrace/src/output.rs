@@ -4,6 +4,7 @@
 use std::{ops::AddAssign, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use log::error;
 
 use crate::{
@@ -15,7 +16,7 @@ use tcptrace_core::{
     correlate::{Correlated, Totals},
     filter::Emit,
     output_record::OutputRecord,
-    render::{Json, Render, Selection, Tally},
+    render::{Events, Json, Pcapng, Render, Selection, Tally},
 };
 
 /// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
@@ -26,6 +27,9 @@ const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
 
 /// The name of stdout in messages.
 const STDOUT: &str = "stdout";
+
+/// The words of what is no packet in a pcapng file, which has times of its own.
+const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 
 /// What a destination gets, and in which form.
 pub struct Shown {
@@ -45,6 +49,15 @@ impl Shown {
     /// Everything in `emit` as JSON lines.
     fn json(emit: Emit) -> Self {
         Self { render: Box::new(Json), emit, selection: None, tally: None, discards: false }
+    }
+
+    /// Everything for the file of this name: as packets if it ends in `.pcapng`, else as JSON lines.
+    fn of_file(path: &Path) -> Self {
+        let json = Self::json(Emit::ALL);
+        if path.extension().is_none_or(|ending| ending != "pcapng") {
+            return json;
+        }
+        Self { render: Box::new(Pcapng::new(WORDS)), ..json }
     }
 
     /// Types of records that are needed, if only to choose or count.
@@ -211,7 +224,7 @@ impl Output {
     ) -> Result<Self, SinkError> {
         let file = match file {
             Some(path) => {
-                let shown = Shown { selection: file_selection, ..Shown::json(Emit::ALL) };
+                let shown = Shown { selection: file_selection, ..Shown::of_file(path) };
                 Some(Destination::new(shown, Sink::file(path, BUDGET)?))
             }
             None => None,

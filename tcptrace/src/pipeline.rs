@@ -22,7 +22,7 @@ use tcptrace_core::{
     },
     filter::SegmentChoice,
     loss_ledger::LossLedger,
-    output_record::{EndOutput, ExistingOutput, OutputRecord, StartOutput},
+    output_record::{EndOutput, ExistingOutput, Origin, OutputRecord, StartOutput},
     tcp::TcpState,
 };
 
@@ -150,6 +150,13 @@ impl Pipeline {
     /// A network namespace is gone: its inode number may become another's.
     pub fn forget_netns(&mut self, netns: u32) {
         self.namespaces.remove(&netns);
+        self.describer.forget_namespace(netns);
+    }
+
+    /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of that, if it has one.
+    pub fn cover_netns(&mut self, at: BootTime, netns: u32, name: Option<Arc<str>>, interfaces: Vec<String>) {
+        let record = self.describer.cover_namespace(at, netns, name, interfaces);
+        self.write(&record);
     }
 
     /// Sets the largest number of connections to remember.
@@ -275,6 +282,9 @@ impl Pipeline {
 
     /// Writes the start record.
     pub fn start(&mut self, start: StartOutput) {
+        // The host whose capture is read is not known.
+        let host = start.stamp.boot_ns.map(|_| Arc::from(&*start.hostname));
+        self.describer.set_origin(Origin { host, run: start.run.clone() });
         if !self.control_only {
             return self.write(&OutputRecord::Start(start));
         }
@@ -285,8 +295,11 @@ impl Pipeline {
     }
 
     /// Reopens the file of `--write`, if there is one; the new file begins with `start`.
-    pub fn reopen_file(&mut self, start: &OutputRecord) -> Option<Reopening> {
-        let (given_up, reopening) = self.output.reopen_file(start);
+    pub fn reopen_file(&mut self, start: &OutputRecord, now: BootTime) -> Option<Reopening> {
+        let (mut given_up, reopening) = self.output.reopen_file(start);
+        for namespace in self.describer.covered_namespaces(now) {
+            given_up += self.output.write_file(&namespace);
+        }
         self.give_up(given_up);
         reopening
     }

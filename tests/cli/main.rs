@@ -4,6 +4,7 @@ mod captures;
 mod documents;
 mod kinds;
 mod only;
+mod pcapng;
 mod progress;
 mod recordings;
 mod top;

@@ -5,14 +5,10 @@ use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr},
     path::Path,
     process::Command,
-    time::Duration,
 };
 
 use serde_json::Value;
-use socket2::SockRef;
-use tcptrace_tests::{
-    Capture, Connection, Ends, Netns, Tracer, binary, is_type, output, receive, receive_end, send, text,
-};
+use tcptrace_tests::{Capture, Connection, Ends, Netns, Tracer, binary, is_type, output, receive_end, send, text};
 
 /// The difference that a field may have.
 #[derive(Clone, Copy, Debug)]

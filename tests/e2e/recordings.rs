@@ -6,12 +6,10 @@ use std::{
     os::fd::AsFd,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
-use socket2::SockRef;
 use tcptrace_tests::{
     Connection, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end, send,
     set_option, text,

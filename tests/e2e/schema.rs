@@ -99,6 +99,17 @@ fn the_start_says_what_is_traced_by_what() {
     let read = |path| std::fs::read_to_string(path).expect("readable by all").trim().to_owned();
     assert_eq!(start["kernel"], read("/proc/sys/kernel/osrelease"));
     assert_eq!(start["hostname"], read("/proc/sys/kernel/hostname"));
+    let run = start["run"].as_str().expect("a UUID");
+    assert_eq!(run.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{run}");
+    for record in ["handshake", "close"].into_iter().flat_map(|kind| trace.of_type(kind)) {
+        assert_eq!((&record["host"], &record["run"]), (&start["hostname"], &start["run"]), "{record}");
+        let first = trace.records.iter().find(|event| event["conn"] == record["conn"]).expect("its first event");
+        assert_eq!((&record["started"], &record["started_ns"]), (&first["time"], &first["boot_ns"]), "{record}");
+        let failed = record["kind"] == "reset" || record["outcome"] == "refused";
+        assert_eq!(record["severity"], if failed { "failed" } else { "ok" }, "{record}");
+        let id = record["community_id"].as_str().expect("a Community ID");
+        assert!(id.starts_with("1:") && id.len() == 30, "{id}");
+    }
     let filter = start["filter"].as_str().expect("text");
     assert!(filter.contains("4147"), "{filter}");
     let version = output(Command::new(binary()).arg("--version"));

@@ -2,10 +2,11 @@
 
 use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr},
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use tcptrace_tests::{Console, Ends, Netns, binary, send};
+use rustix::process::Signal;
+use tcptrace_tests::{Console, Ends, LIMIT, Netns, Process, binary, eventually, full_terminal, send, tcx_programs};
 
 const PORT: u16 = 4969;
 
@@ -42,4 +43,23 @@ fn a_connection_comes_stalls_and_ends_on_the_screen() {
     console.wait("it has ended", |screen| screen.contains("0 open, 0 stalled") && !screen.contains("unfinished"));
     console.press("q");
     assert_eq!(console.finish(), Some(0));
+}
+
+/// A terminal that has been stopped, or hangs with its connection, holds up neither tracing nor its end.
+#[test]
+fn a_terminal_that_takes_no_output_holds_nothing_up() {
+    const PORT: u16 = 4970;
+    let netns = Netns::new();
+    let (_nobody_reads, terminal) = full_terminal();
+    let mut command = Command::new(binary());
+    command.args(["top", "-p", &PORT.to_string(), "--netns", "own", "--attach", "tcx"]);
+    let end = || Stdio::from(terminal.try_clone().expect("a descriptor"));
+    command.stdin(end()).stdout(end()).stderr(Stdio::null()).env("TERM", "xterm");
+    let mut process = netns.run(|| Process::spawn(&mut command));
+    eventually("it is attached", LIMIT, || tcx_programs(&netns, "lo").1 > 0);
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    ends.close_in_four(ends.open());
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait(LIMIT).code(), Some(0));
+    assert_eq!(tcx_programs(&netns, "lo"), (0, 0));
 }

@@ -59,7 +59,7 @@ pub use self::{
     raw::{RawSender, fragments, icmp_packet, raw_pcap, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,
-    screen::Screen,
+    screen::{Screen, full_terminal},
     service_manager::ServiceManager,
     stopped::Stopped,
     tap::Tap,

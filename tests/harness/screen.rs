@@ -2,11 +2,12 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Read as _,
+    io::{Read as _, Write as _},
     sync::mpsc::{Receiver, channel},
 };
 
 use rustix::{
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
     io::Errno,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
@@ -48,6 +49,17 @@ pub(crate) fn terminal() -> (File, File) {
     let path = ptsname(&own, Vec::new()).expect("it has a name").into_string().expect("UTF-8");
     let other = OpenOptions::new().read(true).write(true).open(path).expect("its other end");
     (own.into(), other)
+}
+
+/// Both ends of a terminal whose reader has taken nothing for so long that it takes nothing more.
+#[track_caller]
+pub fn full_terminal() -> (File, File) {
+    let (own, mut other) = terminal();
+    let flags = fcntl_getfl(&other).expect("it has flags");
+    fcntl_setfl(&other, flags | OFlags::NONBLOCK).expect("they can be set");
+    while other.write(&[b' '; 4096]).is_ok() {}
+    fcntl_setfl(&other, flags).expect("they can be set");
+    (own, other)
 }
 
 /// The text shown on a terminal so far.

@@ -17,10 +17,13 @@ pub const SOME: &str = "anything but null";
 pub const ANY: &str = "anything";
 
 /// The fields that every record has besides its verdict.
-const NOT_COMPARED: [&str; 4] = ["type", "time", "boot_ns", "conn"];
+const NOT_COMPARED: [&str; 9] =
+    ["type", "time", "boot_ns", "conn", "host", "run", "started", "started_ns", "community_id"];
 
 /// Facts behind the advice, compared where a test names them.
-const REASONS: [&str; 13] = [
+const REASONS: [&str; 15] = [
+    "severity",
+    "netns_name",
     "icmp",
     "syn_left",
     "killed",
@@ -37,7 +40,7 @@ const REASONS: [&str; 13] = [
 ];
 
 /// Fields of an end that are compared where a test names them.
-const END_REASONS: [&str; 4] = ["uid", "exit", "unread_bytes", "unsent_bytes"];
+const END_REASONS: [&str; 5] = ["netns_name", "uid", "exit", "unread_bytes", "unsent_bytes"];
 
 /// Fields of an end that tell its control group.
 const GROUP: [&str; 3] = ["container", "unit", "cgroup"];

@@ -369,6 +369,9 @@ impl Correlator {
     fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
         let (gaps, watched, all) = (self.table.gaps, &self.watched, self.all_segments);
         let Some(conn) = self.table.get_mut(at) else { return };
+        if over && all {
+            close::accept_last_reset(conn);
+        }
         let Some(closing) = close::decide(conn, over) else { return };
         if let Some(missing) = close::missing_ends(conn, now, over) {
             self.state_gaps.find(conn.number, missing);

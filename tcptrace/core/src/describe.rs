@@ -1,6 +1,6 @@
 //! Conversion of correlated events to output records: wall-clock times, interface names, and ICMP meanings.
 
-use std::{num::NonZeroU16, rc::Rc};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU16, rc::Rc, sync::Arc};
 
 use foldhash::HashMap;
 
@@ -11,11 +11,13 @@ use crate::{
     },
     event::{Ace, BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
-        CloseOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput, OutputRecord,
-        OwnerOutput, ReportOutput, SegmentOutput, StalledOutput, Stamp, StateOutput,
+        CloseOutput, CommunityId, Context, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput,
+        LostOutput, NamespaceOutput, Origin, OutputRecord, OwnerOutput, ReportOutput, SegmentOutput, StalledOutput,
+        Stamp, StateOutput,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
+    verdict::{CloseEnd, Severity},
     wall_clock::WallClock,
 };
 
@@ -28,6 +30,10 @@ pub struct Describer {
     capture: bool,
     /// By network namespace, 0 where that is not told, and index.
     interfaces: HashMap<(u32, u32), Rc<str>>,
+    /// The other network namespaces whose interfaces are traced, by inode number: the name, and the interfaces.
+    namespaces: BTreeMap<u32, (Option<Arc<str>>, Vec<String>)>,
+    /// Host and run of the events.
+    origin: Origin,
     /// Layers of each encapsulation, outermost first; number 1 is the first.
     encapsulations: Vec<Rc<[String]>>,
 }
@@ -51,6 +57,64 @@ impl Describer {
     /// Sets or changes the name of an interface.
     pub fn name_interface(&mut self, netns: Option<u32>, index: u32, name: &str) {
         self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
+    }
+
+    /// Sets the host and the run from which the events come.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// Notes that the interfaces of a network namespace are traced from now on, and returns the record that says so. `name`
+    /// is what its verdicts call it: `None` if it has no name.
+    pub fn cover_namespace(
+        &mut self,
+        at: BootTime,
+        netns: u32,
+        name: Option<Arc<str>>,
+        interfaces: Vec<String>,
+    ) -> OutputRecord {
+        self.namespaces.insert(netns, (name.clone(), interfaces.clone()));
+        OutputRecord::Namespace(NamespaceOutput { stamp: self.stamp(at), netns, netns_name: name, interfaces })
+    }
+
+    /// Returns the records of the namespaces that are covered, as of `at`: for another file, which has to name them as well.
+    pub fn covered_namespaces(&self, at: BootTime) -> impl Iterator<Item = OutputRecord> {
+        let stamp = self.stamp(at);
+        self.namespaces.iter().map(move |(&netns, (name, interfaces))| {
+            let (netns_name, interfaces) = (name.clone(), interfaces.clone());
+            OutputRecord::Namespace(NamespaceOutput { stamp, netns, netns_name, interfaces })
+        })
+    }
+
+    /// Forgets a network namespace: it is gone, and its inode number may become that of another one.
+    pub fn forget_namespace(&mut self, netns: u32) {
+        self.namespaces.remove(&netns);
+    }
+
+    fn namespace(&self, netns: Option<u32>) -> Option<Arc<str>> {
+        self.namespaces.get(&netns?)?.0.clone()
+    }
+
+    /// Returns the context of a verdict on a connection between two ends.
+    fn context(
+        &self,
+        started: BootTime,
+        severity: Severity,
+        ends: [(IpAddr, Option<u16>); 2],
+        netns: Option<u32>,
+    ) -> Context {
+        let Stamp { time, boot_ns } = self.stamp(started);
+        let Origin { host, run } = self.origin.clone();
+        let [one, other] = ends;
+        Context {
+            host,
+            run,
+            started: time,
+            started_ns: boot_ns,
+            severity,
+            community_id: CommunityId::new(one, other),
+            netns_name: self.namespace(netns),
+        }
     }
 
     /// Names the encapsulations that are new in `all`, which holds those of a decoder in the order of their numbers; `layers`
@@ -84,15 +148,29 @@ impl Describer {
             Correlated::Hint(placed) => OutputRecord::Hint(self.hint(&placed)),
             Correlated::Loss(loss) => OutputRecord::Lost(self.lost(&loss, None)),
             Correlated::StateGap(loss, conn) => OutputRecord::Lost(self.lost(&loss, Some(conn))),
-            Correlated::Handshake(record) => {
+            Correlated::Handshake(mut record) => {
                 let encapsulation = self.encapsulation(record.encapsulation);
-                OutputRecord::Handshake(HandshakeOutput { stamp: self.stamp(record.at), encapsulation, record })
+                for end in [&mut record.client, &mut record.server] {
+                    end.netns_name = self.namespace(end.netns);
+                }
+                let ends = [&record.client, &record.server].map(|end| (end.addr, end.port));
+                let context = self.context(record.started, record.severity(), ends, record.netns);
+                OutputRecord::Handshake(HandshakeOutput {
+                    stamp: self.stamp(record.at),
+                    encapsulation,
+                    context,
+                    record,
+                })
             }
-            Correlated::Close(record) => {
+            Correlated::Close(mut record) => {
                 let encapsulation = self.encapsulation(record.encapsulation);
-                OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), encapsulation, record })
+                self.name_ends(&mut record.client, &mut record.server);
+                let ends = [&record.client, &record.server].map(|end| (end.addr, end.port));
+                let context = self.context(record.started, record.severity(), ends, record.netns);
+                OutputRecord::Close(CloseOutput { stamp: self.stamp(record.at), encapsulation, context, record })
             }
-            Correlated::Stalled(record) => {
+            Correlated::Stalled(mut record) => {
+                self.name_ends(&mut record.client, &mut record.server);
                 // The clock may be set between the last event and a deadline, but a recording only has the times of
                 // events.
                 let Stamp { time, boot_ns } = self.stamp(record.last);
@@ -105,6 +183,13 @@ impl Describer {
             Correlated::Evicted(evicted) => {
                 OutputRecord::Evicted(EvictedOutput { stamp: self.stamp(evicted.at), conn: evicted.conn })
             }
+        }
+    }
+
+    /// Names the network namespaces of two ends.
+    fn name_ends(&self, client: &mut CloseEnd, server: &mut CloseEnd) {
+        for end in [client, server] {
+            end.netns_name = self.namespace(end.netns);
         }
     }
 

@@ -2,15 +2,19 @@
 //!
 //! The renderers print only these. Their fields are those of the JSON lines, so text and JSON agree.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
+mod context;
 mod events;
 #[cfg(feature = "schema")]
 mod schema;
 
-pub use self::events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput};
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
+pub use self::{
+    context::{CommunityId, Context, Origin},
+    events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput},
+};
 use crate::{
     event::{Container, Existing, LossSource, Process},
     filter::{Emit, SegmentChoice},
@@ -29,6 +33,8 @@ pub enum OutputRecord {
     Start(StartOutput),
     /// Sockets were there when tracing began.
     Existing(ExistingOutput),
+    /// The interfaces of another network namespace are traced from now on.
+    Namespace(NamespaceOutput),
     /// A socket changed its state.
     State(StateOutput),
     /// A segment passed an interface.
@@ -66,7 +72,33 @@ impl OutputRecord {
             Self::Handshake(_) => Emit::HANDSHAKE,
             Self::Close(_) => Emit::CLOSE,
             Self::Stalled(_) | Self::Report(_) | Self::Evicted(_) => Emit::STALLED,
-            Self::Start(_) | Self::Existing(_) | Self::Leak(_) | Self::Lost(_) | Self::End(_) => Emit::NONE,
+            Self::Start(_) | Self::Existing(_) | Self::Namespace(_) | Self::Leak(_) | Self::Lost(_) | Self::End(_) => {
+                Emit::NONE
+            }
+        }
+    }
+}
+
+impl OutputRecord {
+    /// Returns the time of the record.
+    pub fn stamp(&self) -> Stamp {
+        match self {
+            Self::Start(StartOutput { stamp, .. })
+            | Self::Existing(ExistingOutput { stamp, .. })
+            | Self::Namespace(NamespaceOutput { stamp, .. })
+            | Self::State(StateOutput { stamp, .. })
+            | Self::Segment(SegmentOutput { stamp, .. })
+            | Self::Icmp(IcmpOutput { stamp, .. })
+            | Self::Owner(OwnerOutput { stamp, .. })
+            | Self::Hint(HintOutput { stamp, .. })
+            | Self::Lost(LostOutput { stamp, .. })
+            | Self::Handshake(HandshakeOutput { stamp, .. })
+            | Self::Close(CloseOutput { stamp, .. })
+            | Self::Report(ReportOutput { stamp, .. })
+            | Self::Stalled(StalledOutput { stamp, .. })
+            | Self::Evicted(EvictedOutput { stamp, .. })
+            | Self::Leak(LeakOutput { stamp, .. })
+            | Self::End(EndOutput { stamp, .. }) => *stamp,
         }
     }
 }
@@ -110,6 +142,26 @@ pub struct StartOutput {
     /// Time at which this run of tcptrace began, in nanoseconds of `CLOCK_BOOTTIME`. It is the same in every `start` of a run,
     /// which SIGHUP writes at the beginning of each new file. Null if read from a capture.
     pub began_ns: Option<u64>,
+    /// UUID of this run of tcptrace. Null if read from a capture, and from recordings without it.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub run: Option<Arc<str>>,
+}
+
+/// The interfaces of a network namespace other than tcptrace's own are traced from now on, or have changed.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NamespaceOutput {
+    /// Time from which they are traced.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub stamp: Stamp,
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Its name, as `ip netns` and docker keep it; null if it has none.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub netns_name: Option<Arc<str>>,
+    /// Names of its traced interfaces.
+    pub interfaces: Vec<String>,
 }
 
 /// Sockets that match the filter and were there when tracing began.
@@ -201,6 +253,9 @@ pub struct HandshakeOutput {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub encapsulation: Option<Rc<[String]>>,
+    /// Host, run, beginning and severity.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub context: Context,
     /// The verdict.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Handshake>,
@@ -220,6 +275,9 @@ pub struct CloseOutput {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub encapsulation: Option<Rc<[String]>>,
+    /// Host, run, beginning and severity.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub context: Context,
     /// The verdict.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub record: Box<Close>,

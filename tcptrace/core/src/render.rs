@@ -11,6 +11,7 @@ mod leaks;
 mod line_writer;
 mod list;
 mod palette;
+mod pcapng;
 #[cfg(test)]
 pub(crate) mod samples;
 mod selection;
@@ -23,6 +24,7 @@ pub use json::Json;
 pub use ladder::{Drawing, Ladder};
 pub use leaks::{LEAK_STATES, leaks};
 pub use list::List;
+pub use pcapng::Pcapng;
 pub use selection::Selection;
 pub use tally::Tally;
 

@@ -2,6 +2,7 @@
 
 mod close;
 mod handshake;
+mod severity;
 mod stalled;
 mod translation;
 
@@ -10,6 +11,7 @@ use strum::{IntoStaticStr, VariantNames};
 pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, Rtt, StateTime, TimeWait},
     handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
+    severity::Severity,
     stalled::{Awaited, Stalled, Turn},
     translation::{TranslatedEnd, TranslatedSide},
 };
@@ -30,6 +32,8 @@ pub enum Missing {
     Ack,
     /// A FIN, or the reset sent instead of it.
     Fin,
+    /// Data before a reset: its number is ahead of what was captured.
+    Data,
     /// State changes of a socket on this host.
     States,
     /// Segments: the connection passes no interface that is traced.

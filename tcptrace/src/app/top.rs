@@ -3,12 +3,13 @@
 //! The records come from the pipeline as they do for every other output; [`tcptrace_core::render::top`] holds what is shown.
 //!
 //! - `session`: keys in, pictures out, at most ten a second;
-//! - `terminal`: takes the terminal, and gives it back as it was;
+//! - `terminal`: takes the terminal, and gives it back as it was; `frames`: writes to it, on a thread of its own;
 //! - `keys`: what is typed; `picture`, `ansi`: what is drawn; `file`: what `w` writes;
 //! - `messages`: what would go to stderr meanwhile.
 
 mod ansi;
 mod file;
+mod frames;
 mod keys;
 pub mod messages;
 mod picture;

@@ -1,6 +1,6 @@
 //! Sets up a trace from the options, and attaches it to interfaces.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::{os::unix::fs::MetadataExt as _, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use caps::{CapSet, Capability, has_cap};
@@ -53,6 +53,8 @@ pub(super) struct Trace {
     netns: u32,
     /// Time when the output was opened.
     began: BootTime,
+    /// UUID of this run.
+    run: Option<Arc<str>>,
     /// Names given with `--interface`; empty for all interfaces that are up.
     wanted: Vec<String>,
     segments: Segments,
@@ -161,6 +163,7 @@ impl Trace {
             chosen: options.netns.clone(),
             netns,
             began,
+            run: new_uuid(),
             wanted,
             segments: options.segments,
             filter: options.filter.to_string(),
@@ -259,11 +262,13 @@ impl Trace {
     pub(super) fn follow_namespace(&mut self, news: News) {
         match news {
             News::Covered { netns, name, interfaces } => {
-                debug!("the network namespace {name} is covered: {} interfaces", interfaces.len());
+                let mut names = Vec::new();
                 for (index, OnInterface { name, bridge, .. }) in interfaces {
                     self.pipeline.describer.name_interface(Some(netns), index, &name);
                     self.pipeline.set_bridge(netns, index, bridge);
+                    names.push(name);
                 }
+                self.pipeline.cover_netns(host_clock::now(), netns, name.map(Arc::from), names);
             }
             News::Gone(netns) => self.pipeline.forget_netns(netns),
         }
@@ -298,6 +303,7 @@ impl Trace {
             segments: self.segments.into(),
             filter: self.filter.clone(),
             began_ns: Some(self.began.0),
+            run: self.run.clone(),
         }
     }
 
@@ -354,6 +360,13 @@ async fn remove_stale_filters(interfaces: &Interfaces, present: &[Interface]) {
     for (interface, error) in cleaned.failed {
         warn!("cannot remove filters that a killed tcptrace may have left on {interface}: {error}");
     }
+}
+
+/// A new UUID, made by the kernel; none where /proc does not show it.
+fn new_uuid() -> Option<Arc<str>> {
+    let source = "/proc/sys/kernel/random/uuid";
+    let uuid = std::fs::read_to_string(source).inspect_err(|error| debug!("cannot read {source}: {error}"));
+    uuid.ok().map(|uuid| uuid.trim().into())
 }
 
 /// The inode number of this process's network namespace.

@@ -42,8 +42,8 @@ pub enum News {
     Covered {
         /// Inode number.
         netns: u32,
-        /// The name that `ip netns` or docker gives it, or else its inode number and a process in it.
-        name: String,
+        /// The name that `ip netns` or docker gives it, if any.
+        name: Option<String>,
         /// Its interfaces that the programs are on, by index.
         interfaces: Attached,
     },
@@ -152,7 +152,9 @@ impl Worker {
             match entered.attach(&self.programs, &mut known.attached, first).await {
                 Ok(new) if new || renamed || !known.told => {
                     known.told = true;
-                    let (name, interfaces) = (name(inode, &known.found), known.attached.clone());
+                    let (name, interfaces) = (known.found.name.clone(), known.attached.clone());
+                    let text = self::name(inode, &known.found);
+                    debug!("the network namespace {text} is covered: {} interfaces", interfaces.len());
                     let _nobody_listens = self.news.send(News::Covered { netns: inode, name, interfaces });
                 }
                 Ok(_) => {}

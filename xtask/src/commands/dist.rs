@@ -30,7 +30,8 @@ impl Dist {
         if self.check {
             package_tools::ensure()?;
             let mut cargo = root_tests::command(&project, Tests::InTurn, &[(PACKAGE, made.package.as_os_str())])?;
-            process::run(cargo.args(["--package", "tcptrace-tests", "--test", "package"]))?;
+            // The same packages as `test` builds: cargo would build their dependencies anew for others.
+            process::run(cargo.args(["--workspace", "--test", "package"]))?;
         }
         println!("{}\n{}", made.package.display(), made.archive.display());
         Ok(())

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: runs all tests as root, the end-to-end tests against the release binary.
+//! `cargo xtask test`: runs all tests as root, the end-to-end tests against the static binary that is packed for others.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     process,
-    project::{Profile, Project},
+    project::Project,
     root_tests::{self, Tests},
     setup::{servers, test_tools},
 };
@@ -30,9 +30,8 @@ impl Test {
         let project = Project::set_up()?;
         test_tools::ensure()?;
         servers::ensure(project.target_dir())?;
-        project.build(Profile::Release)?;
-
-        let binary = project.binary(Profile::Release);
+        // The one that `dist` packs, so that what is tested is what people run, and CI builds it once.
+        let binary = project.build_static()?;
         let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);
         if !selects_targets(&self.args) {
             // The same packages each time: cargo would build their dependencies anew for others.

@@ -79,6 +79,7 @@ impl Run {
             segments: SegmentChoice::All,
             filter: String::new(),
             began_ns: netns.map(|_| at.0),
+            run: None,
         };
         self.written.entry(&OutputRecord::Start(start));
         self
@@ -251,7 +252,7 @@ pub(crate) fn replay(
                     done(run.finish(moment.at));
                 }
             }
-            (Record::Existing(_), _) | (Record::Event(_), None) => {}
+            (Record::Existing(_) | Record::Namespace(_), _) | (Record::Event(_), None) => {}
         }
     }
     if let Some(run) = run {

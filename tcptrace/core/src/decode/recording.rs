@@ -40,6 +40,8 @@ pub enum Record {
     Start(Start),
     /// Sockets were there when tracing began.
     Existing(Existing),
+    /// The interfaces of a network namespace were traced from here on.
+    Namespace(Namespace),
     /// An event happened.
     Event(Recorded),
     /// The recording ended.
@@ -78,6 +80,21 @@ pub struct Start {
     pub filter: String,
     /// Start of the run, in nanoseconds of the recorded host's `CLOCK_BOOTTIME`.
     pub began_ns: Option<u64>,
+    /// UUID of the run, if the recording has it.
+    pub run: Option<Arc<str>>,
+}
+
+/// A network namespace whose interfaces were traced. Its strings come from outside: escape them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Namespace {
+    /// Time from which they were traced.
+    pub moment: Moment,
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Its name, if it has one.
+    pub name: Option<Arc<str>>,
+    /// Names of its interfaces.
+    pub interfaces: Vec<String>,
 }
 
 /// A recorded event.

@@ -9,7 +9,7 @@ use std::{
 use strum::VariantNames as _;
 use thiserror::Error;
 
-use crate::verdict::{Close, CloseKind, Handshake, HandshakeKind, Outcome, Reset, ResetCause, Role};
+use crate::verdict::{Close, CloseKind, Handshake, HandshakeKind, Outcome, Reset, ResetCause};
 
 /// Words that are not variants of an enum, in the order of their bits.
 const OWN: [&str; 4] = ["failed", "stalled", "slow", "all"];
@@ -69,19 +69,12 @@ impl Facts {
     pub const NOTHING: Self = Self(0);
 
     /// Returns the facts of a handshake; it is slow if it took `slow_ns` or more.
-    ///
-    /// It failed unless it was established, or reset by the client, as health checks and scans do.
     pub fn of_handshake(record: &Handshake, slow_ns: u64) -> Self {
-        let failed = match record.outcome {
-            None | Some(Outcome::Established) => false,
-            Some(Outcome::Reset) => record.reset.is_none_or(|reset| reset.by != Role::Client),
-            Some(_) => true,
-        };
         let mut facts = Self::cause(record.reset).with(Self(1 << (HANDSHAKE_KIND + record.kind as usize)));
         if let Some(outcome) = record.outcome {
             facts = facts.with(Self(1 << (OUTCOME + outcome as usize)));
         }
-        if failed {
+        if record.failed() {
             facts = facts.with(Self::FAILED);
         }
         if handshake_ns(record).is_some_and(|time| time >= slow_ns) {
@@ -90,16 +83,10 @@ impl Facts {
         facts
     }
 
-    /// Returns the facts of a close. It failed if it was reset or timed out, unless the reset met a connection that was
-    /// over.
+    /// Returns the facts of a close.
     pub fn of_close(record: &Close) -> Self {
-        let failed = match record.kind {
-            CloseKind::Reset => record.reset.is_none_or(|reset| reset.cause != ResetCause::LateFin),
-            CloseKind::TimedOut => true,
-            _ => false,
-        };
         let facts = Self::cause(record.reset).with(Self(1 << (CLOSE_KIND + record.kind as usize)));
-        if failed { facts.with(Self::FAILED) } else { facts }
+        if record.failed() { facts.with(Self::FAILED) } else { facts }
     }
 
     /// Returns the facts of a `stalled` record.
@@ -207,7 +194,7 @@ impl Debug for Only {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::samples;
+    use crate::{render::samples, verdict::Role};
 
     const SECOND: u64 = 1_000_000_000;
 

@@ -33,6 +33,7 @@ impl Render for Events {
         match entry {
             OutputRecord::Start(start) => self.start(start, line),
             OutputRecord::Existing(existing) => self.existing(existing, line),
+            OutputRecord::Namespace(namespace) => self.namespace(namespace, line),
             OutputRecord::State(state) => self.state(state, line),
             OutputRecord::Segment(segment) => self.segment(segment, line),
             OutputRecord::Icmp(icmp) => self.icmp(icmp, line),

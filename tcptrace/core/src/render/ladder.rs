@@ -120,12 +120,17 @@ impl Render for Ladder {
             }
             // The records name the processes; those of listeners are shown with the connections they accept.
             OutputRecord::Owner(_) => {}
+            // The headings name the namespaces.
+            OutputRecord::Namespace(_) => {}
             // The record of a stall says what it means.
             OutputRecord::Report(_) => {}
             OutputRecord::Handshake(handshake) => self.handshake(handshake, out),
             OutputRecord::Close(close) => self.close(close, out),
             OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
-            OutputRecord::Evicted(evicted) => drop(self.blocks.take(evicted.conn)),
+            OutputRecord::Evicted(evicted) => {
+                let open = self.blocks.take(evicted.conn);
+                self.blocks.recycle(open);
+            }
             OutputRecord::Start(_) | OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
                 self.line(out, |this, out| this.events.render(record, out));
             }
@@ -149,12 +154,12 @@ impl Ladder {
             Some(Outcome::Reset) if by_client => PENDING,
             _ => FAILED,
         };
-        let OpenBlock { rows, .. } = &*self.blocks.take(record.conn);
+        let open = self.blocks.take(record.conn);
         let block = Block {
             conn: record.conn,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
             encapsulation: encapsulation.as_deref(),
-            rows,
+            rows: &open.rows,
             sentences: vec![Sentence { style, text: record.summary.as_str().into() }],
             unfinished: None,
             translations: translations::lines(
@@ -166,6 +171,7 @@ impl Ladder {
             advice: advice::handshake(record),
         };
         self.show(&block, out);
+        self.blocks.recycle(open);
     }
 
     fn close(&mut self, CloseOutput { record, encapsulation, .. }: &CloseOutput, out: &mut Vec<u8>) {
@@ -174,7 +180,8 @@ impl Ladder {
             CloseKind::Unfinished | CloseKind::Unseen => PENDING,
             _ => judged(record.incomplete),
         };
-        let OpenBlock { rows, unseen, .. } = &*self.blocks.take(record.conn);
+        let open = self.blocks.take(record.conn);
+        let OpenBlock { rows, unseen, .. } = &*open;
         let mut sentences = vec![Sentence { style, text: record.summary.as_str().into() }];
         sentences.extend(unseen.iter().map(|text| Sentence { style: PENDING, text: text.into() }));
         let block = Block {
@@ -193,6 +200,7 @@ impl Ladder {
             advice: advice::close(record),
         };
         self.show(&block, out);
+        self.blocks.recycle(open);
     }
 
     /// Shows a stall. Its events are shown again when the handshake or the close is finished, but not with each later report of

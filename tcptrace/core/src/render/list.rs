@@ -71,7 +71,8 @@ impl Render for List {
             | OutputRecord::Leak(_)
             | OutputRecord::Lost(_)
             | OutputRecord::End(_) => self.events.render(record, out),
-            OutputRecord::State(_)
+            OutputRecord::Namespace(_)
+            | OutputRecord::State(_)
             | OutputRecord::Segment(_)
             | OutputRecord::Icmp(_)
             | OutputRecord::Owner(_)

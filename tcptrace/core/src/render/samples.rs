@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 pub(crate) use self::{
     any::{any_address, any_owner, any_segment, any_stamp, any_state},
-    sockets::{existing, leak, report},
+    sockets::{existing, leak, namespace, report},
     verdicts::{close, evicted, handshake, stalled},
 };
 use crate::{
@@ -58,6 +58,7 @@ pub(crate) fn start() -> StartOutput {
         segments: SegmentChoice::Control,
         filter: "port 80".into(),
         began_ns: Some(1_000),
+        run: Some("6f5902ac-2370-4a4d-9e0a-7c5d0a1e8f21".into()),
     }
 }
 
@@ -290,6 +291,7 @@ pub(crate) fn all() -> Vec<OutputRecord> {
     let mut all = vec![
         OutputRecord::Start(start()),
         OutputRecord::Existing(existing()),
+        OutputRecord::Namespace(namespace()),
         OutputRecord::State(state()),
         OutputRecord::State(listener()),
         OutputRecord::State(abort()),

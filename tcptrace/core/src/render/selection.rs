@@ -222,7 +222,9 @@ impl Selection {
             }
             // A command's connections all come later.
             OutputRecord::Existing(_) if self.scoped => {}
-            OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => show(record),
+            OutputRecord::Existing(_) | OutputRecord::Namespace(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
+                show(record);
+            }
             OutputRecord::End(end) => {
                 let mut end = end.clone();
                 if self.is_scoped() {

@@ -15,7 +15,7 @@ impl Display for Hex<'_> {
 #[cfg(feature = "serde")]
 pub(crate) const fn hex_digits(byte: u8) -> [u8; 2] {
     const fn digit(value: u8) -> u8 {
-        if value < 10 { b'0' + value } else { b'a' - 10 + value }
+        b'0' + value + (value > 9) as u8 * (b'a' - b'0' - 10)
     }
     [digit(byte >> 4), digit(byte & 0xf)]
 }

@@ -1,5 +1,7 @@
 //! Decimal digits, eight at a time in a register: storing them one by one and copying them would stall on the stores.
 
+use std::fmt::{self, Formatter};
+
 /// Smallest number with more than eight digits.
 pub(crate) const EIGHT: u64 = 100_000_000;
 
@@ -16,6 +18,47 @@ pub(crate) fn leading(number: u32) -> ([u8; 8], usize) {
 #[inline]
 pub(crate) fn eight(number: u64) -> [u8; 8] {
     ascii(lanes((number % EIGHT) as u32)).to_le_bytes()
+}
+
+/// Appends the digits of a number.
+pub(crate) fn push_decimal(text: &mut String, number: u64) {
+    // Writing to a String cannot fail.
+    let _ = write_decimal(text, number);
+}
+
+/// Writes `before`, a number whose last `places` digits, at most seven, are those after the point, and `after`. Most lines
+/// of text have several, and `write!` takes three times as long.
+pub(crate) fn decimal(f: &mut Formatter<'_>, before: &str, number: u64, places: usize, after: &str) -> fmt::Result {
+    let unit = 10_u64.pow(places.min(7) as u32);
+    f.write_str(before)?;
+    write_decimal(f, number / unit)?;
+    f.write_str(".")?;
+    f.write_str(text(eight(number % unit).get(8 - places.min(7)..)))?;
+    f.write_str(after)
+}
+
+fn write_decimal(to: &mut impl fmt::Write, number: u64) -> fmt::Result {
+    let high = number / EIGHT;
+    match high {
+        0 => return first(to, number),
+        1..EIGHT => first(to, high)?,
+        _ => {
+            first(to, high / EIGHT)?;
+            to.write_str(text(Some(&eight(high))))?;
+        }
+    }
+    to.write_str(text(Some(&eight(number))))
+}
+
+/// Writes a number below [`EIGHT`], without leading zeroes.
+fn first(to: &mut impl fmt::Write, number: u64) -> fmt::Result {
+    let (digits, len) = leading(number as u32);
+    to.write_str(text(digits.get(..len)))
+}
+
+/// Digits are ASCII.
+fn text(digits: Option<&[u8]>) -> &str {
+    digits.and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default()
 }
 
 /// Returns the eight digits of a number below [`EIGHT`], one per byte, the first in the lowest: splits it into halves
@@ -49,5 +92,14 @@ mod tests {
             }
         }
         assert_eq!(eight(u64::MAX), *b"09551615");
+    }
+
+    #[test]
+    fn a_number_of_any_length_reads_as_displayed() {
+        for number in (0..20).flat_map(|exponent| [10_u64.pow(exponent) - 1, 10_u64.pow(exponent)]).chain([u64::MAX]) {
+            let mut text = String::new();
+            push_decimal(&mut text, number);
+            assert_eq!(text, number.to_string());
+        }
     }
 }

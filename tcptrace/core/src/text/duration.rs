@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::decimal;
+
 /// A duration in nanoseconds, shown in a suitable unit:
 ///
 /// | below | reads as |
@@ -23,13 +25,13 @@ impl fmt::Display for HumanDuration {
         let (micros, millis, seconds) = (self.0 / 1_000, self.0 / 1_000_000, self.0 / 1_000_000_000);
         let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
         if millis < 10 {
-            write!(f, "{millis}.{:03} ms", micros % 1_000)
+            decimal(f, "", micros, 3, " ms")
         } else if seconds < 1 {
-            write!(f, "{millis}.{} ms", micros / 100 % 10)
+            decimal(f, "", micros / 100, 1, " ms")
         } else if seconds < 10 {
-            write!(f, "{seconds}.{:03} s", millis % 1_000)
+            decimal(f, "", millis, 3, " s")
         } else if minutes < 1 {
-            write!(f, "{seconds}.{} s", millis / 100 % 10)
+            decimal(f, "", millis / 100, 1, " s")
         } else if hours < 1 {
             write!(f, "{minutes} m {:02} s", seconds % 60)
         } else if days < 1 {

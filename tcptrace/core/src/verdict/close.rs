@@ -64,6 +64,9 @@ pub struct CloseEnd {
     pub port: Option<u16>,
     /// Inode number of the network namespace of its socket; null if no socket of this host is known to be this end.
     pub netns: Option<u32>,
+    /// Name of that network namespace; null if it has none, or unknown.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub netns_name: Option<Arc<str>>,
     /// ID of the process that closed this end, or else of the one known from the handshake; null if unknown.
     pub pid: Option<u32>,
     /// Name of the process; null if unknown.
@@ -136,6 +139,9 @@ pub struct Close {
     /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
+    /// Time of the connection's first event.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub started: BootTime,
     /// Number of the encapsulation of its first segment.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub encapsulation: Option<NonZeroU16>,

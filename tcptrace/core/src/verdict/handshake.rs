@@ -87,6 +87,9 @@ pub struct HandshakeEnd {
     pub port: Option<u16>,
     /// Inode number of the network namespace of its socket; null if no socket of this host is known to be this end.
     pub netns: Option<u32>,
+    /// Name of that network namespace; null if it has none, or unknown.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub netns_name: Option<Arc<str>>,
     /// Initial sequence number (ISN); null if no segment shows it.
     pub isn: Option<u32>,
     /// ID of the process that opened or accepted the connection; null if unknown or on another host.
@@ -151,6 +154,9 @@ pub struct Handshake {
     /// Time of the last event that the record includes.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: BootTime,
+    /// Time of the connection's first event.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub started: BootTime,
     /// Number of the encapsulation of its first segment.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub encapsulation: Option<NonZeroU16>,

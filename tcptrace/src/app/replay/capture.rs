@@ -151,6 +151,7 @@ impl Replay<'_> {
             segments: self.options.segments.into(),
             filter: self.options.filter.to_string(),
             began_ns: None,
+            run: None,
         };
         self.pipeline.start(start);
     }

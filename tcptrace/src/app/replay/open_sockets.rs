@@ -45,7 +45,7 @@ pub(in crate::app) fn at_end(path: &Path, filter: &Filter) -> Result<(Vec<OpenSo
                 }
                 describer.clock.note(start.moment.at, start.moment.wall);
             }
-            Record::Existing(_) => {}
+            Record::Existing(_) | Record::Namespace(_) => {}
             Record::Event(recorded) => {
                 for (key, cgroup) in recording.cgroups().iter().skip(grouped) {
                     correlator.name_cgroup(*key, Arc::clone(cgroup));

@@ -17,7 +17,7 @@ use crate::{
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
-    decode::recording::{Counters, Moment, Record, Recorded, Recording, RecordingError, Start},
+    decode::recording::{Counters, Moment, Namespace, Record, Recorded, Recording, RecordingError, Start},
     describe::Describer,
     event::{Cgroup, CgroupKey, Event},
     filter::{Filter, SegmentChoice},
@@ -102,6 +102,10 @@ impl<'a> Reading<'a> {
                 if *filter == Filter::default() || filter.to_string() == self.filter {
                     replay.pipeline.replay_existing(existing);
                 }
+            }
+            Record::Namespace(Namespace { moment, netns, name, interfaces }) => {
+                replay.note(moment);
+                replay.pipeline.cover_netns(moment.at, netns, name, interfaces);
             }
             Record::Event(recorded) => return self.take_event(&recorded),
             Record::End(moment) => {
@@ -251,6 +255,7 @@ impl Replay<'_> {
             segments: start.segments.min(wanted),
             filter: both(&start.filter, &self.options.filter),
             began_ns: start.began_ns,
+            run: start.run.clone(),
         };
         self.pipeline.start(start);
     }

@@ -32,6 +32,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Time between two pictures if only ages have changed.
 const AGES: Duration = Duration::from_secs(1);
 
+/// The version of a list that no picture has shown yet.
+const NOTHING_DRAWN: u64 = u64::MAX;
+
 /// The sink of records: what is held of them is shown.
 #[derive(Debug)]
 struct Holder(Rc<RefCell<Top>>);
@@ -187,6 +190,12 @@ impl Session {
         let Some((taken, _)) = &mut self.user else { return Ok(self.over) };
         if !taken.is_taken() {
             bail!("a part of the program has failed, see above");
+        }
+        if !taken.is_ready() {
+            // The next picture shows what has changed until then.
+            let version = self.drawn.map_or(NOTHING_DRAWN, |(_, version)| version);
+            self.drawn = Some((host_clock::now(), version));
+            return Ok(false);
         }
         let top = self.top.borrow();
         let version = top.version();

@@ -1,12 +1,13 @@
 //! Takes the terminal for pictures, and gives it back as it was: in the end, after an error, and after a panic.
 
 use std::{
-    io::{self, Stdout, Write as _},
+    io::{self, Write as _},
     panic,
     sync::{
         Once,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use ratatui_core::terminal::Terminal;
@@ -19,7 +20,15 @@ use ratatui_crossterm::{
     },
 };
 
-use super::messages;
+use rustix::{stdio::stdout, termios};
+
+use super::{
+    frames::{Frames, Progress},
+    messages,
+};
+
+/// Time that the terminal has to take the last picture.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The terminal is taken.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -27,7 +36,8 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// The terminal, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
+    pub(super) terminal: Terminal<CrosstermBackend<Frames>>,
+    progress: Progress,
 }
 
 impl Taken {
@@ -40,10 +50,18 @@ impl Taken {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         messages::keep();
-        let terminal = execute!(io::stdout(), EnterAlternateScreen, Hide)
-            .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        let taken = Frames::start(io::stdout()).and_then(|mut frames| {
+            let progress = frames.progress();
+            execute!(frames, EnterAlternateScreen, Hide)?;
+            Ok(Self { terminal: Terminal::new(CrosstermBackend::new(frames))?, progress })
+        });
         // From here on every path gives it back.
-        terminal.map(|terminal| Self { terminal }).inspect_err(|_| give_back())
+        taken.inspect_err(|_| give_back())
+    }
+
+    /// Returns whether the terminal has taken the last picture, so that the next one can be drawn.
+    pub(super) fn is_ready(&self) -> bool {
+        self.progress.is_idle()
     }
 
     /// Returns whether it is still taken: after a panic of another thread it is not.
@@ -54,7 +72,16 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        give_back();
+        if self.progress.wait(PATIENCE) {
+            return give_back();
+        }
+        // It takes nothing: what it has not taken makes room for the sequences that restore it.
+        let discarded = termios::tcflush(stdout(), termios::QueueSelector::OFlush).is_ok();
+        if discarded && self.progress.wait(PATIENCE) {
+            give_back();
+        } else {
+            give_back_modes();
+        }
     }
 }
 
@@ -64,9 +91,20 @@ fn give_back() {
         // Whoever cannot write to it any more has no terminal to restore.
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
         let _ = io::stdout().flush();
-        let _ = disable_raw_mode();
-        messages::release();
+        release();
     }
+}
+
+/// Gives a terminal back that takes no output: its modes, and no more.
+fn give_back_modes() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        release();
+    }
+}
+
+fn release() {
+    let _ = disable_raw_mode();
+    messages::release();
 }
 
 /// Makes a panic give the terminal back before it is reported.

@@ -59,8 +59,9 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     if reset.is_some_and(|reset| (reset.odd || reset.overtook) && !vantage.has_states(reset.by)) {
         return Expected { kind: Any, initiator: Any, ..expected };
     }
-    // Nobody there can know that a reset was lost on its way, or met an end that was gone.
-    if walk.may_be_reset(|side| vantage.has_states(side))
+    // Nobody there can know that a reset was lost on its way, or met an end that was gone; nor that one which ends a capture is
+    // forged, and not sent behind data that was not captured.
+    if (walk.may_be_reset(|side| vantage.has_states(side)) || walk.ends_ahead && !vantage.is_live())
         && let Is(kind) = expected.kind
     {
         expected.kind = OneOf(vec![kind, Some("reset")]);
@@ -129,9 +130,10 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
             let Some(fin) = fin else { return word(reset.by) };
             let seen = walk.fin[fin as usize];
             let first = seen.is_some_and(|seen| seen.order < reset.order);
-            // A FIN that met a socket which was gone already, or a reset that had to be repeated: who counts as the first is
-            // not to be known from everywhere.
-            let untaken = |seen: Fin| seen.refused || seen.lost && vantage.has_states(fin.other());
+            // A FIN that met a socket which was gone already, or waited there behind a gap, or a reset that had to be repeated:
+            // who counts as the first is not to be known from everywhere.
+            let queued = vantage.has_states(fin.other()) && walk.has_not_taken_fin(fin.other());
+            let untaken = |seen: Fin| queued || seen.refused || seen.lost && vantage.has_states(fin.other());
             if (first && seen.is_some_and(untaken) && fin != reset.by) || reset.unconfirmed {
                 Any
             } else if first {
@@ -142,11 +144,7 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
         }
         Is(Some("timed_out")) => {
             // A socket that had not got all that came before it has not accepted the FIN.
-            let untaken = |side: Side| {
-                let closed = walk.closed[side.other() as usize];
-                closed
-                    .is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
-            };
+            let untaken = |side: Side| walk.has_not_taken_fin(side.other());
             let waits = |side: Side| walk.closed[side as usize].is_some_and(|closed| closed.from == State::FinWait1);
             match fin {
                 Some(side) if untaken(side) => OneOf(vec![None, Some(side.word()), Some(side.other().word())]),

@@ -5,7 +5,7 @@ use crate::{
     effect::{Cause, Effect, Errno},
     endpoint::State,
     segment::{ACK, FIN, RST, SYN, Side, before, within},
-    truth::generation_of,
+    truth::{generation_of, is_genuine},
     vantage::Seen,
     world::{History, Sent},
 };
@@ -84,6 +84,10 @@ pub(super) struct Walk {
     /// Such a one shows that is forged, and nothing behind it but what may have been on its way; whether the other end has gone
     /// on since.
     forged_reset: [Option<bool>; 2],
+    /// The last thing that shows is a forged reset with a number ahead of everything that its end is shown to have sent.
+    pub(super) ends_ahead: bool,
+    /// The next connection of these addresses has begun, and with it this one's close has been told.
+    followed: bool,
     /// How many forged segments of this end acknowledge more than is shown to be sent.
     forged_claims: [u32; 2],
     /// Where its socket is first shown to be established.
@@ -103,8 +107,10 @@ impl Walk {
         let mut walk = Self { generation, ..Self::default() };
         for (order, (at, seen)) in view.iter().enumerate() {
             if generation_of(history, seen) != generation {
+                walk.followed |= generation_of(history, seen) > generation && is_genuine(history, seen);
                 continue;
             }
+            walk.ends_ahead = false;
             match *seen {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
@@ -121,9 +127,11 @@ impl Walk {
         let segment = &history.sent[index].segment;
         let (side, other) = (segment.from, segment.from.other());
         let isns = history.plan.isns[self.generation];
-        if segment.has(RST) && self.is_plausible(side, segment.seq.wrapping_sub(isns[side as usize])) {
+        let seq = segment.seq.wrapping_sub(isns[side as usize]);
+        if segment.has(RST) && self.is_plausible(side, seq) {
             self.forged_reset[side as usize].get_or_insert(false);
         }
+        self.ends_ahead = segment.has(RST) && self.claimed[side as usize].is_some_and(|claimed| before(claimed, seq));
         let ack = segment.ack.wrapping_sub(isns[other as usize]);
         let beyond = self.claimed[other as usize].is_none_or(|claimed| before(claimed, ack));
         self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);
@@ -180,7 +188,10 @@ impl Walk {
             // Its end goes on: it has not sent a reset.
             let end = segment.end().wrapping_sub(isns[side as usize]);
             let new = self.claimed[side as usize].is_none_or(|claimed| before(claimed, end));
-            self.forged_reset[side as usize] = self.forged_reset[side as usize].filter(|&gone_on| !(gone_on || new));
+            if !self.followed {
+                self.forged_reset[side as usize] =
+                    self.forged_reset[side as usize].filter(|&gone_on| !(gone_on || new));
+            }
             if let Some(reset) = &mut self.resets[side as usize] {
                 reset.overtook |= new;
             }
@@ -296,6 +307,12 @@ impl Walk {
     /// Where the last segment of this end shows that is no reset.
     pub(super) fn last_of(&self, side: Side) -> usize {
         self.last[side as usize]
+    }
+
+    /// Whether the socket of this end was closed in a state in which it had not taken the other end's FIN.
+    pub(super) fn has_not_taken_fin(&self, side: Side) -> bool {
+        let closed = self.closed[side as usize];
+        closed.is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
     }
 
     /// A reset that counts shows, or the acknowledgements of both FINs.

@@ -38,10 +38,20 @@ struct Detail {
     /// TSval of the last segment that the other end received in order (RFC 7323 §4.3, TS.Recent), if all segments are
     /// recorded.
     ts_recent: Option<u32>,
-    closed: Option<Closed>,
-    reset_hint: Option<ResetHint>,
     /// Its last segment that acknowledges more than was seen to be sent.
     claim: Option<Box<Claim>>,
+    /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
+    /// this host is known.
+    idle_ns: Option<u64>,
+    told: Option<Box<Told>>,
+}
+
+/// What the kernel told of its socket. It is larger than the rest of [`Detail`], and an end on another host, or in a capture,
+/// has none of it.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    closed: Option<Closed>,
+    reset_hint: Option<ResetHint>,
     /// Name of the thread that opened it, if it is not that of the process.
     opener_thread: Option<Comm>,
     /// The task that closed it.
@@ -50,9 +60,6 @@ struct Detail {
     left: Option<(BootTime, Counters)>,
     /// Segments that its socket had sent again as it entered ESTABLISHED.
     opening_retransmissions: u32,
-    /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
-    /// this host is known.
-    idle_ns: Option<u64>,
     /// States entered after the first two.
     states: SmallVec<[(TcpState, BootTime); 5]>,
 }
@@ -131,6 +138,14 @@ impl End {
         self.detail.get_or_insert_default()
     }
 
+    fn told(&self) -> Option<&Told> {
+        self.detail.as_ref()?.told.as_deref()
+    }
+
+    fn told_mut(&mut self) -> &mut Told {
+        self.detail_mut().told.get_or_insert_default()
+    }
+
     /// Returns its ISN as its SYN or the other's acknowledgement showed it, or else a number that makes the first one
     /// seen 1.
     pub(in crate::correlate) fn isn(&self) -> Option<SeqNumber> {
@@ -169,18 +184,18 @@ impl End {
 
     /// Returns how its socket ended.
     pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
-        self.detail.as_ref()?.closed
+        self.told()?.closed
     }
 
     /// Returns the kernel's reason for its first reset.
     pub(in crate::correlate) fn reset_hint(&self) -> Option<ResetHint> {
-        self.detail.as_ref()?.reset_hint
+        self.told()?.reset_hint
     }
 
     /// Notes the kernel's reason for one of its resets.
     pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
         let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
-        let known = &mut self.detail_mut().reset_hint;
+        let known = &mut self.told_mut().reset_hint;
         // A reset that refused a segment tells nothing about the one that ends the socket.
         if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
             *known = Some(hint);
@@ -189,7 +204,7 @@ impl End {
 
     /// Returns the task that closed it.
     pub(in crate::correlate) fn closer(&self) -> Option<Task> {
-        self.detail.as_ref()?.closer
+        self.told()?.closer
     }
 
     /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
@@ -211,14 +226,14 @@ impl End {
 
     /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
     pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
-        self.detail.as_ref()?.opener_thread
+        self.told()?.opener_thread
     }
 
     /// Sets the task that opened it.
     fn open_by(&mut self, task: Option<Task>) {
         self.set_holder(task.map(Process::from));
         if let Some(thread) = task.and_then(|task| task.thread) {
-            self.detail_mut().opener_thread = Some(thread);
+            self.told_mut().opener_thread = Some(thread);
         }
     }
 
@@ -235,44 +250,42 @@ impl End {
     /// Returns the states that its socket entered, with the times.
     pub(in crate::correlate) fn states(&self) -> impl Iterator<Item = (TcpState, BootTime)> {
         let first = self.states.into_iter().flatten().zip(self.entered);
-        first.chain(self.detail.iter().flat_map(|detail| detail.states.iter().copied()))
+        first.chain(self.told().into_iter().flat_map(|told| told.states.iter().copied()))
     }
 
     /// Drops what is not needed once the handshake was reported.
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
             (detail.syn, detail.synack, detail.options, detail.other_isn) = (None, None, None, None);
-            detail.opener_thread = None;
+            if let Some(told) = &mut detail.told {
+                told.opener_thread = None;
+                let Told { closed, reset_hint, opener_thread: _, closer, left, opening_retransmissions, states } =
+                    &**told;
+                if closed.is_none()
+                    && reset_hint.is_none()
+                    && closer.is_none()
+                    && left.is_none()
+                    && *opening_retransmissions == 0
+                    && states.is_empty()
+                {
+                    detail.told = None;
+                }
+            }
             let Detail {
                 syn: _,
                 synack: _,
                 options: _,
                 other_isn: _,
-                opener_thread: _,
                 fin,
                 rst,
                 odd_rst,
-                closed,
-                reset_hint,
                 claim,
                 ts_recent,
-                closer,
-                left,
-                opening_retransmissions,
                 idle_ns,
-                states,
+                told,
             } = &**detail;
-            let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && closed.is_none();
-            if nothing
-                && reset_hint.is_none()
-                && claim.is_none()
-                && ts_recent.is_none()
-                && closer.is_none()
-                && left.is_none()
-                && *opening_retransmissions == 0
-                && idle_ns.is_none()
-                && states.is_empty()
-            {
+            let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && claim.is_none();
+            if nothing && ts_recent.is_none() && idle_ns.is_none() && told.is_none() {
                 self.detail = None;
             }
         }
@@ -359,9 +372,9 @@ impl End {
     pub(in crate::correlate) fn reflection(&self) -> Self {
         let mut other =
             Self { here: false, socket: None, had_socket: false, open_sockets: 0, states: [None; 2], ..self.clone() };
-        if let Some(detail) = &mut other.detail {
-            detail.closed = None;
-            detail.states = SmallVec::new();
+        if let Some(told) = other.detail.as_mut().and_then(|detail| detail.told.as_mut()) {
+            told.closed = None;
+            told.states = SmallVec::new();
         }
         other
     }

@@ -48,6 +48,7 @@ pub(super) fn lines(describer: &mut Describer, placed: &[Correlated], now: BootT
         segments: SegmentChoice::Control,
         filter: String::new(),
         began_ns: (!capture).then_some(1),
+        run: None,
     };
     let stamp = describer.stamp(now);
     let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0, left_out: None };
@@ -86,7 +87,7 @@ pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated
                 connections.limit(most);
                 describer.clock.note(start.moment.at, start.moment.wall);
             }
-            Record::Existing(_) => {}
+            Record::Existing(_) | Record::Namespace(_) => {}
             Record::Event(recorded) => {
                 describer.clock.note(recorded.event.at(), recorded.wall);
                 connections.handle_event(&recorded.event, &mut |event| placed.push(event));

@@ -56,6 +56,7 @@ pub(in crate::correlate) fn handshake(
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {
         at: conn.last,
+        started: conn.first,
         encapsulation: conn.encapsulation(),
         conn: conn.number,
         netns: conn.netns(),
@@ -163,6 +164,7 @@ pub(in crate::correlate) fn close(
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,
+        started: conn.first,
         encapsulation: conn.encapsulation(),
         conn: conn.number,
         netns: conn.netns(),
@@ -235,6 +237,9 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect() || unended(end);
     if conn.ends.iter().any(without_states) {
         missing.push(Missing::States);
+    }
+    if conn.ends.iter().any(End::reset_behind_gap) {
+        missing.push(Missing::Data);
     }
     missing.sort_unstable();
     missing
@@ -336,6 +341,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         port,
         isn: end.isn().filter(|_| end.isn_known).map(|isn| isn.0),
         netns: conn.end_netns(side),
+        netns_name: None,
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
         thread: end.opener_thread(),
@@ -355,6 +361,7 @@ pub(super) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
         addr,
         port,
         netns: conn.end_netns(side),
+        netns_name: None,
         pid: process.map(|process| process.pid),
         comm: process.map(|process| process.comm),
         thread: closer.and_then(|task| task.thread),

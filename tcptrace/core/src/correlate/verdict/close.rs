@@ -104,6 +104,17 @@ pub(in crate::correlate) struct Closing {
     pub(in crate::correlate) time_wait: Option<TimeWait>,
 }
 
+/// Accepts the reset that is the last segment of a capture's connection, if its number is ahead of everything seen, in the
+/// window. A receiver that expected another number would have answered with a challenge ACK (RFC 5961 §3.2); one that
+/// accepted it sends nothing any more.
+pub(in crate::correlate) fn accept_last_reset(conn: &mut Connection) {
+    let last = conn.last;
+    let had_socket = conn.ends.iter().any(|end| end.had_socket);
+    if let Some(from) = conn.last_from.filter(|_| !had_socket && !conn.is_self_connect()) {
+        conn.end_mut(from).accept_reset_behind_gap(last);
+    }
+}
+
 /// Decides how the connection ended, or with `over` that it had not when tracing ended. `None` for a connection that is
 /// open.
 pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Closing> {

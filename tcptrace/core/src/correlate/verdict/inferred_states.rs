@@ -1,6 +1,8 @@
 //! The states of an end without an observed socket, inferred from its segments by RFC 9293 §3.3.2. A segment is assumed
 //! to arrive at the time of its capture.
 
+use smallvec::SmallVec;
+
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -12,10 +14,13 @@ use crate::{
     },
 };
 
+/// States and the times at which they were entered: as many as an end has that opens, closes first and is reset.
+type Entered = SmallVec<[(TcpState, BootTime); 6]>;
+
 /// Returns the states of an end and when it entered them; time 0 for those that began before the capture.
-pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Vec<(TcpState, BootTime)> {
+pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Entered {
     let (own, other) = (conn.end(side), conn.end(side.other()));
-    let mut entered = Vec::new();
+    let mut entered = Entered::new();
     if conn.mid_life {
         entered.push((Established, BootTime(0)));
     } else {
@@ -45,7 +50,7 @@ pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Vec<(TcpSta
     in_order(entered)
 }
 
-fn opening(conn: &Connection, side: Side, entered: &mut Vec<(TcpState, BootTime)>) {
+fn opening(conn: &Connection, side: Side, entered: &mut Entered) {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let first = |sent: Option<Sent>| sent.map(|sent| sent.first);
     let answer = |end: &End| first(end.synack());
@@ -63,7 +68,7 @@ fn opening(conn: &Connection, side: Side, entered: &mut Vec<(TcpState, BootTime)
 }
 
 /// Adds the states of an end that closed before it knew of the other's close.
-fn active(fin: Fin, theirs: Option<Fin>, entered: &mut Vec<(TcpState, BootTime)>) {
+fn active(fin: Fin, theirs: Option<Fin>, entered: &mut Entered) {
     entered.push((FinWait1, fin.sent.first));
     match (fin.acked, theirs) {
         (Some(acked), Some(theirs)) if theirs.acks_other || theirs.sent.first > acked => {
@@ -77,7 +82,7 @@ fn active(fin: Fin, theirs: Option<Fin>, entered: &mut Vec<(TcpState, BootTime)>
 }
 
 /// Makes the times ascend: captures of several interfaces may reorder segments, but no state ends before it begins.
-fn in_order(mut entered: Vec<(TcpState, BootTime)>) -> Vec<(TcpState, BootTime)> {
+fn in_order(mut entered: Entered) -> Entered {
     let mut latest = BootTime(0);
     for (_, at) in &mut entered {
         latest = latest.max(*at);

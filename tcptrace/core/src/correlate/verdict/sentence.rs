@@ -77,6 +77,7 @@ fn push_missing(text: &mut String, missing: &[Missing]) {
             Missing::Synack => "SYN,ACK",
             Missing::Ack => "ACK",
             Missing::Fin => "FIN or RST",
+            Missing::Data => "data before it",
             Missing::States => "states",
             Missing::Interface => "segments",
             Missing::Lost => "lost events",

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, net::IpAddr, num::NonZeroU16, sync:
 use foldhash::fast::RandomState;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Counters, Moment, Record, Recorded, Start, cgroups::Cgroups, error::Fault, fields};
+use super::{Counters, Moment, Namespace, Record, Recorded, Start, cgroups::Cgroups, error::Fault, fields};
 use crate::{
     SCHEMA,
     decode::encapsulations::Encapsulations,
@@ -102,6 +102,12 @@ impl Decoder {
                 let moment = self.moment(time, boot_ns)?;
                 return Ok(Some(Record::Existing(Existing::of_groups(moment.at, groups))));
             }
+            "namespace" => {
+                let fields::Namespace { time, boot_ns, netns, netns_name, interfaces } = read(line)?;
+                let moment = self.moment(time, boot_ns)?;
+                let name = netns_name.map(Arc::from);
+                return Ok(Some(Record::Namespace(Namespace { moment, netns, name, interfaces })));
+            }
             "end" => {
                 let fields::Ended { time, boot_ns } = read(line)?;
                 self.ended = true;
@@ -151,6 +157,7 @@ impl Decoder {
             segments: fields.segments.unwrap_or(SegmentChoice::Control),
             filter: fields.filter,
             began_ns: fields.began_ns,
+            run: fields.run.map(Arc::from),
         };
         self.start = Some(start.clone());
         Ok(start)

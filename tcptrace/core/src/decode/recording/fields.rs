@@ -38,6 +38,16 @@ pub(super) struct Start {
     pub(super) segments: Option<SegmentChoice>,
     pub(super) filter: String,
     pub(super) began_ns: Option<u64>,
+    pub(super) run: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Namespace {
+    pub(super) time: WallTime,
+    pub(super) boot_ns: Option<u64>,
+    pub(super) netns: u32,
+    pub(super) netns_name: Option<String>,
+    pub(super) interfaces: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

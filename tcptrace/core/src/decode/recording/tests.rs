@@ -60,8 +60,17 @@ fn one_of_every_type() {
     );
     assert!(!start.goes_on && !start.capture);
     assert_eq!((end.at, end.wall), (BootTime(9_876_543_210), samples::stamp().time));
-    assert_eq!(events.len(), 15, "neither verdicts nor what else follows from the events");
-    let expected = Counters { bytes: counters.bytes, lines: 22, events: 14, verdicts: 5, unknown: 0, backwards: 0 };
+    assert_eq!(start.run.as_deref(), Some("6f5902ac-2370-4a4d-9e0a-7c5d0a1e8f21"));
+    let namespaces: Vec<_> = events.iter().filter(|record| matches!(record, Record::Namespace(_))).collect();
+    let namespace = Namespace {
+        moment: Moment { at: end.at, wall: end.wall },
+        netns: 4_026_532_177,
+        name: Some("blue".into()),
+        interfaces: vec!["lo".to_owned(), "veth0".to_owned()],
+    };
+    assert_eq!(namespaces, [&Record::Namespace(namespace)]);
+    assert_eq!(events.len(), 16, "neither verdicts nor what else follows from the events");
+    let expected = Counters { bytes: counters.bytes, lines: 23, events: 14, verdicts: 5, unknown: 0, backwards: 0 };
     assert_eq!(counters, expected);
 }
 
@@ -231,6 +240,7 @@ fn a_recording_of_a_capture_has_the_times_of_the_wall_clock() {
         match record {
             Record::Event(recorded) => assert_eq!((recorded.event.at(), recorded.wall), (at, wall)),
             Record::Existing(existing) => assert_eq!(existing.at, at),
+            Record::Namespace(namespace) => assert_eq!(namespace.moment, Moment { at, wall }),
             record => assert_eq!(*record, Record::End(Moment { at, wall })),
         }
     }
@@ -301,7 +311,7 @@ proptest! {
         }
         text.truncate(1 + cut.index(text.len()));
         let (records, error, _) = read(&text);
-        prop_assert!(records.len() <= 16);
+        prop_assert!(records.len() <= 17);
         if let Some(error) = error {
             let message = error.to_string();
             prop_assert!(!message.chars().any(char::is_control), "{message:?}");

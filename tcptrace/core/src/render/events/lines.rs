@@ -3,7 +3,9 @@
 use super::Events;
 use crate::{
     event::{AcceptQueue, LossSource, OwnerSource},
-    output_record::{EndOutput, EvictedOutput, HintOutput, IcmpOutput, LostOutput, OwnerOutput, Stamp, StartOutput},
+    output_record::{
+        EndOutput, EvictedOutput, HintOutput, IcmpOutput, LostOutput, NamespaceOutput, OwnerOutput, Stamp, StartOutput,
+    },
     render::{line_writer::Line, palette},
     text::Escaped,
     verdict::Stalled,
@@ -23,6 +25,7 @@ impl Events {
             segments: _,
             filter,
             began_ns: _,
+            run: _,
         } = entry;
         self.time(stamp, line);
         // A capture has no kernel release, and its only interface is its file.
@@ -38,6 +41,18 @@ impl Events {
         line.raw("; tcptrace ").raw(version).raw(" on ").escaped(hostname);
         if let Some(kernel) = kernel {
             line.raw(", Linux ").escaped(kernel);
+        }
+    }
+
+    pub(super) fn namespace(&self, entry: &NamespaceOutput, line: &mut Line<'_>) {
+        let NamespaceOutput { stamp, netns, netns_name, interfaces } = entry;
+        self.time(stamp, line);
+        line.raw("-- tracing network namespace ").number(*netns);
+        if let Some(name) = netns_name {
+            line.raw(" (").escaped(name).raw(")");
+        }
+        for (index, interface) in interfaces.iter().enumerate() {
+            line.raw(if index == 0 { " on " } else { ", " }).escaped(interface);
         }
     }
 

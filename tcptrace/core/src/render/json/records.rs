@@ -2,7 +2,7 @@
 
 use crate::{
     event::{AcceptQueue, Cgroup, Container, Exit, Proof},
-    output_record::{CloseOutput, HandshakeOutput},
+    output_record::{CloseOutput, CommunityId, Context, HandshakeOutput},
     render::line_writer::Line,
     verdict::{
         Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset, Rtt,
@@ -11,10 +11,14 @@ use crate::{
 };
 
 /// Writes the outcome of a handshake.
-pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &HandshakeOutput, line: &mut Line<'_>) {
+pub(super) fn handshake(
+    HandshakeOutput { stamp, encapsulation, context, record }: &HandshakeOutput,
+    line: &mut Line<'_>,
+) {
     // Destructured, so that a new field does not compile before it is written.
     let Handshake {
         at: _,
+        started: _,
         encapsulation: _,
         conn,
         netns,
@@ -43,7 +47,7 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
         summary,
     } = &**record;
     line.raw(r#"{"type":"handshake""#).stamp(stamp);
-    line.encapsulation(encapsulation.as_deref());
+    line.encapsulation(encapsulation.as_deref()).context(context);
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -71,9 +75,10 @@ pub(super) fn handshake(HandshakeOutput { stamp, encapsulation, record }: &Hands
 }
 
 /// Writes the close of a connection.
-pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, line: &mut Line<'_>) {
+pub(super) fn close(CloseOutput { stamp, encapsulation, context, record }: &CloseOutput, line: &mut Line<'_>) {
     let Close {
         at: _,
+        started: _,
         encapsulation: _,
         conn,
         netns,
@@ -104,7 +109,7 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, record }: &CloseOutput, 
         summary,
     } = &**record;
     line.raw(r#"{"type":"close""#).stamp(stamp);
-    line.encapsulation(encapsulation.as_deref());
+    line.encapsulation(encapsulation.as_deref()).context(context);
     line.raw(r#","conn":"#).long_number(*conn);
     line.raw(r#","netns":"#).number_or_null(*netns);
     line.raw(r#","kind":"#).word(*kind);
@@ -153,11 +158,28 @@ impl Line<'_> {
         self.raw("]")
     }
 
+    fn context(&mut self, context: &Context) -> &mut Self {
+        let Context { host, run, started, started_ns, severity, community_id, netns_name } = context;
+        self.raw(r#","host":"#).string_or_null(host.as_deref());
+        self.raw(r#","run":"#).string_or_null(run.as_deref());
+        self.raw(r#","started":""#).time(*started);
+        self.raw(r#"","started_ns":"#).long_number_or_null(*started_ns);
+        self.raw(r#","severity":"#).word(*severity);
+        // It has no characters that need an escape.
+        self.raw(r#","community_id":"#);
+        match community_id.as_ref().and_then(CommunityId::text) {
+            Some(id) => self.raw("\"").raw(id).raw("\""),
+            None => self.raw("null"),
+        };
+        self.raw(r#","netns_name":"#).string_or_null(netns_name.as_deref())
+    }
+
     fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, netns, isn, pid, comm, thread, uid, options, cgroup } = end;
+        let HandshakeEnd { addr, port, netns, netns_name, isn, pid, comm, thread, uid, options, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
+        self.raw(r#","netns_name":"#).string_or_null(netns_name.as_deref());
         self.raw(r#","isn":"#).number_or_null(*isn);
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
@@ -172,10 +194,24 @@ impl Line<'_> {
     }
 
     fn close_end(&mut self, end: &CloseEnd) -> &mut Self {
-        let CloseEnd { addr, port, netns, pid, comm, thread, uid, exit, unread_bytes, unsent_bytes, cgroup } = end;
+        let CloseEnd {
+            addr,
+            port,
+            netns,
+            netns_name,
+            pid,
+            comm,
+            thread,
+            uid,
+            exit,
+            unread_bytes,
+            unsent_bytes,
+            cgroup,
+        } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
+        self.raw(r#","netns_name":"#).string_or_null(netns_name.as_deref());
         self.raw(r#","pid":"#).number_or_null(*pid);
         self.raw(r#","comm":"#).comm_or_null(*comm);
         self.raw(r#","thread":"#).comm_or_null(*thread);

@@ -33,6 +33,7 @@ fn start() {
     let fields = [
         r#""schema":2,"version":"0.1.0","hostname":"web7","kernel":"6.18.5""#,
         r#""netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80","began_ns":1000"#,
+        r#""run":"6f5902ac-2370-4a4d-9e0a-7c5d0a1e8f21""#,
     ];
     assert_eq!(line(OutputRecord::Start(samples::start())), expected("start", &fields));
 }
@@ -165,8 +166,8 @@ fn lost_and_end() {
 fn stalled_and_evicted() {
     let fields = [
         r#""since":"2026-11-20T10:31:06.104687123Z","conn":3,"netns":4026531840"#,
-        r#""client":{"addr":"10.0.0.1","port":54762,"netns":null,"pid":1,"comm":null,"thread":null,"uid":0,"exit":{"signal":9,"code":null},"unread_bytes":18,"unsent_bytes":0}"#,
-        r#""server":{"addr":"10.0.0.1","port":9999,"netns":null,"pid":1,"comm":null,"thread":null,"uid":0,"exit":{"signal":9,"code":null},"unread_bytes":18,"unsent_bytes":0}"#,
+        r#""client":{"addr":"10.0.0.1","port":54762,"netns":null,"netns_name":null,"pid":1,"comm":null,"thread":null,"uid":0,"exit":{"signal":9,"code":null},"unread_bytes":18,"unsent_bytes":0}"#,
+        r#""server":{"addr":"10.0.0.1","port":9999,"netns":null,"netns_name":null,"pid":1,"comm":null,"thread":null,"uid":0,"exit":{"signal":9,"code":null},"unread_bytes":18,"unsent_bytes":0}"#,
         r#""state":{"client":"CLOSE_WAIT","server":"FIN_WAIT2"},"waiting_for":"close","turn":"client""#,
         r#""unacked_bytes":14,"retransmissions":2"#,
         r#""summary":"the server closed its side; the client has not: CLOSE_WAIT""#,

@@ -366,7 +366,7 @@ fn not_seen(missed: &Missed<'_>) -> Advice {
         Missing::Lost => Some("a larger --ring-buffer, or filters: events were lost".into()),
         Missing::Interface => segments_elsewhere(missed),
         // It began before tracing, or a filter or an interface left it out.
-        Missing::Syn | Missing::Synack | Missing::Ack | Missing::Fin | Missing::States => None,
+        Missing::Syn | Missing::Synack | Missing::Ack | Missing::Fin | Missing::Data | Missing::States => None,
     };
     missed.missing.iter().rev().find_map(advice)
 }

@@ -12,13 +12,13 @@ use super::{
     open_block::End,
     row_layout::RowLayout,
     rows::{Row, Rows},
-    styled_text::{Styled, columns},
+    styled_text::Styled,
 };
 use crate::{
     event::Role,
     output_record::Stamp,
     render::palette,
-    text::LocalTime,
+    text::{LocalTime, decimal},
     verdict::{Each, Turn},
 };
 
@@ -98,7 +98,7 @@ impl Block<'_> {
             add(None, self.turn(turn, drawing));
         }
 
-        let longest_time = times.pieces().map(|(_, time)| columns(time)).max().unwrap_or(0);
+        let longest_time = times.measured_pieces().map(|(_, _, width)| width).max().unwrap_or(0);
         let columns = Columns::for_rows(&cells, longest_time, width, drawing);
         let layout = RowLayout { columns, symbols: drawing.symbols() };
         let mut line = Styled::with_room(2 * width, USUAL_PIECES);
@@ -163,8 +163,8 @@ impl fmt::Display for RelativeTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.micros;
         match self.unit {
-            Unit::Milliseconds => write!(f, "+{}.{:03} ms", micros / 1_000, micros % 1_000),
-            Unit::Seconds => write!(f, "+{}.{:06} s", micros / 1_000_000, micros % 1_000_000),
+            Unit::Milliseconds => decimal(f, "+", micros, 3, " ms"),
+            Unit::Seconds => decimal(f, "+", micros, 6, " s"),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     output_record::{HintOutput, IcmpOutput, SegmentOutput, StateOutput},
     render::palette,
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption},
-    text::{AddressText, HumanDuration},
+    text::{AddressText, HumanDuration, push_decimal},
     verdict::Each,
 };
 
@@ -157,17 +157,20 @@ impl Wording<'_> {
         }));
         more.extend((entry.length > 0).then(|| format!("{} B", entry.length)));
         let number = if entry.length > 0 {
-            Some(format!("seq {seq}:{}", seq.wrapping_add(entry.length)))
+            let mut range = sequence(seq);
+            range.push(':');
+            push_decimal(&mut range, seq.wrapping_add(entry.length).into());
+            Some(range)
         } else if flags.contains(TcpFlags::RST) && entry.seq == 0 {
             // A reset that answers a segment without ACK has no sequence number of its own (RFC 9293 §3.5.2).
             Some("seq 0".to_owned())
         } else {
-            flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST).then(|| format!("seq {seq}"))
+            flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST).then(|| sequence(seq))
         };
 
         let mut details = Styled::with_room(USUAL_DETAILS.0, USUAL_DETAILS.1);
         if let Some(ack) = ack {
-            details.apart(Style::new(), format_args!("ack {ack}"));
+            details.numbered(Style::new(), "ack", ack.into());
         }
         if let Some(ace) = entry.ace {
             match entry.synack_ecn {
@@ -181,7 +184,7 @@ impl Wording<'_> {
         if let Some(urgent) = entry.urgent {
             details.apart(Style::new(), format_args!("urg {urgent}"));
         }
-        details.apart(Style::new(), format_args!("win {}", entry.window));
+        details.numbered(Style::new(), "win", entry.window.into());
         let isn_of_other = entry.ack.zip(entry.rel_ack).map(|(ack, rel_ack)| SeqNumber(ack.wrapping_sub(rel_ack)));
         let relative_to = isn_of_other.filter(|_| relative);
         for option in &entry.options.0 {
@@ -224,6 +227,14 @@ impl Wording<'_> {
             details,
         }
     }
+}
+
+/// Returns the words of a sequence number, with room for a second one.
+fn sequence(number: u32) -> String {
+    let mut text = String::with_capacity("seq 4294967295:4294967295".len());
+    text.push_str("seq ");
+    push_decimal(&mut text, number.into());
+    text
 }
 
 /// Number of words that name an option whose fields may take more room than there is; `None` for short options.
@@ -273,6 +284,11 @@ pub(super) fn flag_words(flags: TcpFlags) -> Cow<'static, str> {
         (TcpFlags::CWR, "CWR"),
         (TcpFlags::AE, "AE"),
     ];
+    // Those of nearly all segments need no allocation.
+    let usual = [(TcpFlags::PSH, "PSH,ACK"), (TcpFlags::SYN, "SYN,ACK"), (TcpFlags::FIN, "FIN,ACK")];
+    if let Some((_, words)) = usual.into_iter().find(|&(flag, _)| flags == flag | TcpFlags::ACK) {
+        return words.into();
+    }
     let mut words = WORDS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|&(_, word)| word);
     let Some(first) = words.next() else { return "no flags".into() };
     words.fold(first.into(), |text, word| text + "," + word)

@@ -5,7 +5,6 @@ use super::{
     cells::{Arrow, Cells},
     glyphs::Drawing,
     row_layout::AROUND,
-    styled_text,
 };
 use crate::event::Role;
 
@@ -109,7 +108,7 @@ fn arrows(rows: &[Cells]) -> impl Iterator<Item = &Arrow> {
 /// Returns the minimum width beside the arrows: room for the numbers.
 fn numbers(rows: &[Cells], numbered: bool) -> usize {
     let beside = |arrow: &Arrow| {
-        let first = arrow.details.pieces().next().map_or(0, |(_, text)| styled_text::columns(text));
+        let first = arrow.details.measured_pieces().next().map_or(0, |(_, _, width)| width);
         let number = arrow.number.as_ref().filter(|_| !numbered).map_or(0, |number| number.len() + 1);
         first + number
     };

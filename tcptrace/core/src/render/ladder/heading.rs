@@ -1,6 +1,6 @@
 //! The heading of a block: the ends, and the verdict in a sentence; it may take several lines.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 use anstyle::Style;
 
@@ -10,10 +10,18 @@ use super::{
     open_block::End,
     styled_text::{Styled, columns},
 };
-use crate::{output_record::EndpointOutput, render::palette, text::AddressText, verdict::Each};
+use crate::{
+    output_record::EndpointOutput,
+    render::palette,
+    text::{AddressText, Escaped, push_decimal},
+    verdict::Each,
+};
 
 /// Indentation of the lines after the first, in columns.
 const INDENT: usize = 3;
+
+/// Length of most ends in bytes: `#63269 192.168.100.200:54762 process[4194304]`.
+const USUAL_END: usize = 64;
 
 /// Number of pieces in most headings.
 const USUAL_PIECES: usize = 6;
@@ -34,7 +42,7 @@ pub(super) fn lines(
     drawing: Drawing,
     width: usize,
 ) -> Vec<Styled> {
-    let (mut first, mut second) = (Styled::default(), Styled::default());
+    let [mut first, mut second] = [(); 2].map(|()| Styled::with_room(USUAL_END, USUAL_PIECES));
     first.apart(palette::of_conn(conn), format_args!("#{conn}"));
     end(&ends.client, &mut first);
     second.apart(Style::new(), drawing.symbols().arrow);
@@ -68,6 +76,21 @@ pub(super) fn lines(
 
 /// Breaks text into indented lines between words, but not inside commands.
 pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
+    if !text.contains('`')
+        && let Some(lines) = whole_words(text, width.saturating_sub(INDENT))
+    {
+        let line = |text: &str| {
+            let mut line = Styled::with_room(INDENT + text.len(), 2);
+            line.pad_to(INDENT).push(style, text);
+            line
+        };
+        return lines.into_iter().map(line).collect();
+    }
+    word_by_word(style, text, drawing, width)
+}
+
+/// Does the same whatever the text: long words are cut, and commands stay whole.
+fn word_by_word(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
     let mut in_command = false;
     let words = text.split(|character| {
         in_command ^= character == '`';
@@ -76,7 +99,32 @@ pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize
     flow(words.map(|word| (style, word)), INDENT, width, drawing)
 }
 
-/// Writes an end: its address in full, and its process.
+/// Breaks text without commands into lines of at most `room` columns, each a part of the text, which takes a copy for a line
+/// and not for a word; `None` if a word is longer than that.
+fn whole_words(text: &str, room: usize) -> Option<Vec<&str>> {
+    let mut lines = Vec::with_capacity(3);
+    // Of the line: its beginning, its end, and the columns between.
+    let (mut start, mut end, mut used) = (0, 0, 0);
+    let mut at = 0;
+    for word in text.split(' ') {
+        let width = columns(word);
+        if width > room {
+            return None;
+        }
+        if at > 0 && used + 1 + width > room {
+            lines.push(text.get(start..end).unwrap_or_default());
+            (start, used) = (at, width);
+        } else {
+            used += usize::from(at > 0) + width;
+        }
+        end = at + word.len();
+        at = end + 1;
+    }
+    lines.push(text.get(start..end).unwrap_or_default());
+    Some(lines)
+}
+
+/// Writes an end: its address in full, its process, and where that runs: the container or else the network namespace.
 fn end(end: &End, words: &mut Styled) {
     words.apart(Style::new(), endpoint(&end.at));
     if let Some(process) = end.process {
@@ -84,20 +132,23 @@ fn end(end: &End, words: &mut Styled) {
     }
     if let Some(container) = end.cgroup.as_ref().and_then(|cgroup| cgroup.container.as_ref()) {
         words.apart(Style::new(), format_args!("({container})"));
+    } else if let Some(netns) = &end.netns_name {
+        // Anybody may name a namespace, with any characters.
+        words.apart(Style::new(), format_args!("(netns {})", Escaped(netns.as_bytes())));
     }
 }
 
 /// Formats an endpoint, with IPv6 in brackets.
 pub(in crate::render) fn endpoint(EndpointOutput { addr, port }: &EndpointOutput) -> String {
     let address = AddressText::new(*addr);
-    let address = String::from_utf8_lossy(address.as_bytes());
+    let address = str::from_utf8(address.as_bytes()).unwrap_or_default();
     let (before, behind) = if addr.is_ipv6() { ("[", "]:") } else { ("", ":") };
-    let mut text = [before, &address, behind].concat();
-    // Writing to a String cannot fail.
-    let _ = match port {
-        Some(port) => write!(text, "{port}"),
-        None => text.write_str("?"),
-    };
+    let mut text = String::with_capacity(address.len() + "[]:65535".len());
+    [before, address, behind].into_iter().for_each(|part| text.push_str(part));
+    match port {
+        Some(port) => push_decimal(&mut text, (*port).into()),
+        None => text.push('?'),
+    }
     text
 }
 
@@ -124,4 +175,29 @@ fn flow<'a>(
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DRAWING: Drawing = Drawing { color: true, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
+
+    proptest! {
+        #[test]
+        fn whole_lines_are_those_that_single_words_make(text in "[a `日→]{0,40}", width in 10_usize..30) {
+            let written = |lines: Vec<Styled>| {
+                let mut out = Vec::new();
+                lines.iter().for_each(|line| line.write_line(true, &mut out));
+                String::from_utf8(out).unwrap()
+            };
+            for style in [Style::new(), Style::new().bold()] {
+                let slow = word_by_word(style, &text, DRAWING, width);
+                prop_assert_eq!(written(paragraph(style, &text, DRAWING, width)), written(slow));
+            }
+        }
+    }
 }

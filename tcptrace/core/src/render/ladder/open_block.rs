@@ -24,6 +24,13 @@ pub(super) struct OpenBlock {
 }
 
 impl OpenBlock {
+    /// Removes everything but keeps the room for rows.
+    pub(super) fn clear(&mut self) {
+        let Self { rows, shown, unseen, queue_full, deferred } = self;
+        rows.clear();
+        (*shown, *unseen, *queue_full, *deferred) = (0, None, false, false);
+    }
+
     /// Adds a hint about a reset or an unanswered SYN. A retransmitted SYN,ACK needs no row, since its arrow shows it;
     /// nor does an unchanged queue, or a listener that still waits for data.
     pub(super) fn hint(&mut self, entry: &HintOutput) {
@@ -60,17 +67,21 @@ pub(in crate::render) struct End {
     pub(in crate::render) process: Option<Process>,
     /// Control group of its socket.
     pub(in crate::render) cgroup: Option<Arc<Cgroup>>,
+    /// Name of the network namespace of its socket.
+    pub(in crate::render) netns_name: Option<Arc<str>>,
 }
 
 impl From<&HandshakeEnd> for End {
-    fn from(&HandshakeEnd { addr, port, pid, comm, ref cgroup, .. }: &HandshakeEnd) -> Self {
-        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm), cgroup: cgroup.clone() }
+    fn from(&HandshakeEnd { addr, port, pid, comm, ref cgroup, ref netns_name, .. }: &HandshakeEnd) -> Self {
+        let (cgroup, netns_name) = (cgroup.clone(), netns_name.clone());
+        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm), cgroup, netns_name }
     }
 }
 
 impl From<&CloseEnd> for End {
-    fn from(&CloseEnd { addr, port, pid, comm, ref cgroup, .. }: &CloseEnd) -> Self {
-        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm), cgroup: cgroup.clone() }
+    fn from(&CloseEnd { addr, port, pid, comm, ref cgroup, ref netns_name, .. }: &CloseEnd) -> Self {
+        let (cgroup, netns_name) = (cgroup.clone(), netns_name.clone());
+        Self { at: EndpointOutput { addr, port }, process: Process::known(pid, comm), cgroup, netns_name }
     }
 }
 
@@ -99,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_port_that_was_never_learnt_is_that_of_whoever_has_the_address() {
-        let end = |at| End { at, process: None, cgroup: None };
+        let end = |at| End { at, process: None, cgroup: None, netns_name: None };
         let remote = endpoint([10, 0, 0, 2], 80);
         let ends = Each { client: end(endpoint([10, 0, 0, 1], None)), server: end(remote) };
         assert_eq!(ends.role_of(&endpoint([10, 0, 0, 1], 40000)), Role::Client);

@@ -10,18 +10,24 @@ use super::open_block::OpenBlock;
 pub(super) struct OpenBlocks {
     /// Boxed, since they are large and moved often.
     blocks: HashMap<u64, Box<OpenBlock>>,
+    /// Empty ones, whose rows have room already: to allocate it for every connection takes as long as to fill it.
+    #[expect(clippy::vec_box, reason = "they go in and out as they are")]
+    spare: Vec<Box<OpenBlock>>,
 }
+
+/// Number of empty blocks kept.
+const SPARE: usize = 64;
 
 impl Default for OpenBlocks {
     fn default() -> Self {
-        Self { blocks: HashMap::new() }
+        Self { blocks: HashMap::new(), spare: Vec::new() }
     }
 }
 
 impl OpenBlocks {
     /// Returns the open block of a connection, creating it if necessary.
     pub(super) fn of(&mut self, conn: u64) -> &mut OpenBlock {
-        self.blocks.entry(conn).or_default()
+        self.blocks.entry(conn).or_insert_with(|| self.spare.pop().unwrap_or_default())
     }
 
     /// Removes a connection's block.
@@ -32,6 +38,14 @@ impl OpenBlocks {
     /// Puts a block back.
     pub(super) fn keep(&mut self, conn: u64, block: Box<OpenBlock>) {
         self.blocks.insert(conn, block);
+    }
+
+    /// Takes back a block that nobody needs any more, to use its memory again.
+    pub(super) fn recycle(&mut self, mut block: Box<OpenBlock>) {
+        if self.spare.len() < SPARE {
+            block.clear();
+            self.spare.push(block);
+        }
     }
 
     /// Drops all open blocks.

@@ -27,7 +27,7 @@ impl RowLayout {
     /// Writes the line above the rows: the wall-clock time of the first row, and the names of the lifelines.
     pub(super) fn caption(&self, clock: &str, line: &mut Styled) {
         let Columns { client, states, .. } = self.columns;
-        line.plain(" ").push(palette::TIME, clock).plain("  ");
+        line.space().push(palette::TIME, clock).plain("  ");
         let (start, label) =
             if states { (client.saturating_sub(1 + "client".len()), "client") } else { (client, "client") };
         line.pad_to(start).push(LIFELINE, label);
@@ -59,15 +59,15 @@ impl RowLayout {
         if side == Role::Client {
             line.pad_to(client.saturating_sub(1 + change.width())).append(change);
         }
-        line.pad_to(client).push(LIFELINE, self.symbols.lifeline);
+        line.pad_to(client).symbol(LIFELINE, self.symbols.lifeline);
         let note = self.note(notes, between.saturating_sub(2));
         match side {
-            Role::Client => line.plain(" "),
+            Role::Client => line.space(),
             Role::Server => line.pad_to((client + between).saturating_sub(note.width())),
         };
-        line.append(&note).pad_to(self.columns.server()).push(LIFELINE, self.symbols.lifeline);
+        line.append(&note).pad_to(self.columns.server()).symbol(LIFELINE, self.symbols.lifeline);
         if side == Role::Server {
-            line.plain(" ").append(change);
+            line.space().append(change);
         }
     }
 
@@ -101,11 +101,11 @@ impl RowLayout {
             length + AROUND <= self.columns.between
         });
         let shown = shown.count();
-        line.pad_to(self.columns.client).push(LIFELINE, left);
+        line.pad_to(self.columns.client).symbol(LIFELINE, left);
         self.shaft(arrow, texts().take(shown), line);
-        line.push(LIFELINE, right);
-        let beside = texts().skip(shown).map(|text| (Style::new(), text.as_str()));
-        self.details(beside.chain(arrow.details.pieces()), line);
+        line.symbol(LIFELINE, right);
+        let beside = texts().skip(shown).map(|text| (Style::new(), text.as_str(), columns(text)));
+        self.details(beside.chain(arrow.details.measured_pieces()), line);
     }
 
     /// Writes the arrow between the lifelines: `── SYN ───▶`.
@@ -121,44 +121,44 @@ impl RowLayout {
             Role::Client => (origin, to_server),
             Role::Server => (to_client, origin),
         };
-        line.push(style, first).push(style, inner_dash).push(style, " ");
+        line.symbol(style, first).push(style, inner_dash).symbol(style, " ");
         line.push(style, clip(&arrow.label, between.saturating_sub(3)));
         for text in more {
-            line.push(style, " ").push(style, text);
+            line.symbol(style, " ").push(style, text);
         }
         line.push(style, behind);
         let end = client + between;
-        line.repeat(style, padding, end.saturating_sub(line.width())).push(style, last);
+        line.repeat(style, padding, end.saturating_sub(line.width())).symbol(style, last);
     }
 
     /// Writes as many of the details as fit, with a mark if some are omitted and there is room for it.
-    fn details<'a>(&self, details: impl Iterator<Item = (Style, &'a str)>, line: &mut Styled) {
+    fn details<'a>(&self, details: impl Iterator<Item = (Style, &'a str, usize)>, line: &mut Styled) {
         let fits = |line: &Styled, width: usize| line.width() + 1 + width <= self.columns.width;
-        for (style, detail) in details {
-            if !fits(line, columns(detail)) {
+        for (style, detail, width) in details {
+            if !fits(line, width) {
                 if fits(line, self.symbols.more.chars().count()) {
-                    line.plain(" ").push(LIFELINE, self.symbols.more);
+                    line.space().push(LIFELINE, self.symbols.more);
                 }
                 return;
             }
-            line.plain(" ").push(style, detail);
+            line.space().push_measured(style, detail, width);
         }
     }
 
     fn dots(&self, side: Option<Role>, words: &Styled, line: &mut Styled) {
         let Columns { client, between, .. } = self.columns;
         let within = words.width() + 2 <= between;
-        line.pad_to(client).push(LIFELINE, self.symbols.dotted);
+        line.pad_to(client).symbol(LIFELINE, self.symbols.dotted);
         if within {
             match side {
                 Some(Role::Server) => line.pad_to((client + between).saturating_sub(words.width())),
-                _ => line.plain(" "),
+                _ => line.space(),
             };
             line.append(words);
         }
-        line.pad_to(self.columns.server()).push(LIFELINE, self.symbols.dotted);
+        line.pad_to(self.columns.server()).symbol(LIFELINE, self.symbols.dotted);
         if !within {
-            line.plain(" ").append(words);
+            line.space().append(words);
         }
     }
 }

@@ -77,6 +77,14 @@ impl Rows {
         }
     }
 
+    /// Removes all rows but keeps their room.
+    pub(super) fn clear(&mut self) {
+        let Self { first, last, left_out } = self;
+        first.clear();
+        last.clear();
+        *left_out = LeftOut::default();
+    }
+
     /// Returns the first rows, the omitted events after them, and the last rows.
     pub(super) fn parts(&self) -> (&[Row], LeftOut, impl Iterator<Item = &Row>) {
         (&self.first, self.left_out, self.last.iter())

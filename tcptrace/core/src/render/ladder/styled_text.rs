@@ -8,13 +8,24 @@ use std::{
 use anstyle::Style;
 use unicode_width::UnicodeWidthChar as _;
 
+use crate::text::push_decimal;
+
 /// Text in pieces of different styles.
 #[derive(Clone, Debug, Default)]
 pub(in crate::render) struct Styled {
     text: String,
-    /// Styles, and the offsets at which they end in the text.
-    spans: Vec<(Style, usize)>,
+    spans: Vec<Span>,
     width: usize,
+}
+
+/// A piece of one style.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    style: Style,
+    /// Offset at which it ends in the text.
+    end: usize,
+    /// Width in columns up to there: to count the columns of text again takes longer than to copy it.
+    reach: usize,
 }
 
 impl Styled {
@@ -40,9 +51,25 @@ impl Styled {
     /// Appends text.
     pub(in crate::render) fn push(&mut self, style: Style, text: impl AsRef<str>) -> &mut Self {
         let text = text.as_ref();
-        self.width += columns(text);
+        self.push_measured(style, text, columns(text))
+    }
+
+    /// Appends text whose width is known.
+    pub(in crate::render) fn push_measured(&mut self, style: Style, text: &str, width: usize) -> &mut Self {
+        self.width += width;
         self.text.push_str(text);
         self.end_span(style)
+    }
+
+    /// Appends a character of one column, as those that a ladder is drawn with are.
+    pub(in crate::render) fn symbol(&mut self, style: Style, symbol: &str) -> &mut Self {
+        debug_assert_eq!(columns(symbol), 1);
+        self.push_measured(style, symbol, 1)
+    }
+
+    /// Appends an unstyled space.
+    pub(in crate::render) fn space(&mut self) -> &mut Self {
+        self.symbol(Style::new(), " ")
     }
 
     /// Appends text as a piece of its own, even if the piece before has the same style.
@@ -51,24 +78,46 @@ impl Styled {
         // Writing to a String cannot fail.
         let _ = write!(self.text, "{text}");
         self.width += columns(self.text.get(start..).unwrap_or_default());
-        self.spans.push((style, self.text.len()));
+        self.begin_span(style);
+    }
+
+    /// Appends a word and a number as a piece of its own.
+    pub(in crate::render) fn numbered(&mut self, style: Style, word: &str, number: u64) {
+        let start = self.text.len();
+        self.text.push_str(word);
+        self.text.push(' ');
+        push_decimal(&mut self.text, number);
+        // The words are ASCII.
+        self.width += self.text.len() - start;
+        self.begin_span(style);
     }
 
     /// Appends the same text several times.
     pub(in crate::render) fn repeat(&mut self, style: Style, text: &str, times: usize) -> &mut Self {
         self.width += columns(text) * times;
-        self.text.extend(std::iter::repeat_n(text, times));
+        let (start, whole) = (self.text.len(), text.len() * times);
+        if whole > 0 {
+            self.text.push_str(text);
+        }
+        // Doubled until it is enough: a copy for each would take most of the time.
+        while self.text.len() - start < whole {
+            let done = self.text.len() - start;
+            self.text.extend_from_within(start..start + done.min(whole - done));
+        }
         self.end_span(style)
     }
 
     /// Assigns a style to the text appended last.
     fn end_span(&mut self, style: Style) -> &mut Self {
-        let end = self.text.len();
         match self.spans.last_mut() {
-            Some((last, last_end)) if *last == style => *last_end = end,
-            _ => self.spans.push((style, end)),
+            Some(last) if last.style == style => (last.end, last.reach) = (self.text.len(), self.width),
+            _ => self.begin_span(style),
         }
         self
+    }
+
+    fn begin_span(&mut self, style: Style) {
+        self.spans.push(Span { style, end: self.text.len(), reach: self.width });
     }
 
     /// Appends unstyled text.
@@ -79,7 +128,7 @@ impl Styled {
     /// Appends a space and another word.
     pub(in crate::render) fn word(&mut self, style: Style, word: &str) -> &mut Self {
         // Words of the same style form one piece.
-        let alike = self.spans.last().is_some_and(|&(last, _)| last == style);
+        let alike = self.spans.last().is_some_and(|last| last.style == style);
         self.push(if alike { style } else { Style::new() }, " ").push(style, word)
     }
 
@@ -91,8 +140,8 @@ impl Styled {
 
     /// Appends another text.
     pub(in crate::render) fn append(&mut self, other: &Self) -> &mut Self {
-        for (style, text) in other.pieces() {
-            self.push(style, text);
+        for (style, text, width) in other.measured_pieces() {
+            self.push_measured(style, text, width);
         }
         self
     }
@@ -104,10 +153,14 @@ impl Styled {
 
     /// Returns the pieces with their styles.
     pub(in crate::render) fn pieces(&self) -> impl Iterator<Item = (Style, &str)> + Clone {
-        self.spans.iter().scan(0, |start, &(style, end)| {
-            let piece = self.text.get(*start..end).unwrap_or_default();
-            *start = end;
-            Some((style, piece))
+        self.measured_pieces().map(|(style, piece, _)| (style, piece))
+    }
+
+    /// Returns the same with the width of each piece.
+    pub(in crate::render) fn measured_pieces(&self) -> impl Iterator<Item = (Style, &str, usize)> + Clone {
+        self.spans.iter().scan((0, 0), |before, &Span { style, end, reach }| {
+            let (start, from) = std::mem::replace(before, (end, reach));
+            Some((style, self.text.get(start..end).unwrap_or_default(), reach - from))
         })
     }
 
@@ -169,7 +222,15 @@ pub(in crate::render) fn clip(text: &str, width: usize) -> &str {
 
 /// Returns the width of a text in columns, counted character by character as terminals do.
 pub(in crate::render) fn columns(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.chars().map(|character| character.width().unwrap_or(0)).sum() }
+    if text.is_ascii() { text.len() } else { text.chars().map(column_count).sum() }
+}
+
+/// Returns the width of a character. Those that ladders are drawn with need no table.
+fn column_count(character: char) -> usize {
+    match character {
+        ' '..='~' | '←'..='↓' | '─'..='╿' | '▶' | '◀' => 1,
+        _ => character.width().unwrap_or(0),
+    }
 }
 
 #[cfg(test)]
@@ -196,6 +257,13 @@ mod tests {
             assert_eq!(text(&clipped, false), format!("{expected}\n"));
         }
         assert_eq!(text(&line.clipped(0, "…"), false), "\n");
+    }
+
+    #[test]
+    fn every_character_has_its_width() {
+        for character in char::MIN..=char::MAX {
+            assert_eq!(column_count(character), character.width().unwrap_or(0), "{character:?}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod tests {
             at: EndpointOutput { addr: at.addr, port: Some(at.port) },
             process: None,
             cgroup: None,
+            netns_name: None,
         };
         let side = |conn, client: Endpoint, server: Endpoint| TranslatedSide {
             conn,

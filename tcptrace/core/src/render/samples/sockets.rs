@@ -3,7 +3,7 @@
 use super::{cgroup, comm, endpoint, stamp};
 use crate::{
     event::{BootTime, Existing, ExistingGroup, Process},
-    output_record::{ExistingOutput, LeakOutput, ReportOutput},
+    output_record::{ExistingOutput, LeakOutput, NamespaceOutput, ReportOutput},
     tcp::TcpState,
 };
 
@@ -30,6 +30,16 @@ pub(crate) fn existing() -> ExistingOutput {
     ExistingOutput {
         stamp: stamp(),
         record: Box::new(Existing::of_groups(BootTime(9_876_543_210), vec![other, group])),
+    }
+}
+
+/// A namespace with a name.
+pub(crate) fn namespace() -> NamespaceOutput {
+    NamespaceOutput {
+        stamp: stamp(),
+        netns: 4_026_532_177,
+        netns_name: Some("blue".into()),
+        interfaces: vec!["lo".to_owned(), "veth0".to_owned()],
     }
 }
 

@@ -2,16 +2,18 @@
 
 use super::*;
 use crate::event::Endpoint;
+use crate::output_record::{CommunityId, Context};
 use crate::verdict::{
     Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
-    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, Stalled, StateTime, TimeWait, TranslatedSide,
-    Turn, WaitingFor,
+    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, Severity, Stalled, StateTime, TimeWait,
+    TranslatedSide, Turn, WaitingFor,
 };
 
 /// An established connection, with every optional field set.
 pub(crate) fn handshake() -> HandshakeOutput {
     let end = |port, isn| HandshakeEnd {
         netns: None,
+        netns_name: None,
         addr: IpAddr::from([10, 0, 0, 1]),
         port: Some(port),
         isn: Some(isn),
@@ -24,6 +26,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
     };
     let record = Handshake {
         at: BootTime(1),
+        started: BootTime(1),
         encapsulation: None,
         conn: 3,
         netns: Some(4_026_531_840),
@@ -57,7 +60,21 @@ pub(crate) fn handshake() -> HandshakeOutput {
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
     };
-    HandshakeOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
+    HandshakeOutput { stamp: stamp(), encapsulation: None, context: context(), record: Box::new(record) }
+}
+
+/// Every field set.
+fn context() -> Context {
+    let end = |port| (IpAddr::from([10, 0, 0, 1]), Some(port));
+    Context {
+        host: Some("web7".into()),
+        run: Some("6f5902ac-2370-4a4d-9e0a-7c5d0a1e8f21".into()),
+        started: WallTime(1_795_602_666_000_000_000),
+        started_ns: Some(9_772_000_000),
+        severity: Severity::Failed,
+        community_id: CommunityId::new(end(54762), end(9999)),
+        netns_name: Some("blue".into()),
+    }
 }
 
 /// Two other sides.
@@ -72,6 +89,7 @@ fn sides() -> Vec<TranslatedSide> {
 fn close_end(port: u16) -> CloseEnd {
     CloseEnd {
         netns: None,
+        netns_name: None,
         addr: IpAddr::from([10, 0, 0, 1]),
         port: Some(port),
         pid: Some(1),
@@ -91,6 +109,7 @@ pub(crate) fn close() -> CloseOutput {
     let stays = vec![stay(TcpState::Established, Some(5)), stay(TcpState::TimeWait, None)];
     let record = Close {
         at: BootTime(1),
+        started: BootTime(1),
         encapsulation: None,
         conn: 3,
         netns: Some(4_026_531_840),
@@ -120,7 +139,7 @@ pub(crate) fn close() -> CloseOutput {
         missing: Vec::new(),
         summary: "closed by the server".to_owned(),
     };
-    CloseOutput { stamp: stamp(), encapsulation: None, record: Box::new(record) }
+    CloseOutput { stamp: stamp(), encapsulation: None, context: context(), record: Box::new(record) }
 }
 
 /// A stalled connection, with every optional field set.

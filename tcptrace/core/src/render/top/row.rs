@@ -103,13 +103,13 @@ impl Row {
         // Only connect() runs in the context of the end's own process for sure; verdicts tell the others.
         let connects = state.new == TcpState::SynSent;
         let process = Process::known(state.pid, state.comm).filter(|_| connects);
-        let local = End { at: state.local, process, cgroup: state.cgroup.clone() };
-        let remote = End { at: remote, process: None, cgroup: None };
+        let local = End { at: state.local, process, cgroup: state.cgroup.clone(), netns_name: None };
+        let remote = End { at: remote, process: None, cgroup: None, netns_name: None };
         self.meet(local, remote, state.role);
     }
 
     fn on_segment(&mut self, segment: &SegmentOutput) {
-        let end = |at| End { at, process: None, cgroup: None };
+        let end = |at| End { at, process: None, cgroup: None, netns_name: None };
         let role = match (segment.flags.contains(TcpFlags::SYN), segment.flags.contains(TcpFlags::ACK)) {
             (true, false) => Some(Role::Client),
             (true, true) => Some(Role::Server),

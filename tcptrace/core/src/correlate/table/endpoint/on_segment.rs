@@ -164,6 +164,25 @@ impl End {
         self.reach(offset, offset);
     }
 
+    /// Accepts its last reset, if that is ahead of everything seen, in the window that the other end has offered, and this
+    /// end has sent nothing since: what lies between them was not captured.
+    pub(in crate::correlate) fn accept_reset_behind_gap(&mut self, last: BootTime) {
+        let (sent, offered) = (self.sent, self.offered());
+        let Some(detail) = &mut self.detail else { return };
+        let fits = |rst: &mut Rst| {
+            let ahead = rst.offset > sent && offered.is_some_and(|offered| rst.offset <= offered);
+            ahead && rst.seen && rst.at == last && rst.before == sent
+        };
+        if detail.rst.is_none() {
+            detail.rst = detail.odd_rst.take_if(fits);
+        }
+    }
+
+    /// Returns true if its reset shows that something sent before was not captured.
+    pub(in crate::correlate) fn reset_behind_gap(&self) -> bool {
+        self.rst().is_some_and(|rst| rst.seen && rst.offset > self.sent && rst.before == self.sent)
+    }
+
     /// Withdraws its FIN if that acknowledges more than the other end has sent: the other end does not accept it (RFC 9293
     /// §3.10.7.4). Returns true if it does.
     pub(in crate::correlate) fn withdraw_fin(&mut self, other_sent: u64) -> bool {
@@ -179,12 +198,11 @@ impl End {
     /// not accepted the reset. A smaller acknowledgement may have been in flight before, unless its socket is on this
     /// host and `goes_on`.
     pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber, goes_on: bool) {
-        let offset = self.offset(ack);
+        let (offset, closed) = (self.offset(ack), self.closed().is_some());
         let Some(detail) = &mut self.detail else { return };
         // After its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
         let fin = detail.fin.map(|fin| fin.end);
         let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
-        let closed = detail.closed.is_some();
         if detail.rst.is_none() && self.sent == offset {
             // It was doubted for what had been in flight before.
             let doubted = |rst: &mut Rst| rst.context.doubted && rst.offset == offset;
@@ -217,11 +235,12 @@ impl End {
     /// the reset, or if the other end continues too.
     pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: Option<SeqNumber>, acks: u64) {
         let new = end.is_some_and(|end| self.offset(end) > self.sent);
+        let closed = self.closed().is_some();
         if let Some(detail) = &mut self.detail
             && let Some(rst) = &mut detail.rst
             && rst.seen
             && !rst.context.certain
-            && detail.closed.is_none()
+            && !closed
         {
             let proven = new || acks > rst.other_sent;
             if proven || rst.context.doubted {

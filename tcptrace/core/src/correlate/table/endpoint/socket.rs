@@ -27,7 +27,7 @@ impl End {
 
     /// Returns the time at which its socket left ESTABLISHED, and its counters then.
     pub(in crate::correlate) fn left(&self) -> Option<(BootTime, Counters)> {
-        self.detail.as_ref()?.left
+        self.told()?.left
     }
 
     /// Returns the counters of its socket as it entered CLOSE.
@@ -46,12 +46,12 @@ impl End {
             None if sent_fin => (left, 0),
             fin => (closed.or(left), fin.map_or(0, |fin| fin.sent.again())),
         };
-        let opening = self.detail.as_ref().map_or(0, |detail| detail.opening_retransmissions);
+        let opening = self.told().map_or(0, |told| told.opening_retransmissions);
         Some(counters?.retransmissions?.saturating_sub(opening).saturating_sub(fins))
     }
 
     /// Returns true if its socket had sent its SYN or SYN,ACK again before it entered ESTABLISHED.
     pub(in crate::correlate) fn has_reopened(&self) -> bool {
-        self.detail.as_ref().is_some_and(|detail| detail.opening_retransmissions > 0)
+        self.told().is_some_and(|told| told.opening_retransmissions > 0)
     }
 }

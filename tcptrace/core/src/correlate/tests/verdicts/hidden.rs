@@ -101,3 +101,39 @@ fn a_reset_that_refuses_an_ack_opens_and_closes_nothing() {
         assert_eq!((handshake.outcome, close.kind), (Some(Outcome::Established), CloseKind::ThreeSegment));
     }
 }
+
+#[test]
+fn a_reset_that_ends_a_capture_counts_behind_data_that_was_not_captured() {
+    for (flags, ack) in [(RST, Some(S + 1)), (RST, None)] {
+        for (ahead, behind, ends) in [
+            (1_000, None, true),
+            // Beyond the window.
+            (2_000, None, false),
+            // A challenge ACK (RFC 5961 §3.2), data of its own end.
+            (1_000, Some((SERVER, S + 1, C + 401, 0)), false),
+            (1_000, Some((CLIENT, C + 401, S + 1, 400)), false),
+        ] {
+            let mut exchange = Exchange::of_capture();
+            exchange.connections().expect_all_segments();
+            exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+            exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+            exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 400);
+            exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 401), 0);
+            exchange.segment(CLIENT, SERVER, flags, C + 401 + ahead, ack, 0);
+            if let Some((from, seq, ack, length)) = behind {
+                let to = if from == CLIENT { SERVER } else { CLIENT };
+                exchange.segment(from, to, ACK, seq, Some(ack), length);
+            }
+            let (handshakes, closes) = exchange.records();
+            assert_eq!(only(handshakes).outcome, Some(Outcome::Established));
+            if ends {
+                let close = only(closes);
+                let reset = Some(Reset { by: Role::Client, cause: ResetCause::Unknown });
+                assert_eq!((close.kind, close.initiator, close.reset), (CloseKind::Reset, Some(Role::Client), reset));
+                assert_eq!((close.incomplete, close.missing), (true, vec![Missing::Data]));
+            } else {
+                assert_eq!(closes, [], "{ahead} {behind:?}");
+            }
+        }
+    }
+}

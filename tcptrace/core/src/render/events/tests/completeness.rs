@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 21] = [
+const LEFT_OUT: [(&str, &str); 22] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("since_start_ns", "the time of day says the same"),
@@ -26,6 +26,7 @@ const LEFT_OUT: [(&str, &str); 21] = [
     ("start.netns", "long; for programs that read the lines back"),
     ("start.segments", "the segments show which there are"),
     ("start.began_ns", "for programs that put files together"),
+    ("start.run", "as that"),
     ("state.netns", "nearly always the same, and long; the connection's number keeps namespaces apart"),
     ("owner.socket", "as in a state"),
     ("owner.netns", "as with states"),
@@ -119,6 +120,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.interfaces.push("eth1".into()),
                     |entry| entry.filter = "port 81".into(),
                     |entry| entry.began_ns = Some(1_001),
+                    |entry| entry.run = None,
                 ],
             ),
             OutputRecord::Existing(entry) => {
@@ -133,6 +135,18 @@ fn every_field_of_every_entry_is_shown() {
                 ];
                 assert_eq!(lines, expected);
             }
+            OutputRecord::Namespace(entry) => check(
+                "namespace",
+                &entry,
+                OutputRecord::Namespace,
+                &[
+                    |entry| entry.stamp.time = WallTime(1),
+                    |entry| entry.stamp.boot_ns = None,
+                    |entry| entry.netns = 4,
+                    |entry| entry.netns_name = None,
+                    |entry| entry.interfaces.push("eth1".into()),
+                ],
+            ),
             OutputRecord::Report(entry) => check(
                 "report",
                 &entry,

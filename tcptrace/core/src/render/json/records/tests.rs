@@ -36,6 +36,7 @@ fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
         let options = options.map(|bytes| TcpOptions(OptionBytes::new(&bytes)));
         HandshakeEnd {
             netns: None,
+            netns_name: None,
             addr,
             port,
             isn,
@@ -55,6 +56,7 @@ fn any_close_end() -> impl Strategy<Value = CloseEnd> {
         let HandshakeEnd { addr, port, pid, comm, thread, uid, cgroup, .. } = end;
         CloseEnd {
             netns: None,
+            netns_name: None,
             cgroup,
             addr,
             port,

@@ -509,7 +509,9 @@ fn every_cause_has_its_advice() {
 fn every_missing_part_has_its_advice() {
     for part in Missing::iter() {
         let (why, expected) = match part {
-            Missing::Syn | Missing::Synack | Missing::Ack | Missing::Fin | Missing::States => (None, None),
+            Missing::Syn | Missing::Synack | Missing::Ack | Missing::Fin | Missing::Data | Missing::States => {
+                (None, None)
+            }
             Missing::Lost => (None, LOST),
             Missing::Interface => (
                 Some(NoSegments::OtherNamespace),
