@@ -10,7 +10,7 @@ use crate::maps::{AWAKE, EVENTS, LOST, SKIPPED};
 /// The header of a record of `source`.
 #[inline(always)]
 pub(crate) fn header(source: u32, kind: u8, family: u8, socket: u64, boot_ns: u64) -> RecordHeader {
-    RecordHeader { boot_ns, socket, lost: lost(source), kind, family, pad: 0 }
+    RecordHeader { boot_ns, socket, lost: lost(source), kind, family, flags: 0 }
 }
 
 /// Counts what was skipped.

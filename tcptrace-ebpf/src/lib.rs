@@ -1,6 +1,7 @@
 //! The kernel programs' side of tcptrace that is no program: what they share with user space ([`abi`]'s records, settings
 //! and reasons), and their logic that needs no kernel, which the host compiles and tests too: finding [`headers`], applying
-//! the [`filter`], and knowing which flows are watched ([`watched_flows`]).
+//! the [`filter`], knowing which flows are watched ([`watched_flows`]), and which state changes one of two programs has seen
+//! ([`seen_changes`]).
 //!
 //! Conventions of records: integers are in the machine's order, ports too; addresses are 16 bytes in network order, IPv4 as
 //! `::ffff:a.b.c.d`; the TCP header is copied as it was on the wire. No field is a Rust enum or `bool`, every record's
@@ -21,6 +22,7 @@ extern crate std;
 pub mod abi;
 pub mod filter;
 pub mod headers;
+pub mod seen_changes;
 pub mod watched_flows;
 
 pub use abi::*;
@@ -29,6 +31,8 @@ pub use abi::*;
 pub mod names {
     /// Raw tracepoint program, and the tracepoint-style fallback that needs no BTF.
     pub const SET_STATE: &str = "set_state";
+    /// Raw tracepoint program on the same tracepoint: the changes for which the kernel skips the first.
+    pub const SET_STATE_2: &str = "set_state_2";
     /// The fallback for kernels without BTF: a tracepoint program reading the event's own fields.
     pub const SET_STATE_TP: &str = "set_state_tp";
     /// Raw tracepoint program: resets that this host sends.

@@ -4,7 +4,10 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
 };
-use tcptrace_ebpf::{Config, LOST_SOURCES, MATCH_NETNS, PENDING_SOCKETS, PORT_WORDS, Skip, StateRecord, filter::Lists};
+use tcptrace_ebpf::{
+    Config, LOST_SOURCES, MATCH_NETNS, PENDING_SOCKETS, PORT_WORDS, Skip, StateRecord, filter::Lists,
+    seen_changes::SeenChanges,
+};
 
 /// Everything user space tells the programs; it fills this in before it loads them.
 #[unsafe(no_mangle)]
@@ -60,6 +63,10 @@ pub(crate) static NETNS: HashMap<u32, u8> = HashMap::with_max_entries(1024, 0);
 /// State changes whose match cannot be decided before the socket has its port or its peer, by socket.
 #[map]
 pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries(PENDING_SOCKETS, 0);
+
+/// The state changes that the first of the two programs has seen and the second has not.
+#[map]
+pub(crate) static SEEN: PerCpuArray<SeenChanges> = PerCpuArray::with_max_entries(1, 0);
 
 /// A place to turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
 #[map]

@@ -13,14 +13,16 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    Address, CountedStateRecord, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, MATCH_INTERFACES, NO_ERROR_KNOWN, NO_UID,
-    PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, Skip, StateRecord,
+    Address, CountedStateRecord, FROM_SECOND, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, MATCH_INTERFACES,
+    NO_ERROR_KNOWN, NO_UID, PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader,
+    Skip, StateRecord,
     filter::{self, End, Lists as _, Match},
+    seen_changes,
 };
 
 use crate::{
     emit,
-    maps::{self, FilterMaps, PENDING, setting},
+    maps::{self, FilterMaps, PENDING, SEEN, setting},
     socket::{self, Head},
 };
 
@@ -41,14 +43,42 @@ pub(crate) const CLOSING: u8 = 11;
 /// `sock:inet_sock_set_state` with its own arguments: `(const struct sock *sk, const int oldstate, const int newstate)`.
 #[raw_tracepoint]
 pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
-    if let Err(reason) = observe(&ctx) {
+    if let Some(seen) = SEEN.get_ptr_mut(0) {
+        // SAFETY: this CPU's own value. Of what can interrupt this, only the same two programs use it, and leave it whole.
+        unsafe { (*seen).push(mark(&ctx), !is_of_task(&ctx)) };
+    }
+    if let Err(reason) = observe(&ctx, 0) {
         emit::count_skip(reason);
     }
     0
 }
 
+/// The same, attached behind it, for the changes for which the kernel has skipped it.
+#[raw_tracepoint]
+pub(crate) fn set_state_2(ctx: RawTracePointContext) -> i32 {
+    // SAFETY: as above.
+    if SEEN.get_ptr_mut(0).is_some_and(|seen| unsafe { (*seen).take(mark(&ctx)) }) {
+        return 0;
+    }
+    if let Err(reason) = observe(&ctx, FROM_SECOND) {
+        emit::count_skip(reason);
+    }
+    0
+}
+
+/// Is it a change that only a task makes, by connect(), shutdown() or close()?
 #[inline(always)]
-fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
+fn is_of_task(ctx: &RawTracePointContext) -> bool {
+    matches!(ctx.arg::<i32>(2) as u8, SYN_SENT | FIN_WAIT1 | LAST_ACK)
+}
+
+#[inline(always)]
+fn mark(ctx: &RawTracePointContext) -> u64 {
+    seen_changes::mark(ctx.arg(0), ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8)
+}
+
+#[inline(always)]
+fn observe(ctx: &RawTracePointContext, flags: u16) -> Result<(), Skip> {
     let socket: u64 = ctx.arg(0);
     if socket::protocol(socket)? != TCP {
         return Ok(());
@@ -58,7 +88,7 @@ fn observe(ctx: &RawTracePointContext) -> Result<(), Skip> {
     let (old, new) = (ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
     let (family, local_addr, remote_addr) = head.addresses();
     let mut record = StateRecord {
-        header: header(socket, family),
+        header: RecordHeader { flags, ..header(socket, family) },
         netns: head.netns(),
         // Only a socket that is torn down has an error to tell.
         error: if new == CLOSE { socket::error(socket) } else { 0 },

@@ -16,7 +16,7 @@ use crate::{
 use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
     decode::{
-        ring::{self, Decoded},
+        ring::{self, Decoded, doubles::Doubles},
         ttr::{Entry, Interface, Setup},
     },
     describe::Describer,
@@ -60,6 +60,7 @@ pub struct Pipeline {
     pub strange_netns: bool,
     /// The network namespaces that have shown.
     namespaces: HashSet<u32>,
+    doubles: Doubles,
     events: u64,
     undecodable: bool,
     /// Somebody needs what the correlator finds out. Otherwise records are recorded and nothing else.
@@ -132,6 +133,7 @@ impl Pipeline {
             cgroups: None,
             strange_netns: false,
             namespaces: HashSet::default(),
+            doubles: Doubles::default(),
             events: 0,
             undecodable: false,
             correlates: true,
@@ -231,6 +233,9 @@ impl Pipeline {
     /// Handles a record from the ring. A record that cannot be decoded is counted and otherwise ignored; the first one is
     /// logged.
     pub fn take(&mut self, bytes: &[u8]) {
+        if self.doubles.is_double(bytes) {
+            return;
+        }
         self.events += 1;
         if self.output.recorder.is_some() {
             self.record(bytes);

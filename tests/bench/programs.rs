@@ -16,6 +16,7 @@ use crate::{
 
 /// tcptrace's programs that run under these loads.
 const STATE: &str = "set_state";
+const SECOND_STATE: &str = "set_state_2";
 const EGRESS: &str = "tc_egress";
 
 /// The programs that ran in one round.
@@ -49,6 +50,7 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
     report.headings(&["", "ns per run", "doing nothing", "difference", "runs"]);
     let rows = [
         ("state change, recorded", &connections, STATE, EmptyPrograms::STATE),
+        ("the same for the second program, which finds it recorded", &connections, SECOND_STATE, EmptyPrograms::STATE),
         ("segment of a handshake or a close, recorded", &connections, EGRESS, EmptyPrograms::EGRESS),
         ("data segment, not recorded", &ping_pong, EGRESS, EmptyPrograms::EGRESS),
     ];
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_row_shows_the_difference() {
-        let runs = |count, nanoseconds| Runs { count, nanoseconds };
+        let runs = |count, nanoseconds| Runs { count, nanoseconds, skipped: 0 };
         let runs = BTreeMap::from([("a".to_owned(), runs(10, 2000)), ("b".to_owned(), runs(5, 250))]);
         let round = Round { runs, ..Round::default() };
         let cells = ["what", "200 (200..200)", "50 (50..50)", "150 (150..150)", "20"];

@@ -99,27 +99,24 @@ pub fn held_objects(process: u32, kind: &str) -> BTreeSet<u64> {
     ids.collect()
 }
 
-/// How often the kernel skipped programs of a process because an interrupt hit them in the middle of themselves, as it
-/// counts that itself.
-#[track_caller]
-pub fn skipped_runs(process: u32) -> u64 {
-    programs_of(process, |field| field("recursion_misses")).into_values().sum()
-}
-
-/// How often a program has run, and how long in all. The kernel counts only while it is asked to (`BPF_ENABLE_STATS`).
+/// How often a program has run, and how long in all. The kernel counts that only while it is asked to (`BPF_ENABLE_STATS`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Runs {
     /// How often.
     pub count: u64,
     /// In all, in nanoseconds.
     pub nanoseconds: u64,
+    /// How often the kernel skipped it because an interrupt hit it in the middle of itself; 0 where it does not count that.
+    pub skipped: u64,
 }
 
 /// The runs of a process's programs so far, by the programs' names.
 #[track_caller]
 pub fn program_runs(process: u32) -> BTreeMap<String, Runs> {
-    let runs =
-        programs_of(process, |field| Some(Runs { count: field("run_cnt")?, nanoseconds: field("run_time_ns")? }));
+    let runs = programs_of(process, |field| {
+        let [count, nanoseconds] = [field("run_cnt")?, field("run_time_ns")?];
+        Some(Runs { count, nanoseconds, skipped: field("recursion_misses").unwrap_or(0) })
+    });
     // Where a program vanishes while they are listed, it is none of a process that goes on.
     let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
     loaded

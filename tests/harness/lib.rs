@@ -14,6 +14,7 @@ mod crafted;
 mod device;
 mod empty_programs;
 mod ends;
+mod ftrace;
 mod lines;
 mod memory;
 mod netns;
@@ -41,12 +42,13 @@ mod words;
 pub use self::{
     accurate_ecn::{accurate_ecn_packets, assert_accurate_ecn},
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
-    attached::{Attached, Runs, held_objects, kernel_objects, program_runs, skipped_runs, tcx_programs, wait_attached},
+    attached::{Attached, Runs, held_objects, kernel_objects, program_runs, tcx_programs, wait_attached},
     capture::Capture,
     console::Console,
     crafted::{Crafted, flag_bits},
     empty_programs::EmptyPrograms,
     ends::{Connection, Ends},
+    ftrace::{CountedStateChanges, outside_of_process_1},
     lines::Lines,
     memory::{kibibytes, memory},
     netns::Netns,

@@ -37,6 +37,10 @@ pub const LOST_SEGMENT: u32 = 1;
 /// Number of loss counters.
 pub const LOST_SOURCES: u32 = 2;
 
+/// Bit of [`RecordHeader::flags`]: the second of the two programs for state changes wrote it, since it did not know that the
+/// first had run. Where the socket's latest record is of the same change, both have run.
+pub const FROM_SECOND: u16 = 1 << 0;
+
 /// The longest TCP header, options included (RFC 9293 §3.1: a data offset of 15 words).
 pub const TCP_HEADER_MAX: usize = 60;
 
@@ -101,8 +105,8 @@ pub struct RecordHeader {
     pub kind: u8,
     /// [`FAMILY_V4`] or [`FAMILY_V6`].
     pub family: u8,
-    #[doc(hidden)]
-    pub pad: u16,
+    /// [`FROM_SECOND`] or 0.
+    pub flags: u16,
 }
 
 /// One run of `sock:inet_sock_set_state` for a TCP socket.

@@ -195,7 +195,11 @@ impl Trace {
         let (hints, programs) = Hints::attach(&mut self.object);
         self.hints = hints;
         self.losses.watch(programs);
-        self.losses.watch(self.object.attach_states()?);
+        let states = self.object.attach_states()?;
+        // Where there are two, what one of them is skipped for is seen by the other.
+        if !self.object.btf {
+            self.losses.watch(states);
+        }
         if self.watched {
             self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         }

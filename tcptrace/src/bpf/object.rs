@@ -1,4 +1,4 @@
-//! Loading the kernel programs, and attaching the one that sees state changes.
+//! Loading the kernel programs, and attaching those that see state changes.
 
 use std::{hash::BuildHasher as _, io};
 
@@ -75,10 +75,10 @@ pub struct Object {
     pub(super) hints: hint_programs::Available,
     ring_bytes: u32,
     /// Dropping it detaches.
-    states: Option<States>,
+    states: Vec<States>,
 }
 
-/// The link of the program that sees state changes.
+/// The link of a program that sees state changes.
 #[expect(dead_code, reason = "links are held for what dropping them does")]
 enum States {
     Raw(RawTracePointLink),
@@ -128,7 +128,7 @@ impl Object {
             tells_netns: config.hints.dev != ABSENT,
             hints,
             ring_bytes: settings.ring_bytes,
-            states: None,
+            states: Vec::new(),
         };
         object.fill_maps(settings)?;
         if let Some(reason) = no_btf {
@@ -140,38 +140,47 @@ impl Object {
         Ok(object)
     }
 
-    /// Attaches the program that sees state changes. Returns where the kernel counts how often it skipped the program, if
-    /// that can be read.
+    /// Attaches the programs that see state changes. Returns where the kernel tells about them, if that can be read.
     ///
     /// # Errors
-    /// When the kernel refuses it.
-    pub fn attach_states(&mut self) -> Result<Option<ProgramInfo>, LoadError> {
-        let name = if self.btf { names::SET_STATE } else { names::SET_STATE_TP };
-        let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
-        let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
-        let fdinfo = if self.btf {
+    /// When the kernel refuses them.
+    pub fn attach_states(&mut self) -> Result<Vec<ProgramInfo>, LoadError> {
+        if !self.btf {
+            return self.attach_states_without_btf();
+        }
+        let mut programs = Vec::new();
+        // In this order: the kernel runs them as they were attached, and the first one leaves marks for the second.
+        for name in [names::SET_STATE, names::SET_STATE_2] {
+            let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
+            let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
             let program: &mut RawTracePoint = program.try_into().map_err(|e| refused(&e))?;
             program.load().map_err(|e| refused(&e))?;
             let id = program.attach(NAME).map_err(|e| refused(&e))?;
-            self.states = Some(States::Raw(program.take_link(id).map_err(|e| refused(&e))?));
-            ProgramInfo::of(program.fd())
-        } else {
-            let program: &mut TracePoint = program.try_into().map_err(|e| refused(&e))?;
-            program.load().map_err(|e| refused(&e))?;
-            let attached = with_tracefs(|_| program.attach(CATEGORY, NAME).map_err(|e| refused(&e)));
-            let id = attached.map_err(|cause| LoadError::Program { program: name, cause })??;
-            self.states = Some(States::Tracepoint(program.take_link(id).map_err(|e| refused(&e))?));
-            ProgramInfo::of(program.fd())
-        };
-        if fdinfo.is_none() {
-            warn!("/proc/self/fdinfo cannot be read: state changes that the kernel skips will not be counted");
+            self.states.push(States::Raw(program.take_link(id).map_err(|e| refused(&e))?));
+            programs.extend(ProgramInfo::of(program.fd()));
         }
-        Ok(fdinfo)
+        Ok(programs)
     }
 
-    /// Detaches the program that sees state changes.
+    fn attach_states_without_btf(&mut self) -> Result<Vec<ProgramInfo>, LoadError> {
+        let name = names::SET_STATE_TP;
+        let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
+        let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
+        let program: &mut TracePoint = program.try_into().map_err(|e| refused(&e))?;
+        program.load().map_err(|e| refused(&e))?;
+        let attached = with_tracefs(|_| program.attach(CATEGORY, NAME).map_err(|e| refused(&e)));
+        let id = attached.map_err(|cause| LoadError::Program { program: name, cause })??;
+        self.states.push(States::Tracepoint(program.take_link(id).map_err(|e| refused(&e))?));
+        let info = ProgramInfo::of(program.fd());
+        if info.is_none() {
+            warn!("/proc/self/fdinfo cannot be read: state changes that the kernel skips will not be counted");
+        }
+        Ok(info.into_iter().collect())
+    }
+
+    /// Detaches the programs that see state changes.
     pub fn detach_states(&mut self) {
-        self.states = None;
+        self.states.clear();
     }
 
     /// What the numbers of reasons mean that this kernel gives for resets.

@@ -259,5 +259,6 @@ fn address(words: Address) -> IpAddr {
     Ipv6Addr::from(bytes).to_canonical()
 }
 
+pub mod doubles;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,8 @@ pub enum LossSource {
     State,
     /// Segments that found the ring buffer full.
     Segment,
-    /// Runs of the programs at tracepoints, skipped by the kernel because the same program was already running on that CPU.
+    /// Runs of the programs of hints, and without BTF of the one for state changes, skipped by the kernel because the same program
+    /// was already running on that CPU.
     Recursion,
     /// Output records dropped because the reader of stdout was too slow.
     Output,

@@ -81,8 +81,8 @@ impl Seen {
     }
 
     /// Asks how the kernel runs the programs.
-    fn note(&mut self, programs: &[ProgramInfo]) {
-        if let Some(program) = programs.first() {
+    fn note<'a>(&mut self, mut programs: impl Iterator<Item = &'a ProgramInfo>) {
+        if let Some(program) = programs.next() {
             self.compiled = program.is_compiled().unwrap_or_default();
             self.counts_skipped = matches!(program.skipped_runs(), Ok(Some(_)));
         }
@@ -141,10 +141,13 @@ impl Trial {
         listener: TcpListener,
     ) -> Result<Seen> {
         attachments.attach(object, interfaces.netlink(), loopback).await?;
-        let (_hints, mut programs) = Hints::attach(object);
-        programs.extend(object.attach_states()?);
-        self.seen.note(&programs);
-        self.losses.watch(programs);
+        let (_hints, hint_programs) = Hints::attach(object);
+        let state_programs = object.attach_states()?;
+        self.seen.note(hint_programs.iter().chain(&state_programs));
+        self.losses.watch(hint_programs);
+        if !object.btf {
+            self.losses.watch(state_programs);
+        }
 
         let client = timeout(LIMIT, TcpStream::connect(self.address)).await;
         let client = client.context("nothing answers on loopback; does a firewall drop it?")?;

@@ -13,6 +13,7 @@ fn the_object_holds_every_program() {
     let object = object();
     let programs = [
         names::SET_STATE,
+        names::SET_STATE_2,
         names::SET_STATE_TP,
         names::SEND_RESET,
         names::RETRANSMIT_SYNACK,

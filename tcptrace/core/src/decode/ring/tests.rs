@@ -20,7 +20,7 @@ fn words(addr: &str) -> Address {
 }
 
 fn header(kind: u8) -> RecordHeader {
-    RecordHeader { boot_ns: 5_000_000_001, socket: 0xffff_8881_0000_4242, lost: 7, kind, family: FAMILY_V4, pad: 0 }
+    RecordHeader { boot_ns: 5_000_000_001, socket: 0xffff_8881_0000_4242, lost: 7, kind, family: FAMILY_V4, flags: 0 }
 }
 
 fn syn_record() -> SegmentRecord {
