@@ -182,12 +182,15 @@ impl List {
 /// Width of most byte counts with their unit and arrow, in columns.
 const BYTES: usize = 11;
 
-/// Formats an end: its address and its process.
+/// Formats an end: its address, its process, and the container or the network namespace of that.
 fn end_text(end: &End) -> String {
     let mut text = endpoint(&end.at);
     if let Some(process) = end.process {
         text.push(' ');
         text += &process_text(&process, None);
+    }
+    if let Some(place) = end.place() {
+        text += &format!(" ({place})");
     }
     text
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     output_record::EndpointOutput,
     render::palette,
-    text::{AddressText, Escaped, push_decimal},
+    text::{AddressText, push_decimal},
     verdict::Each,
 };
 
@@ -130,11 +130,8 @@ fn end(end: &End, words: &mut Styled) {
     if let Some(process) = end.process {
         words.apart(Style::new().bold(), process_text(&process, None));
     }
-    if let Some(container) = end.cgroup.as_ref().and_then(|cgroup| cgroup.container.as_ref()) {
-        words.apart(Style::new(), format_args!("({container})"));
-    } else if let Some(netns) = &end.netns_name {
-        // Anybody may name a namespace, with any characters.
-        words.apart(Style::new(), format_args!("(netns {})", Escaped(netns.as_bytes())));
+    if let Some(place) = end.place() {
+        words.apart(Style::new(), format_args!("({place})"));
     }
 }
 

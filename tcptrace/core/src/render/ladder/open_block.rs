@@ -6,6 +6,7 @@ use super::rows::{Row, Rows};
 use crate::{
     event::{Cgroup, Comm, HintName, Role},
     output_record::{EndpointOutput, HintOutput},
+    text::Escaped,
     verdict::{CloseEnd, Each, HandshakeEnd},
 };
 
@@ -69,6 +70,16 @@ pub(in crate::render) struct End {
     pub(in crate::render) cgroup: Option<Arc<Cgroup>>,
     /// Name of the network namespace of its socket.
     pub(in crate::render) netns_name: Option<Arc<str>>,
+}
+
+impl End {
+    /// Returns where its process runs, in words: the container, or else the network namespace, if either has a name.
+    pub(in crate::render) fn place(&self) -> Option<String> {
+        let container = self.cgroup.as_ref().and_then(|cgroup| cgroup.container.as_ref());
+        // Anybody may name a namespace, with any characters.
+        let netns = || self.netns_name.as_ref().map(|name| format!("netns {}", Escaped(name.as_bytes())));
+        container.map(ToString::to_string).or_else(netns)
+    }
 }
 
 impl From<&HandshakeEnd> for End {

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::tz::TimeZone;
 
@@ -47,6 +47,16 @@ fn a_line_has_its_facts_in_columns_and_the_verdict_last() {
     assert!(second.contains("10.0.0.1:54762 a-longer-name[1] → 10.0.0.1:9999 [1] "), "{second}");
     let third = rendered(list, &close(13, "curl", "reset by the client"));
     assert_eq!(third.find('→'), second.find('→'), "columns stay aligned:\n{second}{third}");
+}
+
+#[test]
+fn an_end_names_its_container_or_else_its_network_namespace() {
+    let mut close = samples::close();
+    close.record.client.cgroup = Some(Arc::new(samples::cgroup()));
+    close.record.client.netns_name = Some("blue".into());
+    close.record.server.netns_name = Some("g\u{7}reen".into());
+    let line = rendered(&mut list(true, None), &OutputRecord::Close(close));
+    assert!(line.contains("10.0.0.1:54762 [1] (cri-o web, pod shop) → 10.0.0.1:9999 [1] (netns g\\x07reen) "), "{line}");
 }
 
 #[test]
