@@ -20,7 +20,7 @@ const MASK: u64 = 0x5a5a_0000_1234_5679;
 #[derive(Clone, Debug)]
 enum Written {
     Record(Vec<u8>),
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// The block ends.
     End,
 }
@@ -135,7 +135,7 @@ fn reasons() -> ResetReasons {
 fn written() -> impl Strategy<Value = Vec<Written>> {
     let one = prop_oneof![
         6 => record().prop_map(Written::Record),
-        2 => entry().prop_map(Written::Entry),
+        2 => entry().prop_map(|entry| Written::Entry(Box::new(entry))),
         1 => Just(Written::End),
     ];
     vec(one, 0..60)
@@ -172,7 +172,7 @@ fn file(all: &[Written], compresses: bool) -> (Vec<u8>, Vec<Item>) {
                 items.push(ring::decode(&read, &reasons).map_or(Item::Undecodable, Item::Record));
             }
             Written::Entry(entry) => {
-                if let Entry::Setup(setup) = entry {
+                if let Entry::Setup(setup) = &**entry {
                     reasons = setup.reset_reasons.clone();
                 }
                 writer.entry(entry);
@@ -197,7 +197,7 @@ fn read(file: &[u8]) -> (Vec<Item>, Option<String>) {
 
 /// A file of three small blocks.
 fn small() -> (Vec<u8>, Vec<Item>) {
-    let time = |number| Written::Entry(Entry::Time(BootTime(number)));
+    let time = |number| Written::Entry(Box::new(Entry::Time(BootTime(number))));
     file(&[time(1), Written::End, time(2), Written::End, time(3)], false)
 }
 
