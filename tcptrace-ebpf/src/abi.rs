@@ -1,4 +1,4 @@
-//! What the kernel programs and user space agree on: the records in the ring buffer, the settings that user space fills in
+//! The interface of kernel programs and user space: the records in the ring buffer, the settings that user space fills in
 //! before it loads the programs, and the reasons for which programs skip a frame.
 
 mod config;

@@ -1,6 +1,6 @@
 //! The user's filter, applied alike to state changes and segments, so that nothing else reaches user space.
 //!
-//! What the filter lists is asked through [`Lists`]: in the kernel it lies in maps, in the tests in memory.
+//! The lists of the filter are asked through [`Lists`]: in the kernel they lie in maps, in the tests in memory.
 
 use crate::{
     Address, DIRECTION_IN, FAMILY_V4, FAMILY_V6, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES,
@@ -8,7 +8,7 @@ use crate::{
     PORTS_REMOTE, headers::Ip,
 };
 
-/// What the filter lists.
+/// The lists of the filter.
 pub trait Lists {
     /// `MATCH_` bits: which filters there are.
     fn matches(&self) -> u32;

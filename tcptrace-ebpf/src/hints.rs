@@ -1,4 +1,4 @@
-//! What the kernel tells about resets and repeated SYN,ACKs that it sends, from the tracepoints `tcp:tcp_send_reset` and
+//! The kernel's hints about resets and repeated SYN,ACKs that it sends, from the tracepoints `tcp:tcp_send_reset` and
 //! `tcp:tcp_retransmit_synack`.
 
 use core::mem::MaybeUninit;

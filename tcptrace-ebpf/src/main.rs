@@ -6,7 +6,7 @@
 //! - `maps` holds every map and setting but the table of watched flows; `skb` reads a buffer; `emit` writes records, and
 //!   counts those that found no room and frames that were skipped.
 //!
-//! What needs no kernel is in this package's library: it finds headers, applies the filter, and knows which plain segments
+//! The parts that need no kernel are in this package's library: it finds headers, applies the filter, and knows which plain segments
 //! belong to a handshake or a close.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(

@@ -21,7 +21,7 @@ macro_rules! setting {
 }
 pub(crate) use setting;
 
-/// What `setting!` stands for.
+/// The definition that `setting!` stands for.
 #[inline(always)]
 pub(crate) fn read_setting<T: Copy>(field: *const T) -> T {
     // SAFETY: `setting!` passes a field of a static.
@@ -32,7 +32,7 @@ pub(crate) fn read_setting<T: Copy>(field: *const T) -> T {
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 
-/// Whether user space looks at the ring again by itself, so that nobody needs to wake it.
+/// Not 0 while user space looks at the ring again by itself, so that nobody needs to wake it.
 #[map]
 pub(crate) static AWAKE: Array<u32> = Array::with_max_entries(1, 0);
 
@@ -40,7 +40,7 @@ pub(crate) static AWAKE: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static LOST: Array<u64> = Array::with_max_entries(LOST_SOURCES, 0);
 
-/// What was skipped, by reason.
+/// Counts of skipped frames, by reason.
 #[map]
 pub(crate) static SKIPPED: PerCpuArray<u64> = PerCpuArray::with_max_entries(Skip::ALL.len() as u32, 0);
 

@@ -113,7 +113,7 @@ fn observe(ctx: &RawTracePointContext, flags: u16) -> Result<(), Skip> {
     Ok(())
 }
 
-/// The same tracepoint where there is no BTF, with what its own fields tell: no namespace, no error.
+/// State changes where there is no BTF, from the tracepoint's own fields: no namespace, no error.
 #[tracepoint]
 pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
     if field::<u16>(&ctx, setting!(tracepoint.protocol)) != TCP {
@@ -237,7 +237,7 @@ fn unaccepted(socket: u64, old: u8) -> u16 {
     }
 }
 
-/// What tells that a handshake was none: it was not necessary, or has not begun.
+/// Evidence that a handshake was none: it was not necessary, or has not begun.
 #[inline(always)]
 fn opening(socket: u64, old: u8, new: u8) -> u16 {
     match (old, new) {

@@ -16,7 +16,7 @@ use crate::{
     socket,
 };
 
-/// What a TC program is run for.
+/// The purpose that a TC program is run for.
 #[derive(Clone, Copy)]
 pub(crate) struct Skb {
     context: *const __sk_buff,
@@ -53,7 +53,7 @@ impl Skb {
         if setting!(hints.dev) == ABSENT || setting!(socket.net_inum) == ABSENT {
             return 0;
         }
-        // What the kernel calls the context is its `struct sk_buff`.
+        // The context is the kernel's `struct sk_buff`.
         let Ok(device) = socket::read::<u64>(number_of(self.context.cast()), setting!(hints.dev)) else { return 0 };
         socket::read(device, setting!(hints.dev_net)).map_or(0, socket::inode)
     }

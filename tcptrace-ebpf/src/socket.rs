@@ -1,4 +1,4 @@
-//! What the raw tracepoint programs read from a socket, at offsets that user space found in the running kernel's BTF.
+//! The reads of the raw tracepoint programs from a socket, at offsets that user space found in the running kernel's BTF.
 
 use core::mem::MaybeUninit;
 
@@ -146,7 +146,7 @@ pub(crate) fn error(socket: u64) -> u32 {
     read(socket, setting!(socket.err)).unwrap_or(0)
 }
 
-/// What tells why a socket that is closed sends a reset, as `PROOF_` bits.
+/// Evidence of why a socket that is closed sends a reset, as `PROOF_` bits.
 #[inline(always)]
 pub(crate) fn proof(socket: u64, head: &Head) -> u16 {
     let flags = head.flags();
@@ -237,7 +237,7 @@ pub(crate) fn is_ownerless(socket: u64) -> bool {
 #[inline(always)]
 pub(crate) fn queue_is_full(listener: u64) -> bool {
     let Ok(waiting) = read::<u32>(listener, setting!(hints.ack_backlog)) else { return false };
-    // What the kernel compares: one more than listen() asked for may wait.
+    // As the kernel compares: one more than listen() asked for may wait.
     read::<u32>(listener, setting!(hints.max_ack_backlog)).is_ok_and(|most| waiting > most)
 }
 

@@ -65,7 +65,7 @@ fn observe_frame(skb: &Skb, direction: u8) -> Result<(), Skip> {
     segment(skb, &ip, &tcp, direction)
 }
 
-/// What decides whether a segment is recorded.
+/// Facts that decide whether a segment is recorded.
 struct Criteria {
     flow: Flow,
     flags: u8,

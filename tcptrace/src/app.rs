@@ -215,7 +215,7 @@ async fn follow(
             over = trace.pipeline.output.ended() => if over && !command.runs() { return Ok(Ending::OutputOver) },
             () = until(end) => return Ok(Ending::Requested),
             () = command.ended() => {
-                // What it did last is in the ring by now.
+                // Its last events are in the ring by now.
                 pass_time(trace);
                 end = Some(Instant::now() + LAST_CLOSES);
             }

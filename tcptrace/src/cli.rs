@@ -72,7 +72,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// What `tcptrace top` takes too.
+    /// Options that `tcptrace top` takes too.
     #[command(flatten)]
     pub choices: Choices,
 

@@ -34,7 +34,7 @@ use tcptrace_core::text::Escaped;
 #[error("cannot start the thread that enters network namespaces")]
 pub struct StartError(#[source] io::Error);
 
-/// What the worker is asked for.
+/// A request to the worker.
 #[derive(Clone, Copy, Debug)]
 enum Command {
     /// There may be a namespace or an interface that is not known yet.

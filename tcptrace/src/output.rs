@@ -36,7 +36,7 @@ const STDOUT: &str = "stdout";
 /// The words of what is no packet in a pcapng file, which has times of its own.
 const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 
-/// What a destination gets, and in which form.
+/// The records that a destination gets, and their form.
 pub struct Shown {
     /// Makes text of records.
     pub render: Box<dyn Render>,

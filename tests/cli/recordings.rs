@@ -56,6 +56,17 @@ fn text(path: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn a_recording_without_events_ends_when_it_began() {
+    let folder = Folder::new();
+    let file = folder.write("empty.jsonl", format!("{START}\n"));
+    let output = Command::new(binary()).arg("-r").arg(file).arg("--json").output().expect("the program can be started");
+    let lines: Vec<Value> =
+        output.stdout.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let [start, end] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!((&end["type"], &end["time"], &end["boot_ns"]), (&json!("end"), &start["time"], &start["boot_ns"]));
+}
+
+#[test]
 fn a_recording_of_a_capture_says_what_the_capture_says() {
     let folder = Folder::new();
     let capture = folder.write("x.pcap", whole_connection());

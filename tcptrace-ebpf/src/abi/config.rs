@@ -1,4 +1,4 @@
-//! What user space tells the kernel programs before it loads them. The values lie in read-only data, so the verifier
+//! The settings that user space makes before it loads the kernel programs. The values lie in read-only data, so the verifier
 //! sees constants and drops every branch that cannot be taken.
 
 mod layout;

@@ -1,4 +1,4 @@
-//! What the kernel programs write to the ring buffer.
+//! The records that the kernel programs write to the ring buffer.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -91,7 +91,7 @@ pub fn mapped(addr: u32) -> Address {
     address([0, 0, 0xffff_u32.to_be(), addr])
 }
 
-/// What every record begins with.
+/// The beginning of every record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RecordHeader {
@@ -127,7 +127,7 @@ pub struct StateRecord {
     pub local_port: u16,
     /// Remote port; 0 for a listener, or while the kernel has not set it.
     pub remote_port: u16,
-    /// What the socket was like when it entered CLOSE, or ESTABLISHED: `PROOF_` bits.
+    /// Facts about the socket when it entered CLOSE, or ESTABLISHED: `PROOF_` bits.
     pub proof: u16,
     /// The state that the socket leaves (`include/net/tcp_states.h`).
     pub old_state: u8,
@@ -250,7 +250,7 @@ pub struct IcmpRecord {
     pub pad: [u8; 5],
 }
 
-/// What a tracepoint tells about a segment that this host sends: a reset, or a repeated SYN,ACK. Ends are as the sender sees
+/// A tracepoint's facts about a segment that this host sends: a reset, or a repeated SYN,ACK. Ends are as the sender sees
 /// them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]

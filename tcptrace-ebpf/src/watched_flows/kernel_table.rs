@@ -18,7 +18,7 @@ struct Shared<T>(UnsafeCell<T>);
 // SAFETY: plain memory for the kernel, whose readers take any value.
 unsafe impl<T> Sync for Shared<T> {}
 
-/// Whether there is anything in a bucket: 0 for no.
+/// Not 0 if there is anything in a bucket.
 static OCCUPIED: Shared<[u8; WATCHED_BUCKETS as usize]> = Shared(UnsafeCell::new([0; WATCHED_BUCKETS as usize]));
 
 /// When the last slot was armed.

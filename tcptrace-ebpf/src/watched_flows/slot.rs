@@ -13,7 +13,7 @@ pub(super) const SLOTS: usize = 4;
 /// Slots of a bucket that closes may take; the rest is for handshakes alone.
 pub(super) const CLOSING_SLOTS: usize = 3;
 
-/// What is wanted from one end: how many of its segments, and these bits.
+/// The segments wanted from one end: how many, and these bits.
 pub(super) const WANTED: u8 = 0x0f;
 /// An acknowledgement.
 pub(super) const ACK_WANTED: u8 = 1 << 7;
@@ -30,7 +30,7 @@ pub(super) struct Slot {
     pub(super) acks: [u32; 2],
     /// When it was last armed, in units of 2^24 ns.
     pub(super) armed: u16,
-    /// What is wanted from each end.
+    /// The segments wanted from each end.
     pub(super) wanted: [u8; 2],
 }
 
@@ -47,7 +47,7 @@ impl Slot {
         self.tag == 0 || (!self.closing() && now.wrapping_sub(self.armed) > STALE)
     }
 
-    /// What was wanted from this end. An end is 0 or 1, which the verifier wants to see.
+    /// The segments that were wanted from this end. An end is 0 or 1, which the verifier wants to see.
     #[inline(always)]
     pub(super) fn wanted(&mut self, end: usize) -> &mut u8 {
         // SAFETY: within the array.

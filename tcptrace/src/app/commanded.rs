@@ -37,7 +37,7 @@ impl Commanded {
         self.running.as_ref().and_then(Running::group)
     }
 
-    /// What can be started.
+    /// The command, ready to be started.
     pub(super) fn running(&mut self) -> Option<&mut Running> {
         self.running.as_mut()
     }

@@ -18,7 +18,7 @@ use self::report::{Report, Verdict};
 use super::trace::own_netns;
 use crate::{bpf::tc::stale_filters, interfaces::Interfaces, namespaces::clean_others, preflight};
 
-/// What is left on interfaces.
+/// Filters left on interfaces.
 const LEFTOVERS: &str = "leftovers";
 
 /// Prints what this host can do. It fails where tracing would. With `clean`, what killed tracers have left is removed first.

@@ -17,13 +17,13 @@ const NAMED: usize = 4;
 pub(super) struct Passed(BTreeMap<u32, (String, u64)>);
 
 impl Passed {
-    /// What has passed these that are up, ever.
+    /// Packets that have ever passed those that are up.
     pub(super) fn of(interfaces: &[Interface]) -> Self {
         let up = interfaces.iter().filter(|interface| interface.up);
         Self(up.map(|interface| (interface.index, (interface.name.clone(), interface.packets))).collect())
     }
 
-    /// What of that has passed since `earlier`. An interface that was not up then counts from its beginning.
+    /// Those that have passed since `earlier`. An interface that was not up then counts from its beginning.
     pub(super) fn since(mut self, earlier: &Self) -> Self {
         for (index, (_, packets)) in &mut self.0 {
             let before = earlier.0.get(index).map_or(0, |(_, before)| *before);

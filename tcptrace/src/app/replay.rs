@@ -138,6 +138,8 @@ struct Replay<'a> {
     pipeline: Pipeline,
     /// The user at the terminal, with `tcptrace top`.
     session: Option<&'a mut Session>,
+    /// Time at which the run began, as far as the file tells.
+    began: BootTime,
     /// Times of the first and of the latest event of this run.
     times: Option<(BootTime, BootTime)>,
     /// Number of connections that ended in earlier runs of a recording.
@@ -161,7 +163,17 @@ impl<'a> Replay<'a> {
             session.open(true)?;
             session.set_activity("reading");
         }
-        Ok(Self { options, name, progress, pipeline, session, times: None, ended: 0, events: 0 })
+        Ok(Self {
+            options,
+            name,
+            progress,
+            pipeline,
+            session,
+            began: BootTime::default(),
+            times: None,
+            ended: 0,
+            events: 0,
+        })
     }
 
     /// The next batch of the file; none at its end, or if the user has quit.
@@ -230,9 +242,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The latest time of an event in this run.
+    /// The latest time of an event in this run, or that of its beginning.
     fn last(&self) -> BootTime {
-        self.times.map_or(BootTime::default(), |(_, last)| last)
+        self.times.map_or(self.began, |(_, last)| last)
     }
 
     /// Writes what is left and returns the exit status. `outcome` is that of reading.

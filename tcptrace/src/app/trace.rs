@@ -47,7 +47,7 @@ pub(super) struct Trace {
     pub(super) namespaces: Option<Namespaces>,
     /// The namespaces that are traced; none for the states of all, and the segments of the own one.
     selection: Option<Selection>,
-    /// The same as it was given with `--netns`.
+    /// The namespaces as they were given with `--netns`.
     chosen: Vec<String>,
     /// Inode number of the own network namespace.
     netns: u32,
@@ -333,7 +333,7 @@ impl Trace {
         }
     }
 
-    /// What the programs have skipped so far; none where that is nothing, or cannot be read.
+    /// Frames that the programs have skipped so far; none if there are none, or they cannot be read.
     pub(super) fn skipped(&self) -> Option<Skipped> {
         let skipped = self.skips.read().inspect_err(|error| debug!("the counters of what was skipped: {error}"));
         skipped.ok().filter(|skipped| !skipped.is_empty())

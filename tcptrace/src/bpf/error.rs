@@ -1,4 +1,4 @@
-//! What can go wrong with the kernel programs, and how the kernel says it.
+//! Errors of the kernel programs, in the kernel's words.
 
 use std::io;
 
@@ -15,7 +15,7 @@ pub enum LoadError {
     Program {
         /// Its name.
         program: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         #[source]
         cause: io::Error,
     },
@@ -24,7 +24,7 @@ pub enum LoadError {
     Attach {
         /// TCX, or clsact with what that needs.
         way: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         #[source]
         cause: io::Error,
     },

@@ -27,7 +27,7 @@ pub(super) struct Available {
     pub(super) programs: Vec<(&'static str, &'static str)>,
     /// The tracepoint of resets has the reason as an argument.
     pub(super) tells_reset_reason: bool,
-    /// What the numbers of reasons mean.
+    /// Meanings of the numbers of reasons.
     pub(super) reasons: ResetReasons,
 }
 
@@ -55,7 +55,7 @@ impl Available {
     }
 }
 
-/// What was found; why not otherwise is for the log.
+/// Returns the finding; why there is none is for the log.
 fn told<T>(found: Result<T, BtfError>) -> Option<T> {
     found.inspect_err(|error| info!("hints are left out: {}", with_causes(error))).ok()
 }
@@ -87,7 +87,7 @@ impl Hints {
     }
 }
 
-/// What the kernel refuses is left out, and told in the log.
+/// Programs that the kernel refuses are left out, and told in the log.
 fn attach(object: &mut Object, name: &str, tracepoint: &str) -> Option<(RawTracePointLink, Option<ProgramInfo>)> {
     let refused = |error: &dyn std::error::Error| info!("the kernel refused the program {name}: {}", refusal(error));
     let program: &mut RawTracePoint = object.ebpf.program_mut(name)?.try_into().inspect_err(|e| refused(e)).ok()?;

@@ -38,10 +38,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tc
 /// Index of the loopback interface in every network namespace (include/net/flow.h, LOOPBACK_IFINDEX).
 const LOOPBACK: u32 = 1;
 
-/// What decides how the programs are loaded.
+/// Settings that decide how the programs are loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadSettings<'a> {
-    /// What matches.
+    /// The filter.
     pub filter: &'a Filter,
     /// One of the `SEGMENTS_` constants.
     pub segments: u32,
@@ -53,11 +53,11 @@ pub struct LoadSettings<'a> {
     pub netns: u32,
     /// Inode numbers of the network namespaces whose sockets are traced; none for all.
     pub namespaces: Option<&'a [u32]>,
-    /// Whether to read sockets at offsets from BTF.
+    /// True if sockets are to be read at offsets from BTF.
     pub use_btf: bool,
     /// ID of a control group whose sockets are marked, if that can be done.
     pub group: Option<u64>,
-    /// Whether the programs' own messages are wanted.
+    /// True if the programs' own messages are wanted.
     pub verbose: bool,
 }
 
@@ -65,9 +65,9 @@ pub struct LoadSettings<'a> {
 pub struct Object {
     /// Programs, maps and links: all of it goes when this is dropped.
     pub(super) ebpf: Ebpf,
-    /// Whether sockets are read at offsets from BTF, or only the tracepoint's own fields are known.
+    /// True if sockets are read at offsets from BTF; otherwise only the tracepoint's own fields are known.
     pub btf: bool,
-    /// Whether segments tell the network namespace of their interface.
+    /// True if segments tell the network namespace of their interface.
     pub tells_netns: bool,
     /// Sockets of the control group are marked.
     pub marks_group: bool,
@@ -183,7 +183,7 @@ impl Object {
         self.states.clear();
     }
 
-    /// What the numbers of reasons mean that this kernel gives for resets.
+    /// Meanings of the numbers that this kernel gives as reasons for resets.
     pub fn reset_reasons(&self) -> ResetReasons {
         self.hints.reasons.clone()
     }

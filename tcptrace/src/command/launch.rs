@@ -1,4 +1,4 @@
-//! What runs between the tracer and the command: this program once more, which becomes the user and then the command.
+//! The process between the tracer and the command: this program once more, which becomes the user and then the command.
 //!
 //! A process of its own does that, because what it gives up is given up for good, and because nothing may be allocated
 //! between fork() and exec() in a process with threads.

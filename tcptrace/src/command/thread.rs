@@ -131,7 +131,7 @@ impl Drop for Running {
     }
 }
 
-/// What the thread does until nothing more can be asked of it. Returns the processes that are left of the command.
+/// The thread's work until nothing more can be asked of it. Returns the processes that are left of the command.
 fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receiver<Task>) -> Vec<u32> {
     let mut process = None;
     while let Ok(task) = inbox.recv() {

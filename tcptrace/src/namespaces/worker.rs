@@ -175,7 +175,7 @@ impl Worker {
     }
 }
 
-/// What text calls a namespace.
+/// The name of a namespace in text.
 pub(super) fn name(inode: u32, found: &Found) -> String {
     match (&found.name, found.pid) {
         (Some(name), _) => name.clone(),

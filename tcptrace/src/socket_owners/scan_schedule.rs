@@ -30,7 +30,7 @@ pub enum Request {
     /// All sockets of this network namespace and their owners, except those in TIME_WAIT, which no process owns, and those in
     /// CLOSE.
     Everything,
-    /// The same with [`Socket::info`], when tracing begins.
+    /// All sockets with [`Socket::info`], when tracing begins.
     AtStart {
         /// Sockets of other network namespaces, whose owners are looked up with them.
         elsewhere: Vec<Socket>,

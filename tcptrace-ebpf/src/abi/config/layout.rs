@@ -29,7 +29,7 @@ pub enum Place {
 pub struct HeadMember {
     /// Bytes that are read.
     pub size: u32,
-    /// What the offset has to be a multiple of.
+    /// The number that the offset has to be a multiple of.
     pub align: u32,
 }
 
@@ -49,7 +49,7 @@ pub struct KernelValue {
     pub alternative: Option<Place>,
     /// The programs can do without: then the field is [`ABSENT`].
     pub optional: bool,
-    /// What holds of its offset, where it is read from the head of a socket.
+    /// The bound of its offset, where it is read from the head of a socket.
     pub head: Option<HeadMember>,
 }
 
@@ -139,7 +139,7 @@ macro_rules! layout {
 }
 
 layout! {
-    /// What the programs read of sockets, as offsets in bytes but where it says otherwise.
+    /// The fields of sockets that the programs read, as offsets in bytes but where it says otherwise.
     pub struct SocketLayout from KernelValue {
         /// Remote IPv4 address.
         daddr: KernelValue::head::<u32>("skc_daddr"),
@@ -191,7 +191,7 @@ layout! {
         done_bit: KernelValue::enumerator("sock_flags", "SOCK_DONE"),
         /// The `struct socket *` through which processes have it.
         socket: KernelValue::member("sock", "sk_socket"),
-        /// Whether this is a subflow of MPTCP. Not there before Linux 5.6 and where MPTCP was left out.
+        /// True for a subflow of MPTCP. Not there before Linux 5.6 and where MPTCP was left out.
         is_mptcp: KernelValue::member("tcp_sock", "is_mptcp").optional(),
         /// Interface of the last segment that came in: it moved with Linux 5.16, and only helps where there is no route.
         rx_ifindex: KernelValue::member("sock", "sk_rx_dst_ifindex").or_member("inet_sock", "rx_dst_ifindex").optional(),
@@ -233,7 +233,7 @@ layout! {
 }
 
 layout! {
-    /// What the programs of the tracepoints `tcp:tcp_send_reset` and `tcp:tcp_retransmit_synack` read besides, as offsets in
+    /// The fields that the programs of the tracepoints `tcp:tcp_send_reset` and `tcp:tcp_retransmit_synack` read besides, as offsets in
     /// bytes.
     pub struct HintLayout from KernelValue {
         /// State of a socket of any kind.

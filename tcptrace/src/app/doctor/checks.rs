@@ -1,4 +1,4 @@
-//! What is looked at, and what to do about it.
+//! The checks, each with its remedy.
 
 use std::{fs, io};
 
@@ -25,19 +25,19 @@ use crate::{
 };
 use tcptrace_core::text::Escaped;
 
-/// What the kernel keeps even from root.
+/// Rights that the kernel withholds even from root.
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
 /// Maps do not count against the limit of locked memory any more.
 const MAPS_UNLIMITED: KernelRelease = KernelRelease { major: 5, minor: 11 };
 
-/// What can be told only of programs that are loaded.
+/// Findings that take loaded programs.
 const NOT_TOLD: &str = "not known, since no program could be loaded";
 
-/// What is there of the tracepoint where tracefs is mounted.
+/// The tracepoint, as far as a mounted tracefs shows it.
 const TRACEPOINT: &str = "/sys/kernel/tracing/events/sock/inet_sock_set_state";
 
-/// What the lack of BTF takes away.
+/// The consequences of missing BTF.
 const WITHOUT_BTF: &str =
     "no network namespaces, errors, evidence and hints; a kernel with CONFIG_DEBUG_INFO_BTF=y has it";
 
@@ -120,7 +120,7 @@ fn memory(report: &mut Report) {
     }
 }
 
-/// What this process may do.
+/// The rights of this process.
 pub(super) fn capabilities(report: &mut Report) {
     let effective = match preflight::effective() {
         Ok(effective) => effective,
@@ -193,7 +193,7 @@ pub(super) fn programs(report: &mut Report, seen: Option<&Seen>) {
     }
 }
 
-/// Whether owners of sockets can be found.
+/// Checks that owners of sockets can be found.
 pub(super) fn processes(report: &mut Report) {
     match socket_owners::snapshot(host_clock::now()) {
         Ok(snapshot) if snapshot.lacks_owners(|_| true) => {
@@ -218,7 +218,7 @@ fn hidden_owners(allowed: bool) -> &'static str {
     }
 }
 
-/// What came of the connection that was traced.
+/// The result of the connection that was traced.
 pub(super) fn live(report: &mut Report, seen: &Result<Seen>) {
     const WHAT: &str = "live check";
     let Seen { segments, states, lost, skipped, .. } = match seen {

@@ -38,7 +38,7 @@ const RING_BYTES: u32 = 64 << 10;
 /// How long each step may take. All of them together take less than a millisecond, but for one ACK that the kernel delays.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// What was seen of the connection.
+/// Events that were seen of the connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     /// Segments.
@@ -47,11 +47,11 @@ pub(super) struct Seen {
     pub(super) states: usize,
     /// Records that were lost meanwhile, and runs that the kernel skipped.
     pub(super) lost: u64,
-    /// What the programs skipped meanwhile: other traffic of loopback too, which a filter cannot exclude.
+    /// Frames that the programs skipped meanwhile: other traffic of loopback too, which a filter cannot exclude.
     pub(super) skipped: Skipped,
     /// The first end's FIN has been acknowledged.
     pub(super) half_closed: bool,
-    /// Whether the kernel compiles programs to machine code, where it tells.
+    /// True if the kernel compiles programs to machine code; none where it does not tell.
     pub(super) compiled: Option<bool>,
     /// The kernel counts the runs that it skips.
     pub(super) counts_skipped: bool,

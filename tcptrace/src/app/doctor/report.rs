@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use anstyle::{AnsiColor, Style};
 
-/// What something that was looked at means for tracing.
+/// The meaning of a finding for tracing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
     /// Nothing is to be wished for.
@@ -40,7 +40,7 @@ struct Line {
     text: String,
 }
 
-/// What was found, in the order in which it is printed: a line for each thing, with what to do about it.
+/// The findings in the order in which they are printed: a line for each, with its remedy.
 #[derive(Debug, Default)]
 pub(super) struct Report(Vec<Line>);
 
@@ -50,7 +50,7 @@ impl Report {
         self.0.push(Line { verdict, what, text: text.into() });
     }
 
-    /// Whether tracing works.
+    /// True if tracing works.
     pub(super) fn works(&self) -> bool {
         self.0.iter().all(|line| line.verdict != Verdict::Missing)
     }

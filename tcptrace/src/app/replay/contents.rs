@@ -66,7 +66,7 @@ impl<R: Read> Contents<R> {
         Ok(Self { decoder, given: 0 })
     }
 
-    /// Whether the reader's bytes are these contents.
+    /// Returns true if the reader's bytes are these contents.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.decoder, Decoder::Plain(_))
     }

@@ -232,7 +232,7 @@ impl Replay<'_> {
         if self.pipeline.output.chosen().is_none() {
             self.ended += self.pipeline.ended();
         }
-        self.times = None;
+        (self.began, self.times) = (start.moment.at, None);
         let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
         begin_again(&mut self.pipeline, start.netns.unwrap_or(NO_NAMESPACE), describer);
         let wanted = SegmentChoice::from(self.options.segments);

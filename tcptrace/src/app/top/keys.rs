@@ -1,4 +1,4 @@
-//! What is typed, on a thread of its own.
+//! Reads keys on a thread of its own.
 
 use std::{
     io,
@@ -30,7 +30,7 @@ pub(super) enum Input {
     Resized,
 }
 
-/// What is typed, and a bell that rings with each of it.
+/// Keys, and a bell that rings with each of them.
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub(super) inputs: Receiver<Input>,

@@ -1,4 +1,4 @@
-//! What is drawn: the list with its heading, the ladder of a connection, and the line below them.
+//! Drawing: the list with its heading, the ladder of a connection, and the line below them.
 
 use ratatui_core::{
     buffer::Buffer,
@@ -40,14 +40,14 @@ const VERDICT: usize = 24;
 const LIST_KEYS: &str = "Enter ladder  / filter  f failures  s sort  r reverse  w write  q quit";
 const LADDER_KEYS: &str = "arrows PgUp PgDn scroll  End follow  w write  Esc back";
 
-/// What else a picture tells.
+/// Facts that a picture tells besides.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts<'a> {
     /// Time to which ages refer.
     pub(super) now: WallTime,
     /// Events and records lost.
     pub(super) lost: u64,
-    /// What is done meanwhile, such as `reading`.
+    /// The current activity in a word, such as `reading`.
     pub(super) activity: &'a str,
     /// The last message.
     pub(super) message: &'a str,

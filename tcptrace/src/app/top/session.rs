@@ -52,7 +52,7 @@ pub(in crate::app) struct Session {
     view: View,
     drawing: Drawing,
     files: Files,
-    /// What stdout gets apart from pictures: nothing.
+    /// Takes what would go to stdout apart from pictures.
     nothing: OwnedFd,
     user: Option<(Taken, Inputs)>,
     /// Time of the last picture, and the version of what it shows.
@@ -61,7 +61,7 @@ pub(in crate::app) struct Session {
     changed: bool,
     /// The user has quit.
     over: bool,
-    /// What is done meanwhile.
+    /// The current activity in a word.
     activity: &'static str,
 }
 
@@ -114,7 +114,7 @@ impl Session {
         self.user = None;
     }
 
-    /// Says what is done meanwhile, in a word; empty for nothing.
+    /// Sets the current activity, in a word; empty for none.
     pub(in crate::app) fn set_activity(&mut self, activity: &'static str) {
         self.changed |= self.activity != activity;
         self.activity = activity;

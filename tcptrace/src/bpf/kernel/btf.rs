@@ -1,4 +1,4 @@
-//! What the running kernel's BTF tells: where the members of its structures lie, the numbers of its enumerators, and the
+//! The running kernel's BTF: where the members of its structures lie, the numbers of its enumerators, and the
 //! arguments of its tracepoints.
 
 mod format;
@@ -45,12 +45,12 @@ impl KernelTypes {
         SocketLayout::resolve(|value| self.value(value))
     }
 
-    /// What the programs of hints read besides.
+    /// Offsets that the programs of hints read besides.
     pub(in crate::bpf) fn hint_layout(&self) -> Result<HintLayout, BtfError> {
         HintLayout::resolve(|value| self.value(value))
     }
 
-    /// What a field of a layout is in this kernel.
+    /// Returns the value of a layout's field in this kernel.
     fn value(&self, value: &KernelValue) -> Result<u32, BtfError> {
         let found = self.place(value.place).or_else(|missing| match value.alternative {
             Some(place) => self.place(place).map_err(|_| missing),

@@ -1,4 +1,4 @@
-//! What can be asked of this kernel without loading anything.
+//! Features of this kernel that can be told without loading anything.
 
 use std::{error::Error, io};
 
@@ -8,14 +8,14 @@ use super::{btf::KernelTypes, tracepoint_format};
 use crate::bpf::hint_programs::Available;
 use tcptrace_core::event::reset_reason::ResetReasons;
 
-/// What the kernel's type information promises.
+/// Features that the kernel's type information promises.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Survey {
-    /// Whether the tracepoint of state changes is among them.
+    /// True if the tracepoint of state changes is among them.
     pub states: bool,
     /// The tracepoints that give hints, by their names.
     pub hints: Vec<&'static str>,
-    /// Whether they tell why a reset is sent.
+    /// True if they tell why a reset is sent.
     pub reasons: bool,
 }
 
@@ -37,7 +37,7 @@ impl Survey {
     }
 }
 
-/// Whether programs can be attached to interfaces as TCX links; none where this process may not ask.
+/// Returns true if programs can be attached to interfaces as TCX links; none where this process may not ask.
 pub fn has_tcx() -> Option<bool> {
     match SchedClassifier::query_tcx(c"lo", TcAttachType::Ingress) {
         Ok(_) => Some(true),

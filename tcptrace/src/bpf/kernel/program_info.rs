@@ -1,4 +1,4 @@
-//! What the kernel tells of a loaded program, in `/proc/self/fdinfo`.
+//! The kernel's facts about a loaded program, from `/proc/self/fdinfo`.
 
 use std::{
     fs::File,
@@ -31,7 +31,7 @@ impl ProgramInfo {
         self.field("recursion_misses")
     }
 
-    /// Whether the program was compiled to machine code; none where the kernel does not tell.
+    /// True if the program was compiled to machine code; none where the kernel does not tell.
     ///
     /// # Errors
     /// When the file cannot be read any more.

@@ -1,4 +1,4 @@
-//! What the kernel programs could not hand over.
+//! Events that the kernel programs could not hand over.
 
 use std::io;
 
@@ -31,7 +31,7 @@ impl LossCounters {
         self.programs.extend(programs);
     }
 
-    /// What each source has lost since the programs were loaded.
+    /// Reads how many events each source has lost since the programs were loaded.
     ///
     /// # Errors
     /// When the kernel does not let the counters be read.

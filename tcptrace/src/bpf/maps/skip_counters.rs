@@ -1,4 +1,4 @@
-//! What the kernel programs skipped, and why.
+//! Frames that the kernel programs skipped, and why.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -26,7 +26,7 @@ impl SkipCounters {
         Ok(counters)
     }
 
-    /// What has been skipped since the programs were loaded, on all processors together.
+    /// Reads the counts of skipped frames since the programs were loaded, on all processors together.
     ///
     /// # Errors
     /// When the kernel does not let the counters be read.
@@ -72,7 +72,7 @@ impl Display for Skipped {
     }
 }
 
-/// What was skipped for this reason, in the singular and in the plural.
+/// The kind of frame skipped for this reason, in the singular and in the plural.
 fn words(reason: Skip) -> (&'static str, &'static str) {
     match reason {
         Skip::NotIp => ("frame without IP", "frames without IP"),

@@ -113,7 +113,7 @@ impl Correlator {
         let unanswered = self.table.get(newest).is_some_and(|conn| !conn.answered);
         let fits = |at: u32, here: u32, before: &Connection, there: u32| {
             let old = self.all_segments && here > AHEAD && there < NEAR;
-            // What has ended is not what goes on, even if the ISN is the same.
+            // A connection that has ended does not go on, even if the ISN is the same.
             let open = !before.ended && before.ends.iter().all(|end| end.rst().is_none());
             at == newest && unanswered && open && there <= here || (here > FAR || old) && there < here
         };

@@ -23,7 +23,7 @@ impl Table {
             return;
         }
         let Some(at) = self.find(&known) else { return };
-        // What has been told of another connection there cannot be taken back.
+        // Records of another connection there cannot be taken back.
         if self.find(&key).and_then(|other| self.get(other)).is_some_and(|other| !other.ended) {
             return;
         }

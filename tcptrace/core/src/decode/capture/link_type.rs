@@ -123,7 +123,7 @@ pub(super) enum Layout {
     Loop,
     /// Linux's substitute for devices without a usable header, or for all devices at once.
     LinuxCooked1,
-    /// The same with the index of the device.
+    /// Linux cooked capture with the index of the device.
     LinuxCooked2,
     /// PPP, perhaps in HDLC framing.
     Ppp,

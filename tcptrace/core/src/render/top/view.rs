@@ -37,7 +37,7 @@ pub enum Key {
     Interrupt,
 }
 
-/// What a key asks for beyond another picture.
+/// An action that a key asks for, beyond another picture.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
     /// Nothing.
@@ -48,7 +48,7 @@ pub enum Action {
     Write(Vec<Id>),
 }
 
-/// What the lines order by, besides stalled connections, which always come first.
+/// The order of the lines behind stalled connections, which always come first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Column {
     /// Open connections before those that failed, and these before others.
@@ -87,7 +87,7 @@ impl Column {
     }
 }
 
-/// What the keys act on.
+/// The part of the screen on which the keys act.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Mode {
     /// The list.
@@ -313,7 +313,7 @@ impl View {
         }
     }
 
-    /// What the keys act on.
+    /// The part of the screen on which the keys act.
     pub fn mode(&self) -> &Mode {
         &self.mode
     }
@@ -341,7 +341,7 @@ impl View {
         format!("showing {} of {}: {all}; by {}{reversed}", self.order.len(), counts.kept, self.column.word())
     }
 
-    /// What the last key led to, in a sentence; empty if nothing is to be said.
+    /// The result of the last key, in a sentence; empty if nothing is to be said.
     pub fn status(&self) -> &str {
         &self.status
     }

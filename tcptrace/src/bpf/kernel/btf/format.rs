@@ -169,7 +169,7 @@ impl Btf {
         read(&self.bytes, at)
     }
 
-    /// What a name's offset leads to, without looking for its end.
+    /// Returns the bytes at a name's offset, without looking for its end.
     fn tail(&self, offset: u32) -> &[u8] {
         self.bytes.get(self.strings.saturating_add(offset as usize)..).unwrap_or_default()
     }

@@ -2,7 +2,7 @@
 
 use super::BySide;
 
-/// What the handshake has shown of Accurate ECN (RFC 9768 §3.1).
+/// The negotiation of Accurate ECN (RFC 9768 §3.1), as far as the handshake has shown it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::correlate) struct AccurateEcn {
     /// True if a SYN asked for it.

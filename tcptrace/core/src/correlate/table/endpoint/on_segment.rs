@@ -75,7 +75,7 @@ impl End {
     fn send_reset(&mut self, header: &TcpHeader, reset: Reset, at: BootTime, other_sent: u64, context: ResetContext) {
         let (has_ack, offset) = (header.has(TcpFlags::ACK), self.offset(header.seq));
         let rst = Rst { at, has_ack, offset, before: self.sent, other_sent, seen: true, context };
-        // What answers later segments has a number that this end has sent.
+        // A reset that answers later segments has a number that this end has sent.
         let answers = (1..=self.sent).contains(&offset);
         if !has_ack
             && answers
@@ -213,7 +213,7 @@ impl End {
             return;
         }
         if right(rst) {
-            // What had acknowledged less was in flight before.
+            // The segments that acknowledged less were in flight before.
             rst.context.doubted = false;
             return;
         }
