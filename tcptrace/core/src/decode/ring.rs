@@ -104,6 +104,7 @@ pub(super) const SOCKET_WORD: usize = 1;
 const _: () = assert!(std::mem::offset_of!(RecordHeader, socket) == SOCKET_WORD * 8);
 
 /// The kind of a record; 0, which is none, if it is too short.
+#[cfg(feature = "serde")]
 pub(super) fn kind(bytes: &[u8]) -> u8 {
     read::<RecordHeader>(bytes, 0).map_or(0, |header| header.kind)
 }

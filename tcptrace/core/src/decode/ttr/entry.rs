@@ -15,6 +15,7 @@ use crate::{
 
 /// An entry that is no ring record.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time exists, and how much they differ depends on the target")]
 pub enum Entry {
     /// A line of JSON as in a recording of JSON lines, of type `start`, `existing`, `namespace` or `end`.
     Line(Vec<u8>),
