@@ -70,7 +70,7 @@ fn its_user_reads_no_file_of_others() {
     let copy = capable();
     let folder = public_folder();
     let path = folder.path().join("trace.jsonl");
-    netns.output(Command::new(binary()).args(["-p", "4492", "--duration", "1ms", "-w"]).arg(&path));
+    netns.output(Command::new(binary()).args(["-p", "4492", "--netns", "own", "--duration", "1ms", "-w"]).arg(&path));
     let mut read = command(&copy, &["--json", "-r", text(&path)]);
     refused(&read.output().expect("it can be started"), "cannot be opened: Permission denied");
     // Nothing else was in the way.

@@ -26,9 +26,13 @@ enum Differs {
 }
 
 /// Facts that a capture cannot know, by the paths of fields, in every type of record.
-const CANNOT_BE_KNOWN: [(&str, Differs); 45] = [
+const CANNOT_BE_KNOWN: [(&str, Differs); 49] = [
     ("time", Differs::Own),
     ("boot_ns", Differs::Unknown),
+    ("host", Differs::Unknown),
+    ("run", Differs::Unknown),
+    ("started", Differs::Own),
+    ("started_ns", Differs::Unknown),
     ("since_start_ns", Differs::Own),
     ("syn_to_synack_ns", Differs::Own),
     ("synack_to_ack_ns", Differs::Own),

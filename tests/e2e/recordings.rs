@@ -394,7 +394,8 @@ fn rotated_files_are_read_alone_and_as_one() {
     let mut all = Vec::new();
     for file in &files {
         let (closes, status, log) = closes(file);
-        assert!(closes > 0 && status == Some(0), "{log}");
+        // The youngest may have begun behind the last connection.
+        assert!((closes > 0 || *file == path) && status == Some(0), "{log}");
         all.extend(fs::read(file).expect("the file is there"));
     }
     let joined = folder.path().join("joined.ttr");

@@ -29,6 +29,10 @@ use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
 /// Time in nanoseconds for which there must have been room before that is said: on a full disk, some records are small enough.
 const ROOM_SINCE: u64 = 1_000_000_000;
 
+/// Bytes that must have been written before that is said, or those that there was no room for if they are fewer: more than
+/// the rest of a block of the disk.
+const ROOM_FOR: usize = 16 << 10;
+
 /// Time in nanoseconds after which what was written to a file of blocks is made to survive a crash of the host.
 const SYNC_INTERVAL: u64 = 500_000_000;
 
@@ -106,7 +110,7 @@ impl FileTarget {
                     queue.lose(chunk.held);
                     self.left_out += chunk.held.records;
                 }
-                let missing = batch.iter().map(|chunk| chunk.bytes.len()).sum();
+                let missing = batch.iter().map(|chunk| chunk.bytes.len()).sum::<usize>().min(ROOM_FOR);
                 if self.full.replace(Full { error, at: host_clock::now(), missing }).is_none() {
                     let cause = io::Error::from(error);
                     log::error!(
