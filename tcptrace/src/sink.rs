@@ -267,7 +267,6 @@ impl Sink {
     pub fn reopen(&mut self, how: Reopen) -> Reopening {
         let (done, reopening) = oneshot::channel();
         self.begun = host_clock::now();
-        self.queue.set_length(0);
         self.queue.push_reopen(how, done);
         reopening
     }

@@ -395,7 +395,7 @@ fn rotated_files_are_read_alone_and_as_one() {
     for file in &files {
         let (closes, status, log) = closes(file);
         // The youngest may have begun behind the last connection.
-        assert!((closes > 0 || *file == path) && status == Some(0), "{log}");
+        assert!((closes > 0 || *file == path) && status == Some(0), "{closes} {status:?} {log} {files:?}");
         all.extend(fs::read(file).expect("the file is there"));
     }
     let joined = folder.path().join("joined.ttr");

@@ -110,7 +110,8 @@ impl Queue {
 
     /// Asks the writer to reopen its file. `done` is notified then, or dropped if that will never happen.
     pub(super) fn push_reopen(&self, how: Reopen, done: oneshot::Sender<()>) {
-        let content = self.content();
+        let mut content = self.content();
+        content.length = 0;
         if !content.ended {
             self.add(content, Item::Reopen(how, done));
         }
@@ -144,9 +145,12 @@ impl Queue {
         self.content().length
     }
 
-    /// Sets the length of the file.
+    /// Sets the length of the file. While another one is asked for, this one's counts no more.
     pub(super) fn set_length(&self, bytes: u64) {
-        self.content().length = bytes;
+        let mut content = self.content();
+        if !content.items.iter().any(|item| matches!(item, Item::Reopen(..))) {
+            content.length = bytes;
+        }
     }
 
     /// The next task of the writer; for [`WriterTask::Write`] the chunks are added to `batch`.
