@@ -1,9 +1,11 @@
 //! Two namespaces joined by a veth pair, traced from either of them.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::Command};
 
-use serde_json::Value;
-use tcptrace_tests::{Ends, Netns, Trace, Tracer, Veth, endpoint, receive, send, tell, tell_all};
+use serde_json::{Value, json};
+use tcptrace_tests::{
+    Ends, Netns, Trace, Tracer, Veth, binary, endpoint, is_type, output, receive, send, tell, tell_all, text,
+};
 
 /// The expected view beside the client.
 const CLIENTS_STORY: [&str; 12] = [
@@ -126,4 +128,52 @@ fn every_option_of_the_syns_is_shown() {
         assert_eq!((&ack["options"]["mss"], &ack["options"]["window_scale"]), (&Value::Null, &Value::Null), "{ack}");
         assert!(ack["options"]["timestamp"]["value"].is_u64(), "{ack}");
     }
+}
+
+/// Each host knows of its own socket alone: why the server has reset, only the server's. Read together, the connection has that
+/// cause, whatever kinds of recordings the two hosts have made.
+#[test]
+fn recordings_of_two_hosts_have_the_cause_that_one_of_them_knows() {
+    const PORT: u16 = 4116;
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let ends = Ends::between(&left, &right, veth.right_v4(PORT));
+    for (at_client, at_server) in [("a.ttr", "b.jsonl"), ("a.jsonl", "b.ttr"), ("a.ttr", "b.ttr")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [at_client, at_server] = [at_client, at_server].map(|name| folder.path().join(name));
+        let [client, server] = [(&left, &at_client), (&right, &at_server)].map(|(netns, path)| {
+            Tracer::start(netns, &["-p", &PORT.to_string(), "--netns", "own", "-w", path.to_str().expect("UTF-8")])
+        });
+        let connection = ends.open();
+        let address = connection.client_address();
+        send(&connection.client, 10);
+        receive_nothing_and_close(connection.server);
+        for tracer in [&client, &server] {
+            tracer.wait_for("a close", |record| is_type(record, "close"));
+        }
+        drop(connection.client);
+        let [alone, explained] =
+            [client, server].map(|tracer| text(&tracer.stop().of_type("close")[0]["reset"], "cause").to_owned());
+        assert_eq!((&*alone, &*explained), ("unknown", "unread_data"));
+
+        let mut merge = Command::new(binary());
+        merge.args(["--json", "--emit", "close", "-r"]).args([&at_client, &at_server]);
+        let merged = output(&mut merge);
+        let closes: Vec<Value> = merged.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let closes: Vec<_> = closes.iter().filter(|record| is_type(record, "close")).collect();
+        let [close] = closes[..] else { panic!("{merged}") };
+        assert_eq!(close["reset"], json!({ "by": "server", "cause": "unread_data" }), "{close}");
+        assert_eq!(endpoint(close, "client"), Some(address), "{close}");
+        let causes: Vec<_> = close["joined"]["views"].as_array().expect("views").iter().collect();
+        let causes: Vec<_> = causes.iter().map(|view| &view["reset"]["cause"]).collect();
+        assert_eq!(causes, ["unknown", "unread_data"], "{close}");
+        assert!(close["joined"]["round_trip_ns"].is_u64(), "{close}");
+    }
+}
+
+/// Closes a socket when data has come that nobody has read: the kernel resets the connection.
+#[track_caller]
+fn receive_nothing_and_close(socket: std::net::TcpStream) {
+    socket.peek(&mut [0]).expect("data comes");
+    drop(socket);
 }

@@ -81,7 +81,7 @@ fn read(source: Source, options: &Options, session: Option<&mut Session>, output
         }
         Capture::Ttr(input) => {
             let reader = tcptrace_core::decode::ttr::Reader::new(input);
-            binary::replay(reader, name, options, session, progress)
+            binary::replay(reader, name, options, session, progress, output)
         }
     }
 }

@@ -8,13 +8,9 @@ use log::{debug, warn};
 use super::{
     Progress, Replay,
     ahead::{self, Batch, Source},
-    event_filter,
+    event_filter, open_output,
 };
-use crate::{
-    app::{stdout_format, top::Session},
-    cli::Options,
-    pipeline::Pipeline,
-};
+use crate::{app::top::Session, cli::Options, output::Output, pipeline::Pipeline};
 use tcptrace_core::{
     correlate::NO_NAMESPACE,
     decode::{
@@ -36,10 +32,11 @@ pub(super) fn replay<R: Read + Send + 'static>(
     options: &Options,
     session: Option<&mut Session>,
     progress: Progress,
+    output: Option<Output>,
 ) -> Result<ExitCode> {
     // Read before the output is opened, which empties the file of `--write`.
     let first = reader.next().transpose().with_context(|| name.clone())?;
-    let output = stdout_format::open(options, session.as_deref())?.patient();
+    let output = open_output(options, session.as_deref(), output)?;
     let mut pipeline = Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), output);
     pipeline.limit(options.max_connections);
     let mut reading = Reading {
