@@ -30,8 +30,9 @@ pub use self::{
     leaks::Leaks,
     options::{DEFAULT_COLUMNS, Environment, Options, Verbosity, is_binary},
     ring_size::{RingSize, RingSizeError},
-    values::{Attach, Color, Compression, OutputFormat, RotateAt, Segments},
+    values::{Attach, Color, Compression, OutputFormat, Segments},
 };
+use crate::sink::RotateAt;
 use tcptrace_core::filter::{Emit, Only};
 
 /// Largest number of files that are merged.

@@ -7,7 +7,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use jiff::tz::TimeZone;
 use log::error;
 
 use crate::{
@@ -21,7 +20,7 @@ use tcptrace_core::{
     event::BootTime,
     filter::Emit,
     output_record::OutputRecord,
-    render::{Events, Json, Pcapng, Render, Selection, Tally},
+    render::{Json, Render, Selection, Tally},
 };
 
 /// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
@@ -32,9 +31,6 @@ const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
 
 /// The name of stdout in messages.
 const STDOUT: &str = "stdout";
-
-/// The words of what is no packet in a pcapng file, which has times of its own.
-const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 
 /// The records that a destination gets, and their form.
 pub struct Shown {
@@ -54,15 +50,6 @@ impl Shown {
     /// Everything in `emit` as JSON lines.
     fn json(emit: Emit) -> Self {
         Self { render: Box::new(Json), emit, selection: None, tally: None, discards: false }
-    }
-
-    /// Everything for the file of this name: as packets if it ends in `.pcapng`, else as JSON lines.
-    fn of_file(path: &Path) -> Self {
-        let json = Self::json(Emit::ALL);
-        if path.extension().is_none_or(|ending| ending != "pcapng") {
-            return json;
-        }
-        Self { render: Box::new(Pcapng::new(WORDS)), ..json }
     }
 
     /// Types of records that are needed, if only to choose or count.
@@ -193,13 +180,14 @@ impl AddAssign for GivenUp {
 }
 
 /// The file of `--write`.
-#[derive(Debug)]
 pub struct FileOutput<'a> {
     /// Its path.
     pub path: &'a Path,
-    /// How it is written: as blocks of a binary recording, or as JSON lines.
+    /// How it is written: as blocks of a binary recording, or as it comes.
     pub form: FileForm,
-    /// Chooses connections, of JSON lines; none for all of them.
+    /// Makes bytes of records, unless it is a binary recording.
+    pub render: Box<dyn Render>,
+    /// Chooses connections, unless it is a binary recording; none for all of them.
     pub selection: Option<Selection>,
 }
 
@@ -244,13 +232,13 @@ impl Output {
     /// As for [`Self::open`].
     pub fn open_to(stdout: Sink, shown: Shown, file: Option<FileOutput<'_>>) -> Result<Self, SinkError> {
         let (mut lines, mut recorder) = (None, None);
-        if let Some(FileOutput { path, form, selection }) = file {
+        if let Some(FileOutput { path, form, render, selection }) = file {
             let is_binary = form.sealer.is_some();
             let sink = Sink::file(path, BUDGET, form)?;
             if is_binary {
                 recorder = Some(Recorder::new(sink, RandomState::new().hash_one(path)));
             } else {
-                lines = Some(Destination::new(Shown { selection, ..Shown::of_file(path) }, sink));
+                lines = Some(Destination::new(Shown { render, selection, ..Shown::json(Emit::ALL) }, sink));
             }
         }
         Ok(Self {

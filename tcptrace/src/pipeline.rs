@@ -1,5 +1,7 @@
 //! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
 
+mod recording;
+
 use std::{collections::HashSet, num::NonZeroU32, sync::Arc};
 
 use log::error;
@@ -11,7 +13,6 @@ use crate::{
     output::{GivenUp, Output},
     procfs::kernel_threads::KernelThreads,
     recorder::Recorder,
-    sink::{Reopen, Reopening},
 };
 use tcptrace_core::{
     correlate::{Correlated, Correlator, Totals, Unanswered, Unowned},
@@ -140,16 +141,6 @@ impl Pipeline {
         }
     }
 
-    /// Records without correlating them, if there is a binary recording and nobody needs anything else.
-    pub fn record_only(&mut self, counts: bool) {
-        self.correlates = self.output.recorder.is_none() || self.output.needs_verdicts() || counts;
-    }
-
-    /// Returns whether events are correlated, so that connections are counted.
-    pub fn correlates(&self) -> bool {
-        self.correlates
-    }
-
     /// Sets whether only segments that open or close connections are shown, of all that come. Then a verdict says nothing that
     /// the others alone tell, so that a recording of what is shown leads to the same one.
     pub fn show_control_only(&mut self, only: bool) {
@@ -210,16 +201,13 @@ impl Pipeline {
     pub fn forget_netns(&mut self, netns: u32) {
         self.namespaces.remove(&netns);
         self.describer.forget_namespace(netns);
-        if let Some(recorder) = &mut self.output.recorder {
-            recorder.forget_namespace(netns);
-        }
     }
 
     /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of that, if it has one.
     pub fn cover_netns(&mut self, at: BootTime, netns: u32, name: Option<Arc<str>>, interfaces: Vec<String>) {
         let record = self.describer.cover_namespace(at, netns, name, interfaces);
         if let Some(recorder) = &mut self.output.recorder {
-            recorder.namespace(netns, &record, host_clock::now());
+            recorder.line(&record, host_clock::now());
         }
         self.write(&record);
     }
@@ -284,59 +272,6 @@ impl Pipeline {
         }
         if let Some(loss) = self.ledger.carried(decoded.source, decoded.lost, decoded.event.at()) {
             self.handle(&Event::Loss(loss));
-        }
-    }
-
-    /// Writes a record to the binary recording, with what has to stand before it.
-    fn record(&mut self, bytes: &[u8]) {
-        let Some(glance) = ring::glance(bytes) else { return };
-        if let Some(change) = glance.change {
-            self.listened |= change.listens;
-            self.strange_netns |= change.netns.is_some_and(|netns| self.namespaces.insert(netns));
-            if let Some(key) = change.cgroup
-                && (self.output.recorder.as_ref().is_some_and(|recorder| !recorder.knows_cgroup(key))
-                    || (self.correlates && !self.correlator.knows_cgroup(key)))
-            {
-                self.find_cgroup(key, glance.at);
-            }
-        }
-        if !self.correlates {
-            let _recorded_itself = self.ledger.carried(glance.source, glance.lost, glance.at);
-        }
-        let of_kernel = self.kernel_threads.as_mut().is_some_and(|threads| {
-            let task = ring::decode(bytes, &self.reset_reasons).ok().and_then(|decoded| match decoded.event {
-                Event::State(change) => change.task,
-                _ => None,
-            });
-            task.is_some_and(|task| threads.contains(&task))
-        });
-        let Some(recorder) = &mut self.output.recorder else { return };
-        if of_kernel {
-            recorder.entry(&Entry::KernelThread, glance.at);
-        }
-        recorder.record(bytes, glance.at);
-        if recorder.is_full() {
-            self.flush_recorder();
-        }
-    }
-
-    /// Finds the name of a control group, and tells it to the correlator and to the binary recording: before the same record, so
-    /// that a replay knows it as early.
-    fn find_cgroup(&mut self, key: CgroupKey, at: BootTime) {
-        let Some(cgroup) = self.cgroups.as_mut().and_then(|names| names.find(key.0)).map(Arc::new) else { return };
-        if let Some(recorder) = &mut self.output.recorder {
-            recorder.cgroup(key, &cgroup, at);
-        }
-        if self.correlates {
-            self.correlator.name_cgroup(key, cgroup);
-        }
-    }
-
-    /// Ends the block of the binary recording if it is due, and counts what had to be left out.
-    fn flush_recorder(&mut self) {
-        if let Some(recorder) = &mut self.output.recorder {
-            let left_out = recorder.flush(&self.describer.clock, host_clock::now());
-            self.ledger.add(LossSource::Output, left_out);
         }
     }
 
@@ -428,7 +363,7 @@ impl Pipeline {
     pub fn start(&mut self, start: StartOutput) {
         let setup = Setup { across_namespaces: self.across_namespaces, reset_reasons: self.reset_reasons.clone() };
         if let Some(recorder) = &mut self.output.recorder {
-            recorder.begin(start.clone(), setup, &self.describer.clock, host_clock::now());
+            recorder.begin(start.clone(), setup, &self.describer, host_clock::now());
         }
         // The host whose capture is read is not known.
         let host = start.stamp.boot_ns.map(|_| Arc::from(&*start.hostname));
@@ -440,22 +375,6 @@ impl Pipeline {
         let mut given_up = self.output.write_stdout(&OutputRecord::Start(start));
         given_up += self.output.write_file(&OutputRecord::Start(all));
         self.give_up(given_up);
-    }
-
-    /// Reopens the file of `--write`, if there is one; the new file begins with `start`.
-    pub fn reopen_file(&mut self, how: Reopen, start: StartOutput) -> Option<Reopening> {
-        if let Some(recorder) = &mut self.output.recorder {
-            let (left_out, reopening) = recorder.reopen(how, start, &self.describer.clock, host_clock::now());
-            self.ledger.add(LossSource::Output, left_out);
-            return Some(reopening);
-        }
-        let (mut given_up, reopening) = self.output.reopen_file(how, &OutputRecord::Start(start));
-        let now = host_clock::now();
-        for namespace in self.describer.covered_namespaces(now) {
-            given_up += self.output.write_file(&namespace);
-        }
-        self.give_up(given_up);
-        reopening
     }
 
     /// Counts of connections since the start.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::sink::{Held, Offer, Reopen, Reopening, Sink};
 use tcptrace_core::{
     decode::ttr::{Entry, Interface, Setup, Writer},
+    describe::Describer,
     event::{BootTime, Cgroup, CgroupKey, LossSource},
     output_record::{OutputRecord, StartOutput},
     render::{Json, Render as _},
@@ -34,8 +35,6 @@ pub struct Recorder {
     setup: Setup,
     start: Option<StartOutput>,
     interfaces: BTreeMap<(u32, u32), Interface>,
-    /// The records of the network namespaces that are covered.
-    namespaces: BTreeMap<u32, Vec<u8>>,
     /// Control groups that this file names.
     cgroups: HashSet<CgroupKey>,
     /// What the file says last of the clocks.
@@ -59,7 +58,6 @@ impl Recorder {
             setup: Setup::default(),
             start: None,
             interfaces: BTreeMap::new(),
-            namespaces: BTreeMap::new(),
             cgroups: HashSet::new(),
             clock: None,
             totals: BTreeMap::new(),
@@ -71,9 +69,9 @@ impl Recorder {
     }
 
     /// Begins the recording: this comes before any record.
-    pub fn begin(&mut self, start: StartOutput, setup: Setup, clock: &WallClock, now: BootTime) {
+    pub fn begin(&mut self, start: StartOutput, setup: Setup, describer: &Describer, now: BootTime) {
         (self.start, self.setup) = (Some(start), setup);
-        self.introduce(clock, now);
+        self.introduce(describer, now);
     }
 
     /// Writes a record of the ring.
@@ -104,19 +102,6 @@ impl Recorder {
             self.entry(&Entry::Interface(interface.clone()), now);
         }
         self.interfaces.insert(place, interface);
-    }
-
-    /// Writes the record that the interfaces of a network namespace are traced from now on.
-    pub fn namespace(&mut self, netns: u32, record: &OutputRecord, now: BootTime) {
-        let mut line = Vec::new();
-        Json.render(record, &mut line);
-        self.entry(&Entry::Line(line.clone()), now);
-        self.namespaces.insert(netns, line);
-    }
-
-    /// A network namespace is gone.
-    pub fn forget_namespace(&mut self, netns: u32) {
-        self.namespaces.remove(&netns);
     }
 
     /// Returns whether this file names the control group.
@@ -168,7 +153,7 @@ impl Recorder {
     }
 
     /// Ends the block if it is large or old enough. Returns the number of records that had to be left out.
-    pub fn flush(&mut self, clock: &WallClock, now: BootTime) -> u64 {
+    pub fn flush(&mut self, describer: &Describer, now: BootTime) -> u64 {
         let lost = self.sink.take_lost();
         self.unreported += lost.records + lost.reported;
         let due = self.due().is_some_and(|due| due <= now);
@@ -176,9 +161,9 @@ impl Recorder {
         if self.unreported > 0 {
             // The names in what was left out are missing too.
             if let Some(start) = &mut self.start {
-                (start.stamp.time, start.stamp.boot_ns) = (clock.wall(now), Some(now.0));
+                start.stamp = describer.stamp(now);
             }
-            self.introduce(clock, now);
+            self.introduce(describer, now);
             self.entry(&Entry::LeftOut(now, self.unreported), now);
             self.reporting += std::mem::take(&mut self.unreported);
         }
@@ -205,28 +190,34 @@ impl Recorder {
     }
 
     /// Begins another file, which can be read by itself. Returns the number of records that had to be left out.
-    pub fn reopen(&mut self, how: Reopen, start: StartOutput, clock: &WallClock, now: BootTime) -> (u64, Reopening) {
+    pub fn reopen(
+        &mut self,
+        how: Reopen,
+        start: StartOutput,
+        describer: &Describer,
+        now: BootTime,
+    ) -> (u64, Reopening) {
         let dropped = self.end_block();
         let reopening = self.sink.reopen(how);
         self.start = Some(start);
-        self.introduce(clock, now);
+        self.introduce(describer, now);
         (dropped, reopening)
     }
 
     /// Says what a reader has to know before any record.
-    fn introduce(&mut self, clock: &WallClock, now: BootTime) {
+    fn introduce(&mut self, describer: &Describer, now: BootTime) {
         self.clock = None;
         self.cgroups.clear();
         if let Some(start) = self.start.clone() {
             self.line(&OutputRecord::Start(start), now);
         }
         self.entry(&Entry::Setup(self.setup.clone()), now);
-        self.compare(clock, now);
+        self.compare(&describer.clock, now);
         for interface in self.interfaces.values().cloned().collect::<Vec<_>>() {
             self.entry(&Entry::Interface(interface), now);
         }
-        for line in self.namespaces.values().cloned().collect::<Vec<_>>() {
-            self.entry(&Entry::Line(line), now);
+        for namespace in describer.covered_namespaces(now) {
+            self.line(&namespace, now);
         }
     }
 }

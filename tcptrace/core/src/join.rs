@@ -8,11 +8,12 @@
 //! - `clock`: how far the clock of one host is ahead of another's;
 //! - `passage`: which of the segments that two hosts saw are the same;
 //! - `verdicts`: one handshake and one close from those of several hosts;
-//! - `joiner`: which views belong together, and their records in order.
+//! - `joiner`: which views belong together; `telling`: the records of a joined connection in order.
 
 mod clock;
 mod joiner;
 mod passage;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -20,6 +21,6 @@ mod view;
 
 pub use self::{
     clock::Clock,
-    joiner::{Joiner, Recorder},
+    joiner::{Joiner, RecordedHost},
     view::{View, Views},
 };

@@ -6,15 +6,15 @@ use jiff::tz::TimeZone;
 
 use super::top::Session;
 use crate::{
-    cli::{self, DEFAULT_COLUMNS, Options, OutputFormat, is_binary},
+    cli::{DEFAULT_COLUMNS, Options, OutputFormat, is_binary},
     host_clock::nanoseconds,
     output::{FileOutput, Output, Shown},
-    sink::{BUDGET, FileForm, RotateAt, Rotation, Sink, SinkError},
+    sink::{BUDGET, FileForm, Rotation, Sink, SinkError},
 };
 use tcptrace_core::{
     decode::ttr::Sealer,
     filter::{Emit, Only},
-    render::{Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Render, Selection, Tally},
+    render::{Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Pcapng, Render, Selection, Tally},
 };
 
 /// The time zone of this host, or that of the environment variable `TZ`.
@@ -34,7 +34,7 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     if let Some(session) = session {
         return open_session(options, session);
     }
-    let Options { color, absolute_seq, unicode, columns, .. } = *options;
+    let columns = options.columns;
     let on_stderr = !options.command.is_empty();
     let terminal = move || if on_stderr { terminal_columns(&io::stderr()) } else { terminal_columns(&io::stdout()) };
     let drawing = drawing(options);
@@ -44,7 +44,7 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
             let width = move || columns.unwrap_or_else(terminal).into();
             (Box::new(Ladder::new(drawing, width)), Emit::ALL)
         }
-        OutputFormat::Events => (Box::new(Events { color, absolute_seq, unicode, zone: &TIME_ZONE }), Emit::ALL),
+        OutputFormat::Events => (Box::new(Events::from(drawing)), Emit::ALL),
         OutputFormat::List => {
             // A file or a pipe gets whole lines.
             let width = columns.is_none().then(|| -> Box<dyn Fn() -> usize> { Box::new(move || terminal().into()) });
@@ -62,8 +62,7 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         tally: text.then(Tally::default),
         discards: options.output == OutputFormat::None,
     };
-    let file =
-        |selection| options.write.as_deref().map(|path| FileOutput { path, form: form(path, options), selection });
+    let file = |selection| options.write.as_deref().map(|path| file_output(path, options, selection));
     if options.command.is_empty() {
         let chosen = (!options.filter.who.is_empty()).then(|| choice(options, Only::default()));
         return Output::open(shown, file(chosen));
@@ -78,16 +77,18 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     Ok(output)
 }
 
-/// How the file of `--write` is written.
-fn form(path: &Path, options: &Options) -> FileForm {
-    let at = options.rotate.map(|rotate| match rotate {
-        cli::RotateAt::Size(bytes) => RotateAt::Size(bytes),
-        cli::RotateAt::Age(age) => RotateAt::Age(age),
-    });
-    FileForm {
+/// The words of what is no packet in a pcapng file, which has times of its own.
+const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
+
+/// How the file of `--write` is written, by its name; `selection` chooses connections.
+fn file_output<'a>(path: &'a Path, options: &Options, selection: Option<Selection>) -> FileOutput<'a> {
+    let packets = path.extension().is_some_and(|ending| ending == "pcapng");
+    let render: Box<dyn Render> = if packets { Box::new(Pcapng::new(WORDS)) } else { Box::new(Json) };
+    let form = FileForm {
         sealer: is_binary(path).then(|| Sealer::new(options.compress.is_some())),
-        rotation: at.map(|at| Rotation { at, keep: options.keep }),
-    }
+        rotation: options.rotate.map(|at| Rotation { at, keep: options.keep }),
+    };
+    FileOutput { path, form, render, selection }
 }
 
 /// Opens the output of `tcptrace top`: its list gets all records of the processes that are chosen, and stdout nothing.

@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Attach, Cli, Color, Command, Compression, OutputFormat, RotateAt, Segments};
+use super::{Attach, Cli, Color, Command, Compression, OutputFormat, Segments};
+use crate::sink::RotateAt;
 use tcptrace_core::{
     event::Family,
     filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice, Who},

@@ -15,6 +15,7 @@ use clap::{
 };
 use thiserror::Error;
 
+use crate::sink::RotateAt;
 use tcptrace_core::filter::{Only, only_words};
 
 /// Format of the data on stdout.
@@ -69,15 +70,6 @@ pub enum Segments {
 pub enum Compression {
     /// Zstandard (RFC 8878)
     Zstd,
-}
-
-/// When another file of `--write` is begun.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RotateAt {
-    /// When it has at least so many bytes.
-    Size(u64),
-    /// When it has been written to for so long.
-    Age(Duration),
 }
 
 /// When to use colors.

@@ -57,8 +57,9 @@ fn views(ahead: i64, ends: [([u8; 4], u16); 2], isn: u32, seen: &[Seen]) -> Vec<
 }
 
 fn joiner(most: usize) -> Joiner {
-    let recorder = |host: &str, ahead: i64| Recorder { host: host.into(), began: WallTime(BEGAN + ahead - 1_000_000) };
-    Joiner::new(vec![recorder("web", 0), recorder("db", AHEAD)], NonZeroUsize::new(most).expect("some"))
+    let recorded =
+        |host: &str, ahead: i64| RecordedHost { host: host.into(), began: WallTime(BEGAN + ahead - 1_000_000) };
+    Joiner::new(vec![recorded("web", 0), recorded("db", AHEAD)], NonZeroUsize::new(most).expect("some"))
 }
 
 const INSIDE: [([u8; 4], u16); 2] = [([10, 0, 0, 1], 40_000), ([192, 0, 2, 2], 80)];

@@ -8,7 +8,7 @@ mod state;
 use anstyle::Style;
 use jiff::tz::TimeZone;
 
-use super::{Render, line_writer::Line, palette};
+use super::{Drawing, Render, line_writer::Line, palette};
 use crate::{
     output_record::{EndpointOutput, OutputRecord, Stamp},
     text::{Escaped, LocalTime},
@@ -25,6 +25,13 @@ pub struct Events {
     pub unicode: bool,
     /// The reader's time zone.
     pub zone: &'static TimeZone,
+}
+
+/// As text with ladders.
+impl From<Drawing> for Events {
+    fn from(Drawing { color, absolute_seq, unicode, zone }: Drawing) -> Self {
+        Self { color, absolute_seq, unicode, zone }
+    }
 }
 
 impl Render for Events {

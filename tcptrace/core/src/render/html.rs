@@ -34,9 +34,7 @@ impl Html {
     /// Creates a renderer. Browsers show more than ASCII, and the page has colours of its own.
     pub fn new(drawing: Drawing) -> Self {
         let drawing = Drawing { color: false, unicode: true, ..drawing };
-        let Drawing { color, absolute_seq, unicode, zone } = drawing;
-        let events = Events { color, absolute_seq, unicode, zone };
-        Self { diagrams: Diagrams::new(drawing), events, begun: false, ended: false }
+        Self { diagrams: Diagrams::new(drawing), events: drawing.into(), begun: false, ended: false }
     }
 
     /// The text of a record about the trace as a whole.

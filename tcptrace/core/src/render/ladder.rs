@@ -79,14 +79,7 @@ impl std::fmt::Debug for Ladder {
 impl Ladder {
     /// Creates a renderer; `width` is called whenever something is printed.
     pub fn new(drawing: Drawing, width: impl Fn() -> usize + 'static) -> Self {
-        let Drawing { color, absolute_seq, unicode, zone } = drawing;
-        Self {
-            drawing,
-            width: Box::new(width),
-            events: Events { color, absolute_seq, unicode, zone },
-            blocks: OpenBlocks::default(),
-            last: None,
-        }
+        Self { drawing, width: Box::new(width), events: drawing.into(), blocks: OpenBlocks::default(), last: None }
     }
 
     /// Returns the number of connections with events that no block has shown yet.

@@ -48,8 +48,7 @@ impl std::fmt::Debug for List {
 impl List {
     /// Creates a renderer whose lines are truncated to the number of columns that `width` returns, if it is given.
     pub fn new(drawing: Drawing, width: Option<Box<dyn Fn() -> usize>>) -> Self {
-        let Drawing { color, absolute_seq, unicode, zone } = drawing;
-        Self { drawing, width, events: Events { color, absolute_seq, unicode, zone }, widths: [2, 8, 21, 21] }
+        Self { drawing, width, events: drawing.into(), widths: [2, 8, 21, 21] }
     }
 }
 

@@ -34,8 +34,7 @@ impl Mermaid {
     /// Creates a renderer. Browsers show more than ASCII, and have colours of their own.
     pub fn new(drawing: Drawing) -> Self {
         let drawing = Drawing { color: false, unicode: true, ..drawing };
-        let Drawing { color, absolute_seq, unicode, zone } = drawing;
-        Self { diagrams: Diagrams::new(drawing), events: Events { color, absolute_seq, unicode, zone }, begun: false }
+        Self { diagrams: Diagrams::new(drawing), events: drawing.into(), begun: false }
     }
 }
 

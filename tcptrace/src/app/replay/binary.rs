@@ -19,7 +19,6 @@ use tcptrace_core::{
     },
     describe::Describer,
     event::Event,
-    filter::Filter,
 };
 
 /// Reads a binary recording to its end.
@@ -104,13 +103,7 @@ impl<'a> Reading<'a> {
                 self.open = true;
             }
             Item::Setup(setup) => pipeline.across_namespaces = setup.across_namespaces,
-            Item::Existing(existing) => {
-                // Which of the sockets match another filter is not recorded.
-                let filter = &replay.options.filter;
-                if *filter == Filter::default() || filter.to_string() == self.filter {
-                    pipeline.replay_existing(existing);
-                }
-            }
+            Item::Existing(existing) => replay.take_existing(existing, &self.filter),
             Item::Namespace(namespace) => {
                 let Namespace { moment, netns, name, interfaces } = namespace.clone();
                 // Every file of a rotation has it.
@@ -157,12 +150,7 @@ impl<'a> Reading<'a> {
         if undecodable > 0 {
             warn!("{}: {undecodable} records cannot be decoded", replay.name);
         }
-        if !replay.options.filter.interfaces.is_empty() {
-            warn!(
-                "{}: a recording does not tell a socket's interface: --interface applies to segments only",
-                replay.name
-            );
-        }
+        replay.warn_about_interfaces();
         replay
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 use tcptrace_core::{
     SCHEMA,
-    join::{Joiner, Recorder, View},
+    join::{Joiner, RecordedHost, View},
     output_record::{EndOutput, LostOutput, OutputRecord, Stamp, StartOutput},
 };
 
@@ -148,13 +148,16 @@ struct Merging {
 impl Merging {
     fn new(inputs: &[Input], starts: &[StartOutput], mut output: Output, options: &Options) -> Self {
         let alone = |host: &str| starts.iter().filter(|start| start.hostname == host).count() == 1;
-        let recorder = |(input, start): (&Input, &StartOutput)| {
+        let recorded = |(input, start): (&Input, &StartOutput)| {
             // A capture does not tell where it was made.
             let known = start.kernel.is_some() && alone(&start.hostname);
-            Recorder { host: if known { start.hostname.as_str() } else { &input.name }.into(), began: start.stamp.time }
+            RecordedHost {
+                host: if known { start.hostname.as_str() } else { &input.name }.into(),
+                began: start.stamp.time,
+            }
         };
-        let recorders: Vec<Recorder> = inputs.iter().zip(starts).map(recorder).collect();
-        let hosts: Vec<&str> = recorders.iter().map(|recorder| &*recorder.host).collect();
+        let recorded: Vec<RecordedHost> = inputs.iter().zip(starts).map(recorded).collect();
+        let hosts: Vec<&str> = recorded.iter().map(|recorded| &*recorded.host).collect();
         let first = without_boot(starts.iter().map(|start| start.stamp).min_by_key(|stamp| stamp.time));
         let start = first.map(|stamp| StartOutput {
             stamp,
@@ -172,7 +175,7 @@ impl Merging {
         if let Some(start) = start {
             let _patient = output.write(&OutputRecord::Start(start));
         }
-        let joiner = Joiner::new(recorders, MOST_WAITING);
+        let joiner = Joiner::new(recorded, MOST_WAITING);
         Self { joiner, output, events: 0, lost: 0, open: 0, evicted: 0, last: first }
     }
 

@@ -16,7 +16,7 @@ use tcptrace_core::{
     correlate::NO_NAMESPACE,
     decode::recording::{Counters, Moment, Namespace, Record, Recorded, Recording, RecordingError, Start},
     describe::Describer,
-    event::{Cgroup, CgroupKey, Event},
+    event::{Cgroup, CgroupKey, Event, Existing},
     filter::{Filter, SegmentChoice},
     output_record::StartOutput,
 };
@@ -91,13 +91,7 @@ impl<'a> Reading<'a> {
                 self.filter = start.filter;
                 (self.named, self.grouped, self.open) = (0, 0, true);
             }
-            Record::Existing(existing) => {
-                // Which of the sockets match another filter is not recorded.
-                let filter = &replay.options.filter;
-                if *filter == Filter::default() || filter.to_string() == self.filter {
-                    replay.pipeline.replay_existing(existing);
-                }
-            }
+            Record::Existing(existing) => replay.take_existing(existing, &self.filter),
             Record::Namespace(Namespace { moment, netns, name, interfaces }) => {
                 replay.note(moment);
                 replay.pipeline.cover_netns(moment.at, netns, name, interfaces);
@@ -221,6 +215,25 @@ impl Replay<'_> {
         self.pipeline.describer.clock.note(moment.at, moment.wall);
     }
 
+    /// Tells which sockets were there at the beginning of a run with this filter, in words. Which of them match another filter
+    /// is not recorded.
+    pub(super) fn take_existing(&mut self, existing: Existing, recorded: &str) {
+        let filter = &self.options.filter;
+        if *filter == Filter::default() || filter.to_string() == recorded {
+            self.pipeline.replay_existing(existing);
+        }
+    }
+
+    /// Logs that a filter on interfaces chooses less than live, if there is one.
+    pub(super) fn warn_about_interfaces(&self) {
+        if !self.options.filter.interfaces.is_empty() {
+            warn!(
+                "{}: a recording does not tell a socket's interface: --interface applies to segments only",
+                self.name
+            );
+        }
+    }
+
     /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
     fn begin(&mut self, start: &Start) {
         self.begin_with(start, Pipeline::begin_again);
@@ -281,7 +294,5 @@ fn report(counters: &Counters, replay: &Replay<'_>) {
     if counters.unknown > 0 {
         debug!("{name}: {} records of types that this build does not know were skipped", counters.unknown);
     }
-    if !replay.options.filter.interfaces.is_empty() {
-        warn!("{name}: a recording does not tell a socket's interface: --interface applies to segments only");
-    }
+    replay.warn_about_interfaces();
 }

@@ -32,9 +32,6 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Time between two pictures if only ages have changed.
 const AGES: Duration = Duration::from_secs(1);
 
-/// The version of a list that no picture has shown yet.
-const NOTHING_DRAWN: u64 = u64::MAX;
-
 /// The sink of records: what is held of them is shown.
 #[derive(Debug)]
 struct Holder(Rc<RefCell<Top>>);
@@ -55,8 +52,8 @@ pub(in crate::app) struct Session {
     /// Takes what would go to stdout apart from pictures.
     nothing: OwnedFd,
     user: Option<(Taken, Inputs)>,
-    /// Time of the last picture, and the version of what it shows.
-    drawn: Option<(BootTime, u64)>,
+    /// Time at which a picture was due last, and the version of what the last one shows, if there was any.
+    drawn: Option<(BootTime, Option<u64>)>,
     /// A key or another size has changed what is to be shown.
     changed: bool,
     /// The user has quit.
@@ -143,7 +140,7 @@ impl Session {
     /// Time until the next picture.
     fn pause(&self) -> Duration {
         let Some((at, version)) = self.drawn else { return Duration::ZERO };
-        let news = self.changed || self.top.borrow().version() != version;
+        let news = self.changed || Some(self.top.borrow().version()) != version;
         (if news { INTERVAL } else { AGES }).saturating_sub(Duration::from_nanos(host_clock::now().since(at)))
     }
 
@@ -193,12 +190,12 @@ impl Session {
         }
         if !taken.is_ready() {
             // The next picture shows what has changed until then.
-            let version = self.drawn.map_or(NOTHING_DRAWN, |(_, version)| version);
+            let version = self.drawn.and_then(|(_, version)| version);
             self.drawn = Some((host_clock::now(), version));
             return Ok(false);
         }
         let top = self.top.borrow();
-        let version = top.version();
+        let version = Some(top.version());
         let ages = now.is_some() || self.changed || self.drawn.is_none_or(|(_, drawn)| drawn != version);
         if ages {
             let message = messages::last().unwrap_or_default();

@@ -19,7 +19,6 @@ use ratatui_crossterm::{
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
 };
-
 use rustix::{stdio::stdout, termios};
 
 use super::{
