@@ -73,7 +73,8 @@ fn a_connection_allocates_for_its_two_records_and_not_for_each_event() {
     let round = traffic.round();
     assert_eq!(round.iter().count() as u64, RECORDS * CONCURRENT);
     let each = path.allocations(&round) as f64 / CONCURRENT as f64;
-    // Twelve: the options of both ends, the states of both (which grow once), two records with their sentences, two lists of
-    // states in the second. Now and then something that is remembered grows.
-    assert!(each < 12.5, "{each} allocations for a connection");
+    // Eighteen: the options of both ends, the states of both (which grow once), two records with their sentences, two lists of
+    // states in the second, and three for the Community ID of each record, whose library asks for them. Now and then something
+    // that is remembered grows.
+    assert!(each < 18.5, "{each} allocations for a connection");
 }
