@@ -187,6 +187,12 @@ impl Pipeline {
         self.correlator.expect_one_place();
     }
 
+    /// Declares that nobody recorded when the following events happened.
+    pub fn lose_times(&mut self) {
+        self.correlator.lose_times();
+        self.describer.lose_times();
+    }
+
     /// Tells the correlator that no segment comes.
     pub fn expect_no_segments(&mut self) {
         self.correlator.expect_no_segments();

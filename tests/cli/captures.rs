@@ -2,6 +2,7 @@
 
 mod accurate_ecn;
 mod documents;
+mod without_times;
 
 use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
@@ -219,27 +220,6 @@ fn equal_addresses_in_two_vlans_are_two_connections() {
     let again = run(&path, &[]).records;
     let last = read.records.len() - 1;
     assert!(again.len() == read.records.len() && again[1..last] == read.records[1..last], "{again:#?}");
-}
-
-#[test]
-fn frames_without_a_time_are_said() {
-    let file = whole_connection();
-    let block = |kind: u32, body: &[u8]| {
-        let mut body = body.to_vec();
-        body.resize(body.len().next_multiple_of(4), 0);
-        let length = (u32::try_from(body.len()).expect("a block is short") + 12).to_le_bytes();
-        [&kind.to_le_bytes(), length.as_slice(), &body, &length].concat()
-    };
-    let section = [0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-    // Raw IP.
-    let mut simple = [block(0x0a0d_0d0a, &section), block(1, &[101, 0, 0, 0, 0, 0, 0, 0])].concat();
-    for (header, frame) in records(&file) {
-        simple.extend(block(3, &[&header[8..12], frame].concat()));
-    }
-    let read = read(&simple, &[]);
-    assert_eq!((read.status, read.only("close")["kind"].as_str()), (Some(0), Some("three_segment")));
-    let says = "10 of 10 frames have no time: they get that of the frame before, and durations mean nothing\n";
-    assert!(read.log.ends_with(says), "{}", read.log);
 }
 
 #[test]

@@ -46,8 +46,10 @@ fn segments_read_as_in_tcpdump_and_each_event_has_its_line() {
     assert_eq!(headers(&ours), headers(&theirs));
     let count = |pattern: &str| ours.iter().filter(|line| line.contains(pattern)).count();
     assert_eq!((count("Flags ["), count(" → ")), (11, 10), "{ours:#?}");
-    // One for the start, one for the end, and a sentence each for the handshake and the close; who holds what may be told too.
-    assert_eq!(ours.len() - count(" owner  "), 1 + 11 + 10 + 2 + 1, "{ours:#?}");
+    // One for the start, one for the end, and a sentence each for the handshake and the close. Who holds what may be told too,
+    // and namespaces of others that are covered by now.
+    let others = count(" owner  ") + count(" tracing network namespace ");
+    assert_eq!(ours.len() - others, 1 + 11 + 10 + 2 + 1, "{ours:#?}");
     for change in ["CLOSE → SYN_SENT", "ESTABLISHED → FIN_WAIT1"] {
         let line = ours.iter().find(|line| line.contains(change)).expect("every change has a line");
         assert!(

@@ -164,6 +164,12 @@ impl Correlator {
         self.arrivals = None;
     }
 
+    /// Declares that nobody recorded when the following events happened: they are in order, but how long something took
+    /// is not told from now on.
+    pub fn lose_times(&mut self) {
+        self.watched.untimed = true;
+    }
+
     /// Declares whether segments that neither open nor close a connection are left out of what is shown. Verdicts then do not
     /// tell what only these show, the time since the last data.
     pub fn hide_data(&mut self, hides: bool) {

@@ -28,6 +28,8 @@ pub struct Describer {
     pub clock: WallClock,
     /// True if the events come from a capture: their times are wall-clock times already.
     capture: bool,
+    /// True if nobody recorded when the events happened.
+    untimed: bool,
     /// By network namespace, 0 where that is not told, and index.
     interfaces: HashMap<(u32, u32), Arc<str>>,
     /// The other network namespaces whose interfaces are traced, by inode number: the name, and the interfaces.
@@ -57,6 +59,11 @@ impl Describer {
     /// Sets or changes the name of an interface.
     pub fn name_interface(&mut self, netns: Option<u32>, index: u32, name: &str) {
         self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
+    }
+
+    /// Declares that nobody recorded when the following events happened: their records have no times.
+    pub fn lose_times(&mut self) {
+        self.untimed = true;
     }
 
     /// Sets the host and the run from which the events come.
@@ -131,6 +138,9 @@ impl Describer {
 
     /// Returns the stamp of a time.
     pub fn stamp(&self, at: BootTime) -> Stamp {
+        if self.untimed {
+            return Stamp { time: WallTime::UNKNOWN, boot_ns: None };
+        }
         if self.capture {
             return Stamp { time: WallTime(i64::try_from(at.0).unwrap_or(i64::MAX)), boot_ns: None };
         }
@@ -182,7 +192,10 @@ impl Describer {
                 // events.
                 let Stamp { time, boot_ns } = self.stamp(record.last);
                 let later = |ns: i64| ns.saturating_add_unsigned(record.at.since(record.last));
-                let stamp = Stamp { time: WallTime(later(time.0)), boot_ns: boot_ns.map(|_| record.at.0) };
+                let stamp = match time.is_known() {
+                    true => Stamp { time: WallTime(later(time.0)), boot_ns: boot_ns.map(|_| record.at.0) },
+                    false => Stamp { time, boot_ns },
+                };
                 let since = self.stamp(record.since).time;
                 OutputRecord::Stalled(StalledOutput { stamp, since, record })
             }
@@ -232,6 +245,11 @@ impl Describer {
         }
     }
 
+    /// Returns the time since the first event, if there are times.
+    fn since_start_ns(&self, since: u64) -> Option<u64> {
+        (!self.untimed).then_some(since)
+    }
+
     fn segment(&mut self, placed: &CorrelatedSegment) -> SegmentOutput {
         let segment = &placed.segment;
         let header = &segment.header;
@@ -258,7 +276,7 @@ impl Describer {
             length: segment.length,
             gso_segments: (segment.segments > 1).then_some(segment.segments),
             note: placed.note,
-            since_start_ns: placed.since_start_ns,
+            since_start_ns: self.since_start_ns(placed.since_start_ns),
             retransmission: placed.retransmission,
             late: placed.late,
             options: TcpOptions::from(header),
@@ -282,7 +300,7 @@ impl Describer {
             src: wire_end(error.src),
             dst: wire_end(error.dst),
             seq: error.seq,
-            since_start_ns: placed.since_start_ns,
+            since_start_ns: self.since_start_ns(placed.since_start_ns),
             late: placed.late,
         }
     }

@@ -111,7 +111,7 @@ impl OutputRecord {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Stamp {
-    /// Wall-clock time: RFC 3339, UTC, nine fractional digits.
+    /// Wall-clock time: RFC 3339, UTC, nine fractional digits; null if nobody recorded it, as in simple packet blocks of pcapng.
     pub time: WallTime,
     /// Time since boot (`CLOCK_BOOTTIME`) in nanoseconds; null in records made from a capture.
     pub boot_ns: Option<u64>,

@@ -20,6 +20,7 @@ mod pcapng;
 #[cfg(test)]
 pub(crate) mod samples;
 mod selection;
+mod svg;
 mod tally;
 pub mod top;
 
@@ -34,6 +35,7 @@ pub use list::List;
 pub use mermaid::Mermaid;
 pub use pcapng::Pcapng;
 pub use selection::Selection;
+pub use svg::Svg;
 pub use tally::Tally;
 
 use crate::output_record::OutputRecord;

@@ -14,7 +14,7 @@ use crate::{
 use tcptrace_core::{
     decode::ttr::Sealer,
     filter::{Emit, Only},
-    render::{Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Pcapng, Render, Selection, Tally},
+    render::{Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Pcapng, Render, Selection, Svg, Tally},
 };
 
 /// The time zone of this host, or that of the environment variable `TZ`.
@@ -52,6 +52,7 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         }
         OutputFormat::Html => (Box::new(Html::new(drawing)), Emit::ALL),
         OutputFormat::Mermaid => (Box::new(Mermaid::new(drawing)), Emit::ALL),
+        OutputFormat::Svg => (Box::new(Svg::new(drawing)), Emit::ALL),
         OutputFormat::None => (Box::new(Nothing), Emit::NONE),
     };
     let text = matches!(options.output, OutputFormat::Timeline | OutputFormat::Events | OutputFormat::List);
@@ -116,7 +117,7 @@ fn selection(options: &Options) -> Option<Selection> {
     // A ladder or a line that tells of a stall is out of date when the verdict stands behind it.
     let current = matches!(
         options.output,
-        OutputFormat::Timeline | OutputFormat::List | OutputFormat::Html | OutputFormat::Mermaid
+        OutputFormat::Timeline | OutputFormat::List | OutputFormat::Html | OutputFormat::Mermaid | OutputFormat::Svg
     );
     Some(if current { selection.without_past_stalls() } else { selection })
 }

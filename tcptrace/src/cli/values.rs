@@ -34,6 +34,8 @@ pub enum OutputFormat {
     Html,
     /// Sequence diagrams for Mermaid, one per connection, in Markdown
     Mermaid,
+    /// A picture of the ladders, for a few connections
+    Svg,
     /// Nothing, for --write
     None,
 }
@@ -48,6 +50,7 @@ impl Display for OutputFormat {
             Self::List => "list",
             Self::Html => "html",
             Self::Mermaid => "mermaid",
+            Self::Svg => "svg",
             Self::None => "none",
         })
     }

@@ -7,7 +7,7 @@ use super::read;
 /// Asserts that a document shows the block of a recording's ladders whose heading says this.
 #[track_caller]
 fn assert_shown(document: &str, recording: &str, heading: &str) {
-    let drawn = ladders(recording, "never");
+    let drawn = ladders(recording);
     let block = drawn.split("\n\n").find(|block| block.contains(heading)).map(str::trim_end);
     let block = block.unwrap_or_else(|| panic!("no block says `{heading}`:\n{drawn}"));
     assert!(read(document).contains(&format!("```text\n{block}\n```")), "{document} does not show this:\n{block}");

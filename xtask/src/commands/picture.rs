@@ -1,6 +1,8 @@
 //! `cargo xtask picture`: the picture in the README.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
@@ -8,17 +10,19 @@ use crate::{
     project::{Profile, Project},
 };
 
-/// Draw docs/ladder.svg anew, from what the program prints about docs/ladder.jsonl
+/// Draw docs/ladder.svg anew, from docs/ladder.jsonl
 #[derive(Args)]
 pub(crate) struct Picture {}
 
 impl Picture {
-    /// Builds, and lets the tests' package draw: it holds the picture to the program as well.
+    /// Builds the program, and lets it draw.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         project.build(Profile::Release)?;
-        let mut cargo = project.cargo("run");
-        cargo.args(["--quiet", "--package", "tcptrace-tests", "--bin", "tt-picture", "--locked"]);
-        process::run(cargo.env("TCPTRACE_BIN", project.binary(Profile::Release)))
+        let documents = project.root().join("docs");
+        let mut command = project.command(&project.binary(Profile::Release));
+        command.env("TZ", "UTC").args(["-o", "svg", "-r"]).arg(documents.join("ladder.jsonl"));
+        let to = documents.join("ladder.svg");
+        fs::write(&to, process::bytes(&mut command)?).with_context(|| format!("cannot write {}", to.display()))
     }
 }

@@ -13,12 +13,14 @@ pub(super) struct Watched {
     others: HashSet<u32>,
     /// True if segments are recorded at all.
     pub(super) segments: bool,
+    /// True if events have come whose times nobody recorded: nothing can be said about how long something took.
+    pub(super) untimed: bool,
 }
 
 impl Watched {
     /// Creates it for a tracer in this namespace.
     pub(super) fn new(here: u32) -> Self {
-        Self { here, others: HashSet::default(), segments: true }
+        Self { here, others: HashSet::default(), segments: true, untimed: false }
     }
 
     /// Notes that a segment was seen in this namespace.

@@ -258,9 +258,11 @@ impl Telling<'_> {
                 (state.conn, state.since_start_ns) = (Some(self.conn), Some(since(&state.stamp)));
             }
             OutputRecord::Segment(segment) => {
-                (segment.conn, segment.since_start_ns) = (self.conn, since(&segment.stamp));
+                (segment.conn, segment.since_start_ns) = (self.conn, Some(since(&segment.stamp)));
             }
-            OutputRecord::Icmp(icmp) => (icmp.conn, icmp.since_start_ns) = (self.conn, since(&icmp.stamp)),
+            OutputRecord::Icmp(icmp) => {
+                (icmp.conn, icmp.since_start_ns) = (self.conn, Some(since(&icmp.stamp)));
+            }
             OutputRecord::Hint(hint) => {
                 (hint.conn, hint.since_start_ns) = (Some(self.conn), Some(since(&hint.stamp)));
             }

@@ -33,6 +33,12 @@ pub struct View {
 }
 
 impl View {
+    /// Returns true if each of its events has a time.
+    pub fn has_times(&self) -> bool {
+        let verdicts = [self.handshake.as_ref().map(|told| told.stamp), self.close.as_ref().map(|told| told.stamp)];
+        verdicts.into_iter().flatten().chain(self.events.iter().map(OutputRecord::stamp)).all(|at| at.time.is_known())
+    }
+
     /// Initial sequence number of the client; none if it was not seen.
     pub(super) fn client_isn(&self) -> Option<u32> {
         self.handshake.as_ref()?.record.client.isn

@@ -180,8 +180,8 @@ pub struct SegmentOutput {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "SegmentNote"))]
     pub note: Option<SegmentNote>,
-    /// Nanoseconds since the connection's first event.
-    pub since_start_ns: u64,
+    /// Nanoseconds since the connection's first event; null if nobody recorded when events happened.
+    pub since_start_ns: Option<u64>,
     /// True if it carries sequence numbers that its sender was seen to send before.
     pub retransmission: bool,
     /// Present and true if it was placed after the connection's last record.
@@ -233,8 +233,8 @@ pub struct IcmpOutput {
     pub dst: EndpointOutput,
     /// Sequence number of the quoted segment.
     pub seq: u32,
-    /// Nanoseconds since the connection's first event.
-    pub since_start_ns: u64,
+    /// Nanoseconds since the connection's first event; null if nobody recorded when events happened.
+    pub since_start_ns: Option<u64>,
     /// Present and true if it was placed after the connection's last record.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub late: bool,

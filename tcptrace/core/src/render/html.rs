@@ -125,7 +125,7 @@ fn data(diagram: &Diagram) -> String {
         sentence.push_str("; in ");
         sentence.push_str(&layers.join(", "));
     }
-    let began = began.map(|stamp| stamp.time.to_string());
+    let began = began.filter(|stamp| stamp.time.is_known()).map(|stamp| stamp.time.to_string());
     let line =
         json!([conn, began, end_text(&ends.client), end_text(&ends.server), number(mood), verdict, sentence, steps]);
     line.to_string().replace('<', "\\u003c") + "\n"

@@ -58,9 +58,12 @@ impl<'a> Line<'a> {
     /// Appends a time as in JSON.
     #[cfg(feature = "serde")]
     #[inline]
-    pub(super) fn time(&mut self, time: crate::text::WallTime) -> &mut Self {
+    pub(super) fn time_or_null(&mut self, time: crate::text::WallTime) -> &mut Self {
+        if !time.is_known() {
+            return self.raw("null");
+        }
         let (second, fraction) = time.parts();
-        self.raw(second).raw([b'0' + (fraction / EIGHT) as u8]).raw(eight(fraction)).raw("Z")
+        self.raw("\"").raw(second).raw([b'0' + (fraction / EIGHT) as u8]).raw(eight(fraction)).raw("Z\"")
     }
 
     /// Appends an address.

@@ -80,7 +80,7 @@ fn fenced(diagram: &Diagram) -> String {
     };
     line(&["participant c as ", &plain(&end_text(&ends.client))]);
     line(&["participant s as ", &plain(&end_text(&ends.server))]);
-    if let Some(began) = began {
+    if let Some(began) = began.filter(|began| began.time.is_known()) {
         line(&["Note over c,s: ", &began.time.to_string()]);
     }
     if let Some(layers) = encapsulation {

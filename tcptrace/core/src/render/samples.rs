@@ -170,7 +170,7 @@ pub(crate) fn segment() -> SegmentOutput {
         length: 0,
         gso_segments: None,
         note: None,
-        since_start_ns: 0,
+        since_start_ns: Some(0),
         retransmission: false,
         late: false,
         options: TcpOptions(OptionBytes::new(&SYN_OPTIONS)),
@@ -191,7 +191,7 @@ pub(crate) fn data_segment() -> SegmentOutput {
         length: 14480,
         gso_segments: Some(10),
         note: Some(SegmentNote::KeepAliveAnswer),
-        since_start_ns: 1_500_000,
+        since_start_ns: Some(1_500_000),
         retransmission: false,
         late: false,
         options: TcpOptions(OptionBytes::EMPTY),
@@ -238,7 +238,7 @@ pub(crate) fn icmp() -> IcmpOutput {
         src: endpoint([10, 0, 0, 1], 54762),
         dst: endpoint([10, 0, 0, 2], 9999),
         seq: 721_203_976,
-        since_start_ns: 3_044_000,
+        since_start_ns: Some(3_044_000),
         late: false,
     }
 }

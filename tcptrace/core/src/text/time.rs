@@ -27,11 +27,21 @@ thread_local! {
     static LOCAL: Seconds<9> = const { no_seconds() };
 }
 
-/// A time in nanoseconds since the Unix epoch; displayed as RFC 3339 in UTC, always with nine fractional digits.
+/// A time in nanoseconds since the Unix epoch; displayed as RFC 3339 in UTC, always with nine fractional digits, or as
+/// `-` if it is [`Self::UNKNOWN`].
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct WallTime(pub i64);
 
 impl WallTime {
+    /// The time of an event whose time nobody recorded; null in JSON.
+    pub const UNKNOWN: Self = Self(i64::MIN);
+
+    /// Returns true unless nobody recorded the time.
+    #[inline]
+    pub fn is_known(self) -> bool {
+        self != Self::UNKNOWN
+    }
+
     /// Returns the text up to the fraction, and the fraction in nanoseconds.
     #[inline]
     pub(crate) fn parts(self) -> ([u8; 20], u64) {
@@ -53,6 +63,9 @@ impl WallTime {
 
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_known() {
+            return f.write_str("-");
+        }
         f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
@@ -63,7 +76,7 @@ impl FromStr for WallTime {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let nanoseconds = text.parse::<Timestamp>()?.as_nanosecond();
         // Times out of range of 64 bits are centuries away: the nearest that fits will do.
-        let clamped = nanoseconds.clamp(i64::MIN.into(), i64::MAX.into());
+        let clamped = nanoseconds.clamp((i64::MIN + 1).into(), i64::MAX.into());
         Ok(Self(i64::try_from(clamped).unwrap_or_default()))
     }
 }
@@ -71,6 +84,9 @@ impl FromStr for WallTime {
 #[cfg(feature = "serde")]
 impl serde::Serialize for WallTime {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.is_known() {
+            return serializer.serialize_none();
+        }
         serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
@@ -78,7 +94,24 @@ impl serde::Serialize for WallTime {
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for WallTime {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::text::from_word(deserializer, "a time by RFC 3339", |text| text.parse().ok())
+        struct Time;
+        impl serde::de::Visitor<'_> for Time {
+            type Value = WallTime;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time by RFC 3339 or null")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<WallTime, E> {
+                text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_unit<E: serde::de::Error>(self) -> Result<WallTime, E> {
+                Ok(WallTime::UNKNOWN)
+            }
+        }
+        // A field that is absent is not null: as an option it would be taken for that.
+        deserializer.deserialize_any(Time)
     }
 }
 
@@ -90,8 +123,8 @@ impl schemars::JsonSchema for WallTime {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "A time by RFC 3339, in UTC, always with nine digits.",
-            "type": "string",
+            "description": "A time by RFC 3339, in UTC, always with nine digits; null if nobody recorded it.",
+            "type": ["string", "null"],
             "format": "date-time",
             "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$",
         })
@@ -110,6 +143,9 @@ pub struct LocalTime {
 impl LocalTime {
     /// Formats the time on the stack.
     pub(crate) fn text(self) -> [u8; 18] {
+        if !self.time.is_known() {
+            return *b"--:--:--.---------";
+        }
         let WallTime(nanoseconds) = self.time;
         let second = nanoseconds.div_euclid(NANOSECONDS);
         let make = || until_fraction(second, "%H:%M:%S.", self.zone.clone());
@@ -181,12 +217,24 @@ mod tests {
             (0, "1970-01-01T00:00:00.000000000Z"),
             (1_795_170_666_104_687_123, "2026-11-20T10:31:06.104687123Z"),
             (-1, "1969-12-31T23:59:59.999999999Z"),
-            (i64::MIN, "1677-09-21T00:12:43.145224192Z"),
+            (i64::MIN + 1, "1677-09-21T00:12:43.145224193Z"),
             (i64::MAX, "2262-04-11T23:47:16.854775807Z"),
         ] {
             assert_eq!(WallTime(nanoseconds).to_string(), text);
             assert_eq!(serde_json::to_string(&WallTime(nanoseconds)).unwrap(), format!("\"{text}\""));
         }
+    }
+
+    #[test]
+    fn a_time_that_nobody_recorded_is_null() {
+        assert_eq!(serde_json::to_string(&WallTime::UNKNOWN).unwrap(), "null");
+        assert_eq!(serde_json::from_str::<WallTime>("null").unwrap(), WallTime::UNKNOWN);
+        assert!(serde_json::from_str::<WallTime>("7").is_err());
+        assert_eq!(WallTime::UNKNOWN.to_string(), "-");
+        static UTC: TimeZone = TimeZone::UTC;
+        assert_eq!(LocalTime { time: WallTime::UNKNOWN, zone: &UTC }.to_string(), "--:--:--.---------");
+        // No text stands for it.
+        assert!("-009999-01-02T01:59:59Z".parse::<WallTime>().unwrap().is_known());
     }
 
     #[test]
@@ -206,7 +254,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(nanoseconds: i64) {
+        fn what_was_written_is_read(nanoseconds in i64::MIN + 1..) {
             prop_assert_eq!(WallTime(nanoseconds).to_string().parse().ok(), Some(WallTime(nanoseconds)));
         }
 

@@ -206,3 +206,17 @@ pub struct Close {
     /// The record as one English sentence.
     pub summary: String,
 }
+
+impl Close {
+    /// Forgets how long anything took: nobody recorded when its events happened.
+    pub(crate) fn forget_times(&mut self) {
+        let Self { half_close_ns, duration_ns, closed_before_ns, idle_ns, rtt, states, .. } = self;
+        for time in [half_close_ns, duration_ns, closed_before_ns, idle_ns] {
+            *time = None;
+        }
+        *rtt = Rtt::default();
+        for stay in states.client.iter_mut().chain(&mut states.server) {
+            stay.ns = None;
+        }
+    }
+}

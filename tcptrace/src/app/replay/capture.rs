@@ -62,7 +62,10 @@ pub(super) fn replay<R: Read + Send + 'static>(
         encapsulations.extend(state.encapsulations);
         let words = |layers: &Layers| layers.iter().map(|layer| layer.to_string()).collect();
         replay.pipeline.describer.name_encapsulations(&encapsulations, words);
-        let enough = items.iter().flatten().any(|(event, interface)| {
+        let enough = items.iter().flatten().any(|Item { event, interface, timed }| {
+            if !timed {
+                replay.pipeline.lose_times();
+            }
             if replay.times.is_none() {
                 replay.start(event.at());
             }
@@ -105,6 +108,15 @@ impl<R> From<capture::Frames<R>> for Frames<R> {
     }
 }
 
+/// An event of a capture.
+struct Item {
+    event: Event,
+    /// Index of the interface of its frame.
+    interface: u32,
+    /// False if its frame has no time.
+    timed: bool,
+}
+
 /// The state after a frame.
 struct State {
     /// Those that are new.
@@ -116,13 +128,16 @@ struct State {
 }
 
 impl<R: Read + Send + 'static> Source for Frames<R> {
-    /// An event, and the interface of its frame; none for a copy.
-    type Item = Option<(Event, u32)>;
+    /// None for a copy.
+    type Item = Option<Item>;
     type State = State;
     type Error = CaptureError;
 
     fn next(&mut self) -> Option<Result<Self::Item, CaptureError>> {
-        let seen = |framed: Framed| (!framed.copy).then_some((framed.event, framed.interface));
+        let seen = |framed: Framed| {
+            let Framed { event, interface, timed, .. } = framed;
+            (!framed.copy).then_some(Item { event, interface, timed })
+        };
         Some(self.frames.next()?.map(seen))
     }
 
@@ -168,7 +183,7 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.untimed > 0 {
         let (untimed, frames) = (counters.untimed, counters.frames);
         warn!(
-            "{name}: {untimed} of {frames} frames have no time: they get that of the frame before, and durations mean nothing"
+            "{name}: {untimed} of {frames} frames have no time: from the first of them on, times and durations are unknown"
         );
     }
     if counters.backwards > 0 {

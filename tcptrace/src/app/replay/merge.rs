@@ -108,10 +108,16 @@ fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Mes
 /// The first record of a file.
 fn first(input: &Input) -> Result<StartOutput> {
     match input.messages.recv() {
-        Ok(Message::Begun(start)) => Ok(*start),
+        Ok(Message::Begun(start)) if start.stamp.time.is_known() => Ok(*start),
+        Ok(Message::Begun(_)) => Err(untimed(&input.name)),
         Ok(Message::Over(Err(error))) => Err(error),
         _ => Err(anyhow!("{}: it holds no events", input.name)),
     }
+}
+
+/// The error of a file whose clock cannot be compared with another one.
+fn untimed(name: &str) -> anyhow::Error {
+    anyhow!("{name}: it has frames without times, by which no other file can be merged with it: read it alone")
 }
 
 /// Checks that no two files are parts of one run, or the same file.
@@ -187,6 +193,7 @@ impl Merging {
             let open = inputs.iter_mut().enumerate().filter(|(_, input)| !input.over);
             let Some((file, input)) = open.min_by_key(|(file, _)| self.joiner.waiting(*file)) else { return outcome };
             match input.messages.recv() {
+                Ok(Message::View(view)) if !view.has_times() => return Err(untimed(&input.name)),
                 Ok(Message::View(view)) => {
                     let Self { joiner, output, .. } = self;
                     joiner.take(file, *view, &mut |record| _ = output.write(&record));

@@ -212,7 +212,11 @@ fn passed(event: &Event) -> Option<u32> {
 impl Replay<'_> {
     /// Notes a pair of boot and wall clock times of the recorded host.
     pub(super) fn note(&mut self, moment: Moment) {
-        self.pipeline.describer.clock.note(moment.at, moment.wall);
+        if moment.wall.is_known() {
+            self.pipeline.describer.clock.note(moment.at, moment.wall);
+        } else {
+            self.pipeline.lose_times();
+        }
     }
 
     /// Tells which sockets were there at the beginning of a run with this filter, in words. Which of them match another filter

@@ -39,7 +39,9 @@ pub(in crate::correlate) fn handshake(
     let synack = server.synack().map(|sent| sent.first);
     // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
-    let after = |from: Option<_>, to: Option<_>| Some(to?).zip(from).map(|(to, from): (BootTime, _)| to.since(from));
+    let after = |from: Option<_>, to: Option<_>| {
+        Some(to?).zip(from).filter(|_| !watched.untimed).map(|(to, from): (BootTime, _)| to.since(from))
+    };
     let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
     let unsent = handshake::is_unsent(client);
     let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
@@ -95,7 +97,7 @@ pub(in crate::correlate) fn handshake(
         restored: conn.is_restored(),
         unsent,
         answer: answer(conn),
-        lasted: conn.last.since(conn.first),
+        lasted: after(Some(conn.first), Some(conn.last)),
     };
     handshake.summary = sentence::handshake(&handshake, &facts);
     handshake
@@ -211,6 +213,9 @@ pub(in crate::correlate) fn close(
         close.closed_before_ns = reset::closed_before(conn, side, at);
         let by_data = told.cause == ResetCause::DataAfterClose;
         close.close_known = by_data.then(|| reset::close_known(conn, side, at)).flatten();
+    }
+    if watched.untimed {
+        close.forget_times();
     }
     let facts = CloseFacts {
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),

@@ -26,9 +26,12 @@ pub(super) const MAX_RECORD_LEN: usize = 1 << 20;
 /// An event with the details that only captures have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Framed {
-    /// A segment or an ICMP error. Its `at` is the time since 1970, not since boot. Its `ifindex` is
+    /// A segment or an ICMP error. Its `at` is the time since 1970, not since boot, and without a time of its own that of the
+    /// frame before. Its `ifindex` is
     /// [`Framed::interface`] plus 1.
     pub event: Event,
+    /// False if the frame has no time.
+    pub timed: bool,
     /// Direction at the interface, if the capture tells: pcapng may, Linux cooked headers do.
     pub direction: Option<Direction>,
     /// The interface, as an index into [`super::Frames::interfaces`].
@@ -272,7 +275,7 @@ impl Decoder {
             _ => false,
         };
         let process = frame.process.or(walk.process);
-        Ok(Framed { event, direction, interface, process, layers: walk.layers, copy })
+        Ok(Framed { event, timed: frame.at.is_some(), direction, interface, process, layers: walk.layers, copy })
     }
 
     fn skipped(&mut self, reason: Reason, frame: Option<&Frame<'_>>) {

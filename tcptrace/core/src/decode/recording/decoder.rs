@@ -323,7 +323,12 @@ impl Decoder {
     /// Returns the time of a line, by the clock that its `start` record names.
     fn moment(&self, wall: WallTime, boot_ns: Option<u64>) -> Result<Moment, Fault> {
         let at = match (boot_ns, self.start.as_ref().is_some_and(|start| start.capture)) {
+            (Some(_), false) if !wall.is_known() => {
+                return Err(Fault::Nonsense("time is null, but boot_ns is a number"));
+            }
             (Some(at), false) => at,
+            // They are in order, and that is all that is known.
+            (None, true) if !wall.is_known() => self.latest.0,
             (None, true) => since_1970(wall),
             (None, false) => return Err(Fault::Nonsense("boot_ns is null, but not in the start record")),
             (Some(_), true) => return Err(Fault::Nonsense("boot_ns is a number, but null in the start record")),

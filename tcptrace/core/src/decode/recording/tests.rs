@@ -6,10 +6,10 @@ use super::{error::RecordingError, lines::MAX_LINE_LEN, *};
 use crate::{
     decode::capture::{self, Capture},
     event::{Direction, Proof, Segment},
-    output_record::{OutputRecord, SegmentOutput, StateOutput},
+    output_record::{OutputRecord, SegmentOutput, Stamp, StateOutput},
     render::{Json, Render as _, samples},
     tcp::{TcpFlags, TcpState},
-    text::Errno,
+    text::{Errno, WallTime},
 };
 
 /// The lines of these entries.
@@ -163,6 +163,12 @@ fn what_is_wrong_is_said_with_its_line() {
             "boot_ns is null, but not in the start record",
         ),
         (
+            start()
+                + &lines(&[OutputRecord::State(samples::state())]).replace("\"time\":\"", "\"time\":null,\"was\":\""),
+            1,
+            "time is null, but boot_ns is a number",
+        ),
+        (
             start() + &lines(&[OutputRecord::End(samples::end()), OutputRecord::State(samples::state())]),
             2,
             "line 3 is malformed at byte 1: it comes behind the end record",
@@ -256,6 +262,12 @@ impl Read for Slow<'_> {
     }
 }
 
+/// The stamp with both times, as those of live events have them.
+fn live(Stamp { time, boot_ns }: Stamp) -> Stamp {
+    let time = if time.is_known() { time } else { WallTime(0) };
+    Stamp { time, boot_ns: Some(boot_ns.unwrap_or(1)) }
+}
+
 proptest! {
     #[test]
     fn however_the_bytes_come_they_say_the_same(piece in 1..700_usize) {
@@ -272,7 +284,7 @@ proptest! {
             let (OutputRecord::Segment(SegmentOutput { stamp, .. }) | OutputRecord::State(StateOutput { stamp, .. })) = entry else {
                 continue;
             };
-            stamp.boot_ns = Some(stamp.boot_ns.unwrap_or(0));
+            *stamp = live(*stamp);
         }
         let (records, error, _) = read(start() + &lines(&entries));
         prop_assert!(error.is_none(), "{error:?}");
@@ -281,7 +293,7 @@ proptest! {
 
     #[test]
     fn all_flags_and_options_of_a_segment_come_back(mut segment in samples::any_segment()) {
-        segment.stamp.boot_ns = Some(1);
+        segment.stamp = live(segment.stamp);
         if segment.ace.is_some() {
             segment.flags = segment.flags.without(TcpFlags::ACE);
         }

@@ -85,7 +85,7 @@ pub(super) fn segment(entry: &SegmentOutput, line: &mut Line<'_>) {
     if let Some(note) = note {
         line.raw(r#","note":""#).raw(note.word()).raw("\"");
     }
-    line.raw(r#","since_start_ns":"#).long_number(*since_start_ns);
+    line.raw(r#","since_start_ns":"#).long_number_or_null(*since_start_ns);
     line.raw(r#","retransmission":"#).truth(*retransmission).late(*late);
     line.raw(r#","options":"#).options(options);
     if let Some(passage) = passage {
@@ -201,8 +201,8 @@ pub(super) fn owner(entry: &OwnerOutput, line: &mut Line<'_>) {
 
 impl Line<'_> {
     pub(super) fn stamp(&mut self, Stamp { time, boot_ns }: &Stamp) -> &mut Self {
-        self.raw(r#","time":""#).time(*time);
-        self.raw(r#"","boot_ns":"#).long_number_or_null(*boot_ns)
+        self.raw(r#","time":"#).time_or_null(*time);
+        self.raw(r#","boot_ns":"#).long_number_or_null(*boot_ns)
     }
 
     /// Writes a field that is present only if true.

@@ -171,8 +171,8 @@ impl Line<'_> {
         let Context { host, run, started, started_ns, severity, community_id, netns_name } = context;
         self.raw(r#","host":"#).string_or_null(host.as_deref());
         self.raw(r#","run":"#).string_or_null(run.as_deref());
-        self.raw(r#","started":""#).time(*started);
-        self.raw(r#"","started_ns":"#).long_number_or_null(*started_ns);
+        self.raw(r#","started":"#).time_or_null(*started);
+        self.raw(r#","started_ns":"#).long_number_or_null(*started_ns);
         self.raw(r#","severity":"#).word(*severity);
         // It has no characters that need an escape.
         self.raw(r#","community_id":"#);

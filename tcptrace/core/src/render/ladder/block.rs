@@ -142,13 +142,13 @@ pub(super) enum Unit {
 impl Unit {
     /// Returns the unit that suits the last time.
     pub(super) fn of(rows: &Rows) -> Self {
-        let latest = rows.iter().map(Row::since_start_ns).max().unwrap_or(0);
+        let latest = rows.iter().filter_map(Row::since_start_ns).max().unwrap_or(0);
         if latest < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 
     /// Returns the time of a row's event.
     pub(super) fn of_row(self, row: &Row) -> RelativeTime {
-        RelativeTime { unit: self, micros: row.since_start_ns() / 1_000 }
+        RelativeTime { unit: self, micros: row.since_start_ns().map(|since| since / 1_000) }
     }
 }
 
@@ -156,12 +156,13 @@ impl Unit {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RelativeTime {
     unit: Unit,
-    micros: u64,
+    /// `None` if nobody recorded it.
+    micros: Option<u64>,
 }
 
 impl fmt::Display for RelativeTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.micros;
+        let Some(micros) = self.micros else { return f.write_str("-") };
         match self.unit {
             Unit::Milliseconds => decimal(f, "+", micros, 3, " ms"),
             Unit::Seconds => decimal(f, "+", micros, 6, " s"),

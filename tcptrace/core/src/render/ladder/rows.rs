@@ -34,13 +34,13 @@ impl Row {
         }
     }
 
-    /// Returns the nanoseconds from the connection's first event to this one.
-    pub(super) fn since_start_ns(&self) -> u64 {
+    /// Returns the nanoseconds from the connection's first event to this one; `None` if nobody recorded when they happened.
+    pub(super) fn since_start_ns(&self) -> Option<u64> {
         match self {
-            Self::State(entry) => entry.since_start_ns.unwrap_or(0),
+            Self::State(entry) => Some(entry.since_start_ns.unwrap_or(0)),
             Self::Segment(entry) => entry.since_start_ns,
             Self::Icmp(entry) => entry.since_start_ns,
-            Self::Hint(entry) => entry.since_start_ns.unwrap_or(0),
+            Self::Hint(entry) => Some(entry.since_start_ns.unwrap_or(0)),
         }
     }
 }

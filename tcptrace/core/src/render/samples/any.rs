@@ -21,12 +21,13 @@ fn any_endpoint() -> impl Strategy<Value = EndpointOutput> {
 }
 
 pub(crate) fn any_stamp() -> impl Strategy<Value = Stamp> {
-    any::<(i64, Option<u64>)>().prop_map(|(time, boot_ns)| Stamp { time: WallTime(time), boot_ns })
+    let time = prop_oneof![9 => any::<i64>().prop_map(WallTime), 1 => Just(WallTime::UNKNOWN)];
+    (time, any::<Option<u64>>()).prop_map(|(time, boot_ns)| Stamp { time, boot_ns })
 }
 
 /// Any segment, including contradictory ones.
 pub(crate) fn any_segment() -> impl Strategy<Value = SegmentOutput> {
-    let whose = any::<(u64, Option<Option<u64>>, String, u64, [bool; 2])>();
+    let whose = any::<(u64, Option<Option<u64>>, String, Option<u64>, [bool; 2])>();
     let place =
         (any_stamp(), whose, of(select(vec![Direction::In, Direction::Out])), of(select(SegmentNote::ALL.to_vec())));
     let numbers = any::<(u32, Option<u32>, u32, Option<u32>, u16, Option<u16>, u32, Option<u16>)>();

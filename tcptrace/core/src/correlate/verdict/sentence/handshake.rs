@@ -21,7 +21,7 @@ pub(crate) struct HandshakeFacts {
     /// Answer that was seen to come to the client's SYN.
     pub(crate) answer: Option<Answer>,
     /// Nanoseconds from the first event to the last.
-    pub(crate) lasted: u64,
+    pub(crate) lasted: Option<u64>,
 }
 
 /// An answer to a SYN that its sender's socket did not accept, or that does not complete the handshake.
@@ -71,7 +71,7 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
 }
 
 fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) {
-    let lasted = HumanDuration(facts.lasted);
+    let lasted = facts.lasted.map(HumanDuration);
     match outcome {
         Outcome::Established => {
             text.push_str("established");
@@ -123,16 +123,20 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         Outcome::TimedOut => {
             text.push_str("timed out");
             push_syns(text, "after", facts);
-            push(text, format_args!(", {lasted}"));
+            if let Some(lasted) = lasted {
+                push(text, format_args!(", {lasted}"));
+            }
             push_answer(text, facts.answer);
             push_queue(text, record.accept_queue);
         }
         Outcome::Cancelled => {
             text.push_str(match record.killed {
-                true => "cancelled: the client's socket was destroyed from outside after ",
-                false => "cancelled by the client's application after ",
+                true => "cancelled: the client's socket was destroyed from outside",
+                false => "cancelled by the client's application",
             });
-            push(text, format_args!("{lasted}"));
+            if let Some(lasted) = lasted {
+                push(text, format_args!(" after {lasted}"));
+            }
             if facts.unsent {
                 return text.push_str(": the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)");
             }
