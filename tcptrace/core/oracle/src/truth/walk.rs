@@ -84,7 +84,8 @@ pub(super) struct Walk {
     /// Such a one shows that is forged, and nothing behind it but what may have been on its way; whether the other end has gone
     /// on since.
     forged_reset: [Option<bool>; 2],
-    /// The last thing that shows is a forged reset with a number ahead of everything that its end is shown to have sent.
+    /// The last thing that shows is a forged reset with a number ahead of everything that its end is shown to have sent. A forged
+    /// SYN behind it shows no more than that: with such a reset, the next connection might begin.
     pub(super) ends_ahead: bool,
     /// The next connection of these addresses has begun, and with it this one's close has been told.
     followed: bool,
@@ -110,12 +111,16 @@ impl Walk {
                 walk.followed |= generation_of(history, seen) > generation && is_genuine(history, seen);
                 continue;
             }
-            walk.ends_ahead = false;
+            let ahead = std::mem::take(&mut walk.ends_ahead);
             match *seen {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
                 }
-                Seen::Segment(index, _) => walk.forged(history, index),
+                Seen::Segment(index, _) => {
+                    walk.forged(history, index);
+                    let segment = &history.sent[index].segment;
+                    walk.ends_ahead |= ahead && segment.has(SYN) && !segment.has(ACK);
+                }
                 Seen::Kernel(effect) => walk.kernel(&effect, order),
             }
         }

@@ -182,7 +182,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         }
         conn.complete(*at);
     }
-    conn.last_from = Some(from);
+    (conn.last_from, conn.last_resets) = (Some(from), header.has(TcpFlags::RST));
 }
 
 /// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another

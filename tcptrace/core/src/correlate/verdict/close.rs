@@ -110,7 +110,9 @@ pub(in crate::correlate) struct Closing {
 pub(in crate::correlate) fn accept_last_reset(conn: &mut Connection) {
     let last = conn.last;
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
-    if let Some(from) = conn.last_from.filter(|_| !had_socket && !conn.is_self_connect()) {
+    // Its time alone does not show that: clocks of captures may be coarse.
+    let resets = conn.last_resets && !had_socket && !conn.is_self_connect();
+    if let Some(from) = conn.last_from.filter(|_| resets) {
         conn.end_mut(from).accept_reset_behind_gap(last);
     }
 }

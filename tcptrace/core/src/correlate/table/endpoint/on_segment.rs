@@ -165,10 +165,10 @@ impl End {
     }
 
     /// Accepts its last reset, if that is ahead of everything seen, in the window that the other end has offered, and this
-    /// end has sent nothing since: what lies between them was not captured.
+    /// end has sent nothing since: what lies between them was not captured. Behind its FIN, nothing can.
     pub(in crate::correlate) fn accept_reset_behind_gap(&mut self, last: BootTime) {
         let (sent, offered) = (self.sent, self.offered());
-        let Some(detail) = &mut self.detail else { return };
+        let Some(detail) = self.detail.as_mut().filter(|detail| detail.fin.is_none()) else { return };
         let fits = |rst: &mut Rst| {
             let ahead = rst.offset > sent && offered.is_some_and(|offered| rst.offset <= offered);
             ahead && rst.seen && rst.at == last && rst.before == sent

@@ -1,6 +1,7 @@
 //! Segments that the receiver does not accept, where the data in between is not recorded.
 
 use super::*;
+use crate::event::{BootTime, Event, Segment};
 
 /// An established connection whose data passes unseen: the server's socket is here.
 fn open_here() -> Exchange {
@@ -136,4 +137,39 @@ fn a_reset_that_ends_a_capture_counts_behind_data_that_was_not_captured() {
             }
         }
     }
+}
+
+#[test]
+fn a_reset_ahead_counts_neither_behind_a_fin_nor_where_the_connection_goes_on() {
+    // The server closes; a forged reset of the client is challenged, and both go on, all in one tick of a coarse clock.
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    let at = BootTime(exchange.now());
+    for (from, flags, seq, ack, length) in [
+        (CLIENT, SYN, C, None, 0),
+        (SERVER, SYN, S, Some(C + 1), 0),
+        (CLIENT, ACK, C + 1, Some(S + 1), 400),
+        (SERVER, ACK, S + 1, Some(C + 401), 0),
+        (SERVER, FIN, S + 1, Some(C + 401), 0),
+        (CLIENT, RST, C + 1_401, Some(S + 1), 0),
+        (SERVER, ACK, S + 2, Some(C + 401), 0),
+        (CLIENT, ACK, C + 401, Some(S + 2), 0),
+    ] {
+        let to = if from == CLIENT { SERVER } else { CLIENT };
+        let segment = exchange.built(from, to, flags, seq, ack);
+        exchange.event(&Event::Segment(Segment { at, length, ..segment }));
+    }
+    let (_, closes) = exchange.records();
+    assert_eq!(only(closes).kind, CloseKind::Unfinished);
+
+    // No data comes behind a FIN.
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.segment(SERVER, CLIENT, RST, S + 1_002, Some(C + 1), 0);
+    let (_, closes) = exchange.records();
+    assert_eq!(only(closes).kind, CloseKind::Unfinished);
 }
