@@ -126,14 +126,25 @@ async fn trace(options: &Options, mut session: Option<Session>) -> Result<ExitCo
         session.close();
     }
     service.stopping();
-    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, namespaces, .. } =
-        trace;
+    let Trace {
+        mut pipeline,
+        mut object,
+        attachments,
+        hints,
+        drops,
+        mut ring,
+        losses,
+        skips,
+        interfaces,
+        namespaces,
+        ..
+    } = trace;
 
     // Detach first, so that nothing new arrives, and then write out everything that has arrived.
     let leaving = namespaces.map(Namespaces::stop);
     attachments.detach(interfaces.netlink()).await;
     object.detach_states();
-    drop(hints);
+    drop((hints, drops));
     if let Some(Err(_)) = leaving.map(JoinHandle::join) {
         warn!("filters may be left in other network namespaces: the thread that removes them has failed");
     }

@@ -11,8 +11,8 @@ use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format, top::Session};
 use crate::{
     bpf::{
-        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring, SkipCounters,
-        Skipped, tc::stale_filters,
+        AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
+        SkipCounters, Skipped, tc::stale_filters,
     },
     causes::with_causes,
     cgroups::CgroupNames,
@@ -36,6 +36,7 @@ pub(super) struct Trace {
     pub(super) object: Object,
     pub(super) attachments: Attachments,
     pub(super) hints: Hints,
+    pub(super) drops: Drops,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
     pub(super) skips: SkipCounters,
@@ -146,12 +147,13 @@ impl Trace {
             Segments::None => pipeline.expect_no_segments(),
             Segments::Control => {}
         }
-        pipeline.reset_reasons = object.reset_reasons();
+        pipeline.reasons = object.reasons();
         Ok(Self {
             pipeline,
             object,
             attachments,
             hints: Hints::default(),
+            drops: Drops::default(),
             ring,
             losses,
             skips,
@@ -195,6 +197,9 @@ impl Trace {
         let (hints, programs) = Hints::attach(&mut self.object);
         self.hints = hints;
         self.losses.watch(programs);
+        if self.segments != Segments::None {
+            self.drops = Drops::attach(&mut self.object);
+        }
         let states = self.object.attach_states()?;
         // Where there are two, what one of them is skipped for is seen by the other.
         if !self.object.btf {

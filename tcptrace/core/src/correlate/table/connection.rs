@@ -15,7 +15,7 @@ use super::{
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role, SocketReport},
     tcp::{SeqNumber, TcpState},
-    verdict::IcmpAnswer,
+    verdict::{IcmpAnswer, OpeningDrops},
 };
 
 /// Identity of a connection's four-tuple: a namespace and two endpoints, the smaller first.
@@ -138,6 +138,8 @@ pub(in crate::correlate) struct Rare {
     netns: Option<u32>,
     /// An ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) icmp: Option<IcmpAnswer>,
+    /// Segments of its handshake that this host's kernel dropped.
+    pub(in crate::correlate) drops: Option<OpeningDrops>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// True if its listener's accept queue was full when the SYN,ACK was last sent again.

@@ -81,6 +81,7 @@ pub(in crate::correlate) fn handshake(
             syn: client.syn().map(Sent::again),
             synack: server.synack().map(Sent::again),
         },
+        dropped: conn.rare().and_then(|rare| rare.drops).filter(|_| told_of_drops(opened.map(|opened| opened.outcome))),
         accept_queue: full_queue,
         same_as: same_as(conn),
         nat: nat(conn),
@@ -119,6 +120,11 @@ fn answer(conn: &Connection) -> Option<Answer> {
     let (_, server) = conn.roles();
     let by_segment = if server.sent_synack { Some(Answer::SynAck) } else { server.sent_syn.then_some(Answer::Syn) };
     by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind)))
+}
+
+/// Returns true if the outcome is one that dropped segments may have brought about.
+fn told_of_drops(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered | Outcome::Unreachable))
 }
 
 /// Returns the numbers of the other sides of an address translation.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::cursor::{Cursor, Fields};
 use crate::{
     event::{
-        AcceptQueue, BootTime, Cgroup, CgroupKey, Container, Event, Hint, HintName, ListenerOwner, LossSource,
-        OwnerSource, SocketOwner, SocketReport, reset_reason::ResetReason, reset_reason::ResetReasons,
+        AcceptQueue, BootTime, Cgroup, CgroupKey, Container, Event, Hint, HintName, KernelName, KernelReasons,
+        ListenerOwner, LossSource, OwnerSource, SocketOwner, SocketReport, reset_reason::ResetReason,
     },
     tcp::TcpState,
 };
@@ -45,8 +45,8 @@ pub enum Entry {
 pub struct Setup {
     /// The segments of several network namespaces are seen.
     pub across_namespaces: bool,
-    /// Names of the numbers that the recorded kernel gives as reasons for resets.
-    pub reset_reasons: ResetReasons,
+    /// Names of the numbers that the recorded kernel gives as reasons.
+    pub reasons: KernelReasons,
 }
 
 /// An interface. Its name comes from outside: escape it.
@@ -86,6 +86,9 @@ const OWNER_SOURCES: [OwnerSource; 3] = [OwnerSource::Event, OwnerSource::SockDi
 struct SetupFields {
     across_namespaces: bool,
     reset_reasons: Vec<(u32, ResetReason)>,
+    /// Recordings of earlier versions have none.
+    #[serde(default)]
+    drop_reasons: Vec<(u32, KernelName)>,
 }
 
 /// A control group as JSON, as it is in records of its socket.
@@ -102,9 +105,13 @@ impl Entry {
         let mut to = Fields(to);
         match self {
             Self::Line(line) => to.u8(TAG_LINE).bytes(line),
-            Self::Setup(Setup { across_namespaces, reset_reasons }) => {
-                let (across_namespaces, reset_reasons) = (*across_namespaces, reset_reasons.iter().collect());
-                to.u8(TAG_SETUP).bytes(&json(&SetupFields { across_namespaces, reset_reasons }))
+            Self::Setup(Setup { across_namespaces, reasons }) => {
+                let fields = SetupFields {
+                    across_namespaces: *across_namespaces,
+                    reset_reasons: reasons.resets.iter().collect(),
+                    drop_reasons: reasons.drops.iter().collect(),
+                };
+                to.u8(TAG_SETUP).bytes(&json(&fields))
             }
             Self::Interface(Interface { netns, index, bridge, name }) => {
                 to.u8(TAG_INTERFACE).u32(netns.unwrap_or(0)).u32(*index);
@@ -128,8 +135,11 @@ impl Entry {
         Some(match tag {
             TAG_LINE => Self::Line(from.bytes()?.to_vec()),
             TAG_SETUP => {
-                let SetupFields { across_namespaces, reset_reasons } = serde_json::from_slice(from.bytes()?).ok()?;
-                Self::Setup(Setup { across_namespaces, reset_reasons: reset_reasons.into_iter().collect() })
+                let SetupFields { across_namespaces, reset_reasons, drop_reasons } =
+                    serde_json::from_slice(from.bytes()?).ok()?;
+                let resets = reset_reasons.into_iter().collect();
+                let reasons = KernelReasons { resets, drops: drop_reasons.into_iter().collect() };
+                Self::Setup(Setup { across_namespaces, reasons })
             }
             TAG_INTERFACE => Self::Interface(Interface {
                 netns: Some(from.u32()?).filter(|&netns| netns != 0),
@@ -201,7 +211,7 @@ fn write_event(event: &Event, to: &mut Fields<'_>) {
                 to.u32(queue.length).u32(queue.limit);
             });
         }
-        Event::State(_) | Event::Segment(_) | Event::Icmp(_) | Event::Loss(_) => {}
+        Event::State(_) | Event::Segment(_) | Event::Icmp(_) | Event::Drop(_) | Event::Loss(_) => {}
     }
 }
 
