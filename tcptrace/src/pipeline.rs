@@ -22,7 +22,7 @@ use tcptrace_core::{
     },
     describe::Describer,
     event::{
-        BootTime, Cgroup, CgroupKey, Direction, Event, Existing, ExistingSocket, HintName, KernelReasons, Loss,
+        BootTime, Cgroup, CgroupKey, Direction, Event, Existing, ExistingSocket, Hint, HintName, KernelReasons, Loss,
         LossSource,
     },
     filter::SegmentChoice,
@@ -412,7 +412,7 @@ impl Pipeline {
             }
             // Looked up, not observed: they do not count as events.
             Event::Owner(_) | Event::Listener(_) | Event::Report(_) => {}
-            Event::Hint(hint) if hint.name == HintName::AcceptQueue => {}
+            Event::Hint(Hint { name: HintName::AcceptQueue | HintName::NatExpired | HintName::NatDeleted, .. }) => {}
             _ => self.events += 1,
         }
         self.handle(event);

@@ -18,6 +18,7 @@ use crate::{
     cgroups::CgroupNames,
     cli::{Attach, Options, Segments, Verbosity},
     command::Running,
+    conntrack::{self, Conntrack, Forgotten},
     host_clock,
     interfaces::{Interface, Interfaces},
     metrics::{self, Listener},
@@ -27,7 +28,9 @@ use crate::{
     privileges::{Duty, as_caller, reduce},
     procfs::kernel_threads::KernelThreads,
 };
-use tcptrace_core::{SCHEMA, describe::Describer, event::BootTime, output_record::StartOutput, text::Escaped};
+use tcptrace_core::{
+    SCHEMA, describe::Describer, event::BootTime, filter::Filter, output_record::StartOutput, text::Escaped,
+};
 
 /// A trace: the loaded programs, their attachments, and the pipeline that takes their records.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(super) struct Trace {
     pub(super) attachments: Attachments,
     pub(super) hints: Hints,
     pub(super) drops: Drops,
+    /// `None` where the kernel has no connection tracking, or this namespace is not traced.
+    pub(super) conntrack: Option<Conntrack>,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
     pub(super) skips: SkipCounters,
@@ -154,6 +159,7 @@ impl Trace {
             attachments,
             hints: Hints::default(),
             drops: Drops::default(),
+            conntrack: None,
             ring,
             losses,
             skips,
@@ -199,6 +205,12 @@ impl Trace {
         self.losses.watch(programs);
         if self.segments != Segments::None {
             self.drops = Drops::attach(&mut self.object);
+        }
+        if self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns)) {
+            let subscribed = Conntrack::subscribe();
+            let told =
+                subscribed.inspect_err(|error| debug!("connection tracking does not tell what it forgets: {error}"));
+            self.conntrack = told.ok();
         }
         let states = self.object.attach_states()?;
         // Where there are two, what one of them is skipped for is seen by the other.
@@ -259,6 +271,13 @@ impl Trace {
             Ok(namespaces) => self.namespaces = Some(namespaces),
             Err(error) => warn!("segments of other network namespaces are not seen: {error:#}"),
         }
+    }
+
+    /// Connection tracking has forgotten how to translate addresses of open connections.
+    pub(super) fn forget_translations(&mut self, forgotten: &[Forgotten], filter: &Filter) {
+        let now = host_clock::now();
+        let events = forgotten.iter().flat_map(|one| conntrack::events(one, filter, self.netns, now));
+        events.for_each(|event| self.pipeline.learn(&event));
     }
 
     /// Something about the other namespaces has changed.

@@ -296,7 +296,7 @@ pub struct HintOutput {
     pub conn_netns: Option<u32>,
     /// Number of the socket that the segment was sent for, which may be a listener; null if unknown.
     pub socket: Option<u64>,
-    /// Tracepoint that reported it, or `accept_queue` or `defer_accept`.
+    /// Tracepoint that reported it, or `accept_queue`, `defer_accept`, `nat_expired` or `nat_deleted`.
     pub name: HintName,
     /// Reason for a reset (`enum sk_rst_reason`); null on kernels before 6.10 and for other hints.
     pub value: Option<ResetReason>,

@@ -138,6 +138,8 @@ pub(in crate::correlate) struct Rare {
     netns: Option<u32>,
     /// An ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) icmp: Option<IcmpAnswer>,
+    /// The translation of its addresses that the kernel forgot, if it did.
+    pub(in crate::correlate) nat_forgot: Option<NatForgot>,
     /// Segments of its handshake that this host's kernel dropped.
     pub(in crate::correlate) drops: Option<OpeningDrops>,
     /// Accept queue of the listener, as the kernel last reported it.
@@ -164,6 +166,14 @@ pub(in crate::correlate) struct Rare {
     pub(super) paths: Option<Paths>,
     /// Negotiation of Accurate ECN.
     pub(in crate::correlate) accurate_ecn: AccurateEcn,
+}
+
+/// The end of an address translation in the middle of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct NatForgot {
+    pub(in crate::correlate) at: BootTime,
+    /// True if a program deleted it.
+    pub(in crate::correlate) deleted: bool,
 }
 
 /// The last report of a socket that was placed.

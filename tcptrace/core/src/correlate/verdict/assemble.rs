@@ -6,14 +6,14 @@ use super::{
     close::Closing,
     handshake::{self, ETIMEDOUT, Opened},
     reset,
-    sentence::{self, Answer, CloseFacts, HandshakeFacts},
+    sentence::{self, Answer, CloseFacts, Forgotten, HandshakeFacts},
     state_times,
 };
 use crate::{
     correlate::{
         NO_NAMESPACE,
         table::{
-            connection::{Connection, Side},
+            connection::{Connection, NatForgot, Side},
             endpoint::{End, Sent},
         },
         watched::Watched,
@@ -96,6 +96,7 @@ pub(in crate::correlate) fn handshake(
         restored: conn.is_restored(),
         unsent,
         answer: answer(conn),
+        nat_forgot: forgotten(conn),
         lasted: conn.last.since(conn.first),
     };
     handshake.summary = sentence::handshake(&handshake, &facts);
@@ -113,6 +114,13 @@ fn no_segments(conn: &Connection, watched: &Watched) -> Option<NoSegments> {
         () if watched.is_elsewhere(conn) => NoSegments::OtherNamespace,
         () => NoSegments::NotWatched,
     })
+}
+
+/// Returns the translation of its addresses that this host forgot, and how long before the reset that was.
+fn forgotten(conn: &Connection) -> Option<Forgotten> {
+    let NatForgot { at, deleted } = conn.rare()?.nat_forgot?;
+    let before_ns = reset::first(conn).filter(|&(_, reset)| reset > at).map(|(_, reset)| reset.since(at));
+    Some(Forgotten { before_ns, deleted })
 }
 
 /// Returns the answer that was seen to come to the client's SYN.
@@ -221,6 +229,7 @@ pub(in crate::correlate) fn close(
     let facts = CloseFacts {
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
+        nat_forgot: forgotten(conn),
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
     };

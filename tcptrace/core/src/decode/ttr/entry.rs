@@ -35,8 +35,8 @@ pub enum Entry {
     LeftOut(BootTime, u64),
     /// The task of the next record is a thread of the kernel, and no owner of its socket.
     KernelThread,
-    /// An event that was looked up: [`Event::Owner`], [`Event::Listener`], [`Event::Report`], or an [`Event::Hint`] of the name
-    /// [`HintName::AcceptQueue`].
+    /// An event that came from elsewhere: [`Event::Owner`], [`Event::Listener`], [`Event::Report`], or an [`Event::Hint`] of the
+    /// name [`HintName::AcceptQueue`], [`HintName::NatExpired`] or [`HintName::NatDeleted`].
     LookedUp(Event),
 }
 
@@ -75,6 +75,7 @@ const TAG_OWNER: u8 = 10;
 const TAG_LISTENER: u8 = 11;
 const TAG_REPORT: u8 = 12;
 const TAG_QUEUE: u8 = 13;
+const TAG_NAT: u8 = 14;
 
 /// Loss counters by number.
 const SOURCES: [LossSource; 4] = [LossSource::State, LossSource::Segment, LossSource::Recursion, LossSource::Output];
@@ -200,6 +201,10 @@ fn write_event(event: &Event, to: &mut Fields<'_>) {
             })
             .u64(report.stuck_ns);
         }
+        Event::Hint(hint) if matches!(hint.name, HintName::NatExpired | HintName::NatDeleted) => {
+            to.u8(TAG_NAT).time(hint.at).optional(hint.netns, netns);
+            to.endpoint(hint.local).endpoint(hint.remote).bool(hint.name == HintName::NatDeleted);
+        }
         Event::Hint(hint) => {
             to.u8(TAG_QUEUE).time(hint.at).optional(hint.netns, netns);
             to.endpoint(hint.local).endpoint(hint.remote);
@@ -263,6 +268,19 @@ fn read_event(tag: u8, from: &mut Cursor<'_>) -> Option<Event> {
             state: from.optional(|from| TcpState::from_kernel(from.u8()?))?,
             queue_full: from.bool()?,
             queue: from.optional(|from| Some(AcceptQueue { length: from.u32()?, limit: from.u32()? }))?,
+        }),
+        TAG_NAT => Event::Hint(Hint {
+            at: from.time()?,
+            socket: None,
+            netns: from.optional(Cursor::u32)?,
+            conn_netns: None,
+            local: from.endpoint()?,
+            remote: from.endpoint()?,
+            name: if from.bool()? { HintName::NatDeleted } else { HintName::NatExpired },
+            reason: None,
+            state: None,
+            queue_full: false,
+            queue: None,
         }),
         _ => return None,
     })

@@ -118,6 +118,8 @@ impl Wording<'_> {
                 change.plain("accept queue not full any more")
             }
             _ if entry.name == HintName::DeferAccept => change.plain("waits for data"),
+            _ if entry.name == HintName::NatExpired => change.push(palette::TROUBLE, "NAT entry expired"),
+            _ if entry.name == HintName::NatDeleted => change.push(palette::TROUBLE, "NAT entry deleted"),
             _ if entry.queue_full => change.push(palette::TROUBLE, "accept queue full"),
             Some(reason) => change.push(palette::TROUBLE, reason.to_string()),
             None => &mut change,

@@ -1,6 +1,6 @@
 //! The sentence of a handshake.
 
-use super::{USUAL, cause_words, name, push, push_common, push_missing};
+use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_forgotten, push_missing};
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
@@ -20,6 +20,8 @@ pub(crate) struct HandshakeFacts {
     pub(crate) unsent: bool,
     /// Answer that was seen to come to the client's SYN.
     pub(crate) answer: Option<Answer>,
+    /// The translation of its addresses that this host forgot before.
+    pub(crate) nat_forgot: Option<Forgotten>,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: u64,
 }
@@ -66,6 +68,9 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
         text.push_str("; no SYN was seen to leave this host");
     }
     push_drops(&mut text, record.dropped);
+    if record.outcome == Some(Outcome::Reset) {
+        push_forgotten(&mut text, facts.nat_forgot);
+    }
     push_common(&mut text, record.no_segments, record.same_as.as_deref());
     push_missing(&mut text, &record.missing);
     text

@@ -370,7 +370,7 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.dst.port = Some(1),
                     |entry| entry.flags = TcpFlags::FIN,
                     |entry| entry.rel_seq = None,
-                    |entry| (entry.seq, entry.rel_seq) = (5, None),
+                    |entry| entry.seq = 5,
                     |entry| entry.length = 0,
                     |entry| entry.reason = KernelName::UNKNOWN,
                     |entry| entry.location = None,
