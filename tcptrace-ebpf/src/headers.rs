@@ -15,9 +15,10 @@ use crate::{FAMILY_V4, FAMILY_V6, Skip};
 
 /// Bytes of an Ethernet header.
 pub(crate) const ETH_HEADER: u32 = 14;
-// EtherTypes (include/uapi/linux/if_ether.h).
-pub(crate) const ETH_P_IP: u16 = 0x0800;
-pub(crate) const ETH_P_IPV6: u16 = 0x86dd;
+/// EtherType of IPv4 (include/uapi/linux/if_ether.h).
+pub const ETH_P_IP: u16 = 0x0800;
+/// EtherType of IPv6.
+pub const ETH_P_IPV6: u16 = 0x86dd;
 const ETH_P_8021Q: u16 = 0x8100;
 const ETH_P_8021AD: u16 = 0x88a8;
 

@@ -39,6 +39,8 @@ pub mod names {
     pub const SEND_RESET: &str = "send_reset";
     /// Raw tracepoint program: SYN,ACKs that this host sends again.
     pub const RETRANSMIT_SYNACK: &str = "retransmit_synack";
+    /// Raw tracepoint program: segments that the kernel drops.
+    pub const DROP_SEGMENT: &str = "drop_segment";
     /// TC classifier at ingress.
     pub const TC_INGRESS: &str = "tc_ingress";
     /// TC classifier at egress.

@@ -31,7 +31,7 @@ const TCP: u16 = 6;
 
 // include/net/tcp_states.h
 pub(crate) const ESTABLISHED: u8 = 1;
-const SYN_SENT: u8 = 2;
+pub(crate) const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
 pub(crate) const FIN_WAIT1: u8 = 4;
 pub(crate) const CLOSE: u8 = 7;

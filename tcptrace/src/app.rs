@@ -32,6 +32,7 @@ use self::{
 };
 use crate::{
     cli::{Options, Verbosity},
+    conntrack::{Conntrack, Forgotten},
     host_clock,
     interfaces::InterfaceChange,
     namespaces::{Namespaces, News},
@@ -126,14 +127,25 @@ async fn trace(options: &Options, mut session: Option<Session>) -> Result<ExitCo
         session.close();
     }
     service.stopping();
-    let Trace { mut pipeline, mut object, attachments, hints, mut ring, losses, skips, interfaces, namespaces, .. } =
-        trace;
+    let Trace {
+        mut pipeline,
+        mut object,
+        attachments,
+        hints,
+        drops,
+        mut ring,
+        losses,
+        skips,
+        interfaces,
+        namespaces,
+        ..
+    } = trace;
 
     // Detach first, so that nothing new arrives, and then write out everything that has arrived.
     let leaving = namespaces.map(Namespaces::stop);
     attachments.detach(interfaces.netlink()).await;
     object.detach_states();
-    drop(hints);
+    drop((hints, drops));
     if let Some(Err(_)) = leaving.map(JoinHandle::join) {
         warn!("filters may be left in other network namespaces: the thread that removes them has failed");
     }
@@ -238,6 +250,8 @@ async fn follow(
                 let Trace { owners, pipeline, .. } = trace;
                 owners.report(&snapshot, pipeline, now);
             }
+            // Before the records in the ring: what was forgotten may be the reason for them.
+            forgotten = next_forgotten(&mut trace.conntrack) => trace.forget_translations(&forgotten, &options.filter),
             news = next_news(&mut trace.namespaces) => trace.follow_namespace(news),
             change = trace.interfaces.next() => follow_interface(trace, change).await,
             ready = ready(&trace.ring, next_drain) => {
@@ -298,6 +312,13 @@ async fn ready(ring: &crate::bpf::Ring, next_drain: Option<Instant>) -> std::io:
 async fn next_news(namespaces: &mut Option<Namespaces>) -> News {
     match namespaces {
         Some(namespaces) => namespaces.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_forgotten(conntrack: &mut Option<Conntrack>) -> Vec<Forgotten> {
+    match conntrack {
+        Some(conntrack) => conntrack.next().await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, reading what they lost and
 //! skipped. Nothing here knows what a connection is.
 
+mod drop_program;
 mod error;
 mod hint_programs;
 pub mod kernel;
@@ -9,6 +10,7 @@ mod object;
 mod program_log;
 pub mod tc;
 
+pub use drop_program::Drops;
 pub use error::LoadError;
 pub use hint_programs::Hints;
 pub use kernel::{

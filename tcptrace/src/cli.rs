@@ -88,7 +88,7 @@ pub struct Cli {
     /// Types of records to write to stdout as JSON [default: all]
     ///
     /// A comma-separated list of state, segment, handshake, close and stalled. Owners and hints belong to state, ICMP
-    /// errors to segment, socket reports and evicted connections to stalled; start, existing, lost and end records are always
+    /// errors and dropped segments to segment, socket reports and evicted connections to stalled; start, existing, lost and end records are always
     /// written. It affects
     /// neither --write, nor the numbers of connections, nor any count.
     #[arg(long, value_name = "LIST", help_heading = "Output")]

@@ -8,6 +8,7 @@
 //! ─────────────────────────────────────────────────────────────────────────────
 //! IO       bpf            loads and attaches the programs, drains the ring, counts losses
 //!          interfaces     the network interfaces, as they come and go
+//!          conntrack      address translations that the kernel forgets
 //!          namespaces     the network namespaces besides the tracer's own
 //!          socket_owners  the processes that hold existing sockets
 //! pure     tcptrace_core  bytes → events → connections and verdicts → output records → text or JSON
@@ -25,6 +26,7 @@ pub mod causes;
 pub mod cgroups;
 pub mod cli;
 pub mod command;
+pub mod conntrack;
 mod container_names;
 pub mod host_clock;
 pub mod interfaces;

@@ -22,8 +22,8 @@ use tcptrace_core::{
     },
     describe::Describer,
     event::{
-        BootTime, Cgroup, CgroupKey, Direction, Event, Existing, ExistingSocket, HintName, Loss, LossSource,
-        reset_reason::ResetReasons,
+        BootTime, Cgroup, CgroupKey, Direction, Event, Existing, ExistingSocket, Hint, HintName, KernelReasons, Loss,
+        LossSource,
     },
     filter::SegmentChoice,
     loss_ledger::LossLedger,
@@ -38,8 +38,8 @@ pub struct Pipeline {
     pub describer: Describer,
     /// The destinations of output records.
     pub output: Output,
-    /// Names of the numbers that this kernel gives as reasons for resets.
-    pub reset_reasons: ResetReasons,
+    /// Names of the numbers that this kernel gives as reasons.
+    pub reasons: KernelReasons,
     correlator: Correlator,
     max_connections: NonZeroU32,
     ledger: LossLedger,
@@ -122,7 +122,7 @@ impl Pipeline {
         Self {
             describer,
             output,
-            reset_reasons: ResetReasons::default(),
+            reasons: KernelReasons::default(),
             correlator,
             max_connections: NonZeroU32::MAX,
             ledger: LossLedger::default(),
@@ -237,7 +237,7 @@ impl Pipeline {
         if !self.correlates {
             return;
         }
-        let mut decoded = match ring::decode(bytes, &self.reset_reasons) {
+        let mut decoded = match ring::decode(bytes, &self.reasons) {
             Ok(decoded) => decoded,
             Err(error) => {
                 if !self.undecodable {
@@ -367,7 +367,7 @@ impl Pipeline {
 
     /// Writes the start record.
     pub fn start(&mut self, start: StartOutput) {
-        let setup = Setup { across_namespaces: self.across_namespaces, reset_reasons: self.reset_reasons.clone() };
+        let setup = Setup { across_namespaces: self.across_namespaces, reasons: self.reasons.clone() };
         if let Some(recorder) = &mut self.output.recorder {
             recorder.begin(start.clone(), setup, &self.describer, host_clock::now());
         }
@@ -418,7 +418,7 @@ impl Pipeline {
             }
             // Looked up, not observed: they do not count as events.
             Event::Owner(_) | Event::Listener(_) | Event::Report(_) => {}
-            Event::Hint(hint) if hint.name == HintName::AcceptQueue => {}
+            Event::Hint(Hint { name: HintName::AcceptQueue | HintName::NatExpired | HintName::NatDeleted, .. }) => {}
             _ => self.events += 1,
         }
         self.handle(event);

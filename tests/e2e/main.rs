@@ -10,6 +10,7 @@ mod clsact;
 mod command;
 mod control_groups;
 mod doctor;
+mod drops;
 mod endings;
 mod file;
 mod file_capabilities;

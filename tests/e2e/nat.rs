@@ -1,6 +1,7 @@
 //! Connections of a node with pods, whose addresses are translated on the way: each side is told, tied to the others, and
 //! nothing else is.
 
+mod forgotten;
 mod node;
 
 use std::{

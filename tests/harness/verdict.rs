@@ -21,10 +21,11 @@ const NOT_COMPARED: [&str; 9] =
     ["type", "time", "boot_ns", "conn", "host", "run", "started", "started_ns", "community_id"];
 
 /// Facts behind the advice, compared where a test names them.
-const REASONS: [&str; 15] = [
+const REASONS: [&str; 16] = [
     "severity",
     "netns_name",
     "icmp",
+    "dropped",
     "syn_left",
     "killed",
     "no_segments",

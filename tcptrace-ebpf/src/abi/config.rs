@@ -4,7 +4,8 @@
 mod layout;
 
 pub use layout::{
-    ABSENT, EventField, HeadMember, HintLayout, KernelValue, Place, SOCKET_HEAD, SocketLayout, TracepointLayout,
+    ABSENT, DropLayout, EventField, HeadMember, HintLayout, KernelValue, Place, SOCKET_HEAD, SocketLayout,
+    TracepointLayout,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -54,6 +55,9 @@ pub const PENDING_SOCKETS: u32 = 16384;
 /// Buckets of the table of watched flows, a power of two.
 pub const WATCHED_BUCKETS: u32 = 1 << 15;
 
+/// Numbers of `enum skb_drop_reason` that may be told: of the core's own, which count from 0.
+pub const TOLD_DROPS: u32 = 256;
+
 /// Everything the kernel programs are told.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -62,6 +66,8 @@ pub struct Config {
     pub socket: SocketLayout,
     /// Offsets for those whose records are hints.
     pub hints: HintLayout,
+    /// Offsets for the one of dropped segments.
+    pub drops: DropLayout,
     /// Offsets for the tracepoint program.
     pub tracepoint: TracepointLayout,
     /// 1 where the tracepoint `tcp:tcp_send_reset` has a third argument, the reason (Linux 6.10), else 0.
@@ -82,6 +88,8 @@ pub struct Config {
     pub group: u64,
     /// Nanoseconds of a jiffy; 0 where that is not known.
     pub jiffy_ns: u64,
+    /// A bit for each number of `enum skb_drop_reason` whose segments are told.
+    pub told_drops: [u64; TOLD_DROPS as usize / 64],
 }
 
 impl Config {
@@ -89,6 +97,7 @@ impl Config {
     pub const EMPTY: Self = Self {
         socket: SocketLayout::EMPTY,
         hints: HintLayout::EMPTY,
+        drops: DropLayout::EMPTY,
         tracepoint: TracepointLayout::EMPTY,
         tells_reset_reason: 0,
         segments: SEGMENTS_CONTROL,
@@ -99,5 +108,6 @@ impl Config {
         seed: 0,
         group: 0,
         jiffy_ns: 0,
+        told_drops: [0; TOLD_DROPS as usize / 64],
     };
 }

@@ -12,6 +12,8 @@ pub const KIND_ICMP: u8 = 3;
 pub const KIND_HINT: u8 = 4;
 /// `RecordHeader::kind` of a [`CountedStateRecord`].
 pub const KIND_COUNTED_STATE: u8 = 5;
+/// `RecordHeader::kind` of a [`DropRecord`].
+pub const KIND_DROP: u8 = 6;
 
 /// Value of `family` for IPv4, v4-mapped sockets included.
 pub const FAMILY_V4: u8 = 4;
@@ -277,9 +279,42 @@ pub struct HintRecord {
     pub remote_addr: Address,
 }
 
+/// A TCP segment that the kernel dropped.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct DropRecord {
+    /// Kind [`KIND_DROP`]. `socket` is the socket in SYN_SENT whose SYN it is; 0 for any other segment.
+    pub header: RecordHeader,
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// Index of the interface on which it was, or by which it had come; 0 where neither is told.
+    pub ifindex: u32,
+    /// Inode number of the network namespace; 0 when it is not known.
+    pub netns: u32,
+    /// The number of the reason in this kernel's `enum skb_drop_reason`, below [`TOLD_DROPS`](super::TOLD_DROPS).
+    pub reason: u32,
+    /// Sequence number.
+    pub seq: u32,
+    /// Bytes of data by the IP header; 0 with BIG TCP.
+    pub length: u32,
+    /// Source port.
+    pub src_port: u16,
+    /// Destination port.
+    pub dst_port: u16,
+    /// Flags of the TCP header, AE as bit 8.
+    pub flags: u16,
+    #[doc(hidden)]
+    pub pad: [u16; 3],
+    /// Name of the kernel's function that dropped it, 48 bytes that end in a zero; empty where it has none.
+    pub location: [u64; 6],
+}
+
 const _: () = assert!(size_of::<RecordHeader>() == 24);
 const _: () = assert!(size_of::<StateRecord>() == 128);
 const _: () = assert!(size_of::<CountedStateRecord>() == 160);
 const _: () = assert!(size_of::<SegmentRecord>() == 136);
 const _: () = assert!(size_of::<IcmpRecord>() == 96);
 const _: () = assert!(size_of::<HintRecord>() == 72);
+const _: () = assert!(size_of::<DropRecord>() == 136);

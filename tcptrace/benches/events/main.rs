@@ -28,7 +28,7 @@ use tcptrace_core::{
         ring,
     },
     describe::Describer,
-    event::{BootTime, Event, reset_reason::ResetReasons},
+    event::{BootTime, Event, KernelReasons},
     filter::Emit,
     tcp::TcpFlags,
 };
@@ -40,7 +40,7 @@ const WARM: u64 = (1 << 16) + CONCURRENT;
 const CAPTURED: u64 = 5_000;
 
 fn decode(criterion: &mut Criterion<ProcessorTime>) {
-    let reasons = ResetReasons::default();
+    let reasons = KernelReasons::default();
     measure(criterion, "decode", |records| {
         for record in records.iter() {
             let _ = black_box(&ring::decode(record, &reasons));
@@ -49,7 +49,7 @@ fn decode(criterion: &mut Criterion<ProcessorTime>) {
 }
 
 fn correlate(criterion: &mut Criterion<ProcessorTime>) {
-    let reasons = ResetReasons::default();
+    let reasons = KernelReasons::default();
     let mut connections = Correlator::new(NETNS);
     measure(criterion, "decode, correlate", |records| {
         for record in records.iter() {
@@ -127,7 +127,7 @@ fn read(mut file: &[u8]) {
 /// The segments of [`CAPTURED`] connections with a request and an answer as tcpdump writes them, and how many they are.
 fn pcap_file() -> (Vec<u8>, u64) {
     let mut traffic = Traffic::new();
-    let reasons = ResetReasons::default();
+    let reasons = KernelReasons::default();
     let mut file = Vec::new();
     // Microseconds, snap length, raw IP.
     for word in [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 262_144, 101_u32] {

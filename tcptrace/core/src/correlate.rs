@@ -36,8 +36,8 @@ pub use self::{
     ingest::{accept_queue::Unanswered, owner::Unowned},
     open_sockets::OpenSocket,
     output::{
-        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport, CorrelatedSegment,
-        CorrelatedState, Evicted, Totals,
+        Correlated, CorrelatedDrop, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport,
+        CorrelatedSegment, CorrelatedState, Evicted, Totals,
     },
 };
 
@@ -111,7 +111,8 @@ impl std::fmt::Debug for Choice {
 impl Choice {
     fn takes(&mut self, event: &Event) -> bool {
         let takes = self.is_chosen.as_ref().is_none_or(|is_chosen| is_chosen(event));
-        let observed = matches!(event, Event::State(_) | Event::Segment(_) | Event::Icmp(_) | Event::Hint(_));
+        let observed =
+            matches!(event, Event::State(_) | Event::Segment(_) | Event::Icmp(_) | Event::Hint(_) | Event::Drop(_));
         self.unchosen += u64::from(!takes && observed);
         takes
     }
@@ -346,6 +347,12 @@ impl Correlator {
             Event::Hint(hint) => {
                 let (placed, at) = self.place_hint(hint);
                 emit(Correlated::Hint(placed));
+                at
+            }
+            Event::Drop(segment) if segment.is_copy() => None,
+            Event::Drop(segment) => {
+                let (placed, at) = self.place_drop(segment);
+                emit(Correlated::Drop(placed));
                 at
             }
             Event::Report(report) => self.place_report(report, emit),

@@ -6,14 +6,14 @@ use foldhash::HashMap;
 
 use crate::{
     correlate::{
-        Correlated, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport, CorrelatedSegment,
-        CorrelatedState,
+        Correlated, CorrelatedDrop, CorrelatedHint, CorrelatedIcmp, CorrelatedOwner, CorrelatedReport,
+        CorrelatedSegment, CorrelatedState,
     },
     event::{Ace, BootTime, Endpoint, ListenerOwner, Loss, OwnerSource, icmp},
     output_record::{
-        CloseOutput, CommunityId, Context, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput,
-        LostOutput, NamespaceOutput, Origin, OutputRecord, OwnerOutput, ReportOutput, SegmentOutput, StalledOutput,
-        Stamp, StateOutput,
+        CloseOutput, CommunityId, Context, DropOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput,
+        IcmpOutput, LostOutput, NamespaceOutput, Origin, OutputRecord, OwnerOutput, ReportOutput, SegmentOutput,
+        StalledOutput, Stamp, StateOutput,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -156,6 +156,7 @@ impl Describer {
             Correlated::Owner(placed) => OutputRecord::Owner(self.owner(&placed)),
             Correlated::Listener(owner) => OutputRecord::Owner(self.listener(&owner)),
             Correlated::Hint(placed) => OutputRecord::Hint(self.hint(&placed)),
+            Correlated::Drop(placed) => OutputRecord::Drop(self.dropped(&placed)),
             Correlated::Loss(loss) => OutputRecord::Lost(self.lost(&loss, None)),
             Correlated::StateGap(loss, conn) => OutputRecord::Lost(self.lost(&loss, Some(conn))),
             Correlated::Handshake(mut record) => {
@@ -353,6 +354,27 @@ impl Describer {
             remote: wire_end(hint.remote),
             queue_full: hint.queue_full,
             queue: hint.queue,
+            since_start_ns: placed.since_start_ns,
+            late: placed.late,
+        }
+    }
+
+    fn dropped(&mut self, placed: &CorrelatedDrop) -> DropOutput {
+        let segment = &placed.segment;
+        DropOutput {
+            stamp: self.stamp(segment.at),
+            conn: placed.conn,
+            netns: segment.netns,
+            conn_netns: placed.conn_netns,
+            interface: segment.ifindex.map(|index| self.interface(segment.netns, index)),
+            src: wire_end(segment.src),
+            dst: wire_end(segment.dst),
+            flags: segment.flags,
+            seq: segment.seq,
+            rel_seq: placed.rel_seq,
+            length: segment.length,
+            reason: segment.reason,
+            location: segment.location,
             since_start_ns: placed.since_start_ns,
             late: placed.late,
         }

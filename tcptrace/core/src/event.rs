@@ -5,11 +5,14 @@ pub mod cgroup;
 mod comm;
 mod counters;
 mod direction;
+mod dropped;
 mod existing;
 mod exit;
 mod family;
 mod hint;
 pub mod icmp;
+mod kernel_name;
+mod kernel_reasons;
 mod loss;
 mod owner;
 mod proof;
@@ -30,10 +33,13 @@ pub use self::{
     comm::Comm,
     counters::Counters,
     direction::Direction,
+    dropped::{DropReasons, DroppedSegment},
     existing::{Existing, ExistingGroup, ExistingSocket},
     exit::Exit,
     family::Family,
     hint::{AcceptQueue, Hint, HintName},
+    kernel_name::KernelName,
+    kernel_reasons::KernelReasons,
     loss::{Loss, LossSource},
     owner::{ListenerOwner, OwnerSource, Process, SocketOwner},
     proof::Proof,
@@ -244,6 +250,8 @@ pub enum Event {
     Listener(ListenerOwner),
     /// The kernel gave a reason for a segment that it sent, or did not answer.
     Hint(Hint),
+    /// The kernel dropped a segment.
+    Drop(DroppedSegment),
     /// The kernel told of a socket that makes no progress, or does again.
     Report(SocketReport),
     /// Events were lost at this point.
@@ -260,6 +268,7 @@ impl Event {
             Self::Owner(owner) => owner.at,
             Self::Listener(owner) => owner.at,
             Self::Hint(hint) => hint.at,
+            Self::Drop(segment) => segment.at,
             Self::Report(report) => report.at,
             Self::Loss(loss) => loss.at,
         }

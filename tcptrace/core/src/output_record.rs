@@ -14,7 +14,9 @@ mod schema;
 pub use self::schema::{json_schema, json_schema_text};
 pub use self::{
     context::{CommunityId, Context, Origin},
-    events::{EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput},
+    events::{
+        DropOutput, EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput,
+    },
     joined::{Joined, JoinedView, Passage, Sighting},
 };
 use crate::{
@@ -47,6 +49,8 @@ pub enum OutputRecord {
     Owner(OwnerOutput),
     /// The kernel gave a reason for a segment it sent, or for one it did not answer.
     Hint(HintOutput),
+    /// The kernel dropped a segment.
+    Drop(DropOutput),
     /// Events were lost.
     Lost(LostOutput),
     /// The outcome of a handshake.
@@ -70,7 +74,7 @@ impl OutputRecord {
     pub fn emit(&self) -> Emit {
         match self {
             Self::State(_) | Self::Owner(_) | Self::Hint(_) => Emit::STATE,
-            Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
+            Self::Segment(_) | Self::Icmp(_) | Self::Drop(_) => Emit::SEGMENT,
             Self::Handshake(_) => Emit::HANDSHAKE,
             Self::Close(_) => Emit::CLOSE,
             Self::Stalled(_) | Self::Report(_) | Self::Evicted(_) => Emit::STALLED,
@@ -93,6 +97,7 @@ impl OutputRecord {
             | Self::Icmp(IcmpOutput { stamp, .. })
             | Self::Owner(OwnerOutput { stamp, .. })
             | Self::Hint(HintOutput { stamp, .. })
+            | Self::Drop(DropOutput { stamp, .. })
             | Self::Lost(LostOutput { stamp, .. })
             | Self::Handshake(HandshakeOutput { stamp, .. })
             | Self::Close(CloseOutput { stamp, .. })

@@ -10,7 +10,9 @@ use strum::{IntoStaticStr, VariantNames};
 
 pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, Rtt, StateTime, TimeWait},
-    handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
+    handshake::{
+        Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningDrops, OpeningRetransmissions, Outcome, WaitingFor,
+    },
     severity::Severity,
     stalled::{Awaited, Stalled, Turn},
     translation::{TranslatedEnd, TranslatedSide},

@@ -11,13 +11,14 @@ use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format, top::Session};
 use crate::{
     bpf::{
-        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring, SkipCounters,
-        Skipped, tc::stale_filters,
+        AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
+        SkipCounters, Skipped, tc::stale_filters,
     },
     causes::with_causes,
     cgroups::CgroupNames,
     cli::{Attach, Options, Segments, Verbosity},
     command::Running,
+    conntrack::{self, Conntrack, Forgotten},
     host_clock,
     interfaces::{Interface, Interfaces},
     metrics::{self, Listener},
@@ -27,7 +28,9 @@ use crate::{
     privileges::{Duty, as_caller, reduce},
     procfs::kernel_threads::KernelThreads,
 };
-use tcptrace_core::{SCHEMA, describe::Describer, event::BootTime, output_record::StartOutput, text::Escaped};
+use tcptrace_core::{
+    SCHEMA, describe::Describer, event::BootTime, filter::Filter, output_record::StartOutput, text::Escaped,
+};
 
 /// A trace: the loaded programs, their attachments, and the pipeline that takes their records.
 #[derive(Debug)]
@@ -36,6 +39,9 @@ pub(super) struct Trace {
     pub(super) object: Object,
     pub(super) attachments: Attachments,
     pub(super) hints: Hints,
+    pub(super) drops: Drops,
+    /// `None` where the kernel has no connection tracking, or this namespace is not traced.
+    pub(super) conntrack: Option<Conntrack>,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
     pub(super) skips: SkipCounters,
@@ -146,12 +152,14 @@ impl Trace {
             Segments::None => pipeline.expect_no_segments(),
             Segments::Control => {}
         }
-        pipeline.reset_reasons = object.reset_reasons();
+        pipeline.reasons = object.reasons();
         Ok(Self {
             pipeline,
             object,
             attachments,
             hints: Hints::default(),
+            drops: Drops::default(),
+            conntrack: None,
             ring,
             losses,
             skips,
@@ -195,6 +203,15 @@ impl Trace {
         let (hints, programs) = Hints::attach(&mut self.object);
         self.hints = hints;
         self.losses.watch(programs);
+        if self.segments != Segments::None {
+            self.drops = Drops::attach(&mut self.object);
+        }
+        if self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns)) {
+            let subscribed = Conntrack::subscribe();
+            let told =
+                subscribed.inspect_err(|error| debug!("connection tracking does not tell what it forgets: {error}"));
+            self.conntrack = told.ok();
+        }
         let states = self.object.attach_states()?;
         // Where there are two, what one of them is skipped for is seen by the other.
         if !self.object.btf {
@@ -254,6 +271,13 @@ impl Trace {
             Ok(namespaces) => self.namespaces = Some(namespaces),
             Err(error) => warn!("segments of other network namespaces are not seen: {error:#}"),
         }
+    }
+
+    /// Connection tracking has forgotten how to translate addresses of open connections.
+    pub(super) fn forget_translations(&mut self, forgotten: &[Forgotten], filter: &Filter) {
+        let now = host_clock::now();
+        let events = forgotten.iter().flat_map(|one| conntrack::events(one, filter, self.netns, now));
+        events.for_each(|event| self.pipeline.learn(&event));
     }
 
     /// Something about the other namespaces has changed.

@@ -78,7 +78,7 @@ impl Hints {
     pub fn attach(object: &mut Object) -> (Self, Vec<ProgramInfo>) {
         let (mut links, mut files) = (Vec::new(), Vec::new());
         for (name, tracepoint) in object.hints.programs.clone() {
-            if let Some((link, file)) = attach(object, name, tracepoint) {
+            if let Some((link, file)) = attach_optional(object, name, tracepoint) {
                 links.push(link);
                 files.extend(file);
             }
@@ -88,7 +88,11 @@ impl Hints {
 }
 
 /// Programs that the kernel refuses are left out, and told in the log.
-fn attach(object: &mut Object, name: &str, tracepoint: &str) -> Option<(RawTracePointLink, Option<ProgramInfo>)> {
+pub(super) fn attach_optional(
+    object: &mut Object,
+    name: &str,
+    tracepoint: &str,
+) -> Option<(RawTracePointLink, Option<ProgramInfo>)> {
     let refused = |error: &dyn std::error::Error| info!("the kernel refused the program {name}: {}", refusal(error));
     let program: &mut RawTracePoint = object.ebpf.program_mut(name)?.try_into().inspect_err(|e| refused(e)).ok()?;
     program.load().inspect_err(|e| refused(e)).ok()?;

@@ -15,6 +15,7 @@ use tcptrace_ebpf::{
 use zerocopy::IntoBytes as _;
 
 use super::{
+    drop_program,
     error::{LoadError, missing, refusal},
     hint_programs,
     kernel::{
@@ -30,7 +31,7 @@ use super::{
     program_log::ProgramLog,
 };
 use crate::causes::with_causes;
-use tcptrace_core::{event::reset_reason::ResetReasons, filter::Filter};
+use tcptrace_core::{event::KernelReasons, filter::Filter};
 
 /// The kernel programs, as the build script compiled them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tcptrace-bpf"));
@@ -73,6 +74,8 @@ pub struct Object {
     pub marks_group: bool,
     /// Which hints there can be.
     pub(super) hints: hint_programs::Available,
+    /// What the program of dropped segments tells, if this kernel gives reasons.
+    pub(super) drops: Option<drop_program::Available>,
     ring_bytes: u32,
     /// Dropping it detaches.
     states: Vec<States>,
@@ -107,8 +110,9 @@ impl Object {
             ..Config::EMPTY
         };
         let mut hints = hint_programs::Available::default();
+        let mut drops = None;
         let no_btf = if settings.use_btf {
-            use_types(&mut config, &mut hints).err().map(|error| with_causes(&error))
+            use_types(&mut config, &mut hints, &mut drops).err().map(|error| with_causes(&error))
         } else {
             Some("BTF is not wanted".to_owned())
         };
@@ -127,6 +131,7 @@ impl Object {
             btf: no_btf.is_none(),
             tells_netns: config.hints.dev != ABSENT,
             hints,
+            drops,
             ring_bytes: settings.ring_bytes,
             states: Vec::new(),
         };
@@ -183,9 +188,10 @@ impl Object {
         self.states.clear();
     }
 
-    /// Meanings of the numbers that this kernel gives as reasons for resets.
-    pub fn reset_reasons(&self) -> ResetReasons {
-        self.hints.reasons.clone()
+    /// Meanings of the numbers that this kernel gives as reasons.
+    pub fn reasons(&self) -> KernelReasons {
+        let drops = self.drops.as_ref().map(|available| available.reasons.clone());
+        KernelReasons { resets: self.hints.reasons.clone(), drops: drops.unwrap_or_default() }
     }
 
     /// Takes the ring buffer.
@@ -246,12 +252,23 @@ fn jiffy_ns() -> u64 {
 }
 
 /// Takes from the kernel's own types what the programs need to know.
-fn use_types(config: &mut Config, hints: &mut hint_programs::Available) -> Result<(), BtfError> {
+fn use_types(
+    config: &mut Config,
+    hints: &mut hint_programs::Available,
+    drops: &mut Option<drop_program::Available>,
+) -> Result<(), BtfError> {
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
     let (available, layout) = hint_programs::Available::of(&types);
     config.tells_reset_reason = u32::from(available.tells_reset_reason);
-    config.hints = layout.unwrap_or(config.hints);
+    if let Some(layout) = layout {
+        config.hints = layout;
+        // It reads buffers at these offsets, too.
+        *drops = drop_program::Available::of(&types);
+    }
+    if let Some(available) = drops {
+        (config.drops, config.told_drops) = (available.layout, available.told());
+    }
     *hints = available;
     Ok(())
 }

@@ -41,7 +41,7 @@ impl Pipeline {
             }
             let _recorded_itself = self.ledger.carried(glance.source, glance.lost, glance.at);
         }
-        let reasons = &self.reset_reasons;
+        let reasons = &self.reasons;
         let of_kernel = self.kernel_threads.as_mut().filter(|_| glance.change.is_some()).is_some_and(|threads| {
             let task = ring::decode(bytes, reasons).ok().and_then(|decoded| match decoded.event {
                 Event::State(change) => change.task,

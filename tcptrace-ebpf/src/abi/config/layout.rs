@@ -268,6 +268,20 @@ layout! {
 }
 
 layout! {
+    /// The fields of a buffer that the program of the tracepoint `skb:kfree_skb` reads besides, as offsets in bytes.
+    pub struct DropLayout from KernelValue {
+        /// EtherType of a buffer, in network order.
+        protocol: KernelValue::member("sk_buff", "protocol"),
+        /// Where its linear part ends, from its head: 64-bit kernels keep it so.
+        tail: KernelValue::member("sk_buff", "tail"),
+        /// The socket that it belongs to, a `struct sock *`.
+        sk: KernelValue::member("sk_buff", "sk"),
+        /// Its route, a `struct dst_entry *` whose lowest bit is a flag.
+        refdst: KernelValue::member("sk_buff", "_skb_refdst"),
+    }
+}
+
+layout! {
     /// Byte offsets within the record of the tracepoint `sock:inet_sock_set_state`, from its `format` file in tracefs.
     pub struct TracepointLayout from EventField {
         /// The socket, a `const void *`.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU32};
 
 use tcptrace_core::{
     decode::ring::{DecodeError, Decoded, decode},
-    event::{BootTime, Endpoint, Event, reset_reason::ResetReasons},
+    event::{BootTime, DropReasons, Endpoint, Event, KernelReasons, reset_reason::ResetReasons},
 };
 
 use crate::run::{self, Run};
@@ -14,7 +14,8 @@ const SLOT: usize = 136;
 
 /// Decodes each record, then shows what was understood.
 pub fn check(bytes: &[u8]) {
-    let reasons = ResetReasons::of_kernel([("SK_RST_REASON_NO_SOCKET", 2), ("SK_RST_REASON_TCP_STATE", 4)]);
+    let resets = ResetReasons::of_kernel([("SK_RST_REASON_NO_SOCKET", 2), ("SK_RST_REASON_TCP_STATE", 4)]);
+    let reasons = KernelReasons { resets, drops: DropReasons::of_kernel([("SKB_DROP_REASON_NETFILTER_DROP", 12)]) };
     let mut run = Run::live(NonZeroU32::MAX);
     let mut last = BootTime(0);
     for record in bytes.chunks(SLOT) {
@@ -32,7 +33,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 /// What holds of everything that decodes.
-fn check_whole(record: &[u8], decoded: &Decoded, reasons: &ResetReasons) {
+fn check_whole(record: &[u8], decoded: &Decoded, reasons: &KernelReasons) {
     let padded = [record, &[0xa5; 8]].concat();
     assert_eq!(decode(&padded, reasons).as_ref(), Ok(decoded), "what follows a record does not count");
     match decoded.event {
@@ -51,6 +52,10 @@ fn check_whole(record: &[u8], decoded: &Decoded, reasons: &ResetReasons) {
         Event::Hint(hint) => {
             check_ends([hint.local, hint.remote]);
             assert_ne!(hint.netns, Some(0));
+        }
+        Event::Drop(dropped) => {
+            check_ends([dropped.src, dropped.dst]);
+            assert_ne!((dropped.netns, dropped.ifindex), (Some(0), Some(0)));
         }
         Event::Owner(_) | Event::Listener(_) | Event::Report(_) | Event::Loss(_) => {
             panic!("no record says that: {decoded:?}")

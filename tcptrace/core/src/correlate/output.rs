@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     event::{
-        Ace, BootTime, Cgroup, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote, SocketOwner,
-        SocketReport, StateChange,
+        Ace, BootTime, Cgroup, DroppedSegment, Hint, IcmpError, ListenerOwner, Loss, Role, Segment, SegmentNote,
+        SocketOwner, SocketReport, StateChange,
     },
     filter::Emit,
     tcp::TcpState,
@@ -28,6 +28,8 @@ pub enum Correlated {
     Listener(ListenerOwner),
     /// The kernel's reason for a segment it sent, or did not answer.
     Hint(CorrelatedHint),
+    /// A segment that the kernel dropped.
+    Drop(CorrelatedDrop),
     /// A loss of events.
     Loss(Loss),
     /// State changes of a connection's socket are missing before the next one; with the number of the connection.
@@ -49,7 +51,7 @@ impl Correlated {
     pub fn emit(&self) -> Emit {
         match self {
             Self::State(_) | Self::Owner(_) | Self::Listener(_) | Self::Hint(_) => Emit::STATE,
-            Self::Segment(_) | Self::Icmp(_) => Emit::SEGMENT,
+            Self::Segment(_) | Self::Icmp(_) | Self::Drop(_) => Emit::SEGMENT,
             Self::Handshake(_) => Emit::HANDSHAKE,
             Self::Close(_) => Emit::CLOSE,
             Self::Stalled(_) | Self::Report(_) | Self::Evicted(_) => Emit::STALLED,
@@ -156,6 +158,24 @@ pub struct CorrelatedHint {
     pub conn_netns: Option<u32>,
     /// Number of the connection's socket, if known.
     pub socket: Option<u64>,
+    /// Nanoseconds since the connection's first event; `None` without a connection.
+    pub since_start_ns: Option<u64>,
+    /// True if it was placed after the connection's last record.
+    pub late: bool,
+}
+
+/// A dropped segment assigned to its connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CorrelatedDrop {
+    /// The segment.
+    pub segment: DroppedSegment,
+    /// Number of the connection, if it belongs to a known one.
+    pub conn: Option<u64>,
+    /// Namespace under which its connection is known, if other than its own.
+    pub conn_netns: Option<u32>,
+    /// Sequence number relative to the sender's ISN, if that is known.
+    pub rel_seq: Option<u32>,
     /// Nanoseconds since the connection's first event; `None` without a connection.
     pub since_start_ns: Option<u64>,
     /// True if it was placed after the connection's last record.

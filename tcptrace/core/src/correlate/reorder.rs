@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use foldhash::HashMap;
 
 use crate::{
-    event::{BootTime, Event, Segment, SocketKey, StateChange},
+    event::{BootTime, DroppedSegment, Event, Segment, SocketKey, StateChange},
     tcp::{TcpFlags, TcpState},
 };
 
@@ -116,6 +116,8 @@ impl Waiting {
         let socket = match event {
             Event::State(change) => change.socket,
             Event::Segment(Segment { socket: Some(socket), header, .. }) if header.has(TcpFlags::SYN) => *socket,
+            // It has got to no interface, or to none that is watched.
+            Event::Drop(DroppedSegment { socket: Some(socket), .. }) => *socket,
             _ => return,
         };
         let Some(&number) = self.incomplete.get(&socket) else { return };
@@ -131,7 +133,10 @@ impl Waiting {
             Event::Segment(syn) if syn.src.addr == early.local.addr && syn.dst == early.remote => {
                 early.local = syn.src;
             }
-            Event::Segment(_) => return,
+            Event::Drop(syn) if syn.src.addr == early.local.addr && syn.dst == early.remote => {
+                early.local = syn.src;
+            }
+            Event::Segment(_) | Event::Drop(_) => return,
             Event::Icmp(_)
             | Event::Owner(_)
             | Event::Listener(_)

@@ -2,6 +2,7 @@
 
 mod accurate_ecn;
 mod certainty;
+mod drops;
 mod encapsulation;
 mod exchange;
 mod failures;

@@ -3,19 +3,20 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use tcptrace_ebpf::{
-    Address, CountedStateRecord, DIRECTION_IN, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
-    HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_COUNTED_STATE, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE,
-    NO_COUNT, NO_REASON, NO_UID, PROOF_DEFERRED, PROOF_EXITING, PROOF_LINGER, PROOF_RESTORED, PROOF_UNACCEPTED,
-    PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
+    Address, CountedStateRecord, DIRECTION_IN, DropRecord, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
+    HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_COUNTED_STATE, KIND_DROP, KIND_HINT, KIND_ICMP, KIND_SEGMENT,
+    KIND_STATE, NO_COUNT, NO_REASON, NO_UID, PROOF_DEFERRED, PROOF_EXITING, PROOF_LINGER, PROOF_RESTORED,
+    PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
 use crate::{
     event::{
-        BootTime, CgroupKey, Comm, Counters, Direction, Endpoint, Event, Exit, Hint, HintName, IcmpError, LossSource,
-        Proof, Segment, SocketKey, StateChange, Task, reset_reason::ResetReasons,
+        BootTime, CgroupKey, Comm, Counters, Direction, DroppedSegment, Endpoint, Event, Exit, Hint, HintName,
+        IcmpError, KernelName, KernelReasons, LossSource, Proof, Segment, SocketKey, StateChange, Task,
+        reset_reason::ResetReasons,
     },
-    tcp::{TcpHeader, TcpState},
+    tcp::{TcpFlags, TcpHeader, TcpState},
 };
 
 /// Reasons why a record cannot be decoded: it was not written by the kernel programs of this build.
@@ -109,18 +110,19 @@ pub(super) fn kind(bytes: &[u8]) -> u8 {
     read::<RecordHeader>(bytes, 0).map_or(0, |header| header.kind)
 }
 
-/// Decodes one record. `reasons` are the reset reasons of the kernel that wrote it.
+/// Decodes one record. `reasons` are those of the kernel that wrote it.
 ///
 /// # Errors
 /// Fails if the kernel programs of this build do not write such a record.
-pub fn decode(bytes: &[u8], reasons: &ResetReasons) -> Result<Decoded, DecodeError> {
+pub fn decode(bytes: &[u8], reasons: &KernelReasons) -> Result<Decoded, DecodeError> {
     let header: RecordHeader = read(bytes, 0)?;
     let (event, source) = match header.kind {
         KIND_STATE => (Event::State(state(&read(bytes, header.kind)?)?), LossSource::State),
         KIND_COUNTED_STATE => (Event::State(counted_state(&read(bytes, header.kind)?)?), LossSource::State),
         KIND_SEGMENT => (Event::Segment(segment(&read(bytes, header.kind)?)?), LossSource::Segment),
         KIND_ICMP => (Event::Icmp(icmp(&read(bytes, header.kind)?)), LossSource::Segment),
-        KIND_HINT => (Event::Hint(hint(&read(bytes, header.kind)?, reasons)?), LossSource::State),
+        KIND_HINT => (Event::Hint(hint(&read(bytes, header.kind)?, &reasons.resets)?), LossSource::State),
+        KIND_DROP => (Event::Drop(dropped(&read(bytes, header.kind)?, reasons)), LossSource::Segment),
         kind => return Err(DecodeError::Kind(kind)),
     };
     Ok(Decoded { event, source, lost: header.lost })
@@ -243,6 +245,23 @@ fn hint(record: &HintRecord, reasons: &ResetReasons) -> Result<Hint, DecodeError
         queue_full: record.flags & HINT_QUEUE_FULL != 0,
         queue: None,
     })
+}
+
+fn dropped(record: &DropRecord, reasons: &KernelReasons) -> DroppedSegment {
+    DroppedSegment {
+        at: BootTime(record.header.boot_ns),
+        socket: (record.header.socket != 0).then_some(SocketKey(record.header.socket)),
+        netns: (record.netns != 0).then_some(record.netns),
+        conn_netns: None,
+        ifindex: (record.ifindex != 0).then_some(record.ifindex),
+        src: Endpoint { addr: address(record.src), port: record.src_port },
+        dst: Endpoint { addr: address(record.dst), port: record.dst_port },
+        flags: TcpFlags(record.flags & TcpFlags::ALL.0),
+        seq: record.seq,
+        length: record.length,
+        reason: reasons.drops.get(record.reason),
+        location: KernelName::until_zero(record.location.as_bytes()),
+    }
 }
 
 fn tcp_state(number: u8) -> Result<TcpState, DecodeError> {

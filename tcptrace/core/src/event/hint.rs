@@ -23,10 +23,15 @@ pub enum HintName {
     /// No tracepoint: a SYN,ACK left whose listener has TCP_DEFER_ACCEPT set (tcp(7)), so that the ACK of the handshake
     /// makes no socket, but the first data does.
     DeferAccept,
+    /// No tracepoint: the kernel's connection tracking forgot how to translate the addresses of an open connection, since
+    /// nothing had passed for too long. `local` and `remote` are its ends on one side of the translation.
+    NatExpired,
+    /// As this, but a program deleted the entry.
+    NatDeleted,
 }
 
 impl HintName {
-    /// Returns the name of the tracepoint, or `accept_queue` or `defer_accept`.
+    /// Returns the name of the tracepoint, or that of what is no tracepoint.
     pub fn word(self) -> &'static str {
         self.into()
     }

@@ -228,6 +228,7 @@ impl Telling<'_> {
             OutputRecord::Segment(segment) => segment.stamp = self.wall(place, segment.stamp),
             OutputRecord::Icmp(icmp) => icmp.stamp = self.wall(place, icmp.stamp),
             OutputRecord::Hint(hint) => hint.stamp = self.wall(place, hint.stamp),
+            OutputRecord::Drop(dropped) => dropped.stamp = self.wall(place, dropped.stamp),
             _ => {}
         }
     }
@@ -246,6 +247,7 @@ impl Telling<'_> {
             OutputRecord::Segment(segment) => [&mut segment.src, &mut segment.dst].into_iter().for_each(rename),
             OutputRecord::Icmp(icmp) => [&mut icmp.src, &mut icmp.dst].into_iter().for_each(rename),
             OutputRecord::Hint(hint) => [&mut hint.local, &mut hint.remote].into_iter().for_each(rename),
+            OutputRecord::Drop(dropped) => [&mut dropped.src, &mut dropped.dst].into_iter().for_each(rename),
             _ => {}
         }
     }
@@ -265,6 +267,9 @@ impl Telling<'_> {
             }
             OutputRecord::Hint(hint) => {
                 (hint.conn, hint.since_start_ns) = (Some(self.conn), Some(since(&hint.stamp)));
+            }
+            OutputRecord::Drop(dropped) => {
+                (dropped.conn, dropped.since_start_ns) = (Some(self.conn), Some(since(&dropped.stamp)));
             }
             _ => {}
         }

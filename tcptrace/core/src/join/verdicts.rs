@@ -57,6 +57,7 @@ pub(super) fn handshake(views: &[&View]) -> Option<(usize, HandshakeOutput)> {
         record.syn_left = record.syn_left.or(other.syn_left);
         record.accept_queue = record.accept_queue.or(other.accept_queue);
         record.icmp = record.icmp.or(other.icmp);
+        record.dropped = record.dropped.or(other.dropped);
     }
     Some((place, joined))
 }

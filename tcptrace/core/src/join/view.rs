@@ -101,6 +101,7 @@ pub(super) fn stamp(event: &OutputRecord) -> Option<Stamp> {
         OutputRecord::Segment(segment) => Some(segment.stamp),
         OutputRecord::Icmp(icmp) => Some(icmp.stamp),
         OutputRecord::Hint(hint) => Some(hint.stamp),
+        OutputRecord::Drop(dropped) => Some(dropped.stamp),
         _ => None,
     }
 }
@@ -134,6 +135,7 @@ impl Views {
             OutputRecord::Segment(segment) if !segment.late => self.event(segment.conn, record),
             OutputRecord::Icmp(icmp) if !icmp.late => self.event(icmp.conn, record),
             OutputRecord::Hint(hint) if !hint.late => self.event(hint.conn?, record),
+            OutputRecord::Drop(dropped) if !dropped.late => self.event(dropped.conn?, record),
             OutputRecord::Handshake(handshake) => {
                 let conn = handshake.record.conn;
                 self.open.entry(conn).or_default().handshake = Some(handshake.clone());

@@ -1,11 +1,11 @@
-//! Records of observations: state changes, segments, ICMP errors, owners and hints.
+//! Records of observations: state changes, segments, ICMP errors, owners, hints and dropped segments.
 
 use std::{net::IpAddr, sync::Arc};
 
 use super::{Passage, Stamp};
 use crate::{
     event::{
-        AcceptQueue, Cgroup, Comm, Counters, Direction, Endpoint, Exit, HintName, OwnerSource, Proof, Role,
+        AcceptQueue, Cgroup, Comm, Counters, Direction, Endpoint, Exit, HintName, KernelName, OwnerSource, Proof, Role,
         SegmentNote, SynAckEcn, reset_reason::ResetReason,
     },
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -296,7 +296,7 @@ pub struct HintOutput {
     pub conn_netns: Option<u32>,
     /// Number of the socket that the segment was sent for, which may be a listener; null if unknown.
     pub socket: Option<u64>,
-    /// Tracepoint that reported it, or `accept_queue` or `defer_accept`.
+    /// Tracepoint that reported it, or `accept_queue`, `defer_accept`, `nat_expired` or `nat_deleted`.
     pub name: HintName,
     /// Reason for a reset (`enum sk_rst_reason`); null on kernels before 6.10 and for other hints.
     pub value: Option<ResetReason>,
@@ -313,6 +313,51 @@ pub struct HintOutput {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "AcceptQueue"))]
     pub queue: Option<AcceptQueue>,
+    /// Nanoseconds since the connection's first event; null without a connection.
+    pub since_start_ns: Option<u64>,
+    /// Present and true if it was placed after the connection's last record.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub late: bool,
+}
+
+/// The kernel of this host dropped a segment.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct DropOutput {
+    /// Time of the event.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub stamp: Stamp,
+    /// Number of the connection; null if it belongs to no known connection.
+    pub conn: Option<u64>,
+    /// Inode number of the network namespace; null if unknown.
+    pub netns: Option<u32>,
+    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
+    /// passes both. Absent otherwise.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "u32"))]
+    pub conn_netns: Option<u32>,
+    /// Name of the interface on which it was, or by which it had come to this host; null for one that this host sends and that
+    /// had not got to any.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub interface: Option<Arc<str>>,
+    /// Source address and port.
+    pub src: EndpointOutput,
+    /// Destination address and port.
+    pub dst: EndpointOutput,
+    /// TCP flags in the letters and order of tcpdump; `none` without flags.
+    pub flags: TcpFlags,
+    /// Sequence number.
+    pub seq: u32,
+    /// Sequence number relative to the sender's initial sequence number, modulo 2^32; null if that is unknown.
+    pub rel_seq: Option<u32>,
+    /// Payload length in bytes, from the IP length.
+    pub length: u32,
+    /// The kernel's reason, by its name in `enum skb_drop_reason` (include/net/dropreason-core.h) without the prefix.
+    pub reason: KernelName,
+    /// The kernel's function that dropped it, with its module; null if it has no name.
+    pub location: Option<KernelName>,
     /// Nanoseconds since the connection's first event; null without a connection.
     pub since_start_ns: Option<u64>,
     /// Present and true if it was placed after the connection's last record.

@@ -46,6 +46,7 @@ impl Render for Events {
             OutputRecord::Icmp(icmp) => self.icmp(icmp, line),
             OutputRecord::Owner(owner) => self.owner(owner, line),
             OutputRecord::Hint(hint) => self.hint(hint, line),
+            OutputRecord::Drop(dropped) => self.dropped(dropped, line),
             OutputRecord::Lost(lost) => self.lost(lost, line),
             OutputRecord::Handshake(handshake) => {
                 self.verdict(&handshake.stamp, handshake.record.conn, &handshake.record.summary, line);

@@ -110,8 +110,9 @@ fn data(diagram: &Diagram) -> String {
         .iter()
         .map(|step| match step {
             Step::State { time, side, text } => json!([0, time, u8::from(*side == Role::Server), text]),
-            Step::Arrow { time, from, from_between, label, details } => {
-                json!([1, time, u8::from(*from == Role::Server), u8::from(*from_between), label, details])
+            Step::Arrow { time, from, from_between, stopped, label, details } => {
+                let course = if *stopped { 2 } else { u8::from(*from_between) };
+                json!([1, time, u8::from(*from == Role::Server), course, label, details])
             }
             Step::Note { mood, text } => json!([2, mood.map(number), text]),
         })

@@ -109,6 +109,12 @@ impl Render for Ladder {
                     self.blocks.of(conn).hint(hint);
                 }
             }
+            OutputRecord::Drop(dropped) => match dropped.conn {
+                Some(conn) if dropped.late => self.late(conn, record, out),
+                Some(conn) => self.blocks.of(conn).rows.push(Row::Drop(dropped.clone())),
+                // It belongs to none of the connections that are shown.
+                None => {}
+            },
             // The records name the processes; those of listeners are shown with the connections they accept.
             OutputRecord::Owner(_) => {}
             // The headings name the namespaces.

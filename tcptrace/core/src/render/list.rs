@@ -75,6 +75,7 @@ impl Render for List {
             | OutputRecord::Icmp(_)
             | OutputRecord::Owner(_)
             | OutputRecord::Hint(_)
+            | OutputRecord::Drop(_)
             | OutputRecord::Report(_)
             | OutputRecord::Evicted(_) => {}
         }

@@ -90,8 +90,10 @@ fn fenced(diagram: &Diagram) -> String {
         match step {
             Step::State { time, side: Role::Client, text } => line(&["Note left of c: ", time, " ", &plain(text)]),
             Step::State { time, side: Role::Server, text } => line(&["Note right of s: ", time, " ", &plain(text)]),
-            Step::Arrow { time, from, from_between, label, details } => {
+            Step::Arrow { time, from, from_between, stopped, label, details } => {
                 let arrow = match (from, from_between) {
+                    (Role::Client, _) if *stopped => "c-xs: ",
+                    (Role::Server, _) if *stopped => "s-xc: ",
                     (Role::Client, false) => "c->>s: ",
                     (Role::Server, false) => "s->>c: ",
                     // From a host on the path.

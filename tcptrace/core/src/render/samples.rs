@@ -14,13 +14,13 @@ pub(crate) use self::{
 use crate::{
     SCHEMA,
     event::{
-        AcceptQueue, BootTime, Cgroup, Comm, Counters, Direction, Exit, HintName, LossSource, OwnerSource, Proof, Role,
-        SegmentNote, SynAckEcn, reset_reason::ResetReason,
+        AcceptQueue, BootTime, Cgroup, Comm, Counters, Direction, Exit, HintName, KernelName, LossSource, OwnerSource,
+        Proof, Role, SegmentNote, SynAckEcn, reset_reason::ResetReason,
     },
     filter::SegmentChoice,
     output_record::{
-        CloseOutput, EndOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput, LostOutput,
-        OutputRecord, OwnerOutput, SegmentOutput, StalledOutput, Stamp, StartOutput, StateOutput,
+        CloseOutput, DropOutput, EndOutput, EndpointOutput, EvictedOutput, HandshakeOutput, HintOutput, IcmpOutput,
+        LostOutput, OutputRecord, OwnerOutput, SegmentOutput, StalledOutput, Stamp, StartOutput, StateOutput,
     },
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
@@ -200,7 +200,7 @@ pub(crate) fn data_segment() -> SegmentOutput {
 }
 
 /// Records that come after the last one of their connection.
-pub(crate) fn late() -> [OutputRecord; 4] {
+pub(crate) fn late() -> [OutputRecord; 5] {
     let late = true;
     [
         OutputRecord::State(StateOutput {
@@ -220,6 +220,7 @@ pub(crate) fn late() -> [OutputRecord; 4] {
         }),
         OutputRecord::Icmp(IcmpOutput { late, ..icmp() }),
         OutputRecord::Hint(HintOutput { late, ..hint() }),
+        OutputRecord::Drop(DropOutput { late, ..dropped() }),
     ]
 }
 
@@ -279,6 +280,26 @@ pub(crate) fn hint() -> HintOutput {
     }
 }
 
+pub(crate) fn dropped() -> DropOutput {
+    DropOutput {
+        stamp: stamp(),
+        conn: Some(3),
+        netns: Some(4_026_531_840),
+        conn_netns: None,
+        interface: Some("eth0".into()),
+        src: endpoint([10, 0, 0, 1], 54762),
+        dst: endpoint([10, 0, 0, 2], 9999),
+        flags: TcpFlags::PSH | TcpFlags::ACK,
+        seq: 721_203_977,
+        rel_seq: Some(1),
+        length: 18,
+        reason: KernelName::new("NETFILTER_DROP").expect("a name"),
+        location: KernelName::new("nf_hook_slow"),
+        since_start_ns: Some(2_500_000),
+        late: false,
+    }
+}
+
 pub(crate) fn lost() -> LostOutput {
     LostOutput { stamp: stamp(), conn: None, source: LossSource::State, count: 12, total: 45 }
 }
@@ -301,6 +322,7 @@ pub(crate) fn all() -> Vec<OutputRecord> {
         OutputRecord::Icmp(icmp()),
         OutputRecord::Owner(owner()),
         OutputRecord::Hint(hint()),
+        OutputRecord::Drop(dropped()),
         OutputRecord::Lost(lost()),
         OutputRecord::Handshake(handshake()),
         OutputRecord::Close(close()),

@@ -114,6 +114,7 @@ fn stamp(record: &OutputRecord) -> Option<Stamp> {
         OutputRecord::Segment(segment) => Some(segment.stamp),
         OutputRecord::Icmp(icmp) => Some(icmp.stamp),
         OutputRecord::Hint(hint) => Some(hint.stamp),
+        OutputRecord::Drop(dropped) => Some(dropped.stamp),
         OutputRecord::Owner(owner) => Some(owner.stamp),
         _ => None,
     }
@@ -244,6 +245,7 @@ impl Selection {
             OutputRecord::Icmp(icmp) => self.event(Some(icmp.conn), icmp.late, true, proof, record, show),
             // These may follow the last record without being late, and never come first.
             OutputRecord::Hint(hint) => self.event(hint.conn, hint.late, false, proof, record, show),
+            OutputRecord::Drop(dropped) => self.event(dropped.conn, dropped.late, false, proof, record, show),
             OutputRecord::Report(report) => self.event(Some(report.conn), false, true, proof, record, show),
             OutputRecord::Owner(owner) => self.event(owner.conn, false, false, proof, record, show),
             OutputRecord::Handshake(handshake) => {

@@ -31,6 +31,9 @@ impl TcpFlags {
     /// The flags that Accurate ECN uses as a number, the ACE field (RFC 9768 §3.2.2).
     pub const ACE: Self = Self(0x1c0);
 
+    /// Every flag.
+    pub(crate) const ALL: Self = Self(0x1ff);
+
     /// Text for no flags at all.
     const NO_FLAG: &str = "none";
 

@@ -6,7 +6,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Missing, NoSegments, Reset, TranslatedSide};
 use crate::{
-    event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
+    event::{AcceptQueue, BootTime, Cgroup, Comm, KernelName, icmp},
     tcp::TcpOptions,
 };
 
@@ -145,6 +145,20 @@ impl IcmpAnswer {
     }
 }
 
+/// Segments of a handshake that this host's kernel dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct OpeningDrops {
+    /// The kernel's reason for the first one, by its name in `enum skb_drop_reason` without the prefix: `NETFILTER_DROP`.
+    pub reason: KernelName,
+    /// True if that was the server's SYN,ACK, and not the client's SYN.
+    pub of_synack: bool,
+    /// Number of those dropped for this reason, from 1.
+    pub segments: u32,
+}
+
 /// The handshake of a connection: how it was set up, or why it was not.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -201,6 +215,8 @@ pub struct Handshake {
     pub reset: Option<Reset>,
     /// Retransmitted segments.
     pub retransmissions: OpeningRetransmissions,
+    /// SYNs or SYN,ACKs that this host's kernel dropped, if the handshake was not completed; null if none is known to have been.
+    pub dropped: Option<OpeningDrops>,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub accept_queue: Option<AcceptQueue>,
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)

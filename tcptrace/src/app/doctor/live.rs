@@ -21,7 +21,7 @@ use crate::{
 };
 use tcptrace_core::{
     decode::ring,
-    event::{Event, StateChange, reset_reason::ResetReasons},
+    event::{Event, KernelReasons, StateChange},
     filter::Filter,
     tcp::TcpState,
 };
@@ -66,7 +66,7 @@ impl Seen {
     fn take(&mut self, bytes: &[u8], port: u16, netns: u32) {
         let of_netns = |change: &StateChange| change.netns.is_none_or(|of| of == netns);
         let listens = |change: &StateChange| change.old == TcpState::Close && change.new == TcpState::Listen;
-        match ring::decode(bytes, &ResetReasons::default()).map(|decoded| decoded.event) {
+        match ring::decode(bytes, &KernelReasons::default()).map(|decoded| decoded.event) {
             Ok(Event::Segment(segment)) if [segment.src.port, segment.dst.port].contains(&port) => self.segments += 1,
             Ok(Event::State(change))
                 if [change.local.port, change.remote.port].contains(&port)

@@ -162,6 +162,7 @@ fn chosen(options: &Options, names: Names) -> impl Fn(&Event) -> bool + 'static 
         let place = match event {
             Event::Segment(segment) => Some((segment.netns, segment.ifindex)),
             Event::Icmp(error) => Some((error.netns, error.ifindex)),
+            Event::Drop(dropped) => dropped.ifindex.map(|index| (dropped.netns, index)),
             _ => None,
         };
         let names = names.borrow();

@@ -12,7 +12,7 @@ const LOOPBACK: &str = "lo";
 /// Returns whether an event is to be shown. `interface` is the one that its segment passed, if known.
 pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Options) -> bool {
     // `--segments none` does not apply to ICMP errors.
-    let wanted = options.segments != Segments::None || !matches!(event, Event::Segment(_));
+    let wanted = options.segments != Segments::None || !matches!(event, Event::Segment(_) | Event::Drop(_));
     wanted && matches(&options.filter, event, interface)
 }
 
@@ -23,6 +23,7 @@ pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -
     let (src, dst, direction) = match event {
         Event::Segment(segment) => (segment.src, segment.dst, segment.direction),
         Event::Icmp(error) => (error.dst, error.src, error.direction),
+        Event::Drop(dropped) => (dropped.src, dropped.dst, None),
         // A socket's local end is known, but not its interface.
         Event::State(change) => return filter.matches(change.local, change.remote, Ends::LocalIsFirst),
         Event::Hint(hint) => return filter.matches(hint.local, hint.remote, Ends::LocalIsFirst),

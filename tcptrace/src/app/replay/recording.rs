@@ -203,6 +203,7 @@ fn passed(event: &Event) -> Option<u32> {
     match event {
         Event::Segment(segment) => Some(segment.ifindex),
         Event::Icmp(error) => Some(error.ifindex),
+        Event::Drop(dropped) => dropped.ifindex,
         Event::State(_) | Event::Hint(_) | Event::Owner(_) | Event::Listener(_) | Event::Report(_) | Event::Loss(_) => {
             None
         }

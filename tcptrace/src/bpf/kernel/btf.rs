@@ -4,7 +4,7 @@
 mod format;
 
 use self::format::{Btf, FormatError, Kind, Type};
-use tcptrace_ebpf::{ABSENT, HintLayout, KernelValue, Place, SocketLayout};
+use tcptrace_ebpf::{ABSENT, DropLayout, HintLayout, KernelValue, Place, SocketLayout};
 
 /// Where the kernel describes its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -48,6 +48,11 @@ impl KernelTypes {
     /// Offsets that the programs of hints read besides.
     pub(in crate::bpf) fn hint_layout(&self) -> Result<HintLayout, BtfError> {
         HintLayout::resolve(|value| self.value(value))
+    }
+
+    /// Offsets that the program of dropped segments reads besides.
+    pub(in crate::bpf) fn drop_layout(&self) -> Result<DropLayout, BtfError> {
+        DropLayout::resolve(|value| self.value(value))
     }
 
     /// Returns the value of a layout's field in this kernel.

@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, net::SocketAddr};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Actor, Netns, Veth, assert_record, but, is_type};
+use tcptrace_tests::{ANY, Actor, Netns, SOME, Veth, assert_record, but, is_type};
 
 use super::{again, loopback, no_synack, plain, start, wait_told};
 
@@ -29,8 +29,11 @@ fn a_syn_dropped_on_its_way_out_never_leaves() {
     wait_told(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
     let expected = json!({
-        "outcome": "timed_out",
-        "summary": ["three-way handshake, timed out", "without an answer", "no SYN was seen to leave"],
+        "outcome": "timed_out", "dropped": { "reason": "NETFILTER_DROP", "of_synack": false, "segments": SOME },
+        "summary": [
+            "three-way handshake, timed out", "without an answer", "no SYN was seen to leave",
+            "netfilter on this host dropped the SYN",
+        ],
     });
     let record = never_left(plain(&netns, loopback(0).ip(), loopback(PORT)));
     assert_record(trace.told_failed(&netns), &but(record, expected));

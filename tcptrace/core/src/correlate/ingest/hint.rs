@@ -5,7 +5,7 @@ use crate::{
     correlate::{
         CorrelatedHint, Correlator,
         table::{
-            connection::{Connection, Key},
+            connection::{Connection, Key, NatForgot},
             endpoint::{End, ResetHint},
         },
     },
@@ -57,7 +57,11 @@ impl Correlator {
                 HintName::RetransmitSynack if hint.queue_full || conn.rare().is_some() => {
                     conn.rare_mut().listener_full = hint.queue_full;
                 }
-                HintName::DeferAccept | HintName::RetransmitSynack => {}
+                HintName::NatExpired | HintName::NatDeleted if !conn.ended => {
+                    let deleted = hint.name == HintName::NatDeleted;
+                    conn.rare_mut().nat_forgot = Some(NatForgot { at: hint.at, deleted });
+                }
+                HintName::DeferAccept | HintName::RetransmitSynack | HintName::NatExpired | HintName::NatDeleted => {}
             }
         }
         let conn = found.and_then(|(at, _)| self.table.get(at));

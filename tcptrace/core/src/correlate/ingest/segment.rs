@@ -118,7 +118,7 @@ impl Correlator {
 
     /// Finds the connection that an error may refer to; the error may reveal the port of one whose SYN never reached an
     /// interface.
-    fn quoted(&mut self, key: Key, from: Side) -> Option<u32> {
+    pub(super) fn quoted(&mut self, key: Key, from: Side) -> Option<u32> {
         let known = self.table.find(&key);
         if known.and_then(|at| self.table.get(at)).is_some_and(|conn| !conn.ended) {
             return known;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     event::{AcceptQueue, BootTime, Endpoint, Role, SocketReport},
     tcp::{SeqNumber, TcpState},
-    verdict::IcmpAnswer,
+    verdict::{IcmpAnswer, OpeningDrops},
 };
 
 /// Identity of a connection's four-tuple: a namespace and two endpoints, the smaller first.
@@ -140,6 +140,10 @@ pub(in crate::correlate) struct Rare {
     netns: Option<u32>,
     /// An ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) icmp: Option<IcmpAnswer>,
+    /// The translation of its addresses that the kernel forgot, if it did.
+    pub(in crate::correlate) nat_forgot: Option<NatForgot>,
+    /// Segments of its handshake that this host's kernel dropped.
+    pub(in crate::correlate) drops: Option<OpeningDrops>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// True if its listener's accept queue was full when the SYN,ACK was last sent again.
@@ -164,6 +168,14 @@ pub(in crate::correlate) struct Rare {
     pub(super) paths: Option<Paths>,
     /// Negotiation of Accurate ECN.
     pub(in crate::correlate) accurate_ecn: AccurateEcn,
+}
+
+/// The end of an address translation in the middle of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct NatForgot {
+    pub(in crate::correlate) at: BootTime,
+    /// True if a program deleted it.
+    pub(in crate::correlate) deleted: bool,
 }
 
 /// The last report of a socket that was placed.

@@ -103,3 +103,39 @@ fn it_waits_behind_what_waits() {
     assert!(matches!(placed[..], [Correlated::State(_), Correlated::Hint(_), Correlated::State(_)]), "{placed:?}");
     assert!(placed.iter().all(|placed| exchange::conn(placed) == Some(1)), "{placed:?}");
 }
+
+/// A client resets a connection that is open, after the kernel forgot a translation.
+fn forgotten_and_reset(name: HintName) -> String {
+    let mut exchange = Exchange::new();
+    let (c, s) = (1_000, 900_000);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, c, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, s, Some(c + 1), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, c + 1, Some(s + 1), 0);
+    exchange.pass(1_000_000_000);
+    let at = BootTime(exchange.now());
+    exchange.event(&Event::Hint(Hint { at, name, reason: None, ..reset(CLIENT, SERVER) }));
+    exchange.pass(2_000_000_000);
+    exchange.segment(CLIENT, SERVER, TcpFlags::RST, c + 1, Some(s + 1), 0);
+    exchange.pass(3_000_000_000);
+    exchange.timeout();
+    let closes = exchange.placed().iter().filter_map(|placed| match placed {
+        Correlated::Close(record) => Some(record.summary.clone()),
+        _ => None,
+    });
+    closes.last().expect("a close")
+}
+
+#[test]
+fn a_reset_behind_a_forgotten_translation_says_so() {
+    for (name, words) in [
+        (
+            HintName::NatDeleted,
+            "; the NAT of this host had forgotten it 2.000 s before: its conntrack entry was deleted",
+        ),
+        (HintName::NatExpired, "; the NAT of this host had forgotten it 2.000 s before: its conntrack entry expired"),
+    ] {
+        let sentence = forgotten_and_reset(name);
+        assert!(sentence.contains(words), "{sentence}");
+    }
+    assert!(!forgotten_and_reset(HintName::DeferAccept).contains("NAT"));
+}

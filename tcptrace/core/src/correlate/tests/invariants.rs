@@ -136,6 +136,7 @@ fn is(placed: &Correlated, event: &Event) -> bool {
         (Correlated::Segment(placed), Event::Segment(segment)) => placed.segment == *segment,
         (Correlated::Icmp(placed), Event::Icmp(error)) => placed.error == *error,
         (Correlated::Hint(placed), Event::Hint(hint)) => placed.hint == *hint,
+        (Correlated::Drop(placed), Event::Drop(dropped)) => placed.segment == *dropped,
         (Correlated::Report(placed), Event::Report(report)) => placed.report == *report,
         (Correlated::Loss(placed), Event::Loss(loss)) if is_of_states(event) => {
             (placed.at, placed.source) == (loss.at, loss.source) && placed.count <= loss.count
@@ -152,6 +153,7 @@ pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
         Correlated::Segment(segment) => Some(segment.conn),
         Correlated::Icmp(icmp) => Some(icmp.conn),
         Correlated::Hint(hint) => hint.conn,
+        Correlated::Drop(dropped) => dropped.conn,
         Correlated::Report(report) => Some(report.conn),
         Correlated::Handshake(record) => Some(record.conn),
         Correlated::Close(record) => Some(record.conn),

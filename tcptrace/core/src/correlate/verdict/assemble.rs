@@ -6,14 +6,14 @@ use super::{
     close::Closing,
     handshake::{self, ETIMEDOUT, Opened},
     reset,
-    sentence::{self, Answer, CloseFacts, HandshakeFacts},
+    sentence::{self, Answer, CloseFacts, Forgotten, HandshakeFacts},
     state_times,
 };
 use crate::{
     correlate::{
         NO_NAMESPACE,
         table::{
-            connection::{Connection, Side},
+            connection::{Connection, NatForgot, Side},
             endpoint::{End, Sent},
         },
         watched::Watched,
@@ -83,6 +83,7 @@ pub(in crate::correlate) fn handshake(
             syn: client.syn().map(Sent::again),
             synack: server.synack().map(Sent::again),
         },
+        dropped: conn.rare().and_then(|rare| rare.drops).filter(|_| told_of_drops(opened.map(|opened| opened.outcome))),
         accept_queue: full_queue,
         same_as: same_as(conn),
         nat: nat(conn),
@@ -97,6 +98,7 @@ pub(in crate::correlate) fn handshake(
         restored: conn.is_restored(),
         unsent,
         answer: answer(conn),
+        nat_forgot: forgotten(conn),
         lasted: after(Some(conn.first), Some(conn.last)),
     };
     handshake.summary = sentence::handshake(&handshake, &facts);
@@ -116,11 +118,23 @@ fn no_segments(conn: &Connection, watched: &Watched) -> Option<NoSegments> {
     })
 }
 
+/// Returns the translation of its addresses that this host forgot, and how long before the reset that was.
+fn forgotten(conn: &Connection) -> Option<Forgotten> {
+    let NatForgot { at, deleted } = conn.rare()?.nat_forgot?;
+    let before_ns = reset::first(conn).filter(|&(_, reset)| reset > at).map(|(_, reset)| reset.since(at));
+    Some(Forgotten { before_ns, deleted })
+}
+
 /// Returns the answer that was seen to come to the client's SYN.
 fn answer(conn: &Connection) -> Option<Answer> {
     let (_, server) = conn.roles();
     let by_segment = if server.sent_synack { Some(Answer::SynAck) } else { server.sent_syn.then_some(Answer::Syn) };
     by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind)))
+}
+
+/// Returns true if the outcome is one that dropped segments may have brought about.
+fn told_of_drops(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered | Outcome::Unreachable))
 }
 
 /// Returns the numbers of the other sides of an address translation.
@@ -220,6 +234,7 @@ pub(in crate::correlate) fn close(
     let facts = CloseFacts {
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
+        nat_forgot: forgotten(conn),
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
     };

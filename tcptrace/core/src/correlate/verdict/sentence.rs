@@ -11,6 +11,7 @@ pub(crate) use self::{
 };
 use crate::{
     event::Role,
+    text::HumanDuration,
     verdict::{Missing, NoSegments, ResetCause},
 };
 
@@ -91,4 +92,23 @@ fn push_missing(text: &mut String, missing: &[Missing]) {
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
+}
+
+/// An address translation that the kernel of this host forgot in the middle of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forgotten {
+    /// Nanoseconds from then to the reset, if one followed.
+    pub(crate) before_ns: Option<u64>,
+    /// True if a program deleted it.
+    pub(crate) deleted: bool,
+}
+
+/// Appends that the kernel of this host had forgotten how to translate the addresses.
+fn push_forgotten(text: &mut String, forgotten: Option<Forgotten>) {
+    let Some(Forgotten { before_ns, deleted }) = forgotten else { return };
+    text.push_str("; the NAT of this host had forgotten it");
+    if let Some(before) = before_ns {
+        push(text, format_args!(" {} before", HumanDuration(before)));
+    }
+    text.push_str(if deleted { ": its conntrack entry was deleted" } else { ": its conntrack entry expired" });
 }

@@ -10,8 +10,8 @@ use crate::{
     SCHEMA,
     decode::encapsulations::Encapsulations,
     event::{
-        BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Existing, Hint, IcmpError, ListenerOwner, Loss,
-        OwnerSource, Process, Segment, SocketKey, SocketOwner, SocketReport, StateChange, Task,
+        BootTime, Cgroup, CgroupKey, Comm, DroppedSegment, Endpoint, Event, Existing, Hint, IcmpError, ListenerOwner,
+        Loss, OwnerSource, Process, Segment, SocketKey, SocketOwner, SocketReport, StateChange, Task,
     },
     filter::SegmentChoice,
     tcp::{SeqNumber, TcpHeader, TcpState},
@@ -88,6 +88,7 @@ impl Decoder {
             "segment" => self.segment(&read(line)?)?,
             "icmp" => self.icmp(&read(line)?)?,
             "hint" => self.hint(&read(line)?)?,
+            "drop" => self.dropped(&read(line)?)?,
             "report" => self.report(&read(line)?)?,
             "owner" => match self.owner(&read(line)?)? {
                 Some(told) => told,
@@ -268,6 +269,25 @@ impl Decoder {
             queue: fields.queue,
         };
         Ok((moment, Event::Hint(hint)))
+    }
+
+    fn dropped(&mut self, fields: &fields::Dropped<'_>) -> Result<(Moment, Event), Fault> {
+        let moment = self.moment(fields.time, fields.boot_ns)?;
+        let dropped = DroppedSegment {
+            at: moment.at,
+            socket: None,
+            netns: fields.netns,
+            conn_netns: fields.conn_netns,
+            ifindex: fields.interface.as_deref().map(|name| self.interface(name)).transpose()?,
+            src: fields.src.into(),
+            dst: fields.dst.into(),
+            flags: fields.flags,
+            seq: fields.seq,
+            length: fields.length,
+            reason: fields.reason,
+            location: fields.location,
+        };
+        Ok((moment, Event::Drop(dropped)))
     }
 
     fn report(&mut self, fields: &fields::Report) -> Result<(Moment, Event), Fault> {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     event::{
-        AcceptQueue, Comm, Container, Counters, Direction, Endpoint, ExistingGroup, Exit, HintName, LossSource,
-        OwnerSource, Proof, reset_reason::ResetReason,
+        AcceptQueue, Comm, Container, Counters, Direction, Endpoint, ExistingGroup, Exit, HintName, KernelName,
+        LossSource, OwnerSource, Proof, reset_reason::ResetReason,
     },
     filter::SegmentChoice,
     tcp::{TcpFlags, TcpOptions, TcpState},
@@ -183,6 +183,23 @@ pub(super) struct Hint {
     #[serde(default)]
     pub(super) queue_full: bool,
     pub(super) queue: Option<AcceptQueue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Dropped<'a> {
+    pub(super) time: WallTime,
+    pub(super) boot_ns: Option<u64>,
+    pub(super) netns: Option<u32>,
+    pub(super) conn_netns: Option<u32>,
+    #[serde(borrow)]
+    pub(super) interface: Option<Cow<'a, str>>,
+    pub(super) src: End,
+    pub(super) dst: End,
+    pub(super) flags: TcpFlags,
+    pub(super) seq: u32,
+    pub(super) length: u32,
+    pub(super) reason: KernelName,
+    pub(super) location: Option<KernelName>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,10 +4,14 @@ use proptest::prelude::*;
 use tcptrace_ebpf::{DIRECTION_OUT, FAMILY_V4, FAMILY_V6, NO_ERROR_KNOWN, NO_UID};
 
 use super::*;
-use crate::{event::reset_reason::ResetReason, tcp::TcpFlags};
+use crate::{
+    event::{DropReasons, reset_reason::ResetReason},
+    tcp::TcpFlags,
+};
 
 fn decode_record(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    decode(bytes, &ResetReasons::of_kernel([("SK_RST_REASON_NO_SOCKET", 1)]))
+    let resets = ResetReasons::of_kernel([("SK_RST_REASON_NO_SOCKET", 1)]);
+    decode(bytes, &KernelReasons { resets, drops: DropReasons::of_kernel([("SKB_DROP_REASON_NETFILTER_DROP", 12)]) })
 }
 
 fn words(addr: &str) -> Address {
@@ -203,6 +207,46 @@ fn a_reason_that_has_no_name_keeps_its_number() {
     assert_eq!(hint.reason, Some(ResetReason::Other(99)));
 }
 
+fn drop_record() -> DropRecord {
+    let mut location = [0; 48];
+    location[..12].copy_from_slice(b"nf_hook_slow");
+    DropRecord {
+        header: header(KIND_DROP),
+        src: words("10.0.0.1"),
+        dst: words("10.0.0.2"),
+        ifindex: 0,
+        netns: 0,
+        reason: 12,
+        seq: 7,
+        length: 18,
+        src_port: 40000,
+        dst_port: 80,
+        flags: 0xfe02,
+        pad: [0; 3],
+        location: FromBytes::read_from_bytes(&location).expect("48 bytes"),
+    }
+}
+
+#[test]
+fn a_dropped_segment_has_the_names_of_its_reason_and_of_its_place() {
+    let Ok(Decoded { event: Event::Drop(dropped), source, lost }) = decode_record(drop_record().as_bytes()) else {
+        panic!("no dropped segment")
+    };
+    assert_eq!((source, lost), (LossSource::Segment, 7));
+    assert_eq!((dropped.src.port, dropped.dst.port, dropped.seq, dropped.length), (40000, 80, 7, 18));
+    assert_eq!((dropped.ifindex, dropped.netns, dropped.flags), (None, None, TcpFlags::SYN));
+    assert_eq!(dropped.reason.as_str(), "NETFILTER_DROP");
+    assert_eq!(dropped.location.expect("a name").as_str(), "nf_hook_slow");
+    assert!(!dropped.is_copy());
+}
+
+#[test]
+fn a_dropped_segment_without_names_has_none() {
+    let record = DropRecord { reason: 99, location: [u64::MAX; 6], ..drop_record() };
+    let Ok(Decoded { event: Event::Drop(dropped), .. }) = decode_record(record.as_bytes()) else { panic!("none") };
+    assert_eq!((dropped.reason, dropped.location), (KernelName::UNKNOWN, None));
+}
+
 #[test]
 fn without_btf_error_and_namespace_are_unknown() {
     // In a recording nothing but the namespace tells that the error is not known.
@@ -285,7 +329,7 @@ fn a_segment_without_a_whole_header_is_an_error() {
 
 proptest! {
     #[test]
-    fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0..6_u8) {
+    fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0..7_u8) {
         let _any_answer = decode_record(&bytes);
         let mut typed = bytes;
         if let Some(byte) = typed.get_mut(20) {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::cursor::{Cursor, Fields};
 use crate::{
     event::{
-        AcceptQueue, BootTime, Cgroup, CgroupKey, Container, Event, Hint, HintName, ListenerOwner, LossSource,
-        OwnerSource, SocketOwner, SocketReport, reset_reason::ResetReason, reset_reason::ResetReasons,
+        AcceptQueue, BootTime, Cgroup, CgroupKey, Container, Event, Hint, HintName, KernelName, KernelReasons,
+        ListenerOwner, LossSource, OwnerSource, SocketOwner, SocketReport, reset_reason::ResetReason,
     },
     tcp::TcpState,
 };
@@ -35,8 +35,8 @@ pub enum Entry {
     LeftOut(BootTime, u64),
     /// The task of the next record is a thread of the kernel, and no owner of its socket.
     KernelThread,
-    /// An event that was looked up: [`Event::Owner`], [`Event::Listener`], [`Event::Report`], or an [`Event::Hint`] of the name
-    /// [`HintName::AcceptQueue`].
+    /// An event that came from elsewhere: [`Event::Owner`], [`Event::Listener`], [`Event::Report`], or an [`Event::Hint`] of the
+    /// name [`HintName::AcceptQueue`], [`HintName::NatExpired`] or [`HintName::NatDeleted`].
     LookedUp(Event),
 }
 
@@ -45,8 +45,8 @@ pub enum Entry {
 pub struct Setup {
     /// The segments of several network namespaces are seen.
     pub across_namespaces: bool,
-    /// Names of the numbers that the recorded kernel gives as reasons for resets.
-    pub reset_reasons: ResetReasons,
+    /// Names of the numbers that the recorded kernel gives as reasons.
+    pub reasons: KernelReasons,
 }
 
 /// An interface. Its name comes from outside: escape it.
@@ -75,6 +75,7 @@ const TAG_OWNER: u8 = 10;
 const TAG_LISTENER: u8 = 11;
 const TAG_REPORT: u8 = 12;
 const TAG_QUEUE: u8 = 13;
+const TAG_NAT: u8 = 14;
 
 /// Loss counters by number.
 const SOURCES: [LossSource; 4] = [LossSource::State, LossSource::Segment, LossSource::Recursion, LossSource::Output];
@@ -86,6 +87,9 @@ const OWNER_SOURCES: [OwnerSource; 3] = [OwnerSource::Event, OwnerSource::SockDi
 struct SetupFields {
     across_namespaces: bool,
     reset_reasons: Vec<(u32, ResetReason)>,
+    /// Recordings of earlier versions have none.
+    #[serde(default)]
+    drop_reasons: Vec<(u32, KernelName)>,
 }
 
 /// A control group as JSON, as it is in records of its socket.
@@ -102,9 +106,13 @@ impl Entry {
         let mut to = Fields(to);
         match self {
             Self::Line(line) => to.u8(TAG_LINE).bytes(line),
-            Self::Setup(Setup { across_namespaces, reset_reasons }) => {
-                let (across_namespaces, reset_reasons) = (*across_namespaces, reset_reasons.iter().collect());
-                to.u8(TAG_SETUP).bytes(&json(&SetupFields { across_namespaces, reset_reasons }))
+            Self::Setup(Setup { across_namespaces, reasons }) => {
+                let fields = SetupFields {
+                    across_namespaces: *across_namespaces,
+                    reset_reasons: reasons.resets.iter().collect(),
+                    drop_reasons: reasons.drops.iter().collect(),
+                };
+                to.u8(TAG_SETUP).bytes(&json(&fields))
             }
             Self::Interface(Interface { netns, index, bridge, name }) => {
                 to.u8(TAG_INTERFACE).u32(netns.unwrap_or(0)).u32(*index);
@@ -128,8 +136,11 @@ impl Entry {
         Some(match tag {
             TAG_LINE => Self::Line(from.bytes()?.to_vec()),
             TAG_SETUP => {
-                let SetupFields { across_namespaces, reset_reasons } = serde_json::from_slice(from.bytes()?).ok()?;
-                Self::Setup(Setup { across_namespaces, reset_reasons: reset_reasons.into_iter().collect() })
+                let SetupFields { across_namespaces, reset_reasons, drop_reasons } =
+                    serde_json::from_slice(from.bytes()?).ok()?;
+                let resets = reset_reasons.into_iter().collect();
+                let reasons = KernelReasons { resets, drops: drop_reasons.into_iter().collect() };
+                Self::Setup(Setup { across_namespaces, reasons })
             }
             TAG_INTERFACE => Self::Interface(Interface {
                 netns: Some(from.u32()?).filter(|&netns| netns != 0),
@@ -190,6 +201,10 @@ fn write_event(event: &Event, to: &mut Fields<'_>) {
             })
             .u64(report.stuck_ns);
         }
+        Event::Hint(hint) if matches!(hint.name, HintName::NatExpired | HintName::NatDeleted) => {
+            to.u8(TAG_NAT).time(hint.at).optional(hint.netns, netns);
+            to.endpoint(hint.local).endpoint(hint.remote).bool(hint.name == HintName::NatDeleted);
+        }
         Event::Hint(hint) => {
             to.u8(TAG_QUEUE).time(hint.at).optional(hint.netns, netns);
             to.endpoint(hint.local).endpoint(hint.remote);
@@ -201,7 +216,7 @@ fn write_event(event: &Event, to: &mut Fields<'_>) {
                 to.u32(queue.length).u32(queue.limit);
             });
         }
-        Event::State(_) | Event::Segment(_) | Event::Icmp(_) | Event::Loss(_) => {}
+        Event::State(_) | Event::Segment(_) | Event::Icmp(_) | Event::Drop(_) | Event::Loss(_) => {}
     }
 }
 
@@ -253,6 +268,19 @@ fn read_event(tag: u8, from: &mut Cursor<'_>) -> Option<Event> {
             state: from.optional(|from| TcpState::from_kernel(from.u8()?))?,
             queue_full: from.bool()?,
             queue: from.optional(|from| Some(AcceptQueue { length: from.u32()?, limit: from.u32()? }))?,
+        }),
+        TAG_NAT => Event::Hint(Hint {
+            at: from.time()?,
+            socket: None,
+            netns: from.optional(Cursor::u32)?,
+            conn_netns: None,
+            local: from.endpoint()?,
+            remote: from.endpoint()?,
+            name: if from.bool()? { HintName::NatDeleted } else { HintName::NatExpired },
+            reason: None,
+            state: None,
+            queue_full: false,
+            queue: None,
         }),
         _ => return None,
     })

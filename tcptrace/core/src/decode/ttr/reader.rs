@@ -15,7 +15,7 @@ use crate::{
         recording::{Moment, Namespace, Record, Start, decoder::Decoder},
         ring::{self, Decoded},
     },
-    event::{BootTime, Cgroup, CgroupKey, Event, Existing, LossSource, reset_reason::ResetReasons},
+    event::{BootTime, Cgroup, CgroupKey, Event, Existing, KernelReasons, LossSource},
     text::WallTime,
 };
 
@@ -76,7 +76,7 @@ pub struct Reader<R> {
     begin: u64,
     packing: Packing,
     lines: Decoder,
-    reasons: ResetReasons,
+    reasons: KernelReasons,
     kernel_thread: bool,
     counters: Counters,
     finished: bool,
@@ -92,7 +92,7 @@ impl<R> Reader<R> {
             begin: 0,
             packing: Packing::default(),
             lines: Decoder::default(),
-            reasons: ResetReasons::default(),
+            reasons: KernelReasons::default(),
             kernel_thread: false,
             counters: Counters::default(),
             finished: false,
@@ -145,7 +145,7 @@ impl<R> Reader<R> {
                     Some(Record::Event(_)) | None => None,
                 },
                 Entry::Setup(setup) => {
-                    self.reasons = setup.reset_reasons.clone();
+                    self.reasons = setup.reasons.clone();
                     Some(Item::Setup(setup))
                 }
                 Entry::Interface(interface) => Some(Item::Interface(interface)),

@@ -1,15 +1,14 @@
 //! What is written is read back, and what is damaged is told.
 
 use proptest::{collection::vec, option, prelude::*};
-use tcptrace_ebpf::{KIND_COUNTED_STATE, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE};
+use tcptrace_ebpf::{KIND_COUNTED_STATE, KIND_DROP, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE};
 
 use super::{block::HEADER, packing::MAX_RECORD, *};
 use crate::{
     decode::{Input, ring},
     event::{
-        AcceptQueue, BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Hint, HintName, ListenerOwner, LossSource,
-        OwnerSource, Process, SocketOwner, SocketReport,
-        reset_reason::{ResetReason, ResetReasons},
+        AcceptQueue, BootTime, Cgroup, CgroupKey, Comm, Endpoint, Event, Hint, HintName, KernelName, KernelReasons,
+        ListenerOwner, LossSource, OwnerSource, Process, SocketOwner, SocketReport, reset_reason::ResetReason,
     },
     tcp::TcpState,
 };
@@ -26,7 +25,14 @@ enum Written {
 }
 
 fn record() -> impl Strategy<Value = Vec<u8>> {
-    let kinds = [(KIND_STATE, 128), (KIND_COUNTED_STATE, 160), (KIND_SEGMENT, 136), (KIND_ICMP, 96), (KIND_HINT, 72)];
+    let kinds = [
+        (KIND_STATE, 128),
+        (KIND_COUNTED_STATE, 160),
+        (KIND_SEGMENT, 136),
+        (KIND_ICMP, 96),
+        (KIND_HINT, 72),
+        (KIND_DROP, 136),
+    ];
     // Few different bytes: neighbours have much in common, and states are often valid.
     (
         prop::sample::select(kinds.to_vec()),
@@ -124,12 +130,13 @@ fn entry() -> impl Strategy<Value = Entry> {
         1 => time().prop_map(Entry::Time),
         1 => (time(), source, any::<u64>()).prop_map(|(at, source, total)| Entry::Total(at, source, total)),
         1 => (time(), any::<u64>()).prop_map(|(at, count)| Entry::LeftOut(at, count)),
-        1 => any::<bool>().prop_map(|across_namespaces| Entry::Setup(Setup { across_namespaces, reset_reasons: reasons() })),
+        1 => any::<bool>().prop_map(|across_namespaces| Entry::Setup(Setup { across_namespaces, reasons: reasons() })),
     ]
 }
 
-fn reasons() -> ResetReasons {
-    [(1, ResetReason::NotSpecified), (2, ResetReason::Other(77))].into_iter().collect()
+fn reasons() -> KernelReasons {
+    let resets = [(1, ResetReason::NotSpecified), (2, ResetReason::Other(77))].into_iter().collect();
+    KernelReasons { resets, drops: [(0, KernelName::new("NETFILTER_DROP").unwrap())].into_iter().collect() }
 }
 
 fn written() -> impl Strategy<Value = Vec<Written>> {
@@ -159,7 +166,7 @@ fn item(entry: &Entry) -> Item {
 fn file(all: &[Written], compresses: bool) -> (Vec<u8>, Vec<Item>) {
     let (mut writer, mut sealer, mut file, mut items) =
         (Writer::new(MASK), Sealer::new(compresses), Vec::new(), Vec::new());
-    let mut reasons = ResetReasons::default();
+    let mut reasons = KernelReasons::default();
     for one in all.iter().chain([&Written::End]) {
         match one {
             Written::Record(record) => {
@@ -173,7 +180,7 @@ fn file(all: &[Written], compresses: bool) -> (Vec<u8>, Vec<Item>) {
             }
             Written::Entry(entry) => {
                 if let Entry::Setup(setup) = &**entry {
-                    reasons = setup.reset_reasons.clone();
+                    reasons = setup.reasons.clone();
                 }
                 writer.entry(entry);
                 items.push(item(entry));

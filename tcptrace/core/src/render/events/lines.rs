@@ -1,12 +1,14 @@
-//! Infrequent lines: ICMP errors, hints, losses, start and end.
+//! Infrequent lines: ICMP errors, hints, dropped segments, losses, start and end.
 
 use super::Events;
 use crate::{
     event::{AcceptQueue, LossSource, OwnerSource},
     output_record::{
-        EndOutput, EvictedOutput, HintOutput, IcmpOutput, LostOutput, NamespaceOutput, OwnerOutput, Stamp, StartOutput,
+        DropOutput, EndOutput, EvictedOutput, HintOutput, IcmpOutput, LostOutput, NamespaceOutput, OwnerOutput, Stamp,
+        StartOutput,
     },
     render::{line_writer::Line, palette},
+    tcp::TcpFlags,
     text::Escaped,
     verdict::Stalled,
 };
@@ -146,6 +148,40 @@ impl Events {
         }
         if *queue_full {
             line.raw(", its accept queue full");
+        }
+        line.late_mark(*late);
+    }
+
+    pub(super) fn dropped(&self, entry: &DropOutput, line: &mut Line<'_>) {
+        // As with states, the fields that tell namespaces apart are left out.
+        let DropOutput {
+            stamp,
+            conn,
+            netns: _,
+            conn_netns: _,
+            interface,
+            src,
+            dst,
+            flags,
+            seq,
+            rel_seq,
+            length,
+            reason,
+            location,
+            since_start_ns: _,
+            late,
+        } = entry;
+        self.time(stamp, line);
+        self.conn_if_any(*conn, line);
+        line.raw("dropped   ").dotted(src).raw(" > ").dotted(dst).raw(": Flags [").raw(flags.letters()).raw("], seq ");
+        let relative = rel_seq.filter(|_| !self.absolute_seq && !flags.contains(TcpFlags::SYN));
+        line.number(relative.unwrap_or(*seq)).raw(", length ").number(*length).raw(": ");
+        self.look(palette::TROUBLE, line, |line| line.raw(reason.as_str()));
+        if let Some(location) = location {
+            line.raw(" in ").raw(location.as_str());
+        }
+        if let Some(interface) = interface {
+            line.raw(" on ").escaped(interface);
         }
         line.late_mark(*late);
     }

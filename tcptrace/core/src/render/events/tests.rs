@@ -223,6 +223,10 @@ fn the_other_lines() {
             }),
             "- hint      10.0.0.2.9999 > 10.0.0.1.54762: tcp_send_reset",
         ),
+        (
+            OutputRecord::Drop(samples::dropped()),
+            "#3 dropped   10.0.0.1.54762 > 10.0.0.2.9999: Flags [P.], seq 1, length 18: NETFILTER_DROP in nf_hook_slow on eth0",
+        ),
         (OutputRecord::Lost(samples::lost()), "-- lost 12 state records (45 in all)"),
         (
             OutputRecord::End(samples::end()),

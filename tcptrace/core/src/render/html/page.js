@@ -108,9 +108,11 @@ function ladder(one) {
       return;
     }
     const [from, to] = step[2] ? [server, client] : [client, server], back = Math.sign(from - to);
-    const tone = /\bRST\b|ICMP/.test(step[4]) ? "m2" : /\bFIN\b/.test(step[4]) ? "m1" : /\bSYN\b/.test(step[4]) ? "m0" : "quiet";
+    const stopped = step[3] === 2, end = y + 2;
+    const tone = stopped || /\bRST\b|ICMP/.test(step[4]) ? "m2" : /\bFIN\b/.test(step[4]) ? "m1" : /\bSYN\b/.test(step[4]) ? "m0" : "quiet";
     const arrow = draw(group, "g", { class: tone, style: tone === "quiet" ? "" : `color: var(--${{ m0: "good", m1: "pending", m2: "failed" }[tone]})` });
-    draw(arrow, "path", { d: `M${step[3] ? (from + to) / 2 : from} ${y + 2}H${to}m${8 * back} -4L${to} ${y + 2}L${to + 8 * back} ${y + 6}`, fill: "none" });
+    const head = stopped ? `m4 -4l-8 8m0 -8l8 8` : `m${8 * back} -4L${to} ${end}L${to + 8 * back} ${end + 4}`;
+    draw(arrow, "path", { d: `M${step[3] === 1 ? (from + to) / 2 : from} ${end}H${stopped ? to + 12 * back : to}${head}`, fill: "none" });
     draw(arrow, "text", { x: (client + server) / 2, y: y - 2, "text-anchor": "middle" }, step[4]);
     draw(group, "text", { class: "quiet", x: server + 8, y }, step[5]);
   });

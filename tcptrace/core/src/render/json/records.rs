@@ -6,8 +6,8 @@ use crate::{
     output_record::{CloseOutput, CommunityId, Context, HandshakeOutput, Joined},
     render::line_writer::Line,
     verdict::{
-        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningRetransmissions, Reset, Rtt,
-        StateTime, TranslatedSide,
+        Bytes, Close, CloseEnd, Each, Handshake, HandshakeEnd, IcmpAnswer, Missing, OpeningDrops,
+        OpeningRetransmissions, Reset, Rtt, StateTime, TranslatedSide,
     },
 };
 
@@ -39,6 +39,7 @@ pub(super) fn handshake(
         killed,
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },
+        dropped,
         accept_queue,
         same_as,
         nat,
@@ -67,7 +68,8 @@ pub(super) fn handshake(
     line.raw(r#","reset":"#).reset_or_null(*reset);
     line.raw(r#","retransmissions":{"syn":"#).number_or_null(*syn);
     line.raw(r#","synack":"#).number_or_null(*synack);
-    line.raw(r#"},"accept_queue":"#).accept_queue_or_null(*accept_queue);
+    line.raw(r#"},"dropped":"#).drops_or_null(*dropped);
+    line.raw(r#","accept_queue":"#).accept_queue_or_null(*accept_queue);
     line.raw(r#","same_as":"#).sides_or_null(same_as.as_deref(), nat.as_deref());
     line.raw(r#","no_segments":"#).word_or_null(*no_segments);
     line.raw(r#","incomplete":"#).truth(*incomplete);
@@ -261,6 +263,17 @@ impl Line<'_> {
             Some(Exit { signal, code }) => {
                 self.raw(r#"{"signal":"#).number_or_null(signal);
                 self.raw(r#","code":"#).number_or_null(code).raw("}")
+            }
+            None => self.raw("null"),
+        }
+    }
+
+    fn drops_or_null(&mut self, dropped: Option<OpeningDrops>) -> &mut Self {
+        match dropped {
+            Some(OpeningDrops { reason, of_synack, segments }) => {
+                self.raw(r#"{"reason":"#).string(reason.as_str());
+                self.raw(r#","of_synack":"#).truth(of_synack);
+                self.raw(r#","segments":"#).number(segments).raw("}")
             }
             None => self.raw("null"),
         }

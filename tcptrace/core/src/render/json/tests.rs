@@ -146,6 +146,17 @@ fn icmp() {
 }
 
 #[test]
+fn dropped() {
+    let fields = [
+        r#""conn":3,"netns":4026531840,"interface":"eth0""#,
+        r#""src":{"addr":"10.0.0.1","port":54762},"dst":{"addr":"10.0.0.2","port":9999}"#,
+        r#""flags":"P.","seq":721203977,"rel_seq":1,"length":18"#,
+        r#""reason":"NETFILTER_DROP","location":"nf_hook_slow","since_start_ns":2500000"#,
+    ];
+    assert_eq!(line(OutputRecord::Drop(samples::dropped())), expected("drop", &fields));
+}
+
+#[test]
 fn owner() {
     let fields = [
         r#""conn":3,"socket":4,"netns":4026532177,"local":{"addr":"10.0.0.2","port":9999},"remote":{"addr":"10.0.0.1","port":54762}"#,

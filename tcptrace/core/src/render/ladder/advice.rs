@@ -13,7 +13,8 @@ use crate::{
     event::Role,
     text::HumanDuration,
     verdict::{
-        Close, CloseKind, Handshake, IcmpAnswer, Missing, NoSegments, Outcome, Reset, ResetCause, StateTime, WaitingFor,
+        Close, CloseKind, Handshake, IcmpAnswer, Missing, NoSegments, OpeningDrops, Outcome, Reset, ResetCause,
+        StateTime, WaitingFor,
     },
 };
 
@@ -163,6 +164,17 @@ fn no_answer(record: &Handshake) -> Advice {
     let (server, port) = (record.server.addr, source_port(record));
     if record.killed {
         return Some(killed(Role::Client));
+    }
+    if let Some(OpeningDrops { reason, of_synack, .. }) = record.dropped
+        && reason.as_str() == "NETFILTER_DROP"
+    {
+        let segment = if of_synack { "SYN,ACK" } else { "SYN" };
+        return Some(
+            format!(
+                "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {segment}"
+            )
+            .into(),
+        );
     }
     if record.deferred {
         return Some("the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)".into());

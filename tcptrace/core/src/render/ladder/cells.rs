@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     event::{HintName, Role, SegmentNote},
-    output_record::{HintOutput, IcmpOutput, SegmentOutput, StateOutput},
+    output_record::{DropOutput, HintOutput, IcmpOutput, SegmentOutput, StateOutput},
     render::{joined, palette},
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption},
-    text::{AddressText, HumanDuration, push_decimal},
+    text::{AddressText, Escaped, HumanDuration, push_decimal},
     verdict::Each,
 };
 
@@ -29,7 +29,7 @@ pub(super) enum Cells {
         /// Notes beside the change, towards the other end.
         notes: Vec<Note>,
     },
-    /// A segment or an ICMP error passed from one end to the other.
+    /// A segment or an ICMP error passed from one end to the other, or was to do so.
     Arrow(Arrow),
     /// Interrupted lifelines.
     Dots { side: Option<Role>, words: Styled },
@@ -49,6 +49,8 @@ pub(super) struct Arrow {
     pub(super) from: Role,
     /// True if it was sent from between the ends.
     pub(super) from_between: bool,
+    /// True if it does not arrive.
+    pub(super) stopped: bool,
     pub(super) style: Style,
     /// Label of the arrow.
     pub(super) label: Cow<'static, str>,
@@ -76,6 +78,7 @@ impl Wording<'_> {
             Row::Segment(entry) => Cells::Arrow(self.segment(entry)),
             Row::Icmp(entry) => Cells::Arrow(self.icmp(entry)),
             Row::Hint(entry) => self.hint(entry),
+            Row::Drop(entry) => Cells::Arrow(self.dropped(entry)),
         }
     }
 
@@ -115,6 +118,8 @@ impl Wording<'_> {
                 change.plain("accept queue not full any more")
             }
             _ if entry.name == HintName::DeferAccept => change.plain("waits for data"),
+            _ if entry.name == HintName::NatExpired => change.push(palette::TROUBLE, "NAT entry expired"),
+            _ if entry.name == HintName::NatDeleted => change.push(palette::TROUBLE, "NAT entry deleted"),
             _ if entry.queue_full => change.push(palette::TROUBLE, "accept queue full"),
             Some(reason) => change.push(palette::TROUBLE, reason.to_string()),
             None => &mut change,
@@ -209,7 +214,32 @@ impl Wording<'_> {
         }
         let from = self.ends.role_of(&entry.src);
         let style = if entry.retransmission { palette::of_flags(flags).bold() } else { palette::of_flags(flags) };
-        Arrow { from, from_between: false, style, label: flag_words(flags), more, number, details }
+        Arrow { from, from_between: false, stopped: false, style, label: flag_words(flags), more, number, details }
+    }
+
+    fn dropped(&self, entry: &DropOutput) -> Arrow {
+        let relative = entry.rel_seq.filter(|_| !self.drawing.absolute_seq && !entry.flags.contains(TcpFlags::SYN));
+        let mut more = vec!["dropped".to_owned()];
+        more.extend((entry.length > 0).then(|| format!("{} B", entry.length)));
+        let mut details = Styled::new(palette::TROUBLE, entry.reason.to_string());
+        if let Some(location) = entry.location {
+            details.apart(Style::new(), format_args!("in {location}"));
+        }
+        if let Some(interface) = &entry.interface {
+            details.apart(Style::new().dimmed(), format_args!("on {}", Escaped(interface.as_bytes())));
+        }
+        // The row above it shows the number of a SYN, if that was seen.
+        details.apart(Style::new().dimmed(), sequence(relative.unwrap_or(entry.seq)));
+        Arrow {
+            from: self.ends.role_of(&entry.src),
+            from_between: false,
+            stopped: true,
+            style: palette::TROUBLE,
+            label: flag_words(entry.flags),
+            more,
+            number: None,
+            details,
+        }
     }
 
     fn icmp(&self, entry: &IcmpOutput) -> Arrow {
@@ -225,6 +255,7 @@ impl Wording<'_> {
         Arrow {
             from,
             from_between: between,
+            stopped: false,
             style: palette::TROUBLE,
             label: "ICMP".into(),
             more: Vec::new(),

@@ -43,8 +43,8 @@ pub(in crate::render) struct Diagram {
 pub(in crate::render) enum Step {
     /// A socket changed its state, or something was learnt about it.
     State { time: String, side: Role, text: String },
-    /// A segment or an ICMP error, which was sent `from_between` the ends or by one of them.
-    Arrow { time: String, from: Role, from_between: bool, label: String, details: String },
+    /// A segment or an ICMP error, which was sent `from_between` the ends or by one of them, and `stopped` on its way or not.
+    Arrow { time: String, from: Role, from_between: bool, stopped: bool, label: String, details: String },
     /// A verdict, a stall, or a number of events left out.
     Note { mood: Option<Mood>, text: String },
 }
@@ -77,6 +77,11 @@ impl Diagrams {
             OutputRecord::Hint(hint) if !hint.late => {
                 if let Some(conn) = hint.conn {
                     self.blocks.of(conn).hint(hint);
+                }
+            }
+            OutputRecord::Drop(dropped) if !dropped.late => {
+                if let Some(conn) = dropped.conn {
+                    self.blocks.of(conn).rows.push(Row::Drop(dropped.clone()));
                 }
             }
             OutputRecord::Handshake(HandshakeOutput { record, encapsulation, joined, .. }) => {
@@ -203,10 +208,10 @@ fn step(time: String, cells: Cells) -> Step {
             let notes = notes.iter().map(|note| words(&note.whole));
             Step::State { time, side, text: [words(&change)].into_iter().chain(notes).collect::<Vec<_>>().join(", ") }
         }
-        Cells::Arrow(Arrow { from, from_between, label, more, number, details, .. }) => {
+        Cells::Arrow(Arrow { from, from_between, stopped, label, more, number, details, .. }) => {
             let label = [label.into_owned()].into_iter().chain(more).chain(number).collect::<Vec<_>>().join(" ");
             let details: Vec<&str> = details.pieces().map(|(_, piece)| piece).collect();
-            Step::Arrow { time, from, from_between, label, details: details.join(" ") }
+            Step::Arrow { time, from, from_between, stopped, label, details: details.join(" ") }
         }
         cells @ Cells::Dots { .. } => step_of_words(&cells),
     }

@@ -31,6 +31,8 @@ pub(in crate::render) struct Symbols {
     pub(super) to_server: &'static str,
     /// Arrow head of a segment that arrives at the client.
     pub(super) to_client: &'static str,
+    /// Head of the arrow of a segment that does not arrive.
+    pub(super) stopped: &'static str,
     /// Separator between one state and the next, or between client and server.
     pub(in crate::render) arrow: &'static str,
     /// Mark for omitted text.
@@ -45,6 +47,7 @@ const UNICODE: Symbols = Symbols {
     dash: "─",
     to_server: "▶",
     to_client: "◀",
+    stopped: "✗",
     arrow: "→",
     more: "…",
 };
@@ -57,6 +60,7 @@ const ASCII: Symbols = Symbols {
     dash: "-",
     to_server: ">",
     to_client: "<",
+    stopped: "x",
     arrow: "->",
     more: "...",
 };

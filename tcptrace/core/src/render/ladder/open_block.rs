@@ -39,6 +39,7 @@ impl OpenBlock {
             HintName::SendReset => entry.value.is_some() || entry.queue_full,
             HintName::AcceptQueue => std::mem::replace(&mut self.queue_full, entry.queue_full) != entry.queue_full,
             HintName::DeferAccept => !std::mem::replace(&mut self.deferred, true),
+            HintName::NatExpired | HintName::NatDeleted => true,
             HintName::RetransmitSynack => false,
         };
         if news {

@@ -110,16 +110,17 @@ impl RowLayout {
 
     /// Writes the arrow between the lifelines: `── SYN ───▶`.
     fn shaft<'a>(&self, arrow: &Arrow, more: impl Iterator<Item = &'a String>, line: &mut Styled) {
-        let Symbols { dash, to_server, to_client, .. } = *self.symbols;
+        let Symbols { dash, to_server, to_client, stopped, .. } = *self.symbols;
         let Columns { client, between, .. } = self.columns;
         let style = arrow.style;
         // Errors from a host on the path begin between the lifelines.
         let origin = if arrow.from_between { " " } else { dash };
         let tight = arrow.label.len() + AROUND > between;
         let (padding, inner_dash, behind) = if tight { (" ", "", "") } else { (dash, dash, " ") };
+        let head = |arrives| if arrow.stopped { stopped } else { arrives };
         let (first, last) = match arrow.from {
-            Role::Client => (origin, to_server),
-            Role::Server => (to_client, origin),
+            Role::Client => (origin, head(to_server)),
+            Role::Server => (head(to_client), origin),
         };
         line.symbol(style, first).push(style, inner_dash).symbol(style, " ");
         line.push(style, clip(&arrow.label, between.saturating_sub(3)));

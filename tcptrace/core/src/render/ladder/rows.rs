@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::output_record::{HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput};
+use crate::output_record::{DropOutput, HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput};
 
 /// Number of rows kept from the beginning.
 const FIRST: usize = 12;
@@ -21,6 +21,8 @@ pub(super) enum Row {
     Icmp(IcmpOutput),
     /// The kernel gave a reason for a reset.
     Hint(HintOutput),
+    /// The kernel dropped a segment.
+    Drop(DropOutput),
 }
 
 impl Row {
@@ -31,6 +33,7 @@ impl Row {
             Self::Segment(entry) => &entry.stamp,
             Self::Icmp(entry) => &entry.stamp,
             Self::Hint(entry) => &entry.stamp,
+            Self::Drop(entry) => &entry.stamp,
         }
     }
 
@@ -41,6 +44,7 @@ impl Row {
             Self::Segment(entry) => entry.since_start_ns,
             Self::Icmp(entry) => entry.since_start_ns,
             Self::Hint(entry) => Some(entry.since_start_ns.unwrap_or(0)),
+            Self::Drop(entry) => Some(entry.since_start_ns.unwrap_or(0)),
         }
     }
 }

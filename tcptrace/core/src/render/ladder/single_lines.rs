@@ -47,6 +47,11 @@ pub(super) fn late(conn: u64, entry: &OutputRecord, drawing: Drawing, out: &mut 
             let about = format!("{} {arrow} {}", endpoint(&icmp.src), endpoint(&icmp.dst));
             (&icmp.stamp, format!("ICMP {} from {} about {about}", icmp.kind, icmp.from))
         }
+        OutputRecord::Drop(dropped) => {
+            let (from, to, flags) = (endpoint(&dropped.src), endpoint(&dropped.dst), flag_words(dropped.flags));
+            let seq = if drawing.absolute_seq { dropped.seq } else { dropped.rel_seq.unwrap_or(dropped.seq) };
+            (&dropped.stamp, format!("{flags} seq {seq} {from} {arrow} {to} dropped: {}", dropped.reason))
+        }
         _ => return,
     };
     let mut line = begun(stamp, drawing);

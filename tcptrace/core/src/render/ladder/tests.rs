@@ -2,6 +2,7 @@
 
 mod bounds;
 mod deadlines;
+mod drops;
 mod exchanges;
 mod pictures;
 mod properties;

@@ -5,8 +5,8 @@ use crate::event::Endpoint;
 use crate::output_record::{CommunityId, Context};
 use crate::verdict::{
     Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
-    NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, Severity, Stalled, StateTime, TimeWait,
-    TranslatedSide, Turn, WaitingFor,
+    NoSegments, OpeningDrops, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, Severity, Stalled, StateTime,
+    TimeWait, TranslatedSide, Turn, WaitingFor,
 };
 
 /// An established connection, with every optional field set.
@@ -52,6 +52,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         killed: false,
         reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
+        dropped: Some(OpeningDrops { reason: dropped().reason, of_synack: false, segments: 3 }),
         accept_queue: Some(AcceptQueue { length: 129, limit: 128 }),
         same_as: Some(vec![1, 2]),
         nat: Some(sides()),

@@ -278,6 +278,7 @@ pub(super) fn subject(record: &OutputRecord) -> Option<(u64, Stamp)> {
         OutputRecord::Segment(segment) => Some((segment.conn, segment.stamp)),
         OutputRecord::Icmp(icmp) => Some((icmp.conn, icmp.stamp)),
         OutputRecord::Hint(hint) => Some((hint.conn?, hint.stamp)),
+        OutputRecord::Drop(dropped) => Some((dropped.conn?, dropped.stamp)),
         OutputRecord::Owner(owner) => Some((owner.conn?, owner.stamp)),
         OutputRecord::Report(report) => Some((report.conn, report.stamp)),
         OutputRecord::Handshake(handshake) => Some((handshake.record.conn, handshake.stamp)),
@@ -293,7 +294,7 @@ pub(super) fn is_late(record: &OutputRecord) -> bool {
         OutputRecord::State(state) => state.late,
         OutputRecord::Segment(segment) => segment.late,
         OutputRecord::Icmp(icmp) => icmp.late,
-        OutputRecord::Hint(_) | OutputRecord::Owner(_) => true,
+        OutputRecord::Hint(_) | OutputRecord::Drop(_) | OutputRecord::Owner(_) => true,
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! The sentence of a close.
 
-use super::{USUAL, cause_words, name, push, push_common, push_missing};
+use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_missing};
 use crate::{
     event::{Exit, Role},
     text::{HumanBytes, HumanDuration},
@@ -14,6 +14,8 @@ pub(crate) struct CloseFacts {
     pub(crate) late_bytes: Option<u64>,
     /// True if the other end closed too.
     pub(crate) other_closed: bool,
+    /// The translation of its addresses that this host forgot before it ended.
+    pub(crate) nat_forgot: Option<Forgotten>,
     /// True for the ends whose FINs were seen.
     pub(crate) fins: Each<bool>,
     /// True for an end that had data unsent while the other end's window was closed.
@@ -25,6 +27,7 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
     let mut text = String::with_capacity(USUAL);
     push_idle(&mut text, record);
     push_how(&mut text, record, facts);
+    push_forgotten(&mut text, record, facts.nat_forgot);
     push_exits(&mut text, record);
     let arrows = [(record.bytes.client_to_server, "→"), (record.bytes.server_to_client, "←")];
     let counts = arrows.iter().filter_map(|&(count, arrow)| Some((count?, arrow)));
@@ -103,6 +106,17 @@ fn push_exits(text: &mut String, record: &Close) {
             }
             _ => {}
         }
+    }
+}
+
+/// Appends that this host had forgotten how to translate the addresses, where that came before a failure.
+fn push_forgotten(text: &mut String, record: &Close, forgotten: Option<Forgotten>) {
+    match (record.kind, forgotten) {
+        (CloseKind::Reset, Some(Forgotten { before_ns: Some(_), .. }))
+        | (CloseKind::TimedOut | CloseKind::Unfinished | CloseKind::Unseen, Some(_)) => {
+            super::push_forgotten(text, forgotten);
+        }
+        _ => {}
     }
 }
 

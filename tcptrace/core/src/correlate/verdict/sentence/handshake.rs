@@ -1,10 +1,10 @@
 //! The sentence of a handshake.
 
-use super::{USUAL, cause_words, name, push, push_common, push_missing};
+use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_forgotten, push_missing};
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
-    verdict::{Handshake, HandshakeKind, NoSegments, Outcome, ResetCause, WaitingFor},
+    verdict::{Handshake, HandshakeKind, NoSegments, OpeningDrops, Outcome, ResetCause, WaitingFor},
 };
 
 /// Facts for the sentence of a handshake that are not in its record.
@@ -20,6 +20,8 @@ pub(crate) struct HandshakeFacts {
     pub(crate) unsent: bool,
     /// Answer that was seen to come to the client's SYN.
     pub(crate) answer: Option<Answer>,
+    /// The translation of its addresses that this host forgot before.
+    pub(crate) nat_forgot: Option<Forgotten>,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: Option<u64>,
 }
@@ -64,6 +66,10 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     }
     if record.syn_left == Some(false) {
         text.push_str("; no SYN was seen to leave this host");
+    }
+    push_drops(&mut text, record.dropped);
+    if record.outcome == Some(Outcome::Reset) {
+        push_forgotten(&mut text, facts.nat_forgot);
     }
     push_common(&mut text, record.no_segments, record.same_as.as_deref());
     push_missing(&mut text, &record.missing);
@@ -182,6 +188,24 @@ fn push_answer(text: &mut String, answer: Option<Answer>) {
         Some(Answer::SynAck) => text.push_str(", although the server's SYN,ACK was seen"),
         Some(Answer::Syn) => text.push_str(", although the server's own SYN was seen: none acknowledged the client's"),
         Some(Answer::Icmp(kind)) => push(text, format_args!(", although an ICMP error was seen: {kind}")),
+    }
+}
+
+/// Appends the segments that this host dropped.
+fn push_drops(text: &mut String, dropped: Option<OpeningDrops>) {
+    let Some(OpeningDrops { reason, of_synack, segments }) = dropped else { return };
+    let (who, why) = match reason.as_str() {
+        "NETFILTER_DROP" => ("netfilter on this host", None),
+        _ => ("this host", Some(reason)),
+    };
+    push(text, format_args!("; {who} dropped the {}", if of_synack { "SYN,ACK" } else { "SYN" }));
+    match segments {
+        1 => {}
+        2 => text.push_str(" twice"),
+        times => push(text, format_args!(" {times} times")),
+    }
+    if let Some(reason) = why {
+        push(text, format_args!(" ({reason})"));
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::PLAIN;
 use crate::{
     event::{
-        AcceptQueue, Counters, Direction, Exit, HintName, LossSource, OwnerSource, Role, SegmentNote,
+        AcceptQueue, Counters, Direction, Exit, HintName, KernelName, LossSource, OwnerSource, Role, SegmentNote,
         reset_reason::ResetReason,
     },
     filter::SegmentChoice,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Fields that no text shows.
-const LEFT_OUT: [(&str, &str); 22] = [
+const LEFT_OUT: [(&str, &str); 23] = [
     ("type", "every type has a form of its own"),
     ("boot_ns", "the time of day says the same; this is for programs that compare clocks"),
     ("since_start_ns", "the time of day says the same"),
@@ -32,6 +32,7 @@ const LEFT_OUT: [(&str, &str); 22] = [
     ("owner.netns", "as with states"),
     ("hint.netns", "as with states"),
     ("hint.socket", "as with states"),
+    ("drop.netns", "as with states"),
     ("report.netns", "as with states"),
     ("report.acked_bytes", "tells only whether there was progress since the last report"),
     ("report.segment_size", "the sentence about the stall says it where it matters"),
@@ -208,6 +209,7 @@ fn every_field_of_every_entry_is_shown() {
             OutputRecord::Segment(entry) if entry.length > 0 && !entry.late => {}
             OutputRecord::Icmp(entry) if !entry.late => {}
             OutputRecord::Hint(entry) if !entry.late => {}
+            OutputRecord::Drop(entry) if !entry.late => {}
             OutputRecord::State(entry) => check(
                 "state",
                 &entry,
@@ -348,6 +350,30 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.queue_full = false,
                     |entry| entry.queue = Some(AcceptQueue { length: 130, limit: 128 }),
                     |entry| entry.queue = Some(AcceptQueue { length: 129, limit: 1 }),
+                    |entry| entry.since_start_ns = None,
+                    |entry| entry.late = false,
+                ],
+            ),
+            OutputRecord::Drop(entry) => check(
+                "drop",
+                &entry,
+                OutputRecord::Drop,
+                &[
+                    |entry| entry.stamp.time = WallTime(1),
+                    |entry| entry.stamp.boot_ns = None,
+                    |entry| entry.conn = None,
+                    |entry| entry.netns = None,
+                    |entry| entry.interface = None,
+                    |entry| entry.src.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.src.port = Some(1),
+                    |entry| entry.dst.addr = [127, 0, 0, 2].into(),
+                    |entry| entry.dst.port = Some(1),
+                    |entry| entry.flags = TcpFlags::FIN,
+                    |entry| entry.rel_seq = None,
+                    |entry| entry.seq = 5,
+                    |entry| entry.length = 0,
+                    |entry| entry.reason = KernelName::UNKNOWN,
+                    |entry| entry.location = None,
                     |entry| entry.since_start_ns = None,
                     |entry| entry.late = false,
                 ],

@@ -7,7 +7,7 @@ use strum::IntoEnumIterator as _;
 
 use super::*;
 use crate::{
-    event::{AcceptQueue, Proof},
+    event::{AcceptQueue, KernelName, Proof},
     render::samples,
     tcp::TcpState,
     verdict::{Bytes, OpeningRetransmissions},
@@ -28,6 +28,7 @@ fn plain_handshake() -> Handshake {
     record.waiting_for = None;
     record.icmp = None;
     record.accept_queue = None;
+    record.dropped = None;
     record.no_segments = None;
     record.syn_left = Some(true);
     record.killed = false;
@@ -224,6 +225,11 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                 Some("`--netns all`, or `nsenter -t 801 -n tcptrace`: its segments pass in another network namespace"),
             ),
             (|record| record.accept_queue = Some(AcceptQueue { length: 129, limit: 128 }), QUEUE),
+            (
+                |record| record.dropped = dropped_by("NETFILTER_DROP"),
+                Some("`nft list ruleset` in each network namespace of this host that it passes: a rule drops the SYN"),
+            ),
+            (|record| (record.dropped, record.syn_left) = (dropped_by("TCP_CSUM"), None), None),
             (
                 |record| record.retransmissions.synack = Some(2),
                 Some("the way from the server's SYN,ACK, which was seen, to the client, and the client's own firewall"),
@@ -549,4 +555,8 @@ fn an_icmp_error_is_read_by_its_family() {
             assert_eq!(Obstacle::of(answer), obstacle, "{answer:?}");
         }
     }
+}
+
+fn dropped_by(reason: &str) -> Option<OpeningDrops> {
+    Some(OpeningDrops { reason: KernelName::new(reason).expect("a name"), of_synack: false, segments: 1 })
 }

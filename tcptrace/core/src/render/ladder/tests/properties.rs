@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthChar as _;
 
 use super::*;
 use crate::{
-    output_record::{EvictedOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput},
+    output_record::{DropOutput, EvictedOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput},
     render::samples,
     text::{WallTime, is_unsafe},
     verdict::{Outcome, Turn},
@@ -22,6 +22,8 @@ fn any_entry() -> impl Strategy<Value = OutputRecord> {
         }),
         1 => (conn.clone(), any::<bool>())
             .prop_map(|(conn, late)| OutputRecord::Icmp(IcmpOutput { conn, late, ..samples::icmp() })),
+        1 => (conn.clone(), any::<bool>())
+            .prop_map(|(conn, late)| OutputRecord::Drop(DropOutput { conn: Some(conn), late, ..samples::dropped() })),
         1 => conn.clone().prop_map(|conn| OutputRecord::Evicted(EvictedOutput { conn, ..samples::evicted() })),
         2 => (conn.clone(), select(vec![Turn::Client, Turn::Server, Turn::Network])).prop_map(|(conn, turn)| {
             let mut entry = samples::stalled();

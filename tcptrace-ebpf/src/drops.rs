@@ -1,0 +1,214 @@
+//! Segments that the kernel drops, from the tracepoint `skb:kfree_skb`: with their headers, the reason and the place.
+//!
+//! The kernel frees buffers of any kind here. The reason alone rules nearly all of them out, and what is no TCP segment is
+//! left alone after a few reads.
+
+use aya_ebpf::{
+    helpers::generated::{bpf_ktime_get_boot_ns, bpf_snprintf},
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
+};
+use tcptrace_ebpf::{
+    DIRECTION_OUT, DropRecord, FAMILY_V4, FAMILY_V6, KIND_DROP, LOST_SEGMENT, MATCH_INTERFACES, Skip, TOLD_DROPS,
+    filter::{self, Lists as _},
+    headers::{self, ETH_P_IP, ETH_P_IPV6, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader},
+    mapped,
+};
+
+use crate::{
+    emit,
+    maps::{self, FilterMaps, setting},
+    set_state::{self, SYN_SENT},
+    socket::{self, read},
+};
+
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
+
+/// Where the numbers of namespaces begin, with room below for those that newer kernels fix (`PROC_DYNAMIC_FIRST` of
+/// fs/proc/generic.c). While a segment waits in a queue of its socket, other data lies where its device would be told.
+const NAMESPACES: u32 = 0xe000_0000;
+
+/// Lets `bpf_snprintf` write the name of the function that an address lies in. It has to lie in a map.
+#[unsafe(no_mangle)]
+static SYMBOL: [u8; 4] = *b"%ps\0";
+
+/// `(struct sk_buff *skb, void *location, enum skb_drop_reason reason[, struct sock *rx_sk])`, since Linux 5.17.
+#[raw_tracepoint]
+pub(crate) fn drop_segment(ctx: RawTracePointContext) -> i32 {
+    let reason: u32 = ctx.arg(2);
+    if is_told(reason) {
+        // Buffers that hold no segment, and those that cannot be read: neither is anything to count.
+        let _ = see(ctx.arg(0), ctx.arg(1), reason);
+    }
+    0
+}
+
+/// Is this a reason for which a segment is dropped, and not one for which a buffer is freed?
+#[inline(always)]
+fn is_told(reason: u32) -> bool {
+    if reason >= TOLD_DROPS {
+        return false;
+    }
+    let words = (&raw const maps::CONFIG.told_drops).cast::<u64>();
+    // The verifier has to see the bound, which the compiler would leave out as known.
+    let index = core::hint::black_box(reason as usize >> 6) & (TOLD_DROPS as usize / 64 - 1);
+    // SAFETY: the index is below the number of words.
+    let word = maps::read_setting(unsafe { words.add(index) });
+    word >> (reason & 63) & 1 != 0
+}
+
+#[inline(always)]
+fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
+    let protocol = u16::from_be(read(skb, setting!(drops.protocol))?);
+    let head: u64 = read(skb, setting!(hints.head))?;
+    let network = u32::from(read::<u16>(skb, setting!(hints.network_header))?);
+    let ip = match protocol {
+        ETH_P_IP => ipv4(head, network)?,
+        ETH_P_IPV6 => ipv6(head, network)?,
+        _ => return Err(Skip::NotIp),
+    };
+    // Beyond the linear part other memory lies.
+    if ip.transport + TCP_FIXED > read::<u32>(skb, setting!(drops.tail))? {
+        return Err(Skip::Truncated);
+    }
+    let tcp: TcpHeader = read(head, ip.transport)?;
+    let ports = headers::ports(&tcp);
+    // Where it was dropped says nothing of its direction.
+    if !filter::matches(&FilterMaps, &ip, ports, DIRECTION_OUT, true) {
+        return Ok(());
+    }
+    let place = Place::of(skb);
+    if !place.matches() {
+        return Ok(());
+    }
+    let flags = (u32::from_be(tcp[3]) >> 16) as u8;
+    let socket = if flags & (SYN | ACK) == SYN { connecting(skb) } else { 0 };
+    if socket != 0 && setting!(matches) != 0 {
+        let port = socket::local_port(socket);
+        set_state::settle_by_syn(socket, if port == 0 { ports.0 } else { port });
+    }
+    // SAFETY: the helper has no arguments.
+    let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let Some(mut entry) = emit::reserve::<DropRecord>(LOST_SEGMENT) else { return Ok(()) };
+    entry.write(DropRecord {
+        header: emit::header(LOST_SEGMENT, KIND_DROP, ip.family, socket, boot_ns),
+        src: ip.src,
+        dst: ip.dst,
+        ifindex: place.ifindex,
+        netns: place.netns,
+        reason,
+        seq: u32::from_be(tcp[1]),
+        length: ip.payload.saturating_sub(headers::header_length(&tcp)),
+        src_port: ports.0,
+        dst_port: ports.1,
+        flags: u16::from_be_bytes([(u32::from_be(tcp[3]) >> 24) as u8 & 1, flags]),
+        pad: [0; 3],
+        location: [0; 6],
+    });
+    // SAFETY: it has room for the name; the format lies in a map that nobody writes to, and has one argument. Where this
+    // fails there is no name.
+    unsafe {
+        let name = (&raw mut (*entry.as_mut_ptr()).location).cast();
+        let format = (&raw const SYMBOL).cast_mut().cast();
+        bpf_snprintf(name, size_of::<[u64; 6]>() as u32, format, (&raw const location).cast_mut().cast(), 8);
+    }
+    emit::submit(entry);
+    Ok(())
+}
+
+/// The socket of a SYN that it sends, 0 where the buffer has another one or none.
+#[inline(always)]
+fn connecting(skb: u64) -> u64 {
+    let socket: u64 = read(skb, setting!(drops.sk)).unwrap_or(0);
+    if socket != 0 && read(socket, setting!(hints.state)) == Ok(SYN_SENT) { socket } else { 0 }
+}
+
+/// An IPv4 header (RFC 791 §3.1) of a TCP segment; the offset of the transport header is from `head`.
+#[inline(always)]
+fn ipv4(head: u64, network: u32) -> Result<Ip, Skip> {
+    let header: [u32; 5] = read(head, network)?;
+    let first = u32::from_be(header[0]);
+    let length = (first >> 24 & 0xf) * 4;
+    let protocol = (u32::from_be(header[2]) >> 16) as u8;
+    if first >> 28 != 4 || length < 20 || u32::from_be(header[1]) & 0x1fff != 0 || protocol != IPPROTO_TCP {
+        return Err(Skip::NotTcp);
+    }
+    Ok(Ip {
+        family: FAMILY_V4,
+        protocol,
+        src: mapped(header[3]),
+        dst: mapped(header[4]),
+        transport: network + length,
+        payload: (first & 0xffff).saturating_sub(length),
+    })
+}
+
+/// An IPv6 header (RFC 8200 §3) with a TCP segment right behind it.
+#[inline(always)]
+fn ipv6(head: u64, network: u32) -> Result<Ip, Skip> {
+    let header: [u32; 10] = read(head, network)?;
+    let second = u32::from_be(header[1]);
+    if u32::from_be(header[0]) >> 28 != 6 || (second >> 8) as u8 != IPPROTO_TCP {
+        return Err(Skip::NotTcp);
+    }
+    Ok(Ip {
+        family: FAMILY_V6,
+        protocol: IPPROTO_TCP,
+        src: tcptrace_ebpf::address([header[2], header[3], header[4], header[5]]),
+        dst: tcptrace_ebpf::address([header[6], header[7], header[8], header[9]]),
+        transport: network + 40,
+        payload: second >> 16,
+    })
+}
+
+/// Where a buffer was. Each is 0 where it is not known.
+struct Place {
+    ifindex: u32,
+    netns: u32,
+}
+
+impl Place {
+    #[inline(always)]
+    fn of(skb: u64) -> Self {
+        let device: u64 = read(skb, setting!(hints.dev)).unwrap_or(0);
+        let netns = netns_of_device(device);
+        if netns != 0 {
+            return Self { ifindex: read(device, setting!(socket.dev_ifindex)).unwrap_or(0), netns };
+        }
+        // On its way out of its socket or into one. The interface by which it came, none for one that goes out.
+        let ifindex = read(skb, setting!(hints.iif)).unwrap_or(0);
+        let route = read::<u64>(skb, setting!(drops.refdst)).unwrap_or(0) & !1;
+        let device = if route == 0 { 0 } else { read(route, setting!(socket.dst_dev)).unwrap_or(0) };
+        let mut netns = netns_of_device(device);
+        if netns == 0 {
+            let socket: u64 = read(skb, setting!(drops.sk)).unwrap_or(0);
+            let net: u64 = if socket == 0 { 0 } else { read(socket, setting!(socket.net)).unwrap_or(0) };
+            netns = if net == 0 { 0 } else { namespace(net) };
+        }
+        Self { ifindex, netns }
+    }
+
+    /// Does it match the filters of namespaces and interfaces?
+    #[inline(always)]
+    fn matches(&self) -> bool {
+        setting!(matches) == 0
+            || maps::matches_netns(self.netns)
+                && (!filter::filtered(&FilterMaps, MATCH_INTERFACES)
+                    || (self.netns == setting!(netns) && FilterMaps.has_interface(self.ifindex)))
+    }
+}
+
+#[inline(always)]
+fn netns_of_device(device: u64) -> u32 {
+    if device == 0 { 0 } else { read(device, setting!(hints.dev_net)).map_or(0, namespace) }
+}
+
+/// The inode number of a `struct net`; 0 where this is none.
+#[inline(always)]
+fn namespace(net: u64) -> u32 {
+    match socket::inode(net) {
+        number if number >= NAMESPACES => number,
+        _ => 0,
+    }
+}

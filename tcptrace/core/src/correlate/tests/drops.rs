@@ -1,0 +1,133 @@
+//! Segments that the kernel dropped: they find their connection and begin none, and a handshake that came to nothing says so.
+
+use super::{
+    CLIENT, HERE, SERVER,
+    exchange::{self, Exchange, State::*},
+};
+use crate::{
+    correlate::{Correlated, CorrelatedDrop},
+    event::{BootTime, DroppedSegment, Event, KernelName, SocketKey},
+    tcp::TcpFlags,
+    verdict::OpeningDrops,
+};
+
+const SOCKET: u64 = 42;
+const ISN: u32 = 7;
+const ETIMEDOUT: u32 = 110;
+
+fn name(name: &str) -> KernelName {
+    KernelName::new(name).expect("a name")
+}
+
+fn dropped(exchange: &Exchange, from: u16, to: u16, flags: TcpFlags, seq: u32) -> DroppedSegment {
+    DroppedSegment {
+        at: BootTime(exchange.now()),
+        socket: None,
+        netns: Some(HERE),
+        conn_netns: None,
+        ifindex: None,
+        src: exchange::end(from),
+        dst: exchange::end(to),
+        flags,
+        seq,
+        length: 0,
+        reason: name("NETFILTER_DROP"),
+        location: Some(name("nf_hook_slow")),
+    }
+}
+
+fn drops(placed: &[Correlated]) -> Vec<CorrelatedDrop> {
+    let dropped = |placed: &Correlated| if let Correlated::Drop(dropped) = placed { Some(*dropped) } else { None };
+    placed.iter().filter_map(dropped).collect()
+}
+
+/// The client sends SYNs that its own host drops for these reasons, until it gives up.
+fn in_vain(reasons: &[&str]) -> Exchange {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    for reason in reasons {
+        let syn = DroppedSegment { reason: name(reason), ..dropped(&exchange, CLIENT, SERVER, TcpFlags::SYN, ISN) };
+        exchange.event(&Event::Drop(syn));
+        exchange.pass(1_000_000_000);
+    }
+    exchange.with_error(ETIMEDOUT).state(CLIENT, SERVER, SynSent, Close);
+    exchange
+}
+
+fn told(exchange: &Exchange) -> (Option<OpeningDrops>, String) {
+    let handshakes = exchange.placed().iter().filter_map(|placed| match placed {
+        Correlated::Handshake(record) => Some((record.dropped, record.summary.clone())),
+        _ => None,
+    });
+    handshakes.last().expect("a handshake")
+}
+
+#[test]
+fn a_syn_that_gets_nowhere_tells_the_port_of_its_socket() {
+    let mut exchange = Exchange::new();
+    exchange.full_state(SOCKET, 0, SERVER, Close, SynSent);
+    assert!(exchange.placed().is_empty());
+    let syn = dropped(&exchange, CLIENT, SERVER, TcpFlags::SYN, ISN);
+    exchange.event(&Event::Drop(DroppedSegment { socket: Some(SocketKey(SOCKET)), ..syn }));
+    let [Correlated::State(state), Correlated::Drop(dropped)] = exchange.placed() else { panic!("both, in order") };
+    assert_eq!((state.change.local.port, state.conn, dropped.conn), (CLIENT, Some(1), Some(1)));
+}
+
+#[test]
+fn a_dropped_segment_begins_no_connection() {
+    let mut exchange = Exchange::new();
+    exchange.event(&Event::Drop(dropped(&exchange, CLIENT, SERVER, TcpFlags::SYN, ISN)));
+    let [of_none] = drops(exchange.placed())[..] else { panic!("one") };
+    assert_eq!((of_none.conn, of_none.since_start_ns, of_none.rel_seq), (None, None, None));
+}
+
+#[test]
+fn its_number_is_relative_to_the_isn_of_its_sender() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, ISN, None, 0);
+    exchange.event(&Event::Drop(dropped(&exchange, CLIENT, SERVER, TcpFlags::ACK, ISN + 1)));
+    let [data] = drops(exchange.placed())[..] else { panic!("one") };
+    assert_eq!((data.conn, data.rel_seq, data.late), (Some(1), Some(1), false));
+}
+
+#[test]
+fn the_copy_of_a_packet_socket_says_nothing_of_the_segment() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, ISN, None, 0);
+    let copy = DroppedSegment {
+        reason: name("SOCKET_RCVBUFF"),
+        location: Some(name("raw_rcv")),
+        ..dropped(&exchange, CLIENT, SERVER, TcpFlags::SYN, ISN)
+    };
+    exchange.event(&Event::Drop(copy));
+    assert_eq!(drops(exchange.placed()), []);
+}
+
+#[test]
+fn the_sentence_names_netfilter_where_the_kernel_does() {
+    let (dropped, sentence) = told(&in_vain(&["NETFILTER_DROP"; 3]));
+    let expected = OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 3 };
+    assert_eq!(dropped, Some(expected));
+    assert!(sentence.contains("; netfilter on this host dropped the SYN 3 times"), "{sentence}");
+}
+
+#[test]
+fn any_other_reason_is_the_kernels_word() {
+    let (dropped, sentence) = told(&in_vain(&["QDISC_DROP", "NETFILTER_DROP", "QDISC_DROP"]));
+    assert_eq!(dropped.map(|drops| drops.segments), Some(2), "of the first reason");
+    assert!(sentence.contains("; this host dropped the SYN twice (QDISC_DROP)"), "{sentence}");
+}
+
+#[test]
+fn what_was_repeated_until_it_came_through_was_no_failure() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.event(&Event::Drop(dropped(&exchange, CLIENT, SERVER, TcpFlags::SYN, ISN)));
+    exchange.pass(1_000_000_000);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, ISN, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900, Some(ISN + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, ISN + 1, Some(901), 0);
+    let (dropped, sentence) = told(&exchange);
+    assert_eq!(dropped, None, "{sentence}");
+}

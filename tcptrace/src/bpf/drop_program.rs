@@ -1,0 +1,78 @@
+//! The program of segments that the kernel drops. A kernel that gives no reasons (before 5.17) does not tell them from
+//! buffers that it frees: then the program is not loaded, and everything else works as it would.
+
+use aya::programs::raw_trace_point::RawTracePointLink;
+use log::info;
+use tcptrace_ebpf::{Config, DropLayout, TOLD_DROPS, names};
+
+use super::{
+    hint_programs::attach_optional,
+    kernel::btf::{BtfError, KernelTypes},
+    object::Object,
+};
+use crate::causes::with_causes;
+use tcptrace_core::event::DropReasons;
+
+/// The tracepoint, as the kernel names it, and the types of the arguments that are read.
+const TRACEPOINT: &str = "kfree_skb";
+const ARGUMENTS: [&str; 3] = ["sk_buff", "", REASONS];
+const REASONS: &str = "skb_drop_reason";
+
+/// What the program needs to know of this kernel, and tells.
+#[derive(Debug)]
+pub(super) struct Available {
+    pub(super) layout: DropLayout,
+    /// Names of the reasons that are told.
+    pub(super) reasons: DropReasons,
+}
+
+impl Available {
+    /// Asks the kernel's types; `None` where it gives no reasons.
+    pub(super) fn of(types: &KernelTypes) -> Option<Self> {
+        let found = || {
+            if types.arguments(TRACEPOINT)?.get(..ARGUMENTS.len()).is_none_or(|found| found != ARGUMENTS) {
+                return Err(BtfError::Arguments(TRACEPOINT));
+            }
+            let members = types.enumerators(REASONS);
+            let members = members.iter().map(|(name, number)| (name.as_str(), *number));
+            let reasons = DropReasons::of_kernel(members.filter(|&(_, number)| number < TOLD_DROPS));
+            Ok(Self { layout: types.drop_layout()?, reasons })
+        };
+        found().inspect_err(|error| info!("dropped segments are not told: {}", with_causes(error))).ok()
+    }
+
+    /// The reasons as a set.
+    pub(super) fn told(&self) -> [u64; Config::EMPTY.told_drops.len()] {
+        let mut told = Config::EMPTY.told_drops;
+        for (number, _) in self.reasons.iter() {
+            if let Some(word) = told.get_mut(number as usize / 64) {
+                *word |= 1 << (number % 64);
+            }
+        }
+        told
+    }
+}
+
+/// The program, attached where this kernel takes it: dropping this detaches it.
+#[derive(Default)]
+pub struct Drops {
+    #[expect(dead_code, reason = "the link is held for what dropping it does")]
+    link: Option<RawTracePointLink>,
+}
+
+impl std::fmt::Debug for Drops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Drops").finish_non_exhaustive()
+    }
+}
+
+impl Drops {
+    /// Loads and attaches the program, if this kernel gives reasons.
+    ///
+    /// Runs that the kernel skips, where an interrupt frees a buffer while the program looks at another, are not counted as
+    /// lost: nearly all buffers are none of a segment that is told.
+    pub fn attach(object: &mut Object) -> Self {
+        let attached = object.drops.is_some().then(|| attach_optional(object, names::DROP_SEGMENT, TRACEPOINT));
+        Self { link: attached.flatten().map(|(link, _)| link) }
+    }
+}

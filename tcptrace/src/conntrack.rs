@@ -1,0 +1,98 @@
+//! Address translations that the kernel forgets in the middle of a connection, as connection tracking (`nf_conntrack`) of
+//! this network namespace tells through netlink.
+
+mod message;
+
+use std::{io, os::fd::OwnedFd};
+
+use log::debug;
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, RecvFlags, SocketFlags, SocketType, bind,
+        netlink::{self, SocketAddrNetlink},
+        recv, socket_with,
+    },
+};
+use tokio::io::unix::AsyncFd;
+
+use tcptrace_core::{
+    event::{BootTime, Event, Hint, HintName},
+    filter::{Ends, Filter},
+};
+
+pub use self::message::{Direction, Forgotten};
+
+/// The multicast group of entries that end, as a bit (`NFNLGRP_CONNTRACK_DESTROY` of linux/netfilter/nfnetlink.h is 3).
+const DESTROY: u32 = 1 << (3 - 1);
+
+/// Size of the receive buffer in bytes; a message takes some 200.
+const BUFFER: usize = 1 << 14;
+
+/// A subscription. The kernel begins to tell of entries that were made since.
+#[derive(Debug)]
+pub struct Conntrack {
+    socket: AsyncFd<OwnedFd>,
+    buffer: Box<[u8]>,
+    overrun: bool,
+}
+
+impl Conntrack {
+    /// Subscribes in the network namespace of this thread. Takes CAP_NET_ADMIN, and a tokio runtime.
+    ///
+    /// # Errors
+    /// When the kernel has no connection tracking, or does not allow it.
+    pub fn subscribe() -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::NETFILTER))?;
+        bind(&socket, &SocketAddrNetlink::new(0, DESTROY))?;
+        // SAFETY: an owned descriptor is valid as long as it lives, and nothing replaces it within `AsyncFd`.
+        let socket = unsafe { AsyncFd::register(socket) }?;
+        Ok(Self { socket, buffer: vec![0; BUFFER].into_boxed_slice(), overrun: false })
+    }
+
+    /// Waits for translations of open connections that were forgotten. Nothing is lost if it is dropped while it waits.
+    pub async fn next(&mut self) -> Vec<Forgotten> {
+        loop {
+            let Ok(mut ready) = self.socket.readable().await else { return std::future::pending().await };
+            match recv(self.socket.get_ref(), &mut *self.buffer, RecvFlags::DONTWAIT) {
+                Ok((_, length)) => {
+                    let forgotten = message::forgotten(self.buffer.get(..length).unwrap_or_default());
+                    if !forgotten.is_empty() {
+                        return forgotten;
+                    }
+                }
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(error) => {
+                    if !std::mem::replace(&mut self.overrun, true) {
+                        debug!("some ends of address translations are not known: {error}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The events of a forgotten translation: one for each of its sides that matches the filter. It was told `now`.
+pub fn events(forgotten: &Forgotten, filter: &Filter, netns: u32, now: BootTime) -> impl Iterator<Item = Event> {
+    let Forgotten { original, reply, deleted } = *forgotten;
+    let sides = [(original.src, original.dst), (reply.dst, reply.src)];
+    // Filtered like other hints, so that a recording read with the same filter shows the same.
+    sides.into_iter().filter(|&(local, remote)| filter.matches(local, remote, Ends::LocalIsFirst)).map(
+        move |(local, remote)| {
+            Event::Hint(Hint {
+                conn_netns: None,
+                at: now,
+                socket: None,
+                netns: Some(netns),
+                local,
+                remote,
+                name: if deleted { HintName::NatDeleted } else { HintName::NatExpired },
+                reason: None,
+                state: None,
+                queue_full: false,
+                queue: None,
+            })
+        },
+    )
+}
