@@ -4,6 +4,7 @@
 mod error;
 mod hint_programs;
 pub mod kernel;
+mod loading;
 pub mod maps;
 mod object;
 mod program_log;
