@@ -61,16 +61,12 @@ impl Attached {
     }
 }
 
-/// Waits until a tracer hangs on both sides of an interface that nobody else has anything on: by TCX, or by clsact where
-/// the kernel has no TCX.
+/// Waits until a tracer hangs on both sides of an interface that nobody else has anything on, by TCX or by clsact.
 #[track_caller]
 pub fn wait_attached(netns: &Netns, interface: &str) {
-    eventually(&format!("a tracer on both sides of {interface}"), LIMIT, || match ask_tcx(netns, interface) {
-        Some(programs) => programs == (1, 1),
-        None => {
-            let filters = Attached::to(netns, interface);
-            !filters.ingress.is_empty() && !filters.egress.is_empty()
-        }
+    eventually(&format!("a tracer on both sides of {interface}"), LIMIT, || {
+        let filters = Attached::to(netns, interface);
+        tcx_programs(netns, interface) == (1, 1) || !filters.ingress.is_empty() && !filters.egress.is_empty()
     });
 }
 
