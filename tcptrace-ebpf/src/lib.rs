@@ -1,7 +1,7 @@
 //! The kernel programs' side of tcptrace that is no program: what they share with user space ([`abi`]'s records, settings
 //! and reasons), and their logic that needs no kernel, which the host compiles and tests too: finding [`headers`], applying
-//! the [`filter`], knowing which flows are watched ([`watched_flows`]), and which state changes one of two programs has seen
-//! ([`seen_changes`]).
+//! the [`filter`], knowing which flows are watched ([`watched_flows`]), which state changes one of two programs has seen
+//! ([`seen_changes`]), and what has become of one that waited ([`pending`]).
 //!
 //! Conventions of records: integers are in the machine's order, ports too; addresses are 16 bytes in network order, IPv4 as
 //! `::ffff:a.b.c.d`; the TCP header is copied as it was on the wire. No field is a Rust enum or `bool`, every record's
@@ -22,6 +22,7 @@ extern crate std;
 pub mod abi;
 pub mod filter;
 pub mod headers;
+pub mod pending;
 pub mod seen_changes;
 pub mod watched_flows;
 

@@ -17,6 +17,7 @@ use tcptrace_ebpf::{
     NO_ERROR_KNOWN, NO_UID, PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader,
     Skip, StateRecord,
     filter::{self, End, Lists as _, Match},
+    pending::Taken,
     seen_changes,
 };
 
@@ -318,11 +319,13 @@ fn settle_pending(record: &StateRecord, answer: Match) {
         pending.local_addr = record.local_addr;
         pending.header.family = record.header.family;
         pending.header.lost = record.header.lost;
-        if PENDING.remove(&record.header.socket).is_ok() {
-            emit::submit(entry);
-        } else {
-            // Whoever has taken it writes it.
-            entry.discard(0);
+        match Taken::of(PENDING.remove(&record.header.socket)) {
+            Taken::Here => emit::submit(entry),
+            Taken::Elsewhere => entry.discard(0),
+            Taken::Nowhere => {
+                entry.discard(0);
+                emit::count_loss(LOST_STATE);
+            }
         }
         return;
     }
@@ -332,22 +335,21 @@ fn settle_pending(record: &StateRecord, answer: Match) {
 /// The SYN of a socket passed an interface that is watched, and matched, one way round at least: does its SYN_SENT?
 #[inline(always)]
 pub(crate) fn settle_by_syn(socket: u64, local_port: u16) {
-    if let Some(mut pending) = take_pending(socket) {
-        pending.local_port = local_port;
-        let local = End { addr: &pending.local_addr, port: pending.local_port, known: true };
-        let remote = End { addr: &pending.remote_addr, port: pending.remote_port, known: true };
-        if filter::ends(&FilterMaps, pending.header.family, local, remote, false) == Match::Yes {
-            emit::socket(&pending);
-        }
-    }
-}
-
-/// Takes out the change that waits for the socket; whoever else wants it comes too late.
-#[inline(always)]
-fn take_pending(socket: u64) -> Option<StateRecord> {
     // SAFETY: nobody writes the values of the map while they are in it.
-    let mut pending = unsafe { PENDING.get(&socket) }.copied()?;
-    PENDING.remove(&socket).ok()?;
+    let Some(mut pending) = (unsafe { PENDING.get(&socket) }).copied() else { return };
+    let taken = Taken::of(PENDING.remove(&socket));
+    if taken == Taken::Elsewhere {
+        return;
+    }
     pending.header.lost = emit::lost(LOST_STATE);
-    Some(pending)
+    pending.local_port = local_port;
+    let local = End { addr: &pending.local_addr, port: pending.local_port, known: true };
+    let remote = End { addr: &pending.remote_addr, port: pending.remote_port, known: true };
+    if filter::ends(&FilterMaps, pending.header.family, local, remote, false) != Match::Yes {
+        return;
+    }
+    match taken {
+        Taken::Here => emit::socket(&pending),
+        Taken::Elsewhere | Taken::Nowhere => emit::count_loss(LOST_STATE),
+    }
 }

@@ -5,6 +5,7 @@ mod drop_program;
 mod error;
 mod hint_programs;
 pub mod kernel;
+mod loading;
 pub mod maps;
 mod object;
 mod program_log;

@@ -6,6 +6,7 @@ use std::{
     os::fd::AsFd,
     path::Path,
     process::{Command, Stdio},
+    thread,
 };
 
 use rustix::process::Signal;
@@ -367,6 +368,36 @@ fn a_recorder_that_is_killed_leaves_a_file_that_is_read() {
         let (closes, status, log) = closes(&path);
         assert!(closes >= 20, "{closes} {log}");
         assert!(status == Some(0) || log.contains("is cut off in the middle of a block"), "{log}");
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: `cargo xtask test -- -- --ignored a_hundred_recorders`"]
+fn a_hundred_recorders_that_are_killed_under_load_leave_files_that_are_read() {
+    let netns = Netns::new();
+    let ends = loopback(&netns, 4958);
+    let folder = tempfile::tempdir().expect("a folder");
+    for number in 0..100 {
+        let path = folder.path().join(format!("trace-{number}.ttr"));
+        let compress: &[_] = if number % 2 == 0 { &[] } else { &["--compress", "zstd"] };
+        let (mut recorder, _log) = record(&netns, 4958, &path, compress);
+        thread::scope(|scope| {
+            let killer = scope.spawn(|| {
+                let least = 10_000 + number * 1_000;
+                eventually("blocks in the file", LIMIT, || {
+                    fs::metadata(&path).is_ok_and(|status| status.len() > least)
+                });
+                recorder.signal(Signal::KILL);
+                recorder.wait(LIMIT);
+            });
+            while !killer.is_finished() {
+                ends.churn(20);
+            }
+        });
+        let (closes, status, log) = closes(&path);
+        // Of a file that is cut off in its first block nothing is left to read.
+        let cut = log.contains("is cut off in the middle of a block");
+        assert!(if cut { status == Some(1) } else { status == Some(0) && closes > 0 }, "{closes} {status:?} {log}");
     }
 }
 

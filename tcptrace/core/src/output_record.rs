@@ -13,7 +13,7 @@ mod schema;
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, json_schema_text};
 pub use self::{
-    context::{CommunityId, Context, Origin},
+    context::{CommunityId, CommunityIdText, Context, Origin},
     events::{
         DropOutput, EndpointOutput, HintOutput, IcmpOutput, OwnerOutput, ReportOutput, SegmentOutput, StateOutput,
     },

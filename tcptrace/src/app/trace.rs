@@ -120,7 +120,8 @@ impl Trace {
             Attach::Tcx => AttachMode::Tcx,
             Attach::Clsact => AttachMode::Clsact,
         };
-        let attachments = if segments { Attachments::load(&mut object, mode)? } else { Attachments::none() };
+        let attachments =
+            Attachments::new(mode, present.iter().filter(|interface| is_wanted(&wanted, interface)).count());
         let ring = object.take_ring()?;
         let program_log = if options.verbosity >= Verbosity::Verbose { object.messages() } else { None };
         let kernel_threads = (!object.btf).then(KernelThreads::default);
@@ -241,9 +242,8 @@ impl Trace {
         let bridge = interface.bridge && self.wanted.is_empty();
         let tells_netns = self.object.tells_netns;
         self.pipeline.name_interface(self.netns, tells_netns, interface.index, &interface.name, bridge);
-        let wanted = if self.wanted.is_empty() { interface.up } else { self.wanted.contains(&interface.name) };
         let chosen = self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns));
-        if !wanted || !chosen {
+        if !is_wanted(&self.wanted, interface) || !chosen {
             return;
         }
         if !self.wanted.is_empty()
@@ -370,6 +370,11 @@ impl Trace {
         self.pipeline.flush();
         debug!("the ring buffer has {} bytes", self.ring.size());
     }
+}
+
+/// Is this one of the interfaces named, or where none is named, is it up?
+fn is_wanted(named: &[String], interface: &Interface) -> bool {
+    if named.is_empty() { interface.up } else { named.contains(&interface.name) }
 }
 
 /// Removes filters that killed tracers have left behind, and logs that.

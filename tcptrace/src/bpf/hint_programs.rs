@@ -74,7 +74,7 @@ impl std::fmt::Debug for Hints {
 }
 
 impl Hints {
-    /// Loads and attaches what this kernel takes. Returns the programs too, as [`Object::attach_states`] does.
+    /// Attaches what this kernel takes. Returns the programs too, as [`Object::attach_states`] does.
     pub fn attach(object: &mut Object) -> (Self, Vec<ProgramInfo>) {
         let (mut links, mut files) = (Vec::new(), Vec::new());
         for (name, tracepoint) in object.hints.programs.clone() {
@@ -95,7 +95,6 @@ pub(super) fn attach_optional(
 ) -> Option<(RawTracePointLink, Option<ProgramInfo>)> {
     let refused = |error: &dyn std::error::Error| info!("the kernel refused the program {name}: {}", refusal(error));
     let program: &mut RawTracePoint = object.ebpf.program_mut(name)?.try_into().inspect_err(|e| refused(e)).ok()?;
-    program.load().inspect_err(|e| refused(e)).ok()?;
     let id = program.attach(tracepoint).inspect_err(|e| refused(e)).ok()?;
     let link = program.take_link(id).inspect_err(|e| refused(e)).ok()?;
     Some((link, ProgramInfo::of(program.fd())))

@@ -7,10 +7,10 @@ use aya::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
     programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
-use log::{debug, warn};
+use log::{debug, info, warn};
 use tcptrace_ebpf::{
-    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, SocketLayout, TracepointLayout, WATCHED_BUCKETS,
-    names,
+    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, SEGMENTS_NONE, SocketLayout, TracepointLayout,
+    WATCHED_BUCKETS, names,
 };
 use zerocopy::IntoBytes as _;
 
@@ -24,6 +24,7 @@ use super::{
         tracefs::with_tracefs,
         tracepoint_format::{self, CATEGORY, NAME},
     },
+    loading,
     maps::{
         filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring,
         skip_counters::SkipCounters,
@@ -136,6 +137,7 @@ impl Object {
             states: Vec::new(),
         };
         object.fill_maps(settings)?;
+        object.load_programs(settings.segments != SEGMENTS_NONE)?;
         if let Some(reason) = no_btf {
             warn!(
                 "{reason}: the tracepoint's own fields are used, which tell no network namespace and no error, and there are \
@@ -143,6 +145,25 @@ impl Object {
             );
         }
         Ok(object)
+    }
+
+    /// Has the kernel verify the programs that will be attached. Those of hints that it refuses are left out, and told in the
+    /// log.
+    fn load_programs(&mut self, segments: bool) -> Result<(), LoadError> {
+        let states: &[_] = if self.btf { &[names::SET_STATE, names::SET_STATE_2] } else { &[names::SET_STATE_TP] };
+        let classifiers: &[_] = if segments { &[names::TC_INGRESS, names::TC_EGRESS] } else { &[] };
+        let hints: Vec<_> = self.hints.programs.iter().map(|&(name, _)| name).collect();
+        for (program, loaded) in loading::load(&mut self.ebpf, &[states, classifiers, &hints].concat()) {
+            match loaded {
+                Ok(()) => {}
+                Err(cause) if hints.contains(&program) => {
+                    info!("the kernel refused the program {program}: {cause}");
+                    self.hints.programs.retain(|&(name, _)| name != program);
+                }
+                Err(cause) => return Err(LoadError::Program { program, cause }),
+            }
+        }
+        Ok(())
     }
 
     /// Attaches the programs that see state changes. Returns where the kernel tells about them, if that can be read.
@@ -159,7 +180,6 @@ impl Object {
             let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
             let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
             let program: &mut RawTracePoint = program.try_into().map_err(|e| refused(&e))?;
-            program.load().map_err(|e| refused(&e))?;
             let id = program.attach(NAME).map_err(|e| refused(&e))?;
             self.states.push(States::Raw(program.take_link(id).map_err(|e| refused(&e))?));
             programs.extend(ProgramInfo::of(program.fd()));
@@ -172,7 +192,6 @@ impl Object {
         let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
         let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
         let program: &mut TracePoint = program.try_into().map_err(|e| refused(&e))?;
-        program.load().map_err(|e| refused(&e))?;
         let attached = with_tracefs(|_| program.attach(CATEGORY, NAME).map_err(|e| refused(&e)));
         let id = attached.map_err(|cause| LoadError::Program { program: name, cause })??;
         self.states.push(States::Tracepoint(program.take_link(id).map_err(|e| refused(&e))?));

@@ -1,6 +1,6 @@
 //! Fields of a verdict that make it meaningful beside those of other runs and hosts.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{cell::RefCell, net::IpAddr, sync::Arc};
 
 use community_id::calculate_community_id;
 
@@ -46,6 +46,26 @@ pub struct Context {
     pub netns_name: Option<Arc<str>>,
 }
 
+/// Number of IDs whose text is remembered, a power of two.
+const RECENT: usize = 1024;
+
+thread_local! {
+    /// The handshake and the close of a short connection have the same ID, and its hash costs more than all the digits of a
+    /// record: so the latest texts are kept, each in the place that its ports lead to.
+    static TEXTS: RefCell<Vec<Option<(CommunityId, CommunityIdText)>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The text of a [`CommunityId`]: `1:` and a SHA-1 hash in base64.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CommunityIdText([u8; 30]);
+
+impl CommunityIdText {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// A Community ID that is computed when it is written.
 ///
 /// The specification is Corelight's [community-id-spec](https://github.com/corelight/community-id-spec).
@@ -61,17 +81,37 @@ impl CommunityId {
         (one.0.is_ipv4() == other.0.is_ipv4()).then_some(Self { ends })
     }
 
-    /// Computes its text: `1:` and the hash in base64.
-    pub fn text(&self) -> Option<String> {
+    /// Returns its text.
+    pub fn text(&self) -> Option<CommunityIdText> {
+        let [(_, one), (_, other)] = self.ends;
+        TEXTS.with_borrow_mut(|texts| {
+            if texts.is_empty() {
+                texts.resize(RECENT, None);
+            }
+            let place = texts.get_mut(usize::from(one.rotate_left(8) ^ other) % RECENT)?;
+            if let Some((of, text)) = place
+                && of == self
+            {
+                return Some(*text);
+            }
+            let text = self.compute()?;
+            *place = Some((*self, text));
+            Some(text)
+        })
+    }
+
+    fn compute(&self) -> Option<CommunityIdText> {
         let [(source, source_port), (destination, destination_port)] = self.ends;
-        calculate_community_id(0, source, destination, Some(source_port), Some(destination_port), TCP, false).ok()
+        let (source_port, destination_port) = (Some(source_port), Some(destination_port));
+        let text = calculate_community_id(0, source, destination, source_port, destination_port, TCP, false).ok()?;
+        text.as_bytes().try_into().ok().map(CommunityIdText)
     }
 }
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for CommunityId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.text().serialize(serializer)
+        self.text().as_ref().map(CommunityIdText::as_str).serialize(serializer)
     }
 }
 
@@ -81,7 +121,7 @@ mod tests {
 
     fn id(one: (&str, u16), other: (&str, u16)) -> Option<String> {
         let end = |(addr, port): (&str, u16)| (addr.parse().expect("an address"), Some(port));
-        CommunityId::new(end(one), end(other))?.text()
+        CommunityId::new(end(one), end(other))?.text().map(|text| text.as_str().to_owned())
     }
 
     /// The specification's own examples.
@@ -98,6 +138,14 @@ mod tests {
             assert_eq!(id(one, other).as_deref(), Some(expected));
             assert_eq!(id(other, one).as_deref(), Some(expected), "in either direction");
         }
+    }
+
+    #[test]
+    fn ids_in_one_place_of_the_memory_keep_their_own_texts() {
+        let id = |last| CommunityId::new(([10, 0, 0, last].into(), Some(5)), ([10, 0, 0, 9].into(), Some(80)));
+        let ids = [1, 2, 1, 2].map(|last| id(last).expect("both ports are known"));
+        assert_eq!(ids.map(|id| id.text()), ids.map(|id| id.compute()));
+        assert_ne!(ids[0].text(), ids[1].text());
     }
 
     #[test]

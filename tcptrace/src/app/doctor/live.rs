@@ -112,7 +112,7 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
         use_btf: true,
         verbose: false,
     })?;
-    let mut attachments = Attachments::load(&mut object, AttachMode::Auto)?;
+    let mut attachments = Attachments::new(AttachMode::Auto, 1);
     let (ring, losses, skips) = (object.take_ring()?, object.take_loss_counters()?, object.take_skip_counters()?);
     let trial = Trial { seen: Seen::default(), ring, losses, skips, address, netns };
     let seen = trial.run(&mut object, &mut attachments, &interfaces, loopback, listener).await;

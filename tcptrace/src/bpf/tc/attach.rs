@@ -35,7 +35,8 @@ use tcptrace_core::text::Escaped;
 /// The mechanism used to attach to interfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AttachMode {
-    /// TCX if the kernel has it, clsact otherwise and on all but the first few interfaces.
+    /// TCX on the first few interfaces, if the kernel has it and not many are there at the start, clsact otherwise; each where
+    /// the other is refused.
     Auto,
     /// TCX only.
     Tcx,
@@ -44,7 +45,8 @@ pub enum AttachMode {
 }
 
 /// Number of interfaces up to which TCX is preferred. At each of its links the kernel waits for a grace period, about 15 ms when
-/// it is attached and again when it is detached, which it does not do for a filter.
+/// it is attached and again when it is detached, which it does not do for a filter. Whoever makes or deletes an interface then
+/// waits for that, too.
 const FEW_INTERFACES: usize = 4;
 
 const TCX: &str = "TCX (Linux 6.6)";
@@ -78,28 +80,17 @@ enum Mechanism {
 #[derive(Debug)]
 pub struct Attachments {
     mode: AttachMode,
+    /// Few interfaces were there at the start.
+    few: bool,
     /// By interface index.
     attached: BTreeMap<u32, Attached>,
     own: TracerId,
 }
 
 impl Attachments {
-    /// Loads the TC programs; attaches nothing yet.
-    ///
-    /// # Errors
-    /// When the kernel refuses them.
-    pub fn load(object: &mut Object, mode: AttachMode) -> Result<Self, LoadError> {
-        for (name, _) in [INGRESS, EGRESS] {
-            classifier(object, name)?
-                .load()
-                .map_err(|error| LoadError::Program { program: name, cause: refusal(&error) })?;
-        }
-        Ok(Self { mode, ..Self::none() })
-    }
-
-    /// No attachments and no programs, for traces without segments.
-    pub fn none() -> Self {
-        Self { mode: AttachMode::Auto, attached: BTreeMap::new(), own: TracerId::this_process() }
+    /// Creates it without attachments. `expected` is the number of interfaces that are there to attach to.
+    pub fn new(mode: AttachMode, expected: usize) -> Self {
+        Self { mode, few: expected <= FEW_INTERFACES, attached: BTreeMap::new(), own: TracerId::this_process() }
     }
 
     /// The programs, for interfaces of other namespaces.
@@ -132,21 +123,20 @@ impl Attachments {
             return Ok(());
         }
         let sides: &[Side] = if interface.loopback { &[EGRESS] } else { &[INGRESS, EGRESS] };
-        let tcx = match self.mode {
-            AttachMode::Clsact => None,
-            AttachMode::Tcx => Some(link(object, interface.index, sides)?),
-            AttachMode::Auto if self.attached.len() >= FEW_INTERFACES => None,
-            AttachMode::Auto => link(object, interface.index, sides)
-                .inspect_err(|error| debug!("no TCX on {}: {}", interface.name, with_causes(error)))
-                .ok(),
-        };
-        let mechanism = match tcx {
-            Some(links) => Mechanism::Tcx { _links: links },
-            None => {
-                let clsact = Clsact::of(netlink, interface.index);
-                let made_qdisc = self.attach_filters(object, &clsact, sides, false).await?;
-                Mechanism::Clsact { made_qdisc }
-            }
+        let clsact = Clsact::of(netlink, interface.index);
+        let refused = |error: &LoadError| debug!("on {}: {}", interface.name, with_causes(error));
+        let prefers_tcx = self.few && self.attached.len() < FEW_INTERFACES;
+        let mechanism = match (self.mode, prefers_tcx) {
+            (AttachMode::Tcx, _) => link(object, interface.index, sides)?,
+            (AttachMode::Clsact, _) => self.filter(object, &clsact, sides).await?,
+            (AttachMode::Auto, true) => match link(object, interface.index, sides).inspect_err(refused) {
+                Ok(links) => links,
+                Err(_) => self.filter(object, &clsact, sides).await?,
+            },
+            (AttachMode::Auto, false) => match self.filter(object, &clsact, sides).await.inspect_err(refused) {
+                Ok(filters) => filters,
+                Err(error) => link(object, interface.index, sides).inspect_err(refused).map_err(|_| error)?,
+            },
         };
         self.attached.insert(interface.index, Attached { name: interface.name.clone(), sides, mechanism });
         Ok(())
@@ -193,6 +183,11 @@ impl Attachments {
         if let Some(Attached { mechanism: Mechanism::Clsact { made_qdisc }, .. }) = self.attached.get_mut(&index) {
             *made_qdisc = true;
         }
+    }
+
+    async fn filter(&self, object: &Object, clsact: &Clsact<'_>, sides: &[Side]) -> Result<Mechanism, LoadError> {
+        let made_qdisc = self.attach_filters(object, clsact, sides, false).await?;
+        Ok(Mechanism::Clsact { made_qdisc })
     }
 
     /// Attaches the filters that are missing on these sides, all or none. Returns whether a tcptrace created the qdisc;
@@ -280,7 +275,7 @@ async fn try_put_filters(
 }
 
 /// Attaches TCX links on all sides or on none.
-fn link(object: &mut Object, index: u32, sides: &[Side]) -> Result<Vec<SchedClassifierLink>, LoadError> {
+fn link(object: &mut Object, index: u32, sides: &[Side]) -> Result<Mechanism, LoadError> {
     let refused = |error: ProgramError| LoadError::Attach { way: TCX, cause: refusal(&error) };
     let mut links = Vec::new();
     for &(name, side) in sides {
@@ -289,7 +284,7 @@ fn link(object: &mut Object, index: u32, sides: &[Side]) -> Result<Vec<SchedClas
         let id = program.attach(index, attach).map_err(refused)?;
         links.push(program.take_link(id).map_err(refused)?);
     }
-    Ok(links)
+    Ok(Mechanism::Tcx { _links: links })
 }
 
 fn classifier<'a>(object: &'a mut Object, name: &'static str) -> Result<&'a mut SchedClassifier, LoadError> {

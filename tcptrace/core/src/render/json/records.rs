@@ -179,7 +179,7 @@ impl Line<'_> {
         // It has no characters that need an escape.
         self.raw(r#","community_id":"#);
         match community_id.as_ref().and_then(CommunityId::text) {
-            Some(id) => self.raw("\"").raw(id).raw("\""),
+            Some(id) => self.raw("\"").raw(id.as_str()).raw("\""),
             None => self.raw("null"),
         };
         self.raw(r#","netns_name":"#).string_or_null(netns_name.as_deref())

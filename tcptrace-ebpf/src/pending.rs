@@ -1,0 +1,41 @@
+//! State changes that wait in a map until their sockets have a port or a peer: what taking one out has come to.
+
+/// Error of `bpf_map_delete_elem` where there is no such key.
+const ENOENT: i32 = 2;
+
+/// What became of the attempt to take a waiting change out of its map.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taken {
+    /// It is out: whoever has taken it writes it.
+    Here,
+    /// Another program has taken it first, and writes it.
+    Elsewhere,
+    /// The kernel did not let the map be changed, and nobody will write it: it is lost.
+    Nowhere,
+}
+
+impl Taken {
+    /// From the answer of `bpf_map_delete_elem`. Where the program has interrupted another user of the same part of the map, that
+    /// is `-EBUSY` (since 5.11; `htab_lock_bucket` of kernel/bpf/hashtab.c).
+    #[inline(always)]
+    pub fn of(removed: Result<(), i32>) -> Self {
+        match removed {
+            Ok(()) => Self::Here,
+            Err(error) if error == -ENOENT => Self::Elsewhere,
+            Err(_) => Self::Nowhere,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_else_has_taken_is_lost() {
+        const EBUSY: i32 = 16;
+        assert_eq!(Taken::of(Ok(())), Taken::Here);
+        assert_eq!(Taken::of(Err(-ENOENT)), Taken::Elsewhere);
+        assert_eq!(Taken::of(Err(-EBUSY)), Taken::Nowhere);
+    }
+}
