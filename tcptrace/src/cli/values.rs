@@ -34,7 +34,7 @@ pub enum OutputFormat {
     Html,
     /// Sequence diagrams for Mermaid, one per connection, in Markdown
     Mermaid,
-    /// Nothing, for --write
+    /// Nothing, for --write, --metrics and --otlp
     None,
 }
 
