@@ -31,6 +31,9 @@ const LAST_PAUSE: Duration = Duration::from_millis(250);
 /// Time without success after which a recording is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Time for which failures of a collector that fails now and then are not told again.
+const QUIET: Duration = Duration::from_secs(60);
+
 /// Longest sentence of a collector that is shown, in bytes.
 const MAX_SENTENCE: usize = 200;
 
@@ -53,8 +56,12 @@ pub(super) struct Delivery {
     gzip: bool,
     /// Time between two exports of metrics.
     interval: Duration,
-    /// The collector does not take anything, and the user knows.
+    /// The collector does not take anything.
     failing: bool,
+    /// The user knows that.
+    told_failing: bool,
+    /// When the user was last told so.
+    last_told: Option<Instant>,
     /// The user knows that items were dropped, since the last success.
     told_dropped: bool,
     /// What was dropped until then.
@@ -89,6 +96,8 @@ impl Delivery {
             gzip,
             interval,
             failing: false,
+            told_failing: false,
+            last_told: None,
             told_dropped: false,
             dropped_before: Items::default(),
             told: Vec::new(),
@@ -258,10 +267,13 @@ impl Delivery {
     }
 
     fn failed(&mut self, why: &str) {
-        if std::mem::replace(&mut self.failing, true) {
-            debug!("{}: {why}", self.url);
-        } else {
+        let first = !std::mem::replace(&mut self.failing, true);
+        if first && self.last_told.is_none_or(|told| told.elapsed() >= QUIET) {
+            self.last_told = Some(Instant::now());
+            self.told_failing = true;
             warn!("nothing is exported to {} for now: {why}; it is tried again", self.url);
+        } else {
+            debug!("{}: {why}", self.url);
         }
         self.tell_dropped();
     }
@@ -274,8 +286,9 @@ impl Delivery {
     }
 
     fn recovered(&mut self) {
-        if std::mem::take(&mut self.failing) {
-            self.told_dropped = false;
+        self.failing = false;
+        let (told_failing, told_dropped) = (&mut self.told_failing, &mut self.told_dropped);
+        if std::mem::take(told_failing) | std::mem::take(told_dropped) {
             self.dropped_before = self.queue.dropped();
             warn!("{} takes what is exported again; dropped so far: {}", self.url, self.dropped_before);
         }

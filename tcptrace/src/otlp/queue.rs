@@ -385,7 +385,7 @@ mod tests {
             queue.push(Signal::Traces, &span(BATCH_BYTES / 100));
         }
         let Outcomes { dropped, left, .. } = queue.outcomes();
-        assert!(dropped.spans > 0 && left.spans > 300, "{dropped:?} {left:?}");
+        assert!(dropped.spans > 0 && left.spans >= 300, "{dropped:?} {left:?}");
         assert_eq!(dropped.spans + left.spans, pushed);
         let state = queue.state();
         let capacity: usize = state.full.iter().map(|batch| batch.items.capacity()).sum();

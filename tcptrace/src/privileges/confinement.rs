@@ -105,6 +105,7 @@ mod tests {
     use std::{
         fs::{self, File},
         io::{ErrorKind, Write as _},
+        net::{Ipv4Addr, TcpListener, TcpStream},
         os::fd::AsFd as _,
         path::Path,
         thread,
@@ -173,6 +174,28 @@ mod tests {
     #[test]
     fn the_stream_writer_opens_nothing() {
         can(to_nothing, [read_proc, read_etc, write, make, remove], [false; 5]);
+    }
+
+    /// Connects to a port where nobody listens.
+    fn connect(port: u16) -> std::io::Result<()> {
+        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+            outcome => outcome.map(drop),
+        }
+    }
+
+    fn bind_any(_: &Path) -> std::io::Result<()> {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map(drop)
+    }
+
+    fn read_hosts(_: &Path) -> std::io::Result<()> {
+        fs::read("/etc/hosts").map(drop)
+    }
+
+    #[test]
+    fn the_exporter_connects_to_the_collector_and_looks_up_names() {
+        can(|| to_connecting(9), [|_| connect(9), |_| connect(11), read_hosts, bind_any], [true, false, true, true]);
+        can(|| to_connecting(9), [read_proc, read_etc, write, make, remove], [false; 5]);
     }
 
     #[test]
