@@ -65,14 +65,14 @@ pub(super) fn run(path: &Path, options: &Options, session: Option<&mut Session>)
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
-    read(source, options, session, Destination::Chosen(exporter))
+    read(source, options, session, Destination::Chosen(exporter.map(Box::new)))
 }
 
 /// Where the records of a file go.
 #[derive(Debug)]
 enum Destination {
     /// The output that the options ask for, with the exporter of `--otlp`.
-    Chosen(Option<Exporter>),
+    Chosen(Option<Box<Exporter>>),
     /// Another one, for a file that is merged with others.
     Merged(Box<Output>),
 }
@@ -113,7 +113,7 @@ fn open_output(options: &Options, session: Option<&Session>, destination: Destin
         Destination::Chosen(exporter) => {
             let mut output = stdout_format::open(options, session)?.patient();
             if let Some(exporter) = exporter {
-                output.export_by(exporter);
+                output.export_by(*exporter);
             }
             Ok(output)
         }

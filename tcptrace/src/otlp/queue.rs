@@ -15,8 +15,8 @@ use tokio::{sync::Notify, time::Instant};
 use super::{endpoint::Signal, envelope::append_item};
 use crate::metrics::Metrics;
 
-/// Maximum bytes of items that wait. With the request that is on its way, twice, this stays below 64 MB.
-pub(super) const BUDGET: usize = 48 << 20;
+/// Maximum bytes of items that wait: some 30,000 spans. With what tracing itself takes, this stays below 64 MB.
+pub(super) const BUDGET: usize = 32 << 20;
 
 /// Bytes and items after which a batch is full.
 const BATCH_BYTES: usize = 1 << 20;
