@@ -4,6 +4,7 @@ mod commanded;
 pub mod doctor;
 mod elsewhere;
 mod existing;
+mod export;
 pub mod leaks;
 mod no_traffic_notice;
 mod owner_lookup;

@@ -32,7 +32,7 @@ pub use self::{
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, Compression, OutputFormat, Segments},
 };
-use crate::sink::RotateAt;
+use crate::{otlp::Endpoint, sink::RotateAt};
 use tcptrace_core::filter::{Emit, Only};
 
 /// Largest number of files that are merged.
@@ -129,6 +129,15 @@ pub struct Cli {
     /// port alone listens on 127.0.0.1 only. Every connection is counted, also those that --only and --emit leave out.
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
     pub metrics: Option<SocketAddr>,
+
+    /// Export to an OpenTelemetry collector by OTLP over HTTP
+    ///
+    /// A span for each handshake and each connection, a log record for each failure and each stall, and the metrics of --metrics go
+    /// to URL/v1/traces, URL/v1/logs and URL/v1/metrics, such as http://127.0.0.1:4318. Headers, certificates and compression
+    /// come from OpenTelemetry's environment variables. Every connection is exported, also those that --only and --emit leave out. With
+    /// --read, the file is exported.
+    #[arg(long, value_name = "URL", help_heading = "Output")]
+    pub otlp: Option<Endpoint>,
 
     /// Print the JSON Schema of the JSON lines and exit
     #[arg(long, help_heading = "Output")]
@@ -277,6 +286,7 @@ impl Cli {
             (self.write.is_some(), "--write"),
             (self.count.is_some(), "--count"),
             (self.duration.is_some(), "--duration"),
+            (self.otlp.is_some(), "--otlp"),
         ];
         match options.into_iter().find(|(given, _)| *given) {
             Some((_, option)) => refused(

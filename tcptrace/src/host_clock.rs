@@ -23,6 +23,11 @@ pub fn process_time() -> Duration {
     Duration::from_nanos(u64::try_from(of_clock(ClockId::ProcessCPUTime)).unwrap_or(0))
 }
 
+/// The time of the wall clock since the Unix epoch; zero before it.
+pub fn since_epoch() -> Duration {
+    Duration::from_nanos(u64::try_from(of_clock(ClockId::Realtime)).unwrap_or(0))
+}
+
 /// A length of time in nanoseconds; the largest number for one of more than 584 years.
 pub fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)

@@ -14,6 +14,7 @@
 //! pure     tcptrace_core  bytes → events → connections and verdicts → output records → text or JSON
 //! IO       recorder       binary recordings: what comes before it is correlated
 //!          sink           stdout and the file of --write, without waiting for slow readers
+//!          metrics, otlp  numbers for scrapers; spans, log records and metrics for a collector
 //!
 //!          privileges     the rights that each thread keeps
 //!          command        the command of `tcptrace -- COMMAND…`, and which sockets are its own
@@ -32,6 +33,7 @@ pub mod host_clock;
 pub mod interfaces;
 pub mod metrics;
 pub mod namespaces;
+pub mod otlp;
 pub mod output;
 pub mod pipeline;
 pub mod preflight;

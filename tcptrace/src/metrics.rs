@@ -4,22 +4,30 @@
 //! delays the trace. Names follow the metrics that OpenTelemetry proposes for TCP (`system.network.tcp.*`), in Prometheus'
 //! spelling.
 
+mod families;
 mod labels;
 mod server;
+mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::labels::{CloseLabels, HandshakeLabels, LossLabels, Names, RoleLabels, StallLabels};
 pub use self::server::{Listener, ServeError};
+use self::{
+    families::names,
+    labels::{CloseLabels, HandshakeLabels, LossLabels, Names, RoleLabels, StallLabels},
+    table::{Count, Durations, Table},
+};
+pub(crate) use self::{
+    families::{Family, Points, Times},
+    table::Bounds,
+};
 use crate::host_clock;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _, prometheus_text, text},
     metrics::{
         counter::{ConstCounter, Counter},
-        family::Family,
         gauge::Gauge,
-        histogram::Histogram,
         info::Info,
     },
     registry::{Registry, Unit},
@@ -31,14 +39,21 @@ use tcptrace_core::{
     verdict::{Close, Handshake, Stalled},
 };
 
-/// Upper bounds of the buckets for handshakes, in seconds.
-const HANDSHAKE_BUCKETS: [f64; 12] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+/// The bounds for handshakes.
+#[derive(Clone, Copy, Debug)]
+struct OfHandshakes;
 
-/// Upper bounds of the buckets for the time that connections last, in seconds.
-const DURATION_BUCKETS: [f64; 12] = [1e-3, 0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
+impl Bounds for OfHandshakes {
+    const SECONDS: [f64; 12] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+}
 
-/// Histograms by labels.
-type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+/// The bounds for the time that connections last.
+#[derive(Clone, Copy, Debug)]
+struct OfConnections;
+
+impl Bounds for OfConnections {
+    const SECONDS: [f64; 12] = [1e-3, 0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
+}
 
 /// The format of an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,62 +84,44 @@ impl Format {
 pub struct Metrics {
     registry: Registry,
     names: Mutex<Names>,
-    handshakes: Family<HandshakeLabels, Counter>,
-    closes: Family<CloseLabels, Counter>,
-    stalls: Family<StallLabels, Counter>,
-    connect: Histograms<RoleLabels>,
-    handshake: Histograms<RoleLabels>,
-    duration: Histograms<RoleLabels>,
+    handshakes: Table<HandshakeLabels, Count>,
+    closes: Table<CloseLabels, Count>,
+    stalls: Table<StallLabels, Count>,
+    connect: Table<RoleLabels, Durations<OfHandshakes>>,
+    handshake: Table<RoleLabels, Durations<OfHandshakes>>,
+    duration: Table<RoleLabels, Durations<OfConnections>>,
     open: Gauge,
-    lost: Family<LossLabels, Counter>,
+    lost: Table<LossLabels, Count>,
     evicted: Counter,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let of_handshake: fn() -> Histogram = || Histogram::new(HANDSHAKE_BUCKETS);
-        let of_connection: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
         let mut metrics = Self {
             registry: Registry::default(),
             names: Mutex::default(),
-            handshakes: Family::default(),
-            closes: Family::default(),
-            stalls: Family::default(),
-            connect: Family::new_with_constructor(of_handshake),
-            handshake: Family::new_with_constructor(of_handshake),
-            duration: Family::new_with_constructor(of_connection),
+            handshakes: Table::default(),
+            closes: Table::default(),
+            stalls: Table::default(),
+            connect: Table::default(),
+            handshake: Table::default(),
+            duration: Table::default(),
             open: Gauge::default(),
-            lost: Family::default(),
+            lost: Table::default(),
             evicted: Counter::default(),
         };
-        let tcp = metrics.registry.sub_registry_with_prefix("system_network_tcp");
-        tcp.register("handshakes", "Handshakes by outcome", metrics.handshakes.clone());
-        tcp.register("closes", "Ends of connections by kind", metrics.closes.clone());
-        tcp.register("stalls", "Reports that a connection makes no progress", metrics.stalls.clone());
-        tcp.register_with_unit(
-            "connect_duration",
-            "Time from SYN_SENT to ESTABLISHED of the client's socket",
-            Unit::Seconds,
-            metrics.connect.clone(),
-        );
-        tcp.register_with_unit(
-            "handshake_duration",
-            "Time from the first SYN to the ACK that completes the handshake",
-            Unit::Seconds,
-            metrics.handshake.clone(),
-        );
-        tcp.register_with_unit(
-            "connection_duration",
-            "Time from the first SYN to the end of a connection",
-            Unit::Seconds,
-            metrics.duration.clone(),
-        );
-        tcp.register("connections", "Connections that have not ended", metrics.open.clone());
-        let own = metrics.registry.sub_registry_with_prefix("tcptrace");
-        own.register("lost_events", "Events and records lost", metrics.lost.clone());
-        own.register("evicted_connections", "Connections forgotten before they ended", metrics.evicted.clone());
-        own.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        metrics.registry.register_collector(Box::new(ProcessorTime));
+        let registry = &mut metrics.registry;
+        names::HANDSHAKES.register(registry, metrics.handshakes.clone());
+        names::CLOSES.register(registry, metrics.closes.clone());
+        names::STALLS.register(registry, metrics.stalls.clone());
+        names::CONNECT.register(registry, metrics.connect.clone());
+        names::HANDSHAKE.register(registry, metrics.handshake.clone());
+        names::DURATION.register(registry, metrics.duration.clone());
+        names::OPEN.register(registry, metrics.open.clone());
+        names::LOST.register(registry, metrics.lost.clone());
+        names::EVICTED.register(registry, metrics.evicted.clone());
+        registry.register("tcptrace_build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register_collector(Box::new(ProcessorTime));
         metrics
     }
 }
@@ -140,11 +137,13 @@ impl Metrics {
             OutputRecord::Close(output) => self.count_close(&output.record),
             OutputRecord::Stalled(output) => self.count_stall(&output.record),
             OutputRecord::Lost(lost) => {
-                self.lost.get_or_create(&LossLabels { source: lost.source.word() }).inc_by(lost.count);
+                self.lost
+                    .change(LossLabels { source: lost.source.word() }, |Count(lost_events)| *lost_events += lost.count);
             }
             OutputRecord::Evicted(_) => {
                 self.evicted.inc();
             }
+            OutputRecord::End(end) => _ = self.open.set(i64::try_from(end.open).unwrap_or(i64::MAX)),
             _ => {}
         }
     }
@@ -159,29 +158,29 @@ impl Metrics {
         let Some(outcome) = handshake.outcome else { return };
         let labels = HandshakeLabels::new(handshake, outcome, &mut self.names());
         let role = labels.role();
-        self.handshakes.get_or_create(&labels).inc();
+        self.handshakes.change(labels, increase);
         if handshake.failure().is_some() {
             return;
         }
         if let Some(connect) = handshake.connect_ns {
-            self.connect.get_or_create(&role).observe(seconds(connect));
+            self.connect.change(role, |times| times.observe(seconds(connect)));
         }
         if let (Some(synack), Some(ack)) = (handshake.syn_to_synack_ns, handshake.synack_to_ack_ns) {
-            self.handshake.get_or_create(&role).observe(seconds(synack.saturating_add(ack)));
+            self.handshake.change(role, |times| times.observe(seconds(synack.saturating_add(ack))));
         }
     }
 
     fn count_close(&self, close: &Close) {
         let labels = CloseLabels::new(close, &mut self.names());
         let role = labels.role();
-        self.closes.get_or_create(&labels).inc();
+        self.closes.change(labels, increase);
         if let Some(duration) = close.duration_ns {
-            self.duration.get_or_create(&role).observe(seconds(duration));
+            self.duration.change(role, |times| times.observe(seconds(duration)));
         }
     }
 
     fn count_stall(&self, stalled: &Stalled) {
-        self.stalls.get_or_create(&StallLabels::new(stalled, &mut self.names())).inc();
+        self.stalls.change(StallLabels::new(stalled, &mut self.names()), increase);
     }
 
     fn names(&self) -> std::sync::MutexGuard<'_, Names> {
@@ -209,9 +208,13 @@ struct ProcessorTime;
 impl Collector for ProcessorTime {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let counter = ConstCounter::new(host_clock::process_time().as_secs_f64());
-        let help = "Processor time that tcptrace has used";
+        let help = names::PROCESSOR_TIME.help;
         counter.encode(encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), counter.metric_type())?)
     }
+}
+
+fn increase(Count(count): &mut Count) {
+    *count += 1;
 }
 
 fn seconds(nanoseconds: u64) -> f64 {

@@ -12,6 +12,7 @@ use log::error;
 use crate::{
     causes::with_causes,
     metrics::Metrics,
+    otlp::Exporter,
     recorder::Recorder,
     sink::{BUDGET, FileForm, Finish, Held, Offer, Reopen, Reopening, Sink, SinkEnd, SinkError, WriteError},
 };
@@ -201,6 +202,8 @@ pub struct Output {
     fail_on: Option<Selection>,
     /// Counts everything for `--metrics`.
     metrics: Option<Arc<Metrics>>,
+    /// Exports verdicts for `--otlp`.
+    exporter: Option<Exporter>,
     /// The records that are written prove their connection to be the command's.
     in_scope: bool,
     /// A write has failed, and the error has been logged.
@@ -247,6 +250,7 @@ impl Output {
             recorder,
             fail_on: None,
             metrics: None,
+            exporter: None,
             in_scope: false,
             failed: false,
         })
@@ -262,7 +266,16 @@ impl Output {
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
-        Self { stdout, file: None, recorder: None, fail_on: None, metrics: None, in_scope: false, failed: false }
+        Self {
+            stdout,
+            file: None,
+            recorder: None,
+            fail_on: None,
+            metrics: None,
+            exporter: None,
+            in_scope: false,
+            failed: false,
+        }
     }
 
     /// Gives every record to `render`, which writes nothing that counts; `nothing` is /dev/null.
@@ -281,13 +294,22 @@ impl Output {
 
     /// Returns whether anything is made of what the correlator finds out.
     pub fn needs_verdicts(&self) -> bool {
-        !self.stdout.shown.discards || self.has_file() || self.fail_on.is_some() || self.metrics.is_some()
+        !self.stdout.shown.discards
+            || self.has_file()
+            || self.fail_on.is_some()
+            || self.metrics.is_some()
+            || self.exporter.is_some()
     }
 
     /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
         let counted = || self.metrics.is_some() && Metrics::NEEDS.contains(correlated.emit());
-        self.has_file() || self.fail_on.is_some() || self.stdout.needs.contains(correlated.emit()) || counted()
+        let exported = || self.exporter.as_ref().is_some_and(|exporter| exporter.needs().contains(correlated.emit()));
+        self.has_file()
+            || self.fail_on.is_some()
+            || self.stdout.needs.contains(correlated.emit())
+            || counted()
+            || exported()
     }
 
     /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
@@ -297,6 +319,9 @@ impl Output {
         }
         if let Some(metrics) = &self.metrics {
             metrics.count(record);
+        }
+        if let Some(exporter) = &mut self.exporter {
+            exporter.write(record, self.in_scope);
         }
         GivenUp { stdout: self.stdout.write(record, self.in_scope), ..self.write_file(record) }
     }
@@ -365,10 +390,18 @@ impl Output {
         self.metrics = Some(metrics);
     }
 
-    /// Notes the numbers of connections for `--metrics`.
+    /// Exports every verdict by `exporter`, whatever the destinations get.
+    pub fn export_by(&mut self, exporter: Exporter) {
+        self.exporter = Some(exporter);
+    }
+
+    /// Notes the numbers of connections for `--metrics` and `--otlp`.
     pub fn note(&self, totals: Totals) {
         if let Some(metrics) = &self.metrics {
             metrics.note(totals);
+        }
+        if let Some(exporter) = &self.exporter {
+            exporter.note(totals);
         }
     }
 
@@ -422,9 +455,12 @@ impl Output {
         self.is_over()
     }
 
-    /// Writes what is left, which takes no longer than `timeout` in all. Returns whether everything was written.
+    /// Writes what is left, which takes no longer than `timeout` in all, and with `--otlp` the time of [`Exporter::finish`].
+    /// Returns whether everything was written.
     pub fn finish(self, timeout: Duration) -> bool {
-        let Self { mut stdout, file, recorder, failed, .. } = self;
+        let Self { mut stdout, file, recorder, exporter, failed, .. } = self;
+        // Meanwhile, it delivers.
+        exporter.iter().for_each(Exporter::close);
         let _counted_already = stdout.flush();
         let mut complete = !failed;
         // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.
@@ -436,7 +472,8 @@ impl Output {
             let _counted_already = recorder.end_block();
             complete &= is_complete(recorder.sink.finish(timeout / 2), "the file", failed);
         }
-        is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed) && complete
+        complete &= is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed);
+        exporter.is_none_or(Exporter::finish) && complete
     }
 }
 

@@ -106,6 +106,11 @@ pub enum Duty<'a> {
     Namespaces,
     /// Passes signals on to the command, and removes its control group.
     Command,
+    /// Connects to a collector, whose name it looks up.
+    Export {
+        /// The collector's port.
+        port: u16,
+    },
     /// Writes to a file descriptor that is open.
     Stream,
     /// Writes to a file, and reopens it in its folder.
@@ -134,7 +139,7 @@ impl Duty<'_> {
             Self::Command if is_root() => &[Capability::CAP_KILL, Capability::CAP_DAC_OVERRIDE],
             Self::Command => &[Capability::CAP_KILL],
             Self::File { .. } if is_root() => &[Capability::CAP_DAC_OVERRIDE],
-            Self::File { .. } | Self::Stream | Self::Replay => &[],
+            Self::File { .. } | Self::Export { .. } | Self::Stream | Self::Replay => &[],
         }
     }
 }
@@ -153,6 +158,7 @@ pub fn reduce(duty: Duty<'_>) {
         Duty::Trace { .. } => confinement::to_reading(),
         Duty::Replay => confinement::to_time_zones(),
         Duty::Cgroups => confinement::to_reading_in(container_names::folders()),
+        Duty::Export { port } => confinement::to_connecting(port),
         Duty::Stream => confinement::to_nothing(),
         Duty::File { folder, rotates } => confinement::to_writing_in(folder, rotates),
     };

@@ -5,6 +5,7 @@ mod documents;
 mod kinds;
 mod merged;
 mod only;
+mod otlp;
 mod pcapng;
 mod progress;
 mod recordings;

@@ -32,6 +32,7 @@ mod namespaces;
 mod nat;
 mod netem;
 mod no_btf;
+mod otlp;
 mod owners;
 mod privileges;
 mod process_filters;

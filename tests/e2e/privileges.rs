@@ -116,11 +116,13 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
     // Of which kernel however old: each says what came of it.
     let told = tracer.stop().log.into_iter().filter(|line| line.contains("Landlock")).count();
     assert_eq!(told, 4, "the main thread, the one that finds control groups and the two that write");
-    let tracer = Tracer::start(&netns, &["-p", "4441", "--segments", "none"]);
+    // Nothing happens that could be exported.
+    let tracer = Tracer::start(&netns, &["-p", "4441", "--segments", "none", "--otlp", "http://127.0.0.1:9"]);
     assert_rights(
         &tracer,
         &[
             ("cgroups", DAC_READ_SEARCH),
+            ("otlp", 0),
             ("owners", SYS_PTRACE | DAC_READ_SEARCH),
             ("tcptrace", BPF),
             ("write-stdout", 0),

@@ -1,6 +1,7 @@
 //! Troubles as servers of the distribution have them: each test plays one, and reads what a person does within ten seconds:
 //! the line of `-o list`, and the advice of the ladders.
 
+mod collector;
 mod hosts;
 mod idle;
 mod leaking;

@@ -9,11 +9,14 @@ mod accurate_ecn;
 mod actor;
 mod attached;
 mod capture;
+mod certificate;
+mod collector;
 mod console;
 mod crafted;
 mod device;
 mod empty_programs;
 mod ends;
+mod exported;
 mod ftrace;
 mod lines;
 mod memory;
@@ -44,10 +47,13 @@ pub use self::{
     actor::{Actor, Pending, TRAFFIC_LIMIT, receive, receive_end, send},
     attached::{Attached, Runs, held_objects, kernel_objects, program_runs, tcx_programs, wait_attached},
     capture::Capture,
+    certificate::Certificate,
+    collector::{Collector, Posted, Reply},
     console::Console,
     crafted::{Crafted, flag_bits},
     empty_programs::EmptyPrograms,
     ends::{Connection, Ends},
+    exported::{Exported, assert_same_as_records},
     ftrace::{CountedStateChanges, outside_of_process_1},
     lines::Lines,
     memory::{kibibytes, memory},

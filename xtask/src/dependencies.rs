@@ -22,7 +22,8 @@ const LICENCES: [&str; 12] = [
 ];
 
 /// Packages of which there may be several versions, since others have not moved to the newest yet.
-const SEVERAL_VERSIONS: [&str; 7] = ["bit-set", "bit-vec", "cpufeatures", "getrandom", "itertools", "r-efi", "syn"];
+const SEVERAL_VERSIONS: [&str; 10] =
+    ["bit-set", "bit-vec", "cpufeatures", "getrandom", "itertools", "r-efi", "rand", "rand_core", "syn", "windows-sys"];
 
 /// Checks the packages in the JSON of `cargo metadata`.
 pub(crate) fn check(metadata: &str) -> Result<()> {

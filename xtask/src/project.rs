@@ -62,6 +62,11 @@ impl Project {
         CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
     }
 
+    /// The pinned version of a tool.
+    pub(crate) fn version_of(&self, tool: &str) -> Result<&str> {
+        self.workspace.tool(tool)
+    }
+
     /// Installs the standard library for another target where it is missing.
     pub(crate) fn ensure_target(&self, target: &str) -> Result<()> {
         self.toolchain.ensure_target(target)

@@ -5,6 +5,7 @@ pub(crate) mod bpf_linker;
 pub(crate) mod cargo_tool;
 pub(crate) mod machine_tools;
 pub(crate) mod package_tools;
+pub(crate) mod rotel;
 pub(crate) mod servers;
 pub(crate) mod test_tools;
 pub(crate) mod toolchain;

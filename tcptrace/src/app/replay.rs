@@ -27,9 +27,10 @@ use anyhow::{Context as _, Result, bail};
 
 pub(super) use self::merge::merge;
 use self::{contents::Contents, progress::Progress};
-use super::{FLUSH_TIMEOUT, stdout_format, summary, top::Session};
+use super::{FLUSH_TIMEOUT, export, stdout_format, summary, top::Session};
 use crate::{
     cli::{Options, Verbosity},
+    otlp::{self, Exporter},
     output::Output,
     pipeline::Pipeline,
     privileges::{Duty, reduce, reduce_to_opening},
@@ -57,40 +58,65 @@ pub(super) fn run(path: &Path, options: &Options, session: Option<&mut Session>)
     reduce_to_opening()?;
     let source = Source::open(path)?;
     source.check_is_not(options.write.as_deref())?;
+    let exporter = export::start(options, otlp::Source::Recording)?;
     // The file may come from anybody, so rights are dropped before it is parsed.
     if options.write.is_none() {
         reduce(Duty::Replay);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
-    read(source, options, session, None)
+    read(source, options, session, Destination::Chosen(exporter.map(Box::new)))
 }
 
-/// Reads a file to its end, into the output that the options ask for or another one.
-fn read(source: Source, options: &Options, session: Option<&mut Session>, output: Option<Output>) -> Result<ExitCode> {
+/// Where the records of a file go.
+#[derive(Debug)]
+enum Destination {
+    /// The output that the options ask for, with the exporter of `--otlp`.
+    Chosen(Option<Box<Exporter>>),
+    /// Another one, for a file that is merged with others.
+    Merged(Box<Output>),
+}
+
+/// Reads a file to its end.
+fn read(
+    source: Source,
+    options: &Options,
+    session: Option<&mut Session>,
+    destination: Destination,
+) -> Result<ExitCode> {
     let Source { name, file, size } = source;
     let contents = Contents::new(file).with_context(|| format!("{name} cannot be read"))?;
     // Of a compressed file, the size of the contents is not known.
     let size = size.filter(|_| contents.is_plain());
-    let progress = Progress::new(&name, size, options.verbosity > Verbosity::Quiet && output.is_none());
+    let progress = Progress::new(
+        &name,
+        size,
+        options.verbosity > Verbosity::Quiet && matches!(destination, Destination::Chosen(_)),
+    );
     match tcptrace_core::decode::capture::open(contents).with_context(|| name.clone())? {
-        Capture::Frames(frames) => capture::replay(*frames, name, options, session, progress, output),
+        Capture::Frames(frames) => capture::replay(*frames, name, options, session, progress, destination),
         Capture::Json(input) => {
             let recording = tcptrace_core::decode::recording::Recording::new(input);
-            recording::replay(recording, name, options, session, progress, output)
+            recording::replay(recording, name, options, session, progress, destination)
         }
         Capture::Ttr(input) => {
             let reader = tcptrace_core::decode::ttr::Reader::new(input);
-            binary::replay(reader, name, options, session, progress, output)
+            binary::replay(reader, name, options, session, progress, destination)
         }
     }
 }
 
-/// The output that a file is read into: another one, or that of the options.
-fn open_output(options: &Options, session: Option<&Session>, other: Option<Output>) -> Result<Output> {
-    match other {
-        Some(output) => Ok(output),
-        None => Ok(stdout_format::open(options, session)?.patient()),
+/// Opens the output that a file is read into.
+fn open_output(options: &Options, session: Option<&Session>, destination: Destination) -> Result<Output> {
+    match destination {
+        Destination::Merged(output) => Ok(*output),
+        Destination::Chosen(exporter) => {
+            let mut output = stdout_format::open(options, session)?.patient();
+            if let Some(exporter) = exporter {
+                output.export_by(*exporter);
+            }
+            Ok(output)
+        }
     }
 }
 

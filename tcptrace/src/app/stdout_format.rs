@@ -124,7 +124,7 @@ fn selection(options: &Options) -> Option<Selection> {
 
 /// The choice of `only`, among the connections of the processes that the filters name and those of the command, if there is
 /// one.
-fn choice(options: &Options, only: Only) -> Selection {
+pub(super) fn choice(options: &Options, only: Only) -> Selection {
     let slow_ns = nanoseconds(options.slow);
     let selection = Selection::new(only, slow_ns, options.max_connections.get());
     let selection = selection.of(options.filter.who.clone());

@@ -8,7 +8,7 @@ use log::{debug, warn};
 use rustix::system::uname;
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
-use super::{no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format, top::Session};
+use super::{export, no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format, top::Session};
 use crate::{
     bpf::{
         AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
@@ -23,6 +23,7 @@ use crate::{
     interfaces::{Interface, Interfaces},
     metrics::{self, Listener},
     namespaces::{Namespaces, News, OnInterface, Selection, in_first_pid_namespace},
+    otlp,
     pipeline::Pipeline,
     preflight,
     privileges::{Duty, as_caller, reduce},
@@ -131,6 +132,7 @@ impl Trace {
         let owners =
             OwnerSearch::start(&options.filter, selection.as_ref().is_none_or(|selection| selection.contains(netns)));
         let cgroups = CgroupNames::start().inspect_err(|error| debug!("containers and units are not named: {error}"));
+        let exporter = export::start(options, otlp::Source::Live)?;
         let listener = options.metrics.map(|address| as_caller(|| Listener::bind(address))).transpose()?.transpose()?;
         // Opened last, because this empties the file of `--write`: by now nothing else can fail.
         let output = as_caller(|| stdout_format::open(options, session))??;
@@ -143,6 +145,9 @@ impl Trace {
             if options.verbosity > Verbosity::Quiet {
                 eprintln!("tcptrace: metrics at http://{address}/metrics");
             }
+        }
+        if let Some(exporter) = exporter {
+            pipeline.output.export_by(exporter);
         }
         pipeline.across_namespaces = across;
         pipeline.cgroups = cgroups.ok();

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Attach, Cli, Color, Command, Compression, OutputFormat, Segments};
-use crate::sink::RotateAt;
+use crate::{otlp::Endpoint, sink::RotateAt};
 use tcptrace_core::{
     event::Family,
     filter::{Emit, Filter, HostSet, Only, PortSet, SegmentChoice, Who},
@@ -118,6 +118,8 @@ pub struct Options {
     pub compress: Option<Compression>,
     /// The address where metrics are served, if they are.
     pub metrics: Option<SocketAddr>,
+    /// The collector to which is exported, if there is one.
+    pub otlp: Option<Endpoint>,
     /// The captures or recordings to read instead of tracing this host; `-` is stdin. Several are merged; empty to trace.
     pub read: Vec<PathBuf>,
     /// Text shows absolute sequence numbers after the handshake too.
@@ -194,6 +196,7 @@ impl Cli {
             keep: self.keep,
             compress: self.compress,
             metrics: self.metrics,
+            otlp: self.otlp,
             read: choices.read,
             absolute_seq: choices.absolute_seq,
             color: match choices.color {

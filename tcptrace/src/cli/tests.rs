@@ -45,6 +45,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             keep: None,
             compress: None,
             metrics: None,
+            otlp: None,
             read: Vec::new(),
             absolute_seq: false,
             color: false,
@@ -69,7 +70,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
 #[test]
 fn every_option_reaches_the_settings() {
     let args = "-p 80 -p 443,8000-8100 --local-port 22 --remote-port 1024-2048 --host 10.0.0.0/8 --host ::1 -4 -i eth0 \
-                -i lo -i eth0 --pid 1,2 --pid 801 --comm nginx* --uid root,33 --unit ssh --container web,db -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --metrics 9464 --segments all -c 3 --duration 500ms -S \
+                -i lo -i eth0 --pid 1,2 --pid 801 --comm nginx* --uid root,33 --unit ssh --container web,db -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --metrics 9464 --otlp http://127.0.0.1:4318 --segments all -c 3 --duration 500ms -S \
                 --ring-buffer 1MiB --max-connections 1 --color always -vv --no-btf --attach clsact";
     let args: Vec<&str> = args.split_whitespace().collect();
     assert_eq!(
@@ -101,6 +102,7 @@ fn every_option_reaches_the_settings() {
             keep: None,
             compress: None,
             metrics: Some("127.0.0.1:9464".parse().unwrap()),
+            otlp: Some("http://127.0.0.1:4318".parse().unwrap()),
             read: Vec::new(),
             absolute_seq: true,
             color: true,

@@ -36,7 +36,7 @@ pub enum OutputFormat {
     Mermaid,
     /// A picture of the ladders, for a few connections
     Svg,
-    /// Nothing, for --write
+    /// Nothing, for --write, --metrics and --otlp
     None,
 }
 

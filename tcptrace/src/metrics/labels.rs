@@ -16,6 +16,25 @@ const MAX_NAMES: usize = 100;
 /// The value of `process` for names beyond [`MAX_NAMES`]. No process can have it: a name has 15 bytes at most.
 pub(super) const OTHERS: &str = "(all other processes)";
 
+/// Names and values of labels in OpenTelemetry's spelling, without those that do not apply.
+pub(crate) type Pairs = Vec<(&'static str, String)>;
+
+/// Labels that can be told one by one.
+pub(super) trait Labels {
+    /// Returns those that apply.
+    fn pairs(&self) -> Pairs;
+}
+
+/// OpenTelemetry's names of labels.
+const ROLE: &str = "network.tcp.handshake.role";
+const RESET_BY: &str = "network.tcp.reset.by";
+const RESET_CAUSE: &str = "network.tcp.reset.cause";
+
+fn that_apply<const N: usize>(labels: [(&'static str, &str); N]) -> Pairs {
+    let applies = |(_, value): &(&str, &str)| !value.is_empty();
+    labels.into_iter().filter(applies).map(|(name, value)| (name, value.to_owned())).collect()
+}
+
 /// The names of processes that have a value of their own.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashSet<[u8; 16]>);
@@ -59,6 +78,18 @@ impl HandshakeLabels {
     }
 }
 
+impl Labels for HandshakeLabels {
+    fn pairs(&self) -> Pairs {
+        that_apply([
+            (ROLE, self.network_tcp_handshake_role),
+            ("kind", self.kind),
+            ("outcome", self.outcome),
+            (RESET_CAUSE, self.network_tcp_reset_cause),
+            ("process", &self.process),
+        ])
+    }
+}
+
 /// Labels of a close.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct CloseLabels {
@@ -85,6 +116,19 @@ impl CloseLabels {
     }
 }
 
+impl Labels for CloseLabels {
+    fn pairs(&self) -> Pairs {
+        that_apply([
+            (ROLE, self.network_tcp_handshake_role),
+            ("kind", self.kind),
+            ("initiator", self.initiator),
+            (RESET_BY, self.network_tcp_reset_by),
+            (RESET_CAUSE, self.network_tcp_reset_cause),
+            ("process", &self.process),
+        ])
+    }
+}
+
 /// Labels of a stall.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct StallLabels {
@@ -107,10 +151,27 @@ impl StallLabels {
     }
 }
 
+impl Labels for StallLabels {
+    fn pairs(&self) -> Pairs {
+        that_apply([
+            (ROLE, self.network_tcp_handshake_role),
+            ("waiting_for", self.waiting_for),
+            ("turn", self.turn),
+            ("process", &self.process),
+        ])
+    }
+}
+
 /// Labels of a histogram.
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct RoleLabels {
     network_tcp_handshake_role: &'static str,
+}
+
+impl Labels for RoleLabels {
+    fn pairs(&self) -> Pairs {
+        that_apply([(ROLE, self.network_tcp_handshake_role)])
+    }
 }
 
 impl HandshakeLabels {
@@ -129,6 +190,12 @@ impl CloseLabels {
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct LossLabels {
     pub(super) source: &'static str,
+}
+
+impl Labels for LossLabels {
+    fn pairs(&self) -> Pairs {
+        that_apply([("source", self.source)])
+    }
 }
 
 /// An end whose socket is on this host, with the name of its process.

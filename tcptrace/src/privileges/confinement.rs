@@ -3,8 +3,8 @@
 use std::{env, os::fd::BorrowedFd, path::PathBuf};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, PathBeneath, RestrictionStatus, Ruleset, RulesetAttr as _,
-    RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, RestrictionStatus, Ruleset,
+    RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
 
 /// The Landlock version whose access rights are all forbidden unless allowed here. An older kernel forbids those it knows.
@@ -15,6 +15,27 @@ const PROCESSES: &str = "/proc";
 
 /// Files that define the system's time zone. They are read again from time to time.
 const ZONES: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+
+/// Port of name servers, which are asked by TCP if an answer is long.
+const DNS: u16 = 53;
+
+/// What the C library reads to look up names (resolv.conf(5), nsswitch.conf(5), gai.conf(5)), with the folders to which
+/// `/etc/resolv.conf` mostly leads, and those of the library's own modules.
+const RESOLVER: [&str; 13] = [
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/nsswitch.conf",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/lib",
+    "/lib64",
+    "/run/NetworkManager",
+    "/run/resolvconf",
+    "/run/systemd/resolve",
+    "/usr/lib",
+];
 
 /// Environment variables that name other time zone files.
 const NAMED_ZONES: [&str; 2] = ["TZDIR", "TZ"];
@@ -45,6 +66,18 @@ pub(super) fn to_writing_in(folder: BorrowedFd<'_>, rotates: bool) -> Result<Res
     everything_forbidden()?.add_rule(PathBeneath::new(folder, access))?.restrict_self()
 }
 
+/// Lets the calling thread connect to TCP ports `port` and 53, read the files that looking up names takes, and use what is
+/// open.
+pub(super) fn to_connecting(port: u16) -> Result<RestrictionStatus, RulesetError> {
+    let connect = [port, DNS].map(|port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp)));
+    everything_forbidden()?
+        .add_rules(path_beneath_rules(RESOLVER, reading()))?
+        .add_rules(connect)?
+        // A port that the kernel chooses.
+        .add_rule(NetPort::new(0, AccessNet::BindTcp))?
+        .restrict_self()
+}
+
 /// Lets the calling thread use what is open, and nothing else.
 pub(super) fn to_nothing() -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.restrict_self()
@@ -72,6 +105,7 @@ mod tests {
     use std::{
         fs::{self, File},
         io::{ErrorKind, Write as _},
+        net::{Ipv4Addr, TcpListener, TcpStream},
         os::fd::AsFd as _,
         path::Path,
         thread,
@@ -140,6 +174,28 @@ mod tests {
     #[test]
     fn the_stream_writer_opens_nothing() {
         can(to_nothing, [read_proc, read_etc, write, make, remove], [false; 5]);
+    }
+
+    /// Connects to a port where nobody listens.
+    fn connect(port: u16) -> std::io::Result<()> {
+        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+            outcome => outcome.map(drop),
+        }
+    }
+
+    fn bind_any(_: &Path) -> std::io::Result<()> {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map(drop)
+    }
+
+    fn read_hosts(_: &Path) -> std::io::Result<()> {
+        fs::read("/etc/hosts").map(drop)
+    }
+
+    #[test]
+    fn the_exporter_connects_to_the_collector_and_looks_up_names() {
+        can(|| to_connecting(9), [|_| connect(9), |_| connect(11), read_hosts, bind_any], [true, false, true, true]);
+        can(|| to_connecting(9), [read_proc, read_etc, write, make, remove], [false; 5]);
     }
 
     #[test]

@@ -79,6 +79,8 @@ fn print(command: &str) -> String {
                 "$PROGRAM" "${options[@]}" --help ;;
             # Only a live trace serves metrics.
             *" --metrics "*) "$PROGRAM" "$@" --help ;;
+            # No collector is there.
+            *" --otlp "*) "$PROGRAM" "$@" --help ;;
             # It needs a terminal.
             " top ") "$PROGRAM" top --help ;;
             " leaks ") "$PROGRAM" leaks -r "$RECORDING" ;;

@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{
-    Progress, Replay,
+    Destination, Progress, Replay,
     ahead::{self, Batch, Source},
     event_filter, open_output,
 };
-use crate::{app::top::Session, cli::Options, output::Output, pipeline::Pipeline};
+use crate::{app::top::Session, cli::Options, pipeline::Pipeline};
 use tcptrace_core::{
     correlate::NO_NAMESPACE,
     decode::{
@@ -31,11 +31,11 @@ pub(super) fn replay<R: Read + Send + 'static>(
     options: &Options,
     session: Option<&mut Session>,
     progress: Progress,
-    output: Option<Output>,
+    destination: Destination,
 ) -> Result<ExitCode> {
     // Read before the output is opened, which empties the file of `--write`.
     let first = reader.next().transpose().with_context(|| name.clone())?;
-    let output = open_output(options, session.as_deref(), output)?;
+    let output = open_output(options, session.as_deref(), destination)?;
     let mut pipeline = Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), output);
     pipeline.limit(options.max_connections);
     let mut reading = Reading {

@@ -11,14 +11,13 @@ use log::warn;
 use rustix::system::uname;
 
 use super::{
-    Progress, Replay,
+    Destination, Progress, Replay,
     ahead::{self, Batch, Source, new_ones},
     open_output,
 };
 use crate::{
     app::top::Session,
     cli::{Options, Segments},
-    output::Output,
     pipeline::Pipeline,
 };
 use tcptrace_core::{
@@ -40,9 +39,9 @@ pub(super) fn replay<R: Read + Send + 'static>(
     options: &Options,
     session: Option<&mut Session>,
     progress: Progress,
-    output: Option<Output>,
+    destination: Destination,
 ) -> Result<ExitCode> {
-    let output = open_output(options, session.as_deref(), output)?;
+    let output = open_output(options, session.as_deref(), destination)?;
     let mut pipeline = Pipeline::of_capture(NO_NAMESPACE, Describer::of_capture(), output);
     pipeline.limit(options.max_connections);
     if frames.is_of_one_place() {

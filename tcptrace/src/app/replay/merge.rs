@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use log::warn;
 
-use super::{FLUSH_TIMEOUT, PATIENT_FLUSH_TIMEOUT, Source, read, reading::Reading};
+use super::{Destination, FLUSH_TIMEOUT, PATIENT_FLUSH_TIMEOUT, Source, read, reading::Reading};
 use crate::{
     app::stdout_format,
     cli::Options,
@@ -100,7 +100,7 @@ fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Mes
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let _context = runtime.enter();
         let output = Output::discarding(nothing.into(), Box::new(Reading::new(sender.clone())))?;
-        read(source, options, None, Some(output.patient())).map(|_| ())
+        read(source, options, None, Destination::Merged(Box::new(output.patient()))).map(|_| ())
     })();
     let _gone = sender.send(Message::Over(outcome));
 }

@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{
-    Progress, Replay,
+    Destination, Progress, Replay,
     ahead::{self, Batch, Source, new_ones},
     open_output,
 };
-use crate::{app::top::Session, cli::Options, output::Output, pipeline::Pipeline};
+use crate::{app::top::Session, cli::Options, pipeline::Pipeline};
 use tcptrace_core::{
     SCHEMA,
     correlate::NO_NAMESPACE,
@@ -31,12 +31,15 @@ pub(super) fn replay<R: Read + Send + 'static>(
     options: &Options,
     session: Option<&mut Session>,
     progress: Progress,
-    output: Option<Output>,
+    destination: Destination,
 ) -> Result<ExitCode> {
     // Read the first record before the output is opened, which empties the file of `--write`.
     let first = recording.next().transpose().with_context(|| name.clone())?;
-    let mut pipeline =
-        Pipeline::recorded(NO_NAMESPACE, Describer::of_recording(), open_output(options, session.as_deref(), output)?);
+    let mut pipeline = Pipeline::recorded(
+        NO_NAMESPACE,
+        Describer::of_recording(),
+        open_output(options, session.as_deref(), destination)?,
+    );
     pipeline.limit(options.max_connections);
     let mut reading = Reading::new(Replay::new(options, name, progress, pipeline, session)?);
     let batches = ahead::start(Records { first, ..Records::from(recording) })?;

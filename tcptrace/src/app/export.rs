@@ -1,0 +1,30 @@
+//! The exporter of `--otlp`, as the options choose it.
+
+use anyhow::Result;
+use tcptrace_core::filter::Only;
+
+use super::stdout_format::choice;
+use crate::{
+    cli::{Options, Verbosity},
+    otlp::{Exporter, Source, Target},
+    privileges::as_caller,
+};
+
+/// Starts to export to the collector that the options name; nothing without one. The thread that delivers keeps the rights that
+/// it needs, so that the others can give up theirs afterwards.
+///
+/// # Errors
+/// When the collector or an environment variable cannot be used, or there is no thread to be had.
+pub(super) fn start(options: &Options, source: Source) -> Result<Option<Exporter>> {
+    let Some(endpoint) = &options.otlp else { return Ok(None) };
+    // It reads a file that the environment names.
+    let target = as_caller(|| Target::prepare(endpoint))??;
+    // As for --write, --only does not count here.
+    let scoped = !options.command.is_empty() || !options.filter.who.is_empty();
+    let selection = scoped.then(|| choice(options, Only::default()));
+    let exporter = Exporter::start(target, source, selection)?;
+    if source == Source::Live && options.verbosity > Verbosity::Quiet {
+        eprintln!("tcptrace: exporting to {endpoint}");
+    }
+    Ok(Some(exporter))
+}

@@ -1,0 +1,295 @@
+//! `--otlp` with a recording: what a collector gets, and what becomes of it when the collector does not take it.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use prost::Message as _;
+use serde_json::{Value, json};
+use tcptrace_tests::{Certificate, Collector, Posted, Reply, assert_same_as_records, binary};
+
+use super::{run, wrong_usage};
+
+fn recording(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
+}
+
+/// A command that exports a recording.
+fn export(name: &str, url: &str) -> Command {
+    let mut command = Command::new(binary());
+    command.arg("-r").arg(recording(name)).args(["-o", "none", "--otlp", url]);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("OTEL_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// Exports the recording of a reset to a collector, which has to be delivered as a whole.
+#[track_caller]
+fn delivered(collector: &Collector) {
+    let (code, stdout, stderr) = run(&mut export("reset.jsonl", &collector.url()));
+    assert_eq!((code, stdout.as_str()), (Some(0), ""), "{stderr}");
+}
+
+/// Exports the recording of a reset, and returns the exit status and the messages.
+fn messages(collector: &Collector) -> (Option<i32>, String) {
+    let (code, _, stderr) = run(&mut export("reset.jsonl", &collector.url()));
+    (code, stderr)
+}
+
+fn of_path<'a>(posted: &'a [Posted], path: &'a str) -> Vec<&'a Posted> {
+    posted.iter().filter(|request| request.path == path).collect()
+}
+
+/// Refuses the first request with spans by `reply`.
+fn reluctant(reply: Reply) -> Collector {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    Collector::answering(move |request, _| {
+        let refuses = request.path == "/v1/traces" && first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        if refuses { reply.clone() } else { Reply::ok() }
+    })
+}
+
+#[test]
+fn spans_log_records_and_metrics_are_those_of_the_records() {
+    for name in ["ladder.jsonl", "reset.jsonl", "unfinished.jsonl"] {
+        let collector = Collector::start();
+        let (code, stdout, stderr) = run(&mut export(name, &collector.url()));
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""));
+        let (code, lines, _) = run(Command::new(binary()).arg("-r").arg(recording(name)).arg("--json"));
+        assert_eq!(code, Some(0));
+        let records: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        let exported = collector.exported();
+        assert_same_as_records(&exported, &records);
+        let count = |kind: &str| records.iter().filter(|record| record["type"] == kind).count() as f64;
+        assert_eq!(exported.sum("system.network.tcp.closes", &[]), count("close"), "{name}");
+        assert_eq!(exported.sum("system.network.tcp.stalls", &[]), count("stalled"), "{name}");
+        let open = records.last().expect("an end")["open"].as_f64();
+        assert_eq!(Some(exported.sum("system.network.tcp.connections", &[])), open, "{name}");
+        let start = &records[0];
+        for item in exported.spans.iter().chain(&exported.logs) {
+            assert_eq!(item["resource"]["host.name"], start["hostname"], "{item}");
+            assert_eq!(item["resource"]["service.name"], "tcptrace", "{item}");
+        }
+    }
+}
+
+#[test]
+fn a_span_has_these_attributes() {
+    let collector = Collector::start();
+    delivered(&collector);
+    let exported = collector.exported();
+    let connection = exported.spans.iter().find(|span| span["name"] == "TCP connection").expect("a connection");
+    let handshake = exported.spans.iter().find(|span| span["name"] == "TCP handshake").expect("a handshake");
+    assert_eq!(handshake["parent"], connection["span"]);
+    assert_eq!((&handshake["trace"], &connection["parent"]), (&connection["trace"], &json!("")));
+    let log = exported.logs.first().expect("a log record");
+    assert_eq!((&log["trace"], &log["span"]), (&connection["trace"], &connection["span"]));
+    assert_eq!(log["event"], "tcptrace.connection.failed");
+    let mut attributes = connection["attributes"].clone();
+    // It is in the summary, too.
+    let id = attributes["tcptrace.community_id"].take();
+    assert!(id.as_str().is_some_and(|id| id.starts_with("1:")), "{id}");
+    let expected = json!({
+        "network.transport": "tcp",
+        "network.type": "ipv4",
+        "client.address": "127.0.0.1",
+        "client.port": 43742,
+        "server.address": "127.0.0.1",
+        "server.port": 8001,
+        "network.tcp.handshake.role": "both",
+        "network.tcp.reset.by": "server",
+        "network.tcp.reset.cause": "unread_data",
+        "error.type": "reset",
+        "process.pid": 8819,
+        "process.executable.name": "curl",
+        "tcptrace.server.pid": 8717,
+        "tcptrace.server.comm": "python3",
+        "tcptrace.conn": 1,
+        "tcptrace.netns": 4_026_532_178_u64,
+        "tcptrace.community_id": null,
+        "tcptrace.severity": "failed",
+        "tcptrace.summary": "reset by the server: it closed with data unread; 78 B →, 0 B ←; lasted 103.9 ms; 0 B were answered",
+        "tcptrace.kind": "reset",
+        "tcptrace.initiator": "server",
+        "tcptrace.duration_ns": 103_973_624,
+        "tcptrace.bytes.client_to_server": 78,
+        "tcptrace.bytes.server_to_client": 0,
+        "tcptrace.rtt.handshake_ns": 176_251,
+    });
+    assert_eq!(attributes, expected);
+}
+
+#[test]
+fn headers_compression_and_resource_come_from_the_environment() {
+    let collector = Collector::start();
+    let (code, _, stderr) = run(export("reset.jsonl", &format!("{}/otlp/", collector.url()))
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%2Cb,x-tenant=blue")
+        .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+        .env("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,host.name=other"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let posted = collector.posted();
+    assert_eq!(of_path(&posted, "/otlp/v1/traces").len(), 1, "{posted:?}");
+    for Posted { headers, .. } in &posted {
+        assert_eq!((headers["api-key"].as_str(), headers["x-tenant"].as_str()), ("a,b", "blue"));
+        assert_eq!(headers["content-type"], "application/x-protobuf");
+        assert_eq!(headers["content-encoding"], "gzip");
+    }
+    let resource = &collector.exported().spans[0]["resource"];
+    assert_eq!((&resource["host.name"], &resource["deployment.environment.name"]), (&json!("other"), &json!("test")));
+}
+
+#[test]
+fn the_same_recording_has_the_same_ids() {
+    let ids = || {
+        let collector = Collector::start();
+        delivered(&collector);
+        let spans = collector.exported().spans;
+        spans.iter().map(|span| (span["trace"].clone(), span["span"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(), ids());
+}
+
+#[test]
+fn what_is_not_taken_now_is_sent_again() {
+    for reply in [
+        Reply::Status(429, "", Vec::new()),
+        Reply::Status(502, "", Vec::new()),
+        Reply::Status(503, "Retry-After: 0\r\n", Vec::new()),
+        Reply::Status(504, "", b"<html>".to_vec()),
+        Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ntorn"),
+    ] {
+        let collector = reluctant(reply.clone());
+        let (code, stderr) = messages(&collector);
+        assert_eq!(code, Some(0), "{reply:?}: {stderr}");
+        assert!(stderr.contains("nothing is exported to http://127.0.0.1:"), "{stderr}");
+        assert!(stderr.contains("takes what is exported again; dropped so far: nothing"), "{stderr}");
+        let posted = collector.posted();
+        let traces = of_path(&posted, "/v1/traces");
+        assert_eq!(traces.len(), 2, "{reply:?}");
+        assert_eq!(traces[0].body, traces[1].body);
+    }
+}
+
+#[test]
+fn a_connection_that_has_broken_is_replaced_without_a_word() {
+    for reply in [Reply::Raw(b"SSH-2.0-OpenSSH_9.2\r\n"), Reply::Raw(b"")] {
+        // The metrics go out before it, on the same connection.
+        let collector = reluctant(reply.clone());
+        let (code, stderr) = messages(&collector);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{reply:?}");
+        assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 2, "{reply:?}");
+    }
+}
+
+#[test]
+fn a_service_that_does_not_speak_http_is_said() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let collector = Collector::answering(move |_, _| {
+        let greets = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        if greets { Reply::Raw(b"SSH-2.0-OpenSSH_9.2\r\n") } else { Reply::ok() }
+    });
+    let (code, stderr) = messages(&collector);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("it does not answer as HTTP asks for"), "{stderr}");
+    assert_eq!(collector.posted().len(), 4);
+}
+
+#[test]
+fn the_time_that_a_collector_asks_for_is_waited() {
+    let collector = reluctant(Reply::Status(429, "Retry-After: 2\r\n", Vec::new()));
+    delivered(&collector);
+    let posted = collector.posted();
+    let traces = of_path(&posted, "/v1/traces");
+    // Without it, the pause would be 600 ms at most.
+    assert!(traces[1].at - traces[0].at >= Duration::from_secs(2), "{traces:?}");
+}
+
+#[test]
+fn a_collector_that_says_nothing_is_asked_again() {
+    let collector = reluctant(Reply::Silence);
+    let (code, _, stderr) = run(export("reset.jsonl", &collector.url()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "200"));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("it does not answer within 200 ms (OTEL_EXPORTER_OTLP_TIMEOUT)"), "{stderr}");
+    assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 2);
+}
+
+#[test]
+fn what_is_refused_is_counted_and_not_sent_again() {
+    for status in [301, 400, 401, 404, 413, 500] {
+        let collector = reluctant(Reply::Status(status, "", Vec::new()));
+        let (code, stderr) = messages(&collector);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains(&format!("with status {status}")), "{stderr}");
+        assert!(stderr.contains("2 spans rejected by the collector"), "{stderr}");
+        assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 1);
+    }
+}
+
+#[test]
+fn what_is_rejected_of_a_request_is_counted() {
+    let partial = ExportTracePartialSuccess { rejected_spans: 1, error_message: "no\u{1b}[31m room".to_owned() };
+    let answer = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+    let collector = reluctant(Reply::Status(200, "", answer));
+    let (code, stderr) = messages(&collector);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains(r"rejects some of what is exported: no\x1b[31m room"), "{stderr}");
+    assert!(
+        stderr.contains(": 1 span, 1 log record and 1 export of metrics; 1 span rejected by the collector"),
+        "{stderr}"
+    );
+    assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 1);
+}
+
+#[test]
+fn an_answer_that_is_not_otlp_is_said() {
+    let collector = reluctant(Reply::Status(200, "Content-Type: text/html\r\n", b"<html>It works!</html>".to_vec()));
+    let (code, stderr) = messages(&collector);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("answers with something that is not OTLP: is it a collector?"), "{stderr}");
+    assert!(stderr.contains("2 spans sent and not answered as a collector does"), "{stderr}");
+}
+
+#[test]
+fn a_collector_is_trusted_by_its_certificate() {
+    let certificate = Certificate::make();
+    let collector = Collector::with_tls(&certificate);
+    let (code, _, stderr) =
+        run(export("reset.jsonl", &collector.url()).env("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.path()));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert_eq!(collector.exported().spans.len(), 2);
+}
+
+#[test]
+fn a_url_that_is_none_is_wrong_usage() {
+    wrong_usage(&["--otlp", "localhost:4318"], "'localhost:4318' is not the URL of a collector");
+    wrong_usage(&["--otlp", "grpc://localhost:4317"], "only OTLP over HTTP is spoken");
+    wrong_usage(&["--otlp", "http://me:secret@localhost"], "OTEL_EXPORTER_OTLP_HEADERS");
+    wrong_usage(&["--otlp", "http://localhost:0"], "'http://localhost:0' is not the URL of a collector");
+    wrong_usage(
+        &["-r", "a", "-r", "b", "--otlp", "http://localhost"],
+        "--otlp cannot be used when several files are merged",
+    );
+}
+
+#[test]
+fn what_the_environment_says_wrong_is_named() {
+    for (variable, value, named) in [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "a number of milliseconds from 1"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "a list such as name=value"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "gzip or none"),
+    ] {
+        let (code, stdout, stderr) = run(export("reset.jsonl", "http://127.0.0.1:9").env(variable, value));
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+        assert!(stderr.contains(variable) && stderr.contains(named) && !stderr.contains(value), "{stderr}");
+    }
+    let (code, _, stderr) = run(&mut export("reset.jsonl", "http://collector.invalid:4318"));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("http://collector.invalid:4318 has no address"), "{stderr}");
+    let (code, _, stderr) =
+        run(export("reset.jsonl", "https://127.0.0.1:9").env("OTEL_EXPORTER_OTLP_CERTIFICATE", recording("otlp.md")));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("otlp.md has no certificates in PEM"), "{stderr}");
+}

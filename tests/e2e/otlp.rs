@@ -1,0 +1,132 @@
+//! `--otlp`: what a collector gets of real connections.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tcptrace_tests::{
+    Certificate, Collector, EXIT_LIMIT, Ends, Netns, Reply, TRAFFIC_LIMIT, Trace, Tracer, assert_same_as_records,
+    binary, eventually, exit_margin, is_type,
+};
+
+const PORT: u16 = 4982;
+
+/// Time that the exporter has at the end.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Seven connections that close in order, and one that is refused.
+fn talk(netns: &Netns) {
+    let ends = Ends::on(netns, loopback(PORT));
+    ends.repeat(7);
+    drop(ends);
+    netns.run(|| TcpStream::connect(loopback(PORT)).expect_err("nobody listens any more"));
+}
+
+/// Stops a tracer whose collector takes nothing, and whose end is delayed by that no longer than it may be.
+#[track_caller]
+fn stopped(tracer: Tracer) -> Trace {
+    let asked = Instant::now();
+    tracer.signal(Signal::INT);
+    let trace = tracer.exited();
+    let took = asked.elapsed();
+    assert!(took < LAST_WAIT + EXIT_LIMIT + exit_margin(), "it took {took:?} to exit");
+    trace
+}
+
+#[test]
+fn spans_log_records_and_metrics_equal_the_records() {
+    let netns = Netns::new();
+    let collector = Collector::in_netns(&netns, |_, _| Reply::ok());
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &collector.url()]);
+    talk(&netns);
+    // They come without waiting for the end.
+    eventually("all spans", TRAFFIC_LIMIT, || collector.exported().spans.len() == 15);
+    let trace = tracer.stop();
+    trace.nothing_lost();
+    let exported = collector.exported();
+    assert_same_as_records(&exported, &trace.records);
+    assert_eq!((exported.spans.len(), exported.logs.len()), (15, 1));
+    for item in exported.spans.iter().chain(&exported.logs) {
+        assert_eq!(item["resource"]["service.instance.id"], trace.start()["run"], "{item}");
+        assert_eq!(item["resource"]["host.name"], trace.start()["hostname"], "{item}");
+    }
+    let (handshakes, both) = ("system.network.tcp.handshakes", ("network.tcp.handshake.role", "both"));
+    assert_eq!(exported.sum(handshakes, &[both, ("outcome", "established"), ("kind", "three_way")]), 7.0);
+    let refused = [("outcome", "refused"), ("network.tcp.reset.cause", "no_listener")];
+    assert_eq!(exported.sum(handshakes, &refused), 1.0);
+    assert_eq!(exported.sum("system.network.tcp.closes", &[both]), 7.0);
+    for histogram in ["connect", "handshake", "connection"] {
+        let name = format!("system.network.tcp.{histogram}.duration");
+        assert_eq!(exported.sum(&name, &[both]), 7.0, "{name}");
+    }
+    assert!(exported.sum("process.cpu.time", &[]) > 0.0);
+}
+
+#[test]
+fn its_own_connections_are_shown_and_not_exported() {
+    let netns = Netns::new();
+    // Each request takes another connection.
+    let closing = "Connection: close\r\n";
+    let collector = Collector::in_netns(&netns, move |_, _| Reply::Status(200, closing, Vec::new()));
+    let tracer = Tracer::start(&netns, &["--otlp", &collector.url(), "--netns", "own"]);
+    talk(&netns);
+    eventually("all spans", TRAFFIC_LIMIT, || collector.exported().spans.len() >= 15);
+    let trace = tracer.stop();
+    let of_exporter = |record: &&Value| record["server"]["port"] == collector.address.port();
+    let own = trace.records.iter().filter(|record| is_type(record, "handshake")).filter(of_exporter).count();
+    assert!(own > 0, "they are shown");
+    let others: Vec<_> = trace.records.iter().filter(|record| !of_exporter(record)).cloned().collect();
+    assert_same_as_records(&collector.exported(), &others);
+}
+
+#[test]
+fn a_collector_that_is_away_delays_nothing_and_is_said() {
+    let netns = Netns::new();
+    let free = netns.run(|| TcpListener::bind(loopback(0)).and_then(|free| free.local_addr())).expect("a free port");
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &format!("http://{free}")]);
+    talk(&netns);
+    tracer.wait_until("all closes", |records| records.iter().filter(|record| is_type(record, "close")).count() == 7);
+    let trace = stopped(tracer);
+    trace.nothing_lost();
+    assert!(trace.status.success());
+    let said = |words: &str| trace.log.iter().any(|line| line.contains(words));
+    assert!(said("nothing is exported to http://127.0.0.1:") && said("it cannot be reached"), "{:#?}", trace.log);
+    assert!(said("15 spans, 1 log record and 1 export of metrics not delivered in time"), "{:#?}", trace.log);
+}
+
+#[test]
+fn a_collector_that_never_answers_is_not_waited_for() {
+    let netns = Netns::new();
+    let collector = Collector::in_netns(&netns, |_, _| Reply::Silence);
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &collector.url()]);
+    talk(&netns);
+    eventually("a request", TRAFFIC_LIMIT, || !collector.posted().is_empty());
+    let trace = stopped(tracer);
+    trace.nothing_lost();
+    assert!(trace.status.success());
+    assert!(trace.log.iter().any(|line| line.contains("not delivered in time")), "{:#?}", trace.log);
+}
+
+#[test]
+fn a_collector_that_proves_to_be_another_gets_nothing() {
+    let netns = Netns::new();
+    let collector = netns.run(|| Collector::with_tls(&Certificate::make()));
+    let other = Certificate::make();
+    let mut command = Command::new(binary());
+    command.args(["--json", "--netns", "own", "-p", &PORT.to_string(), "--otlp", &collector.url()]);
+    command.env("OTEL_EXPORTER_OTLP_CERTIFICATE", other.path());
+    let tracer = Tracer::start_command(&netns, &mut command);
+    talk(&netns);
+    tracer.wait_log("the reason", |line| line.contains("TLS with it fails") && line.contains("certificate"));
+    let trace = stopped(tracer);
+    trace.nothing_lost();
+    assert!(collector.posted().is_empty());
+}

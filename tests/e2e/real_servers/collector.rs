@@ -1,0 +1,55 @@
+//! `--otlp` with a real collector, rotel: what it has understood is what it passes on to another one.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Command, Stdio},
+};
+
+use tcptrace_tests::{
+    Collector, Ends, LIMIT, Netns, Process, Reply, TRAFFIC_LIMIT, Tracer, assert_same_as_records, eventually,
+};
+
+const PORT: u16 = 4983;
+
+/// Starts rotel, which takes requests at the address that is returned and passes everything on to `to`.
+#[track_caller]
+fn rotel(netns: &Netns, to: &Collector) -> (Process, SocketAddr) {
+    // <target>/<profile>/deps/<test>
+    let own_program = std::env::current_exe().expect("a test knows its own path");
+    let target = own_program.ancestors().nth(3).expect("a test lies three folders deep");
+    let path = target.join("rotel/rotel/rotel-agent");
+    assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
+    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a free port");
+    let (http, grpc) = netns.run(|| (free(), free()));
+    let mut command = Command::new(path);
+    command.args(["start", "--log-file", "/dev/null", "--pid-file", "/dev/null"]);
+    command.args(["--otlp-http-endpoint", &http.to_string(), "--otlp-grpc-endpoint", &grpc.to_string()]);
+    command.args(["--exporter", "otlp", "--otlp-exporter-protocol", "http", "--otlp-exporter-endpoint", &to.url()]);
+    let process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    let filter = format!("sport = :{}", http.port());
+    eventually("rotel listens", LIMIT, || !netns.output(Command::new("ss").args(["-Hltn", &filter])).is_empty());
+    (process, http)
+}
+
+#[test]
+fn it_understands_spans_log_records_and_metrics() {
+    let netns = Netns::new();
+    let behind = Collector::in_netns(&netns, |_, _| Reply::ok());
+    let (_rotel, address) = rotel(&netns, &behind);
+    let url = format!("http://{address}");
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &url]);
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let ends = Ends::on(&netns, at);
+    ends.repeat(7);
+    drop(ends);
+    netns.run(|| std::net::TcpStream::connect(at).expect_err("nobody listens any more"));
+    eventually("all spans", TRAFFIC_LIMIT, || behind.exported().spans.len() == 15);
+    let trace = tracer.stop();
+    assert!(!trace.log.iter().any(|line| line.contains("exported to")), "{:#?}", trace.log);
+    eventually("the metrics of the end", TRAFFIC_LIMIT, || !behind.exported().metrics.is_empty());
+    let exported = behind.exported();
+    assert_same_as_records(&exported, &trace.records);
+    let handshakes = |outcome| exported.sum("system.network.tcp.handshakes", &[("outcome", outcome)]);
+    assert_eq!((handshakes("established"), handshakes("refused")), (7.0, 1.0));
+    assert_eq!(exported.sum("system.network.tcp.connect.duration", &[]), 7.0);
+}
