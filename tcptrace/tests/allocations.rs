@@ -8,7 +8,7 @@ use tcptrace_core::{
     correlate::Correlator,
     decode::ring,
     describe::Describer,
-    event::reset_reason::ResetReasons,
+    event::KernelReasons,
     render::{Json, Render as _},
 };
 
@@ -16,7 +16,7 @@ use self::traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic};
 
 /// From the bytes of the ring to those of JSON.
 struct Path {
-    reasons: ResetReasons,
+    reasons: KernelReasons,
     connections: Correlator,
     describer: Describer,
     out: Vec<u8>,
@@ -27,7 +27,7 @@ impl Path {
     fn warm(traffic: &mut Traffic) -> Self {
         let mut describer = Describer::default();
         describer.name_interface(None, 1, "lo");
-        let (reasons, connections) = (ResetReasons::default(), Correlator::new(NETNS));
+        let (reasons, connections) = (KernelReasons::default(), Correlator::new(NETNS));
         let mut path = Self { reasons, connections, describer, out: Vec::with_capacity(1 << 20) };
         path.take(&traffic.listen());
         while traffic.connections() < 4 * CONCURRENT {
