@@ -55,11 +55,11 @@ fn in_vain(reasons: &[&str]) -> Exchange {
 }
 
 fn told(exchange: &Exchange) -> (Option<OpeningDrops>, String) {
-    let handshakes = exchange.placed().iter().filter_map(|placed| match placed {
+    let mut handshakes = exchange.placed().iter().filter_map(|placed| match placed {
         Correlated::Handshake(record) => Some((record.dropped, record.summary.clone())),
         _ => None,
     });
-    handshakes.last().expect("a handshake")
+    handshakes.next_back().expect("a handshake")
 }
 
 #[test]

@@ -118,11 +118,11 @@ fn forgotten_and_reset(name: HintName) -> String {
     exchange.segment(CLIENT, SERVER, TcpFlags::RST, c + 1, Some(s + 1), 0);
     exchange.pass(3_000_000_000);
     exchange.timeout();
-    let closes = exchange.placed().iter().filter_map(|placed| match placed {
+    let mut closes = exchange.placed().iter().filter_map(|placed| match placed {
         Correlated::Close(record) => Some(record.summary.clone()),
         _ => None,
     });
-    closes.last().expect("a close")
+    closes.next_back().expect("a close")
 }
 
 #[test]

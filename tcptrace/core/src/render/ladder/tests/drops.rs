@@ -24,8 +24,8 @@ fn the_arrow_of_a_dropped_segment_does_not_arrive() {
 
 #[test]
 fn one_of_the_server_is_drawn_from_there() {
-    let DropOutput { src, dst, .. } = samples::dropped();
-    let text = drawn(PLAIN, DropOutput { src: dst, dst: src, ..samples::dropped() });
+    let (client, server) = (samples::endpoint([10, 0, 0, 1], 54762), samples::endpoint([10, 0, 0, 1], 9999));
+    let text = drawn(PLAIN, DropOutput { src: server, dst: client, ..samples::dropped() });
     assert!(text.contains("│✗─ PSH,ACK dropped 18 B ") && text.contains("─┤ NETFILTER_DROP"), "{text}");
 }
 
