@@ -9,7 +9,7 @@ use crate::{
     process,
     project::Project,
     root_tests::{self, Tests},
-    setup::{servers, test_tools},
+    setup::{analysis, servers, test_tools},
 };
 
 /// The variable that names the binary for the end-to-end tests.
@@ -30,6 +30,7 @@ impl Test {
         let project = Project::set_up()?;
         test_tools::ensure()?;
         servers::ensure(project.target_dir())?;
+        analysis::ensure(project.root(), project.target_dir())?;
         // The one that `dist` packs, so that what is tested is what people run, and CI builds it once.
         let binary = project.build_static()?;
         let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);
