@@ -4,6 +4,7 @@
 //! test uses, or looks only at the records of its own namespace.
 
 mod advice;
+mod analysis;
 mod attach;
 mod bounds;
 mod clsact;

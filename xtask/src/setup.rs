@@ -1,5 +1,6 @@
 //! Installs the tools that building and testing need, one module for each.
 
+pub(crate) mod analysis;
 pub(crate) mod apt;
 pub(crate) mod bpf_linker;
 pub(crate) mod cargo_tool;

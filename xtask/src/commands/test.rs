@@ -9,7 +9,7 @@ use crate::{
     process,
     project::Project,
     root_tests::{self, Tests},
-    setup::{rotel, servers, test_tools},
+    setup::{analysis, rotel, servers, test_tools},
 };
 
 /// The variable that names the binary for the end-to-end tests.
@@ -31,6 +31,7 @@ impl Test {
         test_tools::ensure()?;
         servers::ensure(project.target_dir())?;
         rotel::ensure(project.target_dir(), project.version_of("rotel")?)?;
+        analysis::ensure(project.root(), project.target_dir())?;
         // The one that `dist` packs, so that what is tested is what people run, and CI builds it once.
         let binary = project.build_static()?;
         let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);

@@ -46,7 +46,7 @@ fn missing(tools: &[Tool]) -> Vec<&'static str> {
 }
 
 /// Installs these packages without those that they merely recommend.
-fn install(packages: &[&str]) -> Result<()> {
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
     apt_get(&arguments)

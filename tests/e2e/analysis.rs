@@ -1,0 +1,100 @@
+//! The recipes of docs/analysis.md print what stands below them, in the engines they are for.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
+use serde_json::{Value, json};
+
+const DOCUMENT: &str = include_str!("../../docs/analysis.md");
+const RUNNER: &str = include_str!("analysis/run.py");
+
+/// The recordings that the recipes read.
+const RECORDINGS: [&str; 2] = ["fleet-app1.jsonl", "fleet-db1.jsonl"];
+
+/// A recipe, and what it prints.
+struct Recipe {
+    engine: String,
+    code: String,
+    printed: String,
+}
+
+/// The blocks with an engine behind their language, each with the block of text that follows.
+fn recipes() -> Vec<Recipe> {
+    let mut recipes: Vec<Recipe> = Vec::new();
+    let mut inside: Option<(String, String)> = None;
+    for event in Parser::new(DOCUMENT) {
+        match (event, &mut inside) {
+            (Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))), _) => {
+                inside = Some((info.into_string(), String::new()));
+            }
+            (Event::Text(text), Some((_, code))) => code.push_str(&text),
+            (Event::End(TagEnd::CodeBlock), _) => {
+                let (info, code) = inside.take().expect("a block that ends has begun");
+                match (info.split_once(' '), recipes.last_mut()) {
+                    (Some((_, engine)), _) => {
+                        recipes.push(Recipe { engine: engine.to_owned(), code, printed: String::new() });
+                    }
+                    (None, Some(recipe)) if info == "text" => recipe.printed = code,
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    recipes
+}
+
+/// Where `cargo xtask test` installs the engines.
+fn engines() -> PathBuf {
+    // <target>/<profile>/deps/<test>
+    let own_program = std::env::current_exe().expect("a test knows its own path");
+    let folder = own_program.ancestors().nth(3).expect("a test lies three folders deep").join("analysis");
+    assert!(folder.is_dir(), "{} is not there: run `cargo xtask test`, which installs the engines", folder.display());
+    folder
+}
+
+/// Lines without what stands at their ends: a document has no blanks there.
+fn lines(text: &str) -> Vec<&str> {
+    text.trim_matches('\n').lines().map(str::trim_end).collect()
+}
+
+#[test]
+fn every_recipe_prints_what_stands_below_it() {
+    let recipes = recipes();
+    let folder = tempfile::tempdir().expect("a folder");
+    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    for recording in RECORDINGS {
+        fs::copy(documents.join(recording), folder.path().join(recording)).expect("a recording is copied");
+    }
+    // No files of compiled Python among the engines' own.
+    let mut runner = Command::new("python3")
+        .args(["-B", "-c", RUNNER])
+        .env("PYTHONPATH", engines())
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 can be started");
+    let input: Vec<Value> =
+        recipes.iter().map(|recipe| json!({ "engine": recipe.engine, "code": recipe.code })).collect();
+    let mut stdin = runner.stdin.take().expect("it is piped");
+    stdin.write_all(Value::from(input).to_string().as_bytes()).expect("the recipes are read");
+    drop(stdin);
+    let output = runner.wait_with_output().expect("the recipes run");
+    assert!(output.status.success(), "a recipe failed, as stderr says");
+
+    let printed: Vec<String> = serde_json::from_slice(&output.stdout).expect("a list of texts");
+    assert_eq!(printed.len(), recipes.len());
+    for (recipe, printed) in recipes.iter().zip(&printed) {
+        assert_eq!(lines(printed), lines(&recipe.printed), "{}:\n{}\n{printed}", recipe.engine, recipe.code);
+    }
+    for (engine, told) in [("duckdb", 5), ("clickhouse", 2), ("pandas", 1)] {
+        let shown = recipes.iter().filter(|recipe| recipe.engine == engine && !recipe.printed.is_empty());
+        assert!(shown.count() >= told, "recipes of {engine} with a result");
+    }
+}
