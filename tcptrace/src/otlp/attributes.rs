@@ -128,7 +128,7 @@ impl Attributes {
     pub(super) fn context(&mut self, context: &Context) {
         self.text_if(Key::NetnsName, context.netns_name.as_deref());
         if let Some(id) = context.community_id.and_then(|id| id.text()) {
-            self.text(Key::CommunityId, id);
+            self.text(Key::CommunityId, id.as_str());
         }
         self.text(Key::Severity, <&str>::from(context.severity));
     }
