@@ -133,7 +133,7 @@ pub enum Finish {
     Flushed,
     /// The sink had ended before.
     Ended(SinkEnd),
-    /// The timeout came first.
+    /// The timeout came before all bytes were written.
     GivenUp {
         /// Bytes that were accepted but, as far as is known, not written.
         bytes: usize,
@@ -289,13 +289,12 @@ impl Sink {
     /// reader that has stopped reading cannot delay the program's exit.
     pub fn finish(mut self, timeout: Duration) -> Finish {
         self.queue.finish();
-        if let Err(mpsc::RecvTimeoutError::Timeout) = self.running.recv_timeout(timeout) {
-            return Finish::GivenUp { bytes: self.queue.held() };
-        }
-        if let Some(thread) = self.thread.take() {
+        let timed_out = matches!(self.running.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Timeout));
+        if let Some(thread) = self.thread.take().filter(|_| !timed_out) {
             // It has nothing left to do, and the panic hook has reported a panic in it.
             let _ = thread.join();
         }
+        // Where all bytes are written, nothing is missing, however long the thread takes to end.
         let end = self.end.borrow().clone();
         match (end, self.queue.held()) {
             (Some(end), _) => Finish::Ended(end),

@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{endpoint::Signal, envelope::append_item};
 use crate::metrics::Metrics;
 
-/// Maximum bytes of items that wait: some 30,000 spans. With what tracing itself takes, this stays below 64 MB.
+/// Maximum bytes of items that wait: some 30,000 spans. What tracing itself takes comes on top of that.
 pub(super) const BUDGET: usize = 32 << 20;
 
 /// Bytes and items after which a batch is full.

@@ -76,6 +76,21 @@ fn says_nothing(sink: &mut Sink) -> bool {
 }
 
 #[test]
+fn what_is_written_is_not_missing_although_the_thread_goes_on() {
+    let (reader, sink) = piped();
+    assert_eq!(sink.try_write("all of it".into(), 1), Offer::Accepted);
+    let mut bytes = [0; 9];
+    (&reader).read_exact(&mut bytes).unwrap();
+    // The reader may have the bytes before the writer knows that.
+    let deadline = Instant::now() + LONG;
+    while sink.queue.held() > 0 {
+        assert!(Instant::now() < deadline, "the queue still holds {} bytes", sink.queue.held());
+        std::thread::yield_now();
+    }
+    assert!(matches!(sink.finish(Duration::ZERO), Finish::Flushed));
+}
+
+#[test]
 fn everything_accepted_is_written_in_order() {
     let (reader, sink) = piped();
     let reader = thread::spawn(move || read(reader));
