@@ -72,6 +72,7 @@ impl Recorder {
     pub fn begin(&mut self, start: StartOutput, setup: Setup, describer: &Describer, now: BootTime) {
         (self.start, self.setup) = (Some(start), setup);
         self.introduce(describer, now);
+        self.end_introduction();
     }
 
     /// Writes a record of the ring.
@@ -201,7 +202,13 @@ impl Recorder {
         let reopening = self.sink.reopen(how);
         self.start = Some(start);
         self.introduce(describer, now);
+        self.end_introduction();
         (dropped, reopening)
+    }
+
+    /// Hands on the first block of a file by itself: a file that is cut off in the next one still says whose it is.
+    fn end_introduction(&mut self) {
+        let _has_no_records = self.end_block();
     }
 
     /// Says what a reader has to know before any record.
@@ -224,3 +231,42 @@ impl Recorder {
 
 /// Maximum number of control groups that are known to be named.
 const MAX_CGROUPS: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, pipe},
+        time::Duration,
+    };
+
+    use tcptrace_core::filter::SegmentChoice;
+
+    use super::*;
+    use crate::sink::Finish;
+
+    #[test]
+    fn what_a_reader_has_to_know_is_written_at_once() {
+        let (mut reader, writer) = pipe().unwrap();
+        let mut recorder = Recorder::new(Sink::stream(writer.into(), 1 << 20).unwrap(), 7);
+        let describer = Describer::default();
+        let start = StartOutput {
+            stamp: describer.stamp(BootTime(1)),
+            schema: 2,
+            version: "0.1.0",
+            hostname: "host".to_owned(),
+            kernel: None,
+            netns: None,
+            interfaces: Vec::new(),
+            segments: SegmentChoice::Control,
+            filter: String::new(),
+            began_ns: None,
+            run: None,
+        };
+        recorder.begin(start, Setup::default(), &describer, BootTime(1));
+        assert_eq!(recorder.due(), None, "nothing waits for the next block");
+        assert!(matches!(recorder.sink.finish(Duration::from_secs(20)), Finish::Flushed));
+        let mut written = Vec::new();
+        reader.read_to_end(&mut written).unwrap();
+        assert!(!written.is_empty());
+    }
+}
