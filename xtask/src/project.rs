@@ -10,9 +10,17 @@ use anyhow::Result;
 
 use crate::{
     process,
-    setup::{bpf_linker, cargo_tool::CargoTool, toolchain::Toolchain},
+    setup::{
+        apt::{self, Tool},
+        bpf_linker,
+        cargo_tool::CargoTool,
+        toolchain::Toolchain,
+    },
     workspace::Workspace,
 };
+
+/// The C compiler for static binaries.
+const MUSL_COMPILER: &str = "musl-gcc";
 
 /// How tcptrace is compiled.
 #[derive(Clone, Copy)]
@@ -86,7 +94,10 @@ impl Project {
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
         let target = self.static_target();
         self.ensure_target(&target)?;
+        // The cryptography of TLS is in C and assembly, and cc looks for a compiler by this name on some systems only.
+        apt::ensure(&[Tool { program: MUSL_COMPILER, package: "musl-tools" }])?;
         let mut cargo = self.cargo("build");
+        cargo.env(format!("CC_{}", target.replace('-', "_")), MUSL_COMPILER);
         process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;
         Ok(self.target_dir().join(target).join("release").join("tcptrace"))
     }
