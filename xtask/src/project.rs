@@ -90,12 +90,17 @@ impl Project {
         process::run(&mut cargo)
     }
 
+    /// Installs what [`Self::build_static`] takes.
+    pub(crate) fn ensure_static(&self) -> Result<()> {
+        self.ensure_target(&self.static_target())?;
+        // The cryptography of TLS is in C and assembly, and not every system has a compiler by the name that cc looks for.
+        apt::ensure(&[Tool { program: MUSL_COMPILER, package: "musl-tools" }])
+    }
+
     /// Builds a static tcptrace, and returns its path.
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
+        self.ensure_static()?;
         let target = self.static_target();
-        self.ensure_target(&target)?;
-        // The cryptography of TLS is in C and assembly, and cc looks for a compiler by this name on some systems only.
-        apt::ensure(&[Tool { program: MUSL_COMPILER, package: "musl-tools" }])?;
         let mut cargo = self.cargo("build");
         cargo.env(format!("CC_{}", target.replace('-', "_")), MUSL_COMPILER);
         process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;

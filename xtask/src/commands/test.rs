@@ -1,8 +1,8 @@
 //! `cargo xtask test`: runs all tests as root, the end-to-end tests against the static binary that is packed for others.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf, thread};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use crate::{
@@ -29,11 +29,7 @@ impl Test {
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         test_tools::ensure()?;
-        servers::ensure(project.target_dir())?;
-        rotel::ensure(project.target_dir(), project.version_of("rotel")?)?;
-        analysis::ensure(project.root(), project.target_dir())?;
-        // The one that `dist` packs, so that what is tested is what people run, and CI builds it once.
-        let binary = project.build_static()?;
+        let binary = prepare(&project, !selects_targets(&self.args))?;
         let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);
         if !selects_targets(&self.args) {
             // The same packages each time: cargo would build their dependencies anew for others.
@@ -46,6 +42,35 @@ impl Test {
         }
         process::run(cargo.args(&self.args))
     }
+}
+
+/// Fetches the programs that tests run, and builds, all at the same time: the last minutes of an optimised build leave a processor
+/// idle. Returns the binary for the tests, which is the one that `dist` packs: what is tested is what people run, and CI builds
+/// it once. With `whole`, all tests are built too.
+fn prepare(project: &Project, whole: bool) -> Result<PathBuf> {
+    project.ensure_static()?;
+    thread::scope(|scope| {
+        let fetching = scope.spawn(|| fetch(project));
+        let building = scope.spawn(|| if whole { build_tests(project) } else { Ok(()) });
+        let binary = project.build_static();
+        for work in [fetching, building] {
+            work.join().map_err(|_| anyhow!("a thread of this program has failed"))??;
+        }
+        binary
+    })
+}
+
+fn fetch(project: &Project) -> Result<()> {
+    servers::ensure(project.target_dir())?;
+    rotel::ensure(project.target_dir(), project.version_of("rotel")?)?;
+    analysis::ensure(project.root(), project.target_dir())
+}
+
+fn build_tests(project: &Project) -> Result<()> {
+    for targets in [&[][..], &["--test", "e2e"]] {
+        process::run(project.cargo("test").args(["--locked", "--workspace", "--no-run"]).args(targets))?;
+    }
+    Ok(())
 }
 
 /// Returns whether these arguments of `cargo test` name packages or some of their targets.
