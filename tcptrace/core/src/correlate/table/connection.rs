@@ -104,8 +104,6 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) first_fin: Option<Side>,
     /// Sender of the last accepted segment.
     pub(in crate::correlate) last_from: Option<Side>,
-    /// The last segment is a reset.
-    pub(in crate::correlate) last_resets: bool,
     /// True if state changes of its sockets are missing.
     pub(in crate::correlate) lost_states: bool,
     /// True if its SYN left this host.
@@ -216,7 +214,6 @@ impl Connection {
             fast_open: false,
             first_fin: None,
             last_from: None,
-            last_resets: false,
             lost_states: false,
             leaves: false,
             queue_wanted: false,
@@ -333,6 +330,7 @@ impl Connection {
             repeated: false,
             by_error: false,
             outgoing: false,
+            followed: false,
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);

@@ -110,9 +110,7 @@ pub(in crate::correlate) struct Closing {
 pub(in crate::correlate) fn accept_last_reset(conn: &mut Connection) {
     let last = conn.last;
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
-    // Its time alone does not show that: clocks of captures may be coarse.
-    let resets = conn.last_resets && !had_socket && !conn.is_self_connect();
-    if let Some(from) = conn.last_from.filter(|_| resets) {
+    if let Some(from) = conn.last_from.filter(|_| !had_socket && !conn.is_self_connect()) {
         conn.end_mut(from).accept_reset_behind_gap(last);
     }
 }

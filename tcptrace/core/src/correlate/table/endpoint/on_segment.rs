@@ -171,10 +171,17 @@ impl End {
         let Some(detail) = self.detail.as_mut().filter(|detail| detail.fin.is_none()) else { return };
         let fits = |rst: &mut Rst| {
             let ahead = rst.offset > sent && offered.is_some_and(|offered| rst.offset <= offered);
-            ahead && rst.seen && rst.at == last && rst.before == sent
+            ahead && rst.seen && rst.at == last && !rst.context.followed && rst.before == sent
         };
         if detail.rst.is_none() {
             detail.rst = detail.odd_rst.take_if(fits);
+        }
+    }
+
+    /// Notes that a segment came which is no reset.
+    pub(in crate::correlate) fn note_more(&mut self) {
+        if let Some(rst) = self.detail.as_mut().and_then(|detail| detail.odd_rst.as_mut()) {
+            rst.context.followed = true;
         }
     }
 
