@@ -144,9 +144,6 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     let unsent = plain && !from_itself && own.contradict_fin(header.seq, acked.unwrap_or_default());
     let fin_before = own.fin().map(|fin| fin.end);
     own.send(header, accepted, *at, acks_fin, reached, context);
-    if !header.has(TcpFlags::RST) {
-        conn.ends.iter_mut().for_each(End::note_more);
-    }
     let replaced = fin_before.is_some() && own.fin().map(|fin| fin.end) != fin_before;
     if first_to_end {
         let data = conn.ends.iter().filter_map(End::last_data).max();
@@ -187,6 +184,9 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.complete(*at);
     }
     conn.last_from = Some(from);
+    if !header.has(TcpFlags::RST) {
+        conn.ends.iter_mut().for_each(End::note_more);
+    }
 }
 
 /// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another
