@@ -85,7 +85,7 @@ fn what_is_written_is_not_missing_although_the_thread_goes_on() {
     let deadline = Instant::now() + LONG;
     while sink.queue.held() > 0 {
         assert!(Instant::now() < deadline, "the queue still holds {} bytes", sink.queue.held());
-        std::thread::yield_now();
+        thread::yield_now();
     }
     assert!(matches!(sink.finish(Duration::ZERO), Finish::Flushed));
 }
