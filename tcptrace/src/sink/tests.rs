@@ -82,9 +82,7 @@ fn what_is_written_is_not_missing_although_the_thread_goes_on() {
     let mut bytes = [0; 9];
     (&reader).read_exact(&mut bytes).unwrap();
     // The reader may have the bytes before the writer knows that.
-    let deadline = Instant::now() + LONG;
     while sink.queue.held() > 0 {
-        assert!(Instant::now() < deadline, "the queue still holds {} bytes", sink.queue.held());
         thread::yield_now();
     }
     assert!(matches!(sink.finish(Duration::ZERO), Finish::Flushed));
