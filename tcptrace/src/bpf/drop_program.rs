@@ -67,7 +67,7 @@ impl std::fmt::Debug for Drops {
 }
 
 impl Drops {
-    /// Loads and attaches the program, if this kernel gives reasons.
+    /// Attaches the program, if this kernel gives reasons and takes it.
     ///
     /// Runs that the kernel skips, where an interrupt frees a buffer while the program looks at another, are not counted as
     /// lost: nearly all buffers are none of a segment that is told.

@@ -147,18 +147,20 @@ impl Object {
         Ok(object)
     }
 
-    /// Has the kernel verify the programs that will be attached. Those of hints that it refuses are left out, and told in the
-    /// log.
+    /// Has the kernel verify the programs that will be attached. Those of hints and of drops that it refuses are left out, and
+    /// told in the log.
     fn load_programs(&mut self, segments: bool) -> Result<(), LoadError> {
         let states: &[_] = if self.btf { &[names::SET_STATE, names::SET_STATE_2] } else { &[names::SET_STATE_TP] };
         let classifiers: &[_] = if segments { &[names::TC_INGRESS, names::TC_EGRESS] } else { &[] };
         let hints: Vec<_> = self.hints.programs.iter().map(|&(name, _)| name).collect();
-        for (program, loaded) in loading::load(&mut self.ebpf, &[states, classifiers, &hints].concat()) {
+        let drops: &[_] = if segments && self.drops.is_some() { &[names::DROP_SEGMENT] } else { &[] };
+        for (program, loaded) in loading::load(&mut self.ebpf, &[states, classifiers, &hints, drops].concat()) {
             match loaded {
                 Ok(()) => {}
-                Err(cause) if hints.contains(&program) => {
+                Err(cause) if hints.contains(&program) || drops.contains(&program) => {
                     info!("the kernel refused the program {program}: {cause}");
                     self.hints.programs.retain(|&(name, _)| name != program);
+                    self.drops.take_if(|_| drops.contains(&program));
                 }
                 Err(cause) => return Err(LoadError::Program { program, cause }),
             }
