@@ -80,19 +80,8 @@ pub fn events(forgotten: &Forgotten, filter: &Filter, netns: u32, now: BootTime)
     // Filtered like other hints, so that a recording read with the same filter shows the same.
     sides.into_iter().filter(|&(local, remote)| filter.matches(local, remote, Ends::LocalIsFirst)).map(
         move |(local, remote)| {
-            Event::Hint(Hint {
-                conn_netns: None,
-                at: now,
-                socket: None,
-                netns: Some(netns),
-                local,
-                remote,
-                name: if deleted { HintName::NatDeleted } else { HintName::NatExpired },
-                reason: None,
-                state: None,
-                queue_full: false,
-                queue: None,
-            })
+            let name = if deleted { HintName::NatDeleted } else { HintName::NatExpired };
+            Event::Hint(Hint::new(now, Some(netns), local, remote, name))
         },
     )
 }

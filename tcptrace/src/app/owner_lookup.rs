@@ -179,17 +179,10 @@ fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Fil
     let matches = filter.matches(local, remote, Ends::LocalIsFirst);
     let queue = listener.queue.filter(|_| matches)?;
     Some(Event::Hint(Hint {
-        conn_netns: None,
-        at: now,
-        socket: None,
-        netns: None,
-        local,
-        remote,
-        name: HintName::AcceptQueue,
-        reason: None,
         state: Some(listener.state),
         queue_full: queue.is_full(),
         queue: Some(queue),
+        ..Hint::new(now, None, local, remote, HintName::AcceptQueue)
     }))
 }
 

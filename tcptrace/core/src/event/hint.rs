@@ -90,3 +90,22 @@ pub struct Hint {
     /// Accept queue of the listener, if the kernel was asked for it.
     pub queue: Option<AcceptQueue>,
 }
+
+impl Hint {
+    /// Creates a hint about a pair of ends, of which nothing else is known.
+    pub fn new(at: BootTime, netns: Option<u32>, local: Endpoint, remote: Endpoint, name: HintName) -> Self {
+        Self {
+            at,
+            socket: None,
+            netns,
+            conn_netns: None,
+            local,
+            remote,
+            name,
+            reason: None,
+            state: None,
+            queue_full: false,
+            queue: None,
+        }
+    }
+}

@@ -256,34 +256,26 @@ fn read_event(tag: u8, from: &mut Cursor<'_>) -> Option<Event> {
             segment_size: from.optional(Cursor::u32)?,
             stuck_ns: from.u64()?,
         }),
-        TAG_QUEUE => Event::Hint(Hint {
-            at: from.time()?,
-            socket: None,
-            netns: from.optional(Cursor::u32)?,
-            conn_netns: None,
-            local: from.endpoint()?,
-            remote: from.endpoint()?,
-            name: HintName::AcceptQueue,
-            reason: None,
-            state: from.optional(|from| TcpState::from_kernel(from.u8()?))?,
-            queue_full: from.bool()?,
-            queue: from.optional(|from| Some(AcceptQueue { length: from.u32()?, limit: from.u32()? }))?,
-        }),
-        TAG_NAT => Event::Hint(Hint {
-            at: from.time()?,
-            socket: None,
-            netns: from.optional(Cursor::u32)?,
-            conn_netns: None,
-            local: from.endpoint()?,
-            remote: from.endpoint()?,
-            name: if from.bool()? { HintName::NatDeleted } else { HintName::NatExpired },
-            reason: None,
-            state: None,
-            queue_full: false,
-            queue: None,
-        }),
+        TAG_QUEUE => {
+            let about = hint(from, HintName::AcceptQueue)?;
+            Event::Hint(Hint {
+                state: from.optional(|from| TcpState::from_kernel(from.u8()?))?,
+                queue_full: from.bool()?,
+                queue: from.optional(|from| Some(AcceptQueue { length: from.u32()?, limit: from.u32()? }))?,
+                ..about
+            })
+        }
+        TAG_NAT => {
+            let expired = hint(from, HintName::NatExpired)?;
+            Event::Hint(if from.bool()? { Hint { name: HintName::NatDeleted, ..expired } } else { expired })
+        }
         _ => return None,
     })
+}
+
+/// What all hints have.
+fn hint(from: &mut Cursor<'_>, name: HintName) -> Option<Hint> {
+    Some(Hint::new(from.time()?, from.optional(Cursor::u32)?, from.endpoint()?, from.endpoint()?, name))
 }
 
 fn number<T: PartialEq>(all: &[T], one: &T) -> u8 {
