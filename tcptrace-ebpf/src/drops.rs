@@ -11,11 +11,11 @@ use aya_ebpf::{
 use tcptrace_ebpf::{
     DIRECTION_OUT, DropRecord, FAMILY_V4, FAMILY_V6, KIND_DROP, LOST_SEGMENT, MATCH_INTERFACES, Skip, TOLD_DROPS,
     filter::{self, Lists as _},
-    headers::{self, ETH_P_IP, ETH_P_IPV6, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader},
-    mapped,
+    headers::{self, ETH_P_IP, ETH_P_IPV6, Frame as _, IPPROTO_TCP, TcpHeader},
 };
 
 use crate::{
+    dropped_buffer::DroppedBuffer,
     emit,
     maps::{self, FilterMaps, setting},
     set_state::{self, SYN_SENT},
@@ -60,19 +60,18 @@ fn is_told(reason: u32) -> bool {
 
 #[inline(always)]
 fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
-    let protocol = u16::from_be(read(skb, setting!(drops.protocol))?);
-    let head: u64 = read(skb, setting!(hints.head))?;
-    let network = u32::from(read::<u16>(skb, setting!(hints.network_header))?);
-    let ip = match protocol {
-        ETH_P_IP => ipv4(head, network)?,
-        ETH_P_IPV6 => ipv6(head, network)?,
+    let buffer = DroppedBuffer::of(skb)?;
+    // Where it was dropped, VLAN tags have been taken out, or stand before its network header.
+    let family = match u16::from_be(buffer.protocol()) {
+        ETH_P_IP => FAMILY_V4,
+        ETH_P_IPV6 => FAMILY_V6,
         _ => return Err(Skip::NotIp),
     };
-    // Beyond the linear part other memory lies.
-    if ip.transport + TCP_FIXED > read::<u32>(skb, setting!(drops.tail))? {
-        return Err(Skip::Truncated);
+    let ip = headers::ip(&buffer, family, 0)?;
+    if ip.protocol != IPPROTO_TCP {
+        return Err(Skip::NotTcp);
     }
-    let tcp: TcpHeader = read(head, ip.transport)?;
+    let tcp: TcpHeader = headers::load(&buffer, ip.transport)?;
     let ports = headers::ports(&tcp);
     // Where it was dropped says nothing of its direction.
     if !filter::matches(&FilterMaps, &ip, ports, DIRECTION_OUT, true) {
@@ -122,44 +121,6 @@ fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
 fn connecting(skb: u64) -> u64 {
     let socket: u64 = read(skb, setting!(drops.sk)).unwrap_or(0);
     if socket != 0 && read(socket, setting!(hints.state)) == Ok(SYN_SENT) { socket } else { 0 }
-}
-
-/// An IPv4 header (RFC 791 §3.1) of a TCP segment; the offset of the transport header is from `head`.
-#[inline(always)]
-fn ipv4(head: u64, network: u32) -> Result<Ip, Skip> {
-    let header: [u32; 5] = read(head, network)?;
-    let first = u32::from_be(header[0]);
-    let length = (first >> 24 & 0xf) * 4;
-    let protocol = (u32::from_be(header[2]) >> 16) as u8;
-    if first >> 28 != 4 || length < 20 || u32::from_be(header[1]) & 0x1fff != 0 || protocol != IPPROTO_TCP {
-        return Err(Skip::NotTcp);
-    }
-    Ok(Ip {
-        family: FAMILY_V4,
-        protocol,
-        src: mapped(header[3]),
-        dst: mapped(header[4]),
-        transport: network + length,
-        payload: (first & 0xffff).saturating_sub(length),
-    })
-}
-
-/// An IPv6 header (RFC 8200 §3) with a TCP segment right behind it.
-#[inline(always)]
-fn ipv6(head: u64, network: u32) -> Result<Ip, Skip> {
-    let header: [u32; 10] = read(head, network)?;
-    let second = u32::from_be(header[1]);
-    if u32::from_be(header[0]) >> 28 != 6 || (second >> 8) as u8 != IPPROTO_TCP {
-        return Err(Skip::NotTcp);
-    }
-    Ok(Ip {
-        family: FAMILY_V6,
-        protocol: IPPROTO_TCP,
-        src: tcptrace_ebpf::address([header[2], header[3], header[4], header[5]]),
-        dst: tcptrace_ebpf::address([header[6], header[7], header[8], header[9]]),
-        transport: network + 40,
-        payload: second >> 16,
-    })
 }
 
 /// Where a buffer was. Each is 0 where it is not known.

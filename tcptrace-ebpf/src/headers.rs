@@ -14,7 +14,7 @@ use zerocopy::FromBytes;
 use crate::{FAMILY_V4, FAMILY_V6, Skip};
 
 /// Bytes of an Ethernet header.
-pub(crate) const ETH_HEADER: u32 = 14;
+pub const ETH_HEADER: u32 = 14;
 /// EtherType of IPv4 (include/uapi/linux/if_ether.h).
 pub const ETH_P_IP: u16 = 0x0800;
 /// EtherType of IPv6.

@@ -2,7 +2,7 @@
 //!
 //! - `set_state`: every state change of a TCP socket, with what it reads from the socket in `socket`.
 //! - `hints` (`send_reset`, `retransmit_synack`): what the kernel tells about resets and repeated SYN,ACKs that it sends.
-//! - `drops` (`drop_segment`): segments that the kernel drops, and why.
+//! - `drops` (`drop_segment`): segments that the kernel drops, and why; `dropped_buffer` reads them.
 //! - `tc` (`tc_ingress`, `tc_egress`): segments, and in `icmp` ICMP errors, that pass an interface.
 //! - `maps` holds every map and setting but the table of watched flows; `skb` reads a buffer; `emit` writes records, and
 //!   counts those that found no room and frames that were skipped.
@@ -16,6 +16,8 @@
     feature(asm_experimental_arch)
 )]
 
+#[cfg(target_arch = "bpf")]
+mod dropped_buffer;
 #[cfg(target_arch = "bpf")]
 mod drops;
 #[cfg(target_arch = "bpf")]

@@ -171,6 +171,27 @@ fn a_wrong_checksum_is_the_reason() {
 }
 
 #[test]
+fn a_segment_behind_an_extension_header_is_told_when_it_is_dropped() {
+    /// Destination options (RFC 8200 §4.6) that hold padding, in front of TCP.
+    const PADDING: [u8; 8] = [libc::IPPROTO_TCP as u8, 0, 1, 4, 0, 0, 0, 0];
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let at = veth.right_v6(4958);
+    right.nft("table ip6 t { chain c { type filter hook input priority 0; tcp dport 4958 drop; }; }");
+    let tracer = start(&right, 4958, &[]);
+    let mut packet = tcp_packet(veth.left_v6(5958), at, SYN, (7, 0), &[], b"four");
+    packet[5] += PADDING.len() as u8;
+    packet[6] = libc::IPPROTO_DSTOPTS as u8;
+    packet.splice(40..40, PADDING);
+    RawSender::new(&left).send(&packet, at.ip());
+    tracer.wait_for("a dropped segment", |record| is_type(record, "drop"));
+    let trace = tracer.stop();
+    let [dropped] = drops(&trace, 4958)[..] else { panic!("one: {:#?}", trace.records) };
+    assert_eq!((&dropped["reason"], &dropped["flags"]), (&json!("NETFILTER_DROP"), &json!("S")));
+    assert_eq!((number(dropped, "seq"), number(dropped, "length")), (7, 4), "{dropped}");
+}
+
+#[test]
 fn the_ack_that_finds_no_room_in_the_accept_queue_is_dropped() {
     let netns = Netns::new();
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));

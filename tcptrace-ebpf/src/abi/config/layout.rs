@@ -274,6 +274,10 @@ layout! {
         protocol: KernelValue::member("sk_buff", "protocol"),
         /// Where its linear part ends, from its head: 64-bit kernels keep it so.
         tail: KernelValue::member("sk_buff", "tail"),
+        /// Where its data begins, a pointer.
+        data: KernelValue::member("sk_buff", "data"),
+        /// Bytes of its data, of all parts.
+        len: KernelValue::member("sk_buff", "len"),
         /// The socket that it belongs to, a `struct sock *`.
         sk: KernelValue::member("sk_buff", "sk"),
         /// Its route, a `struct dst_entry *` whose lowest bit is a flag.

@@ -1,0 +1,69 @@
+//! A socket buffer that the kernel frees: it has no context as in a TC program, and is read from kernel memory.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use tcptrace_ebpf::{
+    Skip,
+    headers::{ETH_HEADER, Frame},
+};
+
+use crate::{maps::setting, socket::read};
+
+/// The linear part of a buffer, from its network header on.
+pub(crate) struct DroppedBuffer {
+    /// The `struct sk_buff`.
+    address: u64,
+    /// EtherType, in network order.
+    protocol: u16,
+    /// Where its memory begins.
+    head: u64,
+    /// Offsets from there: where the network header begins, and where the linear part ends.
+    network: u32,
+    end: u32,
+}
+
+impl DroppedBuffer {
+    /// The buffer at this address.
+    ///
+    /// # Errors
+    /// [`Skip::Unreadable`].
+    #[inline(always)]
+    pub(crate) fn of(address: u64) -> Result<Self, Skip> {
+        Ok(Self {
+            address,
+            protocol: read(address, setting!(drops.protocol))?,
+            head: read(address, setting!(hints.head))?,
+            network: u32::from(read::<u16>(address, setting!(hints.network_header))?),
+            end: read(address, setting!(drops.tail))?,
+        })
+    }
+}
+
+impl Frame for DroppedBuffer {
+    #[inline(always)]
+    fn protocol(&self) -> u16 {
+        self.protocol
+    }
+
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        // Where the buffer's data begins depends on which layer has dropped it.
+        let Ok(length) = read::<u32>(self.address, setting!(drops.len)) else { return 0 };
+        let Ok(data) = read::<u64>(self.address, setting!(drops.data)) else { return 0 };
+        let behind_network = (data.wrapping_sub(self.head) as u32).wrapping_sub(self.network);
+        length.wrapping_add(behind_network).wrapping_add(ETH_HEADER)
+    }
+
+    #[inline(always)]
+    unsafe fn copy_linear(&self, offset: u32, to: *mut u8, len: u32) -> bool {
+        // Beyond the linear part other memory lies.
+        let from = self.network + offset;
+        // SAFETY: the helper checks the source, and the caller promises the destination.
+        from + len <= self.end
+            && unsafe { bpf_probe_read_kernel(to.cast(), len, (self.head + u64::from(from)) as *const _) == 0 }
+    }
+
+    #[inline(always)]
+    unsafe fn copy_any(&self, _offset: u32, _to: *mut u8, _len: u32) -> bool {
+        false
+    }
+}
