@@ -9,6 +9,11 @@ use tcptrace::{
 };
 use tcptrace_core::output_record;
 
+/// musl's own allocator asks the kernel for memory and gives it back far too often: drawing ladders took twice as long.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     if let Some(failed) = tcptrace::command::run_if_asked() {
         return failed;

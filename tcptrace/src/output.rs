@@ -1,167 +1,33 @@
 //! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
 //! reader.
 
+mod destination;
+mod ending;
+
 use std::{
     collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, os::fd::OwnedFd, path::Path, sync::Arc,
     time::Duration,
 };
 
-use bytes::Bytes;
-use log::error;
-
-use crate::{
-    causes::with_causes,
-    metrics::Metrics,
-    otlp::Exporter,
-    recorder::Recorder,
-    sink::{BUDGET, FileForm, Finish, Held, Offer, Reopen, Reopening, Sink, SinkEnd, SinkError, WriteError},
-};
 use tcptrace_core::{
     correlate::{Correlated, Totals},
     event::BootTime,
     filter::Emit,
     output_record::OutputRecord,
-    render::{Json, Render, Selection, Tally},
+    render::{Render, Selection, Tally},
 };
 
-/// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
-const CHUNK_BYTES: usize = 256 << 10;
-
-/// Capacity of a chunk in bytes: the last record may exceed [`CHUNK_BYTES`].
-const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
-
-/// The name of stdout in messages.
-const STDOUT: &str = "stdout";
-
-/// The records that a destination gets, and their form.
-pub struct Shown {
-    /// Makes text of records.
-    pub render: Box<dyn Render>,
-    /// Types of records to show.
-    pub emit: Emit,
-    /// Chooses connections; none for all of them.
-    pub selection: Option<Selection>,
-    /// Counts verdicts for a summary.
-    pub tally: Option<Tally>,
-    /// Nothing is ever written.
-    pub discards: bool,
-}
-
-impl Shown {
-    /// Everything in `emit` as JSON lines.
-    fn json(emit: Emit) -> Self {
-        Self { render: Box::new(Json), emit, selection: None, tally: None, discards: false }
-    }
-
-    /// Types of records that are needed, if only to choose or count.
-    fn needs(&self) -> Emit {
-        match (&self.selection, &self.tally) {
-            (None, None) => self.emit,
-            (Some(selection), _) if selection.is_scoped() => Emit::ALL,
-            _ => self.emit.with(Emit::HANDSHAKE).with(Emit::CLOSE).with(Emit::STALLED),
-        }
-    }
-}
-
-/// A destination: its format, its sink and the chunk that is being filled.
-struct Destination {
-    shown: Shown,
-    needs: Emit,
-    sink: Sink,
-    chunk: Vec<u8>,
-    /// Records in `chunk`, apart from reports of losses.
-    records: u64,
-    /// Dropped records that have not been reported here yet.
-    unreported: u64,
-    /// Dropped records that a report in `chunk` counts.
-    reporting: u64,
-    /// Waits for a slow reader instead of dropping records.
-    patient: bool,
-}
-
-impl Destination {
-    fn new(shown: Shown, sink: Sink) -> Self {
-        Self {
-            needs: shown.needs(),
-            shown,
-            sink,
-            chunk: Vec::with_capacity(CHUNK_CAPACITY),
-            records: 0,
-            unreported: 0,
-            reporting: 0,
-            patient: false,
-        }
-    }
-
-    /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped.
-    /// `in_scope` says that the record proves its connection to be the command's.
-    fn write(&mut self, record: &OutputRecord, in_scope: bool) -> u64 {
-        if !self.needs.contains(record.emit()) {
-            return 0;
-        }
-        let Self { shown: Shown { render, emit, selection, tally, .. }, chunk, records, .. } = self;
-        let mut show = |record: &OutputRecord| {
-            if emit.contains(record.emit()) {
-                render.render(record, chunk);
-                *records += 1;
-            }
-        };
-        let known = match selection {
-            Some(selection) => selection.offer(record, in_scope, &mut show),
-            None => {
-                show(record);
-                true
-            }
-        };
-        if let Some(tally) = tally.as_mut().filter(|_| known) {
-            tally.count(record);
-        }
-        if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { 0 }
-    }
-
-    /// Hands the chunk to the sink. Returns the number of records dropped.
-    fn flush(&mut self) -> u64 {
-        let no_room = self.sink.take_lost();
-        self.unreported += no_room.records + no_room.reported;
-        no_room.records + self.hand_over()
-    }
-
-    fn hand_over(&mut self) -> u64 {
-        if self.chunk.is_empty() {
-            return 0;
-        }
-        let bytes = if self.chunk.len() < CHUNK_BYTES / 2 {
-            // The sink counts bytes, not capacity, against its budget.
-            let bytes = Bytes::copy_from_slice(&self.chunk);
-            self.chunk.clear();
-            bytes
-        } else {
-            let empty = self.sink.spare().unwrap_or_else(|| Vec::with_capacity(CHUNK_CAPACITY));
-            Bytes::from(std::mem::replace(&mut self.chunk, empty))
-        };
-        let records = std::mem::take(&mut self.records);
-        let reporting = std::mem::take(&mut self.reporting);
-        let held = Held { records, reported: reporting };
-        match if self.patient { self.sink.write(bytes, held) } else { self.sink.try_write(bytes, held) } {
-            Offer::Full => {
-                self.unreported += records + reporting;
-                records
-            }
-            // An ended sink loses nothing: its reader has gone, or its error has been reported.
-            Offer::Accepted | Offer::Ended => 0,
-        }
-    }
-
-    /// Writes the record that `report` makes of the number of dropped records not reported yet. It does not count as a
-    /// record itself: if it is dropped, the next report includes the same number.
-    fn report_losses(&mut self, report: impl FnOnce(u64) -> OutputRecord) {
-        if self.unreported > 0 {
-            let record = report(self.unreported);
-            self.reporting += std::mem::take(&mut self.unreported);
-            self.shown.render.render(&record, &mut self.chunk);
-        }
-    }
-}
+pub use self::destination::Shown;
+use self::{
+    destination::Destination,
+    ending::{STDOUT, is_complete, log_failure},
+};
+use crate::{
+    metrics::Metrics,
+    otlp::Exporter,
+    recorder::Recorder,
+    sink::{BUDGET, FileForm, Reopen, Reopening, Sink, SinkEnd, SinkError},
+};
 
 /// Number of records dropped because a reader is too slow.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -265,7 +131,8 @@ impl Output {
 
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
-        let stdout = Destination { patient: true, ..Destination::new(Shown::json(emit), sink) };
+        let mut stdout = Destination::new(Shown::json(emit), sink);
+        stdout.patient = true;
         Self {
             stdout,
             file: None,
@@ -474,34 +341,5 @@ impl Output {
         }
         complete &= is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed);
         exporter.is_none_or(Exporter::finish) && complete
-    }
-}
-
-/// Returns whether a destination counts as complete, and logs why if not. A reader that has gone is no failure; one that has
-/// stopped reading misses something, which is logged. `logged` says that the failure has been logged before.
-fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
-    match finish {
-        Finish::Flushed | Finish::Ended(SinkEnd::Closed) => true,
-        Finish::Ended(end) if !logged => !log_failure(&end),
-        Finish::Ended(SinkEnd::Failed(_)) => false,
-        Finish::GivenUp { bytes } => {
-            error!("{name} did not take the last {bytes} bytes in time: they are missing, including the end record");
-            // Whoever stopped the trace knows whether stdout is still read; nobody watches a file.
-            name == STDOUT
-        }
-    }
-}
-
-/// Logs the failure of a sink. Returns whether it was one.
-fn log_failure(end: &SinkEnd) -> bool {
-    match end {
-        SinkEnd::Closed => false,
-        SinkEnd::Failed(error) => {
-            // Said by the writer when it began.
-            if !matches!(**error, WriteError::Full { .. }) {
-                error!("{}", with_causes(&**error));
-            }
-            true
-        }
     }
 }
