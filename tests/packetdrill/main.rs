@@ -5,6 +5,7 @@
 //! the kernel's states and segments what a capture tells from the segments alone.
 
 mod checkout;
+mod family;
 mod judgement;
 mod scene;
 
@@ -12,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-use self::{checkout::Checkout, judgement::Agreement};
+use self::{checkout::Checkout, family::Family, judgement::Agreement};
 
 /// Run packetdrill's scripts under the tracer; print each script, the verdicts and whether they agree
 #[derive(Parser)]
@@ -23,6 +24,9 @@ struct Options {
     /// Only scripts whose path contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Over addresses of this family
+    #[arg(long, value_enum, default_value_t = Family::Ipv4)]
+    family: Family,
     /// Keep the captures in this folder
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
@@ -42,7 +46,8 @@ fn main() -> ExitCode {
 /// Runs the scripts; returns whether no two verdicts disagree.
 fn run(options: &Options) -> Result<bool, String> {
     let checkout = Checkout::open(&options.checkout)?;
-    let scripts = checkout.scripts(options.only.as_deref())?;
+    let mut scripts = checkout.scripts(options.only.as_deref())?;
+    scripts.retain(|script| options.family.has(script));
     let folder = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let folder = options.keep.as_deref().unwrap_or(folder.path());
     std::fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
@@ -52,7 +57,7 @@ fn run(options: &Options) -> Result<bool, String> {
         let name = checkout.name(script);
         let capture = folder.join(name.replace('/', "_")).with_extension("pcap");
         // Whatever a script does to the harness, the next one still runs.
-        let acted = std::panic::catch_unwind(|| scene::act(&checkout, script, &capture));
+        let acted = std::panic::catch_unwind(|| scene::act(&checkout, script, options.family, &capture));
         let agreement = match acted {
             Ok(scene) => judgement::judge(&scene),
             Err(_) => Agreement::NotRun("the tracer, tcpdump or packetdrill did not get through; see above".to_owned()),

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tcptrace_tests::{Capture, Lines, Netns, Tracer, binary, is_type, output};
 
-use crate::checkout::Checkout;
+use crate::{checkout::Checkout, family::Family};
 
 /// The longest script that is waited for; most take a few seconds.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -31,12 +31,13 @@ pub(crate) struct Scene {
 
 /// Acts out a script.
 #[track_caller]
-pub(crate) fn act(checkout: &Checkout, script: &Path, capture: &Path) -> Scene {
+pub(crate) fn act(checkout: &Checkout, script: &Path, family: Family, capture: &Path) -> Scene {
     let netns = Netns::new();
     // packetdrill makes its device when it starts, and takes it away when it ends.
     let capturing = Capture::start(&netns, "any", "tcp", capture);
     let tracer = Tracer::start(&netns, &["--segments", "all"]);
     let mut command = Command::new(checkout.program());
+    command.args(family.arguments());
     // Scripts name their helpers relative to their own folder.
     command.current_dir(script.parent().expect("a script lies in a folder")).arg(script);
     let mut packetdrill = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));

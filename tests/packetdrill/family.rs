@@ -1,0 +1,91 @@
+//! The families of addresses that packetdrill's scripts run over. Its own runner, `run_all.py`, tells it the same.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+/// How a script's segments and sockets are addressed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// IPv4 segments at IPv6 sockets.
+    Mapped,
+}
+
+impl Family {
+    /// Packetdrill's arguments, with the values of the names that scripts use.
+    pub(crate) fn arguments(self) -> Vec<&'static str> {
+        let (family, defined): (&[_], &[_]) = match self {
+            Self::Ipv4 => (
+                &[
+                    "--ip_version=ipv4",
+                    "--local_ip=192.168.0.1",
+                    "--gateway_ip=192.168.0.1",
+                    "--netmask_ip=255.255.0.0",
+                ],
+                &[
+                    "TFO_COOKIE=3021b9d889017eeb",
+                    "CODE=host_unreachable",
+                    "CMSG_LEVEL_IP=SOL_IP",
+                    "CMSG_TYPE_RECVERR=IP_RECVERR",
+                ],
+            ),
+            Self::Ipv6 => (
+                &[
+                    "--ip_version=ipv6",
+                    "--mtu=1520",
+                    "--local_ip=fd3d:0a0b:17d6::1",
+                    "--gateway_ip=fd3d:0a0b:17d6:8888::1",
+                ],
+                &["TFO_COOKIE=c1d1e9742a47a9bc", "CMSG_LEVEL_IP=SOL_IPV6", "CMSG_TYPE_RECVERR=IPV6_RECVERR"],
+            ),
+            Self::Mapped => (
+                &[
+                    "--ip_version=ipv4-mapped-ipv6",
+                    "--local_ip=192.168.0.1",
+                    "--gateway_ip=192.168.0.1",
+                    "--netmask_ip=255.255.0.0",
+                ],
+                &[
+                    "TFO_COOKIE=3021b9d889017eeb",
+                    "CODE=host_unreachable",
+                    "CMSG_LEVEL_IP=SOL_IPV6",
+                    "CMSG_TYPE_RECVERR=IPV6_RECVERR",
+                ],
+            ),
+        };
+        let remote = match self {
+            Self::Ipv6 => "--remote_ip=fd3d:fa7b:d17d::1",
+            Self::Ipv4 | Self::Mapped => "--remote_ip=192.0.2.1",
+        };
+        let defined = defined.iter().flat_map(|&definition| ["-D", definition]);
+        // The kernel may still read what was sent without a copy.
+        ["--send_omit_free", remote].into_iter().chain(family.iter().copied()).chain(defined).collect()
+    }
+
+    /// Is this script written for it? A name may end in the only family that it is for.
+    pub(crate) fn has(self, script: &Path) -> bool {
+        let name = script.file_stem().unwrap_or_default().to_string_lossy();
+        match self {
+            Self::Ipv6 => !name.ends_with("v4"),
+            Self::Ipv4 | Self::Mapped => !name.ends_with("v6"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_of_one_family_run_over_no_other() {
+        let families =
+            |name: &str| Family::value_variants().iter().map(|family| family.has(Path::new(name))).collect::<Vec<_>>();
+        assert_eq!(families("close/close-on-syn-sent.pkt"), [true, true, true]);
+        assert_eq!(families("mtu_probe/basic-v4.pkt"), [true, false, true]);
+        assert_eq!(families("mtu_probe/basic-v6.pkt"), [false, true, false]);
+    }
+}
