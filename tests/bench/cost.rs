@@ -27,8 +27,12 @@ pub(crate) fn connections(options: &Options, scratch: &Path, report: &mut Report
         Watcher::Tool(Tool::tcptrace(&["--json"])),
         Watcher::Tool(Tool::tcptrace(&["--json", "--emit", "handshake,close"])),
         Watcher::Tool(Tool::tcptrace(&["--json", "--segments", "none"])),
+        Watcher::Tool(Tool::tcptrace(&["--only", "failed"])),
+        Watcher::Tool(Tool::tcptrace(&["-o", "list"])),
         Watcher::Tool(Tool::tcptrace(&[])),
         Watcher::Tool(Tool::tcptrace(&["-w", "FILE"])),
+        Watcher::Tool(Tool::tcptrace(&["-w", "FILE.ttr", "-o", "none"])),
+        Watcher::Tool(Tool::tcptrace(&["-w", "FILE.ttr", "--compress", "zstd", "-o", "none"])),
         Watcher::Tool(Tool::tcpdump(&[], CONTROL)),
         Watcher::Tool(Tool::tcpdump(&["-s", "96"], "tcp")),
         Watcher::Tool(Tool::tcpdump_text()),
@@ -57,7 +61,8 @@ pub(crate) fn ping_pong(options: &Options, scratch: &Path, report: &mut Report) 
 
 fn table(load: Load, unit: &str, watchers: &[Watcher], options: &Options, scratch: &Path, report: &mut Report) {
     let (added, process) = (format!("added per {unit}, µs"), format!("its process per {unit}, µs"));
-    let headings = ["", "kept, %", &added, &process, "untraced, per s", "traced, per s", "lost in all rounds"];
+    let bytes = format!("written per {unit}, bytes");
+    let headings = ["", "kept, %", &added, &process, &bytes, "untraced, per s", "traced, per s", "lost in all rounds"];
     report.headings(&headings);
     let is_wanted = |watcher: &&Watcher| options.only.as_ref().is_none_or(|text| watcher.name().contains(text));
     for watcher in watchers.iter().filter(is_wanted) {
@@ -67,6 +72,7 @@ fn table(load: Load, unit: &str, watchers: &[Watcher], options: &Options, scratc
                 format!("{:.1}", turns.kept.times(100.0)),
                 format!("{:.2}", turns.added),
                 turns.process.map_or_else(|| "none".to_owned(), |process| format!("{process:.2}")),
+                turns.bytes.map_or_else(|| "none".to_owned(), |bytes| format!("{bytes:.0}")),
                 turns.untraced.to_string(),
                 turns.traced.to_string(),
                 turns.lost.map_or_else(|| "not told".to_owned(), |lost| lost.to_string()),

@@ -41,6 +41,7 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
         ("tcptrace", &["--json", "--emit", "handshake,close", "-r", CAPTURE][..]),
         ("tcptrace", &["--json", "-r", CAPTURE]),
         ("tcptrace", &["-r", CAPTURE]),
+        ("tcpdump", &["-r", CAPTURE, "--count", "tcp"]),
         ("tcpdump", &["-nr", CAPTURE]),
         ("tshark", &["-q", "-z", "conv,tcp", "-r", CAPTURE]),
     ];

@@ -17,7 +17,7 @@ use crate::{
     usage,
 };
 
-/// In a command line, the file that is written.
+/// In a command line, the beginning of the name of the file that is written.
 const FILE: &str = "FILE";
 
 /// How to mount what libbpf looks for, for one program alone, and become that program.
@@ -78,16 +78,25 @@ impl Tool {
     pub(crate) fn command_line(&self) -> String {
         let quoted = |word: &&str| if word.contains(' ') { format!("'{word}'") } else { (*word).to_owned() };
         let words: Vec<String> = std::iter::once(&self.name).chain(&self.arguments).map(quoted).collect();
-        let output = if self.arguments.contains(&FILE) && self.name == "tcpdump" { "" } else { " > FILE" };
-        let output = if self.arguments.contains(&FILE) && self.name == "tcptrace" { " > /dev/null" } else { output };
+        let output = match self.file_argument() {
+            Some(_) if self.name == "tcpdump" || self.arguments.ends_with(&["-o", "none"]) => "",
+            Some(_) => " > /dev/null",
+            None => " > FILE",
+        };
         words.join(" ") + output
+    }
+
+    /// The name of the file that it writes by itself.
+    fn file_argument(&self) -> Option<&'static str> {
+        self.arguments.iter().copied().find(|argument| argument.starts_with(FILE))
     }
 
     /// Starts it inside `netns`, or says that it is not installed; returns as soon as it sees what happens.
     pub(crate) fn start(&self, netns: &Netns, scratch: &Path) -> Option<Running> {
         let program = if let Kind::Tcptrace = self.kind { binary() } else { find(self.name)? };
-        let file = scratch.join("output");
-        let in_place = |argument: &&str| if *argument == FILE { file.clone() } else { PathBuf::from(argument) };
+        let named = self.file_argument();
+        let file = scratch.join(named.unwrap_or(FILE));
+        let in_place = |argument: &&str| if Some(*argument) == named { file.clone() } else { PathBuf::from(argument) };
         let mut command = match self.kind {
             Kind::Libbpf(_) => Command::new("unshare"),
             _ => Command::new(&program),
@@ -103,7 +112,7 @@ impl Tool {
             Kind::Tcptrace => {}
         }
         command.args(self.arguments.iter().map(in_place));
-        let stdout = if self.arguments.contains(&FILE) {
+        let stdout = if named.is_some() {
             Stdio::null()
         } else {
             File::create(&file).unwrap_or_else(|error| panic!("{} cannot be made: {error}", file.display())).into()
@@ -139,6 +148,8 @@ pub(crate) struct Ran {
     pub(crate) lost: Option<Lost>,
     /// The processors' time of its own process since it was ready, in seconds.
     pub(crate) seconds: f64,
+    /// Bytes of the file that it has written.
+    pub(crate) bytes: u64,
 }
 
 impl Running {
@@ -162,7 +173,10 @@ impl Running {
             Kind::TcpdumpText => Some(Lost::of_lines(printed(), connections * SEGMENTS)),
             Kind::Libbpf(lines) => Some(Lost::of_lines(printed().saturating_sub(1), connections * lines)),
         };
-        Ran { lost, seconds }
+        let bytes = self.file.metadata().expect("it has written a file").len();
+        // What the next one writes may have another name, and this takes memory.
+        std::fs::remove_file(&self.file).expect("its file can be removed");
+        Ran { lost, seconds, bytes }
     }
 
     /// Waits until it has hardly anything to do any more; for a few seconds at most.

@@ -31,6 +31,8 @@ pub(crate) struct Turns {
     pub(crate) added: Spread,
     /// Microseconds of processors' time that the tool's own process used for each of them, after the load included.
     pub(crate) process: Option<Spread>,
+    /// Bytes of the file that it has written for each of them.
+    pub(crate) bytes: Option<Spread>,
     /// In all rounds, where the tool tells.
     pub(crate) lost: Option<Lost>,
 }
@@ -66,7 +68,11 @@ impl Watcher {
         let of_process = |(_, traced, ran): &(Done, Done, Option<Ran>)| {
             ran.as_ref().map(|ran| ran.seconds * 1e6 / traced.count as f64)
         };
+        let bytes_of_each = |(_, traced, ran): &(Done, Done, Option<Ran>)| {
+            ran.as_ref().map(|ran| ran.bytes as f64 / traced.count as f64)
+        };
         let process: Vec<f64> = rounds.iter().filter_map(of_process).collect();
+        let bytes: Vec<f64> = rounds.iter().filter_map(bytes_of_each).collect();
         Ok(Turns {
             untraced: each(|untraced, _| untraced.per_second),
             traced: each(|_, traced| traced.per_second),
@@ -75,6 +81,7 @@ impl Watcher {
                 added_microseconds(untraced.processors, untraced.per_second, traced.per_second)
             }),
             process: (!process.is_empty()).then(|| Spread::of(process)),
+            bytes: (!bytes.is_empty()).then(|| Spread::of(bytes)),
             lost: rounds.iter().filter_map(|(_, _, ran)| ran.as_ref()?.lost).reduce(|one, other| one + other),
         })
     }

@@ -22,13 +22,15 @@ const VETH_GRO: (u32, u32) = (5, 13);
 const MPTCP: (u32, u32) = (6, 1);
 /// The first of Debian's where the other host's SYN,ACK ends a simultaneous open.
 const CROSSING_SYNS: (u32, u32) = (6, 1);
+/// The first one that tells why it drops a segment.
+const DROP_REASONS: (u32, u32) = (5, 17);
 /// The first one with TCX.
 const TCX: (u32, u32) = (6, 6);
 /// The first one with reasons for resets.
 const REASONS: (u32, u32) = (6, 10);
 
 /// All of them. Tests that have to be quicker than an emulated machine can be relied upon to be are left out.
-const CHECKS: [Check; 33] = [
+const CHECKS: [Check; 35] = [
     check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
     check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
     check("attached by clsact, beside others, nothing left", &["attach::clsact_", "clsact::"]).core(&[
@@ -102,6 +104,8 @@ const CHECKS: [Check; 33] = [
     check("a service manager is told", &["service::"]).core(&["service::a_service_manager"]),
     check("rights that suffice with TCX", &["privileges::five_capabilities_are_enough_with_tcx"]).since(TCX),
     check("doctor", &["doctor::"]).core(&["doctor::whoever"]),
+    check("every record as the schema has it", &["schema::"]).core(&["schema::every_line"]),
+    check("segments that the kernel drops", &["drops::"]).core(&["drops::what_a_firewall"]).since(DROP_REASONS),
     check("hints of SYN,ACKs sent again", &["hints::a_syn_ack", "hints::what_was"]),
     check("hints with reasons for resets", &["hints::a_listener", "hints::a_reset", "hints::data", "hints::filters"])
         .since(REASONS),
