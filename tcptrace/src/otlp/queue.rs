@@ -1,10 +1,10 @@
 //! The queue between the tracing loop, which must not block, and the thread that delivers. It holds encoded items, so that its
 //! memory is known.
 
+mod items;
+
 use std::{
     collections::VecDeque,
-    fmt::{self, Display, Formatter},
-    ops::AddAssign,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,6 +12,7 @@ use std::{
 use prost::Message;
 use tokio::{sync::Notify, time::Instant};
 
+pub(super) use self::items::{Items, Outcomes};
 use super::{endpoint::Signal, envelope::append_item};
 use crate::metrics::Metrics;
 
@@ -24,73 +25,6 @@ const BATCH_ITEMS: u64 = 2048;
 
 /// Time after which a batch that is not full goes out, too.
 const BATCH_AGE: Duration = Duration::from_secs(1);
-
-/// Numbers of items by signal.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Items {
-    pub(super) spans: u64,
-    pub(super) logs: u64,
-    /// Exports of all metrics.
-    pub(super) metrics: u64,
-}
-
-impl Items {
-    /// `count` items of one signal.
-    pub(super) fn of(signal: Signal, count: u64) -> Self {
-        match signal {
-            Signal::Traces => Self { spans: count, ..Self::default() },
-            Signal::Logs => Self { logs: count, ..Self::default() },
-            Signal::Metrics => Self { metrics: count, ..Self::default() },
-        }
-    }
-
-    /// Returns whether there are none.
-    pub(super) fn is_empty(self) -> bool {
-        self == Self::default()
-    }
-}
-
-impl AddAssign for Items {
-    fn add_assign(&mut self, more: Self) {
-        self.spans += more.spans;
-        self.logs += more.logs;
-        self.metrics += more.metrics;
-    }
-}
-
-/// For people: `3 spans and 1 log record`.
-impl Display for Items {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let words = [
-            (self.spans, "span", "spans"),
-            (self.logs, "log record", "log records"),
-            (self.metrics, "export of metrics", "exports of metrics"),
-        ];
-        let some = words.iter().filter(|(count, ..)| *count > 0);
-        let parts: Vec<_> =
-            some.map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more })).collect();
-        match parts.split_last() {
-            None => f.write_str("nothing"),
-            Some((last, [])) => f.write_str(last),
-            Some((last, first)) => write!(f, "{} and {last}", first.join(", ")),
-        }
-    }
-}
-
-/// What became of items.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Outcomes {
-    /// The collector has taken them.
-    pub(super) delivered: Items,
-    /// Taken with an answer that is not OTLP, so that it may be no collector.
-    pub(super) unclear: Items,
-    /// The collector rejected them, as a part of a request or by its status.
-    pub(super) rejected: Items,
-    /// They made room for later ones.
-    pub(super) dropped: Items,
-    /// They were not delivered when the exporter ended.
-    pub(super) left: Items,
-}
 
 /// The run whose records are exported.
 #[derive(Clone, Debug)]
@@ -336,95 +270,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use opentelemetry_proto::tonic::trace::v1::Span;
-
-    use super::*;
-
-    fn begun(budget: usize) -> Queue {
-        let queue = Queue::new(budget);
-        queue.begin(Run { resource: Arc::from([]), metrics: Arc::default(), began: 0 });
-        queue
-    }
-
-    fn span(length: usize) -> Span {
-        Span { name: "n".repeat(length), ..Span::default() }
-    }
-
-    fn delivered(queue: &Queue, now: Instant) -> Option<u64> {
-        match queue.next(now) {
-            Task::Deliver(batch) => Some(batch.count),
-            Task::Wait(_) | Task::Over => None,
-        }
-    }
-
-    #[test]
-    fn a_batch_goes_out_when_it_is_full_or_old_enough() {
-        let queue = begun(BUDGET);
-        for _ in 0..=BATCH_ITEMS {
-            queue.push(Signal::Traces, &span(1));
-        }
-        queue.push(Signal::Logs, &span(1));
-        let now = Instant::now();
-        assert_eq!(delivered(&queue, now), Some(BATCH_ITEMS));
-        assert!(matches!(queue.next(now), Task::Wait(Some(_))));
-        assert_eq!(delivered(&queue, now + BATCH_AGE), Some(1));
-        assert_eq!(delivered(&queue, now + BATCH_AGE), Some(1));
-        assert!(matches!(queue.next(now + BATCH_AGE), Task::Wait(None)));
-        queue.push(Signal::Traces, &span(1));
-        queue.finish();
-        assert_eq!(delivered(&queue, now), Some(1), "nothing is waited for at the end");
-        assert!(matches!(queue.next(now), Task::Over));
-    }
-
-    #[test]
-    fn the_oldest_make_room_and_are_counted() {
-        let queue = begun(4 * BATCH_BYTES);
-        let pushed = 2000;
-        for _ in 0..pushed {
-            queue.push(Signal::Traces, &span(BATCH_BYTES / 100));
-        }
-        let Outcomes { dropped, left, .. } = queue.outcomes();
-        assert!(dropped.spans > 0 && left.spans >= 300, "{dropped:?} {left:?}");
-        assert_eq!(dropped.spans + left.spans, pushed);
-        let state = queue.state();
-        let capacity: usize = state.full.iter().map(|batch| batch.items.capacity()).sum();
-        assert!(capacity <= 4 * BATCH_BYTES + BATCH_BYTES / 8, "{capacity}");
-        assert_eq!(state.held, state.full.iter().map(|batch| batch.items.len()).sum::<usize>());
-    }
-
-    #[test]
-    fn what_is_on_its_way_is_left_until_it_is_settled() {
-        let queue = begun(BUDGET);
-        queue.push(Signal::Logs, &span(1));
-        queue.finish();
-        assert_eq!(delivered(&queue, Instant::now()), Some(1));
-        assert_eq!(queue.outcomes().left, Items::of(Signal::Logs, 1));
-        queue.settle(|outcomes| outcomes.delivered += Items::of(Signal::Logs, 1));
-        assert_eq!(queue.outcomes().left, Items::default());
-    }
-
-    #[test]
-    fn each_run_has_batches_of_its_own() {
-        let queue = begun(BUDGET);
-        queue.push(Signal::Traces, &span(1));
-        queue.begin(Run { resource: Arc::from([1]), metrics: Arc::default(), began: 0 });
-        queue.push(Signal::Traces, &span(1));
-        queue.finish();
-        for resource in [&[][..], &[1]] {
-            match queue.next(Instant::now()) {
-                Task::Deliver(batch) => assert_eq!((&*batch.resource, batch.count), (resource, 1)),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn numbers_read_as_words() {
-        let items = |spans, logs, metrics| Items { spans, logs, metrics }.to_string();
-        assert_eq!(items(0, 0, 0), "nothing");
-        assert_eq!(items(1, 0, 0), "1 span");
-        assert_eq!(items(2, 1, 0), "2 spans and 1 log record");
-        assert_eq!(items(2, 2, 1), "2 spans, 2 log records and 1 export of metrics");
-    }
-}
+mod tests;
