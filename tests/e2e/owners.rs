@@ -223,8 +223,8 @@ fn the_kernel_is_asked_when_there_is_reason_to_and_not_again() {
     [before, lasting].into_iter().for_each(|stream| reset(&client, stream));
     close(listener);
     let scans = trace.log.iter().filter(|line| line.contains(" sockets and their owners")).count();
-    // On a busy machine the first scan may find the connection too.
-    assert!((1..=2).contains(&scans), "for everything at first, and for the connection that lasts: {:#?}", trace.log);
+    // On a busy machine the scan for everything may find the connection too.
+    assert!((2..=3).contains(&scans), "for listeners, for everything, and for the connection: {:#?}", trace.log);
     let sources: Vec<_> = trace.of_type("owner").iter().map(|owner| (&owner["conn"], &owner["source"])).collect();
     assert_eq!(sources, [(&Value::Null, &json!("sock_diag")), (&json!(1), &json!("sock_diag"))]);
 }

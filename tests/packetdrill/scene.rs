@@ -34,7 +34,7 @@ pub(crate) struct Scene {
 pub(crate) fn act(checkout: &Checkout, script: &Path, family: Family, capture: &Path) -> Scene {
     let netns = Netns::new();
     // packetdrill makes its device when it starts, and takes it away when it ends.
-    let capturing = Capture::start(&netns, "any", "tcp", capture);
+    let capturing = Capture::start(&netns, "any", "tcp or icmp or icmp6", capture);
     let tracer = Tracer::start(&netns, &["--segments", "all"]);
     let mut command = Command::new(checkout.program());
     command.args(family.arguments());

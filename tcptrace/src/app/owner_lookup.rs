@@ -21,11 +21,12 @@ use tcptrace_core::{
 /// Most connections per request. The others are still open a second later, or are too short-lived to look up.
 const MAX_REQUESTED: usize = 1024;
 
-/// Longest time for which the beginning of a trace waits for the owners of the sockets that exist.
-const MAX_WAIT: Duration = Duration::from_secs(2);
+/// Longest time for which the beginning of a trace waits for the listeners that exist and their owners.
+const MAX_WAIT_LISTENERS: Duration = Duration::from_millis(500);
 
-/// Longest time for which the beginning of a trace waits for the sockets of other network namespaces.
-const MAX_WAIT_ELSEWHERE: Duration = Duration::from_millis(50);
+/// Longest time for which it waits for the sockets of other network namespaces, and then for all sockets and their owners. What
+/// happens meanwhile has to fit into the ring buffer.
+const MAX_WAIT: Duration = Duration::from_millis(50);
 
 /// Number of scans of all sockets after a socket has begun to listen, one per tick: a server may start its workers later.
 const SCANS_AFTER_LISTEN: u8 = 2;
@@ -57,20 +58,25 @@ impl OwnerSearch {
         Self { scanner: scanner.ok(), scans: 0, elsewhere: None, hidden_reported: false, filter: filter.clone(), own }
     }
 
-    /// Looks up the owners of all sockets, with those of the other network namespaces of `selection`. None if that fails or
-    /// takes too long; a late result comes from [`Self::next`], and so do other namespaces that take long.
-    pub(super) async fn all(&mut self, selection: Option<&Selection>, own: u32) -> Option<Snapshot> {
-        let scanner = self.scanner.as_mut()?;
+    /// Looks up listeners, then all sockets, with those of the other network namespaces of `selection`, and who owns them. What
+    /// fails or takes too long is left out; a late result comes from [`Self::next`].
+    pub(super) async fn all(&mut self, selection: Option<&Selection>, own: u32) -> Vec<Snapshot> {
+        let Some(scanner) = &mut self.scanner else { return Vec::new() };
+        scanner.request(Request::Listening);
         let mut elsewhere = Elsewhere::list(selection, own);
-        match tokio::time::timeout(MAX_WAIT_ELSEWHERE, elsewhere.listed()).await {
-            Ok(request) => scanner.request(request),
-            Err(_elapsed) => {
-                // Listeners of its own namespace are known by then all the same.
-                scanner.request(Request::Everything);
-                self.elsewhere = Some(elsewhere);
+        let (listening, listed) = tokio::join!(
+            tokio::time::timeout(MAX_WAIT_LISTENERS, scanner.try_next()),
+            tokio::time::timeout(MAX_WAIT, elsewhere.listed()),
+        );
+        let mut snapshots = Vec::from_iter(listening.ok().flatten());
+        match listed {
+            Ok(request) => {
+                scanner.request(request);
+                snapshots.extend(tokio::time::timeout(MAX_WAIT, scanner.try_next()).await.ok().flatten());
             }
+            Err(_elapsed) => self.elsewhere = Some(elsewhere),
         }
-        tokio::time::timeout(MAX_WAIT, scanner.try_next()).await.ok().flatten()
+        snapshots
     }
 
     /// Requests owners and accept queues that the pipeline has come to need since the last call.

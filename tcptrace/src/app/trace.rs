@@ -235,7 +235,7 @@ impl Trace {
         }
         reduce(Duty::Trace { interfaces: self.segments != Segments::None });
         self.announce();
-        if let Some(snapshot) = known {
+        for snapshot in known {
             self.owners.report(&snapshot, &mut self.pipeline, snapshot.began);
         }
         Ok(())

@@ -33,6 +33,10 @@ impl Scan {
                 let sockets = self.diag.everything(Wanted::ALL)?;
                 self.with_owners(began, sockets, &BTreeSet::new())
             }
+            Job::Listening => {
+                let sockets = self.diag.everything(Wanted::LISTENING)?;
+                self.with_owners(began, sockets, &BTreeSet::new())
+            }
             Job::AtStart { elsewhere, asked } => {
                 let mut sockets = self.diag.everything(Wanted::IN_DETAIL)?;
                 sockets.extend(elsewhere);

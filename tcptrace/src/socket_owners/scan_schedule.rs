@@ -30,6 +30,8 @@ pub enum Request {
     /// All sockets of this network namespace and their owners, except those in TIME_WAIT, which no process owns, and those in
     /// CLOSE.
     Everything,
+    /// All listeners of this network namespace and their owners, when tracing begins. This is much faster than all sockets.
+    Listening,
     /// All sockets with [`Socket::info`], when tracing begins.
     AtStart {
         /// Sockets of other network namespaces, whose owners are looked up with them.
@@ -60,6 +62,8 @@ pub(super) enum Job {
     Nothing,
     /// Find all sockets.
     Everything,
+    /// Find all listeners, for whom tracing waits.
+    Listening,
     /// Find all sockets when tracing begins.
     AtStart {
         /// Those of other network namespaces.
@@ -94,6 +98,8 @@ pub(super) enum NextScan {
 /// Collects requests and spaces out scans.
 #[derive(Debug, Default)]
 pub(super) struct ScanSchedule {
+    /// All listeners are requested.
+    listening: bool,
     /// The pending requests for sockets and their owners.
     job: Job,
     /// Time from which `job` may run.
@@ -114,6 +120,7 @@ impl ScanSchedule {
         match request {
             Request::Everything if matches!(self.job, Job::AtStart { .. }) => {}
             Request::Everything => self.job = Job::Everything,
+            Request::Listening => self.listening = true,
             Request::AtStart { elsewhere, asked } => self.job = Job::AtStart { elsewhere, asked },
             Request::Stuck => self.stuck = true,
             Request::Connections { tuples, likely } => self.add_connections(tuples, likely),
@@ -134,7 +141,7 @@ impl ScanSchedule {
                 let (tuples, likely) = (more.into_iter().collect(), more_likely.into_iter().collect());
                 self.job = Job::Connections { tuples, likely };
             }
-            Job::Everything | Job::AtStart { .. } | Job::Listeners(_) | Job::Stuck => return,
+            Job::Everything | Job::Listening | Job::AtStart { .. } | Job::Listeners(_) | Job::Stuck => return,
         }
         match &self.job {
             Job::Connections { tuples, .. } if tuples.is_empty() => self.job = Job::Nothing,
@@ -145,6 +152,9 @@ impl ScanSchedule {
 
     /// Takes the next job if it may run at `now`.
     pub(super) fn next(&mut self, now: BootTime) -> NextScan {
+        if mem::take(&mut self.listening) {
+            return NextScan::Now(Job::Listening);
+        }
         let listeners = (!self.listeners.is_empty()).then_some(self.listeners_earliest);
         let job = (self.job != Job::Nothing).then_some(self.earliest);
         if listeners.is_some_and(|earliest| earliest <= now) {
@@ -165,6 +175,8 @@ impl ScanSchedule {
     /// Starts the pause after a scan that ran from `began` to `ended`.
     pub(super) fn scanned(&mut self, job: &Job, began: BootTime, ended: BootTime) {
         let earliest = match job {
+            // Once, and everything else waits for it.
+            Job::Listening => return,
             Job::Listeners(_) => &mut self.listeners_earliest,
             Job::Stuck => &mut self.stuck_earliest,
             Job::Nothing | Job::Everything | Job::AtStart { .. } | Job::Connections { .. } => &mut self.earliest,
@@ -204,6 +216,18 @@ mod tests {
         schedule.add(Request::Everything);
         assert_eq!(schedule.next(START), NextScan::Now(Job::Everything));
         assert_eq!(schedule.next(START), NextScan::Idle);
+    }
+
+    #[test]
+    fn listeners_come_first_when_tracing_begins_and_nothing_pauses_for_them() {
+        let mut schedule = ScanSchedule::default();
+        let everything = || Request::AtStart { elsewhere: Vec::new(), asked: START };
+        schedule.add(everything());
+        schedule.add(Request::Listening);
+        assert_eq!(schedule.next(START), NextScan::Now(Job::Listening));
+        schedule.scanned(&Job::Listening, START, START.plus(1000));
+        assert!(matches!(schedule.next(START.plus(1000)), NextScan::Now(Job::AtStart { .. })));
+        assert_eq!(schedule.next(START.plus(1000)), NextScan::Idle);
     }
 
     #[test]

@@ -136,12 +136,17 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        // On Linux this affects only the calling thread.
-        if let Err(error) = setpriority_process(None, LOWEST_PRIORITY) {
-            debug!("the search for owners of sockets runs at normal priority: {error}");
-        }
         reduce(Duty::Owners);
+        let mut is_lowest = false;
         while let Some(job) = self.shared.job() {
+            // For the first listeners tracing waits: nobody should wait for a thread of the lowest priority.
+            if !is_lowest && job != Job::Listening {
+                is_lowest = true;
+                // On Linux this affects only the calling thread.
+                if let Err(error) = setpriority_process(None, LOWEST_PRIORITY) {
+                    debug!("the search for owners of sockets runs at normal priority: {error}");
+                }
+            }
             let (began, used_before) = (host_clock::now(), host_clock::thread_time());
             let result = self.scan.run(&job, began);
             let (ended, used) = (host_clock::now(), host_clock::thread_time().saturating_sub(used_before));

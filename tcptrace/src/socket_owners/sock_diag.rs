@@ -55,6 +55,9 @@ impl Wanted {
         stuck: false,
     };
 
+    /// Listeners: for these the kernel walks a table of its own, which is short.
+    pub(super) const LISTENING: Self = Self { states: 1 << TcpState::Listen as u32, ..Self::ALL };
+
     /// All of these that make no progress.
     pub(super) const STUCK: Self = Self { stuck: true, ..Self::ALL };
 
