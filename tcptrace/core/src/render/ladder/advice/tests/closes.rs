@@ -1,0 +1,98 @@
+//! Closes, by their kind.
+
+use super::*;
+
+const VANISHED: Option<&str> = Some("the network, and whether the client vanished: crashed, moved, or cut off");
+
+fn of_kind(kind: CloseKind) -> Vec<Row<Close>> {
+    match kind {
+        CloseKind::Simultaneous | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Orderly => vec![
+            (|_| {}, None),
+            (|record| record.missing = vec![Missing::Lost], LOST),
+            (
+                |record| {
+                    record.initiator = Some(Role::Server);
+                    record.bytes = Bytes { client_to_server: Some(78), server_to_client: Some(0) };
+                },
+                Some(
+                    "the server's program and its log, if the client expected an answer: it closed first, and 78 B were \
+                     answered with 0 B, as when its process ends",
+                ),
+            ),
+            // The client did not wait for an answer, or asked nothing, or it is not known.
+            (
+                |record| {
+                    record.initiator = Some(Role::Client);
+                    record.bytes = Bytes { client_to_server: Some(78), server_to_client: Some(0) };
+                },
+                None,
+            ),
+            (
+                |record| {
+                    record.initiator = Some(Role::Server);
+                    record.bytes = Bytes { client_to_server: Some(0), server_to_client: Some(0) };
+                },
+                None,
+            ),
+            (
+                |record| {
+                    record.initiator = Some(Role::Server);
+                    record.bytes = Bytes { client_to_server: Some(78), server_to_client: None };
+                },
+                None,
+            ),
+        ],
+        // The causes have a table of their own.
+        CloseKind::Reset => vec![(|_| {}, None)],
+        CloseKind::TimedOut => vec![
+            (|record| record.gave_up = Some(Role::Server), VANISHED),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.initiator = Some(Role::Server);
+                },
+                VANISHED,
+            ),
+            (
+                |record| record.initiator = Some(Role::Client),
+                Some("on the server, `ss -tnp state close-wait`: does its program still hold the connection?"),
+            ),
+            (|_| {}, Some("the network between the ends")),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.reset = by(Role::Server, ResetCause::ZeroWindow);
+                },
+                Some("the client's program: it had stopped reading, so that its window was closed"),
+            ),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.reset = by(Role::Server, ResetCause::Keepalive);
+                },
+                Some("the network, and whether the client vanished: it answered no keep-alive probe"),
+            ),
+        ],
+        CloseKind::Unfinished | CloseKind::Unseen => vec![
+            (|_| {}, None),
+            (
+                |record| {
+                    record.initiator = Some(Role::Server);
+                    record.bytes = Bytes { client_to_server: Some(78), server_to_client: Some(0) };
+                },
+                None,
+            ),
+        ],
+    }
+}
+
+#[test]
+fn every_kind_of_close_has_its_advice() {
+    for kind in CloseKind::iter() {
+        for (row, (change, expected)) in of_kind(kind).into_iter().enumerate() {
+            let mut record = Close { kind, ..plain_close() };
+            change(&mut record);
+            assert_eq!(close(&record).as_deref(), expected, "{kind:?}, row {row}");
+        }
+    }
+}
