@@ -118,7 +118,8 @@ fn an_accepted_socket_is_handed_down_to_a_child_that_closes_it() {
         "initiator": "server", "server": { "pid": child, "comm": "head", "thread": null }, "time_wait": "server",
         "bytes": { "client_to_server": 5 },
         "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
-        "summary": ["closed by the server, four segments; 5 B →, 0 B ←; lasted "],
+        // Some programs of that name close what they have read before they exit, others, as that of busybox, do not.
+        "summary": ["closed by the server, four segments; ", "5 B →, 0 B ←; lasted "],
     });
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
@@ -172,7 +173,7 @@ fn a_descriptor_is_passed_to_another_process_that_closes_it() {
     });
     let expected = json!({
         "client": { "pid": other, "comm": "head", "thread": null }, "bytes": { "server_to_client": 5 },
-        "summary": ["closed by the client, four segments; 0 B →, 5 B ←; lasted "],
+        "summary": ["closed by the client, four segments; ", "0 B →, 5 B ←; lasted "],
     });
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
     let handshake = trace.of_type("handshake")[0];
