@@ -138,13 +138,13 @@ fn told_of_drops(outcome: Option<Outcome>) -> bool {
 }
 
 /// Returns the numbers of the other sides of an address translation.
-fn same_as(conn: &Connection) -> Option<Vec<u64>> {
+pub(super) fn same_as(conn: &Connection) -> Option<Vec<u64>> {
     let sides = conn.other_sides();
     (!sides.is_empty()).then(|| sides.iter().map(|side| side.told.conn).collect())
 }
 
 /// Returns the other sides of an address translation.
-fn nat(conn: &Connection) -> Option<Vec<TranslatedSide>> {
+pub(super) fn nat(conn: &Connection) -> Option<Vec<TranslatedSide>> {
     let sides = conn.other_sides();
     (!sides.is_empty()).then(|| sides.iter().map(|side| side.told).collect())
 }
