@@ -252,8 +252,8 @@ async fn follow(
                 owners.report(&snapshot, pipeline, now);
             }
             // Before the records in the ring: what was forgotten may be the reason for them.
-            forgotten = next_forgotten(&mut trace.conntrack) => trace.forget_translations(&forgotten, &options.filter),
-            news = next_news(&mut trace.namespaces) => trace.follow_namespace(news),
+            forgotten = next_forgotten(&mut trace.conntrack) => trace.forget_own_translations(&forgotten, &options.filter),
+            news = next_news(&mut trace.namespaces) => trace.follow_namespace(news, &options.filter),
             change = trace.interfaces.next() => follow_interface(trace, change).await,
             ready = ready(&trace.ring, next_drain) => {
                 ready?;

@@ -1,9 +1,9 @@
 //! Address translations that the kernel forgets in the middle of a connection, as connection tracking (`nf_conntrack`) of
-//! this network namespace tells through netlink.
+//! a network namespace tells through netlink.
 
 mod message;
 
-use std::{io, os::fd::OwnedFd};
+use std::{fs, io, os::fd::OwnedFd};
 
 use log::debug;
 use rustix::{
@@ -43,9 +43,14 @@ impl Conntrack {
     /// # Errors
     /// When the kernel has no connection tracking, or does not allow it.
     pub fn subscribe() -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::NETFILTER))?;
-        bind(&socket, &SocketAddrNetlink::new(0, DESTROY))?;
+        Self::of(subscription()?)
+    }
+
+    /// Listens to what [`subscription`] has returned. Takes a tokio runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot wait for it.
+    pub fn of(socket: OwnedFd) -> io::Result<Self> {
         // SAFETY: an owned descriptor is valid as long as it lives, and nothing replaces it within `AsyncFd`.
         let socket = unsafe { AsyncFd::register(socket) }?;
         Ok(Self { socket, buffer: vec![0; BUFFER].into_boxed_slice(), overrun: false })
@@ -71,6 +76,23 @@ impl Conntrack {
             }
         }
     }
+}
+
+/// Subscribes in the network namespace of this thread, which the socket keeps alive. Takes CAP_NET_ADMIN.
+///
+/// # Errors
+/// When the kernel has no connection tracking, or does not allow it.
+pub fn subscription() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::NETFILTER))?;
+    bind(&socket, &SocketAddrNetlink::new(0, DESTROY))?;
+    Ok(socket)
+}
+
+/// Returns true if connection tracking of the network namespace of this thread has entries.
+pub fn is_in_use() -> bool {
+    let count = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count");
+    count.is_ok_and(|count| count.trim().parse().is_ok_and(|count: u64| count > 0))
 }
 
 /// The events of a forgotten translation: one for each of its sides that matches the filter. It was told `now`.

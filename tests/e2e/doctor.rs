@@ -34,6 +34,7 @@ fn whoever_may_trace_is_told_so_and_a_connection_proves_it() {
         "CAP_NET_ADMIN",
         "CAP_SYS_PTRACE",
         "CAP_DAC_READ_SEARCH",
+        "drops",
         "TC",
         "JIT",
         "loss",

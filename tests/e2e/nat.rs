@@ -194,25 +194,54 @@ fn what_the_node_rejects_has_the_error_as_its_cause() {
     );
 }
 
-#[test]
-fn text_names_the_translation() {
-    let node = Node::new(false);
+/// Traces as text while `attempt` runs, until `done` is true of what was printed.
+#[track_caller]
+fn printed(node: &Node, what: &str, attempt: impl FnOnce(), done: impl Fn(&[String]) -> bool) -> Vec<String> {
     let mut command = Command::new(binary());
-    command.args(["-p", &PORT.to_string()]).env("LC_ALL", "C.UTF-8").env("COLUMNS", "160");
+    command.args(["-p", &format!("{PORT},{NOBODY}")]).env("LC_ALL", "C.UTF-8").env("COLUMNS", "160");
     let mut process = node.netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
     wait_tracing(&log);
     node.wait_covered();
-    call(&node.caller, (SERVICE, PORT).into());
-    let closed = |line: &&String| line.contains("closed by the client");
-    lines.wait_until("two closes", LIMIT, |lines| lines.iter().filter(closed).count() == 2);
+    attempt();
+    lines.wait_until(what, LIMIT, |lines| done(lines));
     process.signal(Signal::INT);
     assert!(process.wait(LIMIT).success());
-    let lines = lines.finish();
-    let service = format!("{SERVICE}:{PORT} is {SERVER}:{PORT} and {CALLER}:");
-    let pod = format!("{SERVER}:{PORT} is {SERVICE}:{PORT} and {BRIDGE}:");
-    for (words, number) in [(&service, " in #2"), (&pod, " in #1")] {
-        let said = lines.iter().filter(|line| line.trim_start().starts_with(words.as_str()) && line.ends_with(number));
-        assert_eq!(said.count(), 2, "{words}: {lines:#?}");
+    lines.finish()
+}
+
+/// The number of lines that contain these words.
+fn count(lines: &[String], words: &str) -> usize {
+    lines.iter().filter(|line| line.contains(words)).count()
+}
+
+#[test]
+fn text_is_one_ladder_that_names_the_translation() {
+    let node = Node::new(false);
+    let closed = |lines: &[String]| count(lines, "closed by the client") > 0;
+    let lines = printed(&node, "a close", || call(&node.caller, (SERVICE, PORT).into()), closed);
+    assert_eq!(count(&lines, "#1 = #2 "), 2, "one for the handshake, one for the close: {lines:#?}");
+    let said = format!("{SERVICE}:{PORT} is {SERVER}:{PORT} ");
+    let named = lines.iter().filter(|line| line.trim_start().starts_with(&said) && line.ends_with(" in #2"));
+    assert_eq!(named.count(), 2, "{lines:#?}");
+    // The states of both sockets, and each segment once, however many interfaces and addresses it passes.
+    for once in ["CLOSE → SYN_SENT", "SYN_RECV → ESTABLISHED", "├── SYN seq", "◀─ SYN,ACK seq", "LAST_ACK → CLOSE"]
+    {
+        assert_eq!(count(&lines, once), 1, "{once}: {lines:#?}");
     }
+    assert_eq!((count(&lines, "FIN,ACK seq"), count(&lines, "only in #")), (2, 0), "{lines:#?}");
+}
+
+#[test]
+fn text_of_what_a_pod_refuses_is_one_ladder() {
+    let node = Node::new(true);
+    let refuse = || {
+        let refused = node.outside.run(|| TcpStream::connect(SocketAddr::from((NODE, NOBODY))));
+        assert_eq!(refused.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
+    };
+    let lines = printed(&node, "a refusal", refuse, |lines| count(lines, "look at: ") > 0);
+    assert_eq!(count(&lines, "#1 = #2 "), 1, "{lines:#?}");
+    assert_eq!((count(&lines, "├── SYN seq"), count(&lines, "RST,ACK seq")), (1, 1), "{lines:#?}");
+    // The pod's side knows why.
+    assert_eq!((count(&lines, "refused: "), count(&lines, "refused: nobody listens there")), (1, 1), "{lines:#?}");
 }

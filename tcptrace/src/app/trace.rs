@@ -278,15 +278,20 @@ impl Trace {
         }
     }
 
-    /// Connection tracking has forgotten how to translate addresses of open connections.
-    pub(super) fn forget_translations(&mut self, forgotten: &[Forgotten], filter: &Filter) {
+    /// Connection tracking of a namespace has forgotten how to translate addresses of open connections.
+    fn forget_translations(&mut self, netns: u32, forgotten: &[Forgotten], filter: &Filter) {
         let now = host_clock::now();
-        let events = forgotten.iter().flat_map(|one| conntrack::events(one, filter, self.netns, now));
+        let events = forgotten.iter().flat_map(|one| conntrack::events(one, filter, netns, now));
         events.for_each(|event| self.pipeline.learn(&event));
     }
 
+    /// Connection tracking of the own namespace has forgotten how to translate addresses of open connections.
+    pub(super) fn forget_own_translations(&mut self, forgotten: &[Forgotten], filter: &Filter) {
+        self.forget_translations(self.netns, forgotten, filter);
+    }
+
     /// Something about the other namespaces has changed.
-    pub(super) fn follow_namespace(&mut self, news: News) {
+    pub(super) fn follow_namespace(&mut self, news: News, filter: &Filter) {
         match news {
             News::Covered { netns, name, interfaces } => {
                 let mut names = Vec::new();
@@ -297,6 +302,7 @@ impl Trace {
                 self.pipeline.cover_netns(host_clock::now(), netns, name.map(Arc::from), names);
             }
             News::Gone(netns) => self.pipeline.forget_netns(netns),
+            News::Forgot { netns, translations } => self.forget_translations(netns, &translations, filter),
         }
     }
 

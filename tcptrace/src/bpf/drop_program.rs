@@ -29,16 +29,21 @@ pub(super) struct Available {
 impl Available {
     /// Asks the kernel's types; `None` where it gives no reasons.
     pub(super) fn of(types: &KernelTypes) -> Option<Self> {
-        let found = || {
-            if types.arguments(TRACEPOINT)?.get(..ARGUMENTS.len()).is_none_or(|found| found != ARGUMENTS) {
-                return Err(BtfError::Arguments(TRACEPOINT));
-            }
-            let members = types.enumerators(REASONS);
-            let members = members.iter().map(|(name, number)| (name.as_str(), *number));
-            let reasons = DropReasons::of_kernel(members.filter(|&(_, number)| number < TOLD_DROPS));
-            Ok(Self { layout: types.drop_layout()?, reasons })
-        };
-        found().inspect_err(|error| info!("dropped segments are not told: {}", with_causes(error))).ok()
+        Self::find(types).inspect_err(|error| info!("dropped segments are not told: {}", with_causes(error))).ok()
+    }
+
+    /// Asks the kernel's types.
+    ///
+    /// # Errors
+    /// What the kernel lacks.
+    pub(super) fn find(types: &KernelTypes) -> Result<Self, BtfError> {
+        if types.arguments(TRACEPOINT)?.get(..ARGUMENTS.len()).is_none_or(|found| found != ARGUMENTS) {
+            return Err(BtfError::Arguments(TRACEPOINT));
+        }
+        let members = types.enumerators(REASONS);
+        let members = members.iter().map(|(name, number)| (name.as_str(), *number));
+        let reasons = DropReasons::of_kernel(members.filter(|&(_, number)| number < TOLD_DROPS));
+        Ok(Self { layout: types.drop_layout()?, reasons })
     }
 
     /// The reasons as a set.
@@ -56,7 +61,6 @@ impl Available {
 /// The program, attached where this kernel takes it: dropping this detaches it.
 #[derive(Default)]
 pub struct Drops {
-    #[expect(dead_code, reason = "the link is held for what dropping it does")]
     link: Option<RawTracePointLink>,
 }
 
@@ -74,5 +78,10 @@ impl Drops {
     pub fn attach(object: &mut Object) -> Self {
         let attached = object.drops.is_some().then(|| attach_optional(object, names::DROP_SEGMENT, TRACEPOINT));
         Self { link: attached.flatten().map(|(link, _)| link) }
+    }
+
+    /// Returns true if the program runs.
+    pub fn is_attached(&self) -> bool {
+        self.link.is_some()
     }
 }

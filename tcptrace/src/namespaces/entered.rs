@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io,
     os::{
-        fd::{AsFd as _, BorrowedFd},
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::fs::MetadataExt as _,
     },
     path::Path,
@@ -27,6 +27,7 @@ use crate::{
         programs::Programs,
         stale_filters,
     },
+    conntrack,
     interfaces::describe,
 };
 use tcptrace_core::text::Escaped;
@@ -49,6 +50,8 @@ pub(super) type Attached = BTreeMap<u32, OnInterface>;
 pub(super) struct Entered {
     netlink: Handle,
     connection: JoinHandle<()>,
+    /// A subscription to connection tracking, if that is in use.
+    pub(super) conntrack: Option<OwnedFd>,
 }
 
 impl Drop for Entered {
@@ -59,17 +62,22 @@ impl Drop for Entered {
 
 impl Entered {
     /// Opens a connection inside of the namespace that this file stands for, if it still has this inode number. The thread is
-    /// in its own namespace again when this returns.
-    pub(super) fn enter(path: &Path, inode: u32, home: BorrowedFd<'_>) -> io::Result<Self> {
+    /// in its own namespace again when this returns. With `subscribe`, it looks for connection tracking.
+    pub(super) fn enter(path: &Path, inode: u32, home: BorrowedFd<'_>, subscribe: bool) -> io::Result<Self> {
         let namespace = File::open(path)?;
         if namespace.metadata()?.ino() != u64::from(inode) {
             return Err(io::ErrorKind::NotFound.into());
         }
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
         let opened = new_connection();
+        let conntrack = (subscribe && conntrack::is_in_use()).then(conntrack::subscription);
         move_into_link_name_space(home, Some(LinkNameSpaceType::Network))?;
         let (connection, netlink, _) = opened?;
-        Ok(Self { netlink, connection: tokio::spawn(connection) })
+        let refused = |error: &io::Error| {
+            debug!("connection tracking of the network namespace {inode} does not tell what it forgets: {error}");
+        };
+        let conntrack = conntrack.and_then(|subscribed| subscribed.inspect_err(refused).ok());
+        Ok(Self { netlink, connection: tokio::spawn(connection), conntrack })
     }
 
     /// The interfaces of the namespace.

@@ -13,6 +13,7 @@ use rustix::{fs::inotify, io::Errno};
 use tokio::{
     io::unix::AsyncFd,
     sync::mpsc,
+    task::JoinHandle,
     time::{Instant, sleep_until},
 };
 
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     bpf::tc::programs::Programs,
+    conntrack::{Conntrack, Forgotten},
     privileges::{Duty, reduce},
 };
 
@@ -49,6 +51,13 @@ pub enum News {
     },
     /// It has no name and no process any more.
     Gone(u32),
+    /// Its connection tracking has forgotten how to translate addresses of open connections.
+    Forgot {
+        /// Inode number.
+        netns: u32,
+        /// The translations.
+        translations: Vec<Forgotten>,
+    },
 }
 
 /// A namespace that has been found.
@@ -57,6 +66,34 @@ struct Known {
     found: Found,
     attached: Attached,
     told: bool,
+    /// Follows its connection tracking, and keeps a socket of it open.
+    conntrack: Option<Following>,
+}
+
+/// A task that ends with this.
+#[derive(Debug)]
+struct Following(JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Following {
+    /// Tells what the connection tracking of a namespace forgets, of which `subscription` is.
+    fn begin(netns: u32, subscription: OwnedFd, news: mpsc::UnboundedSender<News>) -> io::Result<Self> {
+        let mut conntrack = Conntrack::of(subscription)?;
+        debug!("connection tracking of the network namespace {netns} is followed");
+        Ok(Self(tokio::spawn(async move {
+            loop {
+                let translations = conntrack.next().await;
+                if news.send(News::Forgot { netns, translations }).is_err() {
+                    break;
+                }
+            }
+        })))
+    }
 }
 
 struct Worker {
@@ -136,9 +173,11 @@ impl Worker {
                 found: found.clone(),
                 attached: Attached::new(),
                 told: false,
+                conntrack: None,
             });
             known.found = found;
-            let entered = match Entered::enter(&known.found.path, inode, self.home.as_fd()) {
+            let subscribe = known.conntrack.is_none();
+            let mut entered = match Entered::enter(&known.found.path, inode, self.home.as_fd(), subscribe) {
                 Ok(entered) => entered,
                 Err(error) => {
                     if !self.refused && is_refusal(&error) {
@@ -149,6 +188,12 @@ impl Worker {
                     continue;
                 }
             };
+            if let Some(subscription) = entered.conntrack.take() {
+                match Following::begin(inode, subscription, self.news.clone()) {
+                    Ok(following) => known.conntrack = Some(following),
+                    Err(error) => debug!("cannot follow connection tracking of the network namespace {inode}: {error}"),
+                }
+            }
             match entered.attach(&self.programs, &mut known.attached, first).await {
                 Ok(new) if new || renamed || !known.told => {
                     known.told = true;
@@ -167,7 +212,7 @@ impl Worker {
         let there = discovery::all();
         for (inode, known) in std::mem::take(&mut self.known) {
             let Some(found) = there.get(&inode).filter(|_| !known.attached.is_empty()) else { continue };
-            match Entered::enter(&found.path, inode, self.home.as_fd()) {
+            match Entered::enter(&found.path, inode, self.home.as_fd(), false) {
                 Ok(entered) => entered.detach(&known.attached).await,
                 Err(error) => debug!("cannot enter the network namespace {inode} to detach: {error}"),
             }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
 };
 
 use rustix::net::{
@@ -11,9 +11,12 @@ use rustix::net::{
     sendto, socket,
 };
 use serde_json::{Value, json};
-use tcptrace_tests::{LIMIT, Netns, eventually, is_type, text};
+use tcptrace_tests::{LIMIT, Netns, Tracer, eventually, is_type, text};
 
-use super::node::{NODE, Node, OUTSIDE, PORT, PUBLISHED, SERVER};
+use super::{
+    call,
+    node::{NODE, Node, OUTSIDE, PORT, PUBLISHED, SERVER},
+};
 
 /// `IPCTNL_MSG_CT_DELETE` without a tuple (linux/netfilter/nfnetlink_conntrack.h): all entries, as `conntrack --flush`.
 fn flush(netns: &Netns) {
@@ -36,13 +39,34 @@ fn wait_expired(netns: &Netns) {
     });
 }
 
-/// A host outside has a connection to a published port, the node forgets how to translate it, and the host goes on.
-fn check(timeout: &str, forget: impl FnOnce(&Netns), name: &str, words: &str) {
+/// Waits until somebody is told what connection tracking of a namespace forgets.
+#[track_caller]
+fn wait_followed(netns: &Netns) {
+    eventually("a subscription to connection tracking", LIMIT, || subscriptions(netns) == 1);
+}
+
+/// The number of sockets of a namespace that are told of entries that end: those of netlink's protocol 12, in group 3.
+fn subscriptions(netns: &Netns) -> usize {
+    let sockets =
+        netns.run(|| std::fs::read_to_string("/proc/thread-self/net/netlink")).expect("netlink lists sockets");
+    let is_subscription = |line: &&str| {
+        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+        matches!(columns[..], [_, "12", _, "00000004", ..])
+    };
+    sockets.lines().filter(is_subscription).count()
+}
+
+/// A node that forgets connections that say nothing for `timeout` seconds.
+fn forgetful(timeout: &str) -> Node {
     let node = Node::new(false);
     node.netns.sysctl("netfilter/nf_conntrack_tcp_timeout_established", timeout);
     // Otherwise the next segment makes a new entry, and goes on as if nothing had happened.
     node.netns.sysctl("netfilter/nf_conntrack_tcp_loose", "0");
-    let tracer = node.trace();
+    node
+}
+
+/// A host outside has a connection to a published port, the node forgets how to translate it, and the host goes on.
+fn check(node: &Node, tracer: Tracer, forget: impl FnOnce(&Netns), name: &str, words: &str) {
     let to = SocketAddr::from((NODE, PUBLISHED));
     let mut stream = node.outside.run(|| TcpStream::connect(to).expect("the port is published"));
     let established = |record: &Value| is_type(record, "handshake") && record["outcome"] == "established";
@@ -70,10 +94,44 @@ fn check(timeout: &str, forget: impl FnOnce(&Netns), name: &str, words: &str) {
 
 #[test]
 fn a_deleted_entry_is_the_reason_for_the_reset_that_follows() {
-    check("600", flush, "nat_deleted", " before: its conntrack entry was deleted");
+    let node = forgetful("600");
+    check(&node, node.trace(), flush, "nat_deleted", " before: its conntrack entry was deleted");
 }
 
 #[test]
 fn an_entry_that_expired_is_the_reason_for_the_reset_that_follows() {
-    check("2", wait_expired, "nat_expired", " before: its conntrack entry expired");
+    let node = forgetful("2");
+    let tracer = node.trace_from(&node.netns, &["--segments", "all"]);
+    // Every segment is seen, so it is certain how long there was none.
+    check(&node, tracer, wait_expired, "nat_expired", " before: its conntrack entry expired, idle for ");
+}
+
+#[test]
+fn what_another_namespace_forgets_is_told_while_its_connection_tracking_is_in_use() {
+    let node = forgetful("600");
+    // Its entry stays, but it is over.
+    call(&node.outside, (NODE, PUBLISHED).into());
+    let elsewhere = node.netns.another();
+    let tracer = node.trace_from(&elsewhere, &[]);
+    wait_followed(&node.netns);
+    check(&node, tracer, flush, "nat_deleted", " before: its conntrack entry was deleted");
+    assert_eq!(subscriptions(&node.netns), 0, "it has ended");
+}
+
+/// A namespace whose connection tracking is followed goes when its name does.
+#[test]
+fn no_namespace_stays_for_its_connection_tracking() {
+    let own = Netns::new();
+    let [near, far] = [own.another(), own.another()];
+    near.ip(&["link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far.name()]);
+    far.nft("table ip t { chain c { type filter hook input priority 0; ct state established accept; }; }");
+    far.run(|| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        TcpStream::connect(listener.local_addr().expect("it is bound")).expect("somebody listens");
+    });
+    let tracer = Tracer::start(&own, &["--netns", near.name(), "--netns", far.name()]);
+    wait_followed(&far);
+    drop(far);
+    eventually("the end of a namespace", LIMIT, || !near.ip(&["link", "show"]).contains("near@"));
+    tracer.stop();
 }

@@ -99,9 +99,15 @@ impl Node {
     /// Traces on the node, with the default, once all of its namespaces are covered.
     #[track_caller]
     pub(super) fn trace(&self) -> Tracer {
+        self.trace_from(&self.netns, &[])
+    }
+
+    /// Traces in a namespace that may be another one, with more options.
+    #[track_caller]
+    pub(super) fn trace_from(&self, netns: &Netns, options: &[&str]) -> Tracer {
         let mut command = Command::new(binary());
-        command.args(["--json", "-p", &format!("{PORT}-{NOBODY}")]);
-        let tracer = Tracer::start_command(&self.netns, &mut command);
+        command.args(["--json", "-p", &format!("{PORT}-{NOBODY}")]).args(options);
+        let tracer = Tracer::start_command(netns, &mut command);
         self.wait_covered();
         tracer
     }

@@ -14,6 +14,7 @@
 //! - `open_blocks`, `open_block`, `rows`: events until they are drawn;
 //! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows; `translations`: other
 //!   addresses of the same connection;
+//! - `joint`, `timeline`: the sides of a translated connection as one block, and their events in order;
 //! - `cells`: content of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
 //! - `diagram`: a whole connection for formats that are not made of lines;
 //! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
@@ -26,26 +27,30 @@ pub(super) mod diagram;
 mod glyphs;
 pub(super) mod heading;
 mod inferred_states;
+mod joint;
 pub(super) mod open_block;
 mod open_blocks;
 mod row_layout;
 mod rows;
 mod single_lines;
 pub(super) mod styled_text;
+mod timeline;
 mod translations;
 
 pub use self::glyphs::Drawing;
 use self::{
     block::Block,
     heading::Sentence,
+    inferred_states::Known,
+    joint::{Joints, Told, Verdict},
     open_block::{End, OpenBlock},
     open_blocks::OpenBlocks,
     rows::{Row, Rows},
 };
 use super::{Events, Render, joined, mood::Mood};
 use crate::{
-    output_record::{CloseOutput, HandshakeOutput, Joined, OutputRecord},
-    verdict::{Each, Stalled, TranslatedSide},
+    output_record::{CloseOutput, HandshakeOutput, OutputRecord},
+    verdict::{Each, Stalled},
 };
 
 /// Minimum width in columns; narrower terminals wrap the lines themselves.
@@ -59,6 +64,8 @@ pub struct Ladder {
     /// Renderer of the lines that both text formats share.
     events: Events,
     blocks: OpenBlocks,
+    /// Sides of translated connections that wait for the others.
+    joints: Joints,
     /// Kind of the text printed last, if any.
     last: Option<Kind>,
 }
@@ -79,13 +86,20 @@ impl std::fmt::Debug for Ladder {
 impl Ladder {
     /// Creates a renderer; `width` is called whenever something is printed.
     pub fn new(drawing: Drawing, width: impl Fn() -> usize + 'static) -> Self {
-        Self { drawing, width: Box::new(width), events: drawing.into(), blocks: OpenBlocks::default(), last: None }
+        Self {
+            drawing,
+            width: Box::new(width),
+            events: drawing.into(),
+            blocks: OpenBlocks::default(),
+            joints: Joints::default(),
+            last: None,
+        }
     }
 
     /// Returns the number of connections with events that no block has shown yet.
     #[cfg(test)]
     pub(crate) fn open_blocks(&self) -> usize {
-        self.blocks.len()
+        self.blocks.len() + self.joints.len()
     }
 }
 
@@ -123,15 +137,22 @@ impl Render for Ladder {
             OutputRecord::Report(_) => {}
             OutputRecord::Handshake(handshake) => self.handshake(handshake, out),
             OutputRecord::Close(close) => self.close(close, out),
-            OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, out),
+            OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, stalled.stamp.time.0, out),
             OutputRecord::Evicted(evicted) => {
                 let open = self.blocks.take(evicted.conn);
                 self.blocks.recycle(open);
+                self.settle(evicted.conn, out);
             }
-            OutputRecord::Start(_) | OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
+            OutputRecord::Start(_) => {
+                // Another run of a recording, whose connections have the same numbers.
+                self.settle_all(out);
+                self.line(out, |this, out| this.events.render(record, out));
+            }
+            OutputRecord::Existing(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
                 self.line(out, |this, out| this.events.render(record, out));
             }
             OutputRecord::End(_) => {
+                self.settle_all(out);
                 self.blocks.clear();
                 self.line(out, |this, out| this.events.render(record, out));
             }
@@ -147,91 +168,129 @@ impl Ladder {
     ) {
         let Some(mood) = Mood::of_handshake(record) else {
             self.blocks.of(record.conn).unseen = Some(record.summary.clone());
-            return;
+            return self.settle(record.conn, out);
         };
-        let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let open = self.blocks.take(record.conn);
-        let block = Block {
+        let told = Told {
             conn: record.conn,
-            ends: ends.clone(),
-            encapsulation: encapsulation.as_deref(),
-            rows: &open.rows,
-            sentences: vec![Sentence { style: mood.style(), text: record.summary.as_str().into() }],
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            open: self.blocks.take(record.conn),
+            encapsulation: encapsulation.clone(),
+            sentence: Some(Sentence { style: mood.style(), text: record.summary.as_str().into() }),
             unfinished: None,
-            translations: others(record.nat.as_deref(), ends, joined.as_deref()),
-            inferred: Vec::new(),
+            nat: record.nat.clone().unwrap_or_default(),
+            elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
+            states: Each { client: Known::Nothing, server: Known::Nothing },
             advice: advice::handshake(record),
+            verdict: (&**record).into(),
         };
-        self.show(&block, out);
-        self.blocks.recycle(open);
+        self.tell(told, out);
     }
 
     fn close(&mut self, CloseOutput { record, encapsulation, joined, .. }: &CloseOutput, out: &mut Vec<u8>) {
-        let ends = &Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let open = self.blocks.take(record.conn);
-        let OpenBlock { rows, unseen, .. } = &*open;
-        let mut sentences =
-            vec![Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }];
-        sentences.extend(unseen.iter().map(|text| Sentence { style: Mood::Pending.style(), text: text.into() }));
-        let block = Block {
+        let told = Told {
             conn: record.conn,
-            ends: ends.clone(),
-            encapsulation: encapsulation.as_deref(),
-            rows,
-            sentences,
+            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            open: self.blocks.take(record.conn),
+            encapsulation: encapsulation.clone(),
+            sentence: Some(Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }),
             unfinished: None,
-            translations: others(record.nat.as_deref(), ends, joined.as_deref()),
-            inferred: inferred_states::inferred(record, self.drawing),
+            nat: record.nat.clone().unwrap_or_default(),
+            elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
+            states: inferred_states::known(record, self.drawing),
             advice: advice::close(record),
+            verdict: (&**record).into(),
         };
-        self.show(&block, out);
-        self.blocks.recycle(open);
+        self.tell(told, out);
     }
 
     /// Shows a stall. Its events are shown again when the handshake or the close is finished, but not with each later report of
-    /// the stall.
-    fn stalled(&mut self, record: &Stalled, out: &mut Vec<u8>) {
-        let text = format!("{}: {}", record.word(), record.summary);
-        let mut open = self.blocks.take(record.conn);
+    /// the stall. It is told at a time `at` in nanoseconds since 1970.
+    fn stalled(&mut self, record: &Stalled, at: i64, out: &mut Vec<u8>) {
+        let open = self.blocks.of(record.conn);
+        let quoted = open.rows.iter().any(|row| matches!(row, Row::Icmp(_)));
+        open.stalled_at = Some(at);
         let known = std::mem::replace(&mut open.shown, open.rows.len()) == open.rows.len();
-        let nothing = Rows::default();
-        let block = Block {
+        let rows = if known { Rows::default() } else { open.rows.clone() };
+        let text = format!("{}: {}", record.word(), record.summary);
+        let told = Told {
             conn: record.conn,
             ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
+            open: Box::new(OpenBlock::of_rows(rows)),
             encapsulation: None,
-            rows: if known { &nothing } else { &open.rows },
-            sentences: vec![Sentence { style: Mood::Pending.style(), text: text.into() }],
+            sentence: Some(Sentence { style: Mood::Pending.style(), text: text.into() }),
             unfinished: Some(record.turn),
-            translations: Vec::new(),
-            inferred: Vec::new(),
-            advice: advice::stalled(record, open.rows.iter().any(|row| matches!(row, Row::Icmp(_)))),
+            nat: record.nat.clone().unwrap_or_default(),
+            elsewhere: Vec::new(),
+            states: Each { client: Known::Nothing, server: Known::Nothing },
+            advice: advice::stalled(record, quoted),
+            verdict: Verdict::Stalled { turn: record.turn, at },
         };
-        self.show(&block, out);
-        self.blocks.keep(record.conn, open);
+        self.tell(told, out);
     }
 
     /// Shows the events of a connection that no block has shown yet, as a block that goes on.
     pub(super) fn unfinished(&mut self, conn: u64, ends: Each<End>, out: &mut Vec<u8>) {
         let open = self.blocks.take(conn);
-        if open.rows.len() > open.shown || self.last.is_none() {
-            let block = Block {
-                conn,
-                ends,
-                encapsulation: None,
-                rows: &open.rows,
-                sentences: Vec::new(),
-                unfinished: Some(None),
-                translations: Vec::new(),
-                inferred: Vec::new(),
-                advice: None,
-            };
-            self.show(&block, out);
+        if open.rows.len() <= open.shown && self.last.is_some() {
+            return self.blocks.keep(conn, open);
         }
+        let told = Told {
+            conn,
+            ends,
+            open,
+            encapsulation: None,
+            sentence: None,
+            unfinished: Some(None),
+            nat: Vec::new(),
+            elsewhere: Vec::new(),
+            states: Each { client: Known::Nothing, server: Known::Nothing },
+            advice: None,
+            verdict: Verdict::Open,
+        };
+        let group = [told];
+        joint::draw(&group, |block| self.show(block, out));
+        let [Told { open, .. }] = group;
         self.blocks.keep(conn, open);
+    }
+
+    /// Shows what is told of a connection or, if that is a side of a translated one, with what is told of the others.
+    fn tell(&mut self, told: Told<'_>, out: &mut Vec<u8>) {
+        let conn = told.conn;
+        if told.nat.is_empty() {
+            self.show_group([told], out);
+            return self.settle(conn, out);
+        }
+        let blocks = &self.blocks;
+        for group in self.joints.add(told, |verdict, conn| blocks.is_pending(verdict, conn)) {
+            self.show_group(group, out);
+        }
+    }
+
+    /// Shows the sides that waited for a connection, if there are any and they need not wait any longer.
+    fn settle(&mut self, conn: u64, out: &mut Vec<u8>) {
+        let blocks = &self.blocks;
+        if let Some(group) = self.joints.settle(conn, |verdict, conn| blocks.is_pending(verdict, conn)) {
+            self.show_group(group, out);
+        }
+    }
+
+    /// Shows all sides that wait for others.
+    fn settle_all(&mut self, out: &mut Vec<u8>) {
+        for group in self.joints.take_all() {
+            self.show_group(group, out);
+        }
+    }
+
+    fn show_group<'a>(&mut self, group: impl IntoIterator<Item = Told<'a>> + AsRef<[Told<'a>]>, out: &mut Vec<u8>) {
+        joint::draw(group.as_ref(), |block| self.show(block, out));
+        group.into_iter().for_each(|told| self.blocks.recycle(told.open));
     }
 
     /// Writes an event that follows the last record of its connection.
     fn late(&mut self, conn: u64, record: &OutputRecord, out: &mut Vec<u8>) {
+        if let Some(group) = self.joints.take(conn) {
+            self.show_group(group, out);
+        }
         self.line(out, |this, out| single_lines::late(conn, record, this.drawing, out));
     }
 
@@ -252,13 +311,6 @@ impl Ladder {
         write(self, out);
         self.last = Some(Kind::Line);
     }
-}
-
-/// Lines about other sides of the connection, and about what other hosts know.
-fn others(sides: Option<&[TranslatedSide]>, ends: &Each<End>, joined: Option<&Joined>) -> Vec<String> {
-    let mut lines = translations::lines(&ends.client, &ends.server, sides);
-    lines.extend(joined.into_iter().flat_map(joined::lines));
-    lines
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use strum::IntoStaticStr;
 
-use super::{CloseEnd, Each};
+use super::{CloseEnd, Each, TranslatedSide};
 use crate::{event::BootTime, tcp::TcpState};
 
 /// The next step of a connection that stalls.
@@ -82,6 +82,11 @@ pub struct Stalled {
     /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited, or of retransmission timeouts of data, as
     /// the socket reports them; null if nothing is known of them.
     pub retransmissions: Option<u32>,
+    /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
+    /// changes on the way; null without any.
+    pub same_as: Option<Vec<u64>>,
+    /// The ends of each of these, as it has them, in the same order; null without any.
+    pub nat: Option<Vec<TranslatedSide>>,
     /// The record as one English sentence.
     pub summary: String,
 }

@@ -159,6 +159,7 @@ fn of_processes(report: &mut Report, effective: &CapsHashSet) {
 
 /// How programs are attached and run.
 pub(super) fn programs(report: &mut Report, seen: Option<&Seen>) {
+    drops(report, &Survey::of_types(), seen.map(|seen| seen.tells_drops));
     match has_tcx() {
         Some(true) => report.add(Fine, "TC", "TCX links, which end with the process"),
         Some(false) => report.add(
@@ -191,6 +192,26 @@ pub(super) fn programs(report: &mut Report, seen: Option<&Seen>) {
         }
         None => report.add(Limited, "loss", NOT_TOLD),
     }
+}
+
+/// The program of dropped segments; `attached` is none where no program could be loaded.
+fn drops(report: &mut Report, survey: &io::Result<Survey>, attached: Option<bool>) {
+    let (verdict, text) = match (survey, attached) {
+        (Err(_), _) => (Limited, "dropped segments are not told: none without BTF".to_owned()),
+        (Ok(Survey { drops: Err(lack), .. }), _) => {
+            (Limited, format!("dropped segments are not told: {lack}; reasons for skb:kfree_skb come with Linux 5.17"))
+        }
+        (Ok(Survey { drops: Ok(reasons), .. }), Some(true)) => {
+            (Fine, format!("raw skb:kfree_skb, with {reasons} reasons for dropping a segment"))
+        }
+        (Ok(_), Some(false)) => (
+            Limited,
+            "dropped segments are not told: the kernel refused the program at skb:kfree_skb; a trace with -v says why"
+                .to_owned(),
+        ),
+        (Ok(_), None) => (Limited, NOT_TOLD.to_owned()),
+    };
+    report.add(verdict, "drops", text);
 }
 
 /// Checks that owners of sockets can be found.
@@ -279,6 +300,22 @@ mod tests {
         let mut report = Report::default();
         live(&mut report, &Err(anyhow::anyhow!("no").context("why")));
         assert!(!report.works() && report.to_string().ends_with("why: no\n"));
+    }
+
+    #[test]
+    fn what_dropped_segments_lack_is_said() {
+        let of = |drops: Result<usize, String>, attached| {
+            let mut report = Report::default();
+            let survey = Survey { states: true, hints: Vec::new(), reasons: true, drops };
+            super::drops(&mut report, &Ok(survey), attached);
+            report.to_string()
+        };
+        let lacks = of(Err("the tracepoint kfree_skb has other arguments than expected".to_owned()), Some(false));
+        assert!(lacks.contains("limited") && lacks.contains("kfree_skb has other arguments") && lacks.contains("5.17"));
+        assert!(of(Ok(80), Some(true)).contains("raw skb:kfree_skb, with 80 reasons"));
+        let refused = of(Ok(80), Some(false));
+        assert!(refused.contains("limited") && refused.contains("refused"), "{refused}");
+        assert!(of(Ok(80), None).contains(NOT_TOLD));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use tokio::{
 use crate::{
     app::trace::own_netns,
     bpf::{
-        AttachMode, Attachments, Hints, LoadSettings, LossCounters, Object, ProgramInfo, Ring, SkipCounters, Skipped,
+        AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, ProgramInfo, Ring, SkipCounters,
+        Skipped,
     },
     interfaces::{Interface, Interfaces},
 };
@@ -53,6 +54,8 @@ pub(super) struct Seen {
     pub(super) half_closed: bool,
     /// True if the kernel compiles programs to machine code; none where it does not tell.
     pub(super) compiled: Option<bool>,
+    /// The program of dropped segments was attached.
+    pub(super) tells_drops: bool,
     /// The kernel counts the runs that it skips.
     pub(super) counts_skipped: bool,
 }
@@ -142,6 +145,8 @@ impl Trial {
     ) -> Result<Seen> {
         attachments.attach(object, interfaces.netlink(), loopback).await?;
         let (_hints, hint_programs) = Hints::attach(object);
+        let drops = Drops::attach(object);
+        self.seen.tells_drops = drops.is_attached();
         let state_programs = object.attach_states()?;
         self.seen.note(hint_programs.iter().chain(&state_programs));
         self.losses.watch(hint_programs);

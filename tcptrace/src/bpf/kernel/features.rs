@@ -5,7 +5,10 @@ use std::{error::Error, io};
 use aya::programs::{SchedClassifier, TcAttachType};
 
 use super::{btf::KernelTypes, tracepoint_format};
-use crate::bpf::hint_programs::Available;
+use crate::{
+    bpf::{drop_program, hint_programs::Available},
+    causes::with_causes,
+};
 use tcptrace_core::event::reset_reason::ResetReasons;
 
 /// Features that the kernel's type information promises.
@@ -17,6 +20,8 @@ pub struct Survey {
     pub hints: Vec<&'static str>,
     /// True if they tell why a reset is sent.
     pub reasons: bool,
+    /// Number of reasons for dropping a segment that the kernel may give, or what it lacks to tell of dropped segments.
+    pub drops: Result<usize, String>,
 }
 
 impl Survey {
@@ -29,10 +34,12 @@ impl Survey {
         types.socket_layout().map_err(io::Error::other)?;
         let (available, _) = Available::of(&types);
         let hints = available.programs.iter().map(|&(_, tracepoint)| tracepoint).collect();
+        let drops = drop_program::Available::find(&types);
         Ok(Self {
             states: types.arguments(tracepoint_format::NAME).is_ok(),
             hints,
             reasons: available.reasons != ResetReasons::default(),
+            drops: drops.map(|found| found.reasons.iter().count()).map_err(|error| with_causes(&error)),
         })
     }
 }

@@ -36,6 +36,7 @@ impl Correlator {
         let of_socket = socket.and_then(|socket| Some((self.table.resolve(socket.conn()?)?, socket.side())));
         let by_ends = || self.answered_generation(&key, from);
         let found = of_socket.or_else(|| Some((by_ends()?, from)));
+        let all_segments = self.all_segments;
         if let Some((at, side)) = found
             && let Some(conn) = self.table.get_mut(at)
         {
@@ -59,7 +60,8 @@ impl Correlator {
                 }
                 HintName::NatExpired | HintName::NatDeleted if !conn.ended => {
                     let deleted = hint.name == HintName::NatDeleted;
-                    conn.rare_mut().nat_forgot = Some(NatForgot { at: hint.at, deleted });
+                    let idle_ns = all_segments.then(|| hint.at.since(conn.last));
+                    conn.rare_mut().nat_forgot = Some(NatForgot { at: hint.at, deleted, idle_ns });
                 }
                 HintName::DeferAccept | HintName::RetransmitSynack | HintName::NatExpired | HintName::NatDeleted => {}
             }

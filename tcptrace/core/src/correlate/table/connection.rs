@@ -174,6 +174,8 @@ pub(in crate::correlate) struct NatForgot {
     pub(in crate::correlate) at: BootTime,
     /// True if a program deleted it.
     pub(in crate::correlate) deleted: bool,
+    /// Nanoseconds since the last event of the connection, if every segment comes.
+    pub(in crate::correlate) idle_ns: Option<u64>,
 }
 
 /// The last report of a socket that was placed.

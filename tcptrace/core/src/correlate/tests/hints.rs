@@ -105,8 +105,11 @@ fn it_waits_behind_what_waits() {
 }
 
 /// A client resets a connection that is open, after the kernel forgot a translation.
-fn forgotten_and_reset(name: HintName) -> String {
+fn forgotten_and_reset(name: HintName, all_segments: bool) -> String {
     let mut exchange = Exchange::new();
+    if all_segments {
+        exchange.connections().expect_all_segments();
+    }
     let (c, s) = (1_000, 900_000);
     exchange.segment(CLIENT, SERVER, TcpFlags::SYN, c, None, 0);
     exchange.segment(SERVER, CLIENT, TcpFlags::SYN, s, Some(c + 1), 0);
@@ -134,8 +137,17 @@ fn a_reset_behind_a_forgotten_translation_says_so() {
         ),
         (HintName::NatExpired, "; the NAT of this host had forgotten it 2.000 s before: its conntrack entry expired"),
     ] {
-        let sentence = forgotten_and_reset(name);
-        assert!(sentence.contains(words), "{sentence}");
+        let sentence = forgotten_and_reset(name, false);
+        assert!(sentence.contains(words) && !sentence.contains("idle for"), "{sentence}");
     }
-    assert!(!forgotten_and_reset(HintName::DeferAccept).contains("NAT"));
+    assert!(!forgotten_and_reset(HintName::DeferAccept, false).contains("NAT"));
+}
+
+#[test]
+fn how_long_it_was_idle_is_said_where_every_segment_is_seen() {
+    let expired = forgotten_and_reset(HintName::NatExpired, true);
+    assert!(expired.contains(": its conntrack entry expired, idle for 1.000 s"), "{expired}");
+    // That it was deleted has another reason.
+    let deleted = forgotten_and_reset(HintName::NatDeleted, true);
+    assert!(deleted.contains(": its conntrack entry was deleted") && !deleted.contains("idle for"), "{deleted}");
 }

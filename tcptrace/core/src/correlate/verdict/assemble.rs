@@ -98,7 +98,7 @@ pub(in crate::correlate) fn handshake(
         restored: conn.is_restored(),
         unsent,
         answer: answer(conn),
-        nat_forgot: forgotten(conn),
+        nat_forgot: forgotten(conn, false),
         lasted: after(Some(conn.first), Some(conn.last)),
     };
     handshake.summary = sentence::handshake(&handshake, &facts);
@@ -118,11 +118,12 @@ fn no_segments(conn: &Connection, watched: &Watched) -> Option<NoSegments> {
     })
 }
 
-/// Returns the translation of its addresses that this host forgot, and how long before the reset that was.
-fn forgotten(conn: &Connection) -> Option<Forgotten> {
-    let NatForgot { at, deleted } = conn.rare()?.nat_forgot?;
+/// Returns the translation of its addresses that this host forgot, how long before the reset that was and, where data is shown,
+/// how long nothing had passed by then.
+fn forgotten(conn: &Connection, shows_data: bool) -> Option<Forgotten> {
+    let NatForgot { at, deleted, idle_ns } = conn.rare()?.nat_forgot?;
     let before_ns = reset::first(conn).filter(|&(_, reset)| reset > at).map(|(_, reset)| reset.since(at));
-    Some(Forgotten { before_ns, deleted })
+    Some(Forgotten { before_ns, idle_ns: idle_ns.filter(|_| shows_data), deleted })
 }
 
 /// Returns the answer that was seen to come to the client's SYN.
@@ -138,13 +139,13 @@ fn told_of_drops(outcome: Option<Outcome>) -> bool {
 }
 
 /// Returns the numbers of the other sides of an address translation.
-fn same_as(conn: &Connection) -> Option<Vec<u64>> {
+pub(super) fn same_as(conn: &Connection) -> Option<Vec<u64>> {
     let sides = conn.other_sides();
     (!sides.is_empty()).then(|| sides.iter().map(|side| side.told.conn).collect())
 }
 
 /// Returns the other sides of an address translation.
-fn nat(conn: &Connection) -> Option<Vec<TranslatedSide>> {
+pub(super) fn nat(conn: &Connection) -> Option<Vec<TranslatedSide>> {
     let sides = conn.other_sides();
     (!sides.is_empty()).then(|| sides.iter().map(|side| side.told).collect())
 }
@@ -234,7 +235,7 @@ pub(in crate::correlate) fn close(
     let facts = CloseFacts {
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
-        nat_forgot: forgotten(conn),
+        nat_forgot: forgotten(conn, seen.data),
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
     };

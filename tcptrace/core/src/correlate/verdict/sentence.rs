@@ -99,16 +99,21 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 pub(crate) struct Forgotten {
     /// Nanoseconds from then to the reset, if one followed.
     pub(crate) before_ns: Option<u64>,
+    /// Nanoseconds without a segment until then, if that is certain.
+    pub(crate) idle_ns: Option<u64>,
     /// True if a program deleted it.
     pub(crate) deleted: bool,
 }
 
 /// Appends that the kernel of this host had forgotten how to translate the addresses.
 fn push_forgotten(text: &mut String, forgotten: Option<Forgotten>) {
-    let Some(Forgotten { before_ns, deleted }) = forgotten else { return };
+    let Some(Forgotten { before_ns, idle_ns, deleted }) = forgotten else { return };
     text.push_str("; the NAT of this host had forgotten it");
     if let Some(before) = before_ns {
         push(text, format_args!(" {} before", HumanDuration(before)));
     }
     text.push_str(if deleted { ": its conntrack entry was deleted" } else { ": its conntrack entry expired" });
+    if let Some(idle) = idle_ns.filter(|_| !deleted) {
+        push(text, format_args!(", idle for {}", HumanDuration(idle)));
+    }
 }

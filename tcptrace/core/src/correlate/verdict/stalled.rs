@@ -47,6 +47,8 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
         turn: waits.turn,
         unacked_bytes: looked_at.unacked(),
         retransmissions: waits.timeouts.or(waits.sent.map(Sent::again)),
+        same_as: assemble::same_as(conn),
+        nat: assemble::nat(conn),
         summary: waits.summary,
     }
 }

@@ -11,8 +11,9 @@ use super::{
     heading::{self, Sentence},
     open_block::End,
     row_layout::RowLayout,
-    rows::{Row, Rows},
+    rows::Rows,
     styled_text::Styled,
+    timeline::{self, Entry},
 };
 use crate::{
     event::Role,
@@ -31,11 +32,14 @@ const USUAL_PIECES: usize = 12;
 /// A block to draw.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
-    pub(super) conn: u64,
+    /// The connection or, if its addresses are translated, its sides; at least one.
+    pub(super) sides: &'a [Side<'a>],
+    /// The ends in the heading.
     pub(super) ends: Each<End>,
+    /// True if all sides have the events of the same phase.
+    pub(super) same_phase: bool,
     /// Layers of its encapsulation, if it has any.
     pub(super) encapsulation: Option<&'a [String]>,
-    pub(super) rows: &'a Rows,
     pub(super) sentences: Vec<Sentence<'a>>,
     /// Set if the phase is not finished; the inner value is the end whose turn it is, if known.
     pub(super) unfinished: Option<Option<Turn>>,
@@ -43,13 +47,23 @@ pub(super) struct Block<'a> {
     pub(super) translations: Vec<String>,
     /// States that no row shows, a line for each end.
     pub(super) inferred: Vec<String>,
-    pub(super) advice: Option<Cow<'static, str>>,
+    /// What to look at, a line each.
+    pub(super) advice: Vec<Cow<'a, str>>,
+}
+
+/// A connection, or a side of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Side<'a> {
+    pub(super) conn: u64,
+    pub(super) ends: &'a Each<End>,
+    pub(super) rows: &'a Rows,
 }
 
 impl Block<'_> {
     /// Appends the block to `out`.
     pub(super) fn write(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
-        for line in heading::lines(self.conn, &self.ends, self.encapsulation, &self.sentences, drawing, width) {
+        let numbers = self.sides.iter().map(|side| side.conn);
+        for line in heading::lines(numbers, &self.ends, self.encapsulation, &self.sentences, drawing, width) {
             line.write_line(drawing.color, out);
         }
         for translation in &self.translations {
@@ -63,7 +77,7 @@ impl Block<'_> {
                 line.write_line(drawing.color, out);
             }
         }
-        if let Some(advice) = &self.advice {
+        for advice in &self.advice {
             for line in heading::paragraph(Style::new(), &format!("look at: {advice}"), drawing, width) {
                 line.write_line(drawing.color, out);
             }
@@ -71,31 +85,23 @@ impl Block<'_> {
     }
 
     fn ladder(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
-        let rows = self.rows;
-        let Some(first) = rows.iter().next() else { return };
-        let unit = Unit::of(rows);
-        let wording = Wording { drawing, ends: &self.ends };
-        let (beginning, left_out, end) = rows.parts();
-        let mut times = Styled::with_room(rows.len() * USUAL_TIME, rows.len() + 2);
-        let mut cells = Vec::with_capacity(rows.len() + 2);
-        let mut add = |row: Option<&Row>, cell| {
-            match row {
-                Some(row) => times.apart(palette::TIME, unit.of_row(row)),
-                None => times.apart(palette::TIME, ""),
+        let entries = timeline::entries(self.sides, self.same_phase);
+        let first =
+            entries.iter().find_map(|entry| if let Entry::Event { row, .. } = entry { Some(row) } else { None });
+        let Some(first) = first else { return };
+        let unit = Unit::of(entries.iter().filter_map(Entry::since_start_ns).max());
+        let mut times = Styled::with_room(entries.len() * USUAL_TIME, entries.len() + 1);
+        let mut cells = Vec::with_capacity(entries.len() + 1);
+        for entry in &entries {
+            match entry {
+                Entry::Event { since_start_ns, .. } => times.apart(palette::TIME, unit.time(*since_start_ns)),
+                Entry::LeftOut(_) => times.apart(palette::TIME, ""),
             }
-            cells.push(cell);
-        };
-        for row in beginning {
-            add(Some(row), wording.row(row));
-        }
-        if left_out.count > 0 {
-            add(None, wording.left_out(left_out));
-        }
-        for row in end {
-            add(Some(row), wording.row(row));
+            cells.extend(self.cells(entry, drawing));
         }
         if let Some(turn) = self.unfinished {
-            add(None, self.turn(turn, drawing));
+            times.apart(palette::TIME, "");
+            cells.push(self.turn(turn, drawing));
         }
 
         let longest_time = times.measured_pieces().map(|(_, _, width)| width).max().unwrap_or(0);
@@ -108,6 +114,22 @@ impl Block<'_> {
             line.clear();
             layout.row(time, cells, &mut line);
             line.write_line(drawing.color, out);
+        }
+    }
+
+    fn cells(&self, entry: &Entry<'_>, drawing: Drawing) -> Option<Cells> {
+        match *entry {
+            Entry::Event { side, row, alone, .. } => {
+                let Side { conn, ends, .. } = *self.sides.get(side)?;
+                let mut cells = Wording { drawing, ends }.row(row);
+                if let Cells::Arrow(arrow) = &mut cells
+                    && alone
+                {
+                    arrow.more.push(format!("only in #{conn}"));
+                }
+                Some(cells)
+            }
+            Entry::LeftOut(left_out) => Some(Wording { drawing, ends: &self.ends }.left_out(left_out)),
         }
     }
 
@@ -140,15 +162,14 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    /// Returns the unit that suits the last time.
-    pub(super) fn of(rows: &Rows) -> Self {
-        let latest = rows.iter().filter_map(Row::since_start_ns).max().unwrap_or(0);
-        if latest < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
+    /// Returns the unit that suits the last time, in nanoseconds.
+    pub(super) fn of(latest: Option<u64>) -> Self {
+        if latest.unwrap_or(0) < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 
-    /// Returns the time of a row's event.
-    pub(super) fn of_row(self, row: &Row) -> RelativeTime {
-        RelativeTime { unit: self, micros: row.since_start_ns().map(|since| since / 1_000) }
+    /// Returns the time of an event, which is in nanoseconds.
+    pub(super) fn time(self, since_start_ns: Option<u64>) -> RelativeTime {
+        RelativeTime { unit: self, micros: since_start_ns.map(|since| since / 1_000) }
     }
 }
 

@@ -176,10 +176,10 @@ impl Diagrams {
     fn steps(&mut self, conn: u64, ends: &Each<End>) -> Vec<Step> {
         let block = self.blocks.take(conn);
         let rows: &Rows = &block.rows;
-        let unit = Unit::of(rows);
+        let unit = Unit::of(rows.iter().filter_map(Row::since_start_ns).max());
         let wording = Wording { drawing: self.drawing, ends };
         let (first, left_out, last) = rows.parts();
-        let step = |row: &Row| step(unit.of_row(row).to_string(), wording.row(row));
+        let step = |row: &Row| step(unit.time(row.since_start_ns()).to_string(), wording.row(row));
         let mut steps: Vec<Step> = first.iter().map(step).collect();
         if left_out.count > 0 {
             steps.push(step_of_words(&wording.left_out(left_out)));

@@ -33,9 +33,9 @@ pub(super) struct Sentence<'a> {
     pub(super) text: Cow<'a, str>,
 }
 
-/// Returns the lines of a heading.
+/// Returns the lines of a heading. `numbers` are those of the connection's sides.
 pub(super) fn lines(
-    conn: u64,
+    numbers: impl Iterator<Item = u64>,
     ends: &Each<End>,
     encapsulation: Option<&[String]>,
     sentences: &[Sentence<'_>],
@@ -43,7 +43,12 @@ pub(super) fn lines(
     width: usize,
 ) -> Vec<Styled> {
     let [mut first, mut second] = [(); 2].map(|()| Styled::with_room(USUAL_END, USUAL_PIECES));
-    first.apart(palette::of_conn(conn), format_args!("#{conn}"));
+    for (index, conn) in numbers.enumerate() {
+        if index > 0 {
+            first.apart(Style::new(), "=");
+        }
+        first.apart(palette::of_conn(conn), format_args!("#{conn}"));
+    }
     end(&ends.client, &mut first);
     second.apart(Style::new(), drawing.symbols().arrow);
     end(&ends.server, &mut second);

@@ -6,16 +6,28 @@ use super::glyphs::Drawing;
 use crate::{
     event::Role,
     text::HumanDuration,
-    verdict::{Close, StateTime},
+    verdict::{Close, Each, StateTime},
 };
 
-/// Returns a line for each end whose states were inferred.
-pub(super) fn inferred(record: &Close, drawing: Drawing) -> Vec<String> {
-    [(Role::Client, &record.states.client), (Role::Server, &record.states.server)]
-        .into_iter()
-        .filter(|(_, stays)| stays.iter().any(|stay| stay.inferred))
-        .map(|(role, stays)| line(role, stays, drawing))
-        .collect()
+/// What is known of an end's states.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) enum Known {
+    #[default]
+    Nothing,
+    /// Its socket was seen, and rows show the states.
+    Observed,
+    /// They were inferred: a line about them.
+    Inferred(String),
+}
+
+/// Returns what is known of each end's states.
+pub(super) fn known(record: &Close, drawing: Drawing) -> Each<Known> {
+    let of = |role, stays: &[StateTime]| match stays {
+        [] => Known::Nothing,
+        stays if stays.iter().any(|stay| stay.inferred) => Known::Inferred(line(role, stays, drawing)),
+        _ => Known::Observed,
+    };
+    Each { client: of(Role::Client, &record.states.client), server: of(Role::Server, &record.states.server) }
 }
 
 fn line(role: Role, stays: &[StateTime], drawing: Drawing) -> String {

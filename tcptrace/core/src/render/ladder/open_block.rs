@@ -2,20 +2,29 @@
 
 use std::sync::Arc;
 
-use super::rows::{Row, Rows};
+use super::{
+    joint::Verdict,
+    rows::{Row, Rows},
+};
 use crate::{
     event::{Cgroup, Comm, HintName, Role},
     output_record::{EndpointOutput, HintOutput},
+    tcp::{TcpFlags, TcpState},
     text::Escaped,
-    verdict::{CloseEnd, Each, HandshakeEnd},
+    verdict::{CloseEnd, Each, HandshakeEnd, Outcome},
 };
 
+/// Reports of stalls that are no further apart are about the same time, in nanoseconds.
+const SAME_MOMENT: i64 = 500_000_000;
+
 /// The next block of a connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OpenBlock {
     pub(super) rows: Rows,
     /// Number of the rows that were shown with a stall.
     pub(super) shown: usize,
+    /// Time of the last report of a stall, in nanoseconds since 1970.
+    pub(super) stalled_at: Option<i64>,
     /// Sentence about a handshake that was over before tracing began; it is shown with the close.
     pub(super) unseen: Option<String>,
     /// True if the last row about the accept queue of the server's listener says that it is full.
@@ -25,11 +34,41 @@ pub(super) struct OpenBlock {
 }
 
 impl OpenBlock {
+    /// Returns a block that is shown before its phase is finished.
+    pub(super) fn of_rows(rows: Rows) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
     /// Removes everything but keeps the room for rows.
     pub(super) fn clear(&mut self) {
-        let Self { rows, shown, unseen, queue_full, deferred } = self;
+        let Self { rows, shown, stalled_at, unseen, queue_full, deferred } = self;
         rows.clear();
-        (*shown, *unseen, *queue_full, *deferred) = (0, None, false, false);
+        (*shown, *stalled_at, *unseen, *queue_full, *deferred) = (0, None, None, false, false);
+    }
+
+    /// Returns true if something like this verdict of another side is to be told of the connection at about the same time.
+    ///
+    /// Its events open the connection or close it, and nothing has been told of them: that will be, some seconds later at the
+    /// latest. After that, sides are only told at the same time if nobody answers: their SYNs passed at the same time.
+    pub(super) fn is_pending(&self, verdict: &Verdict) -> bool {
+        let opens = |row: &Row| match row {
+            _ if row.since_start_ns().is_some_and(|since| since > 0) => false,
+            Row::Segment(segment) => segment.flags.contains(TcpFlags::SYN),
+            Row::State(state) => matches!(state.new, TcpState::SynSent | TcpState::SynRecv),
+            Row::Icmp(_) | Row::Hint(_) | Row::Drop(_) => false,
+        };
+        let closes = |row: &Row| match row {
+            Row::Segment(segment) => segment.flags.intersects(TcpFlags::FIN | TcpFlags::RST),
+            Row::State(state) => state.new.belongs_to_close(),
+            Row::Icmp(_) | Row::Hint(_) | Row::Drop(_) => false,
+        };
+        let opening = self.unseen.is_none() && self.rows.iter().next().is_some_and(opens);
+        match (self.stalled_at, *verdict) {
+            (None, _) => opening || self.unseen.is_none() && self.rows.iter().any(closes),
+            (Some(before), Verdict::Stalled { at, .. }) => opening && at.saturating_sub(before) > SAME_MOMENT,
+            (Some(_), Verdict::Handshake { outcome: Some(Outcome::Unanswered), .. }) => opening,
+            (Some(_), _) => false,
+        }
     }
 
     /// Adds a hint about a reset or an unanswered SYN. A retransmitted SYN,ACK needs no row, since its arrow shows it;

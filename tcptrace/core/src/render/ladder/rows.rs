@@ -50,7 +50,7 @@ impl Row {
 }
 
 /// The events of one phase of a connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
     first: Vec<Row>,
     last: VecDeque<Row>,
@@ -87,6 +87,11 @@ impl Rows {
         first.clear();
         last.clear();
         *left_out = LeftOut::default();
+    }
+
+    /// Returns the events omitted between the first and the last ones.
+    pub(super) fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 
     /// Returns the first rows, the omitted events after them, and the last rows.

@@ -7,6 +7,7 @@ mod exchanges;
 mod pictures;
 mod properties;
 mod script;
+mod translated;
 
 use jiff::tz::TimeZone;
 

@@ -1,26 +1,33 @@
 //! The other sides of a translated connection, a line for each: `10.96.0.10:80 is 10.9.0.2:80 in #2`.
 
-use super::{heading::endpoint, open_block::End};
+use super::{
+    heading::{end_text, endpoint},
+    open_block::End,
+};
 use crate::{
     output_record::EndpointOutput,
-    verdict::{TranslatedEnd, TranslatedSide},
+    verdict::{Each, TranslatedEnd, TranslatedSide},
 };
 
-/// Returns a line for each side, which names the ends that are others there.
-pub(super) fn lines(client: &End, server: &End, sides: Option<&[TranslatedSide]>) -> Vec<String> {
-    let line = |side: &TranslatedSide| {
-        let ends = [(&server.at, side.server), (&client.at, side.client)];
-        let others: Vec<_> = ends.into_iter().filter_map(|(here, there)| other(here, there)).collect();
-        format!("{} in #{}", others.join(" and "), side.conn)
-    };
-    sides.unwrap_or_default().iter().map(line).collect()
+/// Returns the line of a side, which names the ends that are others there.
+pub(super) fn line(ends: &Each<End>, side: &TranslatedSide) -> String {
+    let there = |TranslatedEnd { addr, port }| endpoint(&EndpointOutput { addr, port: Some(port) });
+    let sides = [(&ends.server.at, there(side.server)), (&ends.client.at, there(side.client))];
+    let others = sides.into_iter().filter_map(|(here, there)| other(here, &there, &there));
+    format!("{} in #{}", others.collect::<Vec<_>>().join(" and "), side.conn)
+}
+
+/// Returns the line of a side that is told in the same block, with the processes at its ends.
+pub(super) fn told(ends: &Each<End>, conn: u64, side: &Each<End>) -> String {
+    let sides = [(&ends.server.at, &side.server), (&ends.client.at, &side.client)];
+    let others = sides.into_iter().filter_map(|(here, there)| other(here, &endpoint(&there.at), &end_text(there)));
+    format!("{} in #{conn}", others.collect::<Vec<_>>().join(" and "))
 }
 
 /// Returns the words for an end that is another one there.
-fn other(here: &EndpointOutput, TranslatedEnd { addr, port }: TranslatedEnd) -> Option<String> {
-    let there = EndpointOutput { addr, port: Some(port) };
-    let [here, there] = [here, &there].map(endpoint);
-    (here != there).then(|| format!("{here} is {there}"))
+fn other(here: &EndpointOutput, there: &str, words: &str) -> Option<String> {
+    let here = endpoint(here);
+    (here != there).then(|| format!("{here} is {words}"))
 }
 
 #[cfg(test)]
@@ -44,13 +51,12 @@ mod tests {
             client: client.into(),
             server: server.into(),
         };
-        let (client, server) = (end(at(1, 4000)), end(at(2, 80)));
+        let ends = Each { client: end(at(1, 4000)), server: end(at(2, 80)) };
         let sides = [side(2, at(1, 4000), at(3, 8080)), side(3, at(4, 61_000), at(3, 8080))];
         let expected = [
             "10.9.0.2:80 is 10.9.0.3:8080 in #2",
             "10.9.0.2:80 is 10.9.0.3:8080 and 10.9.0.1:4000 is 10.9.0.4:61000 in #3",
         ];
-        assert_eq!(lines(&client, &server, Some(&sides)), expected);
-        assert!(lines(&client, &server, None).is_empty());
+        assert_eq!(sides.each_ref().map(|side| line(&ends, side)), expected);
     }
 }

@@ -158,6 +158,8 @@ pub(crate) fn stalled() -> StalledOutput {
         turn: Some(Turn::Client),
         unacked_bytes: Some(14),
         retransmissions: Some(2),
+        same_as: Some(vec![1, 2]),
+        nat: Some(sides()),
         summary: "the server closed its side; the client has not: CLOSE_WAIT".to_owned(),
     };
     StalledOutput { stamp: stamp(), since: stamp().time, record: Box::new(record) }

@@ -12,18 +12,18 @@ use crate::{
     },
 };
 
-const SYN: TcpFlags = TcpFlags::SYN;
-const ACK: TcpFlags = TcpFlags::ACK;
-const PSH: TcpFlags = TcpFlags::PSH;
-const FIN: TcpFlags = TcpFlags::FIN;
-const RST: TcpFlags = TcpFlags::RST;
-const ECONNREFUSED: u32 = 111;
-const ECONNRESET: u32 = 104;
+pub(super) const SYN: TcpFlags = TcpFlags::SYN;
+pub(super) const ACK: TcpFlags = TcpFlags::ACK;
+pub(super) const PSH: TcpFlags = TcpFlags::PSH;
+pub(super) const FIN: TcpFlags = TcpFlags::FIN;
+pub(super) const RST: TcpFlags = TcpFlags::RST;
+pub(super) const ECONNREFUSED: u32 = 111;
+pub(super) const ECONNRESET: u32 = 104;
 const EPIPE: u32 = 32;
 
 /// ISNs of the exchanges that no document gives any.
-const C: u32 = 721_203_976;
-const S: u32 = 1_673_106_620;
+pub(super) const C: u32 = 721_203_976;
+pub(super) const S: u32 = 1_673_106_620;
 
 pub(super) type Exchange = fn(&mut Script);
 

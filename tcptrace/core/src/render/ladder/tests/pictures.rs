@@ -14,7 +14,7 @@ fn drawn(exchange: Exchange, drawing: Drawing, width: usize) -> String {
 }
 
 /// Compares with the picture of that name.
-fn check(name: &str, text: String) {
+pub(super) fn check(name: &str, text: String) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("pictures");
     settings.set_prepend_module_to_snapshot(false);

@@ -97,6 +97,7 @@ proptest! {
             if pause % 5 == 0 {
                 let mut stalled = samples::stalled();
                 stalled.record.conn = conn;
+                stalled.record.nat = None;
                 ladder.render(&OutputRecord::Stalled(stalled), &mut out);
                 shown = true;
             }

@@ -39,6 +39,7 @@ pub(super) struct Script {
     proof: Proof,
     options: Vec<u8>,
     here: Vec<Role>,
+    ifindex: u32,
     times: Vec<WallTime>,
 }
 
@@ -62,6 +63,7 @@ impl Script {
             proof: Proof::default(),
             options: Vec::new(),
             here: Vec::new(),
+            ifindex: 1,
             times: Vec::new(),
         }
     }
@@ -76,6 +78,12 @@ impl Script {
     /// These ends are on this host: their segments tell their sockets.
     pub(super) fn here(&mut self, ends: &[Role]) -> &mut Self {
         self.here = ends.to_vec();
+        self
+    }
+
+    /// The next segments pass this interface.
+    pub(super) fn on(&mut self, ifindex: u32) -> &mut Self {
+        self.ifindex = ifindex;
         self
     }
 
@@ -206,7 +214,7 @@ impl Script {
             socket_port: None,
             at: self.boot(),
             socket: self.here.contains(&from).then_some(socket),
-            ifindex: 1,
+            ifindex: self.ifindex,
             direction: Some(if self.here == [other] { Direction::In } else { Direction::Out }),
             src,
             dst,
