@@ -3,6 +3,7 @@
 
 mod forgotten;
 mod node;
+mod podman;
 
 use std::{
     io::{ErrorKind, Write as _},

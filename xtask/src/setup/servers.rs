@@ -1,4 +1,4 @@
-//! The servers that the end-to-end tests run. Their packages are unpacked under `target` and not installed: installing would
+//! The servers that the end-to-end tests run, and Podman with what it runs. Their packages are unpacked under `target` and not installed: installing would
 //! start the services, on ports that this machine may need, and again whenever it boots.
 
 use std::{fs, path::Path, process::Command};
@@ -12,10 +12,21 @@ use crate::{process, root};
 const FOLDER: &str = "servers";
 
 /// Programs by their paths in that folder.
-const PROGRAMS: [&str; 3] = ["usr/sbin/haproxy", "usr/sbin/nginx", "usr/bin/redis-server"];
+const PROGRAMS: [&str; 9] = [
+    "usr/sbin/haproxy",
+    "usr/sbin/nginx",
+    "usr/bin/redis-server",
+    "bin/busybox",
+    "usr/bin/conmon",
+    "usr/bin/podman",
+    "usr/lib/podman/netavark",
+    "usr/sbin/runc",
+    "usr/sbin/xtables-nft-multi",
+];
 
 /// Packages that have them.
-const PACKAGES: [&str; 3] = ["haproxy", "nginx", "redis-server"];
+const PACKAGES: [&str; 9] =
+    ["haproxy", "nginx", "redis-server", "busybox-static", "conmon", "podman", "netavark", "runc", "iptables"];
 
 /// Fetches and unpacks the servers, unless all of them are there.
 pub(crate) fn ensure(target: &Path) -> Result<()> {
