@@ -2,6 +2,7 @@
 
 mod accurate_ecn;
 mod documents;
+mod processes;
 mod without_times;
 
 use std::{net::SocketAddr, path::Path, process::Command, time::Duration};

@@ -1,6 +1,7 @@
 //! The command line where nothing is traced: wrong usage, missing privileges, and what needs neither.
 
 mod captures;
+mod dissected;
 mod documents;
 mod kinds;
 mod merged;

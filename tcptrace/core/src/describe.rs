@@ -318,7 +318,7 @@ impl Describer {
             sockets: None,
             asked_ns: None,
             pid: owner.process.map(|process| process.pid),
-            comm: owner.process.map(|process| process.comm),
+            comm: owner.process.and_then(|process| process.name()),
             source: owner.source,
         }
     }
@@ -334,7 +334,7 @@ impl Describer {
             sockets: (owner.sockets > 1).then_some(owner.sockets),
             asked_ns: Some(owner.at.since(owner.asked)),
             pid: owner.process.map(|process| process.pid),
-            comm: owner.process.map(|process| process.comm),
+            comm: owner.process.and_then(|process| process.name()),
             source: OwnerSource::SockDiag,
         }
     }

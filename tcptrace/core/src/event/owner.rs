@@ -15,6 +15,13 @@ pub struct Process {
     pub comm: Comm,
 }
 
+impl Process {
+    /// Returns its name; `None` if only its ID is known, as of captures.
+    pub fn name(&self) -> Option<Comm> {
+        Some(self.comm).filter(|comm| !comm.bytes().is_empty())
+    }
+}
+
 impl From<Task> for Process {
     fn from(task: Task) -> Self {
         Self { pid: task.pid, comm: task.comm }
@@ -34,6 +41,8 @@ pub enum OwnerSource {
     SockDiag,
     /// The listener's process, assumed to be the one that accepts the connection.
     Listener,
+    /// A capture names the process that sent a frame.
+    Capture,
 }
 
 /// The process that holds a connection's socket.

@@ -25,7 +25,7 @@ use tcptrace_core::{
     correlate::NO_NAMESPACE,
     decode::capture::{self, CaptureError, Counters, Framed, Interface, Layers, Unread},
     describe::Describer,
-    event::{BootTime, Event},
+    event::{BootTime, Event, SocketOwner},
     output_record::StartOutput,
 };
 
@@ -52,6 +52,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
     let batches = ahead::start(Frames::from(frames))?;
     let (mut interfaces, mut encapsulations) = (Vec::<Interface>::new(), Vec::<Layers>::new());
     let (mut counters, mut unread) = (Counters::default(), Vec::new());
+    let mut names_processes = false;
     let mut outcome = Ok(());
     while let Some(Batch { items, state, dry, error }) = replay.next(&batches)? {
         for (index, interface) in (interfaces.len() as u32 + 1..).zip(&state.interfaces) {
@@ -61,7 +62,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
         encapsulations.extend(state.encapsulations);
         let words = |layers: &Layers| layers.iter().map(|layer| layer.to_string()).collect();
         replay.pipeline.describer.name_encapsulations(&encapsulations, words);
-        let enough = items.iter().flatten().any(|Item { event, interface, timed }| {
+        let enough = items.iter().flatten().any(|Item { event, owner, interface, timed }| {
             if !timed {
                 replay.pipeline.lose_times();
             }
@@ -69,7 +70,11 @@ pub(super) fn replay<R: Read + Send + 'static>(
                 replay.start(event.at());
             }
             let interface = interfaces.get(*interface as usize).map(|interface| interface.name.as_str());
-            replay.take(event, interface).is_break()
+            if replay.take(event, interface).is_break() {
+                return true;
+            }
+            names_processes |= owner.is_some();
+            owner.is_some_and(|owner| replay.take(&Event::Owner(owner), interface).is_break())
         });
         (counters, unread) = (state.counters, state.unread);
         replay.has_read(counters.bytes, dry);
@@ -86,9 +91,9 @@ pub(super) fn replay<R: Read + Send + 'static>(
     }
     replay.pipeline.end(last);
     replay.progress.finish();
-    if !replay.options.filter.who.is_empty() {
+    if !names_processes && !replay.options.filter.who.is_empty() {
         let (name, who) = (&replay.name, &replay.options.filter.who);
-        warn!("{name}: a capture holds no processes, so no connection matches {who}");
+        warn!("{name}: the capture names no processes, so no connection matches {who}");
     }
     report(&counters, &unread, &replay.name);
     replay.finish(outcome)
@@ -110,6 +115,8 @@ impl<R> From<capture::Frames<R>> for Frames<R> {
 /// An event of a capture.
 struct Item {
     event: Event,
+    /// The process that sent it.
+    owner: Option<SocketOwner>,
     /// Index of the interface of its frame.
     interface: u32,
     /// False if its frame has no time.
@@ -135,7 +142,7 @@ impl<R: Read + Send + 'static> Source for Frames<R> {
     fn next(&mut self) -> Option<Result<Self::Item, CaptureError>> {
         let seen = |framed: Framed| {
             let Framed { event, interface, timed, .. } = framed;
-            (!framed.copy).then_some(Item { event, interface, timed })
+            (!framed.copy).then(|| Item { event, owner: framed.sender(), interface, timed })
         };
         Some(self.frames.next()?.map(seen))
     }

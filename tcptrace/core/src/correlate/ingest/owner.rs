@@ -104,6 +104,13 @@ impl Correlator {
         let (key, side) = Key::new(netns, owner.local, owner.remote);
         let key = self.table.known_as(key);
         let known = self.table.find(&key);
+        if owner.source == OwnerSource::Capture {
+            // It belongs to a frame that was placed just before.
+            if let Some(conn) = known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended) {
+                adopt(conn, side, owner, emit);
+            }
+            return known;
+        }
         if let Some(process) = owner.process {
             self.listeners.rename(process);
         }
@@ -169,7 +176,9 @@ fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn 
     let end = conn.end_mut(side);
     match owner.source {
         OwnerSource::Listener => end.set_holder(owner.process),
-        OwnerSource::Event | OwnerSource::SockDiag if end.holder() == owner.process => return,
+        OwnerSource::Event | OwnerSource::SockDiag | OwnerSource::Capture if end.holder() == owner.process => return,
+        // A capture shows no states, so nothing of the socket itself is to be expected.
+        OwnerSource::Capture => end.set_holder(owner.process),
         OwnerSource::Event | OwnerSource::SockDiag => {
             end.set_holder(owner.process.or(end.holder()));
             end.holder_asked = owner.process.is_some();

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     decode::encapsulations::Encapsulations,
-    event::{BootTime, Direction, Event, Process},
+    event::{BootTime, Direction, Event, OwnerSource, Process, Segment, SocketOwner},
 };
 
 /// Maximum length of a record in bytes: twice the longest frame that Linux makes (BIG TCP), four times tcpdump's
@@ -43,6 +43,26 @@ pub struct Framed {
     /// True if the same packet was captured just before on the same interface, as a mirror port delivers it. A
     /// correlator would take it for a retransmission.
     pub copy: bool,
+}
+
+impl Framed {
+    /// Returns the owner of the socket that sent this segment, if the capture names it. The process of a segment that came in
+    /// is not told: some programs name its sender, others its receiver.
+    pub fn sender(&self) -> Option<SocketOwner> {
+        let Event::Segment(Segment { at, src, dst, direction: Some(Direction::Out), .. }) = self.event else {
+            return None;
+        };
+        Some(SocketOwner {
+            at,
+            asked: at,
+            early: false,
+            netns: None,
+            local: src,
+            remote: dst,
+            process: Some(self.process?),
+            source: OwnerSource::Capture,
+        })
+    }
 }
 
 /// A frame as the format decoders return it.

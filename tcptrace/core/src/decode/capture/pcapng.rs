@@ -6,6 +6,7 @@
 //! issue 62).
 
 mod packet;
+mod process;
 
 use pcap_parser::{
     InterfaceDescriptionBlock, InterfaceStatisticsBlock, OptionCode, PcapNGOption, parse_interfacedescriptionblock_be,
@@ -21,6 +22,7 @@ use super::{
     interfaces::Interfaces,
     time::Timescale,
 };
+use crate::event::Process;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
@@ -28,6 +30,8 @@ const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+/// Darwin's description of a process.
+const PROCESS: u32 = 0x8000_0001;
 
 /// Length of the shortest block: its type and two lengths.
 const FRAMING: usize = 12;
@@ -45,6 +49,8 @@ pub(super) struct PcapNg {
 struct Section {
     order: Order,
     interfaces: Vec<Described>,
+    /// The processes that Darwin describes, which its packets name by their places here.
+    processes: Vec<Option<Process>>,
 }
 
 /// An interface of a section.
@@ -81,7 +87,13 @@ impl PcapNg {
         }
         let is_read = matches!(
             kind,
-            SECTION_HEADER | INTERFACE_DESCRIPTION | PACKET | SIMPLE_PACKET | INTERFACE_STATISTICS | ENHANCED_PACKET
+            SECTION_HEADER
+                | INTERFACE_DESCRIPTION
+                | PACKET
+                | SIMPLE_PACKET
+                | INTERFACE_STATISTICS
+                | ENHANCED_PACKET
+                | PROCESS
         );
         if !is_read {
             return Ok(Part::Skip(length.into()));
@@ -97,6 +109,7 @@ impl PcapNg {
             SECTION_HEADER => self.begin_section(block, order)?,
             INTERFACE_DESCRIPTION => self.section_mut()?.describe(block, interfaces)?,
             INTERFACE_STATISTICS => self.count_lost(block)?,
+            PROCESS => self.section_mut()?.describe_process(block.get(8..whole - 4).unwrap_or_default()),
             _ => {
                 let body = block.get(8..whole - 4).unwrap_or_default();
                 return Ok(Part::Frame { used: whole, frame: self.section()?.frame(kind, body) });
@@ -119,7 +132,7 @@ impl PcapNg {
             let (major, minor) = (header.major_version, header.minor_version);
             return Err(Fault::Version { format: "pcapng", major, minor });
         }
-        self.section = Some(Section { order, interfaces: Vec::new() });
+        self.section = Some(Section { order, interfaces: Vec::new(), processes: Vec::new() });
         Ok(())
     }
 

@@ -318,7 +318,7 @@ impl Decoder {
         let process = fields.pid.map(|pid| Process { pid, comm: fields.comm.unwrap_or(Comm([0; 16])) });
         let (at, local, source) = (moment.at, fields.local.into(), fields.source);
         let event = match fields.remote {
-            _ if source != OwnerSource::SockDiag => return Ok(None),
+            _ if !matches!(source, OwnerSource::SockDiag | OwnerSource::Capture) => return Ok(None),
             None => {
                 let asked = BootTime(at.0.saturating_sub(fields.asked_ns.unwrap_or(0)));
                 let sockets = fields.sockets.unwrap_or(1);

@@ -80,7 +80,8 @@ const TAG_NAT: u8 = 14;
 /// Loss counters by number.
 const SOURCES: [LossSource; 4] = [LossSource::State, LossSource::Segment, LossSource::Recursion, LossSource::Output];
 /// Sources of owners by number.
-const OWNER_SOURCES: [OwnerSource; 3] = [OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener];
+const OWNER_SOURCES: [OwnerSource; 4] =
+    [OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener, OwnerSource::Capture];
 
 /// [`Setup`] as JSON.
 #[derive(Deserialize, Serialize)]

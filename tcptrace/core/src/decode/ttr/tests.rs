@@ -56,7 +56,12 @@ fn process() -> impl Strategy<Value = Process> {
 
 fn looked_up() -> impl Strategy<Value = Event> {
     let times = || (any::<u64>(), any::<u64>()).prop_map(|(at, asked)| (BootTime(at), BootTime(asked)));
-    let sources = prop::sample::select(vec![OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener]);
+    let sources = prop::sample::select(vec![
+        OwnerSource::Event,
+        OwnerSource::SockDiag,
+        OwnerSource::Listener,
+        OwnerSource::Capture,
+    ]);
     let ends = || (endpoint(), endpoint());
     let state = || prop::sample::select(TcpState::ALL.to_vec());
     prop_oneof![

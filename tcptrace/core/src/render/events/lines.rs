@@ -107,6 +107,7 @@ impl Events {
             OwnerSource::Event => "it changed the socket's state",
             OwnerSource::SockDiag => "it holds the socket",
             OwnerSource::Listener => "it holds the listener",
+            OwnerSource::Capture => "the capture names it",
         });
         if let Some(sockets) = sockets {
             line.raw(", ").number(*sockets).raw(" sockets listen");

@@ -137,7 +137,7 @@ fn any_counters() -> impl Strategy<Value = Counters> {
 pub(crate) fn any_owner() -> impl Strategy<Value = OwnerOutput> {
     let numbers =
         any::<(Option<u64>, Option<u64>, Option<u32>, Option<u32>, Option<u64>, Option<u32>, Option<[u8; 16]>)>();
-    let source = select(vec![OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener]);
+    let source = select(vec![OwnerSource::Event, OwnerSource::SockDiag, OwnerSource::Listener, OwnerSource::Capture]);
     (any_stamp(), numbers, any_endpoint(), of(any_endpoint()), source).prop_map(|entry| {
         let (stamp, (conn, socket, netns, sockets, asked_ns, pid, comm), local, remote, source) = entry;
         OwnerOutput { stamp, conn, socket, netns, local, remote, sockets, asked_ns, pid, comm: comm.map(Comm), source }

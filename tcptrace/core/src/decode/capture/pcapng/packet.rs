@@ -1,12 +1,7 @@
 //! Blocks of frames: enhanced and simple ones, and those of the first draft.
 
-use pcap_parser::{OptionCode, PcapError, PcapNGOption, nom::IResult, parse_option_be, parse_option_le};
-
-use super::{ENHANCED_PACKET, SIMPLE_PACKET, Section};
-use crate::{
-    decode::capture::{bytes::Order, decoder::Frame, ip::Reason},
-    event::Direction,
-};
+use super::{ENHANCED_PACKET, SIMPLE_PACKET, Section, process::Options};
+use crate::decode::capture::{decoder::Frame, ip::Reason};
 
 /// Length of the fields before the frame in enhanced packet blocks and old ones: the interface, the time in two halves,
 /// the captured length and the original one.
@@ -31,13 +26,14 @@ impl Section {
         let rest = body.get(FIXED..).ok_or(Reason::Malformed)?;
         let (bytes, behind) = rest.split_at_checked(captured).ok_or(Reason::Malformed)?;
         let padding = captured.next_multiple_of(4) - captured;
+        let options = Options::read(self.order, behind.get(padding..).unwrap_or_default());
         Ok(Frame {
             at: Some(described.timescale.time(units)),
             interface: described.number,
-            direction: direction(self.order, behind.get(padding..).unwrap_or_default()),
+            direction: options.direction,
             bytes,
             original: number(16)?,
-            process: None,
+            process: self.process(&options),
         })
     }
 
@@ -56,29 +52,4 @@ impl Section {
             process: None,
         })
     }
-}
-
-/// Returns the direction from the flags, which are option 2 in both kinds of blocks.
-fn direction(order: Order, mut options: &[u8]) -> Option<Direction> {
-    const END: OptionCode = OptionCode(0);
-    const FLAGS: OptionCode = OptionCode(2);
-    while !options.is_empty() {
-        let parsed: IResult<&[u8], PcapNGOption<'_>, PcapError<&[u8]>> = match order {
-            Order::Little => parse_option_le(options),
-            Order::Big => parse_option_be(options),
-        };
-        let (rest, option) = parsed.ok()?;
-        match option.code {
-            END => return None,
-            FLAGS => {
-                return match order.u32(option.as_bytes().ok()?, 0)? & 0b11 {
-                    0b01 => Some(Direction::In),
-                    0b10 => Some(Direction::Out),
-                    _ => None,
-                };
-            }
-            _ => options = rest,
-        }
-    }
-    None
 }
