@@ -1,4 +1,4 @@
-//! Compiles the kernel programs into an object file that the library embeds.
+//! Compiles the kernel programs into an object file that the library embeds. A packaged crate carries that file.
 
 use std::{
     env, fs,
@@ -11,19 +11,41 @@ use aya_build::{Package, Toolchain, build_ebpf};
 fn main() -> Result<()> {
     // Not when this is compiled: checkouts that share a target folder share this program.
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?);
+    if copy_carried(&package)? {
+        return Ok(());
+    }
     let workspace = package.parent().context("the package lies in its workspace")?;
     println!("cargo::rerun-if-changed={}", workspace.join("Cargo.lock").display());
     let toolchain = pinned_toolchain(&workspace.join("Cargo.toml"))?;
     find_linker()?;
     // SAFETY: nothing else runs in this process yet. The first lets a stable compiler build `core` for the bpf target,
-    // the second keeps the inner cargo's progress out of the outer one's warnings.
+    // the second keeps the inner cargo's progress out of the outer one's warnings, and the last two keep the folders of
+    // this machine out of the object: it is the same, byte for byte, wherever it is built.
     unsafe {
         env::set_var("RUSTC_BOOTSTRAP", "1");
         env::set_var("CARGO_TERM_QUIET", "true");
+        env::set_var("CARGO_UNSTABLE_TRIM_PATHS", "true");
+        env::set_var("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all");
     }
     let package = workspace.join("tcptrace-ebpf");
     let root_dir = package.to_str().context("the path of the workspace is not UTF-8")?;
     build_ebpf([Package { name: "tcptrace-ebpf", root_dir, ..Package::default() }], Toolchain::Custom(&toolchain))
+}
+
+/// Takes the object that `cargo xtask dist` has put into a packaged crate, so that installing one needs no BPF toolchain.
+/// Returns false where there is none: in a checkout.
+fn copy_carried(package: &Path) -> Result<bool> {
+    let carried = package.join("prebuilt/tcptrace-bpf");
+    if !carried.is_file() {
+        return Ok(false);
+    }
+    println!("cargo::rerun-if-changed={}", carried.display());
+    if env::var("CARGO_CFG_TARGET_ENDIAN").is_ok_and(|endian| endian == "big") {
+        bail!("the kernel programs in this crate are for little-endian processors: build tcptrace from its repository");
+    }
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
+    fs::copy(&carried, out_dir.join("tcptrace-bpf")).with_context(|| format!("cannot copy {}", carried.display()))?;
+    Ok(true)
 }
 
 /// The toolchain version in `[workspace.metadata.tools]`, the only place that names it.

@@ -1,4 +1,6 @@
-//! Makes the files that are installed on other machines: a Debian package, and an archive.
+//! Makes the files that are installed on other machines: a Debian package, an archive, and crates.
+
+pub(crate) mod crates;
 
 use std::{
     env::consts::ARCH,
@@ -9,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use self::crates::Crates;
 use crate::{process, project::Project};
 
 /// Files packed in the archive besides what cargo builds.
@@ -24,6 +27,8 @@ pub(crate) struct Dist {
     pub(crate) package: PathBuf,
     /// The archive with the static binary, manual pages and completions.
     pub(crate) archive: PathBuf,
+    /// What `cargo install` builds the program from.
+    pub(crate) crates: Crates,
 }
 
 /// Builds and packs everything.
@@ -40,7 +45,11 @@ pub(crate) fn make(project: &Project) -> Result<Dist> {
 
     let folder = project.target_dir().join("dist");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(Dist { package: package(project, &cargo_deb, &folder)?, archive: archive(project, &binary, &share, &folder)? })
+    Ok(Dist {
+        package: package(project, &cargo_deb, &folder)?,
+        archive: archive(project, &binary, &share, &folder)?,
+        crates: crates::make(project, &project.static_object()?, &folder)?,
+    })
 }
 
 /// Makes the Debian package from the built files.

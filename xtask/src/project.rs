@@ -6,7 +6,8 @@ use std::{
     process::Command,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use crate::{
     process,
@@ -21,6 +22,9 @@ use crate::{
 
 /// The C compiler for static binaries.
 const MUSL_COMPILER: &str = "musl-gcc";
+
+/// What cargo is to write of a build: JSON on stdout, and what the compiler says as text on stderr.
+const MESSAGES: &str = "json-render-diagnostics";
 
 /// How tcptrace is compiled.
 #[derive(Clone, Copy)]
@@ -100,11 +104,29 @@ impl Project {
     /// Builds a static tcptrace, and returns its path.
     pub(crate) fn build_static(&self) -> Result<PathBuf> {
         self.ensure_static()?;
+        process::run(&mut self.static_build())?;
+        Ok(self.target_dir().join(self.static_target()).join("release").join("tcptrace"))
+    }
+
+    /// The object with the kernel programs that the program of [`Self::build_static`] contains.
+    pub(crate) fn static_object(&self) -> Result<PathBuf> {
+        let messages = process::output(self.static_build().args(["--quiet", "--message-format", MESSAGES]))?;
+        let folder = out_dir(&messages).context("cargo does not say where the build script of tcptrace has written")?;
+        Ok(folder.join("tcptrace-bpf"))
+    }
+
+    /// The command of [`Self::build_static`].
+    fn static_build(&self) -> Command {
         let target = self.static_target();
         let mut cargo = self.cargo("build");
         cargo.env(format!("CC_{}", target.replace('-', "_")), MUSL_COMPILER);
-        process::run(cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]))?;
-        Ok(self.target_dir().join(target).join("release").join("tcptrace"))
+        cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]);
+        cargo
+    }
+
+    /// The folder with the programs of the pinned toolchain.
+    pub(crate) fn toolchain_programs(&self) -> PathBuf {
+        self.toolchain.programs()
     }
 
     /// The target triple of [`Self::build_static`].
@@ -134,5 +156,32 @@ impl Project {
     /// The target folder.
     pub(crate) fn target_dir(&self) -> &Path {
         &self.workspace.target_dir
+    }
+}
+
+/// Where the build script of tcptrace has written, by cargo's messages of a build.
+fn out_dir(messages: &str) -> Option<PathBuf> {
+    messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+        let text = |key: &str| message.get(key).and_then(Value::as_str);
+        let ours = text("reason")? == "build-script-executed" && text("package_id")?.contains("/tcptrace#");
+        ours.then(|| text("out_dir").map(PathBuf::from))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_build_script_of_tcptrace_among_others() {
+        let message = |reason: &str, package: &str, folder: &str| {
+            format!(r#"{{"reason":"{reason}","package_id":"path+file:///w/{package}#0.1.0","out_dir":"{folder}"}}"#)
+        };
+        let script = "build-script-executed";
+        let other = message(script, "tcptrace-ebpf", "/a");
+        let messages =
+            [other.clone(), message("compiler-artifact", "tcptrace", "/b"), message(script, "tcptrace", "/c")];
+        assert_eq!(out_dir(&messages.join("\n")), Some("/c".into()));
+        assert_eq!(out_dir(&other), None);
     }
 }

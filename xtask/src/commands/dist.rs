@@ -1,10 +1,11 @@
-//! `cargo xtask dist`: makes a Debian package and an archive.
+//! `cargo xtask dist`: makes a Debian package, an archive and crates.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    dist, process,
+    dist::{self, crates},
+    process,
     project::Project,
     root_tests::{self, Tests},
     setup::package_tools,
@@ -13,17 +14,22 @@ use crate::{
 /// The variable that names the package for its tests.
 const PACKAGE: &str = "TCPTRACE_DEB";
 
-/// Make a Debian package, and an archive of the static binary with its manual and completions, in target/dist
+/// Make a Debian package, an archive of the static binary with its manual and completions, and crates that `cargo install`
+/// builds, in target/dist
 #[derive(Args)]
 pub(crate) struct Dist {
     /// Also test the package as root (through sudo where needed): it is installed into a copy of this system that is thrown
     /// away, where systemd runs the service
     #[arg(long)]
     check: bool,
+    /// Also compile the kernel programs again in another folder, compare them with those in the crate byte by byte, and
+    /// install the program from the crates without a BPF linker
+    #[arg(long)]
+    check_crates: bool,
 }
 
 impl Dist {
-    /// Makes both and prints their paths.
+    /// Makes them and prints their paths.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         let made = dist::make(&project)?;
@@ -33,7 +39,12 @@ impl Dist {
             // The same packages as `test` builds: cargo would build their dependencies anew for others.
             process::run(cargo.args(["--workspace", "--test", "package"]))?;
         }
-        println!("{}\n{}", made.package.display(), made.archive.display());
+        if self.check_crates {
+            crates::check::check(&project, &made.crates)?;
+        }
+        for file in [&made.package, &made.archive].into_iter().chain(&made.crates.files) {
+            println!("{}", file.display());
+        }
         Ok(())
     }
 }

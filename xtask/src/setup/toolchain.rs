@@ -93,6 +93,11 @@ impl Toolchain {
         &self.version
     }
 
+    /// The folder with its programs.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.sysroot.join("bin")
+    }
+
     /// The folder with its shared libraries.
     pub(crate) fn libraries(&self) -> PathBuf {
         self.sysroot.join("lib")

@@ -1,0 +1,84 @@
+//! Makes the crates that `cargo install` builds without a BPF toolchain: tcptrace's carries the compiled kernel programs.
+
+pub(crate) mod check;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{process, project::Project};
+
+/// What is packaged: the program, and the crates of this workspace that it is built from.
+const PACKAGES: [&str; 3] = ["tcptrace", "tcptrace-core", "tcptrace-ebpf"];
+
+/// Where tcptrace's build script looks for the object, from the root of the tree.
+const CARRIED: &str = "tcptrace/prebuilt/tcptrace-bpf";
+
+/// The crates, and what they were made from.
+pub(crate) struct Crates {
+    /// A `.crate` file for each of [`PACKAGES`], in that order.
+    pub(crate) files: Vec<PathBuf>,
+    /// The copy of the checkout that they were packaged from.
+    sources: PathBuf,
+}
+
+/// Packages a copy of the checkout, so that the object never lies in the checkout itself, where it would be used for ever.
+/// `object` is the one that the packed program contains.
+pub(crate) fn make(project: &Project, object: &Path, folder: &Path) -> Result<Crates> {
+    let sources = folder.join("sources");
+    copy_sources(project.root(), &sources)?;
+    copy(object, &sources.join(CARRIED))?;
+    for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        for package in ["tcptrace", "tcptrace/core", "tcptrace-ebpf"] {
+            copy(&project.root().join(licence), &sources.join(package).join(licence))?;
+        }
+    }
+    let mut cargo = project.cargo("package");
+    // The copy is no repository, and lies in a folder of one that ignores it. Building is a check of its own.
+    cargo.args(["--quiet", "--locked", "--allow-dirty", "--no-verify", "--target-dir"]).arg(folder);
+    for package in PACKAGES {
+        cargo.args(["--package", package]);
+    }
+    process::run(cargo.current_dir(&sources))?;
+    let mut files = Vec::new();
+    for package in PACKAGES {
+        let name = format!("{}.crate", versioned(package));
+        let file = folder.join(&name);
+        copy(&folder.join("package").join(&name), &file)?;
+        files.push(file);
+    }
+    Ok(Crates { files, sources })
+}
+
+/// Copies the files that git knows, or would add, to an empty folder.
+fn copy_sources(root: &Path, to: &Path) -> Result<()> {
+    super::remove(to).with_context(|| format!("cannot remove {}", to.display()))?;
+    let mut git = Command::new("git");
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
+    for name in process::output(&mut git)?.split_terminator('\0') {
+        let file = root.join(name);
+        // One that was removed and whose removal is not committed yet is still listed.
+        if file.is_file() {
+            copy(&file, &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file, and makes the folder for it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().context("a file lies in a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+/// The name of a package's crate, which is that of the folder in it.
+fn versioned(package: &str) -> String {
+    // All packages of the workspace have the same version.
+    format!("{package}-{}", env!("CARGO_PKG_VERSION"))
+}
