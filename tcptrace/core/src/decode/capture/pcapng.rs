@@ -95,6 +95,11 @@ impl PcapNg {
                 | ENHANCED_PACKET
                 | PROCESS
         );
+        if kind == PROCESS && whole > MAX_RECORD_LEN {
+            // Others keep their places.
+            self.section_mut()?.describe_process(&[]);
+            return Ok(Part::Skip(length.into()));
+        }
         if !is_read {
             return Ok(Part::Skip(length.into()));
         }
