@@ -33,8 +33,8 @@ struct Podman {
 impl Podman {
     #[track_caller]
     fn new(netns: &Netns) -> Self {
-        const HIDE: &str = "for at in /var/lib /run/netns /run/containers; do mkdir -p $at && mount -t tmpfs none $at || exit; done; \
-             echo ready; exec cat";
+        const HIDE: &str =
+            "mount -t tmpfs none /var/lib && mount -t tmpfs none /run && mkdir /run/netns && echo ready && exec cat";
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", HIDE]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut mounts = netns.start(&mut command);
@@ -61,10 +61,12 @@ impl Podman {
             "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=1024:2048\"]\n\
              [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nruntime = \"runc\"\n\
              conmon_path = [\"{conmon}\"]\nhelper_binaries_dir = [\"{helpers}\"]\n\
-             [engine.runtimes]\nrunc = [\"{runc}\"]\n[network]\nnetwork_backend = \"netavark\"\n",
+             [engine.runtimes]\nrunc = [\"{runc}\"]\n\
+             [network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"{networks}\"\n",
             conmon = unpacked("usr/bin/conmon").display(),
             helpers = unpacked("usr/lib/podman").display(),
             runc = unpacked("usr/sbin/runc").display(),
+            networks = self.path("networks").display(),
         );
         write("containers.conf", &settings);
         let storage = "/containers/storage";
