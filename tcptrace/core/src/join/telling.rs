@@ -11,11 +11,14 @@ use super::{
 };
 use crate::{
     event::Role,
-    output_record::{EndpointOutput, Joined, JoinedView, OutputRecord, Passage, Sighting, Stamp},
+    output_record::{EndpointOutput, Joined, JoinedView, OutputRecord, Passage, Sighting, StalledOutput, Stamp},
     tcp::TcpFlags,
     text::WallTime,
-    verdict::CloseKind,
+    verdict::{CloseKind, Turn},
 };
+
+/// Distance of the beginnings of a stall, as two hosts notice it, in nanoseconds: less than until a stall is told.
+const SAME_STALL: u64 = 1_000_000_000;
 
 /// A connection that is being told.
 pub(super) struct Telling<'a> {
@@ -108,11 +111,45 @@ impl Telling<'_> {
         let role = match event {
             OutputRecord::State(state) => state.role.unwrap_or_else(|| view.role_of(&state.local)),
             OutputRecord::Hint(hint) => view.role_of(&hint.local),
+            OutputRecord::Owner(owner) => view.role_of(&owner.local),
+            OutputRecord::Stalled(stalled) => return self.tells_stall(place, stalled),
             _ => return true,
         };
         let mut places = self.views.iter().enumerate().filter(|(_, (_, view))| view.has_socket(role)).map(|(at, _)| at);
         let nearest = if role == Role::Client { places.next() } else { places.next_back() };
-        nearest.is_none_or(|nearest| nearest == place)
+        match nearest {
+            Some(nearest) => nearest == place,
+            // Captures name processes without any socket: the first that does so tells it.
+            None => {
+                let names = |(_, other): &(usize, View)| {
+                    let is_same = |event: &OutputRecord| matches!(event, OutputRecord::Owner(owner) if other.role_of(&owner.local) == role);
+                    other.events.iter().any(is_same)
+                };
+                !matches!(event, OutputRecord::Owner(_)) || !self.views.iter().take(place).any(names)
+            }
+        }
+    }
+
+    /// True if the view tells this stall of its own. The host of the end whose turn it is knows why, so it tells the stall if it
+    /// noticed it; otherwise the first view that did.
+    fn tells_stall(&self, place: usize, stalled: &StalledOutput) -> bool {
+        let since = |place: usize, stalled: &StalledOutput| {
+            self.wall(place, Stamp { time: stalled.since, boot_ns: None }).time.0
+        };
+        let own = since(place, stalled);
+        let same = |place: usize, event: &OutputRecord| {
+            matches!(event, OutputRecord::Stalled(other) if other.record.turn == stalled.record.turn
+                && since(place, other).abs_diff(own) < SAME_STALL)
+        };
+        let role = match stalled.record.turn {
+            Some(Turn::Client) => Some(Role::Client),
+            Some(Turn::Server) => Some(Role::Server),
+            Some(Turn::Network) | None => None,
+        };
+        let views = || self.views.iter().map(|(_, view)| view).enumerate();
+        let noticed = || views().filter(|(at, view)| view.events.iter().any(|event| same(*at, event)));
+        let knows = |(_, view): &(usize, &View)| role.is_some_and(|role| view.has_socket(role));
+        noticed().find(knows).or_else(|| noticed().next()).is_none_or(|(at, _)| at == place)
     }
 
     /// Where a segment was seen, and whether it got lost.
@@ -229,6 +266,11 @@ impl Telling<'_> {
             OutputRecord::Icmp(icmp) => icmp.stamp = self.wall(place, icmp.stamp),
             OutputRecord::Hint(hint) => hint.stamp = self.wall(place, hint.stamp),
             OutputRecord::Drop(dropped) => dropped.stamp = self.wall(place, dropped.stamp),
+            OutputRecord::Owner(owner) => owner.stamp = self.wall(place, owner.stamp),
+            OutputRecord::Stalled(stalled) => {
+                let since = Stamp { time: stalled.since, boot_ns: None };
+                (stalled.stamp, stalled.since) = (self.wall(place, stalled.stamp), self.wall(place, since).time);
+            }
             _ => {}
         }
     }
@@ -248,6 +290,16 @@ impl Telling<'_> {
             OutputRecord::Icmp(icmp) => [&mut icmp.src, &mut icmp.dst].into_iter().for_each(rename),
             OutputRecord::Hint(hint) => [&mut hint.local, &mut hint.remote].into_iter().for_each(rename),
             OutputRecord::Drop(dropped) => [&mut dropped.src, &mut dropped.dst].into_iter().for_each(rename),
+            OutputRecord::Owner(owner) => {
+                rename(&mut owner.local);
+                owner.remote.iter_mut().for_each(rename);
+            }
+            OutputRecord::Stalled(stalled) => {
+                let ends = [(&mut stalled.record.client, client), (&mut stalled.record.server, server)];
+                for (end, known) in ends {
+                    (end.addr, end.port) = (known.addr, known.port);
+                }
+            }
             _ => {}
         }
     }
@@ -271,6 +323,8 @@ impl Telling<'_> {
             OutputRecord::Drop(dropped) => {
                 (dropped.conn, dropped.since_start_ns) = (Some(self.conn), Some(since(&dropped.stamp)));
             }
+            OutputRecord::Owner(owner) => owner.conn = Some(self.conn),
+            OutputRecord::Stalled(stalled) => stalled.record.conn = self.conn,
             _ => {}
         }
     }

@@ -24,7 +24,7 @@ pub struct View {
     pub(super) handshake: Option<HandshakeOutput>,
     /// Its close, if the handshake made a connection.
     pub(super) close: Option<CloseOutput>,
-    /// States, segments, ICMP errors and hints: the first and the last.
+    /// States, segments, ICMP errors, hints, owners and stalls: the first and the last.
     pub(super) events: Vec<OutputRecord>,
     /// Number of the events between them.
     pub(super) left_out: u64,
@@ -102,6 +102,8 @@ pub(super) fn stamp(event: &OutputRecord) -> Option<Stamp> {
         OutputRecord::Icmp(icmp) => Some(icmp.stamp),
         OutputRecord::Hint(hint) => Some(hint.stamp),
         OutputRecord::Drop(dropped) => Some(dropped.stamp),
+        OutputRecord::Owner(owner) => Some(owner.stamp),
+        OutputRecord::Stalled(stalled) => Some(stalled.stamp),
         _ => None,
     }
 }
@@ -127,8 +129,8 @@ impl Default for Views {
 }
 
 impl Views {
-    /// Takes a record. Returns the view of a connection if the record is its last one. Later events, and the records of stalls,
-    /// owners and sockets that were there before, are not part of a view.
+    /// Takes a record. Returns the view of a connection if the record is its last one. Later events, and the records
+    /// of listeners and of sockets that were there before, are not part of a view.
     pub fn take(&mut self, record: &OutputRecord) -> Option<View> {
         match record {
             OutputRecord::State(state) if !state.late => self.event(state.conn?, record),
@@ -136,6 +138,8 @@ impl Views {
             OutputRecord::Icmp(icmp) if !icmp.late => self.event(icmp.conn, record),
             OutputRecord::Hint(hint) if !hint.late => self.event(hint.conn?, record),
             OutputRecord::Drop(dropped) if !dropped.late => self.event(dropped.conn?, record),
+            OutputRecord::Owner(owner) => self.event(owner.conn?, record),
+            OutputRecord::Stalled(stalled) => self.event(stalled.record.conn, record),
             OutputRecord::Handshake(handshake) => {
                 let conn = handshake.record.conn;
                 self.open.entry(conn).or_default().handshake = Some(handshake.clone());
