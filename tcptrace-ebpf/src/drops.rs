@@ -25,6 +25,9 @@ use crate::{
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 
+/// IPv6 extension headers behind which a segment is found.
+const EXTENSION_HEADERS: u32 = 2;
+
 /// Where the numbers of namespaces begin, with room below for those that newer kernels fix (`PROC_DYNAMIC_FIRST` of
 /// fs/proc/generic.c). While a segment waits in a queue of its socket, other data lies where its device would be told.
 const NAMESPACES: u32 = 0xe000_0000;
@@ -67,7 +70,7 @@ fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
         ETH_P_IPV6 => FAMILY_V6,
         _ => return Err(Skip::NotIp),
     };
-    let ip = headers::ip(&buffer, family, 0)?;
+    let ip = headers::ip_behind::<EXTENSION_HEADERS>(&buffer, family, 0)?;
     if ip.protocol != IPPROTO_TCP {
         return Err(Skip::NotTcp);
     }

@@ -8,7 +8,7 @@ mod ip;
 
 use core::mem::MaybeUninit;
 
-pub use ip::{Ip, ip};
+pub use ip::{Ip, ip, ip_behind};
 use zerocopy::FromBytes;
 
 use crate::{FAMILY_V4, FAMILY_V6, Skip};

@@ -3,7 +3,7 @@
 use super::{ETH_HEADER, Frame, IPPROTO_ICMPV6, IPPROTO_TCP, load};
 use crate::{Address, FAMILY_V4, FAMILY_V6, Skip, address, mapped};
 
-/// IPv6 extension headers walked. RFC 8200 §4.1 knows seven.
+/// IPv6 extension headers that [`ip`] walks. RFC 8200 §4.1 knows seven.
 const EXTENSION_HEADERS: u32 = 8;
 
 /// Bytes of an IPv6 header without its extension headers.
@@ -32,10 +32,19 @@ pub struct Ip {
 /// Every [`Skip`] but [`Skip::NotIp`] and [`Skip::Unreadable`].
 #[inline(always)]
 pub fn ip(frame: &impl Frame, family: u8, offset: u32) -> Result<Ip, Skip> {
+    ip_behind::<EXTENSION_HEADERS>(frame, family, offset)
+}
+
+/// As [`ip`], behind at most `MOST` extension headers: each of them makes the verifier's work much longer.
+///
+/// # Errors
+/// As for [`ip`].
+#[inline(always)]
+pub fn ip_behind<const MOST: u32>(frame: &impl Frame, family: u8, offset: u32) -> Result<Ip, Skip> {
     if family == FAMILY_V4 {
         ipv4(frame, &load(frame, offset)?, offset)
     } else {
-        ipv6(frame, &load(frame, offset)?, offset)
+        ipv6::<MOST>(frame, &load(frame, offset)?, offset)
     }
 }
 
@@ -66,7 +75,7 @@ fn ipv4(frame: &impl Frame, header: &[u32; 5], offset: u32) -> Result<Ip, Skip> 
 
 /// An IPv6 header (RFC 8200 §3) and its extension headers.
 #[inline(always)]
-fn ipv6(frame: &impl Frame, header: &[u32; 10], offset: u32) -> Result<Ip, Skip> {
+fn ipv6<const MOST: u32>(frame: &impl Frame, header: &[u32; 10], offset: u32) -> Result<Ip, Skip> {
     if u32::from_be(header[0]) >> 28 != 6 {
         return Err(Skip::Malformed);
     }
@@ -75,7 +84,7 @@ fn ipv6(frame: &impl Frame, header: &[u32; 10], offset: u32) -> Result<Ip, Skip>
         0 => buffer_length(frame, offset).saturating_sub(IPV6_FIXED),
         total => total,
     };
-    let (protocol, skipped) = extensions(frame, (second >> 8) as u8, offset + IPV6_FIXED)?;
+    let (protocol, skipped) = extensions::<MOST>(frame, (second >> 8) as u8, offset + IPV6_FIXED)?;
     Ok(Ip {
         family: FAMILY_V6,
         protocol,
@@ -88,7 +97,7 @@ fn ipv6(frame: &impl Frame, header: &[u32; 10], offset: u32) -> Result<Ip, Skip>
 
 /// Walks the extension headers: the protocol behind them, and their length together.
 #[inline(always)]
-fn extensions(frame: &impl Frame, first: u8, offset: u32) -> Result<(u8, u32), Skip> {
+fn extensions<const MOST: u32>(frame: &impl Frame, first: u8, offset: u32) -> Result<(u8, u32), Skip> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const FRAGMENT: u8 = 44;
@@ -101,7 +110,7 @@ fn extensions(frame: &impl Frame, first: u8, offset: u32) -> Result<(u8, u32), S
     let mut protocol = first;
     let mut skipped = 0;
     let mut walked = 0;
-    while walked < EXTENSION_HEADERS {
+    while walked < MOST {
         if protocol == IPPROTO_TCP || protocol == IPPROTO_ICMPV6 {
             return Ok((protocol, skipped));
         }
