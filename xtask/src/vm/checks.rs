@@ -105,7 +105,9 @@ const CHECKS: [Check; 35] = [
     check("rights that suffice with TCX", &["privileges::five_capabilities_are_enough_with_tcx"]).since(TCX),
     check("doctor", &["doctor::"]).core(&["doctor::whoever"]),
     check("every record as the schema has it", &["schema::"]).core(&["schema::every_line"]),
-    check("segments that the kernel drops", &["drops::"]).core(&["drops::what_a_firewall"]).since(DROP_REASONS),
+    check("segments that the kernel drops", &["drops::a_", "drops::orderly", "drops::what"])
+        .core(&["drops::what_a_firewall"])
+        .since(DROP_REASONS),
     check("hints of SYN,ACKs sent again", &["hints::a_syn_ack", "hints::what_was"]),
     check("hints with reasons for resets", &["hints::a_listener", "hints::a_reset", "hints::data", "hints::filters"])
         .since(REASONS),
