@@ -58,9 +58,14 @@ fn views(ahead: i64, ends: [([u8; 4], u16); 2], isn: u32, seen: &[Seen]) -> Vec<
 }
 
 fn joiner(most: usize) -> Joiner {
+    joiner_of(&[("web", 0), ("db", AHEAD)], most)
+}
+
+/// For these hosts, each with how far its clock is ahead.
+fn joiner_of(hosts: &[(&str, i64)], most: usize) -> Joiner {
     let recorded =
-        |host: &str, ahead: i64| RecordedHost { host: host.into(), began: WallTime(BEGAN + ahead - 1_000_000) };
-    Joiner::new(vec![recorded("web", 0), recorded("db", AHEAD)], NonZeroUsize::new(most).expect("some"))
+        |&(host, ahead): &(&str, i64)| RecordedHost { host: host.into(), began: WallTime(BEGAN + ahead - 1_000_000) };
+    Joiner::new(hosts.iter().map(recorded).collect(), NonZeroUsize::new(most).expect("some"))
 }
 
 const INSIDE: [([u8; 4], u16); 2] = [([10, 0, 0, 1], 40_000), ([192, 0, 2, 2], 80)];
@@ -90,7 +95,7 @@ fn at_server() -> Vec<Seen> {
     ]
 }
 
-fn join(joiner: &mut Joiner, files: [Vec<View>; 2]) -> Vec<OutputRecord> {
+fn join<const FILES: usize>(joiner: &mut Joiner, files: [Vec<View>; FILES]) -> Vec<OutputRecord> {
     let mut records = Vec::new();
     for (file, views) in files.into_iter().enumerate() {
         views.into_iter().for_each(|view| joiner.take(file, view, &mut |record| records.push(record)));
@@ -165,6 +170,40 @@ fn what_one_host_alone_saw_is_told_as_that() {
         .collect();
     assert_eq!(only, ["web", "db", "db"]);
     assert!(segments(&records).iter().all(|segment| segment.passage.is_none()));
+}
+
+#[test]
+fn a_router_between_two_hosts_tells_how_far_each_segment_came() {
+    // Behind the translation, with a clock that is ten seconds late. The SYN that is lost gets as far as here.
+    let at_router = [
+        (100, true, SYN, 0, 0),
+        (1_000_100, true, SYN, 0, 0),
+        (1_000_400, false, SYN | ACK, 0, 1),
+        (1_000_800, true, ACK, 1, 1),
+        (1_500_100, true, FIN | ACK, 1, 1),
+        (1_500_500, false, FIN | ACK, 1, 2),
+        (1_500_900, true, ACK, 2, 2),
+    ];
+    let hosts = [("web", 0), ("router", -2 * AHEAD), ("db", AHEAD)];
+    let files = [
+        views(0, INSIDE, 700, &at_client()),
+        views(-2 * AHEAD, OUTSIDE, 700, &at_router),
+        views(AHEAD, OUTSIDE, 700, &at_server()),
+    ];
+    let mut joiner = joiner_of(&hosts, 8);
+    let records = join(&mut joiner, files);
+    assert_eq!(joiner.counts(), (1, 1));
+    let segments = segments(&records);
+    let passed = |segment: &&SegmentOutput| {
+        let passage = segment.passage.as_ref().expect("several hosts have the connection");
+        (passage.sightings.iter().map(|seen| seen.host.to_string()).collect::<Vec<_>>(), passage.lost)
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let (there, back) = (names(&["web", "router", "db"]), names(&["db", "router", "web"]));
+    let [lost, all @ ..] = &segments[..] else { panic!("{segments:?}") };
+    assert_eq!(passed(lost), (names(&["web", "router"]), true));
+    let ways = [&there, &back, &there, &there, &back, &there].map(|way| (way.clone(), false));
+    assert_eq!(all.iter().map(passed).collect::<Vec<_>>(), ways);
 }
 
 #[test]
