@@ -18,52 +18,34 @@ pub(crate) enum Family {
 impl Family {
     /// Packetdrill's arguments, with the values of the names that scripts use.
     pub(crate) fn arguments(self) -> Vec<&'static str> {
-        let (family, defined): (&[_], &[_]) = match self {
-            Self::Ipv4 => (
-                &[
-                    "--ip_version=ipv4",
-                    "--local_ip=192.168.0.1",
-                    "--gateway_ip=192.168.0.1",
-                    "--netmask_ip=255.255.0.0",
-                ],
-                &[
-                    "TFO_COOKIE=3021b9d889017eeb",
-                    "CODE=host_unreachable",
-                    "CMSG_LEVEL_IP=SOL_IP",
-                    "CMSG_TYPE_RECVERR=IP_RECVERR",
-                ],
-            ),
-            Self::Ipv6 => (
-                &[
-                    "--ip_version=ipv6",
-                    "--mtu=1520",
-                    "--local_ip=fd3d:0a0b:17d6::1",
-                    "--gateway_ip=fd3d:0a0b:17d6:8888::1",
-                ],
-                &["TFO_COOKIE=c1d1e9742a47a9bc", "CMSG_LEVEL_IP=SOL_IPV6", "CMSG_TYPE_RECVERR=IPV6_RECVERR"],
-            ),
-            Self::Mapped => (
-                &[
-                    "--ip_version=ipv4-mapped-ipv6",
-                    "--local_ip=192.168.0.1",
-                    "--gateway_ip=192.168.0.1",
-                    "--netmask_ip=255.255.0.0",
-                ],
-                &[
-                    "TFO_COOKIE=3021b9d889017eeb",
-                    "CODE=host_unreachable",
-                    "CMSG_LEVEL_IP=SOL_IPV6",
-                    "CMSG_TYPE_RECVERR=IPV6_RECVERR",
-                ],
-            ),
+        let version = match self {
+            Self::Ipv4 => "--ip_version=ipv4",
+            Self::Ipv6 => "--ip_version=ipv6",
+            Self::Mapped => "--ip_version=ipv4-mapped-ipv6",
         };
-        let remote = match self {
-            Self::Ipv6 => "--remote_ip=fd3d:fa7b:d17d::1",
-            Self::Ipv4 | Self::Mapped => "--remote_ip=192.0.2.1",
+        let segments: &[_] = match self {
+            Self::Ipv4 | Self::Mapped => &[
+                "--local_ip=192.168.0.1",
+                "--gateway_ip=192.168.0.1",
+                "--netmask_ip=255.255.0.0",
+                "--remote_ip=192.0.2.1",
+                "-DTFO_COOKIE=3021b9d889017eeb",
+                "-DCODE=host_unreachable",
+            ],
+            Self::Ipv6 => &[
+                "--mtu=1520",
+                "--local_ip=fd3d:0a0b:17d6::1",
+                "--gateway_ip=fd3d:0a0b:17d6:8888::1",
+                "--remote_ip=fd3d:fa7b:d17d::1",
+                "-DTFO_COOKIE=c1d1e9742a47a9bc",
+            ],
         };
-        let defined = defined.iter().flat_map(|&definition| ["-D", definition]);
+        let sockets = match self {
+            Self::Ipv4 => ["-DCMSG_LEVEL_IP=SOL_IP", "-DCMSG_TYPE_RECVERR=IP_RECVERR"],
+            Self::Ipv6 | Self::Mapped => ["-DCMSG_LEVEL_IP=SOL_IPV6", "-DCMSG_TYPE_RECVERR=IPV6_RECVERR"],
+        };
         // The kernel may still read what was sent without a copy.
-        ["--send_omit_free", remote].into_iter().chain(family.iter().copied()).chain(defined).collect()
+        ["--send_omit_free", version].into_iter().chain(segments.iter().copied()).chain(sockets).collect()
     }
 
     /// Is this script written for it? A name may end in the only family that it is for.

@@ -41,7 +41,6 @@ pub use self::glyphs::Drawing;
 use self::{
     block::Block,
     heading::Sentence,
-    inferred_states::Known,
     joint::{Joints, Told, Verdict},
     open_block::{End, OpenBlock},
     open_blocks::OpenBlocks,
@@ -179,7 +178,7 @@ impl Ladder {
             unfinished: None,
             nat: record.nat.clone().unwrap_or_default(),
             elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
-            states: Each { client: Known::Nothing, server: Known::Nothing },
+            states: Each::default(),
             advice: advice::handshake(record),
             verdict: (&**record).into(),
         };
@@ -221,7 +220,7 @@ impl Ladder {
             unfinished: Some(record.turn),
             nat: record.nat.clone().unwrap_or_default(),
             elsewhere: Vec::new(),
-            states: Each { client: Known::Nothing, server: Known::Nothing },
+            states: Each::default(),
             advice: advice::stalled(record, quoted),
             verdict: Verdict::Stalled { turn: record.turn, at },
         };
@@ -243,7 +242,7 @@ impl Ladder {
             unfinished: Some(None),
             nat: Vec::new(),
             elsewhere: Vec::new(),
-            states: Each { client: Known::Nothing, server: Known::Nothing },
+            states: Each::default(),
             advice: None,
             verdict: Verdict::Open,
         };

@@ -158,6 +158,7 @@ pub(super) fn draw(group: &[Told<'_>], show: impl FnOnce(&Block<'_>)) {
     let Some((first, others)) = group.split_first() else { return };
     let sides: Vec<Side<'_>> = group.iter().map(Told::side).collect();
     let first_unfinished = first.unfinished;
+    let agreed = agree(group);
     let same_turn = others.iter().all(|told| told.unfinished == first_unfinished);
     let unfinished =
         if same_turn { first_unfinished } else { group.iter().find_map(|told| told.unfinished).map(|_| None) };
@@ -166,11 +167,11 @@ pub(super) fn draw(group: &[Told<'_>], show: impl FnOnce(&Block<'_>)) {
         ends: heading_ends(first, others),
         same_phase: others.iter().all(|told| told.verdict.is_of_phase_of(&first.verdict)),
         encapsulation: group.iter().find_map(|told| told.encapsulation.as_deref()),
-        sentences: sentences(group),
+        sentences: sentences(group, agreed),
         unfinished,
         translations: translations(first, others),
         inferred: inferred(group),
-        advice: advice(group),
+        advice: advice(group, agreed),
     });
 }
 
@@ -192,13 +193,13 @@ fn agree(group: &[Told<'_>]) -> bool {
 }
 
 /// One sentence where all sides agree, of the one that knows most; else one for each.
-fn sentences<'a>(group: &'a [Told<'_>]) -> Vec<Sentence<'a>> {
+fn sentences<'a>(group: &'a [Told<'_>], agreed: bool) -> Vec<Sentence<'a>> {
     let borrowed =
         |Sentence { style, text }: &'a Sentence<'_>| Sentence { style: *style, text: Cow::Borrowed(&**text) };
     let knows = |told: &&Told<'_>| (told.verdict.has_cause(), !told.verdict.is_vague());
     // The first one of those that know as much.
     let clear = group.iter().rev().max_by_key(knows);
-    let told: Vec<&Told<'_>> = if agree(group) { clear.into_iter().collect() } else { group.iter().collect() };
+    let told: Vec<&Told<'_>> = if agreed { clear.into_iter().collect() } else { group.iter().collect() };
     let mut sentences = Vec::new();
     for Told { conn, sentence, open, .. } in &told {
         let unseen = open.unseen.as_deref().map(|text| Sentence { style: Mood::Pending.style(), text: text.into() });
@@ -240,7 +241,7 @@ fn inferred(group: &[Told<'_>]) -> Vec<String> {
 }
 
 /// What to look at: where a side proves a cause, the others guess. Where all agree, what is behind the translation.
-fn advice<'a>(group: &'a [Told<'_>]) -> Vec<Cow<'a, str>> {
+fn advice<'a>(group: &'a [Told<'_>], agreed: bool) -> Vec<Cow<'a, str>> {
     let proven = group.iter().any(|told| told.verdict.has_cause());
     let known = group.iter().filter(|told| !proven || told.verdict.has_cause());
     let mut advice: Vec<Cow<'a, str>> = Vec::new();
@@ -249,7 +250,7 @@ fn advice<'a>(group: &'a [Told<'_>]) -> Vec<Cow<'a, str>> {
             advice.push(text.into());
         }
     }
-    if agree(group) {
+    if agreed {
         advice.drain(..advice.len().saturating_sub(1));
     }
     advice
@@ -271,9 +272,8 @@ impl Joints {
         self.groups.values().map(Vec::len).sum()
     }
 
-    /// Adds what is told of a side. `is_pending` returns true if something like the verdict
-    /// is to be told of a connection soon. Returns the groups
-    /// that are to be shown now, in this order.
+    /// Adds what is told of a side. `is_pending` returns true if something like the verdict is to be told of a connection
+    /// soon. Returns the groups that are to be shown now, in this order.
     pub(super) fn add(
         &mut self,
         told: Told<'_>,
