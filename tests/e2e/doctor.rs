@@ -43,7 +43,9 @@ fn whoever_may_trace_is_told_so_and_a_connection_proves_it() {
     ];
     assert_eq!(about, expected, "{text}");
     assert!(lines.iter().all(|&(verdict, ..)| ["ok", "limited"].contains(&verdict)), "{text}");
-    assert_eq!(lines.last(), Some(&("ok", "live check", "7 segments, 10 state changes, nothing lost")), "{text}");
+    // A connection before this one may have lacked an event where the host kept a program from running.
+    let (_, about, said) = lines.last().expect("a line");
+    assert!(*about == "live check" && said.starts_with("7 segments, 10 state changes, nothing lost"), "{text}");
     assert!(!text.contains('\x1b'), "colours are for terminals: {text:?}");
     assert_eq!((tcx_programs(&netns, "lo"), Attached::to(&netns, "lo")), ((0, 0), before));
 }

@@ -29,6 +29,10 @@ const CHANGES_PER_CONNECTION: u64 = 10;
 
 const HAPPENED: u64 = PAIRS as u64 * CONNECTIONS_PER_PAIR * CHANGES_PER_CONNECTION;
 
+/// Fewer changes than happened: a host may keep tracing programs from running where an interrupt hits certain processes of
+/// its own. The tracepoint passes, perf counts it, yet no program runs and nothing is counted.
+const LEAST_RUN: u64 = HAPPENED - HAPPENED / 50;
+
 /// A client and a server thread flat out. The server closes first and the client follows, so that no connection is left
 /// behind and the accept queue never fills.
 fn pair(netns: &Netns, listener: &TcpListener) -> [JoinHandle<()>; 2] {
@@ -156,9 +160,8 @@ fn flood(arguments: &[&str], held_up: bool) -> [Counts; 2] {
     tracers.iter().for_each(|tracer| wait_counted(tracer, HAPPENED));
     let counts = tracers.map(stop);
 
-    // Exactly, where nothing else happens. But a host may keep tracing programs from running where an interrupt hits certain processes
-    // of its own: the tracepoint passes, perf counts it, yet no program runs and nothing is counted.
-    let expected = HAPPENED - HAPPENED / 50..=HAPPENED + HAPPENED / 1000;
+    // Exactly, where nothing else happens.
+    let expected = LEAST_RUN..=HAPPENED + HAPPENED / 1000;
     assert!(counts.iter().all(|counts| expected.contains(&counts.all())), "{expected:?}: {counts:?}");
     counts
 }
@@ -234,7 +237,7 @@ fn what_a_stopped_tracer_missed_is_counted_exactly() {
         received + lost == counted.0 + counted.1
     });
     assert!(lost > 0 && received > 0, "{received} received, {lost} lost: {counted:?}");
-    assert!(counted.0 + counted.1 >= HAPPENED, "{counted:?}");
+    assert!(counted.0 + counted.1 >= LEAST_RUN, "{counted:?}");
     let trace = tracer.stop();
     assert_eq!(number(trace.end(), "lost"), lost);
 }

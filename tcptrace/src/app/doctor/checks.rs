@@ -242,13 +242,20 @@ fn hidden_owners(allowed: bool) -> &'static str {
 /// The result of the connection that was traced.
 pub(super) fn live(report: &mut Report, seen: &Result<Seen>) {
     const WHAT: &str = "live check";
-    let Seen { segments, states, lost, skipped, .. } = match seen {
+    let Seen { segments, states, lost, skipped, incomplete_before, .. } = match seen {
         Ok(seen) => seen,
         Err(error) => return report.add(Missing, WHAT, format!("{error:#}")),
     };
     let counted = format!("{segments} segments, {states} state changes");
     let (verdict, text) = match (*segments, *states, *lost) {
-        (SEGMENTS.., STATES.., 0) => (Fine, format!("{counted}, nothing lost")),
+        (SEGMENTS.., STATES.., 0) if *incomplete_before == 0 => (Fine, format!("{counted}, nothing lost")),
+        (SEGMENTS.., STATES.., 0) => {
+            let tried = incomplete_before + 1;
+            let text = format!(
+                "{counted}, nothing lost; {incomplete_before} of {tried} connections lacked events that nobody counted"
+            );
+            (Limited, text)
+        }
         (_, 0, _) => (Missing, format!("{counted}: the tracepoint sock:inet_sock_set_state stays silent")),
         (0, _, _) => (
             Missing,
@@ -293,6 +300,11 @@ mod tests {
         let expected = "nothing lost; skipped meanwhile: 1 fragment without a TCP header, 2 unreadable sockets\n";
         assert!(report.works() && report.to_string().ends_with(expected), "{report}");
         assert_eq!(works(8, 10, 0), (true, false));
+        let mut report = Report::default();
+        live(&mut report, &Ok(Seen { segments: 7, states: 10, incomplete_before: 1, ..Seen::default() }));
+        let expected = "nothing lost; 1 of 2 connections lacked events that nobody counted\n";
+        assert!(report.works() && report.to_string().contains("limited"), "{report}");
+        assert!(report.to_string().ends_with(expected), "{report}");
         assert_eq!(works(5, 10, 2), (true, true));
         assert_eq!(works(5, 10, 0), (false, false));
         assert_eq!(works(0, 10, 3), (false, false));
