@@ -118,6 +118,12 @@ fn the_ack_comes_when_the_request_is_gone() {
                 right: &["reset server/no_connection"],
                 captured,
             },
+            Case {
+                name: "an ICMP error about its SYN,ACK has ended it",
+                script: "< S 0; > S.; < icmp 3/1; < . 1/0/1; > R",
+                right: &["reset server/no_connection"],
+                captured,
+            },
         ],
         &[("ipv4/tcp_synack_retries", "0")],
     );

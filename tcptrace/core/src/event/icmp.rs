@@ -13,6 +13,17 @@ pub fn refuses(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
     if from.is_ipv4() { icmp_type == 3 && matches!(icmp_code, 2 | 3) } else { icmp_type == 1 && icmp_code == 4 }
 }
 
+/// Returns true if Linux forgets a SYN when such an error quotes its SYN,ACK (net/ipv4/tcp_ipv4.c, tcp_v4_err;
+/// net/ipv6/tcp_ipv6.c, tcp_v6_err with the fatal errors of icmpv6_err_convert). The client's ACK is then reset.
+pub fn ends_request(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
+    match (from.is_ipv4(), icmp_type) {
+        (true, 3) => icmp_code <= 1,
+        (true, 11 | 12) | (false, 4) => true,
+        (false, 1) => !matches!(icmp_code, 0 | 2 | 3),
+        _ => false,
+    }
+}
+
 fn kind_v4(icmp_type: u8, icmp_code: u8) -> &'static str {
     match (icmp_type, icmp_code) {
         (3, 0) => "network unreachable",
@@ -70,5 +81,18 @@ mod tests {
         assert_eq!(kind(v6, 3, 0), "hop limit exceeded");
         assert_eq!(kind(v4, 3, 200), "destination unreachable");
         assert_eq!(kind(v4, 99, 0), "unknown error");
+    }
+
+    #[test]
+    fn linux_forgets_a_syn_by_other_errors_in_each_family() {
+        let v4: IpAddr = "192.0.2.1".parse().expect("an address");
+        let v6: IpAddr = "2001:db8::1".parse().expect("an address");
+        let ended_by = |from, numbers: &[(u8, u8)]| -> Vec<(u8, u8)> {
+            numbers.iter().copied().filter(|&(icmp_type, icmp_code)| ends_request(from, icmp_type, icmp_code)).collect()
+        };
+        let errors = [(3, 0), (3, 1), (3, 3), (3, 4), (3, 13), (4, 0), (11, 0), (12, 0)];
+        assert_eq!(ended_by(v4, &errors), [(3, 0), (3, 1), (11, 0), (12, 0)]);
+        let errors = [(1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (2, 0), (3, 0), (4, 1)];
+        assert_eq!(ended_by(v6, &errors), [(1, 1), (1, 4), (1, 5), (1, 6), (4, 1)]);
     }
 }

@@ -143,6 +143,11 @@ impl IcmpAnswer {
     pub(crate) fn refuses(&self) -> bool {
         !self.of_synack && icmp::refuses(self.from, self.icmp_type, self.icmp_code)
     }
+
+    /// Returns true if the server's kernel forgets the SYN because of it.
+    pub(crate) fn ends_request(&self) -> bool {
+        self.of_synack && icmp::ends_request(self.from, self.icmp_type, self.icmp_code)
+    }
 }
 
 /// Segments of a handshake that this host's kernel dropped.
@@ -184,7 +189,8 @@ pub struct Handshake {
     pub outcome: Option<Outcome>,
     /// True if an ICMP error, and not a reset, refused the connection.
     pub by_icmp: bool,
-    /// The first ICMP error that quoted the SYN or the SYN,ACK, if that decided the outcome; null otherwise.
+    /// The first ICMP error that quoted the SYN or the SYN,ACK, if that decided the outcome, as also where the server's
+    /// kernel forgot the SYN because of it and reset the ACK; null otherwise.
     pub icmp: Option<IcmpAnswer>,
     /// The missing segment of an unanswered handshake; null for other outcomes.
     pub waiting_for: Option<WaitingFor>,

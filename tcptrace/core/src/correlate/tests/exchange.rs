@@ -314,6 +314,11 @@ impl Exchange {
     }
 
     pub(in crate::correlate) fn icmp(&mut self, src: u16, dst: u16) {
+        self.icmp_of_kind(src, dst, (3, 3));
+    }
+
+    /// An ICMP error of this type and code, which quotes a segment with sequence number 7.
+    pub(in crate::correlate) fn icmp_of_kind(&mut self, src: u16, dst: u16, (icmp_type, icmp_code): (u8, u8)) {
         let error = IcmpError {
             conn_netns: None,
             netns: None,
@@ -321,8 +326,8 @@ impl Exchange {
             ifindex: self.ifindex,
             direction: Some(Direction::In),
             from: end(dst).addr,
-            icmp_type: 3,
-            icmp_code: 3,
+            icmp_type,
+            icmp_code,
             src: end(src),
             dst: end(dst),
             seq: 7,

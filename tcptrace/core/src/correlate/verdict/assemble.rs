@@ -21,8 +21,8 @@ use crate::{
     event::{BootTime, Process, Role},
     tcp::{TcpOptions, TcpState},
     verdict::{
-        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, Missing, NoSegments,
-        OpeningRetransmissions, Outcome, ResetCause, Rtt, TranslatedSide,
+        Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
+        NoSegments, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, TranslatedSide,
     },
 };
 
@@ -52,8 +52,17 @@ pub(in crate::correlate) fn handshake(
         gaps,
         opened.map_or_else(|| unseen(conn), |opened| handshake::missing(conn, &opened, syn_left)),
     );
-    let icmp =
-        conn.icmp().filter(|_| opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable));
+    let reset = opened
+        .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
+        .and_then(|_| reset::told(conn));
+    let forgotten_by = |icmp: &IcmpAnswer| {
+        icmp.ends_request() && reset == Some(Reset { by: Role::Server, cause: ResetCause::NoConnection })
+    };
+    let icmp = conn
+        .icmp()
+        .zip(opened)
+        .filter(|(icmp, opened)| opened.by_icmp || opened.outcome == Outcome::Unreachable || forgotten_by(icmp));
+    let icmp = icmp.map(|(icmp, _)| icmp);
     let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {
@@ -76,9 +85,7 @@ pub(in crate::correlate) fn handshake(
         syn_left,
         deferred: conn.is_deferred(),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
-        reset: opened
-            .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
-            .and_then(|_| reset::told(conn)),
+        reset,
         retransmissions: OpeningRetransmissions {
             syn: client.syn().map(Sent::again),
             synack: server.synack().map(Sent::again),

@@ -37,6 +37,7 @@ pub(super) fn handshake(record: &Handshake) -> Advice {
             Some(Reset { by: Role::Client, .. }) => None,
             Some(Reset { by: by @ Role::Server, cause: ResetCause::Unknown }) => Some(unproven(by, false)),
             Some(Reset { by: Role::Server, cause: ResetCause::NoListener }) => Some(listening(record, "")),
+            Some(Reset { by: Role::Server, cause: ResetCause::NoConnection }) => Some(request_gone(record)),
             Some(Reset { by: by @ Role::Server, cause }) => Some(by_cause(by, cause)),
             None => not_seen(&Missed::of_handshake(record)),
         },
@@ -77,6 +78,16 @@ fn refused(record: &Handshake) -> Cow<'static, str> {
             by_cause(Role::Server, cause)
         }
         _ => listening(record, " A firewall may reset, too"),
+    }
+}
+
+/// Returns advice for a server that no longer knew the SYN when the client's ACK came.
+fn request_gone(record: &Handshake) -> Cow<'static, str> {
+    match record.icmp {
+        Some(icmp) => by_icmp(record, icmp),
+        None => "on the server, whether its program had stopped listening, or the ACK came after the last SYN,ACK had timed \
+                 out (net.ipv4.tcp_synack_retries)"
+            .into(),
     }
 }
 

@@ -147,6 +147,25 @@ fn an_icmp_error_about_the_syn_ack_is_told_as_such() {
 }
 
 #[test]
+fn the_icmp_error_is_named_that_made_the_kernel_forget_the_syn() {
+    for (kind, named) in [((3, 1), true), ((11, 0), true), ((3, 13), false)] {
+        let mut exchange = Exchange::new();
+        exchange.with_sockets();
+        exchange.full_segment(None, CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(SERVER, CLIENT, SYN, 7, Some(C + 1), 0);
+        exchange.icmp_of_kind(SERVER, CLIENT, kind);
+        client(&mut exchange, ACK, C + 1, 8);
+        exchange.event(&Event::Hint(hints::reset(SERVER, CLIENT)));
+        exchange.full_segment(None, SERVER, CLIENT, RST, 8, None, 0);
+        let handshake = failed(&mut exchange);
+        assert_eq!(handshake.reset, Some(Reset { by: Role::Server, cause: ResetCause::NoConnection }));
+        assert_eq!(handshake.icmp.is_some(), named, "{kind:?}");
+        let told = "; an ICMP error from 127.0.0.1 about its SYN,ACK had ended it: ";
+        assert_eq!(handshake.summary.contains(told), named, "{}", handshake.summary);
+    }
+}
+
+#[test]
 fn an_ack_whose_request_is_gone_is_reset_by_the_server() {
     let full = |queue_full| Hint {
         queue_full,

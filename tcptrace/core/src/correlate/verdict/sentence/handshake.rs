@@ -4,7 +4,7 @@ use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_forgott
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
-    verdict::{Handshake, HandshakeKind, NoSegments, OpeningDrops, Outcome, ResetCause, WaitingFor},
+    verdict::{Handshake, HandshakeKind, IcmpAnswer, NoSegments, OpeningDrops, Outcome, ResetCause, WaitingFor},
 };
 
 /// Facts for the sentence of a handshake that are not in its record.
@@ -114,6 +114,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }
             Some((by, cause)) => {
                 push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
+                if let Some(IcmpAnswer { from, kind, .. }) = record.icmp {
+                    push(text, format_args!("; an ICMP error from {from} about its SYN,ACK had ended it: {kind}"));
+                }
             }
             None => text.push_str("reset before it was complete"),
         },

@@ -65,6 +65,20 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
             (|record| record.reset = by(Role::Server, ResetCause::Overflow), QUEUE),
             (|record| record.reset = by(Role::Server, ResetCause::QueueFull), QUEUE),
             (
+                |record| record.reset = by(Role::Server, ResetCause::NoConnection),
+                Some(
+                    "on the server, whether its program had stopped listening, or the ACK came after the last SYN,ACK had \
+                     timed out (net.ipv4.tcp_synack_retries)",
+                ),
+            ),
+            (
+                |record| {
+                    record.reset = by(Role::Server, ResetCause::NoConnection);
+                    record.icmp = icmp(ROUTER, 3, 1).map(|icmp| IcmpAnswer { of_synack: true, ..icmp });
+                },
+                Some("at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show 10.0.0.1` (ICMP: host unreachable)"),
+            ),
+            (
                 |record| record.reset = by(Role::Server, ResetCause::ListenerClosed),
                 Some("the server's program: it stopped listening before it accepted what was waiting"),
             ),
