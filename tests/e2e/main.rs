@@ -35,6 +35,7 @@ mod netem;
 mod no_btf;
 mod otlp;
 mod owners;
+mod page;
 mod privileges;
 mod process_filters;
 mod readers;

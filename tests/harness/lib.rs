@@ -38,6 +38,7 @@ mod tracer;
 mod traffic;
 mod tshark;
 mod tun;
+mod unpacked;
 mod verdict;
 mod veth;
 mod words;
@@ -75,6 +76,7 @@ pub use self::{
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},
+    unpacked::Unpacked,
     verdict::{ANY, SOME, Told, assert_record, but},
     veth::Veth,
     words::verdicts,

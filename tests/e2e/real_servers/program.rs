@@ -3,11 +3,10 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use tcptrace_tests::{LIMIT, Netns, Process, eventually};
+use tcptrace_tests::{LIMIT, Netns, Process, Unpacked, eventually};
 use tempfile::TempDir;
 
 /// A running server. All its processes are killed when it is dropped: they have a PID namespace of their own, which ends with
@@ -97,22 +96,10 @@ impl Server {
 /// A program of the folder that `cargo xtask test` fills, with the libraries there.
 #[track_caller]
 fn command(program: &str) -> Command {
-    // <target>/<profile>/deps/<test>
-    let own_program = std::env::current_exe().expect("a test knows its own path");
-    let folder = own_program.ancestors().nth(3).expect("a test lies three folders deep").join("servers");
-    let path = folder.join(program);
-    assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
+    let Unpacked { path, libraries } = Unpacked::find(program);
     let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--kill-child", "--"]).arg(path);
-    command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries(&folder)).expect("no colon in them"));
+    command.args(["--pid", "--fork", "--kill-child", "--"]).arg(path).env("LD_LIBRARY_PATH", libraries);
     command
-}
-
-/// The folders with libraries: that of the architecture, whatever it is, and those beside it.
-fn libraries(folder: &Path) -> Vec<PathBuf> {
-    let top = folder.join("usr/lib");
-    let below = fs::read_dir(&top).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-    below.filter(|path| path.is_dir()).chain([top.clone()]).collect()
 }
 
 /// The children of a process.

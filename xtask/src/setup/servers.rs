@@ -1,5 +1,5 @@
-//! The servers that the end-to-end tests run, and Podman with what it runs. Their packages are unpacked under `target` and not installed: installing would
-//! start the services, on ports that this machine may need, and again whenever it boots.
+//! The servers that the end-to-end tests run, Podman with what it runs, and a browser. Their packages are unpacked under `target`
+//! and not installed: installing would start the services, on ports that this machine may need, and again whenever it boots.
 
 use std::{fs, path::Path, process::Command};
 
@@ -12,11 +12,12 @@ use crate::{process, root};
 const FOLDER: &str = "servers";
 
 /// Programs by their paths in that folder.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "usr/sbin/haproxy",
     "usr/sbin/nginx",
     "usr/bin/redis-server",
     "bin/busybox",
+    "usr/lib/chromium/chromium-headless-shell",
     "usr/bin/conmon",
     "usr/bin/podman",
     "usr/lib/podman/netavark",
@@ -25,8 +26,18 @@ const PROGRAMS: [&str; 9] = [
 ];
 
 /// Packages that have them.
-const PACKAGES: [&str; 9] =
-    ["haproxy", "nginx", "redis-server", "busybox-static", "conmon", "podman", "netavark", "runc", "iptables"];
+const PACKAGES: [&str; 10] = [
+    "haproxy",
+    "nginx",
+    "redis-server",
+    "busybox-static",
+    "chromium-headless-shell",
+    "conmon",
+    "podman",
+    "netavark",
+    "runc",
+    "iptables",
+];
 
 /// Fetches and unpacks the servers, unless all of them are there.
 pub(crate) fn ensure(target: &Path) -> Result<()> {

@@ -1,0 +1,43 @@
+//! Programs of the distribution that `cargo xtask test` unpacks and does not install.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// An unpacked program.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// Its file.
+    pub path: PathBuf,
+    /// Value of `LD_LIBRARY_PATH` with which it finds the libraries unpacked beside it.
+    pub libraries: OsString,
+}
+
+impl Unpacked {
+    /// Finds the program at this path below the root of its package.
+    #[track_caller]
+    pub fn find(program: &str) -> Self {
+        // <target>/<profile>/deps/<test>
+        let own_program = std::env::current_exe().expect("a test knows its own path");
+        let folder = own_program.ancestors().nth(3).expect("a test lies three folders deep").join("servers");
+        let path = folder.join(program);
+        assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
+        Self { path, libraries: std::env::join_paths(libraries(&folder)).expect("no colon in them") }
+    }
+}
+
+/// The folders with libraries: that of the architecture, whatever it is, and those beside and below it.
+fn libraries(folder: &Path) -> Vec<PathBuf> {
+    let top = folder.join("usr/lib");
+    let beside = below(&top);
+    let below: Vec<_> = beside.iter().flat_map(|folder| below(folder)).collect();
+    [vec![top], beside, below].concat()
+}
+
+/// The folders in a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).collect()
+}
