@@ -1,6 +1,9 @@
 //! The service: a run that nobody watches, for as long as the system runs.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+};
 
 use serde_json::Value;
 use tcptrace_tests::{Ends, LIMIT, eventually, is_type, number, text};
@@ -22,6 +25,14 @@ fn options(machine: &Machine, options: &str) {
     machine.run(&format!("echo 'TCPTRACE_OPTIONS=\"{options}\"' >/etc/default/tcptrace"));
 }
 
+/// Adds how the service records to its options.
+fn recorded_by(machine: &Machine, options: &str) {
+    machine.run(&format!("echo 'TCPTRACE_RECORD=\"{options}\"' >>/etc/default/tcptrace"));
+}
+
+/// The recording that the service writes.
+const RECORDING: &str = "trace.ttr";
+
 /// A property of the service, as systemd tells it.
 #[track_caller]
 fn property(machine: &Machine, name: &str) -> String {
@@ -34,19 +45,19 @@ fn recordings(machine: &Machine) -> Vec<String> {
     machine.run("ls -tr /var/log/tcptrace").lines().map(str::to_owned).collect()
 }
 
-/// The recording, where there is one and no other.
-#[track_caller]
-fn only_recording(machine: &Machine) -> String {
-    let [file] =
-        <[String; 1]>::try_from(recordings(machine)).unwrap_or_else(|files| panic!("one recording: {files:?}"));
-    file
-}
-
-/// The records in a recording.
+/// The records in a recording, as far as it is written.
 #[track_caller]
 fn records(machine: &Machine, file: &str) -> Vec<Value> {
-    let text = machine.run(&format!("cat /var/log/tcptrace/{file}"));
+    let text = machine.try_run(&format!("tcptrace --json -r /var/log/tcptrace/{file}")).stdout;
+    let text = String::from_utf8(text).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+}
+
+/// Numbers of the connections whose close is in a recording.
+#[track_caller]
+fn closed(machine: &Machine, file: &str) -> Vec<u64> {
+    let records = records(machine, file);
+    records.iter().filter(|record| is_type(record, "close")).map(|close| number(close, "conn")).collect()
 }
 
 fn loopback(machine: &Machine, port: u16) -> Ends {
@@ -56,9 +67,7 @@ fn loopback(machine: &Machine, port: u16) -> Ends {
 /// Waits until a recording has the close of so many connections.
 #[track_caller]
 fn wait_closes(machine: &Machine, file: &str, count: usize) {
-    eventually("the closes", LIMIT, || {
-        records(machine, file).iter().filter(|record| is_type(record, "close")).count() == count
-    });
+    eventually("the closes", LIMIT, || closed(machine, file).len() == count);
 }
 
 /// Waits until the service has ended by itself, and runs again.
@@ -88,10 +97,10 @@ fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     machine.run("systemctl stop tcptrace");
     assert_eq!(property(&machine, "Result"), "success");
 
-    let file = &only_recording(&machine);
-    let attributes = machine.run(&format!("stat --format '%U:%G %a' /var/log/tcptrace /var/log/tcptrace/{file}"));
+    assert_eq!(recordings(&machine), [RECORDING]);
+    let attributes = machine.run(&format!("stat --format '%U:%G %a' /var/log/tcptrace /var/log/tcptrace/{RECORDING}"));
     assert_eq!(attributes, "tcptrace:tcptrace 750\ntcptrace:tcptrace 600\n");
-    let recorded = records(&machine, file);
+    let recorded = records(&machine, RECORDING);
     let (Some(start), Some(end)) = (recorded.first(), recorded.last()) else { panic!("an empty recording") };
     assert!(is_type(start, "start") && text(start, "filter").contains("4982"), "{start}");
     assert!(is_type(end, "end"), "{end}");
@@ -100,7 +109,7 @@ fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     assert_eq!(text(close, "kind"), "four_segment");
     // A line of text is no longer than the terminal is wide.
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let told = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{file}")));
+    let told = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{RECORDING}")));
     assert!(told.contains(&words(text(close, "summary"))), "{told}");
 }
 
@@ -126,34 +135,21 @@ fn it_has_no_rights_but_those_that_the_manual_names() {
 }
 
 #[test]
-fn logrotate_takes_the_file_away_and_nothing_is_lost() {
+fn a_reload_begins_the_file_again_so_that_it_can_be_moved_away() {
     let machine = installed(4984);
     let ends = loopback(&machine, 4984);
     machine.run("systemctl start tcptrace");
-    let file = &only_recording(&machine);
     ends.close_in_four(ends.open());
-    wait_closes(&machine, file, 1);
-
-    machine.run("logrotate --force /etc/logrotate.d/tcptrace");
-    let moved = format!("{file}.1");
-    eventually("a new file", LIMIT, || recordings(&machine).contains(file));
-    assert_eq!(recordings(&machine).len(), 2);
+    wait_closes(&machine, RECORDING, 1);
+    machine.run(&format!("cd /var/log/tcptrace && mv {RECORDING} moved.ttr && systemctl reload tcptrace"));
+    eventually("a new file", LIMIT, || recordings(&machine).contains(&RECORDING.to_owned()));
     ends.close_in_four(ends.open());
-    // With the file where it was, it is continued.
-    machine.run("systemctl reload tcptrace");
-    let starts = |records: &[Value]| records.iter().filter(|record| is_type(record, "start")).count();
-    eventually("a second start", LIMIT, || starts(&records(&machine, file)) == 2);
     machine.run("systemctl stop tcptrace");
-
-    let (old, new) = (records(&machine, &moved), records(&machine, file));
-    let closed = |records: &[Value]| -> Vec<u64> {
-        records.iter().filter(|record| is_type(record, "close")).map(|close| number(close, "conn")).collect()
-    };
-    assert_eq!((closed(&old), closed(&new)), (vec![1], vec![2]));
-    assert!(is_type(&old[0], "start") && is_type(&new[0], "start"));
-    assert_eq!((starts(&old), starts(&new)), (1, 2));
+    assert_eq!((closed(&machine, "moved.ttr"), closed(&machine, RECORDING)), (vec![1], vec![2]));
+    let new = records(&machine, RECORDING);
     let end = new.last().expect("a recording that was ended");
-    assert_eq!((number(end, "events"), number(end, "lost")), (2 * 17, 0));
+    assert!(is_type(&new[0], "start") && is_type(end, "end"), "{new:?}");
+    assert_eq!(number(end, "lost"), 0);
 }
 
 #[test]
@@ -162,20 +158,18 @@ fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
     override_settings(&machine, "RestartSec=0");
     let ends = loopback(&machine, 4985);
     machine.run("systemctl start tcptrace");
-    let first = &only_recording(&machine);
     ends.close_in_four(ends.open());
-    wait_closes(&machine, first, 1);
+    wait_closes(&machine, RECORDING, 1);
     machine.run("systemctl kill --signal=KILL tcptrace");
     wait_restarted(&machine);
     ends.close_in_four(ends.open());
     machine.run("systemctl stop tcptrace");
-    let files = recordings(&machine);
-    let [same, second] = files.as_slice() else { panic!("two recordings: {files:?}") };
-    assert_eq!(same, first);
-    for file in [first, second] {
-        assert_eq!(records(&machine, file).iter().filter(|record| is_type(record, "close")).count(), 1);
+    const FIRST: &str = "trace.000001.ttr";
+    assert_eq!(recordings(&machine), [FIRST, RECORDING]);
+    for file in [FIRST, RECORDING] {
+        assert_eq!(closed(&machine, file).len(), 1);
     }
-    let together = format!("cd /var/log/tcptrace && cat {first} {second} | tcptrace -r - --json --emit close");
+    let together = format!("cd /var/log/tcptrace && cat {FIRST} {RECORDING} | tcptrace -r - --json --emit close");
     let told = machine.run(&together);
     assert_eq!(told.matches(r#""type":"start""#).count(), 2, "two runs: {told}");
     assert_eq!(told.matches(r#""conn":1,"#).count(), 2, "{told}");
@@ -216,14 +210,13 @@ fn a_full_disk_is_waited_for() {
         machine.run("journalctl --sync && journalctl --unit tcptrace --output cat").contains("there is no room for")
     });
     machine.run("mount -o remount,size=1M /var/log/tcptrace");
-    let file = only_recording(&machine);
     eventually("a connection is recorded", LIMIT, || {
         ends.close_in_four(ends.open());
-        machine.run(&format!("cat /var/log/tcptrace/{file}")).contains(r#""type":"close""#)
+        !closed(&machine, RECORDING).is_empty()
     });
     machine.run("systemctl stop tcptrace");
     let left_out = |record: &Value| is_type(record, "lost") && record["source"] == "output";
-    assert!(records(&machine, &file).iter().any(left_out), "what had no room is counted");
+    assert!(records(&machine, RECORDING).iter().any(left_out), "what had no room is counted");
     assert_eq!(property(&machine, "NRestarts"), "0", "the same run goes on");
 }
 
@@ -235,25 +228,84 @@ fn it_works_where_the_kernel_does_not_describe_its_types() {
     machine.run("systemctl start tcptrace");
     ends.close_in_four(ends.open());
     machine.run("systemctl stop tcptrace");
-    let file = &only_recording(&machine);
-    assert!(records(&machine, file).iter().any(|record| is_type(record, "close")));
+    assert_eq!(closed(&machine, RECORDING).len(), 1);
 }
 
 #[test]
-fn what_grows_large_is_taken_away_within_a_minute() {
+fn the_oldest_recordings_give_way() {
     let machine = installed(4990);
-    let active = |unit| machine.try_run(&format!("systemctl is-active {unit}")).status.success();
-    assert!(!active("tcptrace-rotate.timer"));
+    recorded_by(&machine, "--write /var/log/tcptrace/trace.ttr --rotate 1s --keep 2 --compress zstd");
+    let ends = loopback(&machine, 4990);
     machine.run("systemctl start tcptrace");
-    assert!(active("tcptrace-rotate.timer"));
-    let file = &only_recording(&machine);
-    // What the timer starts each time.
-    machine.run("systemctl start tcptrace-rotate.service");
-    assert_eq!(recordings(&machine), [file.as_str()], "it is not large");
-    machine.run("sed --in-place 's/maxsize 100M/maxsize 100/' /etc/logrotate.d/tcptrace");
-    machine.run("systemctl start tcptrace-rotate.service");
-    eventually("a new file", LIMIT, || recordings(&machine).contains(file));
-    assert_eq!(recordings(&machine).len(), 2);
+    let third = "trace.000003.ttr";
+    eventually("a third file that is full", LIMIT, || {
+        ends.close_in_four(ends.open());
+        recordings(&machine).iter().any(|file| file == third)
+    });
     machine.run("systemctl stop tcptrace");
-    assert!(!active("tcptrace-rotate.timer"));
+    let files = recordings(&machine);
+    assert_eq!(files.len(), 3, "{files:?}");
+    assert!(!files.iter().any(|file| file == "trace.000001.ttr"), "{files:?}");
+    let numbers: Vec<u64> = files.iter().flat_map(|file| closed(&machine, file)).collect();
+    assert!(numbers.is_sorted() && numbers.last().is_some_and(|&last| last > 2), "{numbers:?}");
+}
+
+#[test]
+fn it_can_record_json_lines_of_a_process() {
+    let machine = installed(4991);
+    options(&machine, "-p 4991 --comm e2e-none");
+    recorded_by(&machine, "--write /var/log/tcptrace/trace.jsonl --rotate 100MB --keep 2");
+    let ends = loopback(&machine, 4991);
+    machine.run("systemctl start tcptrace");
+    ends.close_in_four(ends.open());
+    machine.run("systemctl stop tcptrace");
+    assert_eq!(recordings(&machine), ["trace.jsonl"]);
+    let told = records(&machine, "trace.jsonl");
+    assert!(told.first().is_some_and(|record| is_type(record, "start")), "{told:?}");
+    assert!(!told.iter().any(|record| is_type(record, "close")), "another process's: {told:?}");
+}
+
+#[test]
+fn metrics_are_served_to_this_host() {
+    let machine = installed(4992);
+    options(&machine, "-p 4992 --metrics 127.0.0.1:9464");
+    let ends = loopback(&machine, 4992);
+    machine.run("systemctl start tcptrace");
+    ends.close_in_four(ends.open());
+    let scrape = || {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, 9464)).expect("the service listens");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: tcptrace\r\nConnection: close\r\n\r\n").expect("it is read");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it is answered");
+        answer
+    };
+    eventually("a close is counted", LIMIT, || {
+        let answer = machine.netns.run(scrape);
+        answer.lines().any(|line| line.contains(r#"kind="four_segment""#) && line.ends_with(" 1"))
+    });
+    machine.run("systemctl stop tcptrace");
+    assert_eq!(property(&machine, "Result"), "success");
+}
+
+#[test]
+fn what_systemd_can_take_away_from_it_is_taken_away() {
+    let machine = installed(4993);
+    // What is left is what tracing takes: capabilities, bpf(), netlink, the host's network and its processes.
+    machine.run("systemd-analyze security --no-pager --threshold=24 tcptrace.service");
+}
+
+#[test]
+fn an_upgrade_keeps_the_recordings_of_a_package_that_used_logrotate() {
+    let machine = Machine::boot();
+    machine.run(
+        "mkdir -p /old/DEBIAN /old/etc/logrotate.d /var/log/tcptrace && cd /old && \
+         printf 'Package: tcptrace-ebpf\nVersion: 0.0.1-1\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\n\
+         Description: an earlier version\n' >DEBIAN/control && \
+         echo /etc/logrotate.d/tcptrace >DEBIAN/conffiles && echo '/var/log/tcptrace/*.jsonl {}' >etc/logrotate.d/tcptrace && \
+         dpkg-deb --build /old /old.deb && dpkg --install /old.deb && echo '{}' >/var/log/tcptrace/old.jsonl",
+    );
+    machine.install();
+    assert_eq!(recordings(&machine), ["old.jsonl"]);
+    assert!(!machine.try_run("test -e /etc/logrotate.d/tcptrace").status.success(), "nothing rotates what is gone");
+    assert_eq!(machine.run("stat --format '%U:%G %a' /var/log/tcptrace"), "tcptrace:tcptrace 750\n");
 }

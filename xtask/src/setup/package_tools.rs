@@ -6,10 +6,9 @@ use super::apt::{self, Tool};
 use crate::process;
 
 /// The tests install the package with dpkg, which does not install dependencies.
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 8] = [
     Tool { program: "adduser", package: "adduser" },
     Tool { program: "ip", package: "iproute2" },
-    Tool { program: "logrotate", package: "logrotate" },
     Tool { program: "mount", package: "mount" },
     Tool { program: "pgrep", package: "procps" },
     Tool { program: "runuser", package: "util-linux" },
