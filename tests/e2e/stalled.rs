@@ -133,24 +133,27 @@ fn what_no_process_accepts_is_told() {
 }
 
 #[test]
-fn a_full_accept_queue_that_takes_no_ack_is_told() {
+fn a_full_accept_queue_is_told_of_who_waits_in_it_and_of_who_does_not_get_in() {
     let netns = Netns::new();
     let server = Actor::new(&netns, "tt-server");
     let client = Actor::new(&netns, "tt-client");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    // One more than asked for may wait.
     let listener = server.listen_with(address, 0, |_| {});
     let tracer = start(&netns);
-    // One waits to be accepted, and the second one's SYN comes before the first one is there.
-    let mut open = Vec::new();
-    for _ in 0..2 {
-        open.push(client.begin_connect(address));
+    let first = client.connect(address);
+    tracer.wait_state("ESTABLISHED", address, first.local_addr().expect("it is connected"));
+    let second = client.begin_connect(address);
+    for told in ["it waits in the accept queue", "the server's accept queue is full (1 of 0)"] {
+        tracer.wait_for(told, |record| is_type(record, "stalled") && text(record, "summary").contains(told));
     }
-    tracer.wait_for("a stall of whoever is not taken", |record| {
-        let told = ["the server's accept queue is full", "it waits in the accept queue"];
-        is_type(record, "stalled") && told.iter().any(|told| text(record, "summary").contains(told))
-    });
-    tracer.stop();
-    drop((open, listener));
+    let trace = tracer.stop();
+    let of = |told: &str| {
+        let stalled = trace.of_type("stalled").into_iter().find(|record| text(record, "summary").contains(told));
+        number(stalled.expect("it was seen"), "conn")
+    };
+    assert_ne!(of("it waits in the accept queue"), of("accept queue is full"));
+    drop((first, second, listener));
 }
 
 #[test]
