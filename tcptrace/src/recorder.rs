@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,9 +23,9 @@ use tcptrace_core::{
 /// Bytes of entries after which a block is ended.
 const BLOCK: usize = 256 << 10;
 
-/// Time in nanoseconds after which a block is ended, whatever it has. With the time until the sink makes it survive a crash of
+/// Time after which a block is ended, whatever it has. With the time until the sink makes it survive a crash of
 /// the host, it is a second.
-const MAX_AGE: u64 = 400_000_000;
+const MAX_AGE: Duration = Duration::from_millis(400);
 
 /// Writes a binary recording.
 #[derive(Debug)]
@@ -145,7 +146,7 @@ impl Recorder {
 
     /// The time by which [`Self::flush`] has something to do; none if nothing waits.
     pub fn due(&self) -> Option<BootTime> {
-        self.since.map(|since| since.plus(MAX_AGE))
+        self.since.map(|since| since + MAX_AGE)
     }
 
     /// Returns whether the block is large enough to be ended.

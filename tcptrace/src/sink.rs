@@ -34,7 +34,7 @@ use self::{
     writer::{FileTarget, Target, Writer},
 };
 
-use crate::host_clock::{self, nanoseconds};
+use crate::host_clock;
 use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
 
 /// Number of bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
@@ -193,7 +193,7 @@ impl Sink {
     pub fn is_due_for_rotation(&self, now: BootTime) -> bool {
         self.rotation.is_some_and(|rotation| match rotation.at {
             RotateAt::Size(bytes) => self.queue.length() >= bytes,
-            RotateAt::Age(age) => now.since(self.begun) >= nanoseconds(age),
+            RotateAt::Age(age) => now >= self.begun + age,
         })
     }
 

@@ -15,6 +15,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     hash::BuildHasher as _,
     num::NonZeroU32,
+    time::Duration,
 };
 
 use foldhash::fast::RandomState;
@@ -31,8 +32,8 @@ use self::{
 use super::{Totals, verdict::progress};
 use crate::event::{BootTime, SocketKey};
 
-/// Time for which an ended connection is kept for late segments, in nanoseconds: tcp_fin_timeout.
-const ENDED_KEPT_FOR: u64 = 60_000_000_000;
+/// Time for which an ended connection is kept for late segments: tcp_fin_timeout.
+const ENDED_KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// Maximum number of ended connections kept.
 const MAX_ENDED: usize = 1 << 16;
@@ -189,7 +190,7 @@ impl Table {
     /// Forgets connections that ended long ago.
     pub(in crate::correlate) fn expire(&mut self, now: BootTime) {
         while let Some(&(since, place)) = self.ended.front() {
-            if self.ended.len() <= MAX_ENDED && now.since(since) < ENDED_KEPT_FOR {
+            if self.ended.len() <= MAX_ENDED && now < since + ENDED_KEPT_FOR {
                 break;
             }
             self.ended.pop_front();

@@ -7,7 +7,7 @@ use log::{debug, warn};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::{
-    ring_reader::{RECORD_LATENCY_NS, drain, pass_time},
+    ring_reader::{RECORD_LATENCY, drain, pass_time},
     status,
 };
 use crate::{
@@ -66,7 +66,7 @@ pub(super) async fn follow(
     let mut next_drain = None;
     loop {
         let deadline = trace.pipeline.poll_timeout().map(|deadline| {
-            Instant::now() + Duration::from_nanos(deadline.plus(RECORD_LATENCY_NS).since(host_clock::now()))
+            Instant::now() + Duration::from_nanos((deadline + RECORD_LATENCY).since(host_clock::now()))
         });
         tokio::select! {
             biased;

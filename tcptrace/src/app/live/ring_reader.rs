@@ -16,9 +16,9 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
 /// Records in one drain from which the ring counts as busy: the kernel then need not wake this thread until it is empty.
 const BUSY_DRAIN: u64 = 64;
 
-/// Upper bound in nanoseconds from an event to its readable record, unless the CPU is preempted in between. Timers run this
+/// Upper bound of the time from an event to its readable record, unless the CPU is preempted in between. Timers run this
 /// much later, so that in a recording they come after all events before them.
-pub(super) const RECORD_LATENCY_NS: u64 = 1_000_000;
+pub(super) const RECORD_LATENCY: Duration = Duration::from_millis(1);
 
 /// Handles the records in the ring. Returns the time of the next drain: now if more records are left, after
 /// [`DRAIN_INTERVAL`] if there were any or the ring has been busy until now, and none, to wait for a wake-up, otherwise.
@@ -50,7 +50,7 @@ pub(super) fn pass_time(trace: &mut Trace) {
     let more = ring.drain(DRAIN_BATCH, |record| pipeline.take(record));
     // Records that are left advance the time themselves.
     if !more {
-        pipeline.handle_timeout(now.minus(RECORD_LATENCY_NS));
+        pipeline.handle_timeout(now - RECORD_LATENCY);
     }
     pipeline.flush();
 }

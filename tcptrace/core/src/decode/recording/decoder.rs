@@ -3,7 +3,7 @@
 mod events;
 mod numbers;
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, de::IgnoredAny};
@@ -17,9 +17,10 @@ use crate::{
     tcp::TcpState,
     text::WallTime,
 };
-/// Maximum amount, in nanoseconds, by which a record may be older than one before it without counting as out of order:
+
+/// Maximum amount by which a record may be older than one before it without counting as out of order:
 /// processors write concurrently.
-const REORDER_TOLERANCE: u64 = 1_000_000_000;
+const REORDER_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// State carried from one line to the next.
 #[derive(Debug, Default)]
@@ -125,7 +126,7 @@ impl Decoder {
             (&before.hostname, before.netns, before.capture, before.began_ns)
                 == (&fields.hostname, fields.netns, capture, fields.began_ns)
                 && !self.ended
-                && at.plus(REORDER_TOLERANCE) >= self.latest
+                && at + REORDER_TOLERANCE >= self.latest
         });
         if !goes_on {
             self.latest = at;
@@ -171,7 +172,7 @@ impl Decoder {
     fn watch_order(&mut self, event: &Event) {
         let waited =
             matches!(event, Event::State(change) if matches!(change.new, TcpState::SynSent | TcpState::SynRecv));
-        self.counters.backwards += u64::from(!waited && event.at().plus(REORDER_TOLERANCE) < self.latest);
+        self.counters.backwards += u64::from(!waited && event.at() + REORDER_TOLERANCE < self.latest);
         self.latest = self.latest.max(event.at());
     }
 }

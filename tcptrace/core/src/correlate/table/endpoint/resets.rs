@@ -1,5 +1,7 @@
 //! The resets of an end, and which of them the other end accepted.
 
+use std::time::Duration;
+
 use super::{End, ResetContext, Rst};
 use crate::{
     correlate::receiver::Reset,
@@ -7,8 +9,8 @@ use crate::{
     tcp::{SeqNumber, TcpFlags, TcpHeader},
 };
 
-/// Maximum time, in nanoseconds, from seeing a reset to its effect on the socket that it ends.
-const JUST_BEFORE: u64 = 1_000_000;
+/// Maximum time from seeing a reset to its effect on the socket that it ends.
+const JUST_BEFORE: Duration = Duration::from_millis(1);
 
 impl End {
     /// Notes a reset. Its number is the one after everything sent: it has neither payload nor FIN.
@@ -63,7 +65,7 @@ impl End {
         let (offset, before) = (self.sent, self.sent);
         let unseen = Rst { at, has_ack: true, offset, before, other_sent: 0, seen: false, context };
         let detail = self.detail_mut();
-        let mut just_before = detail.odd_rst.filter(|rst| at.since(rst.at) < JUST_BEFORE);
+        let mut just_before = detail.odd_rst.filter(|rst| at < rst.at + JUST_BEFORE);
         if let Some(rst) = &mut just_before {
             rst.context.by_error = true;
         }
