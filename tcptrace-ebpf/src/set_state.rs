@@ -54,7 +54,7 @@ pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// The same, attached behind it, for the changes for which the kernel has skipped it.
+/// The second program at this tracepoint, attached behind [`set_state`], for the changes for which the kernel has skipped that.
 #[raw_tracepoint]
 pub(crate) fn set_state_2(ctx: RawTracePointContext) -> i32 {
     // SAFETY: as above.

@@ -41,7 +41,7 @@ pub unsafe trait Table {
 /// A flow, which is one direction of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// The same for both directions.
+    /// Hash of the four-tuple, equal for both directions.
     hash: u64,
     /// Which end sends: 0 or 1.
     end: usize,
@@ -150,7 +150,7 @@ impl Flow {
             let other = self.end ^ 1;
             slot.armed = now;
             *slot.ack(other) = ack;
-            // Whatever was wanted from a connection before on the same ports is over.
+            // An earlier connection on these ports is over, and nothing is wanted from it any more.
             *slot.wanted(other) = ACK_WANTED;
             self.occupy(table);
         }

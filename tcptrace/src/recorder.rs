@@ -38,7 +38,7 @@ pub struct Recorder {
     interfaces: BTreeMap<(u32, u32), Interface>,
     /// Control groups that this file names.
     cgroups: HashSet<CgroupKey>,
-    /// What the file says last of the clocks.
+    /// The last comparison of the clocks in the file.
     clock: Option<(BootTime, i64)>,
     totals: BTreeMap<&'static str, u64>,
     /// Time at which the block got its first entry.

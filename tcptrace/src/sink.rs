@@ -52,7 +52,7 @@ pub enum Offer {
     Ended,
 }
 
-/// What bytes hold, so that it can be counted if they are lost.
+/// Contents of a chunk of bytes, counted as lost if it is lost.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Held {
     /// Number of records.
@@ -80,7 +80,7 @@ pub enum Reopen {
 /// How a file is written.
 #[derive(Clone, Debug, Default)]
 pub struct FileForm {
-    /// What is handed over are the entries of blocks, which this makes.
+    /// Makes blocks of the entries that are handed over; `None` to write bytes as they are.
     pub sealer: Option<Sealer>,
     /// When a new file is begun.
     pub rotation: Option<Rotation>,
@@ -184,7 +184,7 @@ impl Sink {
         self.queue.push_waiting(Chunk { bytes, held: held.into() })
     }
 
-    /// What was accepted, but for which the file then had no room, since the last call.
+    /// Contents of the chunks that were accepted but for which the file then had no room, since the last call.
     pub fn take_lost(&self) -> Held {
         self.queue.take_lost()
     }

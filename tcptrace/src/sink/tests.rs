@@ -44,7 +44,7 @@ fn wait_for_end(sink: &mut Sink) -> SinkEnd {
     runtime.block_on(async { tokio::time::timeout(LONG, sink.ended()).await }).unwrap()
 }
 
-/// Whether [`Sink::ended`] has nothing to say. A first poll tells: it needs nobody to wake it.
+/// Returns true if [`Sink::ended`] has nothing to say. A first poll tells: it needs nobody to wake it.
 fn says_nothing(sink: &mut Sink) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::ZERO, sink.ended()).await }).is_err()

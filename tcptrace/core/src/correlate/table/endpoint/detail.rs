@@ -31,8 +31,8 @@ pub(super) struct Detail {
     pub(super) told: Option<Box<Told>>,
 }
 
-/// What the kernel told of its socket. It is larger than the rest of [`Detail`], and an end on another host, or in a capture,
-/// has none of it.
+/// Facts about its socket that the kernel told. They are larger than the rest of [`Detail`], and an end on another host, or in a
+/// capture, has none of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub(super) closed: Option<Closed>,
