@@ -46,7 +46,7 @@ impl AddAssign for GivenUp {
 pub struct FileOutput<'a> {
     /// Its path.
     pub path: &'a Path,
-    /// How it is written: as blocks of a binary recording, or as it comes.
+    /// Its form: the blocks of a binary recording, or bytes as they come.
     pub form: FileForm,
     /// Makes bytes of records, unless it is a binary recording.
     pub render: Box<dyn Render>,
@@ -223,7 +223,7 @@ impl Output {
         (GivenUp { stdout: 0, file: given_up + file.write(start, false) }, Some(reopening))
     }
 
-    /// Where the file's bytes go.
+    /// The sink of the file.
     fn file_sink(&self) -> Option<&Sink> {
         self.file.as_ref().map(|file| &file.sink).or(self.recorder.as_ref().map(|recorder| &recorder.sink))
     }

@@ -31,7 +31,7 @@ const MAX_AGE: Duration = Duration::from_millis(400);
 #[derive(Debug)]
 pub struct Recorder {
     writer: Writer,
-    /// Where blocks go.
+    /// Destination of the blocks.
     pub sink: Sink,
     setup: Setup,
     start: Option<StartOutput>,

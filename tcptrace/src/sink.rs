@@ -68,7 +68,7 @@ impl From<u64> for Held {
     }
 }
 
-/// How a file is opened again.
+/// A way to open a file again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reopen {
     /// By its name, as somebody may have moved it away.
@@ -77,7 +77,7 @@ pub enum Reopen {
     Rotated,
 }
 
-/// How a file is written.
+/// Form and rotation of a file.
 #[derive(Clone, Debug, Default)]
 pub struct FileForm {
     /// Makes blocks of the entries that are handed over; `None` to write bytes as they are.

@@ -73,7 +73,7 @@ pub struct Object {
     pub tells_netns: bool,
     /// Sockets of the control group are marked.
     pub marks_group: bool,
-    /// Which hints there can be.
+    /// Hints that this kernel can give.
     pub(super) hints: hint_programs::Available,
     /// Layout and reasons for the program of dropped segments, if this kernel gives reasons.
     pub(super) drops: Option<drop_program::Available>,

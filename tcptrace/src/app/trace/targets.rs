@@ -12,7 +12,7 @@ use crate::{
 };
 use tcptrace_core::text::Escaped;
 
-/// Is this one of the interfaces named, or where none is named, is it up?
+/// Returns true if the interface is one of those named or, where none is named, if it is up.
 pub(super) fn is_wanted(named: &[String], interface: &Interface) -> bool {
     if named.is_empty() { interface.up } else { named.contains(&interface.name) }
 }

@@ -10,7 +10,7 @@ use crate::{
 /// Maximum shift of a window (RFC 7323 §2.3).
 const MAX_WINDOW_SHIFT: u8 = 14;
 
-/// How far the other end has got, as offsets from its ISN.
+/// Progress of the other end, as offsets from its ISN.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) struct Reached {
     pub(in crate::correlate) sent: u64,
