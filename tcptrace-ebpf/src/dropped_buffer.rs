@@ -14,9 +14,9 @@ pub(crate) struct DroppedBuffer {
     address: u64,
     /// EtherType, in network order.
     protocol: u16,
-    /// Where its memory begins.
+    /// Beginning of its memory.
     head: u64,
-    /// Offsets from there: where the network header begins, and where the linear part ends.
+    /// Offset of the network header from `head`, and below that of the end of the linear part.
     network: u32,
     end: u32,
 }

@@ -47,7 +47,7 @@ pub(crate) fn drop_segment(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Is this a reason for which a segment is dropped, and not one for which a buffer is freed?
+/// Returns true if this is a reason to drop a segment, and not only to free a buffer.
 #[inline(always)]
 fn is_told(reason: u32) -> bool {
     if reason >= TOLD_DROPS {
@@ -126,7 +126,7 @@ fn connecting(skb: u64) -> u64 {
     if socket != 0 && read(socket, setting!(hints.state)) == Ok(SYN_SENT) { socket } else { 0 }
 }
 
-/// Where a buffer was. Each is 0 where it is not known.
+/// Interface and network namespace of a buffer, each 0 if unknown.
 struct Place {
     ifindex: u32,
     netns: u32,
@@ -153,7 +153,7 @@ impl Place {
         Self { ifindex, netns }
     }
 
-    /// Does it match the filters of namespaces and interfaces?
+    /// Returns true if it matches the filters of namespaces and interfaces.
     #[inline(always)]
     fn matches(&self) -> bool {
         setting!(matches) == 0

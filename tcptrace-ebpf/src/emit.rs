@@ -22,7 +22,7 @@ pub(crate) fn count_skip(reason: Skip) {
     }
 }
 
-/// How many records of `source` have been lost so far; every record carries it, so that a gap has its place.
+/// Returns the number of records of `source` lost so far. Every record carries it, so that a gap has its place.
 #[inline(always)]
 pub(crate) fn lost(source: u32) -> u32 {
     LOST.get(source).map_or(0, |count| *count as u32)

@@ -14,13 +14,14 @@ pub trait Lists {
     fn matches(&self) -> u32;
     /// A word of the port bitmaps, of which each has [`PORT_WORDS`].
     fn port_word(&self, index: u32) -> u64;
-    /// Does a prefix in the trie hold this address? The first word's first byte is the family, the others are the address.
+    /// Returns true if a prefix in the trie contains an address: the first byte of the first word is the family, the other words
+    /// are the address.
     fn has_host(&self, key: [u64; 3]) -> bool;
-    /// Is the interface of this index one of those that were named?
+    /// Returns true if the interface of this index is one of those named with `--interface`.
     fn has_interface(&self, ifindex: u32) -> bool;
 }
 
-/// Does it match? Ordered so that `min` is "and", `max` is "or".
+/// Result of a filter, ordered so that `min` is "and", and `max` is "or".
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Match {
     /// Does not match.
@@ -38,7 +39,7 @@ impl From<bool> for Match {
     }
 }
 
-/// Is there a filter of this kind?
+/// Returns true if there are filters of one of these kinds (`MATCH_` bits).
 #[inline(always)]
 pub fn filtered(lists: &impl Lists, bits: u32) -> bool {
     lists.matches() & bits != 0
@@ -135,8 +136,8 @@ fn host(lists: &impl Lists, family: u8, addr: &Address) -> bool {
     lists.has_host([u64::from(family).to_le(), addr[0], addr[1]])
 }
 
-/// Does a segment match that passes an interface in this `DIRECTION_`? At ingress its destination is local, at egress its
-/// source, on loopback both.
+/// Returns true if a segment matches that passes an interface in this `DIRECTION_`. At ingress its destination is local, at
+/// egress its source, on loopback both.
 #[inline(always)]
 pub fn matches(lists: &impl Lists, ip: &Ip, (src_port, dst_port): (u16, u16), direction: u8, loopback: bool) -> bool {
     let (src, dst) = ((&ip.src, src_port), (&ip.dst, dst_port));

@@ -109,7 +109,8 @@ unsafe fn copy(frame: &impl Frame, offset: u32, to: *mut u8, len: u32) -> bool {
     unsafe { frame.copy_any(link + offset, to, len) }
 }
 
-/// Does the buffer begin with an Ethernet header? Then its type field, or that of a VLAN tag taken out, is the protocol.
+/// Returns true if the buffer begins with an Ethernet header: its type field, or that of a VLAN tag taken out, is then the
+/// protocol.
 #[inline(always)]
 fn on_ethernet(frame: &impl Frame) -> bool {
     let mut protocol = 0_u16;

@@ -81,7 +81,7 @@ pub(crate) fn deferring_listener(request: u64) -> Option<u64> {
     if rounds == 0 { None } else { Some(listener) }
 }
 
-/// Where a segment goes, from where.
+/// The ends of a segment that this host sends.
 struct Sent {
     family: u8,
     netns: u32,
@@ -171,7 +171,8 @@ fn report(hint: u8, reason: u32, socket: u64, on_behalf: Option<&Head>, sent: &S
     });
 }
 
-/// Does it match the filters, as its sender sees it? What uses an interface that nothing tells uses none of those named.
+/// Returns true if a segment matches the filters, as its sender sees it. If its interface is unknown, it is none of those
+/// named.
 #[inline(always)]
 fn matches(sent: &Sent, netns: u32) -> bool {
     if setting!(matches) == 0 {

@@ -72,7 +72,7 @@ pub(crate) static SEEN: PerCpuArray<SeenChanges> = PerCpuArray::with_max_entries
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
-/// Does a socket of this namespace match?
+/// Returns true if sockets of this namespace match.
 #[inline(always)]
 pub(crate) fn matches_netns(netns: u32) -> bool {
     // SAFETY: the value is not looked at.

@@ -3,7 +3,7 @@
 /// Error of `bpf_map_delete_elem` where there is no such key.
 const ENOENT: i32 = 2;
 
-/// What became of the attempt to take a waiting change out of its map.
+/// Outcome of the attempt to take a waiting change out of its map.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Taken {
     /// It is out: whoever has taken it writes it.

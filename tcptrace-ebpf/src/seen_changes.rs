@@ -15,7 +15,7 @@ const MARKS: usize = 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SeenChanges {
-    /// How many there are.
+    /// Number of marks.
     count: u64,
     /// The marks, the latest last; what lies behind them means nothing.
     marks: [u64; MARKS],

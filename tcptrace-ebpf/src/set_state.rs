@@ -54,7 +54,7 @@ pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// The same, attached behind it, for the changes for which the kernel has skipped it.
+/// The second program at this tracepoint, attached behind [`set_state`], for the changes for which the kernel has skipped that.
 #[raw_tracepoint]
 pub(crate) fn set_state_2(ctx: RawTracePointContext) -> i32 {
     // SAFETY: as above.
@@ -67,7 +67,7 @@ pub(crate) fn set_state_2(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Is it a change that only a task makes, by connect(), shutdown() or close()?
+/// Returns true for changes that only a task makes, by connect(), shutdown() or close().
 #[inline(always)]
 fn is_of_task(ctx: &RawTracePointContext) -> bool {
     matches!(ctx.arg::<i32>(2) as u8, SYN_SENT | FIN_WAIT1 | LAST_ACK)
@@ -200,8 +200,8 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
     }
 }
 
-/// Do the socket's counters matter? Some as it begins to close or has closed, and the retransmissions of its handshake, if there
-/// are any, for what came later.
+/// Returns true if the record needs the socket's counters: as it begins to close or has closed, and after a handshake with
+/// retransmissions, so that later ones can be told from those.
 #[inline(always)]
 fn counts(record: &StateRecord) -> bool {
     match (record.old_state, record.new_state) {
@@ -227,8 +227,8 @@ fn emit_counted(record: &StateRecord) {
     }
 }
 
-/// Has no process ever accepted the socket? One that was closed in these states still has its `struct socket`, which
-/// close() takes away behind them.
+/// Evidence that no process ever accepted the socket. A socket that a process has closed still has its `struct socket` in these
+/// states: close() removes it later.
 #[inline(always)]
 fn unaccepted(socket: u64, old: u8) -> u16 {
     if matches!(old, SYN_RECV | ESTABLISHED | CLOSE_WAIT) && socket::is_ownerless(socket) {
@@ -248,8 +248,8 @@ fn opening(socket: u64, old: u8, new: u8) -> u16 {
     }
 }
 
-/// Does the change run in the context of the task that owns the socket? Elsewhere `current` is a stranger whom an
-/// interrupt happened to hit, or on loopback the other end's task.
+/// Returns true if the change runs in the context of the task that owns the socket. Otherwise `current` is any task that an
+/// interrupt has hit or, on loopback, that of the other end.
 #[inline(always)]
 fn owner_runs(old: u8, new: u8, error: u32) -> bool {
     match (old, new) {
@@ -259,7 +259,7 @@ fn owner_runs(old: u8, new: u8, error: u32) -> bool {
     }
 }
 
-/// Does the change match the filters, as far as the socket tells already?
+/// Matches the change against the filters, as far as the socket has its port, its peer and its route.
 #[inline(always)]
 fn matches(record: &StateRecord, btf: bool) -> Match {
     if setting!(matches) == 0 {
@@ -283,8 +283,8 @@ fn matches(record: &StateRecord, btf: bool) -> Match {
     answer.min(on_interface(record, listener))
 }
 
-/// Does the socket use one of the interfaces named? A listener uses them all; others have no route yet in their first
-/// state.
+/// Matches the interfaces of the socket against those named. A listener uses all of them; other sockets have no route yet in
+/// their first state.
 #[inline(always)]
 fn on_interface(record: &StateRecord, listener: bool) -> Match {
     if record.netns != setting!(netns) {

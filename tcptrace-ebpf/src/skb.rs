@@ -16,11 +16,12 @@ use crate::{
     socket,
 };
 
-/// The purpose that a TC program is run for.
+/// The buffer for which a TC program runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Skb {
     context: *const __sk_buff,
-    /// Where its linear part begins and ends: to the verifier pointers to a packet, whose comparison is what allows to read.
+    /// Beginning and end of its linear part. To the verifier these are packet pointers: it allows reads that a comparison of the
+    /// two has shown to be within.
     data: u64,
     data_end: u64,
 }

@@ -168,21 +168,21 @@ pub(crate) fn proof(socket: u64, head: &Head) -> u16 {
     proof
 }
 
-/// Is the bit at this offset in bits set? Bits of a bit field count from the lowest, or on big-endian machines from the
-/// highest.
+/// Returns true if the bit at this offset in bits is set. Bits of a bit field count from the lowest, or on big-endian machines
+/// from the highest.
 #[inline(always)]
 fn bit(socket: u64, offset: u32) -> bool {
     let from = if cfg!(target_endian = "little") { offset % 8 } else { 7 - offset % 8 };
     offset != ABSENT && read::<u8>(socket, offset / 8).is_ok_and(|byte| byte >> from & 1 != 0)
 }
 
-/// Is it being restored by TCP_REPAIR?
+/// Returns true if the socket is being restored by TCP_REPAIR.
 #[inline(always)]
 pub(crate) fn is_in_repair(socket: u64) -> bool {
     bit(socket, setting!(socket.repair))
 }
 
-/// Does its SYN wait for data, by TCP_FASTOPEN_CONNECT?
+/// Returns true if its SYN waits for data, by TCP_FASTOPEN_CONNECT.
 #[inline(always)]
 pub(crate) fn is_deferred(socket: u64) -> bool {
     let (flags, number) = (setting!(socket.inet_flags), setting!(socket.defer_bit));
@@ -226,14 +226,15 @@ fn follow(address: &mut u64, offset: u32) {
     unsafe { bpf_probe_read_kernel(core::ptr::from_mut(address).cast(), 8, from as *const _) };
 }
 
-/// Has it no `struct socket`, through which processes have it? A subflow of MPTCP loses it before it is closed.
+/// Returns true if it has no `struct socket`, by which processes hold it. A subflow of MPTCP, which loses its own before it is
+/// closed, does not count.
 #[inline(always)]
 pub(crate) fn is_ownerless(socket: u64) -> bool {
     let subflow = setting!(socket.is_mptcp) != ABSENT && read::<u8>(socket, setting!(socket.is_mptcp)) != Ok(0);
     !subflow && read::<u64>(socket, setting!(socket.socket)) == Ok(0)
 }
 
-/// Is the accept queue of a listener full?
+/// Returns true if the accept queue of a listener is full.
 #[inline(always)]
 pub(crate) fn queue_is_full(listener: u64) -> bool {
     let Ok(waiting) = read::<u32>(listener, setting!(hints.ack_backlog)) else { return false };
@@ -282,7 +283,7 @@ pub(crate) fn exit_code(code: &mut u32) -> u16 {
     if fill(code, task, setting!(socket.exit_code)) { PROOF_EXITING } else { 0 }
 }
 
-/// Has the socket sent a segment again?
+/// Returns true if the socket has retransmitted a segment.
 #[inline(always)]
 pub(crate) fn has_retransmitted(socket: u64) -> bool {
     let offset = setting!(socket.total_retrans);

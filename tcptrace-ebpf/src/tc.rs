@@ -90,15 +90,15 @@ impl Criteria {
         }
     }
 
-    /// Does it open or close a connection, or does its range cross a multiple of 2^30, which lets user space count how
-    /// often the numbers went round?
+    /// Returns true if it opens or closes a connection, or if its range crosses a multiple of 2^30, by which user space counts
+    /// how often sequence numbers wrap.
     #[inline(always)]
     fn stands_out(&self) -> bool {
         self.flags & (SYN | FIN | RST) != 0 || self.seq >> 30 != self.seq.wrapping_add(self.length) >> 30
     }
 }
 
-/// Is this one of the many segments between the opening and the close of their connections?
+/// Returns true for the segments between the opening and the close of a connection, unless all are wanted.
 #[inline(always)]
 fn is_unwanted(ip: &Ip, tcp: &TcpHeader) -> bool {
     let criteria = Criteria::of(ip, tcp);

@@ -21,7 +21,7 @@ pub use self::kernel_table::{KernelTable, WATCHED};
 pub use self::slot::Bucket;
 use self::slot::{ACK_WANTED, AFTER_FIN, CLOSING_SLOTS, FIN_SENT, SLOTS, STALE, Slot, WANTED, is_free, slot};
 
-/// Where the buckets are. All processors write them as they please.
+/// Storage of the buckets. All processors write to it without locks.
 ///
 /// # Safety
 /// Pointers are aligned, and valid for reads and writes for as long as the value is there. Other processors may use the same
@@ -31,8 +31,8 @@ pub unsafe trait Table {
     fn bucket(&self, index: u32) -> Option<*mut Bucket>;
     /// The byte that says whether anything is in that bucket: 0 for no. It is valid for as long as the table.
     fn occupied(&self, index: u32) -> *mut u8;
-    /// When the last slot was armed, as `Slot::armed`. Nearer to now than that is not needed, and a clock costs more than
-    /// all the rest. It is valid for as long as the table.
+    /// Time at which the last slot was armed, as `Slot::armed`. It serves as the current time: no better one is needed, and to
+    /// read a clock costs more than all the rest. It is valid for as long as the table.
     fn latest(&self) -> *mut u16;
     /// Nothing that is written before is seen later by other processors than what is read after it.
     fn fence(&self, bucket: *mut Bucket);
@@ -41,9 +41,9 @@ pub unsafe trait Table {
 /// A flow, which is one direction of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// The same for both directions.
+    /// Hash of the four-tuple, equal for both directions.
     hash: u64,
-    /// Which end sends: 0 or 1.
+    /// The end that sends: 0 or 1.
     end: usize,
 }
 
@@ -66,7 +66,7 @@ impl Flow {
         (self.hash >> 32) as u32 | 1
     }
 
-    /// Is anything wanted from either end of this connection, or of another one in the same bucket?
+    /// Returns true if segments are wanted from either end of this connection, or of another one in the same bucket.
     #[inline(always)]
     pub fn perhaps_watched(self, table: &impl Table) -> bool {
         // SAFETY: as the table promises.
@@ -150,7 +150,7 @@ impl Flow {
             let other = self.end ^ 1;
             slot.armed = now;
             *slot.ack(other) = ack;
-            // Whatever was wanted from a connection before on the same ports is over.
+            // An earlier connection on these ports is over, and nothing is wanted from it any more.
             *slot.wanted(other) = ACK_WANTED;
             self.occupy(table);
         }

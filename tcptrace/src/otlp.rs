@@ -151,7 +151,7 @@ impl Exporter {
     }
 }
 
-/// What became of items that were not delivered, in words.
+/// The outcomes of items that were not delivered, in words.
 fn faults(outcomes: &Outcomes) -> Vec<String> {
     let Outcomes { unclear, rejected, dropped, left, .. } = outcomes;
     [

@@ -6,7 +6,6 @@ mod ending;
 
 use std::{
     collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, os::fd::OwnedFd, path::Path, sync::Arc,
-    time::Duration,
 };
 
 use tcptrace_core::{
@@ -17,16 +16,13 @@ use tcptrace_core::{
     render::{Render, Selection, Tally},
 };
 
+use self::destination::Destination;
 pub use self::destination::Shown;
-use self::{
-    destination::Destination,
-    ending::{STDOUT, is_complete, log_failure},
-};
 use crate::{
     metrics::Metrics,
     otlp::Exporter,
     recorder::Recorder,
-    sink::{BUDGET, FileForm, Reopen, Reopening, Sink, SinkEnd, SinkError},
+    sink::{BUDGET, FileForm, Reopen, Reopening, Sink, SinkError},
 };
 
 /// Number of records dropped because a reader is too slow.
@@ -50,7 +46,7 @@ impl AddAssign for GivenUp {
 pub struct FileOutput<'a> {
     /// Its path.
     pub path: &'a Path,
-    /// How it is written: as blocks of a binary recording, or as it comes.
+    /// Its form: the blocks of a binary recording, or bytes as they come.
     pub form: FileForm,
     /// Makes bytes of records, unless it is a binary recording.
     pub render: Box<dyn Render>,
@@ -110,16 +106,21 @@ impl Output {
                 lines = Some(Destination::new(Shown { render, selection, ..Shown::json(Emit::ALL) }, sink));
             }
         }
-        Ok(Self {
-            stdout: Destination::new(shown, stdout),
-            file: lines,
-            recorder,
+        Ok(Self { file: lines, recorder, ..Self::to(Destination::new(shown, stdout)) })
+    }
+
+    /// An output with stdout as its only destination.
+    fn to(stdout: Destination) -> Self {
+        Self {
+            stdout,
+            file: None,
+            recorder: None,
             fail_on: None,
             metrics: None,
             exporter: None,
             in_scope: false,
             failed: false,
-        })
+        }
     }
 
     /// This output, waiting for slow readers instead of dropping records.
@@ -133,16 +134,7 @@ impl Output {
     pub fn json(emit: Emit, sink: Sink) -> Self {
         let mut stdout = Destination::new(Shown::json(emit), sink);
         stdout.patient = true;
-        Self {
-            stdout,
-            file: None,
-            recorder: None,
-            fail_on: None,
-            metrics: None,
-            exporter: None,
-            in_scope: false,
-            failed: false,
-        }
+        Self::to(stdout)
     }
 
     /// Gives every record to `render`, which writes nothing that counts; `nothing` is /dev/null.
@@ -231,25 +223,19 @@ impl Output {
         (GivenUp { stdout: 0, file: given_up + file.write(start, false) }, Some(reopening))
     }
 
-    /// Where the file's bytes go.
+    /// The sink of the file.
     fn file_sink(&self) -> Option<&Sink> {
         self.file.as_ref().map(|file| &file.sink).or(self.recorder.as_ref().map(|recorder| &recorder.sink))
-    }
-
-    /// Returns whether writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If stdout
-    /// is /dev/null, as for a service, a failed file is enough.
-    pub fn is_over(&self) -> bool {
-        let file = self.file_sink().map(|sink| sink.end().is_some());
-        match self.stdout.sink.end() {
-            Some(SinkEnd::Closed) => true,
-            Some(SinkEnd::Failed(_)) => file != Some(false),
-            None => file == Some(true) && (self.stdout.shown.discards || self.stdout.sink.discards()),
-        }
     }
 
     /// Counts the connections that `selection` chooses.
     pub fn fail_on(&mut self, selection: Selection) {
         self.fail_on = Some(selection.counting());
+    }
+
+    /// Returns whether there were connections that [`Self::fail_on`] chooses.
+    pub fn has_failed_on(&self) -> bool {
+        self.fail_on.as_ref().is_some_and(|selection| selection.chosen() > 0)
     }
 
     /// Counts every record in `metrics`, whatever the destinations get.
@@ -270,11 +256,6 @@ impl Output {
         if let Some(exporter) = &self.exporter {
             exporter.note(totals);
         }
-    }
-
-    /// Returns whether there were connections that [`Self::fail_on`] chooses.
-    pub fn has_failed_on(&self) -> bool {
-        self.fail_on.as_ref().is_some_and(|selection| selection.chosen() > 0)
     }
 
     /// Says whether the records that are written from now on prove their connection to be the command's.
@@ -301,45 +282,5 @@ impl Output {
     /// Counts of what became of connections, if stdout's reader gets a summary of them.
     pub fn tally(&self) -> Option<&Tally> {
         self.stdout.shown.tally.as_ref()
-    }
-
-    /// Waits until a destination ends by itself, and then returns [`Self::is_over`]. An error is logged once and remembered
-    /// for the exit status.
-    pub async fn ended(&mut self) -> bool {
-        let sink = self.file.as_mut().map(|file| &mut file.sink);
-        let sink = sink.or(self.recorder.as_mut().map(|recorder| &mut recorder.sink));
-        let file = async {
-            match sink {
-                Some(sink) => sink.ended().await,
-                None => std::future::pending().await,
-            }
-        };
-        let end = tokio::select! {
-            end = self.stdout.sink.ended() => end,
-            end = file => end,
-        };
-        self.failed |= log_failure(&end);
-        self.is_over()
-    }
-
-    /// Writes what is left, which takes no longer than `timeout` in all, and with `--otlp` the time of [`Exporter::finish`].
-    /// Returns whether everything was written.
-    pub fn finish(self, timeout: Duration) -> bool {
-        let Self { mut stdout, file, recorder, exporter, failed, .. } = self;
-        // Meanwhile, it delivers.
-        exporter.iter().for_each(Exporter::close);
-        let _counted_already = stdout.flush();
-        let mut complete = !failed;
-        // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.
-        if let Some(mut file) = file {
-            let _counted_already = file.flush();
-            complete &= is_complete(file.sink.finish(timeout / 2), "the file", failed);
-        }
-        if let Some(mut recorder) = recorder {
-            let _counted_already = recorder.end_block();
-            complete &= is_complete(recorder.sink.finish(timeout / 2), "the file", failed);
-        }
-        complete &= is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed);
-        exporter.is_none_or(Exporter::finish) && complete
     }
 }

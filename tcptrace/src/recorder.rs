@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,22 +23,22 @@ use tcptrace_core::{
 /// Bytes of entries after which a block is ended.
 const BLOCK: usize = 256 << 10;
 
-/// Time in nanoseconds after which a block is ended, whatever it has. With the time until the sink makes it survive a crash of
+/// Time after which a block is ended, whatever it has. With the time until the sink makes it survive a crash of
 /// the host, it is a second.
-const MAX_AGE: u64 = 400_000_000;
+const MAX_AGE: Duration = Duration::from_millis(400);
 
 /// Writes a binary recording.
 #[derive(Debug)]
 pub struct Recorder {
     writer: Writer,
-    /// Where blocks go.
+    /// Destination of the blocks.
     pub sink: Sink,
     setup: Setup,
     start: Option<StartOutput>,
     interfaces: BTreeMap<(u32, u32), Interface>,
     /// Control groups that this file names.
     cgroups: HashSet<CgroupKey>,
-    /// What the file says last of the clocks.
+    /// The last comparison of the clocks in the file.
     clock: Option<(BootTime, i64)>,
     totals: BTreeMap<&'static str, u64>,
     /// Time at which the block got its first entry.
@@ -145,7 +146,7 @@ impl Recorder {
 
     /// The time by which [`Self::flush`] has something to do; none if nothing waits.
     pub fn due(&self) -> Option<BootTime> {
-        self.since.map(|since| since.plus(MAX_AGE))
+        self.since.map(|since| since + MAX_AGE)
     }
 
     /// Returns whether the block is large enough to be ended.

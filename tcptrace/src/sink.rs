@@ -1,6 +1,7 @@
 //! Writes bytes to stdout and to the file of `--write`. Each [`Sink`] has a thread that writes, fed through a queue with a
 //! budget, so that a slow reader or a slow disk never stops the loop that drains the ring buffer.
 
+mod error;
 mod file;
 mod queue;
 mod rotation;
@@ -19,21 +20,21 @@ use std::{
 
 use bytes::Bytes;
 use rustix::fs::{FileType, fstat, major, minor};
-use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+pub use self::{
+    error::{SinkEnd, SinkError, WriteError},
+    file::OpenError,
+    rotation::{RotateAt, Rotation},
+};
 use self::{
     file::File,
     queue::{Chunk, Queue},
     rotation::Numbered,
     writer::{FileTarget, Target, Writer},
 };
-pub use self::{
-    file::OpenError,
-    rotation::{RotateAt, Rotation},
-};
 
-use crate::host_clock::{self, nanoseconds};
+use crate::host_clock;
 use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
 
 /// Number of bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
@@ -51,45 +52,7 @@ pub enum Offer {
     Ended,
 }
 
-/// The reason why a sink ended before it was asked to.
-#[derive(Clone, Debug)]
-pub enum SinkEnd {
-    /// The reader of stdout has gone. This is no error: the program exits quietly.
-    Closed,
-    /// Nothing more can be written. The program goes on, but its exit status is 1.
-    Failed(Arc<WriteError>),
-}
-
-/// A failure after which nothing more is written to a sink.
-#[derive(Debug, Error)]
-pub enum WriteError {
-    /// A write to stdout failed.
-    #[error("writing to stdout failed, nothing more is written there")]
-    Stdout(#[source] io::Error),
-    /// A write to the file failed.
-    #[error("writing to {path} failed, nothing more is written there; make room or give another file")]
-    File {
-        /// The file's path, escaped.
-        path: String,
-        /// The error of the system call.
-        #[source]
-        cause: io::Error,
-    },
-    /// There was no room in the file or on its disk until the end.
-    #[error("there was no room for the end of {path}, and records are missing; make room or give another file")]
-    Full {
-        /// The file's path, escaped.
-        path: String,
-        /// The error of the system call.
-        #[source]
-        cause: io::Error,
-    },
-    /// The file could not be reopened.
-    #[error("the file cannot be opened again, nothing more is written to it")]
-    Reopen(#[source] OpenError),
-}
-
-/// What bytes hold, so that it can be counted if they are lost.
+/// Contents of a chunk of bytes, counted as lost if it is lost.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Held {
     /// Number of records.
@@ -105,7 +68,7 @@ impl From<u64> for Held {
     }
 }
 
-/// How a file is opened again.
+/// A way to open a file again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reopen {
     /// By its name, as somebody may have moved it away.
@@ -114,10 +77,10 @@ pub enum Reopen {
     Rotated,
 }
 
-/// How a file is written.
+/// Form and rotation of a file.
 #[derive(Clone, Debug, Default)]
 pub struct FileForm {
-    /// What is handed over are the entries of blocks, which this makes.
+    /// Makes blocks of the entries that are handed over; `None` to write bytes as they are.
     pub sealer: Option<Sealer>,
     /// When a new file is begun.
     pub rotation: Option<Rotation>,
@@ -138,17 +101,6 @@ pub enum Finish {
         /// Bytes that were accepted but, as far as is known, not written.
         bytes: usize,
     },
-}
-
-/// A failure to create a sink.
-#[derive(Debug, Error)]
-pub enum SinkError {
-    /// The file cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The kernel refused a thread or a file descriptor.
-    #[error("cannot start a thread for writing; raise the limits on processes and files (ulimit -u, ulimit -n)")]
-    Start(#[source] io::Error),
 }
 
 /// A destination of bytes and the thread that writes to it.
@@ -232,7 +184,7 @@ impl Sink {
         self.queue.push_waiting(Chunk { bytes, held: held.into() })
     }
 
-    /// What was accepted, but for which the file then had no room, since the last call.
+    /// Contents of the chunks that were accepted but for which the file then had no room, since the last call.
     pub fn take_lost(&self) -> Held {
         self.queue.take_lost()
     }
@@ -241,7 +193,7 @@ impl Sink {
     pub fn is_due_for_rotation(&self, now: BootTime) -> bool {
         self.rotation.is_some_and(|rotation| match rotation.at {
             RotateAt::Size(bytes) => self.queue.length() >= bytes,
-            RotateAt::Age(age) => now.since(self.begun) >= nanoseconds(age),
+            RotateAt::Age(age) => now >= self.begun + age,
         })
     }
 

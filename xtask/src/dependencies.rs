@@ -55,7 +55,7 @@ pub(crate) fn check(metadata: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether an SPDX expression, or two licences with a slash between them as they used to be written, leaves a choice of
+/// Returns true if an SPDX expression, or two licences with a slash between them as they used to be written, leaves a choice of
 /// [`LICENCES`] alone.
 fn is_allowed(expression: &str) -> bool {
     let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");

@@ -23,7 +23,7 @@ use crate::{
 /// The C compiler for static binaries.
 const MUSL_COMPILER: &str = "musl-gcc";
 
-/// What cargo is to write of a build: JSON on stdout, and what the compiler says as text on stderr.
+/// Format of cargo's messages: JSON on stdout, and the compiler's diagnostics as text on stderr.
 const MESSAGES: &str = "json-render-diagnostics";
 
 /// How tcptrace is compiled.

@@ -36,11 +36,11 @@ pub const MATCH_NETNS: u32 = 1 << 7;
 
 /// 64-bit words of one port bitmap.
 pub const PORT_WORDS: u32 = 65536 / 64;
-/// Which of the three bitmaps holds `--port`.
+/// Index of the bitmap of `--port`.
 pub const PORTS_EITHER: u32 = 0;
-/// Which of the three bitmaps holds `--local-port`.
+/// Index of the bitmap of `--local-port`.
 pub const PORTS_LOCAL: u32 = 1;
-/// Which of the three bitmaps holds `--remote-port`.
+/// Index of the bitmap of `--remote-port`.
 pub const PORTS_REMOTE: u32 = 2;
 
 /// `PF_KTHREAD` of `task_struct.flags` (include/linux/sched.h): the task is a kernel thread.

@@ -101,7 +101,7 @@ pub struct RecordHeader {
     pub boot_ns: u64,
     /// The socket, as a number to compare and never to show; 0 when none is known.
     pub socket: u64,
-    /// How many records of this record's source had been lost when it was written, modulo 2^32.
+    /// Number of records of this source lost before this one was written, modulo 2^32.
     pub lost: u32,
     /// One of the `KIND_` constants.
     pub kind: u8,
@@ -208,7 +208,7 @@ pub struct SegmentRecord {
     pub gso_segs: u16,
     /// [`DIRECTION_IN`] or [`DIRECTION_OUT`].
     pub direction: u8,
-    /// How many bytes of `tcp` are filled: 20 without the options, where there are none or they could not be read.
+    /// Number of bytes of `tcp` that are filled: 20 if there are no options, or they could not be read.
     pub captured: u8,
     /// The TCP header as on the wire, options included; what lies beyond `captured` bytes is zero.
     pub tcp: [u8; TCP_HEADER_MAX],
@@ -226,7 +226,7 @@ pub struct SegmentRecord {
 pub struct IcmpRecord {
     /// Kind [`KIND_ICMP`].
     pub header: RecordHeader,
-    /// Who sent the error.
+    /// Address of the sender of the error.
     pub from: Address,
     /// Source address of the quoted segment.
     pub src: Address,
@@ -269,7 +269,7 @@ pub struct HintRecord {
     pub remote_port: u16,
     /// [`HINT_QUEUE_FULL`] or 0.
     pub flags: u16,
-    /// Which tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`]; or [`HINT_DEFER_ACCEPT`].
+    /// Tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`]; or [`HINT_DEFER_ACCEPT`].
     pub hint: u8,
     /// State of the socket on whose behalf the segment is sent (`include/net/tcp_states.h`), 0 where there is none.
     pub socket_state: u8,

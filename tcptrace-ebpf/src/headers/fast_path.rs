@@ -11,7 +11,7 @@ const TCP: usize = TCP_FIXED as usize;
 
 /// A frame whose linear part can be read in place. Values are in network order, and need not be aligned.
 pub trait Linear: Frame {
-    /// Does the linear part have `bytes` bytes? Only below that may anything be read.
+    /// Returns true if the linear part has at least `bytes` bytes. Reads have to stay below that.
     fn holds(&self, bytes: usize) -> bool;
     /// The byte at `AT`.
     fn byte<const AT: usize>(&self) -> u8;
@@ -21,7 +21,8 @@ pub trait Linear: Frame {
     fn word<const AT: usize>(&self) -> u32;
 }
 
-/// The headers of a segment that has them so; none for any other segment, and for what is no segment.
+/// Returns the headers of a segment if they are the common ones: Ethernet, then IPv4 or IPv6 with neither options, extension
+/// headers nor fragments, whose length the IP header says, then TCP. `None` for all other frames.
 #[inline(always)]
 pub fn headers(frame: &impl Linear) -> Option<(Ip, TcpHeader)> {
     let protocol = frame.protocol();

@@ -36,12 +36,12 @@ impl Bytes {
         Self { bytes: packet.to_vec(), network: 0, linear: packet.len(), protocol, checked: 0.into() }
     }
 
-    /// The same with only so many bytes in the linear part.
+    /// This frame with only so many bytes in the linear part.
     pub(super) fn with_linear(self, linear: usize) -> Self {
         Self { linear, ..self }
     }
 
-    /// The same with the end cut off.
+    /// This frame with the end cut off.
     pub(super) fn cut(mut self, len: usize) -> Self {
         self.bytes.truncate(len);
         self.linear = self.linear.min(len);
@@ -153,7 +153,7 @@ fn zerocopy_address(octets: [u8; 16]) -> Address {
     zerocopy::transmute!(octets)
 }
 
-/// What the slow way finds: the IP header, and the TCP header where it is one.
+/// Returns the headers that the slow path finds: the IP header, and the TCP header where there is one.
 pub(super) fn walk(frame: &impl Frame) -> Result<(Ip, Option<TcpHeader>), Skip> {
     let (family, offset) = network(frame)?;
     let ip = ip(frame, family, offset)?;

@@ -3,8 +3,8 @@
 /// Segments each way that are wanted after a FIN.
 pub(super) const AFTER_FIN: u8 = 8;
 
-/// How long the end of a close may keep a handshake from taking its slot, and how long a handshake may wait for its ACK,
-/// in units of 2^24 ns: tcp_fin_timeout, or the last SYN,ACK's time-out, and a bit.
+/// Time in units of 2^24 ns for which a close keeps its slot from handshakes, and a handshake waits for its ACK: slightly more
+/// than tcp_fin_timeout, or the time-out of the last SYN,ACK.
 pub(super) const STALE: u16 = ((64 * 1_000_000_000_u64) >> 24) as u16;
 
 /// Slots of a bucket.
@@ -28,20 +28,20 @@ pub(super) struct Slot {
     pub(super) tag: u32,
     /// The acknowledgement number that is waited for from each end.
     pub(super) acks: [u32; 2],
-    /// When it was last armed, in units of 2^24 ns.
+    /// Time at which it was last armed, in units of 2^24 ns.
     pub(super) armed: u16,
     /// The segments wanted from each end.
     pub(super) wanted: [u8; 2],
 }
 
 impl Slot {
-    /// Has either end sent a FIN?
+    /// Returns true if either end has sent a FIN.
     #[inline(always)]
     pub(super) fn closing(&self) -> bool {
         (self.wanted[0] | self.wanted[1]) & FIN_SENT != 0
     }
 
-    /// Does nobody miss it any more? A handshake is given up some time after its last SYN,ACK.
+    /// Returns true if the slot may be reused: it is empty, or its handshake has waited too long.
     #[inline(always)]
     fn is_free(&self, now: u16) -> bool {
         self.tag == 0 || (!self.closing() && now.wrapping_sub(self.armed) > STALE)
@@ -84,7 +84,7 @@ pub(super) unsafe fn slot<'a>(bucket: *mut Bucket, i: usize) -> &'a mut Slot {
     unsafe { &mut *(&raw mut (*bucket).slots).cast::<Slot>().add(i) }
 }
 
-/// Is nothing in the bucket that anybody would miss?
+/// Returns true if all slots of the bucket may be reused.
 ///
 /// # Safety
 /// As for [`slot`].

@@ -1,6 +1,7 @@
 //! Decoded observations of the kernel programs: the input of the correlator.
 
 mod ace;
+mod boot_time;
 pub mod cgroup;
 mod comm;
 mod counters;
@@ -29,6 +30,7 @@ use std::{
 
 pub use self::{
     ace::{Ace, SynAckEcn},
+    boot_time::BootTime,
     cgroup::{Cgroup, CgroupKey, Container},
     comm::Comm,
     counters::Counters,
@@ -48,28 +50,6 @@ pub use self::{
     segment_note::SegmentNote,
 };
 use crate::tcp::{TcpHeader, TcpState};
-
-/// A time of `CLOCK_BOOTTIME` in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct BootTime(pub u64);
-
-impl BootTime {
-    /// Returns the nanoseconds from `earlier` to this time; 0 if it is before `earlier`, as records of two processors
-    /// may be microseconds out of order.
-    pub fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// Returns the time `nanoseconds` after this one.
-    pub fn plus(self, nanoseconds: u64) -> Self {
-        Self(self.0.saturating_add(nanoseconds))
-    }
-
-    /// Returns the time `nanoseconds` before this one.
-    pub fn minus(self, nanoseconds: u64) -> Self {
-        Self(self.0.saturating_sub(nanoseconds))
-    }
-}
 
 /// Identifies a kernel socket while that socket lives. It is never shown: users see the small number that
 /// [`crate::correlate`] assigns.

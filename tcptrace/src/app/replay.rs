@@ -68,7 +68,7 @@ pub(super) fn run(path: &Path, options: &Options, session: Option<&mut Session>)
     read(source, options, session, Destination::Chosen(exporter.map(Box::new)))
 }
 
-/// Where the records of a file go.
+/// Destinations of the records of a file.
 #[derive(Debug)]
 enum Destination {
     /// The output that the options ask for, with the exporter of `--otlp`.

@@ -18,7 +18,7 @@ const TRACEPOINT: &str = "kfree_skb";
 const ARGUMENTS: [&str; 3] = ["sk_buff", "", REASONS];
 const REASONS: &str = "skb_drop_reason";
 
-/// What the program needs to know of this kernel, and tells.
+/// The types of this kernel that the program depends on.
 #[derive(Debug)]
 pub(super) struct Available {
     pub(super) layout: DropLayout,
@@ -35,7 +35,7 @@ impl Available {
     /// Asks the kernel's types.
     ///
     /// # Errors
-    /// What the kernel lacks.
+    /// When the kernel lacks the tracepoint's arguments or the reasons.
     pub(super) fn find(types: &KernelTypes) -> Result<Self, BtfError> {
         if types.arguments(TRACEPOINT)?.get(..ARGUMENTS.len()).is_none_or(|found| found != ARGUMENTS) {
             return Err(BtfError::Arguments(TRACEPOINT));

@@ -47,7 +47,7 @@ pub enum LoadError {
     },
 }
 
-/// What the kernel said about a program or a map: the innermost error in one line. The whole of it, with the verifier's words,
+/// The kernel's answer to a program or a map: the innermost error in one line. The whole of it, with the verifier's words,
 /// is for the log at debug level.
 pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
     debug!("{error}");

@@ -20,7 +20,7 @@ use tcptrace_core::event::reset_reason::ResetReasons;
 const SEND_RESET: &str = "tcp_send_reset";
 const RETRANSMIT_SYNACK: &str = "tcp_retransmit_synack";
 
-/// Which hints this kernel can give, and what they need.
+/// Hints that this kernel can give: their programs, and the names of reasons.
 #[derive(Debug, Default)]
 pub(super) struct Available {
     /// Programs with their tracepoints.

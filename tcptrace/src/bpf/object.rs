@@ -73,9 +73,9 @@ pub struct Object {
     pub tells_netns: bool,
     /// Sockets of the control group are marked.
     pub marks_group: bool,
-    /// Which hints there can be.
+    /// Hints that this kernel can give.
     pub(super) hints: hint_programs::Available,
-    /// What the program of dropped segments tells, if this kernel gives reasons.
+    /// Layout and reasons for the program of dropped segments, if this kernel gives reasons.
     pub(super) drops: Option<drop_program::Available>,
     ring_bytes: u32,
     /// Dropping it detaches.

@@ -14,7 +14,7 @@ fn options(args: &[&str]) -> Options {
     parse(args).unwrap().into_options(Environment::default())
 }
 
-/// What stands behind `error: ` in the first line, after checking the kind of error and the exit status.
+/// The text behind `error: ` in the first line, after checking the kind of error and the exit status.
 fn error(args: &[&str], kind: ErrorKind) -> String {
     let error = parse(args).unwrap_err();
     assert_eq!(error.kind(), kind, "{args:?}");

@@ -43,9 +43,9 @@ const OPEN: std::ops::RangeInclusive<u8> = 3..=6;
 /// One direction of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Direction {
-    /// Where its segments come from.
+    /// Source of its segments.
     pub src: Endpoint,
-    /// Where they go.
+    /// Destination of its segments.
     pub dst: Endpoint,
 }
 

@@ -68,7 +68,7 @@ where
     }
 }
 
-/// How often something happened.
+/// A counter: the number of times that something happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Count(pub(super) u64);
 

@@ -147,7 +147,7 @@ pub(super) fn key_value(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-/// What the ends of all verdicts have.
+/// An end of a connection: the fields that verdicts of every kind have.
 #[derive(Debug)]
 pub(super) struct End<'a> {
     addr: IpAddr,

@@ -37,7 +37,7 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Longest sentence of a collector that is shown, in bytes.
 const MAX_SENTENCE: usize = 200;
 
-/// What is exported.
+/// Origin of the events that are exported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
     /// A live trace, which must not wait.
@@ -64,13 +64,13 @@ pub(super) struct Delivery {
     last_told: Option<Instant>,
     /// The user knows that items were dropped, since the last success.
     told_dropped: bool,
-    /// What was dropped until then.
+    /// Items dropped until then.
     dropped_before: Items,
     /// Faults that the user knows of.
     told: Vec<String>,
 }
 
-/// What an answer means for a batch.
+/// Consequence of an answer for a batch.
 #[derive(Debug)]
 enum Verdict {
     /// It needs no other attempt.

@@ -8,7 +8,7 @@ use std::{
 use hyper::{Uri, http::uri::Scheme};
 use thiserror::Error;
 
-/// What a request carries, which decides its path.
+/// A kind of telemetry. It decides the path of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Signal {
     /// Spans.
@@ -30,7 +30,7 @@ pub struct Endpoint {
     pub(super) port: u16,
     /// `host:port` as it was given.
     authority: String,
-    /// What comes before `/v1/traces`; without a slash at its end.
+    /// Path before `/v1/traces`, without a slash at its end.
     path: String,
 }
 

@@ -14,7 +14,7 @@ use crate::metrics::{Family, Metrics, Points, Times};
 /// The time for which metrics hold, in nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Period {
-    /// When counting began.
+    /// Time at which counting began.
     pub(super) began: u64,
     /// Now, or the last time in a recording.
     pub(super) now: u64,

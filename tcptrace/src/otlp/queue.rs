@@ -31,7 +31,7 @@ const BATCH_AGE: Duration = Duration::from_secs(1);
 pub(super) struct Run {
     /// The encoded resource.
     pub(super) resource: Arc<[u8]>,
-    /// What is counted of it.
+    /// Its counters and histograms.
     pub(super) metrics: Arc<Metrics>,
     /// Time at which it began, in nanoseconds since the epoch.
     pub(super) began: u64,
@@ -203,7 +203,7 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// What became of all items by now; those that wait or are on their way are left.
+    /// The outcomes of all items by now; those that wait or are on their way are left.
     pub(super) fn outcomes(&self) -> Outcomes {
         let mut state = self.state();
         state.seal_all();

@@ -1,18 +1,75 @@
-//! What is said of a sink that has ended, or has not taken everything.
+//! The end of the output: because its readers have gone, because nothing can be written any more, or as planned.
+
+use std::time::Duration;
 
 use log::error;
 
+use super::Output;
 use crate::{
     causes::with_causes,
+    otlp::Exporter,
     sink::{Finish, SinkEnd, WriteError},
 };
 
 /// The name of stdout in messages.
-pub(super) const STDOUT: &str = "stdout";
+const STDOUT: &str = "stdout";
+
+impl Output {
+    /// Returns whether writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If stdout
+    /// is /dev/null, as for a service, a failed file is enough.
+    pub fn is_over(&self) -> bool {
+        let file = self.file_sink().map(|sink| sink.end().is_some());
+        match self.stdout.sink.end() {
+            Some(SinkEnd::Closed) => true,
+            Some(SinkEnd::Failed(_)) => file != Some(false),
+            None => file == Some(true) && (self.stdout.shown.discards || self.stdout.sink.discards()),
+        }
+    }
+
+    /// Waits until a destination ends by itself, and then returns [`Self::is_over`]. An error is logged once and remembered
+    /// for the exit status.
+    pub async fn ended(&mut self) -> bool {
+        let sink = self.file.as_mut().map(|file| &mut file.sink);
+        let sink = sink.or(self.recorder.as_mut().map(|recorder| &mut recorder.sink));
+        let file = async {
+            match sink {
+                Some(sink) => sink.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let end = tokio::select! {
+            end = self.stdout.sink.ended() => end,
+            end = file => end,
+        };
+        self.failed |= log_failure(&end);
+        self.is_over()
+    }
+
+    /// Writes what is left, which takes no longer than `timeout` in all, and with `--otlp` the time of [`Exporter::finish`].
+    /// Returns whether everything was written.
+    pub fn finish(self, timeout: Duration) -> bool {
+        let Self { mut stdout, file, recorder, exporter, failed, .. } = self;
+        // Meanwhile, it delivers.
+        exporter.iter().for_each(Exporter::close);
+        let _counted_already = stdout.flush();
+        let mut complete = !failed;
+        // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.
+        if let Some(mut file) = file {
+            let _counted_already = file.flush();
+            complete &= is_complete(file.sink.finish(timeout / 2), "the file", failed);
+        }
+        if let Some(mut recorder) = recorder {
+            let _counted_already = recorder.end_block();
+            complete &= is_complete(recorder.sink.finish(timeout / 2), "the file", failed);
+        }
+        complete &= is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed);
+        exporter.is_none_or(Exporter::finish) && complete
+    }
+}
 
 /// Returns whether a destination counts as complete, and logs why if not. A reader that has gone is no failure; one that has
 /// stopped reading misses something, which is logged. `logged` says that the failure has been logged before.
-pub(super) fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
+fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
     match finish {
         Finish::Flushed | Finish::Ended(SinkEnd::Closed) => true,
         Finish::Ended(end) if !logged => !log_failure(&end),
@@ -26,7 +83,7 @@ pub(super) fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
 }
 
 /// Logs the failure of a sink. Returns whether it was one.
-pub(super) fn log_failure(end: &SinkEnd) -> bool {
+fn log_failure(end: &SinkEnd) -> bool {
     match end {
         SinkEnd::Closed => false,
         SinkEnd::Failed(error) => {

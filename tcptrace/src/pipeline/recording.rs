@@ -1,7 +1,5 @@
 //! The way to a binary recording: records as they come from the ring, before they are decoded.
 
-use std::sync::Arc;
-
 use super::Pipeline;
 use crate::{
     host_clock,
@@ -9,7 +7,7 @@ use crate::{
 };
 use tcptrace_core::{
     decode::{ring, ttr::Entry},
-    event::{BootTime, CgroupKey, Event, LossSource},
+    event::{Event, LossSource},
     output_record::{OutputRecord, StartOutput},
 };
 
@@ -56,18 +54,6 @@ impl Pipeline {
         recorder.record(bytes, glance.at);
         if recorder.is_full() {
             self.flush_recorder();
-        }
-    }
-
-    /// Finds the name of a control group, and tells it to the correlator and to the binary recording: before the same record, so
-    /// that a replay knows it as early.
-    pub(super) fn find_cgroup(&mut self, key: CgroupKey, at: BootTime) {
-        let Some(cgroup) = self.cgroups.as_mut().and_then(|names| names.find(key.0)).map(Arc::new) else { return };
-        if let Some(recorder) = &mut self.output.recorder {
-            recorder.cgroup(key, &cgroup, at);
-        }
-        if self.correlates {
-            self.correlator.name_cgroup(key, cgroup);
         }
     }
 

@@ -19,7 +19,7 @@ const ZONES: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/l
 /// Port of name servers, which are asked by TCP if an answer is long.
 const DNS: u16 = 53;
 
-/// What the C library reads to look up names (resolv.conf(5), nsswitch.conf(5), gai.conf(5)), with the folders to which
+/// Files that the C library reads to look up names (resolv.conf(5), nsswitch.conf(5), gai.conf(5)), with the folders to which
 /// `/etc/resolv.conf` mostly leads, and those of the library's own modules.
 const RESOLVER: [&str; 13] = [
     "/etc/gai.conf",

@@ -43,7 +43,7 @@ struct Content {
     finishing: bool,
     /// The writer has ended.
     ended: bool,
-    /// What the writer had no room for, since this was last asked for.
+    /// Contents of the chunks for which the writer had no room, since the last [`Queue::take_lost`].
     lost: Held,
     /// Length of the file in bytes.
     length: u64,
@@ -128,7 +128,7 @@ impl Queue {
         self.content().held
     }
 
-    /// What the writer had no room for since the last call.
+    /// Contents of the chunks for which the writer had no room, since the last call.
     pub(super) fn take_lost(&self) -> Held {
         std::mem::take(&mut self.content().lost)
     }

@@ -120,7 +120,7 @@ mod tests {
         }
         for content in 1..=3 {
             let mut numbered = Numbered::find(&file, NonZeroU32::new(2)).unwrap();
-            // What is not there, or empty, gets no number.
+            // A file that is missing or empty gets no number.
             numbered.put_away(&file).unwrap();
             fs::write(folder.join("a.b.ttr"), "").unwrap();
             numbered.put_away(&file).unwrap();

@@ -4,6 +4,7 @@ use std::{
     io::{self, IoSlice},
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
+    time::Duration,
 };
 
 use log::warn;
@@ -26,15 +27,15 @@ use crate::{
 };
 use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
 
-/// Time in nanoseconds for which there must have been room before that is said: on a full disk, some records are small enough.
-const ROOM_SINCE: u64 = 1_000_000_000;
+/// Time for which there must have been room before that is said: on a full disk, some records are small enough.
+const ROOM_SINCE: Duration = Duration::from_secs(1);
 
 /// Bytes that must have been written before that is said, or those that there was no room for if they are fewer: more than
 /// the rest of a block of the disk.
 const ROOM_FOR: usize = 16 << 10;
 
-/// Time in nanoseconds after which what was written to a file of blocks is made to survive a crash of the host.
-const SYNC_INTERVAL: u64 = 500_000_000;
+/// Time after which what was written to a file of blocks is made to survive a crash of the host.
+const SYNC_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The kind of output, which decides what ends a sink.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl FileTarget {
                 if let Some(full) = &mut self.full {
                     full.missing = full.missing.saturating_sub(batch.iter().map(|chunk| chunk.bytes.len()).sum());
                 }
-                if self.full.is_some_and(|full| full.missing == 0 && host_clock::now().since(full.at) >= ROOM_SINCE) {
+                if self.full.is_some_and(|full| full.missing == 0 && host_clock::now() >= full.at + ROOM_SINCE) {
                     self.full = None;
                     let left_out = std::mem::take(&mut self.left_out);
                     warn!("there is room for {} again: {left_out} records were left out", self.file.shown());
@@ -124,7 +125,7 @@ impl FileTarget {
         if let Ok(status) = fstat(output) {
             queue.set_length(u64::try_from(status.st_size).unwrap_or(0));
         }
-        if self.sealer.is_some() && self.plain && host_clock::now().since(self.synced) >= SYNC_INTERVAL {
+        if self.sealer.is_some() && self.plain && host_clock::now() >= self.synced + SYNC_INTERVAL {
             self.sync(output);
         }
         Ok(())

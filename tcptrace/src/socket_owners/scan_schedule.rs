@@ -75,7 +75,7 @@ pub(super) enum Job {
     Connections {
         /// The connections.
         tuples: HashSet<FourTuple>,
-        /// Who probably holds them.
+        /// Processes that probably hold them.
         likely: BTreeSet<u32>,
     },
     /// Find the listeners for these connections.

@@ -181,7 +181,7 @@ impl SockDiagReply {
                 self.unreadable += 1;
                 break;
             };
-            // Whatever is no socket is decoded: it may end the list.
+            // Messages of other types are always decoded: one of them may end the list.
             let dull = self.only_stuck
                 && buffer.message_type() == SOCK_DIAG_BY_FAMILY
                 && buffer.sequence_number() == sequence_number

@@ -94,7 +94,7 @@ fn pids(owned: &OwnedSocket) -> Vec<u32> {
     owned.owners.iter().map(|owner| owner.pid).collect()
 }
 
-/// Whether there is a socket with these ends, in this state, that these processes hold.
+/// Returns true if there is a socket with these ends, in this state, that these processes hold.
 fn is(snapshot: &Snapshot, ends: FourTuple, state: TcpState, owners: &[u32]) -> bool {
     socket(snapshot, ends).is_some_and(|owned| owned.socket.state == state && pids(owned) == owners)
 }

@@ -95,7 +95,7 @@ fn run_oracle(project: &Project, seconds: u32) -> Result<()> {
 struct Fuzzer {
     /// The package with the targets.
     package: PathBuf,
-    /// What is built, found and kept. It lies in the target folder, where tcptrace's build script looks for its linker.
+    /// Folder of builds, findings and inputs that are kept. It lies in the target folder, where tcptrace's build script looks for its linker.
     folder: PathBuf,
     triple: String,
 }
@@ -148,7 +148,7 @@ impl Fuzzer {
         target.arg(format!("-max_len={longest}")).arg("-print_final_stats=1");
         // It would take 0 seconds to mean without end.
         target.arg(if seconds == 0 { "-runs=0".to_owned() } else { format!("-max_total_time={seconds}") });
-        // What it adds goes to the first folder. The prefix is one of names: what ends in a slash is a folder.
+        // New inputs go to the first folder. The prefix is one of names, so that a folder has to end in a slash.
         target.arg(format!("-artifact_prefix={}/", artifacts.display()));
         target.arg(&finds).arg(self.package.join("corpus").join(name));
         eprintln!("xtask: {}", process::command_line(&target));

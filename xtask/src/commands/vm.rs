@@ -82,7 +82,7 @@ struct Runs<'a> {
 /// The result on one kernel.
 struct Run {
     column: Column,
-    /// Whether every test came to its end and passed.
+    /// True if every test came to its end and passed.
     good: bool,
 }
 

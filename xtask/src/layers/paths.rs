@@ -42,7 +42,7 @@ pub(super) fn read(text: &str) -> Source {
     source
 }
 
-/// What follows an item that is compiled for tests alone, and its name where it is a module in a file of its own.
+/// An item that is compiled for tests alone: the tokens after it, and its name where it is a module in a file of its own.
 struct TestItem<'t, 'a> {
     module: Option<String>,
     after: &'t [(usize, Token<'a>)],

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{files, process};
 
-/// What has to be in the toolchain's folder: the compiler's library source, from which `core` is built for the kernel
+/// Files that have to be in the toolchain's folder: the compiler's library source, from which `core` is built for the kernel
 /// programs, and what `cargo xtask check` runs.
 const PARTS: [&str; 5] =
     ["lib/rustlib/src/rust/library/core", "bin/cargo-fmt", "bin/rustfmt", "bin/cargo-clippy", "bin/clippy-driver"];

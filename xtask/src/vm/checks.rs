@@ -123,13 +123,13 @@ const fn check(what: &'static str, tests: &'static [&'static str]) -> Check {
 }
 
 impl Check {
-    /// The same with tests for every run.
+    /// This check with tests for every run.
     const fn core(mut self, core: &'static [&'static str]) -> Self {
         self.core = core;
         self
     }
 
-    /// The same for newer kernels alone.
+    /// This check for newer kernels alone.
     const fn since(mut self, since: (u32, u32)) -> Self {
         self.since = since;
         self
@@ -143,7 +143,7 @@ impl Check {
 
 /// A row of a run: a check with its tests.
 pub(crate) struct Row<'a> {
-    /// What is checked.
+    /// The check.
     pub(crate) check: &'static Check,
     /// The tests that show it.
     pub(crate) tests: Vec<&'a str>,

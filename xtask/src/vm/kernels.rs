@@ -39,14 +39,14 @@ pub(crate) const KERNELS: [Kernel; 5] = [
 /// The suite of kernels newer than those of Debian's stable release.
 const BACKPORTS: &str = "http://deb.debian.org/debian trixie-backports";
 
-/// What the packages of a kernel are called; since 7.2 there are two. A digit has to follow.
+/// Prefixes of the names of a kernel's packages; since 7.2 there are two. A digit has to follow.
 const PARTS: [&str; 3] = ["linux-image-", "linux-binary-", "linux-modules-"];
 
 /// A kernel that is there.
 pub(crate) struct Unpacked {
     /// As `uname -r` says it.
     pub(crate) release: String,
-    /// What to boot.
+    /// The image to boot.
     pub(crate) image: PathBuf,
     /// The folder of its modules.
     pub(crate) modules: PathBuf,
@@ -128,7 +128,7 @@ impl Apt {
     }
 }
 
-/// Whether a line of `apt-cache depends` is the name of a package with a part of a kernel.
+/// Returns true if a line of `apt-cache depends` is the name of a package with a part of a kernel.
 fn is_part(line: &str) -> bool {
     let version = PARTS.iter().find_map(|part| line.strip_prefix(part));
     version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))

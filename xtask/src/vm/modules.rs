@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
-/// What interfaces, queueing disciplines and packet filters the tests make, and which sockets they ask for. A kernel has
+/// Modules of the interfaces, queueing disciplines and packet filters that the tests make, and of the sockets that they ask for. A kernel has
 /// some of them built in, or not at all; the kernel calls modprobe for what it lacks.
 const WANTED: [&str; 31] = [
     "8021q",

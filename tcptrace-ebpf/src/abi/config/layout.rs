@@ -6,10 +6,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// An offset in a layout that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 
-/// How much of `struct sock_common` is read at once, in bytes: user space makes sure that all members wanted lie within.
+/// Number of bytes of `struct sock_common` that are read at once. User space checks that the members needed lie within.
 pub const SOCKET_HEAD: usize = 104;
 
-/// Where BTF tells a value.
+/// Place of a value in BTF.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Place {
     /// Byte offset of a member: structure, member. Members of anonymous structures count as the outer one's.
@@ -34,7 +34,7 @@ pub struct HeadMember {
 }
 
 impl HeadMember {
-    /// Can the member be read at this offset: does it lie within the head, and is it aligned?
+    /// Returns true if the member can be read at this offset: it lies within the head, and is aligned.
     pub const fn fits(self, offset: u32) -> bool {
         offset.saturating_add(self.size) <= SOCKET_HEAD as u32 && offset.is_multiple_of(self.align)
     }
@@ -43,9 +43,9 @@ impl HeadMember {
 /// A number that the running kernel's BTF tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct KernelValue {
-    /// Where it is.
+    /// Its place.
     pub place: Place,
-    /// Where it is in other versions of the kernel.
+    /// Its place in other versions of the kernel.
     pub alternative: Option<Place>,
     /// The programs can do without: then the field is [`ABSENT`].
     pub optional: bool,
@@ -225,9 +225,9 @@ layout! {
         min_rtt_us: KernelValue::nested(("tcp_sock", "rtt_min"), ("minmax_sample", "v")).optional(),
         /// Segments sent again.
         total_retrans: KernelValue::member("tcp_sock", "total_retrans").optional(),
-        /// When it last sent data, in jiffies modulo 2^32.
+        /// Time at which it last sent data, in jiffies modulo 2^32.
         lsndtime: KernelValue::member("tcp_sock", "lsndtime").optional(),
-        /// When it last received data, in jiffies modulo 2^32.
+        /// Time at which it last received data, in jiffies modulo 2^32.
         lrcvtime: KernelValue::inner("inet_connection_sock", "icsk_ack", "lrcvtime").optional(),
     }
 }
@@ -242,7 +242,7 @@ layout! {
         bound_dev: KernelValue::head::<u32>("skc_bound_dev_if"),
         /// Connections in a listener's accept queue.
         ack_backlog: KernelValue::member("sock", "sk_ack_backlog"),
-        /// How many may wait there.
+        /// Limit of that queue.
         max_ack_backlog: KernelValue::member("sock", "sk_max_ack_backlog"),
         /// Listener of a request, a `struct sock *`.
         listener: KernelValue::member("sock_common", "skc_listener").optional(),
@@ -252,11 +252,11 @@ layout! {
             ("request_sock_queue", "rskq_defer_accept"),
         )
         .optional(),
-        /// Where a buffer's memory begins.
+        /// Beginning of a buffer's memory, a pointer.
         head: KernelValue::member("sk_buff", "head"),
-        /// Where its network header begins, from `head`.
+        /// Beginning of its network header, from `head`.
         network_header: KernelValue::member("sk_buff", "network_header"),
-        /// Where its transport header begins, from `head`.
+        /// Beginning of its transport header, from `head`.
         transport_header: KernelValue::member("sk_buff", "transport_header"),
         /// Index of the interface that it came in by.
         iif: KernelValue::member("sk_buff", "skb_iif"),
@@ -272,9 +272,9 @@ layout! {
     pub struct DropLayout from KernelValue {
         /// EtherType of a buffer, in network order.
         protocol: KernelValue::member("sk_buff", "protocol"),
-        /// Where its linear part ends, from its head: 64-bit kernels keep it so.
+        /// End of its linear part, from `head`, as 64-bit kernels keep it.
         tail: KernelValue::member("sk_buff", "tail"),
-        /// Where its data begins, a pointer.
+        /// Beginning of its data, a pointer.
         data: KernelValue::member("sk_buff", "data"),
         /// Bytes of its data, of all parts.
         len: KernelValue::member("sk_buff", "len"),

@@ -9,7 +9,7 @@ use crate::event::{Cgroup, CgroupKey, StateChange};
 /// Maximum number of control groups remembered, and of their users. Connections keep their own.
 const MAX_CGROUPS: usize = 1 << 14;
 
-/// Where a socket was made: one for all sockets that have it in common.
+/// Control group and user of a socket, shared by all sockets that have them in common.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(in crate::correlate) struct Origin {
     pub(in crate::correlate) cgroup: Option<Arc<Cgroup>>,

@@ -5,6 +5,7 @@
 use std::{
     hash::{BuildHasher as _, Hash},
     num::NonZeroU64,
+    time::Duration,
 };
 
 use foldhash::fast::RandomState;
@@ -18,8 +19,8 @@ const BUCKETS: usize = 1024;
 /// Number of slots in a bucket; a new segment replaces the oldest.
 const WAYS: usize = 4;
 
-/// Maximum age of a copy, in nanoseconds; later ones are segments of their own.
-const MAX_COPY_AGE: u64 = 1_000_000_000;
+/// Maximum age of a copy; later ones are segments of their own.
+const MAX_COPY_AGE: Duration = Duration::from_secs(1);
 
 /// Network namespace, interface index and direction, as one number: a bucket is read for every segment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,11 +60,8 @@ struct Bucket {
 impl Bucket {
     /// Returns the namespace where the segment has been seen first, if that was not at `place`; remembers the place.
     fn seen_elsewhere(&mut self, print: u64, at: BootTime, place: Place) -> Option<u32> {
-        let known = self
-            .prints
-            .iter()
-            .zip(&self.seen)
-            .position(|(&known, &seen)| known == print && at.since(seen) < MAX_COPY_AGE);
+        let known =
+            self.prints.iter().zip(&self.seen).position(|(&known, &seen)| known == print && at < seen + MAX_COPY_AGE);
         if let Some(places) = known.and_then(|slot| self.places.get_mut(slot))
             && !places.contains(&Some(place))
         {

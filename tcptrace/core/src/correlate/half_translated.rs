@@ -7,7 +7,7 @@
 //! where the kernel first has to find the link-layer address (br_nf_pre_routing_finish_bridge), and out again through a port,
 //! where its source is translated too.
 
-use std::hash::BuildHasher as _;
+use std::{hash::BuildHasher as _, time::Duration};
 
 use foldhash::{HashSet, fast::RandomState};
 
@@ -16,8 +16,8 @@ use crate::event::{BootTime, Direction, Endpoint, Segment};
 /// Number of segments remembered: a copy follows within microseconds.
 const SLOTS: usize = 1024;
 
-/// Maximum age of a copy, in nanoseconds.
-const MAX_AGE: u64 = 100_000_000;
+/// Maximum age of a copy.
+const MAX_AGE: Duration = Duration::from_millis(100);
 
 /// A segment that came in.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ impl Arrivals {
         // The remainder is below the length.
         let Some(slot) = self.slots.get_mut(print as usize % SLOTS) else { return false };
         let known = slot
-            .filter(|known| known.print == print && known.netns == netns && at.since(known.at) < MAX_AGE)
+            .filter(|known| known.print == print && known.netns == netns && *at < known.at + MAX_AGE)
             .filter(|known| known.ifindex != *ifindex);
         match known {
             Some(known) => known.dst != *dst,

@@ -9,6 +9,10 @@
 #[cfg(feature = "mutants")]
 pub mod mutants;
 
+mod accepted;
+mod reset;
+
+pub(in crate::correlate) use self::accepted::{Accepted, Ack, Reset};
 use super::table::{
     connection::{Connection, Side},
     endpoint::End,
@@ -21,57 +25,6 @@ use crate::{
 /// Maximum distance of numbers ahead of what was seen if data is not recorded: the kernel programs record a segment
 /// whenever the sequence number crosses a multiple of this, which is also the largest window (RFC 7323 §2.3).
 const HIDDEN: i64 = 1 << 30;
-
-/// The parts of a segment that its receiver accepts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::correlate) struct Accepted {
-    /// True if its SYN is accepted.
-    pub(in crate::correlate) syn: bool,
-    /// Effect of its reset.
-    pub(in crate::correlate) reset: Reset,
-    /// Effect of its acknowledgement.
-    pub(in crate::correlate) ack: Ack,
-    /// Number of payload bytes, from the first, within the receiver's window; `None` if the receiver drops the segment.
-    pub(in crate::correlate) payload: Option<u32>,
-    /// True if its FIN is accepted.
-    pub(in crate::correlate) fin: bool,
-}
-
-/// Effect of a reset.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::correlate) enum Reset {
-    /// The segment is not a reset.
-    None,
-    /// It has exactly the number that the receiver expects, and ends the connection.
-    Exact,
-    /// It is within the window: RFC 5961 §3.2 requires a challenge ACK, older receivers accept it.
-    InWindow,
-    /// The receiver drops it.
-    Refused,
-    /// The receiver drops it: with it the sender refuses the receiver's SYN,ACK, and waits for another one.
-    RefusesSynAck,
-}
-
-/// Effect of an acknowledgement.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::correlate) enum Ack {
-    /// The segment has none, or one that the receiver drops.
-    Refused,
-    /// It acknowledges data that was sent; its offset from the receiver's ISN.
-    Valid(u64),
-    /// It acknowledges more than was seen to be sent, up to this offset: there is a gap, or it is forged.
-    Ahead(u64),
-}
-
-impl Accepted {
-    /// A segment without any accepted part.
-    const NOTHING: Self = Self { syn: false, reset: Reset::None, ack: Ack::Refused, payload: None, fin: false };
-
-    /// Returns true if the receiver drops the segment as a whole.
-    pub(in crate::correlate) fn is_nothing(&self) -> bool {
-        *self == Self::NOTHING
-    }
-}
 
 /// Judges a segment that the end `from` sends; `full`: every segment of the connection is recorded.
 pub(in crate::correlate) fn judge(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
@@ -178,60 +131,6 @@ impl View<'_> {
     fn is_far_behind_syn(&self, header: &TcpHeader) -> bool {
         let ahead = signed_offset(self.own, header.seq).map(|offset| offset - to_signed(self.own.sent));
         self.full && self.sender_in_syn_sent() && ahead.is_some_and(|ahead| ahead > i64::from(u16::MAX))
-    }
-
-    fn reset(&self, header: &TcpHeader, ack: Ack) -> Reset {
-        if self.receiver_in_syn_sent() {
-            return if matches!(ack, Ack::Valid(_)) && ack_of(header).is_some() {
-                Reset::Exact
-            } else {
-                Reset::Refused
-            };
-        }
-        // With it the sender refuses a segment that did not answer its SYN (RFC 9293 §3.5, figure 9).
-        if self.sender_in_syn_sent() {
-            return Reset::Refused;
-        }
-        if self.refuses_echo(header) {
-            return Reset::RefusesSynAck;
-        }
-        let Some(offset) = signed_offset(self.own, header.seq) else { return Reset::Exact };
-        let (acked, sent) = (to_signed(self.own.acked()), to_signed(self.own.sent));
-        // One that answers a segment has the number acknowledged by that; one of an open socket has SND.NXT.
-        if (acked..=sent).contains(&offset) {
-            return Reset::Exact;
-        }
-        if self.resets_behind_fin(offset) {
-            return Reset::Exact;
-        }
-        // No data passes unseen before the handshake is complete, except with Fast Open.
-        let hidden = !self.full && !self.own.data_seen && (!self.opening() || self.conn.fast_open);
-        if hidden && (sent..sent + HIDDEN).contains(&offset) {
-            return Reset::Exact;
-        }
-        if (acked..=self.right_edge()).contains(&offset) { Reset::InWindow } else { Reset::Refused }
-    }
-
-    /// Returns true if the reset has the number of the sender's FIN, after the other end acknowledged that FIN and while
-    /// its own is not acknowledged. Linux accepts it then, since some senders do not count their FIN (tcp_reset_check of
-    /// net/ipv4/tcp_input.c).
-    fn resets_behind_fin(&self, offset: i64) -> bool {
-        let closing = self.other.fin().is_none_or(|fin| fin.acked.is_none());
-        closing && self.own.fin().is_some_and(|fin| fin.acked.is_some() && offset == to_signed(fin.end) - 1)
-    }
-
-    /// Returns true if the reset answers a SYN,ACK that echoes a timestamp which the sender's only SYN did not have: Linux
-    /// sends it and remains in SYN_SENT (tcp_rcv_synsent_state_process of net/ipv4/tcp_input.c).
-    fn refuses_echo(&self, header: &TcpHeader) -> bool {
-        let opening = self.other.sent_synack && !self.own.sent_synack && self.conn.ack_at().is_none();
-        let answers = !header.has(TcpFlags::ACK) && self.own.syn().is_some_and(|syn| syn.count == 1);
-        let timestamp = |end: &End| TcpOptions(end.options()?).timestamp();
-        opening
-            && answers
-            && timestamp(self.own).zip(timestamp(self.other)).is_some_and(|(sent, answer)| {
-                // Linux takes 0 for no echo.
-                answer.echo != 0 && answer.echo != sent.value
-            })
     }
 
     fn syn(&self, segment: &Segment, ack: Ack) -> Accepted {

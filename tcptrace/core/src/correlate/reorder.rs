@@ -2,7 +2,7 @@
 //! kernels before 6.18 have not filled in the peer. The next event of the socket shows both, nearly always within
 //! microseconds. Everything after it waits too, which preserves the order.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use foldhash::HashMap;
 
@@ -11,8 +11,8 @@ use crate::{
     tcp::{TcpFlags, TcpState},
 };
 
-/// Maximum time that an event waits, in nanoseconds.
-pub(in crate::correlate) const MAX_WAIT: u64 = 50_000_000;
+/// Maximum time that an event waits.
+pub(in crate::correlate) const MAX_WAIT: Duration = Duration::from_millis(50);
 
 /// Maximum number of events that wait for the ring to be empty.
 const MAX_WAITING: usize = 1 << 14;
@@ -86,7 +86,7 @@ impl Waiting {
     /// Returns the next event that need not wait any longer.
     pub(in crate::correlate) fn next(&mut self, now: BootTime) -> Option<Event> {
         let (event, incomplete) = self.queue.front()?;
-        if *incomplete && now < event.at().plus(MAX_WAIT) {
+        if *incomplete && now < event.at() + MAX_WAIT {
             return None;
         }
         let (mut event, incomplete) = self.queue.pop_front()?;
@@ -108,7 +108,7 @@ impl Waiting {
 
     /// Returns the time at which the first event has waited long enough.
     pub(in crate::correlate) fn deadline(&self) -> Option<BootTime> {
-        self.queue.front().map(|(event, _)| event.at().plus(MAX_WAIT))
+        self.queue.front().map(|(event, _)| event.at() + MAX_WAIT)
     }
 
     /// Completes the same socket's earlier change from `event`.

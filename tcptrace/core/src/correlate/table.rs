@@ -4,6 +4,7 @@ pub(in crate::correlate) mod connection;
 pub(in crate::correlate) mod endpoint;
 mod eviction;
 pub(in crate::correlate) mod listeners;
+mod loose;
 mod passes;
 mod paths;
 mod sides;
@@ -13,8 +14,8 @@ mod timers;
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::BuildHasher as _,
-    net::IpAddr,
     num::NonZeroU32,
+    time::Duration,
 };
 
 use foldhash::fast::RandomState;
@@ -24,20 +25,18 @@ use slab::Slab;
 use self::{
     connection::{Connection, Key, NEVER, Place},
     eviction::Room,
+    loose::Loose,
     sockets::Sockets,
     timers::Deadlines,
 };
 use super::{Totals, verdict::progress};
-use crate::event::{BootTime, Endpoint, SocketKey};
+use crate::event::{BootTime, SocketKey};
 
-/// Time for which an ended connection is kept for late segments, in nanoseconds: tcp_fin_timeout.
-const ENDED_KEPT_FOR: u64 = 60_000_000_000;
+/// Time for which an ended connection is kept for late segments: tcp_fin_timeout.
+const ENDED_KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// Maximum number of ended connections kept.
 const MAX_ENDED: usize = 1 << 16;
-
-/// Identity of a connection whose local port is unknown: local address, remote end, and the connection's number.
-type Loose = (IpAddr, IpAddr, u16, u64);
 
 /// All connections and sockets. Connections are in a slab; the index holds positions in it, not copies of the keys.
 #[derive(Debug, Default)]
@@ -130,31 +129,6 @@ impl Table {
         place
     }
 
-    /// Notes that the port of a connection between these ends is unknown, but its socket is known.
-    pub(in crate::correlate) fn loosen(&mut self, at: u32, [local, remote]: [Endpoint; 2], socket: SocketKey) {
-        if let Some(conn) = self.connections.get_mut(at as usize) {
-            conn.rare_mut().loose = Some([local, remote]);
-            self.loose.insert((local.addr, remote.addr, remote.port, conn.number), (at, socket));
-        }
-    }
-
-    /// Returns the only connection between these ends whose port is unknown, and its socket; `None` if there are
-    /// several.
-    pub(in crate::correlate) fn only_loose(&self, local: IpAddr, remote: Endpoint) -> Option<(u32, SocketKey)> {
-        let of = |number| (local, remote.addr, remote.port, number);
-        let mut found = self.loose.range(of(0)..=of(u64::MAX)).map(|(_, &found)| found);
-        found.next().filter(|_| found.next().is_none())
-    }
-
-    /// Removes a connection from those whose port is unknown: it is known now, or never will be.
-    fn fasten(&mut self, at: u32) {
-        if let Some(conn) = self.connections.get(at as usize)
-            && let Some([local, remote]) = conn.loose()
-        {
-            self.loose.remove(&(local.addr, remote.addr, remote.port, conn.number));
-        }
-    }
-
     /// Sets the four-tuple of a connection, which was unknown so far.
     pub(in crate::correlate) fn bind(&mut self, at: u32, key: Key) {
         self.fasten(at);
@@ -192,62 +166,6 @@ impl Table {
         self.expire(now);
     }
 
-    /// Arms the timer of a connection that has changed, for the time `due`.
-    pub(in crate::correlate) fn schedule(&mut self, at: u32, due: Option<BootTime>) {
-        let Some(conn) = self.connections.get_mut(at as usize) else { return };
-        if conn.unproven && eviction::is_proven(conn) {
-            self.room.promote(conn);
-        }
-        match due {
-            // A later time needs no entry of its own: the earlier entry finds it.
-            Some(due) if due < conn.queued => {
-                if conn.queued != NEVER {
-                    self.due.revoke();
-                }
-                conn.queued = due;
-                self.due.add(due, Place { at, tag: tag(conn.number) });
-            }
-            None if conn.queued != NEVER => {
-                conn.queued = NEVER;
-                self.due.revoke();
-            }
-            _ => return,
-        }
-        if self.due.is_littered() {
-            let connections = &self.connections;
-            self.due.clean(|due, place| {
-                let conn = connections.get(place.at as usize);
-                conn.is_some_and(|conn| tag(conn.number) == place.tag && conn.queued == due)
-            });
-        }
-    }
-
-    /// Returns the next connection whose timer expires by `now`, with the time of expiry.
-    pub(in crate::correlate) fn next_due(&mut self, now: BootTime) -> Option<(BootTime, u32)> {
-        loop {
-            let (due, place) = self.due.pop(now)?;
-            if let Some(conn) = self.connections.get_mut(place.at as usize)
-                && tag(conn.number) == place.tag
-                && conn.queued == due
-            {
-                conn.queued = NEVER;
-                self.due.revoke();
-                return Some((due, place.at));
-            }
-        }
-    }
-
-    /// Returns the number of timer entries.
-    #[cfg(test)]
-    pub(in crate::correlate) fn deadlines(&self) -> usize {
-        self.due.len()
-    }
-
-    /// Returns the time of the next timer.
-    pub(in crate::correlate) fn due(&self) -> Option<BootTime> {
-        self.due.first()
-    }
-
     /// Returns the connections that may have a record to emit at the end, oldest first: handshakes not yet reported,
     /// and closes that have begun.
     pub(in crate::correlate) fn unfinished(&self) -> Vec<u32> {
@@ -272,7 +190,7 @@ impl Table {
     /// Forgets connections that ended long ago.
     pub(in crate::correlate) fn expire(&mut self, now: BootTime) {
         while let Some(&(since, place)) = self.ended.front() {
-            if self.ended.len() <= MAX_ENDED && now.since(since) < ENDED_KEPT_FOR {
+            if self.ended.len() <= MAX_ENDED && now < since + ENDED_KEPT_FOR {
                 break;
             }
             self.ended.pop_front();

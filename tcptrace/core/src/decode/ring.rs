@@ -61,7 +61,7 @@ pub struct Decoded {
 /// raised whenever a record that was written before would be read as something else.
 pub const LAYOUT: u16 = 1;
 
-/// What is told of a record without decoding it.
+/// Fields of a record that are read without decoding it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Glance {
     /// Time of the event.
@@ -74,7 +74,7 @@ pub struct Glance {
     pub change: Option<Change>,
 }
 
-/// What is told of a state change without decoding it.
+/// Fields of a state change that are read without decoding it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Change {
     /// The state that the socket enters is LISTEN.

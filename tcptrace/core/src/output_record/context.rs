@@ -33,7 +33,7 @@ pub struct Context {
     pub run: Option<Arc<str>>,
     /// Time of the connection's first event.
     pub started: WallTime,
-    /// The same time since boot (`CLOCK_BOOTTIME`) in nanoseconds; null in records made from a capture.
+    /// Time of that event since boot (`CLOCK_BOOTTIME`) in nanoseconds; null in records made from a capture.
     pub started_ns: Option<u64>,
     /// Seriousness of the verdict.
     pub severity: Severity,

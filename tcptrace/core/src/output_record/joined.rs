@@ -1,4 +1,4 @@
-//! What is known of a connection that several hosts have recorded, beside what one host knows.
+//! Facts about a connection that only the recordings of several hosts together show.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub struct Joined {
     /// Lowest nanoseconds that the way between the first and the last host takes in both directions together, which no clock
     /// affects; null unless both directions were seen by both.
     pub round_trip_ns: Option<u64>,
-    /// What each host knows, from the client to the server.
+    /// The view of each host, from the client to the server.
     pub views: Vec<JoinedView>,
 }
 

@@ -1,4 +1,4 @@
-//! What several hosts know of a connection, in words.
+//! The views that several hosts have of a connection, in words.
 
 use super::ladder::heading::endpoint;
 use crate::{

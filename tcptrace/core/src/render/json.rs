@@ -1,8 +1,11 @@
 //! JSON lines: one object per line, with the fields of [`crate::output_record`].
 
 mod escape;
-mod fast;
-mod records;
+mod events;
+mod options;
+mod parts;
+mod values;
+mod verdicts;
 
 use serde::Serialize;
 
@@ -18,11 +21,11 @@ impl Render for Json {
     fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>) {
         let mut line = Line::new(out);
         match entry {
-            OutputRecord::Segment(segment) => fast::segment(segment, &mut line),
-            OutputRecord::State(state) => fast::state(state, &mut line),
-            OutputRecord::Owner(owner) => fast::owner(owner, &mut line),
-            OutputRecord::Handshake(record) => records::handshake(record, &mut line),
-            OutputRecord::Close(record) => records::close(record, &mut line),
+            OutputRecord::Segment(segment) => events::segment(segment, &mut line),
+            OutputRecord::State(state) => events::state(state, &mut line),
+            OutputRecord::Owner(owner) => events::owner(owner, &mut line),
+            OutputRecord::Handshake(record) => verdicts::handshake(record, &mut line),
+            OutputRecord::Close(record) => verdicts::close(record, &mut line),
             _ => by_serde(entry, line.out()),
         }
         line.raw("\n");

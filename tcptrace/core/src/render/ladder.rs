@@ -169,35 +169,28 @@ impl Ladder {
             self.blocks.of(record.conn).unseen = Some(record.summary.clone());
             return self.settle(record.conn, out);
         };
+        let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
         let told = Told {
-            conn: record.conn,
-            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
-            open: self.blocks.take(record.conn),
             encapsulation: encapsulation.clone(),
             sentence: Some(Sentence { style: mood.style(), text: record.summary.as_str().into() }),
-            unfinished: None,
             nat: record.nat.clone().unwrap_or_default(),
             elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
-            states: Each::default(),
             advice: advice::handshake(record),
-            verdict: (&**record).into(),
+            ..Told::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
         };
         self.tell(told, out);
     }
 
     fn close(&mut self, CloseOutput { record, encapsulation, joined, .. }: &CloseOutput, out: &mut Vec<u8>) {
+        let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
         let told = Told {
-            conn: record.conn,
-            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
-            open: self.blocks.take(record.conn),
             encapsulation: encapsulation.clone(),
             sentence: Some(Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }),
-            unfinished: None,
             nat: record.nat.clone().unwrap_or_default(),
             elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
             states: inferred_states::known(record, self.drawing),
             advice: advice::close(record),
-            verdict: (&**record).into(),
+            ..Told::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
         };
         self.tell(told, out);
     }
@@ -211,18 +204,14 @@ impl Ladder {
         let known = std::mem::replace(&mut open.shown, open.rows.len()) == open.rows.len();
         let rows = if known { Rows::default() } else { open.rows.clone() };
         let text = format!("{}: {}", record.word(), record.summary);
+        let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
+        let verdict = Verdict::Stalled { turn: record.turn, at };
         let told = Told {
-            conn: record.conn,
-            ends: Each { client: End::from(&record.client), server: End::from(&record.server) },
-            open: Box::new(OpenBlock::of_rows(rows)),
-            encapsulation: None,
             sentence: Some(Sentence { style: Mood::Pending.style(), text: text.into() }),
             unfinished: Some(record.turn),
             nat: record.nat.clone().unwrap_or_default(),
-            elsewhere: Vec::new(),
-            states: Each::default(),
             advice: advice::stalled(record, quoted),
-            verdict: Verdict::Stalled { turn: record.turn, at },
+            ..Told::new(record.conn, ends, Box::new(OpenBlock::of_rows(rows)), verdict)
         };
         self.tell(told, out);
     }
@@ -233,19 +222,7 @@ impl Ladder {
         if open.rows.len() <= open.shown && self.last.is_some() {
             return self.blocks.keep(conn, open);
         }
-        let told = Told {
-            conn,
-            ends,
-            open,
-            encapsulation: None,
-            sentence: None,
-            unfinished: Some(None),
-            nat: Vec::new(),
-            elsewhere: Vec::new(),
-            states: Each::default(),
-            advice: None,
-            verdict: Verdict::Open,
-        };
+        let told = Told { unfinished: Some(None), ..Told::new(conn, ends, open, Verdict::Open) };
         let group = [told];
         joint::draw(&group, |block| self.show(block, out));
         let [Told { open, .. }] = group;

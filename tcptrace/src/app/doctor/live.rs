@@ -138,7 +138,7 @@ async fn trace_one_connection() -> Result<Seen> {
     let (ring, losses, skips) = (object.take_ring()?, object.take_loss_counters()?, object.take_skip_counters()?);
     let trial = Trial { seen: Seen::default(), ring, losses, skips, address, netns };
     let seen = trial.run(&mut object, &mut attachments, &interfaces, loopback, listener).await;
-    // Whatever came of it.
+    // Also after an error.
     attachments.detach(interfaces.netlink()).await;
     seen
 }

@@ -22,7 +22,7 @@ const WAITING: usize = 8;
 pub(super) trait Source: Send + 'static {
     /// One thing that it decodes.
     type Item: Send;
-    /// Whatever else is known after an item: counts, and names that are new since the last call of [`Self::state`].
+    /// Facts besides the items, as of one of them: counts, and names that are new since the last call of [`Self::state`].
     type State: Send;
     /// The reason why it cannot go on.
     type Error: Send;

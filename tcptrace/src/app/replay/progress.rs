@@ -1,5 +1,7 @@
 //! Shows the progress of reading a large file as a line on stderr, if that is a terminal.
 
+use std::time::Duration;
+
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,8 +10,8 @@ use tcptrace_core::event::BootTime;
 
 use crate::host_clock;
 
-/// Time after which the line is shown, in nanoseconds.
-const SHOW_AFTER_NS: u64 = 1_000_000_000;
+/// Time after which the line is shown.
+const SHOW_AFTER: Duration = Duration::from_secs(1);
 
 /// Number of batches of records between two reads of the clock.
 const CLOCK_INTERVAL: u32 = 8;
@@ -54,7 +56,7 @@ impl Progress {
         if !self.batches.is_multiple_of(CLOCK_INTERVAL) || matches!(self.stage, Stage::Silent) {
             return;
         }
-        if matches!(self.stage, Stage::Early) && host_clock::now().since(self.began) > SHOW_AFTER_NS {
+        if matches!(self.stage, Stage::Early) && host_clock::now() > self.began + SHOW_AFTER {
             self.stage = Stage::Shown(self.line());
         }
         if let Stage::Shown(line) = &self.stage {

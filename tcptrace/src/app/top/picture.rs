@@ -132,7 +132,7 @@ fn style(standing: Standing) -> Style {
     }
 }
 
-/// Whatever has no room in the line of a connection, in two lines.
+/// Details for which the line of a connection has no room, in two lines.
 fn details(row: &Row, drawing: Drawing, width: usize) -> [String; 2] {
     let about = [ends(row, drawing), row.processes(), row.containers(), bytes(row)];
     let about = about.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");

@@ -6,10 +6,10 @@ mod format;
 use self::format::{Btf, FormatError, Kind, Type};
 use tcptrace_ebpf::{ABSENT, DropLayout, HintLayout, KernelValue, Place, SocketLayout};
 
-/// Where the kernel describes its types.
+/// File with the descriptions of the kernel's types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// Why something could not be found.
+/// A failure to find something in the kernel's types.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::bpf) enum BtfError {
     #[error("{VMLINUX}, which describes the kernel's types, cannot be read")]
@@ -40,7 +40,7 @@ impl KernelTypes {
         Btf::parse(bytes).map(Self).map_err(BtfError::Unknown)
     }
 
-    /// Where the members of a socket lie.
+    /// Returns the offsets of the members of a socket.
     pub(in crate::bpf) fn socket_layout(&self) -> Result<SocketLayout, BtfError> {
         SocketLayout::resolve(|value| self.value(value))
     }

@@ -22,7 +22,7 @@ impl ProgramInfo {
         File::open(format!("/proc/self/fdinfo/{fd}")).ok().map(Self)
     }
 
-    /// How often the kernel skipped the program because it was running on that processor already; none where it does not
+    /// Number of times that the kernel skipped the program because it was running on that processor already; none where it does not
     /// count (before 5.12).
     ///
     /// # Errors

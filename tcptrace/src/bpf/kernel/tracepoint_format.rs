@@ -8,7 +8,7 @@ pub(in crate::bpf) const CATEGORY: &str = "sock";
 /// Its name.
 pub(in crate::bpf) const NAME: &str = "inet_sock_set_state";
 
-/// Why a description could not be used.
+/// A fault in the description of a tracepoint.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub(in crate::bpf) enum FormatError {
     #[error("the tracepoint {CATEGORY}:{NAME} has no field {0}")]

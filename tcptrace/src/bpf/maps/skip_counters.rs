@@ -40,7 +40,7 @@ impl SkipCounters {
     }
 }
 
-/// How many frames and socket events were skipped, by reason. A frame counts once on each interface that it passes. Segments
+/// Numbers of frames and socket events that were skipped, by reason. A frame counts once on each interface that it passes. Segments
 /// that the filter excludes, or that `--segments` does not ask for, are not among them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Skipped([u64; Skip::ALL.len()]);
@@ -52,7 +52,7 @@ impl Skipped {
         Self(counts)
     }
 
-    /// Was nothing skipped?
+    /// Returns true if nothing was skipped.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|count| *count == 0)
     }

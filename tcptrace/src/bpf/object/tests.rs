@@ -1,4 +1,4 @@
-//! What the object file must hold to, whatever kernel loads it.
+//! Properties of the object file that hold on every kernel.
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SymbolKind};
 

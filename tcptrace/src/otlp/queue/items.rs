@@ -59,7 +59,7 @@ impl Display for Items {
     }
 }
 
-/// What became of items.
+/// Numbers of items by their outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::otlp) struct Outcomes {
     /// The collector has taken them.

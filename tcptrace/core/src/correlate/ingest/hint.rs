@@ -1,5 +1,7 @@
 //! Assignment of hints to connections.
 
+use std::time::Duration;
+
 use super::accept_queue;
 use crate::{
     correlate::{
@@ -12,8 +14,8 @@ use crate::{
     event::{Hint, HintName, reset_reason::ResetReason},
 };
 
-/// Maximum time, in nanoseconds, from a socket's change to CLOSE to its reset.
-const RESET_FOLLOWS: u64 = 50_000_000;
+/// Maximum time from a socket's change to CLOSE to its reset.
+const RESET_FOLLOWS: Duration = Duration::from_millis(50);
 
 /// Returns true if a reset ends the socket that sends it: it does not refuse a segment, and follows the change to
 /// CLOSE.
@@ -22,7 +24,7 @@ fn ends_its_socket(end: &End, hint: &Hint) -> bool {
         None => hint.socket.is_some(),
         Some(reason) => reason.ends_socket(),
     };
-    aborts && end.closed().is_some_and(|closed| hint.at.since(closed.at) < RESET_FOLLOWS)
+    aborts && end.closed().is_some_and(|closed| hint.at < closed.at + RESET_FOLLOWS)
 }
 
 impl Correlator {

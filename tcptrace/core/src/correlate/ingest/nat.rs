@@ -11,6 +11,8 @@
 //! Programs that make up segments use the same numbers again and again: what is older than a moment, was seen at the same
 //! place, or is answered in another order is not tied.
 
+use std::time::Duration;
+
 use crate::{
     correlate::{
         receiver::{ack_of, timestamp},
@@ -30,8 +32,8 @@ const BUCKETS: usize = 512;
 /// Number of slots in a bucket; a new connection replaces the oldest.
 const WAYS: usize = 4;
 
-/// Maximum time between two sides, in nanoseconds; equal ISNs later belong to another connection.
-const SAME_MOMENT: u64 = 1_000_000_000;
+/// Maximum time between two sides; equal ISNs later belong to another connection.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
 
 /// Network namespace, interface index and direction.
 type Spot = (u32, u32, Option<Direction>);
@@ -90,7 +92,7 @@ impl Translations {
     pub(in crate::correlate) fn note_answer(&mut self, table: &mut Table, at: u32) {
         let Some((client, server, now, began)) = table.get(at).and_then(answered) else { return };
         let Some(bucket) = self.bucket(client) else { return };
-        for known in bucket.iter().flatten().filter(|known| known.isn == client && now.since(known.at) < SAME_MOMENT) {
+        for known in bucket.iter().flatten().filter(|known| known.isn == client && now < known.at + SAME_MOMENT) {
             let Some(other) = table.resolve(known.conn).filter(|&other| other != at) else { continue };
             // It lies behind, so it was opened later.
             let behind =
@@ -112,7 +114,7 @@ fn is_same_syn(before: &Syn, syn: &Syn) -> bool {
     let same = before.isn == syn.isn
         && before.timestamp == syn.timestamp
         && before.conn != syn.conn
-        && syn.at.since(before.at) < SAME_MOMENT;
+        && syn.at < before.at + SAME_MOMENT;
     let (_, _, direction) = syn.spot;
     let moved = direction.is_none() || before.spot != syn.spot;
     // A scanner sends the same number to every port, and without a timestamp.

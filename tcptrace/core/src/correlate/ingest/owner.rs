@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     num::NonZeroU64,
+    time::Duration,
 };
 
 use crate::{
@@ -17,8 +18,8 @@ use crate::{
     event::{BootTime, Endpoint, ListenerOwner, OwnerSource, Process, Role, SocketOwner},
 };
 
-/// Minimum age of a connection, in nanoseconds, before its owner is queried.
-const MIN_QUERY_AGE: u64 = 500_000_000;
+/// Minimum age of a connection before its owner is queried.
+const MIN_QUERY_AGE: Duration = Duration::from_millis(500);
 
 /// Maximum number of connections waiting to be queried.
 const MAX_UNOWNED: usize = 1 << 16;
@@ -67,7 +68,7 @@ impl Correlator {
     pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
         loop {
             let &(at, place, side) = self.owners.unowned.front()?;
-            if now.since(at) < MIN_QUERY_AGE {
+            if now < at + MIN_QUERY_AGE {
                 return None;
             }
             self.owners.unowned.pop_front();

@@ -1,6 +1,6 @@
 //! Assignment of state changes to connections.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::segment::guess_server;
 use crate::{
@@ -17,17 +17,17 @@ use crate::{
     tcp::TcpState::{self, Close, Established, Listen, SynRecv, SynSent},
 };
 
-/// Maximum time, in nanoseconds, from the last event of an ended connection to the end of its other socket.
-const LATE_STATE_CHANGE: u64 = 1_000_000_000;
+/// Maximum time from the last event of an ended connection to the end of its other socket.
+const LATE_STATE_CHANGE: Duration = Duration::from_secs(1);
 
-/// Maximum time, in nanoseconds, from the first child socket of a handshake to a second one made by another processor.
-const TWIN_CHILD: u64 = 1_000_000_000;
+/// Maximum time from the first child socket of a handshake to a second one made by another processor.
+const TWIN_CHILD: Duration = Duration::from_secs(1);
 
 /// Returns true if the socket is a second child of a handshake: two processors may each create one, from the ACK and
 /// from data that follows at once; one of the two is closed again.
 fn is_twin(conn: &Connection, side: Side, change: &StateChange) -> bool {
     let end = conn.end(side);
-    let young = end.entered(SynRecv).is_some_and(|at| change.at.since(at) < TWIN_CHILD);
+    let young = end.entered(SynRecv).is_some_and(|at| change.at < at + TWIN_CHILD);
     (change.old, change.new) == (Listen, SynRecv) && end.open_sockets == 1 && young && !conn.ended
 }
 
@@ -227,8 +227,7 @@ impl Correlator {
         // A socket that existed before may end after the other end has ended the connection, and a listener's child may
         // result from an ACK that was still in flight.
         let completed = change.old == Listen && end.sent_synack && end.acked() > 0;
-        let late =
-            (completed || !matches!(change.old, Close | Listen)) && change.at.since(conn.last) < LATE_STATE_CHANGE;
+        let late = (completed || !matches!(change.old, Close | Listen)) && change.at < conn.last + LATE_STATE_CHANGE;
         if taken || (conn.ended && !late) {
             return false;
         }

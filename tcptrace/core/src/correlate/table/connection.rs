@@ -2,60 +2,20 @@
 
 mod accurate_ecn;
 mod by_side;
+mod key;
+mod netns;
+mod rare;
 
-use smallvec::SmallVec;
-
-pub(in crate::correlate) use self::accurate_ecn::AccurateEcn;
-use self::by_side::BySide;
-use super::{
-    endpoint::{End, ResetContext},
-    paths::Paths,
-    sides::OtherSide,
+pub(in crate::correlate) use self::{
+    accurate_ecn::AccurateEcn,
+    key::{Key, Side},
+    rare::{NatForgot, Noted, Rare},
 };
+use super::endpoint::{End, ResetContext};
 use crate::{
-    event::{AcceptQueue, BootTime, Endpoint, Role, SocketReport},
+    event::{BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
-    verdict::{IcmpAnswer, OpeningDrops},
 };
-
-/// Identity of a connection's four-tuple: a namespace and two endpoints, the smaller first.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(in crate::correlate) struct Key {
-    pub(in crate::correlate) netns: u32,
-    pub(in crate::correlate) ends: [Endpoint; 2],
-}
-
-/// One of the two ends, as an index: the one with the smaller endpoint is the first.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::correlate) enum Side {
-    First,
-    Second,
-}
-
-impl Side {
-    pub(in crate::correlate) fn other(self) -> Self {
-        match self {
-            Self::First => Self::Second,
-            Self::Second => Self::First,
-        }
-    }
-}
-
-impl Key {
-    /// Returns the key, and the end of it that `from` is. A socket connected to itself has one end, the first.
-    pub(in crate::correlate) fn new(netns: u32, from: Endpoint, to: Endpoint) -> (Self, Side) {
-        let side = if (from.addr, from.port) <= (to.addr, to.port) { Side::First } else { Side::Second };
-        // Chosen first and then copied once, each as a whole: it is done for every segment.
-        let (first, second) = if side == Side::First { (&from, &to) } else { (&to, &from) };
-        (Self { netns, ends: [*first, *second] }, side)
-    }
-
-    /// Returns true if both ends are the same: a socket connected to itself.
-    pub(in crate::correlate) fn is_self_connect(&self) -> bool {
-        let [first, second] = self.ends;
-        first == second
-    }
-}
 
 /// Position of a connection in the table, with the low bits of its number, since the position may be reused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -129,71 +89,7 @@ pub(in crate::correlate) struct Connection {
 /// No time: later than any event.
 pub(in crate::correlate) const NEVER: BootTime = BootTime(u64::MAX);
 
-/// Fields that few connections need.
-#[derive(Clone, Debug, Default)]
-pub(in crate::correlate) struct Rare {
-    /// The local end and the remote one, until the local port is known.
-    pub(in crate::correlate) loose: Option<[Endpoint; 2]>,
-    /// The namespace, until the local port is known.
-    netns: Option<u32>,
-    /// An ICMP error that quoted its SYN or its SYN,ACK.
-    pub(in crate::correlate) icmp: Option<IcmpAnswer>,
-    /// The translation of its addresses that the kernel forgot, if it did.
-    pub(in crate::correlate) nat_forgot: Option<NatForgot>,
-    /// Segments of its handshake that this host's kernel dropped.
-    pub(in crate::correlate) drops: Option<OpeningDrops>,
-    /// Accept queue of the listener, as the kernel last reported it.
-    pub(in crate::correlate) queue: Option<AcceptQueue>,
-    /// True if its listener's accept queue was full when the SYN,ACK was last sent again.
-    pub(in crate::correlate) listener_full: bool,
-    /// True if its listener waits for data (TCP_DEFER_ACCEPT).
-    pub(in crate::correlate) defers: bool,
-    /// True if the handshake's ACK carried no data, so that the listener, which waits for data, made no socket.
-    pub(in crate::correlate) deferred: bool,
-    /// True if its socket was restored with TCP_REPAIR, without a handshake.
-    pub(in crate::correlate) restored: bool,
-    /// The other sides of an address translation.
-    pub(in crate::correlate) other_sides: Vec<OtherSide>,
-    /// Namespaces that it passes besides the one by which it is known.
-    pub(in crate::correlate) passes: SmallVec<[u32; 4]>,
-    /// Namespaces of the sockets at its ends, if other than the connection's.
-    end_netns: BySide<Option<u32>>,
-    /// Time since which it stalls, if later than the beginning of its handshake or close.
-    pub(in crate::correlate) stalled_from: Option<BootTime>,
-    /// The last reports of the sockets at its ends, if one of them made no progress.
-    pub(in crate::correlate) reports: BySide<Option<Noted>>,
-    /// Encapsulations of its segments, if some had one.
-    pub(super) paths: Option<Paths>,
-    /// Negotiation of Accurate ECN.
-    pub(in crate::correlate) accurate_ecn: AccurateEcn,
-}
-
-/// The end of an address translation in the middle of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::correlate) struct NatForgot {
-    pub(in crate::correlate) at: BootTime,
-    /// True if a program deleted it.
-    pub(in crate::correlate) deleted: bool,
-    /// Nanoseconds since the last event of the connection, if every segment comes.
-    pub(in crate::correlate) idle_ns: Option<u64>,
-}
-
-/// The last report of a socket that was placed.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::correlate) struct Noted {
-    pub(in crate::correlate) report: SocketReport,
-    /// Time since which the socket makes no progress.
-    pub(in crate::correlate) since: BootTime,
-    /// Number of stalls of the established connection that were reported.
-    pub(in crate::correlate) told: u32,
-}
-
 impl Connection {
-    /// Returns what the kernel last told of the socket at an end.
-    pub(in crate::correlate) fn report(&self, side: Side) -> Option<Noted> {
-        *self.rare()?.reports.of(side)
-    }
-
     pub(in crate::correlate) fn new(number: u64, at: BootTime, gaps: u64) -> Self {
         Self {
             number,
@@ -229,66 +125,6 @@ impl Connection {
         }
     }
 
-    /// Returns the fields that few connections need.
-    pub(in crate::correlate) fn rare(&self) -> Option<&Rare> {
-        self.rare.as_deref()
-    }
-
-    /// Returns the same for writing, creating them if necessary.
-    pub(in crate::correlate) fn rare_mut(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-
-    /// Returns the local end and the remote one while the local port is unknown.
-    pub(in crate::correlate) fn loose(&self) -> Option<[Endpoint; 2]> {
-        self.rare.as_ref()?.loose
-    }
-
-    /// Returns true if its listener waits for data although the handshake's ACK came.
-    pub(in crate::correlate) fn is_deferred(&self) -> bool {
-        self.rare().is_some_and(|rare| rare.deferred)
-    }
-
-    /// Returns true if its socket was restored with TCP_REPAIR, without a handshake.
-    pub(in crate::correlate) fn is_restored(&self) -> bool {
-        self.rare().is_some_and(|rare| rare.restored)
-    }
-
-    /// Returns an ICMP error that quoted its SYN or its SYN,ACK.
-    pub(in crate::correlate) fn icmp(&self) -> Option<IcmpAnswer> {
-        self.rare.as_ref()?.icmp
-    }
-
-    /// Returns the namespace, if it is known.
-    pub(in crate::correlate) fn netns(&self) -> Option<u32> {
-        let known = self.key.map(|key| key.netns).filter(|_| self.netns_known);
-        known.or_else(|| self.rare.as_ref()?.netns)
-    }
-
-    /// Takes the namespaces that it passes besides its own, for a new generation.
-    pub(in crate::correlate) fn take_passes(&mut self) -> SmallVec<[u32; 4]> {
-        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.passes)).unwrap_or_default()
-    }
-
-    /// Returns the namespace of an end whose socket is on this host.
-    pub(in crate::correlate) fn end_netns(&self, side: Side) -> Option<u32> {
-        self.likely_netns(side).filter(|_| self.end(side).had_socket)
-    }
-
-    /// Returns the namespace of an end as far as it is known: told by its socket, or by a segment that the socket sent, and
-    /// until then that of the connection.
-    pub(in crate::correlate) fn likely_netns(&self, side: Side) -> Option<u32> {
-        let other = self.rare.as_ref().and_then(|rare| *rare.end_netns.of(side));
-        other.or_else(|| self.netns())
-    }
-
-    /// Sets the namespace that the socket at an end tells.
-    pub(in crate::correlate) fn learn_end_netns(&mut self, side: Side, netns: Option<u32>) {
-        if netns.is_some() && netns != self.netns() {
-            *self.rare_mut().end_netns.of_mut(side) = netns;
-        }
-    }
-
     /// Exchanges its ends.
     pub(in crate::correlate) fn reverse(&mut self) {
         self.ends.reverse();
@@ -296,14 +132,6 @@ impl Connection {
         if let Some(rare) = &mut self.rare {
             rare.end_netns.reverse();
             rare.reports.reverse();
-        }
-    }
-
-    /// Sets the namespace that a socket tells.
-    pub(in crate::correlate) fn learn_netns(&mut self, netns: Option<u32>) {
-        self.netns_known |= netns.is_some();
-        if self.key.is_none() && netns.is_some() {
-            self.rare_mut().netns = netns;
         }
     }
 

@@ -1,8 +1,11 @@
 //! State kept for one end of a connection.
 
+mod detail;
 mod milestones;
+mod numbers;
 mod on_segment;
 mod on_state;
+mod resets;
 mod retransmission;
 mod socket;
 
@@ -13,56 +16,16 @@ use std::{
 
 use smallvec::SmallVec;
 
+use self::detail::Detail;
 pub(in crate::correlate) use self::{
     milestones::{Claim, Closed, Fin, ResetContext, ResetHint, Rst, Sent},
     on_segment::Reached,
 };
 use crate::{
     correlate::cgroups::Origin,
-    event::{BootTime, Comm, Counters, Process, Task, reset_reason::ResetReason},
-    tcp::{OptionBytes, SeqNumber, TcpState},
+    event::{BootTime, Comm, Process, Task},
+    tcp::{SeqNumber, TcpState},
 };
-
-/// State of an end that matters while its connection is opened or closed, but not in between.
-#[derive(Clone, Debug, Default)]
-struct Detail {
-    syn: Option<Sent>,
-    synack: Option<Sent>,
-    options: Option<OptionBytes>,
-    fin: Option<Fin>,
-    rst: Option<Rst>,
-    /// Its last reset whose number the other end does not accept.
-    odd_rst: Option<Rst>,
-    /// ISN of its last SYN,ACK, if it differs from the first one's.
-    other_isn: Option<SeqNumber>,
-    /// TSval of the last segment that the other end received in order (RFC 7323 §4.3, TS.Recent), if all segments are
-    /// recorded.
-    ts_recent: Option<u32>,
-    /// Its last segment that acknowledges more than was seen to be sent.
-    claim: Option<Box<Claim>>,
-    /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
-    /// this host is known.
-    idle_ns: Option<u64>,
-    told: Option<Box<Told>>,
-}
-
-/// What the kernel told of its socket. It is larger than the rest of [`Detail`], and an end on another host, or in a capture,
-/// has none of it.
-#[derive(Clone, Debug, Default)]
-struct Told {
-    closed: Option<Closed>,
-    reset_hint: Option<ResetHint>,
-    /// Name of the thread that opened it, if it is not that of the process.
-    opener_thread: Option<Comm>,
-    /// The task that closed it.
-    closer: Option<Task>,
-    /// Time at which its socket left ESTABLISHED, and its counters then.
-    left: Option<(BootTime, Counters)>,
-    /// Segments that its socket had sent again as it entered ESTABLISHED.
-    opening_retransmissions: u32,
-    /// States entered after the first two.
-    states: SmallVec<[(TcpState, BootTime); 5]>,
-}
 
 /// A process in compact form: ID 0 stands for none.
 #[derive(Clone, Copy, Debug)]
@@ -134,99 +97,10 @@ pub(in crate::correlate) struct End {
 }
 
 impl End {
-    fn detail_mut(&mut self) -> &mut Detail {
-        self.detail.get_or_insert_default()
-    }
-
-    fn told(&self) -> Option<&Told> {
-        self.detail.as_ref()?.told.as_deref()
-    }
-
-    fn told_mut(&mut self) -> &mut Told {
-        self.detail_mut().told.get_or_insert_default()
-    }
-
-    /// Returns its ISN as its SYN or the other's acknowledgement showed it, or else a number that makes the first one
-    /// seen 1.
-    pub(in crate::correlate) fn isn(&self) -> Option<SeqNumber> {
-        self.has_isn.then_some(self.isn)
-    }
-
-    fn set_isn(&mut self, isn: SeqNumber) {
-        self.isn = isn;
-        self.has_isn = true;
-    }
-
-    /// Returns its SYNs without ACK, while it opens.
-    pub(in crate::correlate) fn syn(&self) -> Option<Sent> {
-        self.detail.as_ref()?.syn
-    }
-
-    /// Returns its SYNs with ACK, while it opens.
-    pub(in crate::correlate) fn synack(&self) -> Option<Sent> {
-        self.detail.as_ref()?.synack
-    }
-
-    /// Returns the options of its first SYN.
-    pub(in crate::correlate) fn options(&self) -> Option<OptionBytes> {
-        self.detail.as_ref()?.options
-    }
-
-    /// Returns its first FIN.
-    pub(in crate::correlate) fn fin(&self) -> Option<Fin> {
-        self.detail.as_ref()?.fin
-    }
-
-    /// Returns its first reset whose number the other end accepts.
-    pub(in crate::correlate) fn rst(&self) -> Option<Rst> {
-        self.detail.as_ref()?.rst
-    }
-
-    /// Returns how its socket ended.
-    pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
-        self.told()?.closed
-    }
-
-    /// Returns the kernel's reason for its first reset.
-    pub(in crate::correlate) fn reset_hint(&self) -> Option<ResetHint> {
-        self.told()?.reset_hint
-    }
-
-    /// Notes the kernel's reason for one of its resets.
-    pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
-        let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
-        let known = &mut self.told_mut().reset_hint;
-        // A reset that refused a segment tells nothing about the one that ends the socket.
-        if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
-            *known = Some(hint);
-        }
-    }
-
-    /// Returns the task that closed it.
-    pub(in crate::correlate) fn closer(&self) -> Option<Task> {
-        self.told()?.closer
-    }
-
-    /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
-    /// no socket of this host is known.
-    pub(in crate::correlate) fn idle_ns(&self) -> Option<u64> {
-        self.detail.as_ref()?.idle_ns
-    }
-
-    /// Sets these nanoseconds.
-    pub(in crate::correlate) fn set_idle_ns(&mut self, idle_ns: Option<u64>) {
-        self.detail_mut().idle_ns = idle_ns;
-    }
-
     /// Returns the time of its last segment with data, if it has no socket on this host.
     pub(in crate::correlate) fn last_data(&self) -> Option<BootTime> {
         let [at, _] = self.entered;
         (!self.had_socket && self.data_seen).then_some(at)
-    }
-
-    /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
-    pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
-        self.told()?.opener_thread
     }
 
     /// Sets the task that opened it.
@@ -253,104 +127,9 @@ impl End {
         first.chain(self.told().into_iter().flat_map(|told| told.states.iter().copied()))
     }
 
-    /// Drops what is not needed once the handshake was reported.
-    pub(in crate::correlate) fn forget_opening(&mut self) {
-        if let Some(detail) = &mut self.detail {
-            (detail.syn, detail.synack, detail.options, detail.other_isn) = (None, None, None, None);
-            if let Some(told) = &mut detail.told {
-                told.opener_thread = None;
-                let Told { closed, reset_hint, opener_thread: _, closer, left, opening_retransmissions, states } =
-                    &**told;
-                if closed.is_none()
-                    && reset_hint.is_none()
-                    && closer.is_none()
-                    && left.is_none()
-                    && *opening_retransmissions == 0
-                    && states.is_empty()
-                {
-                    detail.told = None;
-                }
-            }
-            let Detail {
-                syn: _,
-                synack: _,
-                options: _,
-                other_isn: _,
-                fin,
-                rst,
-                odd_rst,
-                claim,
-                ts_recent,
-                idle_ns,
-                told,
-            } = &**detail;
-            let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && claim.is_none();
-            if nothing && ts_recent.is_none() && idle_ns.is_none() && told.is_none() {
-                self.detail = None;
-            }
-        }
-    }
-
-    /// Returns true if it has state that matters only while its connection is opened or closed.
-    pub(in crate::correlate) fn has_detail(&self) -> bool {
-        self.detail.is_some()
-    }
-
     /// Returns true if its SYN was seen, with or without ACK.
     pub(in crate::correlate) fn syn_seen(&self) -> bool {
         self.sent_syn || self.sent_synack
-    }
-
-    /// Returns the offset from the ISN that the other end has acknowledged.
-    pub(in crate::correlate) fn acked(&self) -> u64 {
-        self.sent.saturating_sub(u64::from(self.unacked))
-    }
-
-    /// Returns the offset after the last number within the window offered by the other end, if it has offered one.
-    pub(in crate::correlate) fn offered(&self) -> Option<u64> {
-        self.has_room.then(|| self.acked() + u64::from(self.room))
-    }
-
-    /// Returns the window that the other end has offered, from what it has acknowledged.
-    pub(in crate::correlate) fn room(&self) -> u32 {
-        self.room
-    }
-
-    /// Sets the offsets that it has sent and that were acknowledged.
-    fn reach(&mut self, sent: u64, acked: u64) {
-        if sent != self.sent {
-            // The caller notes whether these numbers were seen.
-            self.run = 0;
-        }
-        // Acknowledged data used up a part of the window.
-        let taken = u32::try_from(acked.saturating_sub(self.acked())).unwrap_or(u32::MAX);
-        self.room = self.room.saturating_sub(taken);
-        self.sent = sent;
-        // At most 2^32 bytes can be in flight: sequence numbers could not tell more apart (RFC 9293 §3.4).
-        self.unacked = u32::try_from(sent.saturating_sub(acked)).unwrap_or(u32::MAX);
-    }
-
-    fn send_up_to(&mut self, offset: u64) {
-        self.reach(self.sent.max(offset), self.acked());
-    }
-
-    /// Returns true if the other end has acknowledged everything before this number (RFC 7323 §4.3: SEG.SEQ <=
-    /// Last.ACK.sent).
-    pub(in crate::correlate) fn is_in_order(&self, number: SeqNumber) -> bool {
-        self.isn().is_some_and(|isn| !number.after(isn.add(self.acked() as u32)))
-    }
-
-    /// Returns the number that comes next.
-    pub(in crate::correlate) fn next(&self) -> Option<SeqNumber> {
-        // Truncation is intended: sequence numbers are modulo 2^32.
-        self.isn().map(|isn| isn.add(self.sent as u32))
-    }
-
-    /// Returns the offset from the ISN of a number near those sent last.
-    pub(in crate::correlate) fn offset(&self, number: SeqNumber) -> u64 {
-        let Some(isn) = self.isn() else { return 0 };
-        let ahead = number.distance_from(isn).wrapping_sub(self.sent as u32).cast_signed();
-        self.sent.saturating_add_signed(i64::from(ahead))
     }
 
     /// Returns the time at which it first entered a state.

@@ -7,6 +7,7 @@
 use std::{
     collections::{BinaryHeap, VecDeque},
     num::NonZeroU32,
+    time::Duration,
 };
 
 use super::{
@@ -21,9 +22,9 @@ const MAX_LIMIT: usize = 1 << 30;
 /// Attempts may take one in this many entries.
 const ATTEMPTS: usize = 8;
 
-/// Age below which an attempt is not evicted by others, in nanoseconds: the first SYN is retransmitted after a second
+/// Age below which an attempt is not evicted by others: the first SYN is retransmitted after a second
 /// (RFC 6298 §2.1).
-const YOUNG: u64 = 1_000_000_000;
+const YOUNG: Duration = Duration::from_secs(1);
 
 /// Fraction of the connections selected at a time when idle ones must be evicted.
 const IDLE_SHARE: usize = 64;
@@ -97,7 +98,7 @@ impl Table {
             self.room.attempts = attempts;
         }
         if self.room.unproven >= (self.room.most / ATTEMPTS).max(1)
-            && let Some(at) = self.oldest_attempt(now, 0)
+            && let Some(at) = self.oldest_attempt(now, Duration::ZERO)
         {
             self.evict(at);
         }
@@ -114,14 +115,14 @@ impl Table {
         self.oldest_attempt(now, YOUNG)
             .or_else(|| self.longest_ended())
             .or_else(|| self.longest_idle())
-            .or_else(|| self.oldest_attempt(now, 0))
+            .or_else(|| self.oldest_attempt(now, Duration::ZERO))
     }
 
     /// Returns the oldest connection that is still an attempt, if it is at least this old.
-    fn oldest_attempt(&mut self, now: BootTime, age: u64) -> Option<u32> {
+    fn oldest_attempt(&mut self, now: BootTime, age: Duration) -> Option<u32> {
         while let Some(&place) = self.room.attempts.front() {
             match self.attempt(place) {
-                Some(conn) if now.since(conn.first) < age => return None,
+                Some(conn) if Duration::from_nanos(now.since(conn.first)) < age => return None,
                 Some(_) => return Some(place.at),
                 None => drop(self.room.attempts.pop_front()),
             }

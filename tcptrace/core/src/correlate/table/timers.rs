@@ -5,7 +5,11 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
-use super::connection::Place;
+use super::{
+    Table,
+    connection::{NEVER, Place},
+    eviction, tag,
+};
 use crate::event::BootTime;
 
 /// Number of stale entries that are not worth cleaning up.
@@ -77,6 +81,64 @@ impl Deadlines {
         self.queue.shrink_to(2 * self.queue.len());
         self.heap.shrink_to(2 * self.heap.len());
         self.meant = self.len();
+    }
+}
+
+impl Table {
+    /// Arms the timer of a connection that has changed, for the time `due`.
+    pub(in crate::correlate) fn schedule(&mut self, at: u32, due: Option<BootTime>) {
+        let Some(conn) = self.connections.get_mut(at as usize) else { return };
+        if conn.unproven && eviction::is_proven(conn) {
+            self.room.promote(conn);
+        }
+        match due {
+            // A later time needs no entry of its own: the earlier entry finds it.
+            Some(due) if due < conn.queued => {
+                if conn.queued != NEVER {
+                    self.due.revoke();
+                }
+                conn.queued = due;
+                self.due.add(due, Place { at, tag: tag(conn.number) });
+            }
+            None if conn.queued != NEVER => {
+                conn.queued = NEVER;
+                self.due.revoke();
+            }
+            _ => return,
+        }
+        if self.due.is_littered() {
+            let connections = &self.connections;
+            self.due.clean(|due, place| {
+                let conn = connections.get(place.at as usize);
+                conn.is_some_and(|conn| tag(conn.number) == place.tag && conn.queued == due)
+            });
+        }
+    }
+
+    /// Returns the next connection whose timer expires by `now`, with the time of expiry.
+    pub(in crate::correlate) fn next_due(&mut self, now: BootTime) -> Option<(BootTime, u32)> {
+        loop {
+            let (due, place) = self.due.pop(now)?;
+            if let Some(conn) = self.connections.get_mut(place.at as usize)
+                && tag(conn.number) == place.tag
+                && conn.queued == due
+            {
+                conn.queued = NEVER;
+                self.due.revoke();
+                return Some((due, place.at));
+            }
+        }
+    }
+
+    /// Returns the time of the next timer.
+    pub(in crate::correlate) fn due(&self) -> Option<BootTime> {
+        self.due.first()
+    }
+
+    /// Returns the number of timer entries.
+    #[cfg(test)]
+    pub(in crate::correlate) fn deadlines(&self) -> usize {
+        self.due.len()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is certain is right: valid exchanges in any order that causes allow, with copies, and with losses.
+//! Certain verdicts are right: valid exchanges in any order that causality allows, with copies, and with losses.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -14,7 +14,7 @@ use crate::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What the records have to say, without times.
+/// The content of a verdict, without times.
 #[derive(Debug, PartialEq)]
 struct Verdict {
     kind: CloseKind,
@@ -41,7 +41,7 @@ fn verdict(close: &Close) -> Verdict {
     }
 }
 
-/// What the plan has to come to, seen from there.
+/// Returns the verdict that the plan leads to, as seen from there.
 fn expected(plan: &Plan, vantage: Vantage) -> Verdict {
     let closer = plan.closer;
     let mut sent = plan.bytes.map(u64::from);

@@ -190,7 +190,7 @@ impl Exchange {
         self.connections.poll_timeout().map(|BootTime(at)| at)
     }
 
-    /// Whether the events are those of a capture.
+    /// Returns true if the events are those of a capture.
     pub(in crate::correlate) fn is_capture(&self) -> bool {
         self.connections.watched.here == NO_NAMESPACE
     }
@@ -387,12 +387,12 @@ impl Exchange {
         (handshakes, closes)
     }
 
-    /// What has been placed so far.
+    /// Returns the output so far.
     pub(in crate::correlate) fn placed(&self) -> &[Correlated] {
         &self.placed
     }
 
-    /// What the kernel said about the reset that `from` sent.
+    /// Returns the kernel's reason for the reset that `from` sent.
     pub(in crate::correlate) fn reset_hint(&self, from: u16, to: u16) -> Option<ResetHint> {
         let (key, side) = Key::new(HERE, end(from), end(to));
         let table = &self.connections.table;
@@ -404,7 +404,7 @@ impl Exchange {
     }
 }
 
-/// What has been placed of what was put in.
+/// Keeps the events of an output, and drops the verdicts.
 pub(in crate::correlate) fn events(mut placed: Vec<Correlated>) -> Vec<Correlated> {
     placed.retain(|placed| {
         !matches!(

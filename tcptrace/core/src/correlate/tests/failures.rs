@@ -68,7 +68,7 @@ fn script(plan: &Plan) -> Script {
     script
 }
 
-/// What the record has to say there: outcome, whose turn it is, and the reset.
+/// Returns the expected outcome, whose turn it is, and the reset, as seen from there.
 fn expected(plan: &Plan, vantage: Vantage) -> (Outcome, Option<WaitingFor>, Option<Reset>) {
     let by = |by| Some(Reset { by, cause: ResetCause::Unknown });
     match plan.failure {

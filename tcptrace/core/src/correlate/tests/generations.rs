@@ -1,4 +1,4 @@
-//! The same four-tuple used again, and SYNs that do not begin anything.
+//! Reuse of a four-tuple, and SYNs that do not begin anything.
 
 use super::{
     CLIENT, SERVER,
@@ -145,7 +145,7 @@ fn a_socket_whose_end_was_not_seen_does_not_keep_its_connection_open() {
     let mut exchange = Exchange::new();
     exchange.full_state(42, CLIENT, SERVER, Close, SynSent);
     exchange.full_state(42, CLIENT, SERVER, SynSent, Established);
-    // The same address, another socket.
+    // Another socket at that address.
     exchange.full_state(42, CLIENT + 1, SERVER, Close, SynSent);
     let states = exchange::states(&exchange.finish());
     assert_eq!(

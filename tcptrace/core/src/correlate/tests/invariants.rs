@@ -1,5 +1,5 @@
-//! What holds of everything that the correlator hands on, whatever was put in. The fuzz targets hold it to the same, so this
-//! file is compiled into them too, and names nothing but what is public.
+//! Properties of the correlator's output that hold for any input. The fuzz targets check them as well, so this file is compiled
+//! into those too, and names only public items.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,7 +12,7 @@ use crate::{
 /// Looks at what goes in and what comes out.
 #[derive(Debug, Default)]
 pub(crate) struct Invariants {
-    /// What was put in and did not come out yet.
+    /// Events that were put in and have not come out yet.
     awaited: VecDeque<Event>,
     /// The highest number given to a connection.
     numbered: u64,
@@ -85,7 +85,7 @@ impl Invariants {
         assert!(self.open.len() as u64 <= totals.open() + totals.evicted, "{totals:?}");
     }
 
-    /// What comes out is what was put in, in the same order; segments and ICMP errors may be left out.
+    /// Events come out in the order in which they were put in; segments and ICMP errors may be left out.
     fn check_order(&mut self, placed: &Correlated) {
         if matches!(
             placed,
@@ -116,7 +116,7 @@ impl Invariants {
     }
 }
 
-/// Whether it may be left out, as the same that was seen elsewhere.
+/// Returns true if an event may be left out, as a copy of one seen elsewhere.
 fn may_be_left_out(event: &Event) -> bool {
     matches!(event, Event::Segment(_) | Event::Icmp(_) | Event::Report(_)) || is_of_states(event)
 }
@@ -126,7 +126,7 @@ fn is_of_states(event: &Event) -> bool {
     matches!(event, Event::Loss(Loss { source: LossSource::State | LossSource::Recursion, .. }))
 }
 
-/// Whether this is the event in its place. Of a state change, the ends may have been learnt since.
+/// Returns true if this is the output of an event. The ends of a state change may have been learnt since.
 fn is(placed: &Correlated, event: &Event) -> bool {
     match (placed, event) {
         (Correlated::State(placed), Event::State(change)) => {

@@ -118,6 +118,6 @@ fn a_connection_from_before_is_known_to_be_idle_as_soon_as_the_other_end_has_ack
         exchange.segment(CLIENT, SERVER, ACK, 100, Some(501), 0);
         exchange.segment(SERVER, CLIENT, ACK, 501, Some(101), 0);
     }
-    // What was said before the fourth segment is no matter here: the first of all may have been anything.
+    // The notes before the fourth segment do not matter here: the first segment may have been anything.
     assert_eq!(notes(exchange), [ANSWER, PROBE, ANSWER, PROBE, ANSWER]);
 }

@@ -1,4 +1,4 @@
-//! Whatever comes, in whatever order: nothing panics, nothing is lost or made up, nothing waits for ever.
+//! For any events in any order: nothing panics, nothing is lost or made up, nothing waits for ever.
 
 use std::num::NonZeroU32;
 

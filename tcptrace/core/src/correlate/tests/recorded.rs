@@ -1,4 +1,4 @@
-//! What was placed, written as JSON lines and read back, says the same again, byte by byte.
+//! Output that is written as JSON lines and read back leads to the same output, byte by byte.
 
 use std::num::NonZeroU32;
 
@@ -60,13 +60,13 @@ pub(super) fn lines(describer: &mut Describer, placed: &[Correlated], now: BootT
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
-/// The same lines, from what they say.
+/// Returns the lines that reading these lines leads to.
 fn again(text: &str) -> String {
     let (mut describer, placed, end) = replay(text, NonZeroU32::MAX);
     lines(&mut describer, &placed, end, false)
 }
 
-/// What is placed when it is read, what describes it, and when it ended.
+/// Reads JSON lines. Returns the output, the describer for it, and the time of the end.
 pub(super) fn replay(text: &str, most: NonZeroU32) -> (Describer, Vec<Correlated>, BootTime) {
     let Ok(Capture::Json(input)) = capture::open(text.as_bytes()) else { panic!("these are JSON lines: {text}") };
     let mut recording = Recording::new(input);

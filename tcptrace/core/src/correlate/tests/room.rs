@@ -126,7 +126,7 @@ fn first_go_old_attempts_then_those_that_ended_then_those_that_are_silent() {
     for client in FIRST..FIRST + 20 {
         close(&mut exchange, client);
     }
-    // What waits longer than a second for an answer, while the others are there.
+    // Attempts that wait longer than a second for an answer, while the others are there.
     flood(&mut exchange, 0..8, false);
     exchange.pass(2 * SECOND);
     for client in FIRST + 40..FIRST + 64 {

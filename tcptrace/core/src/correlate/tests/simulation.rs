@@ -30,13 +30,13 @@ pub(in crate::correlate) enum Ending {
     DataAfterClose(u32),
 }
 
-/// What happens.
+/// The plan of an exchange.
 #[derive(Clone, Debug)]
 pub(in crate::correlate) struct Plan {
     pub(in crate::correlate) isns: [u32; 2],
     /// Payload from the client and from the server, before anybody closes.
     pub(in crate::correlate) bytes: [u32; 2],
-    /// Whether payload is shown.
+    /// True if payload is shown.
     pub(in crate::correlate) payload_shown: bool,
     /// How often SYN, SYN,ACK and the first FIN are sent again.
     pub(in crate::correlate) again: [u32; 3],
@@ -159,7 +159,7 @@ impl Script {
         let accepted = self.state(Server, SynRecv, Established, None);
         let [up, down] = plan.bytes;
         if !plan.payload_shown {
-            // What is not shown has taken its time all the same.
+            // Hidden segments take their time all the same.
             return ([accepted, accepted], [up + 1, down + 1]);
         }
         let request = self.payload(Client, 1, 1, up, Some(accepted));
@@ -205,7 +205,7 @@ impl Script {
         }
     }
 
-    /// What comes after the first FIN.
+    /// Plays the segments after the first FIN.
     fn answer(&mut self, ending: Ending, one: Role, other: Role, (a, b): (u32, u32), fin: usize) {
         let late = match ending {
             Ending::ThreeSegments => {
@@ -303,7 +303,7 @@ impl Vantage {
         }
     }
 
-    /// Whether the step shows here.
+    /// Returns true if the step shows here.
     pub(in crate::correlate) fn sees(self, step: &Step) -> bool {
         matches!(step.act, Act::Segment { .. }) || self.has_socket(step.end)
     }

@@ -251,7 +251,7 @@ fn what_its_own_host_translates_and_another_refuses_names_the_side_that_shows_it
     assert!(by_socket.summary.contains(words), "{}", by_socket.summary);
 }
 
-/// What its socket sends in mid-life tells the same.
+/// The other ends are learnt from a segment of the socket in mid-life, too.
 #[test]
 fn a_socket_tells_the_other_ends_in_mid_life() {
     let mut exchange = Exchange::new();
@@ -328,7 +328,7 @@ fn half_translated_copies_that_leave_a_bridge_are_copies() {
     assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
 }
 
-/// What is forwarded out of an interface that is no bridge has been translated completely.
+/// A segment that is forwarded out of an interface that is no bridge has been translated completely.
 #[test]
 fn what_leaves_another_interface_with_another_destination_is_a_side() {
     let mut exchange = Exchange::new();

@@ -1,4 +1,4 @@
-//! What is said of whole exchanges.
+//! Verdicts on whole exchanges.
 
 mod borne_out;
 mod closes;

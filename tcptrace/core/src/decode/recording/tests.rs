@@ -38,7 +38,7 @@ fn read_from(reader: impl Read) -> (Vec<Record>, Option<RecordingError>, Counter
     (records, error, recording.counters())
 }
 
-/// What is said of a file that cannot be read to its end, and how many records came before.
+/// The error of a file that cannot be read to its end, and how many records came before.
 fn refused(text: &str) -> (usize, String) {
     let (records, error, _) = read(text);
     (records.len(), error.expect("it cannot be read").to_string())

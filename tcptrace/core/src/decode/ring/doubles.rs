@@ -10,7 +10,7 @@ use zerocopy::FromBytes as _;
 /// Number of state changes to look back, a power of two. The two records of a change are as far apart as an interrupt is long.
 const LATEST: usize = 4096;
 
-/// Where a record has the two states of the change.
+/// Bytes of a record that hold the two states of the change.
 const STATES: Range<usize> = offset_of!(StateRecord, old_state)..offset_of!(StateRecord, new_state) + 1;
 
 /// The latest state changes.

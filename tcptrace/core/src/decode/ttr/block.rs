@@ -13,7 +13,7 @@ use super::{
 };
 use crate::decode::ring;
 
-/// What every block begins with. The first byte is no ASCII, and the line ends are changed by a transfer as text.
+/// First bytes of every block. The first is not ASCII, and a transfer as text would change the line ends.
 pub const MAGIC: [u8; 8] = *b"\x89TTR\r\n\x1a\n";
 
 /// Version of the format.

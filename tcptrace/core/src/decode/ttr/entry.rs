@@ -274,7 +274,7 @@ fn read_event(tag: u8, from: &mut Cursor<'_>) -> Option<Event> {
     })
 }
 
-/// What all hints have.
+/// Decodes the fields that all hints have.
 fn hint(from: &mut Cursor<'_>, name: HintName) -> Option<Hint> {
     Some(Hint::new(from.time()?, from.optional(Cursor::u32)?, from.endpoint()?, from.endpoint()?, name))
 }

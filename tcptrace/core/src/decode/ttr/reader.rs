@@ -19,7 +19,7 @@ use crate::{
     text::WallTime,
 };
 
-/// What a binary recording tells, in the order in which it was recorded.
+/// A decoded part of a binary recording. They come in the order in which they were recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// A run begins, or goes on in another file.

@@ -1,4 +1,4 @@
-//! What is written is read back, and what is damaged is told.
+//! Recordings are read back as they were written, and damage is reported.
 
 use proptest::{collection::vec, option, prelude::*};
 use tcptrace_ebpf::{KIND_COUNTED_STATE, KIND_DROP, KIND_HINT, KIND_ICMP, KIND_SEGMENT, KIND_STATE};
@@ -15,7 +15,7 @@ use crate::{
 
 const MASK: u64 = 0x5a5a_0000_1234_5679;
 
-/// What is written, as the tests make it up.
+/// An entry to write.
 #[derive(Clone, Debug)]
 enum Written {
     Record(Vec<u8>),

@@ -42,6 +42,23 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// Creates one that tells no more than the rows of a block.
+    pub(super) fn new(conn: u64, ends: Each<End>, open: Box<OpenBlock>, verdict: Verdict) -> Self {
+        Self {
+            conn,
+            ends,
+            open,
+            encapsulation: None,
+            sentence: None,
+            unfinished: None,
+            nat: Vec::new(),
+            elsewhere: Vec::new(),
+            states: Each::default(),
+            advice: None,
+            verdict,
+        }
+    }
+
     /// Returns it with a copy of what it borrows.
     fn into_owned(self) -> Told<'static> {
         let sentence = self.sentence.map(|Sentence { style, text }| Sentence { style, text: text.into_owned().into() });

@@ -1,91 +1,18 @@
 //! The part of the connections that is shown: order, filter and place, and how keys change them.
 
-use std::cmp::Ordering;
+mod keys;
+mod order;
 
-use super::{Counts, Id, Row, Standing, Top};
+use self::order::sort;
+pub use self::{
+    keys::{Action, Key},
+    order::Column,
+};
+use super::{Counts, Id, Row, Top};
 use crate::{
-    filter::{Facts, Only, only_words},
+    filter::{Facts, Only},
     text::WallTime,
 };
-
-/// A key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Key {
-    /// A character.
-    Char(char),
-    /// Up one line.
-    Up,
-    /// Down one line.
-    Down,
-    /// Up one page.
-    PageUp,
-    /// Down one page.
-    PageDown,
-    /// To the first line.
-    Home,
-    /// To the last line.
-    End,
-    /// Enter.
-    Enter,
-    /// Escape.
-    Escape,
-    /// Backspace.
-    Backspace,
-    /// Ctrl-U: the line that is typed is emptied.
-    Clear,
-    /// Ctrl-C, or a signal that ends the program.
-    Interrupt,
-}
-
-/// An action that a key asks for, beyond another picture.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Action {
-    /// Nothing.
-    Stay,
-    /// The end of the program.
-    Quit,
-    /// The verdicts of these connections in a file.
-    Write(Vec<Id>),
-}
-
-/// The order of the lines behind stalled connections, which always come first.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Column {
-    /// Open connections before those that failed, and these before others.
-    #[default]
-    State,
-    /// The oldest first.
-    Age,
-    /// Address of the client.
-    Client,
-    /// Address of the server.
-    Server,
-    /// Name of the process.
-    Process,
-    /// Most bytes first.
-    Bytes,
-}
-
-impl Column {
-    const ALL: [Self; 6] = [Self::State, Self::Age, Self::Client, Self::Server, Self::Process, Self::Bytes];
-
-    /// The word for this column.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::Age => "age",
-            Self::Client => "client",
-            Self::Server => "server",
-            Self::Process => "process",
-            Self::Bytes => "bytes",
-        }
-    }
-
-    fn next(self) -> Self {
-        let after = Self::ALL.iter().skip_while(|column| **column != self).nth(1);
-        after.copied().unwrap_or_default()
-    }
-}
 
 /// The part of the screen on which the keys act.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -149,19 +76,7 @@ impl View {
     pub fn refresh(&mut self, top: &Top, page: usize, now: WallTime) {
         let place = self.place();
         let mut rows: Vec<&Row> = top.rows().filter(|row| self.chooses(row.facts())).collect();
-        match self.column {
-            // These are made for the comparison, so they are made once.
-            Column::Client => rows.sort_by_cached_key(|row| row.endpoints().map(|[client, _]| client)),
-            Column::Server => rows.sort_by_cached_key(|row| row.endpoints().map(|[_, server]| server)),
-            Column::Process => rows.sort_by_cached_key(|row| row.processes()),
-            Column::State | Column::Age | Column::Bytes => {
-                rows.sort_by(|a, b| compare(self.column, a, b, now).then(b.id.cmp(&a.id)));
-            }
-        }
-        if self.reversed {
-            rows.reverse();
-        }
-        rows.sort_by_key(|row| row.standing() != Standing::Stalled);
+        sort(&mut rows, self.column, self.reversed, now);
         self.order.clear();
         self.order.extend(rows.iter().map(|row| row.id));
 
@@ -195,112 +110,6 @@ impl View {
     fn show(&mut self, line: usize) {
         let last = self.order.len().saturating_sub(self.page);
         self.first = self.first.min(line).max((line + 1).saturating_sub(self.page)).min(last);
-    }
-
-    /// Handles a key.
-    pub fn press(&mut self, key: Key) -> Action {
-        self.status.clear();
-        if key == Key::Interrupt {
-            return Action::Quit;
-        }
-        match self.mode.clone() {
-            Mode::List => return self.in_list(key),
-            Mode::Filter { text, before } => self.in_filter(key, text, before),
-            Mode::Ladder(id, line) => return self.in_ladder(key, id, line),
-        }
-        Action::Stay
-    }
-
-    fn in_list(&mut self, key: Key) -> Action {
-        match key {
-            Key::Char('q') | Key::Escape => return Action::Quit,
-            Key::Char('w') => return Action::Write(self.order.clone()),
-            Key::Char('s') => self.column = self.column.next(),
-            Key::Char('r') => self.reversed ^= true,
-            Key::Char('f') => self.failures ^= true,
-            Key::Char('/') => {
-                self.mode = Mode::Filter { text: self.words.clone(), before: (self.only, self.words.clone()) };
-            }
-            Key::Enter => {
-                if let Some(id) = self.order.get(self.place()) {
-                    self.selected = Some(*id);
-                    self.mode = Mode::Ladder(*id, None);
-                }
-            }
-            key => {
-                let last = self.order.len().saturating_sub(1);
-                if let Some(place) = moved(key, self.place(), self.page, last) {
-                    self.selected = self.order.get(place).copied();
-                    self.show(place);
-                }
-            }
-        }
-        Action::Stay
-    }
-
-    fn in_filter(&mut self, key: Key, mut text: String, before: (Only, String)) {
-        match key {
-            Key::Enter => {
-                // Of a text that is no filter, the words before it stay.
-                if !self.filter(&text) {
-                    self.words = self.only.to_string();
-                }
-                self.mode = Mode::List;
-                return;
-            }
-            Key::Escape => {
-                (self.only, self.words) = before;
-                self.mode = Mode::List;
-                return;
-            }
-            Key::Char(character) => text.push(character),
-            Key::Backspace => drop(text.pop()),
-            Key::Clear => text.clear(),
-            _ => {}
-        }
-        self.filter(&text);
-        self.mode = Mode::Filter { text, before };
-    }
-
-    /// Filters by these words, if they are all known; else the filter stays, and the status says so.
-    fn filter(&mut self, text: &str) -> bool {
-        let parsed = if text.trim().is_empty() { Ok(Only::default()) } else { text.parse() };
-        match parsed {
-            Ok(only) => {
-                self.only = only;
-                text.clone_into(&mut self.words);
-                true
-            }
-            Err(error) => {
-                let word = text.rsplit(',').next().unwrap_or_default().trim().trim_start_matches('!');
-                let likely: Vec<&str> = only_words().iter().copied().filter(|known| known.starts_with(word)).collect();
-                self.status = if word.is_empty() || likely.is_empty() {
-                    error.to_string()
-                } else {
-                    format!(
-                        "'{}' is no word for connections; with that begin: {}",
-                        word.escape_debug(),
-                        likely.join(",")
-                    )
-                };
-                false
-            }
-        }
-    }
-
-    fn in_ladder(&mut self, key: Key, id: Id, line: Option<usize>) -> Action {
-        let last = self.ladder_lines.saturating_sub(self.page);
-        match key {
-            Key::Char('q') | Key::Escape => self.mode = Mode::List,
-            Key::Char('w') => return Action::Write(vec![id]),
-            key => {
-                if let Some(line) = moved(key, line.unwrap_or(last).min(last), self.page, last) {
-                    // Whoever is at the end sees what is added there.
-                    self.mode = Mode::Ladder(id, (line < last).then_some(line));
-                }
-            }
-        }
-        Action::Stay
     }
 
     /// The first line of a ladder of `lines` lines to show on a page of `page` lines.
@@ -350,33 +159,4 @@ impl View {
     pub fn say(&mut self, text: String) {
         self.status = text;
     }
-}
-
-fn compare(column: Column, a: &Row, b: &Row, now: WallTime) -> Ordering {
-    let bytes = |row: &Row| {
-        row.bytes().map(|bytes| {
-            let [to_server, to_client] =
-                [bytes.client_to_server, bytes.server_to_client].map(Option::unwrap_or_default);
-            to_server.saturating_add(to_client)
-        })
-    };
-    match column {
-        Column::Age => b.age_ns(now).cmp(&a.age_ns(now)),
-        Column::Bytes => bytes(b).cmp(&bytes(a)),
-        _ => a.standing().cmp(&b.standing()),
-    }
-}
-
-/// The line to which a key moves from `line` of `0..=last`; none if it is no key to move with.
-fn moved(key: Key, line: usize, page: usize, last: usize) -> Option<usize> {
-    let line = match key {
-        Key::Up | Key::Char('k') => line.saturating_sub(1),
-        Key::Down | Key::Char('j') => line + 1,
-        Key::PageUp => line.saturating_sub(page),
-        Key::PageDown => line + page,
-        Key::Home => 0,
-        Key::End => last,
-        _ => return None,
-    };
-    Some(line.min(last))
 }

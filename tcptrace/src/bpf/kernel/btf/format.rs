@@ -16,7 +16,7 @@ const TYPE: usize = 12;
 /// Qualifiers, pointers and typedefs that are looked through at most: a chain in valid BTF is shorter and has an end.
 const LONGEST_CHAIN: usize = 64;
 
-/// Why bytes are no BTF.
+/// A fault in bytes that should be BTF.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(in crate::bpf) enum FormatError {
     /// The magic number or the version is another.
@@ -44,7 +44,7 @@ impl Kind {
     pub(super) const FUNC_PROTO: Self = Self(13);
     pub(super) const TYPE_TAG: Self = Self(18);
 
-    /// How many bytes follow a type of this kind with so many members; none for an unknown kind.
+    /// Number of bytes that follow a type of this kind with so many members; `None` for an unknown kind.
     fn trailer(self, members: usize) -> Option<usize> {
         Some(match self.0 {
             // INT, VAR, DECL_TAG

@@ -1,6 +1,6 @@
 //! Negotiation of Accurate ECN (RFC 9768 §3.1).
 
-use super::BySide;
+use super::by_side::BySide;
 
 /// The negotiation of Accurate ECN (RFC 9768 §3.1), as far as the handshake has shown it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -100,7 +100,7 @@ fn bytes_beyond_four_gib_are_counted() {
     let mut exchange = opened();
     let mut seq = C + 1;
     for _ in 0..40 {
-        // What the kernel shows of a long stream: the segments that cross a multiple of 2^30.
+        // Of a long stream the kernel shows the segments that cross a multiple of 2^30.
         seq = seq.wrapping_add(1 << 30);
         exchange.segment(CLIENT, SERVER, ACK, seq, Some(S + 1), 1448);
     }

@@ -32,7 +32,7 @@ fn data_that_crosses_a_fin_was_sent_without_knowing() {
     assert_eq!((close.initiator, close.close_known), (Some(Role::Server), Some(false)));
 }
 
-/// What passes when the server has closed and the client's data meets that.
+/// The segments that pass when the client's data meets a server that has closed.
 #[derive(Clone, Copy, Debug)]
 enum Passes {
     Fin,

@@ -44,7 +44,7 @@ fn a_server_of_which_nothing_but_its_syn_ack_is_seen_may_have_no_socket_for_it()
     assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::Ack)));
 }
 
-/// What the server sends after a redirection on loopback has the ends that the client knows, and what the client sends those
+/// After a redirection on loopback, segments of the server have the ends that the client knows, and segments of the client those
 /// that the server knows.
 #[test]
 fn half_of_the_segments_and_the_states_of_one_end_are_enough() {

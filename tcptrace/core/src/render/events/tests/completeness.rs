@@ -80,7 +80,7 @@ fn check<E: Clone>(name: &str, base: &E, wrap: fn(E) -> OutputRecord, changes: &
         change(&mut changed);
         let after = wrap(changed);
         let fields_after = fields(&after);
-        // What is only sometimes there differs by not being there.
+        // A field that is only sometimes there differs by its absence.
         let differ = fields_before.iter().filter(|field| !fields_after.contains(field));
         let [field] = &differ.map(|(field, _)| field).collect::<Vec<_>>()[..] else {
             panic!("a change to {name} has to change one field: {before:?} {after:?}");
@@ -204,7 +204,7 @@ fn every_field_of_every_entry_is_shown() {
             OutputRecord::State(entry) if entry.evidence.is_empty() => {
                 assert!(!text(&OutputRecord::State(entry)).contains("evidence"));
             }
-            // What is only there where it is so can only be taken away.
+            // A field that is there only if true can only be removed.
             OutputRecord::State(entry) if !entry.late => {}
             OutputRecord::Segment(entry) if entry.length > 0 && !entry.late => {}
             OutputRecord::Icmp(entry) if !entry.late => {}

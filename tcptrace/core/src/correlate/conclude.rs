@@ -1,0 +1,106 @@
+//! Emission of verdicts once they are certain, and the timers of those that the passing of time decides.
+
+use super::{
+    Correlated, Correlator, Evicted, NO_NAMESPACE,
+    state_gaps::Placed,
+    verdict::{
+        assemble::{self, Seen},
+        close, handshake, progress, stalled,
+    },
+};
+use crate::event::BootTime;
+
+impl Correlator {
+    /// Emits the records of a connection that are complete by `now`, and schedules its next timer.
+    pub(super) fn settle(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        // Fast path: most events are data of an open connection, where nothing is decided and no timer is armed.
+        if let Some(conn) = self.table.get(at)
+            && conn.is_undisturbed()
+        {
+            debug_assert!(handshake::deadline(conn).or_else(|| close::deadline(conn)).is_none());
+            debug_assert!(progress::due(conn).is_none());
+            return self.table.schedule(at, None);
+        }
+        self.write_handshake(at, now, false, emit);
+        let mut next = self.table.get(at).and_then(|conn| handshake::deadline(conn).or_else(|| close::deadline(conn)));
+        // A handshake that was due has been emitted above, so this is the close.
+        if next.is_some_and(|due| due <= now) {
+            self.write_close(at, now, false, emit);
+            next = None;
+        }
+        let stalls = self.tell_stalled(at, Some(now), emit);
+        self.table.schedule(at, [next, stalls].into_iter().flatten().min());
+    }
+
+    pub(super) fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
+        let (gaps, watched) = (self.table.gaps, &self.watched);
+        let Some(conn) = self.table.get_mut(at) else { return };
+        let Some(opened) = handshake::decide(conn, now, over) else { return };
+        let record = assemble::handshake(conn, Some(opened), gaps, watched);
+        conn.opened = true;
+        progress::begin_close(conn);
+        let last = record.failure().is_some();
+        // In a capture, the states follow from the times of the segments.
+        if !last && watched.here != NO_NAMESPACE {
+            conn.forget_opening();
+        }
+        emit(Correlated::Handshake(Box::new(record)));
+        if last {
+            self.table.end(at, now);
+        }
+    }
+
+    pub(super) fn write_close(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
+        let (gaps, watched, all) = (self.table.gaps, &self.watched, self.all_segments);
+        let Some(conn) = self.table.get_mut(at) else { return };
+        if over && all {
+            close::accept_last_reset(conn);
+        }
+        let Some(closing) = close::decide(conn, over) else { return };
+        if let Some(missing) = close::missing_ends(conn, now, over) {
+            self.state_gaps.find(conn.number, missing);
+            if let Some(Placed { conn, loss }) = self.state_gaps.place(now) {
+                emit(Correlated::StateGap(loss, conn));
+            }
+        }
+        if conn.mid_life && !conn.opened {
+            conn.opened = true;
+            emit(Correlated::Handshake(Box::new(assemble::handshake(conn, None, gaps, watched))));
+        }
+        let seen = Seen { all, data: all && !self.hides_data };
+        emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, watched, seen))));
+        self.table.end(at, now);
+    }
+
+    /// Reports that a connection stalls, if that is due by `now` or if tracing ends (`now` is `None`). Returns the time
+    /// of the next such report.
+    pub(super) fn tell_stalled(
+        &mut self,
+        at: u32,
+        now: Option<BootTime>,
+        emit: &mut dyn FnMut(Correlated),
+    ) -> Option<BootTime> {
+        let (gaps, watched) = (self.table.gaps, &self.watched);
+        let conn = self.table.get_mut(at)?;
+        let due = progress::due(conn)?;
+        if now.is_some_and(|now| now < due) {
+            return Some(due);
+        }
+        progress::count_stall(conn);
+        let at = now.unwrap_or(conn.last);
+        emit(Correlated::Stalled(Box::new(stalled::record(conn, at, gaps, watched))));
+        progress::due(conn)
+    }
+
+    /// Reports the connections evicted to make room for the new one.
+    pub(super) fn tell_evicted(&mut self, emit: &mut dyn FnMut(Correlated)) {
+        let at = self.now;
+        self.table.evicted.drain(..).for_each(|conn| emit(Correlated::Evicted(Evicted { at, conn })));
+    }
+
+    /// Returns the time at which the next stall is due to be reported.
+    #[cfg(test)]
+    pub(crate) fn next_stall(&self) -> Option<BootTime> {
+        self.table.iter().filter_map(|(_, conn)| progress::due(conn)).min()
+    }
+}

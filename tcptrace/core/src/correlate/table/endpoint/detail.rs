@@ -1,0 +1,173 @@
+//! State of an end that matters while its connection is opened or closed, but not in between.
+
+use smallvec::SmallVec;
+
+use super::{Claim, Closed, End, Fin, ResetHint, Rst, Sent};
+use crate::{
+    event::{BootTime, Comm, Counters, Task, reset_reason::ResetReason},
+    tcp::{OptionBytes, SeqNumber, TcpState},
+};
+
+/// State of an end that matters while its connection is opened or closed, but not in between.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Detail {
+    pub(super) syn: Option<Sent>,
+    pub(super) synack: Option<Sent>,
+    pub(super) options: Option<OptionBytes>,
+    pub(super) fin: Option<Fin>,
+    pub(super) rst: Option<Rst>,
+    /// Its last reset whose number the other end does not accept.
+    pub(super) odd_rst: Option<Rst>,
+    /// ISN of its last SYN,ACK, if it differs from the first one's.
+    pub(super) other_isn: Option<SeqNumber>,
+    /// TSval of the last segment that the other end received in order (RFC 7323 §4.3, TS.Recent), if all segments are
+    /// recorded.
+    pub(super) ts_recent: Option<u32>,
+    /// Its last segment that acknowledges more than was seen to be sent.
+    pub(super) claim: Option<Box<Claim>>,
+    /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
+    /// this host is known.
+    pub(super) idle_ns: Option<u64>,
+    pub(super) told: Option<Box<Told>>,
+}
+
+/// Facts about its socket that the kernel told. They are larger than the rest of [`Detail`], and an end on another host, or in a
+/// capture, has none of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub(super) closed: Option<Closed>,
+    pub(super) reset_hint: Option<ResetHint>,
+    /// Name of the thread that opened it, if it is not that of the process.
+    pub(super) opener_thread: Option<Comm>,
+    /// The task that closed it.
+    pub(super) closer: Option<Task>,
+    /// Time at which its socket left ESTABLISHED, and its counters then.
+    pub(super) left: Option<(BootTime, Counters)>,
+    /// Segments that its socket had sent again as it entered ESTABLISHED.
+    pub(super) opening_retransmissions: u32,
+    /// States entered after the first two.
+    pub(super) states: SmallVec<[(TcpState, BootTime); 5]>,
+}
+
+impl End {
+    pub(super) fn detail_mut(&mut self) -> &mut Detail {
+        self.detail.get_or_insert_default()
+    }
+
+    pub(super) fn told(&self) -> Option<&Told> {
+        self.detail.as_ref()?.told.as_deref()
+    }
+
+    pub(super) fn told_mut(&mut self) -> &mut Told {
+        self.detail_mut().told.get_or_insert_default()
+    }
+
+    /// Returns its SYNs without ACK, while it opens.
+    pub(in crate::correlate) fn syn(&self) -> Option<Sent> {
+        self.detail.as_ref()?.syn
+    }
+
+    /// Returns its SYNs with ACK, while it opens.
+    pub(in crate::correlate) fn synack(&self) -> Option<Sent> {
+        self.detail.as_ref()?.synack
+    }
+
+    /// Returns the options of its first SYN.
+    pub(in crate::correlate) fn options(&self) -> Option<OptionBytes> {
+        self.detail.as_ref()?.options
+    }
+
+    /// Returns its first FIN.
+    pub(in crate::correlate) fn fin(&self) -> Option<Fin> {
+        self.detail.as_ref()?.fin
+    }
+
+    /// Returns its first reset whose number the other end accepts.
+    pub(in crate::correlate) fn rst(&self) -> Option<Rst> {
+        self.detail.as_ref()?.rst
+    }
+
+    /// Returns how its socket ended.
+    pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
+        self.told()?.closed
+    }
+
+    /// Returns the kernel's reason for its first reset.
+    pub(in crate::correlate) fn reset_hint(&self) -> Option<ResetHint> {
+        self.told()?.reset_hint
+    }
+
+    /// Notes the kernel's reason for one of its resets.
+    pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
+        let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
+        let known = &mut self.told_mut().reset_hint;
+        // A reset that refused a segment tells nothing about the one that ends the socket.
+        if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
+            *known = Some(hint);
+        }
+    }
+
+    /// Returns the task that closed it.
+    pub(in crate::correlate) fn closer(&self) -> Option<Task> {
+        self.told()?.closer
+    }
+
+    /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
+    /// no socket of this host is known.
+    pub(in crate::correlate) fn idle_ns(&self) -> Option<u64> {
+        self.detail.as_ref()?.idle_ns
+    }
+
+    /// Sets these nanoseconds.
+    pub(in crate::correlate) fn set_idle_ns(&mut self, idle_ns: Option<u64>) {
+        self.detail_mut().idle_ns = idle_ns;
+    }
+
+    /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
+    pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
+        self.told()?.opener_thread
+    }
+
+    /// Drops what is not needed once the handshake was reported.
+    pub(in crate::correlate) fn forget_opening(&mut self) {
+        if let Some(detail) = &mut self.detail {
+            (detail.syn, detail.synack, detail.options, detail.other_isn) = (None, None, None, None);
+            if let Some(told) = &mut detail.told {
+                told.opener_thread = None;
+                let Told { closed, reset_hint, opener_thread: _, closer, left, opening_retransmissions, states } =
+                    &**told;
+                if closed.is_none()
+                    && reset_hint.is_none()
+                    && closer.is_none()
+                    && left.is_none()
+                    && *opening_retransmissions == 0
+                    && states.is_empty()
+                {
+                    detail.told = None;
+                }
+            }
+            let Detail {
+                syn: _,
+                synack: _,
+                options: _,
+                other_isn: _,
+                fin,
+                rst,
+                odd_rst,
+                claim,
+                ts_recent,
+                idle_ns,
+                told,
+            } = &**detail;
+            let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && claim.is_none();
+            if nothing && ts_recent.is_none() && idle_ns.is_none() && told.is_none() {
+                self.detail = None;
+            }
+        }
+    }
+
+    /// Returns true if it has state that matters only while its connection is opened or closed.
+    pub(in crate::correlate) fn has_detail(&self) -> bool {
+        self.detail.is_some()
+    }
+}

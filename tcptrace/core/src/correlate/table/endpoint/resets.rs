@@ -1,0 +1,186 @@
+//! The resets of an end, and which of them the other end accepted.
+
+use std::time::Duration;
+
+use super::{End, ResetContext, Rst};
+use crate::{
+    correlate::receiver::Reset,
+    event::BootTime,
+    tcp::{SeqNumber, TcpFlags, TcpHeader},
+};
+
+/// Maximum time from seeing a reset to its effect on the socket that it ends.
+const JUST_BEFORE: Duration = Duration::from_millis(1);
+
+impl End {
+    /// Notes a reset. Its number is the one after everything sent: it has neither payload nor FIN.
+    pub(super) fn send_reset(
+        &mut self,
+        header: &TcpHeader,
+        reset: Reset,
+        at: BootTime,
+        other_sent: u64,
+        context: ResetContext,
+    ) {
+        let (has_ack, offset) = (header.has(TcpFlags::ACK), self.offset(header.seq));
+        let rst = Rst { at, has_ack, offset, before: self.sent, other_sent, seen: true, context };
+        // A reset that answers later segments has a number that this end has sent.
+        let answers = (1..=self.sent).contains(&offset);
+        if !has_ack
+            && answers
+            && let Some(first) = self.detail.as_mut().and_then(|detail| detail.rst.as_mut())
+        {
+            first.context.repeated = true;
+            first.context.doubted = false;
+        }
+        if reset == Reset::Exact {
+            self.spoke = true;
+            self.closing = true;
+            let detail = self.detail_mut();
+            match detail.rst {
+                // The first may turn out not to have been accepted.
+                Some(first) if first.seen => detail.odd_rst = Some(rst),
+                // Its kernel has reported it, or an earlier one, which ended the connection.
+                Some(Rst { at, context: ResetContext { proven: true, first, after_fin, after_close, .. }, .. }) => {
+                    let context = ResetContext { proven: true, first, after_fin, after_close, ..rst.context };
+                    detail.rst = Some(Rst { at, context, ..rst });
+                }
+                _ => detail.rst = Some(rst),
+            }
+            if self.has_isn {
+                self.send_up_to(rst.offset);
+            } else {
+                self.set_isn(header.seq.add(u32::MAX));
+                self.reach(1, 0);
+            }
+        } else {
+            self.detail_mut().odd_rst = Some(rst);
+        }
+    }
+
+    /// Notes that a reset of it was accepted, as the other end's socket or its own kernel shows, whether it was seen
+    /// and whatever its number.
+    pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
+        self.closing = true;
+        let (offset, before) = (self.sent, self.sent);
+        let unseen = Rst { at, has_ack: true, offset, before, other_sent: 0, seen: false, context };
+        let detail = self.detail_mut();
+        let mut just_before = detail.odd_rst.filter(|rst| at < rst.at + JUST_BEFORE);
+        if let Some(rst) = &mut just_before {
+            rst.context.by_error = true;
+        }
+        detail.rst = detail.rst.or(just_before).or(Some(unseen));
+    }
+
+    /// Withdraws a reset of this end that only an error of the other end's socket implied: it was the other end that
+    /// reset; `proven`: its own kernel reports so.
+    pub(in crate::correlate) fn withdraw_unseen_reset(&mut self, proven: bool) {
+        if let Some(detail) = &mut self.detail
+            && detail.rst.is_some_and(|rst| !rst.seen && !rst.context.proven || proven && rst.context.by_error)
+        {
+            detail.rst = None;
+        }
+    }
+
+    /// Withdraws a reset of uncertain number, since the other end's socket continues after it.
+    pub(in crate::correlate) fn refuse_doubtful_reset(&mut self) {
+        if self.closed().is_none() {
+            self.refuse_reset(|rst| !rst.context.certain);
+        }
+    }
+
+    /// Withdraws a reset that was seen and that `refused` holds for: the other end has not accepted it.
+    pub(in crate::correlate) fn refuse_reset(&mut self, refused: impl Fn(&Rst) -> bool) {
+        if let Some(detail) = &mut self.detail
+            && let Some(rst) = detail.rst.take_if(|rst| rst.seen && refused(rst))
+        {
+            detail.odd_rst = Some(rst);
+            // Nothing else shows that it had sent so much.
+            if self.sent == rst.offset {
+                self.retreat(rst.before);
+            }
+        }
+    }
+
+    /// Accepts its last reset, if that is ahead of everything seen, in the window that the other end has offered, and this
+    /// end has sent nothing since: what lies between them was not captured. Behind its FIN, nothing can.
+    pub(in crate::correlate) fn accept_reset_behind_gap(&mut self, last: BootTime) {
+        let (sent, offered) = (self.sent, self.offered());
+        let Some(detail) = self.detail.as_mut().filter(|detail| detail.fin.is_none()) else { return };
+        let fits = |rst: &mut Rst| {
+            let ahead = rst.offset > sent && offered.is_some_and(|offered| rst.offset <= offered);
+            ahead && rst.seen && rst.at == last && !rst.context.followed && rst.before == sent
+        };
+        if detail.rst.is_none() {
+            detail.rst = detail.odd_rst.take_if(fits);
+        }
+    }
+
+    /// Notes that a segment came which is no reset.
+    pub(in crate::correlate) fn note_more(&mut self) {
+        if let Some(rst) = self.detail.as_mut().and_then(|detail| detail.odd_rst.as_mut()) {
+            rst.context.followed = true;
+        }
+    }
+
+    /// Returns true if its reset shows that something sent before was not captured.
+    pub(in crate::correlate) fn reset_behind_gap(&self) -> bool {
+        self.rst().is_some_and(|rst| rst.seen && rst.offset > self.sent && rst.before == self.sent)
+    }
+
+    /// Withdraws a reset of uncertain number, since the other end continues and acknowledges a different number: it has
+    /// not accepted the reset. A smaller acknowledgement may have been in flight before, unless its socket is on this
+    /// host and `goes_on`.
+    pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber, goes_on: bool) {
+        let (offset, closed) = (self.offset(ack), self.closed().is_some());
+        let Some(detail) = &mut self.detail else { return };
+        // After its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
+        let fin = detail.fin.map(|fin| fin.end);
+        let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
+        if detail.rst.is_none() && self.sent == offset {
+            // It was doubted for what had been in flight before.
+            let doubted = |rst: &mut Rst| rst.context.doubted && rst.offset == offset;
+            detail.rst = detail.odd_rst.take_if(doubted);
+        }
+        let Some(rst) = &mut detail.rst else { return };
+        if !rst.seen || rst.context.certain || closed {
+            return;
+        }
+        if right(rst) {
+            // The segments that acknowledged less were in flight before.
+            rst.context.doubted = false;
+            return;
+        }
+        if offset < rst.offset && !goes_on {
+            rst.context.doubted = !rst.context.repeated;
+        } else {
+            // A later one may have been accepted instead.
+            let refused = *rst;
+            detail.rst = detail.odd_rst.filter(|rst| rst.offset == offset && rst.has_ack);
+            detail.odd_rst = Some(refused);
+            if self.sent == refused.offset {
+                self.retreat(refused.before);
+            }
+        }
+    }
+
+    /// Withdraws a reset of uncertain number, since this end sends after it, up to `end` if it is data that the other end
+    /// accepts: it has not sent that reset, if the data is new or acknowledges, up to `acks`, what the other end sent after
+    /// the reset, or if the other end continues too.
+    pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: Option<SeqNumber>, acks: u64) {
+        let new = end.is_some_and(|end| self.offset(end) > self.sent);
+        let closed = self.closed().is_some();
+        if let Some(detail) = &mut self.detail
+            && let Some(rst) = &mut detail.rst
+            && rst.seen
+            && !rst.context.certain
+            && !closed
+        {
+            let proven = new || acks > rst.other_sent;
+            if proven || rst.context.doubted {
+                rst.context.doubted = !proven;
+                detail.odd_rst = detail.rst.take();
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! When the ring buffer is drained, and how far that advances the time of events.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{app::trace::Trace, host_clock};
+
+/// Most records taken from the ring before signals, timers and other inputs are handled.
+pub(super) const DRAIN_BATCH: usize = 4096;
+
+/// Pause between two drains of the ring while records keep coming. Each wake-up of this thread costs the traced processes
+/// time.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Records in one drain from which the ring counts as busy: the kernel then need not wake this thread until it is empty.
+const BUSY_DRAIN: u64 = 64;
+
+/// Upper bound of the time from an event to its readable record, unless the CPU is preempted in between. Timers run this
+/// much later, so that in a recording they come after all events before them.
+pub(super) const RECORD_LATENCY: Duration = Duration::from_millis(1);
+
+/// Handles the records in the ring. Returns the time of the next drain: now if more records are left, after
+/// [`DRAIN_INTERVAL`] if there were any or the ring has been busy until now, and none, to wait for a wake-up, otherwise.
+pub(super) fn drain(trace: &mut Trace) -> Option<Instant> {
+    let before = trace.pipeline.counts().0;
+    let Trace { ring, pipeline, namespaces, .. } = trace;
+    let more = ring.drain(DRAIN_BATCH, |record| pipeline.take(record));
+    pipeline.flush();
+    if std::mem::take(&mut pipeline.strange_netns)
+        && let Some(namespaces) = namespaces
+    {
+        namespaces.look();
+    }
+    let taken = pipeline.counts().0 - before;
+    if taken > 0 {
+        if taken >= BUSY_DRAIN {
+            ring.stay_awake();
+        }
+        let pause = if more { Duration::ZERO } else { DRAIN_INTERVAL };
+        return Some(Instant::now() + pause);
+    }
+    (!ring.rest()).then(|| Instant::now() + DRAIN_INTERVAL)
+}
+
+/// Advances the time of events: handles the records in the ring, which are older than now, and then the timers that are due.
+pub(super) fn pass_time(trace: &mut Trace) {
+    let now = host_clock::now();
+    let Trace { ring, pipeline, .. } = trace;
+    let more = ring.drain(DRAIN_BATCH, |record| pipeline.take(record));
+    // Records that are left advance the time themselves.
+    if !more {
+        pipeline.handle_timeout(now - RECORD_LATENCY);
+    }
+    pipeline.flush();
+}

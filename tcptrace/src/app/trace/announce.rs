@@ -1,0 +1,71 @@
+//! Says what is traced: in the start record, on stderr, and to a user for whom nothing shows.
+
+use log::debug;
+use rustix::system::uname;
+
+use super::Trace;
+use crate::{app::no_traffic_notice::Passed, bpf::Skipped, cli::Segments, host_clock};
+use tcptrace_core::{SCHEMA, output_record::StartOutput, text::Escaped};
+
+impl Trace {
+    /// Says on stderr that everything is attached, and writes the start record.
+    pub(super) fn announce(&mut self) {
+        eprintln!("tcptrace: {}", self.scope());
+        self.pipeline.start(self.start_record());
+        self.pipeline.flush();
+        debug!("the ring buffer has {} bytes", self.ring.size());
+    }
+
+    /// The start record: what is traced from now on.
+    pub(in crate::app) fn start_record(&self) -> StartOutput {
+        let host = uname();
+        StartOutput {
+            stamp: self.pipeline.describer.stamp(host_clock::now()),
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
+            hostname: host.nodename().to_string_lossy().into_owned(),
+            kernel: Some(host.release().to_string_lossy().into_owned()),
+            netns: Some(self.netns),
+            interfaces: self.attachments.names(),
+            segments: self.segments.into(),
+            filter: self.filter.clone(),
+            began_ns: Some(self.began.0),
+            run: self.run.clone(),
+        }
+    }
+
+    /// The interfaces and the filter of the trace, in words.
+    pub(in crate::app) fn scope(&self) -> String {
+        let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
+        let on = match &names[..] {
+            [] if self.segments == Segments::None || self.chosen.is_empty() => " socket states only".to_owned(),
+            [] => String::new(),
+            names => format!(" on {}", names.join(", ")),
+        };
+        let namespaces = match &self.chosen[..] {
+            [] => String::new(),
+            chosen => format!("; network namespaces: {}", Escaped(chosen.join(", ").as_bytes())),
+        };
+        let filter = if self.filter.is_empty() { "everything" } else { &self.filter };
+        format!("tracing{on}{namespaces}; filter: {filter}")
+    }
+
+    /// Tells a user who waits at a terminal what is traced, and how many packets have passed the interfaces meanwhile.
+    pub(in crate::app) async fn explain_silence(&self) {
+        let scope = self.scope();
+        match self.interfaces.list().await {
+            Ok(interfaces) => {
+                let passed = Passed::of(&interfaces).since(&self.passed);
+                let skipped = self.skipped().map(|skipped| format!("; skipped: {skipped}")).unwrap_or_default();
+                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}{skipped}");
+            }
+            Err(error) => debug!("nothing yet: {scope}; cannot read the packet counters of interfaces: {error}"),
+        }
+    }
+
+    /// Frames that the programs have skipped so far; none if there are none, or they cannot be read.
+    fn skipped(&self) -> Option<Skipped> {
+        let skipped = self.skips.read().inspect_err(|error| debug!("the counters of what was skipped: {error}"));
+        skipped.ok().filter(|skipped| !skipped.is_empty())
+    }
+}

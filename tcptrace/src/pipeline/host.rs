@@ -1,0 +1,82 @@
+//! Facts about the host that come beside the events: names of interfaces, network namespaces and control groups, its clocks,
+//! and the sockets that were there before.
+
+use std::sync::Arc;
+
+use super::Pipeline;
+use crate::{cgroups::Containers, host_clock};
+use tcptrace_core::{
+    decode::ttr::Interface,
+    event::{BootTime, CgroupKey, Existing, ExistingSocket},
+    output_record::{ExistingOutput, OutputRecord},
+};
+
+impl Pipeline {
+    /// Names an interface. `netns` is the inode number of its namespace; `tells_netns` says that events tell theirs. `bridge`
+    /// says that it is a bridge whose ports are watched.
+    pub fn name_interface(&mut self, netns: u32, tells_netns: bool, index: u32, name: &str, bridge: bool) {
+        self.describer.name_interface(tells_netns.then_some(netns), index, name);
+        self.correlator.set_bridge(netns, index, bridge);
+        if let Some(recorder) = &mut self.output.recorder {
+            let netns = tells_netns.then_some(netns);
+            let interface = Interface { netns, index, bridge: Some(bridge), name: name.to_owned() };
+            recorder.interface(interface, host_clock::now());
+        }
+    }
+
+    /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of that, if it has one.
+    pub fn cover_netns(&mut self, at: BootTime, netns: u32, name: Option<Arc<str>>, interfaces: Vec<String>) {
+        let record = self.describer.cover_namespace(at, netns, name, interfaces);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.line(&record, host_clock::now());
+        }
+        self.write(&record);
+    }
+
+    /// A network namespace is gone: its inode number may become another's.
+    pub fn forget_netns(&mut self, netns: u32) {
+        self.namespaces.remove(&netns);
+        self.describer.forget_namespace(netns);
+    }
+
+    /// Finds the name of a control group, and tells it to the correlator and to the binary recording: before the same record, so
+    /// that a replay knows it as early.
+    pub(super) fn find_cgroup(&mut self, key: CgroupKey, at: BootTime) {
+        let Some(cgroup) = self.cgroups.as_mut().and_then(|names| names.find(key.0)).map(Arc::new) else { return };
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.cgroup(key, &cgroup, at);
+        }
+        if self.correlates {
+            self.correlator.name_cgroup(key, cgroup);
+        }
+    }
+
+    /// Compares the host's clocks again.
+    pub fn compare_clocks(&mut self) {
+        host_clock::compare(&mut self.describer.clock);
+        if let Some(recorder) = &mut self.output.recorder {
+            recorder.compare(&self.describer.clock, host_clock::now());
+        }
+    }
+
+    /// Tells which sockets were there when tracing began, each with the ID of its control group; nothing if there were none.
+    pub fn tell_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
+        let mut containers = Containers::new(self.cgroups.as_mut());
+        let named = sockets
+            .map(|(socket, cgroup)| ExistingSocket { container: cgroup.and_then(|id| containers.of(id)), ..socket });
+        let existing = Existing::of(at, named);
+        self.replay_existing(existing);
+    }
+
+    /// Writes the record of sockets that were there when tracing began, if there were any.
+    pub fn replay_existing(&mut self, existing: Existing) {
+        if existing.sockets > 0 {
+            let stamp = self.describer.stamp(existing.at);
+            let record = OutputRecord::Existing(ExistingOutput::new(stamp, existing));
+            if let Some(recorder) = &mut self.output.recorder {
+                recorder.line(&record, host_clock::now());
+            }
+            self.write(&record);
+        }
+    }
+}
