@@ -53,12 +53,16 @@ use self::{
     reorder::Waiting,
     state_gaps::{Placed, StateGaps},
     table::{Table, listeners::Listeners},
+    verdict::progress,
     watched::Watched,
 };
 use crate::event::{BootTime, Event, Loss, LossSource};
 
 /// The namespace of events from a capture, which does not contain any.
 pub const NO_NAMESPACE: u32 = 0;
+
+/// Time without an event, in nanoseconds, after which a capture does not report stalls before the next one.
+const PAUSE: u64 = 3_600_000_000_000;
 
 /// Correlates the events of a host: assigns them to connections and decides on their verdicts.
 #[derive(Debug)]
@@ -83,6 +87,8 @@ pub struct Correlator {
     all_segments: bool,
     /// True if those that neither open nor close it are not shown.
     hides_data: bool,
+    /// True if nobody may have looked while there is no event for longer than [`PAUSE`].
+    pauses: bool,
     /// True if events that were left out of an output were not seen here either.
     lacks_left_out: bool,
     choice: Choice,
@@ -158,7 +164,13 @@ impl Correlator {
 
     /// Handles the timers that expire by `now`, each as of its own time.
     fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        let paused = self.pauses.then(|| self.now.plus(PAUSE));
         while let Some((due, at)) = self.table.next_due(now) {
+            if paused.is_some_and(|paused| paused < due)
+                && let Some(conn) = self.table.get_mut(at)
+            {
+                progress::leave_out_stalls(conn, now);
+            }
             self.settle(at, due, emit);
         }
         self.table.expire(now);
@@ -174,8 +186,8 @@ impl Correlator {
         // A gap that a recording reports belongs to what follows, which may be a record that time completes.
         let placed = matches!(event, Event::Loss(Loss { placed: true, .. }));
         if !output && !placed {
+            self.pass_time(event.at(), emit);
             self.now = event.at();
-            self.pass_time(self.now, emit);
         }
         let touched = match event {
             Event::State(change) => {

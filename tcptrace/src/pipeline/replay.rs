@@ -17,6 +17,7 @@ impl Pipeline {
     pub fn of_capture(netns: u32, describer: Describer, output: Output) -> Self {
         let mut pipeline = Self::with(Correlator::new(netns), describer, output, None);
         pipeline.expect_all_segments();
+        pipeline.expect_pauses();
         pipeline
     }
 
@@ -62,6 +63,11 @@ impl Pipeline {
     /// Tells the correlator that every segment is seen in one place.
     pub fn expect_one_place(&mut self) {
         self.correlator.expect_one_place();
+    }
+
+    /// Tells the correlator that the events are those of a capture.
+    pub fn expect_pauses(&mut self) {
+        self.correlator.expect_pauses();
     }
 
     /// Declares that nobody recorded when the following events happened.

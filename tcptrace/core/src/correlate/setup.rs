@@ -45,6 +45,7 @@ impl Correlator {
             queues: Queues::default(),
             state_gaps: StateGaps::default(),
             all_segments: false,
+            pauses: false,
             hides_data: false,
             lacks_left_out: true,
             choice: Choice::default(),
@@ -66,6 +67,12 @@ impl Correlator {
     pub fn expect_one_place(&mut self) {
         self.copies = None;
         self.arrivals = None;
+    }
+
+    /// Declares that the events are those of a capture. If they leave an hour out, it was not running all the time, or is made of
+    /// several: stalls are then not told every ten minutes of a time in which nobody looked.
+    pub fn expect_pauses(&mut self) {
+        self.pauses = true;
     }
 
     /// Declares that events that were left out of a recording, because its disk was too slow, are not passed in either.

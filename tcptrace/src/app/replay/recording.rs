@@ -256,6 +256,9 @@ impl Replay<'_> {
         (self.began, self.times) = (start.moment.at, None);
         let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
         begin_again(&mut self.pipeline, start.netns.unwrap_or(NO_NAMESPACE), describer);
+        if start.capture {
+            self.pipeline.expect_pauses();
+        }
         let wanted = SegmentChoice::from(self.options.segments);
         if start.segments == SegmentChoice::All {
             self.pipeline.expect_all_segments();

@@ -116,11 +116,17 @@ fn is_same_syn(before: &Syn, syn: &Syn) -> bool {
         && before.conn != syn.conn
         && syn.at < before.at + SAME_MOMENT;
     let (_, _, direction) = syn.spot;
-    let moved = direction.is_none() || before.spot != syn.spot;
+    let moved = before.spot != syn.spot;
     // A scanner sends the same number to every port, and without a timestamp.
     let (from, to) = (before.ends, syn.ends);
-    let one_end = direction.is_some() && from.iter().zip(&to).any(|(from, to)| from == to);
-    same && moved && (syn.timestamp.is_some() || one_end)
+    let one_end = from.iter().zip(&to).any(|(from, to)| from == to);
+    let same_hosts = from.iter().zip(&to).all(|(from, to)| from.addr == to.addr);
+    match direction {
+        Some(_) => same && moved && (syn.timestamp.is_some() || one_end),
+        // Nothing shows that it passed a host. Two other ports of the same hosts are those of a scanner, which repeats its
+        // timestamp as well.
+        None => same && syn.timestamp.is_some() && (one_end || !same_hosts),
+    }
 }
 
 /// Returns both ISNs of a connection that has been answered, the time of its last event, and that of its SYN.

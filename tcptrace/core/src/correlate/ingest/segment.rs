@@ -15,6 +15,10 @@ use crate::{
     verdict::IcmpAnswer,
 };
 
+/// Time, in nanoseconds, after which a segment does not answer the one before: TCP answers at once, and few ways there and
+/// back take as long.
+const ANSWERED_WITHIN: u64 = 1_000_000_000;
+
 impl Correlator {
     /// Finds the segment's connection or begins one; `None` for a copy.
     pub(in crate::correlate) fn place_segment(&mut self, segment: &Segment) -> Option<(CorrelatedSegment, u32)> {
@@ -41,6 +45,9 @@ impl Correlator {
         let full = self.all_segments;
         let conn = self.table.get_mut(at)?;
         conn.learn_netns((netns != NO_NAMESPACE).then_some(key.netns));
+        if full && segment.at.since(conn.last) > ANSWERED_WITHIN {
+            conn.last_from = None;
+        }
         conn.last = segment.at;
         conn.note_encapsulation(segment.encapsulation);
         conn.has_segments = true;

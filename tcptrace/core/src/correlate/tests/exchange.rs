@@ -62,6 +62,11 @@ impl Exchange {
         Self { connections: Correlator::new(NO_NAMESPACE), ..Self::new() }
     }
 
+    /// From now on the capture may have been stopped in between.
+    pub(in crate::correlate) fn may_pause(&mut self) {
+        self.connections.expect_pauses();
+    }
+
     /// The kernel tells who holds a connection's socket.
     pub(in crate::correlate) fn owner(&mut self, local: u16, remote: u16, pid: u32) {
         let at = BootTime(self.now);

@@ -137,6 +137,25 @@ fn what_is_left_for_days_is_told_every_ten_minutes() {
 }
 
 #[test]
+fn what_is_left_in_a_capture_is_not_told_of_hours_that_it_lacks() {
+    const HOUR: u64 = 3600 * SECOND;
+    let mut exchange = opened();
+    exchange.may_pause();
+    exchange.segment(CLIENT, SERVER, FIN, 8, Some(1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, 1, Some(9), 0);
+    exchange.pass(400 * 24 * HOUR);
+    exchange.segment(CLIENT, SERVER, FIN, 8, Some(1), 0);
+    exchange.pass(HOUR / 2);
+    exchange.segment(CLIENT, SERVER, FIN, 8, Some(1), 0);
+    let stalls = stalls(&exchange);
+    let first = stalls.first().expect("one after a second").at;
+    let minutes: Vec<_> = stalls.iter().map(|stalled| (stalled.at.since(first) + SECOND) / (60 * SECOND)).collect();
+    let days = 400 * 24 * 60;
+    let in_last_half_hour = [1, 11, 21].map(|minute| days + minute);
+    assert_eq!(minutes, [&[0, 0, 1, 11, 21, 31, 41, 51], in_last_half_hour.as_slice()].concat());
+}
+
+#[test]
 fn states_alone_tell_who_has_closed() {
     let mut exchange = opened();
     exchange.state(CLIENT, SERVER, Established, CloseWait);

@@ -122,6 +122,19 @@ fn three_sides_know_one_another() {
     assert!(first.summary.contains("; the same as #2 and #3, on other sides of an address"), "{}", first.summary);
 }
 
+/// Some scanners repeat their timestamp, too. A capture does not tell the direction in which it was translated.
+#[test]
+fn two_other_ports_of_the_same_hosts_are_no_translation() {
+    let mut exchange = Exchange::of_capture();
+    for ends in [(CLIENT, CALLED), (OUTSIDE, BEHIND)] {
+        let mut built = exchange.built(ends.0, ends.1, SYN, 7, None);
+        built.header.options = OptionBytes::new(&[1, 1, 8, 10, 255, 255, 255, 255, 0, 0, 0, 0]);
+        exchange.event(&Event::Segment(Segment { direction: None, ..built }));
+    }
+    let (handshakes, _) = exchange.records();
+    assert_eq!(ties(&handshakes), [(1, &[][..]), (2, &[])]);
+}
+
 /// A scanner uses one number for all ports, without timestamps, and a router translates its address.
 #[test]
 fn the_probes_of_a_scan_are_not_tied_to_one_another() {

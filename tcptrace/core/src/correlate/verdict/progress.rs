@@ -55,6 +55,16 @@ pub(in crate::correlate) fn count_stall(conn: &mut Connection) {
     }
 }
 
+/// Leaves out the reports of a stall that are due by `now`.
+pub(in crate::correlate) fn leave_out_stalls(conn: &mut Connection, now: BootTime) {
+    if let Some(due) = due(conn).filter(|&due| due <= now)
+        && let Some(from) = stalled_from(conn)
+    {
+        let left_out = now.since(due) / LATER_REPORTS + 1;
+        conn.rare_mut().stalled_from = Some(from.plus(left_out.saturating_mul(LATER_REPORTS)));
+    }
+}
+
 /// Schedules another report, since the reason for the stall is known now.
 pub(in crate::correlate) fn tell_again(conn: &mut Connection, at: BootTime) {
     conn.stalls = 0;

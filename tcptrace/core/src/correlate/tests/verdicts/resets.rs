@@ -171,6 +171,21 @@ fn a_socket_that_nobody_has_accepted_is_closed_by_its_listener() {
 }
 
 #[test]
+fn a_reset_that_comes_by_itself_does_not_show_that_the_connection_was_forgotten() {
+    let after = |pause| {
+        let mut exchange = opened();
+        exchange.connections().expect_all_segments();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+        exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 50);
+        exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 51), 0);
+        exchange.pass(pause);
+        exchange.segment(SERVER, CLIENT, RST, S + 51, None, 0);
+        closed_by(&mut exchange).cause
+    };
+    assert_eq!([after(100_000_000), after(9_000_000_000)], [ResetCause::NoConnection, ResetCause::Unknown]);
+}
+
+#[test]
 fn the_kernel_tells_a_forgotten_connection_from_one_that_was_closed() {
     let after = |fin: bool| {
         let mut exchange = opened();
