@@ -44,6 +44,8 @@ pub use self::{
     },
 };
 
+use std::time::Duration;
+
 use self::{
     cgroups::Cgroups,
     choice::Choice,
@@ -61,8 +63,8 @@ use crate::event::{BootTime, Event, Loss, LossSource};
 /// The namespace of events from a capture, which does not contain any.
 pub const NO_NAMESPACE: u32 = 0;
 
-/// Time without an event, in nanoseconds, after which a capture does not report stalls before the next one.
-const PAUSE: u64 = 3_600_000_000_000;
+/// Time without an event after which a capture does not report stalls before the next one.
+const PAUSE: Duration = Duration::from_secs(3600);
 
 /// Correlates the events of a host: assigns them to connections and decides on their verdicts.
 #[derive(Debug)]
@@ -164,7 +166,7 @@ impl Correlator {
 
     /// Handles the timers that expire by `now`, each as of its own time.
     fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
-        let paused = self.pauses.then(|| self.now.plus(PAUSE));
+        let paused = self.pauses.then(|| self.now + PAUSE);
         while let Some((due, at)) = self.table.next_due(now) {
             if paused.is_some_and(|paused| paused < due)
                 && let Some(conn) = self.table.get_mut(at)
