@@ -15,6 +15,9 @@ const HEADER_LEN: usize = 16;
 /// Highest type of a record, but for [`PADDING`].
 const LAST_TYPE: u8 = 31;
 
+/// Type of a record that describes the capture. Wireshark begins its files with one, whose time is 0.
+const META: u8 = 27;
+
 /// Type of a record that fills a buffer.
 const PADDING: u8 = 48;
 
@@ -68,7 +71,11 @@ impl Header {
 
     fn is_plausible(self) -> bool {
         let known = (1..=LAST_TYPE).contains(&self.kind) || self.kind == PADDING;
-        known && self.length >= HEADER_LEN && (YEARS.contains(&self.seconds()) || self.kind == PADDING)
+        known && self.length >= HEADER_LEN && (YEARS.contains(&self.seconds()) || !self.has_time())
+    }
+
+    fn has_time(self) -> bool {
+        !(self.kind == PADDING || self.kind == META && self.time == 0)
     }
 }
 
@@ -82,7 +89,7 @@ impl Erf {
         }
         let is_near = |second: Header| {
             let apart = second.seconds().abs_diff(first.seconds());
-            second.is_plausible() && (apart <= APART || second.kind == PADDING || first.kind == PADDING)
+            second.is_plausible() && (apart <= APART || !second.has_time() || !first.has_time())
         };
         match bytes.get(first.length..).map(|rest| (rest.len(), Header::read(rest))) {
             Some((_, Some(second))) => Some(is_near(second)),
@@ -111,12 +118,13 @@ impl Erf {
             return Err(Fault::Damaged("a record has a length that no record can have"));
         }
         let Some(bytes) = window.get(..header.length) else { return Ok(Part::Need(header.length)) };
-        if header.kind == PADDING {
+        if !header.has_time() {
             return Ok(Part::Skip(header.length as u64));
         }
         self.lost += u64::from(header.lost);
         let extensions = if header.extended { extensions(bytes) } else { 0 };
-        let nanoseconds = (header.time & 0xffff_ffff) * 1_000_000_000 >> 32;
+        // To the nearest nanosecond, from which it was made.
+        let nanoseconds = ((header.time & 0xffff_ffff) * 1_000_000_000 + (1 << 31)) >> 32;
         let frame = Frame {
             at: Some(BootTime(header.seconds() * 1_000_000_000 + nanoseconds)),
             interface: 0,
