@@ -118,7 +118,7 @@ fn verdicts(records: &[Value]) -> Vec<(Value, Value, Value)> {
 /// How far the clock of a place on the way is ahead of the client's, in microseconds.
 fn ahead(place: u32) -> i64 {
     let seconds = i64::from(place) * 700_000;
-    if place % 2 == 0 { seconds } else { -seconds }
+    if place.is_multiple_of(2) { seconds } else { -seconds }
 }
 
 /// Captures of an orderly connection at this number of places between its ends, each with a clock of its own, and 10 µs apart.

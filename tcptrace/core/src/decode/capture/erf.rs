@@ -139,7 +139,6 @@ impl Erf {
 
 /// Returns the length of the extension headers in bytes: 8 each, the highest bit says that another one follows.
 fn extensions(record: &[u8]) -> usize {
-    let headers = record.get(HEADER_LEN..).unwrap_or_default().chunks_exact(8);
-    let more = headers.take_while(|header| header.first().is_some_and(|first| first & 0x80 != 0)).count();
-    (more + 1) * 8
+    let (headers, _) = record.get(HEADER_LEN..).unwrap_or_default().as_chunks::<8>();
+    (headers.iter().take_while(|[first, ..]| first & 0x80 != 0).count() + 1) * 8
 }

@@ -92,7 +92,7 @@ impl Walk {
                 Ok(Next::Ip(Family::V4))
             }
             // IEEE 802.11 frames of Aruba's access points: the queue is in the last digits.
-            0x8200..=0x82ff | 0x8300..=0x83ff => self.wireless(frame, Layout::Wlan),
+            0x8200..=0x83ff => self.wireless(frame, Layout::Wlan),
             _ => Ok(Next::Type(protocol)),
         }
     }
