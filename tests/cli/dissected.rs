@@ -191,3 +191,21 @@ fn every_link_type_is_read_as_wireshark_reads_it() {
 fn every_tunnel_is_read_as_wireshark_reads_it() {
     check(&tunnels::TUNNELS);
 }
+
+/// The format of Endace's cards as Wireshark writes it: with records that describe the capture, and with extension headers.
+#[test]
+fn erf_is_read_as_wireshark_writes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for wrap in
+        links::LINKS.into_iter().chain(tunnels::TUNNELS).filter(|wrap| ["Ethernet", "VLAN"].contains(&wrap.name))
+    {
+        let [pcap_path, erf_path] = ["alone.pcap", "alone.erf"].map(|name| folder.path().join(name));
+        let [frames] = &wrapped(std::slice::from_ref(&wrap))[..] else { panic!("one encapsulation") };
+        std::fs::write(&pcap_path, pcap(wrap.link_type, frames)).expect("a file can be written");
+        // editcap and tshark 4.0 refuse to write it.
+        let (code, _, stderr) = run(Command::new("mergecap").args(["-F", "erf", "-w"]).args([&erf_path, &pcap_path]));
+        assert_eq!(code, Some(0), "mergecap: {stderr}");
+        assert_eq!(told(&erf_path), known(1, &wrap), "{}", wrap.name);
+        assert_eq!(dissected(&erf_path), known(1, &wrap), "{}", wrap.name);
+    }
+}

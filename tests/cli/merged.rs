@@ -115,6 +115,71 @@ fn verdicts(records: &[Value]) -> Vec<(Value, Value, Value)> {
         .collect()
 }
 
+/// How far the clock of a place on the way is ahead of the client's, in microseconds.
+fn ahead(place: u32) -> i64 {
+    let seconds = i64::from(place) * 700_000;
+    if place.is_multiple_of(2) { seconds } else { -seconds }
+}
+
+/// Captures of an orderly connection at this number of places between its ends, each with a clock of its own, and 10 µs apart.
+fn along_the_way(places: u32) -> (TempDir, Vec<String>) {
+    const APART: u32 = 10;
+    let folder = tempfile::tempdir().expect("a folder");
+    let ends: [SocketAddr; 2] = ["192.0.2.1:40000", "192.0.2.2:80"].map(|end| end.parse().expect("an endpoint"));
+    let names: Vec<String> = (0..places).map(|place| format!("{place:02}.pcap")).collect();
+    for (place, name) in (0..places).zip(&names) {
+        let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
+        file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
+        for &(by_client, flags, seq, ack, sent, _) in &ORDERLY {
+            let (from, to, own, other) =
+                if by_client { (ends[0], ends[1], 7_000, 90_000) } else { (ends[1], ends[0], 90_000, 7_000) };
+            let passed = if by_client { place } else { places - 1 - place };
+            let at = 1_700_000_000_000_000 + i64::from(sent + passed * APART) + ahead(place);
+            let packet =
+                tcp_packet(from, to, flags, (own + seq, if flags & ACK == 0 { 0 } else { other + ack }), &[], &[]);
+            let size = packet.len() as i64;
+            let words = [at / 1_000_000, at % 1_000_000, size, size];
+            file.extend(words.map(|word| u32::try_from(word).expect("32 bits").to_le_bytes()).concat());
+            file.extend(packet);
+        }
+        fs::write(folder.path().join(name), file).expect("a file can be written");
+    }
+    (folder, names)
+}
+
+#[test]
+fn four_and_sixteen_places_on_the_way_are_one_connection() {
+    for places in [4, 16] {
+        let (folder, mut names) = along_the_way(places);
+        // The order in which they are given tells nothing.
+        names.rotate_left(1);
+        let mut command = Command::new(binary());
+        command.current_dir(folder.path()).args(["--json", "-r"]).args(&names);
+        let (code, stdout, stderr) = run(&mut command);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""));
+        let records: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let of = |kind: &'static str| records.iter().filter(move |record| record["type"] == kind);
+        let closes: Vec<_> = of("close").collect();
+        let [close] = closes[..] else { panic!("{} closes of {places} places", closes.len()) };
+        let views = close["joined"]["views"].as_array().expect("views");
+        assert_eq!(views.len(), places as usize, "{close}");
+        let place = |view: &Value| -> u32 { view["host"].as_str().expect("a name")[..2].parse().expect("a number") };
+        // The clock of the first file is the one that all are compared with.
+        let first = ahead(1);
+        for view in views {
+            let number = |field: &str| view[field].as_i64().unwrap_or_else(|| panic!("{field} in {view}"));
+            let (offset, error) = (number("clock_offset_ns"), number("clock_error_ns"));
+            let right = (ahead(place(view)) - first) * 1_000;
+            assert!((offset - right).abs() <= error, "{offset} ± {error} ns, not {right}: {view}");
+        }
+        assert_eq!(of("segment").count(), ORDERLY.len());
+        for segment in of("segment") {
+            assert_eq!(segment["passage"]["lost"], false, "{segment}");
+            assert_eq!(segment["passage"]["sightings"].as_array().map(Vec::len), Some(places as usize), "{segment}");
+        }
+    }
+}
+
 #[test]
 fn connections_are_those_that_a_join_by_their_numbers_finds() {
     let captures = Captures::new();

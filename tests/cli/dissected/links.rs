@@ -11,7 +11,7 @@ const fn link(name: &'static str, link_type: u16, frame: fn(&Packet) -> Option<V
 }
 
 /// One for each link type that docs/captures.md names.
-pub(super) const LINKS: [Wrap; 51] = [
+pub(super) const LINKS: [Wrap; 55] = [
     link("loopback", 0, |p| Some([&family(p).to_le_bytes(), &p.bytes[..]].concat())),
     link("loopback, big-endian", 0, |p| Some([&family(p).to_be_bytes(), &p.bytes[..]].concat())),
     link("Ethernet", 1, |p| Some(ethernet(ether_type(p), &p.bytes))),
@@ -76,16 +76,29 @@ pub(super) const LINKS: [Wrap; 51] = [
         Some([&header, &wlan(p)[..]].concat())
     }),
     link("pppd", 166, |p| Some([&[sent(p), 3], &ppp(p)[..]].concat())).undissected(),
+    link("pktap, as Darwin writes it", 149, |p| Some(pktap(p, 1, &ethernet(ether_type(p), &p.bytes)))),
     link("PPI with 802.11", 192, |p| Some([&[0, 0, 8, 0, 105, 0, 0, 0], &wlan(p)[..]].concat())),
     link("ERF of Ethernet", 197, |p| Some(erf(2, &[&[0, 0][..], &ethernet(ether_type(p), &p.bytes)].concat()))),
     link("ERF of IPv4", 197, |p| (!p.v6).then(|| erf(22, &p.bytes))),
     link("ERF of IPv6", 197, |p| p.v6.then(|| erf(23, &p.bytes))),
+    link("ERF of HDLC", 197, |p| Some(erf(1, &[&[0x0f, 0], &ether_type(p).to_be_bytes(), &p.bytes[..]].concat()))),
+    link("ERF of HDLC with channels", 197, |p| {
+        Some(erf(5, &[&[0, 0, 0, 1, 0x0f, 0][..], &ether_type(p).to_be_bytes(), &p.bytes[..]].concat()))
+    }),
     link("PPP with direction", 204, |p| Some([&[sent(p), 0xff, 3], &ppp(p)[..]].concat())),
     link("Cisco HDLC with direction", 205, |p| {
         Some([&[sent(p), 0x0f, 0][..], &ether_type(p).to_be_bytes(), &p.bytes].concat())
     })
     .undissected(),
     link("frame relay with direction", 206, |p| Some([&[sent(p)], &frame_relay(p)[..]].concat())).undissected(),
+    link("IPNET", 226, |p| {
+        let mut header = [0; 24];
+        header[..2].copy_from_slice(&[1, if p.v6 { 26 } else { 2 }]);
+        header[3] = sent(p);
+        header[6..8].copy_from_slice(&u16::try_from(p.bytes.len()).expect("a packet is short").to_be_bytes());
+        header[11] = 2;
+        Some([&header, &p.bytes[..]].concat())
+    }),
     link("IPv4", 228, |p| (!p.v6).then(|| p.bytes.clone())),
     link("IPv6", 229, |p| p.v6.then(|| p.bytes.clone())),
     link("NFLOG", 239, |p| {
@@ -132,7 +145,7 @@ fn frame_relay(packet: &Packet) -> Vec<u8> {
 }
 
 /// A data frame to an access point.
-fn wlan(packet: &Packet) -> Vec<u8> {
+pub(super) fn wlan(packet: &Packet) -> Vec<u8> {
     let addresses = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 3];
     [&[0x08, 0x01, 0, 0], &addresses[..], &[0x10, 0], &snap(packet)].concat()
 }

@@ -1,6 +1,6 @@
 //! The packet behind tags, labels and extension headers, and in tunnels.
 
-use super::{Wrap, exchange::Packet};
+use super::{Wrap, exchange::Packet, links::wlan};
 
 const fn tagged(name: &'static str, frame: fn(&Packet) -> Option<Vec<u8>>) -> Wrap {
     Wrap { name, link_type: 1, frame, dissected: true }
@@ -11,7 +11,7 @@ const fn tunnelled(name: &'static str, frame: fn(&Packet) -> Option<Vec<u8>>) ->
 }
 
 /// Each layer that docs/captures.md names, and some of several.
-pub(super) const TUNNELS: [Wrap; 54] = [
+pub(super) const TUNNELS: [Wrap; 58] = [
     tagged("VLAN", |p| Some(ethernet(0x8100, &tag(5, ether_type(p), &p.bytes)))),
     tagged("802.1ad and VLAN", |p| Some(ethernet(0x88a8, &tag(9, 0x8100, &tag(5, ether_type(p), &p.bytes))))),
     tagged("VLAN 0x9100", |p| Some(ethernet(0x9100, &tag(5, ether_type(p), &p.bytes)))),
@@ -39,6 +39,10 @@ pub(super) const TUNNELS: [Wrap; 54] = [
     tagged("HSR", |p| Some(ethernet(0x892f, &tag4(&[0, 46, 0, 1], p)))),
     tagged("802.1BR", |p| Some(ethernet(0x893f, &tag4(&[0, 1, 0, 2, 0, 0], p)))),
     tagged("Cisco metadata", |p| Some(ethernet(0x8909, &tag4(&[1, 1, 0, 1, 0, 2], p)))),
+    tagged("FabricPath", |p| {
+        // Wireshark expects the frame check sequence.
+        Some(ethernet(0x8903, &[&[0, 0x40], &ethernet(ether_type(p), &p.bytes)[..], &[0; 4]].concat()))
+    }),
     tagged("NSH", |p| {
         let next = if p.v6 { 2 } else { 1 };
         Some(ethernet(0x894f, &[&[0x0f, 0xc6, 1, next, 0, 0, 1, 255][..], &[0; 16], &p.bytes].concat()))
@@ -83,6 +87,9 @@ pub(super) const TUNNELS: [Wrap; 54] = [
         let [l0, l1] = u16::try_from(payload.len()).expect("short").to_be_bytes();
         Some(outer4(47, &gre(0x3001, 0x880b, &[l0, l1, 0, 9, 0, 0, 0, 1], &payload)))
     }),
+    tunnelled("WCCP, version 1", |p| (!p.v6).then(|| outer4(47, &gre(0, 0x883e, &[], &p.bytes)))),
+    tunnelled("WCCP, version 2", |p| (!p.v6).then(|| outer4(47, &gre(0, 0x883e, &[0, 0, 0x10, 0], &p.bytes)))),
+    tunnelled("802.11 in GRE, of Aruba", |p| Some(outer4(47, &gre(0, 0x8200, &[], &wlan(p))))),
     tunnelled("EtherIP", |p| Some(outer4(97, &[&[0x30, 0], &ethernet(ether_type(p), &p.bytes)[..]].concat()))),
     tunnelled("MPLS in IP", |p| Some(outer4(137, &[&[0, 1, 1, 64], &p.bytes[..]].concat()))),
     tunnelled("MPLS in UDP", |p| Some(outer4(17, &udp(6635, &[&[0, 1, 1, 64], &p.bytes[..]].concat())))),

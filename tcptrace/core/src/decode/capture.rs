@@ -7,6 +7,7 @@
 //! pure     sniff       which format it is, or what it looks like instead
 //!          pcap        records → frames
 //!          snoop       records → frames
+//!          erf         records → frames
 //!          pcapng      blocks → interfaces, frames
 //!          walk        a walk through a frame's headers: link, ethernet, wireless, tunnel pass one each
 //!          layer       what the walk has met: VLAN tags, labels, sessions, tunnels
@@ -24,6 +25,7 @@ mod bytes;
 mod copies;
 mod counters;
 mod decoder;
+mod erf;
 mod error;
 mod ethernet;
 mod interfaces;
@@ -58,6 +60,7 @@ pub use self::{
 };
 use self::{
     decoder::{Decoder, Step},
+    erf::Erf,
     pcap::Pcap,
     pcapng::PcapNg,
     sniff::Format,
@@ -94,6 +97,7 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
         Format::Json => return Ok(Capture::Json(input)),
         Format::Ttr => return Ok(Capture::Ttr(input)),
         Format::PcapNg => Decoder::pcapng(PcapNg::default()),
+        Format::Erf => Decoder::erf(Erf::default()).map_err(|fault| fault.after(0, 0))?,
         Format::Pcap => {
             if !input.fill(Pcap::HEADER).map_err(CaptureError::Io)? {
                 return Err(CaptureError::Truncated { frames: 0, bytes: 0 });

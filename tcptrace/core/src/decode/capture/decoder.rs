@@ -3,6 +3,7 @@
 use super::{
     Counters, Interface, LinkType,
     copies::Copies,
+    erf::Erf,
     error::Fault,
     interfaces::Interfaces,
     ip::Reason,
@@ -111,6 +112,7 @@ enum Format {
     Pcap(Pcap),
     PcapNg(PcapNg),
     Snoop(Snoop),
+    Erf(Erf),
 }
 
 /// State of decoding a capture.
@@ -147,6 +149,11 @@ impl Decoder {
     /// Creates a decoder for a snoop file whose header was read.
     pub(super) fn snoop(snoop: Snoop, link_type: LinkType) -> Result<Self, Fault> {
         Self::of_one_interface(Format::Snoop(snoop), link_type)
+    }
+
+    /// Creates a decoder for Endace's records, from the first one.
+    pub(super) fn erf(erf: Erf) -> Result<Self, Fault> {
+        Self::of_one_interface(Format::Erf(erf), Erf::link_type())
     }
 
     fn of_one_interface(format: Format, link_type: LinkType) -> Result<Self, Fault> {
@@ -202,6 +209,7 @@ impl Decoder {
             Format::Pcap(_) => 0,
             Format::PcapNg(pcapng) => pcapng.lost(),
             Format::Snoop(snoop) => snoop.lost(),
+            Format::Erf(erf) => erf.lost(),
         };
         Counters { lost, ..self.counters }
     }
@@ -212,6 +220,7 @@ impl Decoder {
             Format::Pcap(pcap) => pcap.part(window)?,
             Format::PcapNg(pcapng) => pcapng.part(window, &mut self.interfaces)?,
             Format::Snoop(snoop) => snoop.part(window)?,
+            Format::Erf(erf) => erf.part(window)?,
         };
         let (used, frame) = match part {
             Part::Frame { used, frame } => (used, frame),

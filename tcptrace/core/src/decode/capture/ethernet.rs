@@ -47,6 +47,11 @@ impl Walk {
                 self.enter(Layer::Pbb(u32::from_be_bytes([0, s0, s1, s2])))?;
                 return Ok(Next::Ethernet);
             }
+            // Cisco's FabricPath: addresses of switches, and a tag, in front of a whole frame.
+            0x8903 => {
+                self.skip(frame, 2)?;
+                return Ok(Next::Ethernet);
+            }
             // Cisco's metadata: version, length, option, security group.
             0x8909 => self.skip(frame, 6)?,
             // Cisco's VN-Tag, IEEE 802.1CB and HSR, IEEE 802.1BR.

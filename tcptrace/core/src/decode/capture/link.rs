@@ -109,6 +109,7 @@ impl Walk {
             Layout::Pflog => self.pflog(frame),
             Layout::Nflog => self.nflog(frame),
             Layout::Pktap => self.pktap(frame),
+            Layout::Ipnet => self.ipnet(frame),
             Layout::Erf => self.erf(frame),
             Layout::Wlan | Layout::Radiotap | Layout::Prism | Layout::Avs => self.wireless(frame, layout),
             Layout::Ppi => {
@@ -279,6 +280,22 @@ impl Walk {
         if kind == PACKET { self.inner(frame, link_type) } else { Err(Reason::NotIp(Unread::NoPacket)) }
     }
 
+    /// Solaris's `struct dl_ipnetinfo`, in network order: version, address family, hook, length, index of the device, zones.
+    fn ipnet(&mut self, frame: &[u8]) -> Result<Next, Reason> {
+        let [_, family, h0, h1, _, _, _, _, i0, i1, i2, i3, ..] = self.take::<24>(frame)?;
+        self.device = Some(u32::from_be_bytes([i0, i1, i2, i3]));
+        self.direction = match u16::from_be_bytes([h0, h1]) {
+            0 => Some(Direction::In),
+            1 => Some(Direction::Out),
+            _ => None,
+        };
+        match family {
+            2 => Ok(Next::Ip(Family::V4)),
+            26 => Ok(Next::Ip(Family::V6)),
+            other => Err(Reason::NotIp(Unread::Family(other.into()))),
+        }
+    }
+
     /// An Endace record: 16 bytes, further headers of 8 bytes while the highest bit of the type is set, then the frame.
     fn erf(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         const EXTENSIONS: usize = 16;
@@ -293,6 +310,16 @@ impl Walk {
         match kind & 0x7f {
             // HDLC, as it is and with colours.
             1 | 10 | 15 | 17 => self.ppp_or_hdlc(frame),
+            // A channel of several, in four bytes.
+            5 => {
+                self.skip(frame, 4)?;
+                self.ppp_or_hdlc(frame)
+            }
+            // An ATM header.
+            4 => {
+                self.skip(frame, 4)?;
+                Ok(Next::Llc)
+            }
             // Ethernet, the same: an offset and padding before it.
             2 | 11 | 16 | 20 => {
                 self.skip(frame, 2)?;

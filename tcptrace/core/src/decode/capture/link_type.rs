@@ -55,11 +55,13 @@ impl LinkType {
             204 => Layout::PppWithDirection,
             205 => Layout::CiscoHdlc { direction: true },
             206 => Layout::FrameRelay { direction: true },
+            226 => Layout::Ipnet,
             228 => Layout::Ip(Family::V4),
             229 => Layout::Ip(Family::V6),
             239 => Layout::Nflog,
             242 => Layout::Infiniband,
-            258 => Layout::Pktap,
+            // 149 is for private use, and what Darwin's own tcpdump writes.
+            149 | 258 => Layout::Pktap,
             259 => Layout::Prefixed(8),
             276 => Layout::LinuxCooked2,
             281 | 284 => Layout::SwitchTag(4),
@@ -93,6 +95,7 @@ impl Display for LinkType {
             Some(Layout::Nflog) => "nflog",
             Some(Layout::Infiniband) => "infiniband",
             Some(Layout::Pktap) => "pktap",
+            Some(Layout::Ipnet) => "ipnet",
             Some(Layout::Prefixed(_) | Layout::SwitchTag(_)) => "ethernet-tagged",
             Some(Layout::Raw) => "raw-ip",
             Some(Layout::Ip(Family::V4)) => "ipv4",
@@ -181,6 +184,8 @@ pub(super) enum Layout {
     Infiniband,
     /// Endace's records.
     Erf,
+    /// Solaris's IP observability devices.
+    Ipnet,
     /// Darwin's header, which names the link type behind it and the process.
     Pktap,
 }

@@ -2,8 +2,13 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::erf::Erf;
+
 /// Number of bytes that suffice to detect the format.
 const SNIFF_LEN: usize = 4096;
+
+/// Number of bytes of which the beginning of Endace's records can be told from text.
+const RECORD_LEN: usize = 16;
 
 /// A format that can be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -11,6 +16,7 @@ pub(super) enum Format {
     Pcap,
     PcapNg,
     Snoop,
+    Erf,
     Json,
     Ttr,
 }
@@ -98,7 +104,24 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         [b's', b'n', b'o', b'o'] if bytes.starts_with(b"snoop\0") => Ok(Some(Format::Snoop)),
         [b'G', b'M', b'B', b'U'] | [b'R', b'T', b'S', b'S'] => Err(LooksLike::Foreign("Microsoft Network Monitor")),
         [b'X', b'C', b'P', 0] => Err(LooksLike::Foreign("NetXRay or Windows Sniffer")),
-        _ => after_blanks(bytes, ended),
+        _ => unmarked(bytes, ended),
+    }
+}
+
+/// Tells apart formats without a magic number: Endace's records begin with a fraction of a second, which may look like a brace.
+fn unmarked(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
+    let text = after_blanks(bytes, ended);
+    // The header of a record has control characters.
+    let erf = match bytes.get(..RECORD_LEN) {
+        Some(header) if is_text(header) => Some(false),
+        Some(_) => Erf::begins(bytes, ended),
+        None if ended || text.is_ok() => Some(false),
+        None => None,
+    };
+    match erf {
+        Some(true) => Ok(Some(Format::Erf)),
+        Some(false) => text,
+        None => Ok(None),
     }
 }
 
@@ -142,5 +165,16 @@ mod tests {
         assert!(matches!(format(snoop, false), Ok(Some(Format::Snoop))));
         assert!(matches!(format(b"snoopy", false), Ok(None)));
         assert!(matches!(format(b"snoopy", true), Err(LooksLike::Text)));
+    }
+    #[test]
+    fn records_without_a_magic_number_are_told_by_their_headers() {
+        let erf = b"\0\0\0\0\0\x10\x5e\x5f\x02\x04\0\x10\0\0\0\0";
+        for length in 4..16 {
+            assert_eq!(format(&erf[..length], false).ok(), Some(None), "{length} bytes");
+        }
+        assert!(matches!(format(erf, true), Ok(Some(Format::Erf))));
+        let (again, other) = ([erf.as_slice(), erf].concat(), [erf.as_slice(), b"0123456789abcdef"].concat());
+        assert!(matches!(format(&again, false), Ok(Some(Format::Erf))));
+        assert!(matches!(format(&other, false), Err(LooksLike::Unknown(_))));
     }
 }

@@ -4,6 +4,7 @@ use super::{
     ethernet::ETH_P_TEB,
     ip::{Ip, Reason},
     layer::Layer,
+    link_type::Layout,
     unread::Unread,
     walk::{Next, Walk},
 };
@@ -83,7 +84,17 @@ impl Walk {
             Some(key) if !pptp => Layer::GreKey(u32::from_be_bytes(key)),
             _ => Layer::Gre,
         })?;
-        Ok(Next::Type(protocol))
+        match protocol {
+            // WCCP redirects IPv4, and its second version puts four bytes in front (draft-mclaggan-wccp-v2rev1 §4.12.2).
+            0x883e => {
+                let redirected = self.peek::<1>(frame)?[0] >> 4 != 4;
+                self.skip(frame, if redirected { 4 } else { 0 })?;
+                Ok(Next::Ip(Family::V4))
+            }
+            // IEEE 802.11 frames of Aruba's access points: the queue is in the last digits.
+            0x8200..=0x83ff => self.wireless(frame, Layout::Wlan),
+            _ => Ok(Next::Type(protocol)),
+        }
     }
 
     /// Tunnels in UDP, recognised by their registered ports and the contents of their headers.

@@ -82,6 +82,35 @@ fn snoop() {
 }
 
 #[test]
+fn erf() {
+    let (frame, losses) = (frame(), [0, 3]);
+    let record = |lost: u8, extensions: &[u8]| {
+        let kind = if extensions.is_empty() { 2 } else { 0x82 };
+        let length = u16::try_from(16 + extensions.len() + 2 + frame.len()).expect("short").to_be_bytes();
+        let wire = u16::try_from(frame.len()).expect("short").to_be_bytes();
+        // 1,600,000,000.5 s, little-endian.
+        let time = [0, 0, 0, 0x80, 0x00, 0x10, 0x5e, 0x5f];
+        join(&[&time, &[kind, 4], &length, &[0, lost], &wire, extensions, &[0; 2], &frame])
+    };
+    let [first, second] = [record(losses[0], &[]), record(losses[1], &[[0x83; 8], [3; 8]].concat())];
+    let padding = join(&[&[0; 8], &[48, 0, 0, 16], &[0; 4]]);
+    let file = join(&[&first, &padding, &second]);
+    let reading = read(file.as_slice());
+    assert!(reading.error.is_none(), "{:?}", reading.error);
+    assert_eq!((reading.times(), reading.counters.lost), (vec![1_600_000_000_500_000_000; 2], 3));
+    assert_eq!(read(first.as_slice()).framed.len(), 1);
+    let cut = read(&file[..file.len() - 1]);
+    assert!(matches!(cut.error, Some(CaptureError::Truncated { frames: 1, .. })), "{:?}", cut.error);
+    // The time begins with any byte.
+    let mut like_json = file.clone();
+    like_json[0] = b'{';
+    assert_eq!(read(like_json.as_slice()).framed.len(), 2);
+    let mut damaged = file.clone();
+    damaged[first.len() + 16 + 10..][..2].fill(0);
+    assert!(read(damaged.as_slice()).message().contains("a length that no record can have"));
+}
+
+#[test]
 fn pcap_whose_link_type_tells_of_checksums() {
     assert_eq!(read(one(0x2400_0001, &frame()).as_slice()).framed.len(), 1);
 }

@@ -42,13 +42,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn random_bytes_behind_a_magic_number(magic in 0..6usize, rest in vec(any::<u8>(), 0..600)) {
-        let magics: [&[u8]; 6] = [
+    fn random_bytes_behind_a_magic_number(magic in 0..7usize, rest in vec(any::<u8>(), 0..600)) {
+        let magics: [&[u8]; 7] = [
             &[],
             &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0],
             &[0xa1, 0xb2, 0x3c, 0x4d, 0, 2, 0, 4],
             &[0x34, 0xcd, 0xb2, 0xa1, 2, 0, 4, 0],
             &[0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0],
+            &[0, 0, 0, 0, 1, 0, 0, 0x50, 2, 4, 0, 16, 0, 0, 0, 64, 0, 0, 0, 0, 1, 0, 0, 0x50, 0x82, 4, 0],
             &[0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1],
         ];
         survives(&join(&[magics[magic], &rest]));
