@@ -9,7 +9,7 @@ use crate::{
     process,
     project::Project,
     root_tests::{self, Tests},
-    setup::{analysis, rotel, servers, test_tools},
+    setup::{python_packages, rotel, servers, test_tools},
 };
 
 /// The variable that names the binary for the end-to-end tests.
@@ -63,7 +63,7 @@ fn prepare(project: &Project, whole: bool) -> Result<PathBuf> {
 fn fetch(project: &Project) -> Result<()> {
     servers::ensure(project.target_dir())?;
     rotel::ensure(project.target_dir(), project.version_of("rotel")?)?;
-    analysis::ensure(project.root(), project.target_dir())
+    python_packages::ensure(project.root(), project.target_dir())
 }
 
 fn build_tests(project: &Project) -> Result<()> {
