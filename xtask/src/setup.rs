@@ -6,7 +6,7 @@ pub(crate) mod cargo_tool;
 pub(crate) mod machine_tools;
 pub(crate) mod package_tools;
 pub(crate) mod python_packages;
-pub(crate) mod rotel;
 pub(crate) mod servers;
 pub(crate) mod test_tools;
 pub(crate) mod toolchain;
+pub(crate) mod wheels;

@@ -44,7 +44,7 @@ pub(crate) fn ensure(root: &Path, target: &Path) -> Result<()> {
 }
 
 /// Installs pip where Python has none: Debian packages it by itself.
-fn ensure_pip() -> Result<()> {
+pub(super) fn ensure_pip() -> Result<()> {
     if has_pip() {
         return Ok(());
     }
