@@ -17,10 +17,13 @@ use std::{
 };
 
 use log::debug;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+use rustix::{
+    fs::{Mode, OFlags, fstat, openat},
+    mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
+};
 
 use crate::{
-    command::mount_point,
+    command::mount_points,
     container_names,
     privileges::{Duty, reduce},
 };
@@ -52,7 +55,10 @@ impl CgroupNames {
     /// # Errors
     /// When there is no unified hierarchy, or can be no further thread.
     pub fn start() -> io::Result<Self> {
-        let hierarchy = Hierarchy::open()?;
+        Self::of(Hierarchy::open()?)
+    }
+
+    fn of(hierarchy: Hierarchy) -> io::Result<Self> {
         let (ids, asked) = sync_channel(1);
         // With room for an answer that nobody has waited for.
         let (answer, answers) = sync_channel(2);
@@ -132,20 +138,45 @@ fn with_names(path: &str) -> Cgroup {
     cgroup
 }
 
-/// The mounted unified hierarchy.
+/// Inode number of the root of the unified hierarchy (`cgroup_setup_root`, kernel/cgroup/cgroup.c).
+const ROOT: u64 = 1;
+
+/// The mounted unified hierarchy, from its root.
 struct Hierarchy {
     root: OwnedFd,
     mount_point: PathBuf,
+    /// Keeps a mount that nobody else sees.
+    _mount: Option<OwnedFd>,
 }
 
 impl Hierarchy {
     fn open() -> io::Result<Self> {
         let mounts = fs::read("/proc/self/mountinfo")?;
-        match mount_point(&mounts) {
-            Some(mount_point) => Ok(Self { root: File::open(&mount_point)?.into(), mount_point }),
-            // Where only the hierarchies of version 1 are mounted, it exists all the same.
-            None => Ok(Self { root: mount_nowhere()?, mount_point: PathBuf::from("/") }),
-        }
+        let mut mounted = mount_points(&mounts).filter_map(|mount_point| {
+            Some(Self { root: File::open(&mount_point).ok()?.into(), mount_point, _mount: None })
+        });
+        // A container sees its own group in the place of the root, and beside it perhaps what is mounted on the host. Where only
+        // the hierarchies of version 1 are mounted, the other one exists all the same.
+        let found = mounted.find(Self::is_whole).map_or_else(Self::mounted_nowhere, Ok)?;
+        // The kernel tells no paths of groups outside of what is mounted: they all would be `/`.
+        let partial = || io::Error::other("only a part of the hierarchy of control groups is mounted");
+        if found.is_whole() { Ok(found) } else { Err(partial()) }
+    }
+
+    fn is_whole(&self) -> bool {
+        fstat(&self.root).is_ok_and(|root| root.st_ino == ROOT)
+    }
+
+    /// Mounts it where nobody sees it. Takes CAP_SYS_ADMIN.
+    fn mounted_nowhere() -> io::Result<Self> {
+        let context = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_create(context.as_fd())?;
+        let attributes =
+            MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        // The descriptor of a mount is one of O_PATH, by which no file handle is opened.
+        let root = openat(&mount, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { root, mount_point: PathBuf::from("/"), _mount: Some(mount) })
     }
 
     /// Returns the path of the group with this ID, from the root of the hierarchy.
@@ -171,16 +202,7 @@ impl Hierarchy {
     }
 }
 
-/// Mounts the unified hierarchy where nobody sees it, for as long as the descriptor is open. Takes CAP_SYS_ADMIN.
-fn mount_nowhere() -> io::Result<OwnedFd> {
-    let context = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_create(context.as_fd())?;
-    let attributes =
-        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
-}
-
-/// Returns a path in the hierarchy without its mount point. Groups outside of what is mounted have the path from their root.
+/// Returns a path in the hierarchy without its mount point. What is mounted nowhere has the path from its root.
 fn within(link: &Path, mount_point: &Path) -> String {
     let text = link.to_string_lossy();
     let outside = text.strip_prefix("(unreachable)").unwrap_or(&text);
@@ -206,12 +228,22 @@ mod tests {
 
     #[test]
     fn the_groups_of_this_host_are_found_by_their_ids() {
+        check(CgroupNames::start(), Hierarchy::open());
+    }
+
+    #[test]
+    fn they_are_found_where_the_hierarchy_is_mounted_nowhere() {
+        check(Hierarchy::mounted_nowhere().and_then(CgroupNames::of), Hierarchy::mounted_nowhere());
+    }
+
+    #[track_caller]
+    fn check(names: io::Result<CgroupNames>, hierarchy: io::Result<Hierarchy>) {
         // Without the rights of root there is no hierarchy, or nothing in it can be opened.
-        let (Ok(mut names), Ok(hierarchy)) = (CgroupNames::start(), Hierarchy::open()) else {
+        let (Ok(mut names), Ok(hierarchy)) = (names, hierarchy) else {
             assert!(!rustix::process::geteuid().is_root(), "root has a hierarchy");
             return;
         };
-        let root = rustix::fs::fstat(&hierarchy.root).expect("it is open").st_ino;
+        let root = fstat(&hierarchy.root).expect("it is open").st_ino;
         if hierarchy.path(root).is_err() {
             assert!(!rustix::process::geteuid().is_root(), "root may open it");
             assert_eq!((names.find(root), names.unknown.len()), (None, 1));

@@ -12,7 +12,7 @@ mod process_tree;
 mod sockets;
 mod thread;
 
-pub(crate) use self::group::mount_point;
+pub(crate) use self::group::mount_points;
 pub use self::{
     launch::run_if_asked,
     sockets::Sockets,

@@ -1,14 +1,10 @@
 //! The recipes of docs/analysis.md print what stands below them, in the engines they are for.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{fs, io::Write as _, path::Path, process::Stdio};
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde_json::{Value, json};
+use tcptrace_tests::python;
 
 const DOCUMENT: &str = include_str!("../../docs/analysis.md");
 const RUNNER: &str = include_str!("analysis/run.py");
@@ -49,15 +45,6 @@ fn recipes() -> Vec<Recipe> {
     recipes
 }
 
-/// Where `cargo xtask test` installs the engines.
-fn engines() -> PathBuf {
-    // <target>/<profile>/deps/<test>
-    let own_program = std::env::current_exe().expect("a test knows its own path");
-    let folder = own_program.ancestors().nth(3).expect("a test lies three folders deep").join("analysis");
-    assert!(folder.is_dir(), "{} is not there: run `cargo xtask test`, which installs the engines", folder.display());
-    folder
-}
-
 /// Lines without what stands at their ends: a document has no blanks there.
 fn lines(text: &str) -> Vec<&str> {
     text.trim_matches('\n').lines().map(str::trim_end).collect()
@@ -71,10 +58,8 @@ fn every_recipe_prints_what_stands_below_it() {
     for recording in RECORDINGS {
         fs::copy(documents.join(recording), folder.path().join(recording)).expect("a recording is copied");
     }
-    // No files of compiled Python among the engines' own.
-    let mut runner = Command::new("python3")
-        .args(["-B", "-c", RUNNER])
-        .env("PYTHONPATH", engines())
+    let mut runner = python()
+        .args(["-c", RUNNER])
         .current_dir(folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

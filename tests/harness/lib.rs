@@ -25,6 +25,7 @@ mod peer;
 mod picture;
 mod process;
 mod public_copy;
+mod python;
 mod raw;
 mod records;
 mod recount;
@@ -63,6 +64,7 @@ pub use self::{
     picture::{documents, ladder_svg, ladders},
     process::{Process, close, eventually, output, process_name},
     public_copy::PublicCopy,
+    python::python,
     raw::{RawSender, fragments, icmp_packet, raw_pcap, set_option, tcp_packet},
     records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
     recount::assert_opened,

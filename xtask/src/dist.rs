@@ -1,9 +1,13 @@
-//! Makes the files that are installed on other machines: a Debian package, an archive, and crates.
+//! Makes the files that are installed on other machines: packages, an archive, and crates, with what they are built from and
+//! their checksums.
 
+pub(crate) mod archive;
 pub(crate) mod crates;
+pub(crate) mod rpm;
+mod sbom;
+mod version;
 
 use std::{
-    env::consts::ARCH,
     fs, io,
     path::{Path, PathBuf},
     process::Command,
@@ -12,29 +16,43 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use self::crates::Crates;
-use crate::{process, project::Project};
-
-/// Files packed in the archive besides what cargo builds.
-const TEXTS: [&str; 7] =
-    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"];
-
-/// Folders of documents packed in the archive, so that the links between them work there.
-const DOCUMENTS: [&str; 2] = ["docs", "findings"];
+use crate::{process, project::Project, static_target::StaticTarget};
 
 /// The files made.
 pub(crate) struct Dist {
     /// The Debian package; `[package.metadata.deb]` in tcptrace's manifest lists its content.
     pub(crate) package: PathBuf,
+    /// The package for distributions with rpm.
+    pub(crate) rpm: PathBuf,
     /// The archive with the static binary, manual pages and completions.
     pub(crate) archive: PathBuf,
-    /// What `cargo install` builds the program from.
-    pub(crate) crates: Crates,
+    /// What `cargo install` builds the program from, on any machine. It is made with the files for this one.
+    pub(crate) crates: Option<Crates>,
+    /// The list of packages that the program is built from.
+    sbom: PathBuf,
+    /// The checksums of all other files.
+    sums: PathBuf,
 }
 
-/// Builds and packs everything.
-pub(crate) fn make(project: &Project) -> Result<Dist> {
+impl Dist {
+    /// All files.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        let mut files = self.summed();
+        files.push(&self.sums);
+        files
+    }
+
+    fn summed(&self) -> Vec<&Path> {
+        let crates = self.crates.iter().flat_map(|crates| &crates.files);
+        [&self.package, &self.rpm, &self.archive, &self.sbom].into_iter().chain(crates).map(PathBuf::as_path).collect()
+    }
+}
+
+/// Builds and packs everything for a target.
+pub(crate) fn make(project: &Project, target: &StaticTarget) -> Result<Dist> {
+    version::check(project)?;
     let cargo_deb = project.tool("cargo-deb")?;
-    let binary = project.build_static()?;
+    let binary = project.build_static(target)?;
     let built = binary.parent().context("cargo builds in a folder")?;
     // Where cargo-deb looks for what the manifest says is in `target/release`.
     let share = built.join("share");
@@ -45,51 +63,59 @@ pub(crate) fn make(project: &Project) -> Result<Dist> {
 
     let folder = project.target_dir().join("dist");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(Dist {
-        package: package(project, &cargo_deb, &folder)?,
-        archive: archive(project, &binary, &share, &folder)?,
-        crates: crates::make(project, &project.static_object()?, &folder)?,
-    })
+    let sources = folder.join("sources");
+    copy_sources(project.root(), &sources)?;
+    let crates = || crates::make(project, &project.static_object(target)?, sources.clone(), &folder);
+    let mut dist = Dist {
+        // Before the list of packages, which leaves files among the sources.
+        crates: target.is_host().then(crates).transpose()?,
+        package: package(project, target, &cargo_deb, &folder)?,
+        rpm: rpm::make(project, target, &folder)?,
+        archive: archive::make(project, target, &binary, &share, &folder)?,
+        sbom: sbom::make(project, target, &sources, &folder)?,
+        sums: PathBuf::new(),
+    };
+    dist.sums = sbom::sums(target, &dist.summed(), &folder)?;
+    Ok(dist)
+}
+
+/// Copies the files that git knows, or would add, to an empty folder.
+fn copy_sources(root: &Path, to: &Path) -> Result<()> {
+    remove(to).with_context(|| format!("cannot remove {}", to.display()))?;
+    let mut git = Command::new("git");
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
+    for name in process::output(&mut git)?.split_terminator('\0') {
+        let file = root.join(name);
+        // One that was removed and whose removal is not committed yet is still listed.
+        if file.is_file() {
+            copy(&file, &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file, and makes the folder for it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().context("a file lies in a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    Ok(())
 }
 
 /// Makes the Debian package from the built files.
-fn package(project: &Project, cargo_deb: &Path, folder: &Path) -> Result<PathBuf> {
+fn package(project: &Project, target: &StaticTarget, cargo_deb: &Path, folder: &Path) -> Result<PathBuf> {
     let mut command = project.command(cargo_deb);
+    if !target.is_host() {
+        // It would call this machine's strip, which knows no other processors.
+        command.arg("--no-strip");
+    }
     command
-        .args(["--no-build", "--package", "tcptrace", "--target", &project.static_target(), "--output"])
+        .args(["--no-build", "--package", "tcptrace", "--target", target.triple(), "--output"])
         .arg(folder)
         .current_dir(project.root());
     let written = process::output(&mut command)?;
     let package = written.lines().last().context("cargo-deb does not say what it has written")?;
     Ok(PathBuf::from(package))
-}
-
-/// Makes the archive, which has one folder named after the version.
-fn archive(project: &Project, binary: &Path, share: &Path, folder: &Path) -> Result<PathBuf> {
-    // All packages of the workspace have the same version.
-    let name = format!("tcptrace-{}-linux-{ARCH}", env!("CARGO_PKG_VERSION"));
-    let staged = folder.join(&name);
-    stage(project.root(), binary, share, &staged).with_context(|| format!("cannot make {}", staged.display()))?;
-    let archive = folder.join(format!("{name}.tar.gz"));
-    let mut tar = Command::new("tar");
-    tar.args(["--create", "--gzip", "--owner=0", "--group=0", "--numeric-owner", "--file"]).arg(&archive);
-    process::run(tar.arg("--directory").arg(folder).arg(&name))?;
-    fs::remove_dir_all(&staged).with_context(|| format!("cannot remove {}", staged.display()))?;
-    Ok(archive)
-}
-
-/// Copies the files of the archive into a folder.
-fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> {
-    remove(to)?;
-    copy_files(share, to)?;
-    fs::copy(binary, to.join("tcptrace"))?;
-    for text in TEXTS {
-        fs::copy(root.join(text), to.join(text))?;
-    }
-    for folder in DOCUMENTS {
-        copy_files(&root.join(folder), &to.join(folder))?;
-    }
-    Ok(())
 }
 
 /// Removes a folder left by an earlier run.

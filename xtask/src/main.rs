@@ -13,6 +13,7 @@ mod project;
 mod root;
 mod root_tests;
 mod setup;
+mod static_target;
 mod vm;
 mod workspace;
 

@@ -1,7 +1,6 @@
 //! The checkout with all tools installed, which the sub-commands work with.
 
 use std::{
-    env::consts::ARCH,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,7 +15,9 @@ use crate::{
         bpf_linker,
         cargo_tool::CargoTool,
         toolchain::Toolchain,
+        wheels::{self, Wheels},
     },
+    static_target::StaticTarget,
     workspace::Workspace,
 };
 
@@ -74,9 +75,10 @@ impl Project {
         CargoTool::new(name, &self.workspace, &self.toolchain)?.ensure(|_| Ok(()))
     }
 
-    /// The pinned version of a tool.
-    pub(crate) fn version_of(&self, tool: &str) -> Result<&str> {
-        self.workspace.tool(tool)
+    /// Fetches packages of the Python Package Index unless they are there, and returns their folder.
+    pub(crate) fn wheels(&self, wheels: Wheels) -> Result<PathBuf> {
+        let versions: Result<Vec<_>> = wheels.packages.iter().map(|name| self.workspace.tool(name)).collect();
+        wheels.ensure(self.target_dir(), &versions?)
     }
 
     /// Installs the standard library for another target where it is missing.
@@ -95,43 +97,57 @@ impl Project {
     }
 
     /// Installs what [`Self::build_static`] takes.
-    pub(crate) fn ensure_static(&self) -> Result<()> {
-        self.ensure_target(&self.static_target())?;
-        // The cryptography of TLS is in C and assembly, and not every system has a compiler by the name that cc looks for.
-        apt::ensure(&[Tool { program: MUSL_COMPILER, package: "musl-tools" }])
+    pub(crate) fn ensure_static(&self, target: &StaticTarget) -> Result<()> {
+        self.ensure_target(target.triple())?;
+        // The cryptography of TLS and the allocator are in C and assembly, and not every system has a compiler by the name that
+        // cc looks for.
+        if target.is_host() {
+            return apt::ensure(&[Tool { program: MUSL_COMPILER, package: "musl-tools" }]);
+        }
+        self.wheels(wheels::ZIG).map(drop)
     }
 
     /// Builds a static tcptrace, and returns its path.
-    pub(crate) fn build_static(&self) -> Result<PathBuf> {
-        self.ensure_static()?;
-        process::run(&mut self.static_build())?;
-        Ok(self.target_dir().join(self.static_target()).join("release").join("tcptrace"))
+    pub(crate) fn build_static(&self, target: &StaticTarget) -> Result<PathBuf> {
+        self.ensure_static(target)?;
+        process::run(&mut self.static_build(target)?)?;
+        Ok(self.target_dir().join(target.triple()).join("release").join("tcptrace"))
     }
 
     /// The object with the kernel programs that the program of [`Self::build_static`] contains.
-    pub(crate) fn static_object(&self) -> Result<PathBuf> {
-        let messages = process::output(self.static_build().args(["--quiet", "--message-format", MESSAGES]))?;
+    pub(crate) fn static_object(&self, target: &StaticTarget) -> Result<PathBuf> {
+        let messages = process::output(self.static_build(target)?.args(["--quiet", "--message-format", MESSAGES]))?;
         let folder = out_dir(&messages).context("cargo does not say where the build script of tcptrace has written")?;
         Ok(folder.join("tcptrace-bpf"))
     }
 
     /// The command of [`Self::build_static`].
-    fn static_build(&self) -> Command {
-        let target = self.static_target();
-        let mut cargo = self.cargo("build");
-        cargo.env(format!("CC_{}", target.replace('-', "_")), MUSL_COMPILER);
-        cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", &target]);
-        cargo
+    fn static_build(&self, target: &StaticTarget) -> Result<Command> {
+        let mut cargo = if target.is_host() {
+            let mut cargo = self.cargo("build");
+            cargo.env(format!("CC_{}", target.triple().replace('-', "_")), MUSL_COMPILER);
+            cargo
+        } else {
+            self.cross_build()?
+        };
+        cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", target.triple()]);
+        Ok(cargo)
+    }
+
+    /// A cargo command that builds for another processor.
+    fn cross_build(&self) -> Result<Command> {
+        let zig = self.wheels(wheels::ZIG)?;
+        let mut cargo = self.toolchain.command(zig.join("bin/cargo-zigbuild"));
+        cargo.arg("zigbuild").env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
+        for cache in ["CARGO_ZIGBUILD_CACHE_DIR", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"] {
+            cargo.env(cache, zig.join("cache"));
+        }
+        Ok(cargo)
     }
 
     /// The folder with the programs of the pinned toolchain.
     pub(crate) fn toolchain_programs(&self) -> PathBuf {
         self.toolchain.programs()
-    }
-
-    /// The target triple of [`Self::build_static`].
-    pub(crate) fn static_target(&self) -> String {
-        format!("{ARCH}-unknown-linux-musl")
     }
 
     /// The path of the program that [`Self::build`] makes.

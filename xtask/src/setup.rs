@@ -1,12 +1,12 @@
 //! Installs the tools that building and testing need, one module for each.
 
-pub(crate) mod analysis;
 pub(crate) mod apt;
 pub(crate) mod bpf_linker;
 pub(crate) mod cargo_tool;
 pub(crate) mod machine_tools;
 pub(crate) mod package_tools;
-pub(crate) mod rotel;
+pub(crate) mod python_packages;
 pub(crate) mod servers;
 pub(crate) mod test_tools;
 pub(crate) mod toolchain;
+pub(crate) mod wheels;

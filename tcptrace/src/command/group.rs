@@ -20,7 +20,7 @@ impl ControlGroup {
     /// # Errors
     /// When no file system of cgroup v2 is mounted, or the group may not be made.
     pub(super) fn new() -> io::Result<Self> {
-        let mounted = mount_point(&fs::read("/proc/self/mountinfo")?).ok_or(io::ErrorKind::NotFound)?;
+        let mounted = mount_points(&fs::read("/proc/self/mountinfo")?).next().ok_or(io::ErrorKind::NotFound)?;
         let own = own_group(&fs::read("/proc/self/cgroup")?).ok_or(io::ErrorKind::NotFound)?;
         let path = mounted.join(own).join(format!("tcptrace-{}", std::process::id()));
         fs::create_dir(&path)?;
@@ -55,8 +55,8 @@ impl ControlGroup {
 }
 
 /// Where cgroup v2 is mounted, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
-pub(crate) fn mount_point(mounts: &[u8]) -> Option<PathBuf> {
-    mounts.split(|&byte| byte == b'\n').find_map(|line| {
+pub(crate) fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
+    mounts.split(|&byte| byte == b'\n').filter_map(|line| {
         let fields: Vec<_> = line.split(|&byte| byte == b' ').collect();
         let separator = fields.iter().position(|field| *field == b"-")?;
         (*fields.get(separator + 1)? == b"cgroup2").then_some(())?;
@@ -92,8 +92,8 @@ mod tests {
         let mounts =
             b"25 1 0:23 / /sys rw - sysfs sysfs rw\n30 25 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                        31 25 0:27 / /sys/fs/a\\040b rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
-        assert_eq!(mount_point(mounts), Some("/sys/fs/a b".into()));
-        assert_eq!(mount_point(b"25 1 0:23 / /sys rw - sysfs sysfs rw\n"), None);
+        assert_eq!(mount_points(mounts).collect::<Vec<_>>(), [PathBuf::from("/sys/fs/a b")]);
+        assert_eq!(mount_points(b"25 1 0:23 / /sys rw - sysfs sysfs rw\n").next(), None);
         let groups = b"2:cpu:/\n0::/user.slice/session-1.scope\n";
         assert_eq!(own_group(groups), Some("user.slice/session-1.scope".into()));
         assert_eq!(own_group(b"0::/\n"), Some("".into()));

@@ -1,25 +1,30 @@
-//! `cargo xtask dist`: makes a Debian package, an archive and crates.
+//! `cargo xtask dist`: makes packages, an archive and crates.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    dist::{self, crates},
+    dist::{self, archive, crates, rpm},
     process,
     project::Project,
     root_tests::{self, Tests},
     setup::package_tools,
+    static_target::{StaticTarget, TARGETS},
 };
 
 /// The variable that names the package for its tests.
 const PACKAGE: &str = "TCPTRACE_DEB";
 
-/// Make a Debian package, an archive of the static binary with its manual and completions, and crates that `cargo install`
-/// builds, in target/dist
+/// Make packages for Debian and for distributions with rpm, an archive of the static binary with its manual and completions, and
+/// crates that `cargo install` builds, with a list of what they are built from and checksums, in target/dist
 #[derive(Args)]
 pub(crate) struct Dist {
-    /// Also test the package as root (through sudo where needed): it is installed into a copy of this system that is thrown
-    /// away, where systemd runs the service
+    /// What to make them for, in place of this machine's processor; no crates, which are for all
+    #[arg(long, value_name = "TRIPLE", value_parser = TARGETS)]
+    target: Option<String>,
+    /// Also test the packages as root (through sudo where needed): that for Debian is installed into a copy of this system that is
+    /// thrown away, where systemd runs the service; the other one into a folder. Of files for another processor, test the
+    /// archive's program alone, in an emulator
     #[arg(long)]
     check: bool,
     /// Also compile the kernel programs again in another folder, compare them with those in the crate byte by byte, and
@@ -32,17 +37,22 @@ impl Dist {
     /// Makes them and prints their paths.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
-        let made = dist::make(&project)?;
+        let target = self.target.map_or_else(StaticTarget::host, StaticTarget::of);
+        let made = dist::make(&project, &target)?;
         if self.check {
+            archive::check(&target, &made.archive)?;
+        }
+        if self.check && target.is_host() {
+            rpm::check(&made.rpm)?;
             package_tools::ensure()?;
             let mut cargo = root_tests::command(&project, Tests::InTurn, &[(PACKAGE, made.package.as_os_str())])?;
             // The same packages as `test` builds: cargo would build their dependencies anew for others.
             process::run(cargo.args(["--workspace", "--test", "package"]))?;
         }
-        if self.check_crates {
-            crates::check::check(&project, &made.crates)?;
+        if let Some(made) = made.crates.as_ref().filter(|_| self.check_crates) {
+            crates::check::check(&project, made)?;
         }
-        for file in [&made.package, &made.archive].into_iter().chain(&made.crates.files) {
+        for file in made.files() {
             println!("{}", file.display());
         }
         Ok(())

@@ -9,7 +9,8 @@ use crate::{
     process,
     project::Project,
     root_tests::{self, Tests},
-    setup::{analysis, rotel, servers, test_tools},
+    setup::{python_packages, servers, test_tools, wheels},
+    static_target::StaticTarget,
 };
 
 /// The variable that names the binary for the end-to-end tests.
@@ -48,11 +49,12 @@ impl Test {
 /// idle. Returns the binary for the tests, which is the one that `dist` packs: what is tested is what people run, and CI builds
 /// it once. With `whole`, all tests are built too.
 fn prepare(project: &Project, whole: bool) -> Result<PathBuf> {
-    project.ensure_static()?;
+    let target = StaticTarget::host();
+    project.ensure_static(&target)?;
     thread::scope(|scope| {
         let fetching = scope.spawn(|| fetch(project));
         let building = scope.spawn(|| if whole { build_tests(project) } else { Ok(()) });
-        let binary = project.build_static();
+        let binary = project.build_static(&target);
         for work in [fetching, building] {
             work.join().map_err(|_| anyhow!("a thread of this program has failed"))??;
         }
@@ -62,8 +64,8 @@ fn prepare(project: &Project, whole: bool) -> Result<PathBuf> {
 
 fn fetch(project: &Project) -> Result<()> {
     servers::ensure(project.target_dir())?;
-    rotel::ensure(project.target_dir(), project.version_of("rotel")?)?;
-    analysis::ensure(project.root(), project.target_dir())
+    project.wheels(wheels::ROTEL)?;
+    python_packages::ensure(project.root(), project.target_dir())
 }
 
 fn build_tests(project: &Project) -> Result<()> {

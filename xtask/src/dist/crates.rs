@@ -2,14 +2,11 @@
 
 pub(crate) mod check;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
+use super::{copy, version::VERSION};
 use crate::{process, project::Project};
 
 /// What is packaged: the program, and the crates of this workspace that it is built from.
@@ -26,11 +23,9 @@ pub(crate) struct Crates {
     sources: PathBuf,
 }
 
-/// Packages a copy of the checkout, so that the object never lies in the checkout itself, where it would be used for ever.
-/// `object` is the one that the packed program contains.
-pub(crate) fn make(project: &Project, object: &Path, folder: &Path) -> Result<Crates> {
-    let sources = folder.join("sources");
-    copy_sources(project.root(), &sources)?;
+/// Packages `sources`, a copy of the checkout, so that the object never lies in the checkout itself, where it would be used for
+/// ever. `object` is the one that the packed program contains.
+pub(crate) fn make(project: &Project, object: &Path, sources: PathBuf, folder: &Path) -> Result<Crates> {
     copy(object, &sources.join(CARRIED))?;
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
         for package in ["tcptrace", "tcptrace/core", "tcptrace-ebpf"] {
@@ -54,31 +49,7 @@ pub(crate) fn make(project: &Project, object: &Path, folder: &Path) -> Result<Cr
     Ok(Crates { files, sources })
 }
 
-/// Copies the files that git knows, or would add, to an empty folder.
-fn copy_sources(root: &Path, to: &Path) -> Result<()> {
-    super::remove(to).with_context(|| format!("cannot remove {}", to.display()))?;
-    let mut git = Command::new("git");
-    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
-    for name in process::output(&mut git)?.split_terminator('\0') {
-        let file = root.join(name);
-        // One that was removed and whose removal is not committed yet is still listed.
-        if file.is_file() {
-            copy(&file, &to.join(name))?;
-        }
-    }
-    Ok(())
-}
-
-/// Copies a file, and makes the folder for it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let folder = to.parent().context("a file lies in a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-    Ok(())
-}
-
 /// The name of a package's crate, which is that of the folder in it.
 fn versioned(package: &str) -> String {
-    // All packages of the workspace have the same version.
-    format!("{package}-{}", env!("CARGO_PKG_VERSION"))
+    format!("{package}-{VERSION}")
 }

@@ -41,7 +41,7 @@ impl<'a> CargoTool<'a> {
         prepare(&mut cargo)?;
         process::run(&mut cargo)?;
         if !starts(&program) {
-            bail!("{} does not start: run it with --version to see why", program.display());
+            bail!("{} does not start: run it with --help to see why", program.display());
         }
         fs::write(&stamp_file, stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
         // The build folder is large and not needed again.
@@ -75,7 +75,7 @@ fn stamp(name: &str, version: &str, toolchain: &str) -> String {
 /// Returns whether the program finds its libraries without the search path that cargo and rustup set for this process.
 fn starts(program: &Path) -> bool {
     let mut command = Command::new(program);
-    command.arg("--version").env_remove("LD_LIBRARY_PATH").stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg("--help").env_remove("LD_LIBRARY_PATH").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 

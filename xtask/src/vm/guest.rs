@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::{image::Image, kernels::Unpacked, modules};
-use crate::{process, project::Project};
+use crate::{process, project::Project, static_target::StaticTarget};
 
 /// The first process.
 const INIT: &str = include_str!("../guest/init");
@@ -32,7 +32,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// Builds the tracer, static, and the tests, which bring this machine's libraries with them.
     pub(crate) fn build(project: &Project, folder: &Path) -> Result<Self> {
-        let tracer = project.build_static()?;
+        let tracer = project.build_static(&StaticTarget::host())?;
         let mut cargo = project.cargo("test");
         cargo.args(["--package", "tcptrace-tests", "--test", "e2e", "--no-run", "--locked"]);
         let messages = process::output(cargo.args(["--message-format", "json-render-diagnostics"]))?;

@@ -1,4 +1,4 @@
-//! The engines that run the recipes of docs/analysis.md: Python packages of exactly the listed versions, under `target`.
+//! The Python packages that tests use, the engines of docs/analysis.md among them: exactly the listed versions, under `target`.
 
 use std::{
     fs, io,
@@ -12,10 +12,10 @@ use super::apt::{self, Tool};
 use crate::process;
 
 /// Folder under `target`, in which the test looks for the packages.
-const FOLDER: &str = "analysis";
+const FOLDER: &str = "python";
 
 /// The packages with their versions, from the root of the tree.
-const LIST: &str = "tests/e2e/analysis/requirements.txt";
+const LIST: &str = "tests/e2e/requirements.txt";
 
 /// Installs the packages, unless exactly these are there.
 pub(crate) fn ensure(root: &Path, target: &Path) -> Result<()> {
@@ -27,7 +27,7 @@ pub(crate) fn ensure(root: &Path, target: &Path) -> Result<()> {
     }
     apt::ensure(&[Tool { program: "python3", package: "python3" }])?;
     ensure_pip()?;
-    eprintln!("xtask: installing the engines of docs/analysis.md (half a gigabyte in {})", folder.display());
+    eprintln!("xtask: installing Python packages for the tests (half a gigabyte in {})", folder.display());
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
@@ -44,7 +44,7 @@ pub(crate) fn ensure(root: &Path, target: &Path) -> Result<()> {
 }
 
 /// Installs pip where Python has none: Debian packages it by itself.
-fn ensure_pip() -> Result<()> {
+pub(super) fn ensure_pip() -> Result<()> {
     if has_pip() {
         return Ok(());
     }

@@ -1,0 +1,154 @@
+//! Podman on a host of its own, with containers that each are one static program.
+
+use std::{
+    fs::{self, Permissions, set_permissions},
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tcptrace_tests::{LIMIT, Lines, Netns, Process, output};
+use tempfile::TempDir;
+
+/// Podman on a host of its own: with a network namespace, and with mounts that hide its files from the machine's own Podman.
+pub(crate) struct Podman {
+    folder: TempDir,
+    /// Keeps the mounts.
+    mounts: Process,
+    /// Under which its control groups are.
+    parent: String,
+}
+
+impl Podman {
+    #[track_caller]
+    pub(crate) fn new(netns: &Netns) -> Self {
+        const HIDE: &str =
+            "mount -t tmpfs none /var/lib && mount -t tmpfs none /run && mkdir /run/netns && echo ready && exec cat";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", HIDE]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut mounts = netns.start(&mut command);
+        let ready = Lines::read(mounts.stdout(), |line| line);
+        ready.wait_until("mounts", LIMIT, |lines| lines.iter().any(|line| line == "ready"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let podman = Self { folder, mounts, parent: format!("tt-podman-{}", std::process::id()) };
+        podman.configure();
+        // Names are read in folders that are there when tracing begins: it makes them.
+        output(&mut podman.podman(&["ps"]));
+        podman
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes its settings, and the container's root file system: one static program.
+    #[track_caller]
+    fn configure(&self) {
+        for folder in ["bin", "root/bin", "root/dev", "root/etc", "root/proc", "root/run", "root/sys", "root/tmp"] {
+            fs::create_dir_all(self.path(folder)).expect("a folder can be made");
+        }
+        let write = |name: &str, text: &str| fs::write(self.path(name), text).expect("a file can be written");
+        // A limit that this test may not exceed itself would be refused.
+        let settings = format!(
+            "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=1024:2048\"]\n\
+             [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nruntime = \"runc\"\n\
+             conmon_path = [\"{conmon}\"]\nhelper_binaries_dir = [\"{helpers}\"]\n\
+             [engine.runtimes]\nrunc = [\"{runc}\"]\n\
+             [network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"{networks}\"\n",
+            conmon = self.path("bin/conmon").display(),
+            helpers = unpacked("usr/lib/podman").display(),
+            runc = unpacked("usr/sbin/runc").display(),
+            networks = self.path("networks").display(),
+        );
+        write("containers.conf", &settings);
+        let storage = "/containers/storage";
+        write(
+            "storage.conf",
+            &format!(
+                "[storage]\ndriver = \"overlay\"\ngraphroot = \"/var/lib{storage}\"\nrunroot = \"/run{storage}\"\n"
+            ),
+        );
+        // It starts Podman again when a container has ended, and Podman gives it no environment.
+        let conmon = format!(
+            "#!/bin/sh\nexport LD_LIBRARY_PATH={} CONTAINERS_STORAGE_CONF={}\nexec {} \"$@\"\n",
+            libraries().display(),
+            self.path("storage.conf").display(),
+            unpacked("usr/bin/conmon").display(),
+        );
+        write("bin/conmon", &conmon);
+        set_permissions(self.path("bin/conmon"), Permissions::from_mode(0o755)).expect("an own file can be changed");
+        for name in ["iptables", "ip6tables"] {
+            symlink(unpacked("usr/sbin/xtables-nft-multi"), self.path("bin").join(name)).expect("a link can be made");
+        }
+        fs::copy(unpacked("bin/busybox"), self.path("root/bin/busybox")).expect("a copy can be made");
+    }
+
+    /// A command that sees the mounts, in the network namespace of the thread that starts it.
+    pub(crate) fn inside(&self, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--net", "--target", &self.mounts.id().to_string(), "--"]).arg(program);
+        command
+    }
+
+    pub(crate) fn podman(&self, arguments: &[&str]) -> Command {
+        let mut command = self.inside(&unpacked("usr/bin/podman"));
+        let libraries = libraries();
+        let paths = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").expect("a path"));
+        command.env("XTABLES_LIBDIR", libraries.join("xtables")).env("LD_LIBRARY_PATH", libraries).env("PATH", paths);
+        command.env("CONTAINERS_CONF", self.path("containers.conf"));
+        command.env("CONTAINERS_STORAGE_CONF", self.path("storage.conf")).args(arguments);
+        command
+    }
+
+    /// Runs a web server on a port, and returns the container's ID. `options` are those of `podman run`.
+    #[track_caller]
+    pub(crate) fn serve(&self, port: u16, options: &[&str]) -> String {
+        let mut command = self.podman(&["run", "--detach", "--security-opt", "seccomp=unconfined"]);
+        command.args(["--cgroup-parent", &self.parent]).args(options).arg("--rootfs").arg(self.path("root"));
+        command.args(["/bin/busybox", "httpd", "-f", "-p", &port.to_string()]);
+        output(&mut command).trim().to_owned()
+    }
+
+    /// Builds an image of a name by the instructions in a file, from what is in a folder.
+    #[track_caller]
+    pub(crate) fn build(&self, name: &str, instructions: &Path, folder: &Path) {
+        // Debian keeps it in /etc, where nothing is installed.
+        let mut command = self.podman(&["build", "--signature-policy"]);
+        command.arg(unpacked("etc/containers/policy.json")).args(["--tag", name, "--file"]).arg(instructions);
+        output(command.arg(folder));
+    }
+
+    /// A command that runs a container of this name; further options, an image that was built before, and the arguments of its
+    /// program are to follow.
+    pub(crate) fn run_image(&self, name: &str) -> Command {
+        self.podman(&["run", "--rm", "--name", name, "--pull", "never", "--cgroup-parent", &self.parent])
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        let removed = self.podman(&["rm", "--all", "--force", "--time", "0"]).output();
+        assert!(std::thread::panicking() || removed.is_ok_and(|removed| removed.status.success()), "a container stays");
+        let hierarchies = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
+        for hierarchy in hierarchies.chain(["/sys/fs/cgroup".into()]) {
+            remove_groups(&hierarchy.join(&self.parent));
+        }
+    }
+}
+
+/// Removes a control group and those in it, if it is there and no process is left.
+fn remove_groups(group: &Path) {
+    let inside = fs::read_dir(group).into_iter().flatten().flatten().map(|entry| entry.path());
+    inside.filter(|path| path.is_dir()).for_each(|path| remove_groups(&path));
+    let _there_or_not = fs::remove_dir(group);
+}
+
+/// A file of the packages that `cargo xtask test` has unpacked.
+fn unpacked(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers").join(path)
+}
+
+/// The folder of the libraries in those packages.
+fn libraries() -> PathBuf {
+    unpacked(&format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))
+}

@@ -1,0 +1,101 @@
+//! The archive: a static binary with its manual, its completions and the documents, in one folder named after the version.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::{Command, id},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::{copy_files, remove, version::VERSION};
+use crate::{
+    process,
+    project::Project,
+    setup::apt::{self, Tool},
+    static_target::StaticTarget,
+};
+
+/// Files packed in the archive besides what cargo builds.
+const TEXTS: [&str; 7] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Folders of documents packed in the archive, so that the links between them work there.
+const DOCUMENTS: [&str; 2] = ["docs", "findings"];
+
+/// Makes the archive of a binary, and of `share`, the manual and the completions.
+pub(super) fn make(
+    project: &Project,
+    target: &StaticTarget,
+    binary: &Path,
+    share: &Path,
+    folder: &Path,
+) -> Result<PathBuf> {
+    let name = name(target);
+    let staged = folder.join(&name);
+    stage(project.root(), binary, share, &staged).with_context(|| format!("cannot make {}", staged.display()))?;
+    let archive = folder.join(format!("{name}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.args(["--create", "--gzip", "--owner=0", "--group=0", "--numeric-owner", "--file"]).arg(&archive);
+    process::run(tar.arg("--directory").arg(folder).arg(&name))?;
+    fs::remove_dir_all(&staged).with_context(|| format!("cannot remove {}", staged.display()))?;
+    Ok(archive)
+}
+
+/// The folder in the archive.
+fn name(target: &StaticTarget) -> String {
+    format!("tcptrace-{VERSION}-linux-{}", target.arch())
+}
+
+/// Copies the files of the archive into a folder.
+fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> {
+    remove(to)?;
+    copy_files(share, to)?;
+    fs::copy(binary, to.join("tcptrace"))?;
+    for text in TEXTS {
+        fs::copy(root.join(text), to.join(text))?;
+    }
+    for folder in DOCUMENTS {
+        copy_files(&root.join(folder), &to.join(folder))?;
+    }
+    Ok(())
+}
+
+/// Unpacks the archive, and lets its program say its version and read a recording. One for another processor runs in an
+/// emulator, which has no kernel of that processor to trace.
+pub(crate) fn check(target: &StaticTarget, archive: &Path) -> Result<()> {
+    let emulator = emulator(target)?;
+    let folder = env::temp_dir().join(format!("tcptrace-archive-{}", id()));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let checked = runs(archive, &folder, &folder.join(name(target)), emulator);
+    remove(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    checked
+}
+
+/// What runs the programs of a target; none where this machine does. It is installed if it is missing.
+fn emulator(target: &StaticTarget) -> Result<Option<&'static str>> {
+    let program = match target.arch() {
+        _ if target.is_host() => return Ok(None),
+        "aarch64" => "qemu-aarch64-static",
+        "x86_64" => "qemu-x86_64-static",
+        other => bail!("no emulator is known for {other}"),
+    };
+    apt::ensure(&[Tool { program, package: "qemu-user-static" }])?;
+    Ok(Some(program))
+}
+
+fn runs(archive: &Path, folder: &Path, unpacked: &Path, emulator: Option<&str>) -> Result<()> {
+    process::run(Command::new("tar").arg("--extract").arg("--file").arg(archive).arg("--directory").arg(folder))?;
+    let program = unpacked.join("tcptrace");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(emulator.map_or(program.as_path(), Path::new));
+        command.args(emulator.map(|_| &program)).args(arguments).current_dir(unpacked);
+        process::output(&mut command)
+    };
+    let version = run(&["--version"])?;
+    ensure!(version.trim_end() == format!("tcptrace {VERSION}"), "it calls itself {version}");
+    let ladder = run(&["-r", "docs/reset.jsonl"])?;
+    let verdict = "reset by the server: it closed with data unread";
+    ensure!(ladder.contains(verdict), "it does not say of docs/reset.jsonl `{verdict}`: {ladder}");
+    Ok(())
+}
