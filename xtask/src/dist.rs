@@ -14,22 +14,32 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 use self::crates::Crates;
 use crate::{process, project::Project, static_target::StaticTarget};
+
+/// Files whose tools take minutes to build, and which can be left out.
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Extra {
+    /// The package for distributions with rpm
+    Rpm,
+    /// The list of packages that the program is built from
+    Sbom,
+}
 
 /// The files made.
 pub(crate) struct Dist {
     /// The Debian package; `[package.metadata.deb]` in tcptrace's manifest lists its content.
     pub(crate) package: PathBuf,
     /// The package for distributions with rpm.
-    pub(crate) rpm: PathBuf,
+    pub(crate) rpm: Option<PathBuf>,
     /// The archive with the static binary, manual pages and completions.
     pub(crate) archive: PathBuf,
     /// What `cargo install` builds the program from, on any machine. It is made with the files for this one.
     pub(crate) crates: Option<Crates>,
     /// The list of packages that the program is built from.
-    sbom: PathBuf,
+    sbom: Option<PathBuf>,
     /// The checksums of all other files.
     sums: PathBuf,
 }
@@ -44,12 +54,13 @@ impl Dist {
 
     fn summed(&self) -> Vec<&Path> {
         let crates = self.crates.iter().flat_map(|crates| &crates.files);
-        [&self.package, &self.rpm, &self.archive, &self.sbom].into_iter().chain(crates).map(PathBuf::as_path).collect()
+        let others = self.rpm.iter().chain(&self.sbom);
+        [&self.package, &self.archive].into_iter().chain(others).chain(crates).map(PathBuf::as_path).collect()
     }
 }
 
-/// Builds and packs everything for a target.
-pub(crate) fn make(project: &Project, target: &StaticTarget) -> Result<Dist> {
+/// Builds and packs everything for a target, but what is left out.
+pub(crate) fn make(project: &Project, target: &StaticTarget, without: &[Extra]) -> Result<Dist> {
     version::check(project)?;
     let cargo_deb = project.tool("cargo-deb")?;
     let binary = project.build_static(target)?;
@@ -65,14 +76,15 @@ pub(crate) fn make(project: &Project, target: &StaticTarget) -> Result<Dist> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let sources = folder.join("sources");
     copy_sources(project.root(), &sources)?;
+    let wanted = |extra| !without.contains(&extra);
     let crates = || crates::make(project, &project.static_object(target)?, sources.clone(), &folder);
     let mut dist = Dist {
         // Before the list of packages, which leaves files among the sources.
         crates: target.is_host().then(crates).transpose()?,
         package: package(project, target, &cargo_deb, &folder)?,
-        rpm: rpm::make(project, target, &folder)?,
+        rpm: wanted(Extra::Rpm).then(|| rpm::make(project, target, &folder)).transpose()?,
         archive: archive::make(project, target, &binary, &share, &folder)?,
-        sbom: sbom::make(project, target, &sources, &folder)?,
+        sbom: wanted(Extra::Sbom).then(|| sbom::make(project, target, &sources, &folder)).transpose()?,
         sums: PathBuf::new(),
     };
     dist.sums = sbom::sums(target, &dist.summed(), &folder)?;

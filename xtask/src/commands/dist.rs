@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    dist::{self, archive, crates, rpm},
+    dist::{self, Extra, archive, crates, rpm},
     process,
     project::Project,
     root_tests::{self, Tests},
@@ -22,6 +22,9 @@ pub(crate) struct Dist {
     /// What to make them for, in place of this machine's processor; no crates, which are for all
     #[arg(long, value_name = "TRIPLE", value_parser = TARGETS)]
     target: Option<String>,
+    /// Leave these out: the tools that make them take minutes to build
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    without: Vec<Extra>,
     /// Also test the packages as root (through sudo where needed): that for Debian is installed into a copy of this system that is
     /// thrown away, where systemd runs the service; the other one into a folder. Of files for another processor, test the
     /// archive's program alone, in an emulator
@@ -38,12 +41,14 @@ impl Dist {
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         let target = self.target.map_or_else(StaticTarget::host, StaticTarget::of);
-        let made = dist::make(&project, &target)?;
+        let made = dist::make(&project, &target, &self.without)?;
         if self.check {
             archive::check(&target, &made.archive)?;
         }
+        if let Some(package) = made.rpm.as_ref().filter(|_| self.check && target.is_host()) {
+            rpm::check(package)?;
+        }
         if self.check && target.is_host() {
-            rpm::check(&made.rpm)?;
             package_tools::ensure()?;
             let mut cargo = root_tests::command(&project, Tests::InTurn, &[(PACKAGE, made.package.as_os_str())])?;
             // The same packages as `test` builds: cargo would build their dependencies anew for others.
