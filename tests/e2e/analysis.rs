@@ -4,7 +4,7 @@ use std::{fs, io::Write as _, path::Path, process::Stdio};
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde_json::{Value, json};
-use tcptrace_tests::python;
+use tcptrace_tests::{Unpacked, python};
 
 const DOCUMENT: &str = include_str!("../../docs/analysis.md");
 const RUNNER: &str = include_str!("analysis/run.py");
@@ -61,6 +61,7 @@ fn every_recipe_prints_what_stands_below_it() {
     let mut runner = python()
         .args(["-c", RUNNER])
         .current_dir(folder.path())
+        .env("NATS_SERVER", Unpacked::find("usr/sbin/nats-server").path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -78,7 +79,7 @@ fn every_recipe_prints_what_stands_below_it() {
     for (recipe, printed) in recipes.iter().zip(&printed) {
         assert_eq!(lines(printed), lines(&recipe.printed), "{}:\n{}\n{printed}", recipe.engine, recipe.code);
     }
-    for (engine, told) in [("duckdb", 5), ("clickhouse", 2), ("pandas", 1)] {
+    for (engine, told) in [("duckdb", 5), ("clickhouse", 2), ("pandas", 1), ("kafka", 1), ("nats", 1)] {
         let shown = recipes.iter().filter(|recipe| recipe.engine == engine && !recipe.printed.is_empty());
         assert!(shown.count() >= told, "recipes of {engine} with a result");
     }

@@ -12,8 +12,9 @@ use crate::{process, root};
 const FOLDER: &str = "servers";
 
 /// Programs by their paths in that folder.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "usr/sbin/haproxy",
+    "usr/sbin/nats-server",
     "usr/sbin/nginx",
     "usr/bin/redis-server",
     "bin/busybox",
@@ -26,8 +27,9 @@ const PROGRAMS: [&str; 10] = [
 ];
 
 /// Packages that have them.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "haproxy",
+    "nats-server",
     "nginx",
     "redis-server",
     "busybox-static",
