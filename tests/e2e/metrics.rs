@@ -2,12 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::Command,
 };
 
-use tcptrace_tests::{Ends, Netns, TRAFFIC_LIMIT, Tracer, binary, eventually, is_type};
+use tcptrace_tests::{Ends, Netns, TRAFFIC_LIMIT, Tracer, binary, eventually, http_get, is_type};
 
 const PORT: u16 = 4981;
 
@@ -23,21 +22,9 @@ fn start(netns: &Netns, arguments: &[&str]) -> (Tracer, SocketAddr) {
     (tracer, port)
 }
 
-/// Asks for `path`, and accepts `accept`.
-fn ask(netns: &Netns, address: SocketAddr, path: &str, accept: &str) -> String {
-    netns.run(|| {
-        let mut stream = TcpStream::connect(address).expect("a listener");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: tcptrace\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("it is read");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("it is answered");
-        String::from_utf8_lossy(&answer).into_owned()
-    })
-}
-
 /// The series that are not 0.
 fn scrape(netns: &Netns, address: SocketAddr) -> BTreeMap<String, f64> {
-    let answer = ask(netns, address, "/metrics", "text/plain");
+    let answer = http_get(netns, address, "/metrics", "text/plain");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     let (_, body) = answer.split_once("\r\n\r\n").expect("a header");
     let series = body.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
@@ -98,8 +85,8 @@ fn what_is_counted_is_what_happened() {
 fn nothing_but_metrics_is_answered_and_each_in_its_format() {
     let netns = Netns::new();
     let (_tracer, address) = start(&netns, &[]);
-    assert!(ask(&netns, address, "/", "*/*").starts_with("HTTP/1.1 404 "));
-    let open_metrics = ask(&netns, address, "/metrics", "application/openmetrics-text; version=1.0.0");
+    assert!(http_get(&netns, address, "/", "*/*").starts_with("HTTP/1.1 404 "));
+    let open_metrics = http_get(&netns, address, "/metrics", "application/openmetrics-text; version=1.0.0");
     assert!(open_metrics.ends_with("# EOF\n"), "{open_metrics}");
 }
 

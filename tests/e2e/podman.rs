@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use tcptrace_tests::{LIMIT, Lines, Netns, Process, output};
+use tcptrace_tests::{LIMIT, Lines, Netns, Process, output, unpacked};
 use tempfile::TempDir;
 
 /// Podman on a host of its own: with a network namespace, and with mounts that hide its files from the machine's own Podman.
@@ -141,11 +141,6 @@ fn remove_groups(group: &Path) {
     let inside = fs::read_dir(group).into_iter().flatten().flatten().map(|entry| entry.path());
     inside.filter(|path| path.is_dir()).for_each(|path| remove_groups(&path));
     let _there_or_not = fs::remove_dir(group);
-}
-
-/// A file of the packages that `cargo xtask test` has unpacked.
-fn unpacked(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers").join(path)
 }
 
 /// The folder of the libraries in those packages.

@@ -18,6 +18,7 @@ mod empty_programs;
 mod ends;
 mod exported;
 mod ftrace;
+mod http;
 mod lines;
 mod memory;
 mod netns;
@@ -33,6 +34,7 @@ mod screen;
 mod service_manager;
 mod stopped;
 mod tap;
+mod target_folder;
 mod tcpdump;
 mod trace;
 mod tracer;
@@ -57,6 +59,7 @@ pub use self::{
     ends::{Connection, Ends},
     exported::{Exported, assert_same_as_records},
     ftrace::{CountedStateChanges, outside_of_process_1},
+    http::http_get,
     lines::Lines,
     memory::{kibibytes, memory},
     netns::Netns,
@@ -72,13 +75,14 @@ pub use self::{
     service_manager::ServiceManager,
     stopped::Stopped,
     tap::Tap,
+    target_folder::target_folder,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
     tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin, start_unread, wait_tracing},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},
-    unpacked::Unpacked,
+    unpacked::{Unpacked, unpacked},
     verdict::{ANY, SOME, Told, assert_record, but},
     veth::Veth,
     words::verdicts,

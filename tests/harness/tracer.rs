@@ -15,6 +15,7 @@ use crate::{
     netns::Netns,
     process::Process,
     records::{endpoint, is_type, text},
+    target_folder::target_folder,
     trace::Trace,
 };
 
@@ -40,15 +41,8 @@ pub struct Tracer {
 /// The program under test: `TCPTRACE_BIN`, else the release binary of the target folder that the tests were built in.
 #[track_caller]
 pub fn binary() -> PathBuf {
-    let path = std::env::var_os("TCPTRACE_BIN").map_or_else(
-        || {
-            // <target>/<profile>/deps/<test>
-            let own_program = std::env::current_exe().expect("a test knows its own path");
-            let target = own_program.ancestors().nth(3).expect("a test lies three folders deep");
-            target.join("release/tcptrace")
-        },
-        PathBuf::from,
-    );
+    let built = || target_folder().join("release/tcptrace");
+    let path = std::env::var_os("TCPTRACE_BIN").map_or_else(built, PathBuf::from);
     assert!(path.is_file(), "{} is not there: run `cargo xtask test`, or set TCPTRACE_BIN", path.display());
     path
 }

@@ -6,6 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::target_folder;
+
+/// Folder of all of them, under that of cargo.
+const FOLDER: &str = "servers";
+
 /// An unpacked program.
 #[derive(Debug)]
 pub struct Unpacked {
@@ -19,13 +24,17 @@ impl Unpacked {
     /// Finds the program at this path below the root of its package.
     #[track_caller]
     pub fn find(program: &str) -> Self {
-        // <target>/<profile>/deps/<test>
-        let own_program = std::env::current_exe().expect("a test knows its own path");
-        let folder = own_program.ancestors().nth(3).expect("a test lies three folders deep").join("servers");
-        let path = folder.join(program);
-        assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
-        Self { path, libraries: std::env::join_paths(libraries(&folder)).expect("no colon in them") }
+        let libraries = libraries(&target_folder().join(FOLDER));
+        Self { path: unpacked(program), libraries: std::env::join_paths(libraries).expect("no colon in them") }
     }
+}
+
+/// A file or folder at this path below the root of its package.
+#[track_caller]
+pub fn unpacked(path: &str) -> PathBuf {
+    let found = target_folder().join(FOLDER).join(path);
+    assert!(found.exists(), "{} is not there: run `cargo xtask test`", found.display());
+    found
 }
 
 /// The folders with libraries: that of the architecture, whatever it is, and those beside and below it.

@@ -1,12 +1,9 @@
 //! The service: a run that nobody watches, for as long as the system runs.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
-use tcptrace_tests::{Ends, LIMIT, eventually, is_type, number, text};
+use tcptrace_tests::{Ends, LIMIT, eventually, http_get, is_type, number, text};
 
 use crate::machine::Machine;
 
@@ -272,15 +269,9 @@ fn metrics_are_served_to_this_host() {
     let ends = loopback(&machine, 4992);
     machine.run("systemctl start tcptrace");
     ends.close_in_four(ends.open());
-    let scrape = || {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, 9464)).expect("the service listens");
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: tcptrace\r\nConnection: close\r\n\r\n").expect("it is read");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it is answered");
-        answer
-    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9464));
     eventually("a close is counted", LIMIT, || {
-        let answer = machine.netns.run(scrape);
+        let answer = http_get(&machine.netns, address, "/metrics", "text/plain");
         answer.lines().any(|line| line.contains(r#"kind="four_segment""#) && line.ends_with(" 1"))
     });
     machine.run("systemctl stop tcptrace");

@@ -7,6 +7,7 @@ use std::{
 
 use tcptrace_tests::{
     Collector, Ends, LIMIT, Netns, Process, Reply, TRAFFIC_LIMIT, Tracer, assert_same_as_records, eventually,
+    target_folder,
 };
 
 const PORT: u16 = 4983;
@@ -14,10 +15,7 @@ const PORT: u16 = 4983;
 /// Starts rotel, which takes requests at the address that is returned and passes everything on to `to`.
 #[track_caller]
 fn rotel(netns: &Netns, to: &Collector) -> (Process, SocketAddr) {
-    // <target>/<profile>/deps/<test>
-    let own_program = std::env::current_exe().expect("a test knows its own path");
-    let target = own_program.ancestors().nth(3).expect("a test lies three folders deep");
-    let path = target.join("rotel/rotel/rotel-agent");
+    let path = target_folder().join("rotel/rotel/rotel-agent");
     assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
     let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a free port");
     let (http, grpc) = netns.run(|| (free(), free()));

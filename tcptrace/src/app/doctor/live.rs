@@ -36,7 +36,7 @@ pub(super) const STATES: usize = 10;
 /// Enough for a connection and what others do on this port meanwhile in their namespaces.
 const RING_BYTES: u32 = 64 << 10;
 
-/// Connections to try at the most.
+/// Maximum number of connections to try.
 const CONNECTIONS: usize = 3;
 
 /// How long each step may take. All of them together take less than a millisecond, but for one ACK that the kernel delays.

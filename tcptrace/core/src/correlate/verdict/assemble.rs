@@ -58,11 +58,8 @@ pub(in crate::correlate) fn handshake(
     let forgotten_by = |icmp: &IcmpAnswer| {
         icmp.ends_request() && reset == Some(Reset { by: Role::Server, cause: ResetCause::NoConnection })
     };
-    let icmp = conn
-        .icmp()
-        .zip(opened)
-        .filter(|(icmp, opened)| opened.by_icmp || opened.outcome == Outcome::Unreachable || forgotten_by(icmp));
-    let icmp = icmp.map(|(icmp, _)| icmp);
+    let decided = opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable);
+    let icmp = conn.icmp().filter(|icmp| decided || forgotten_by(icmp));
     let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let mut handshake = Handshake {

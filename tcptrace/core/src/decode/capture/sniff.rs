@@ -166,6 +166,7 @@ mod tests {
         assert!(matches!(format(b"snoopy", false), Ok(None)));
         assert!(matches!(format(b"snoopy", true), Err(LooksLike::Text)));
     }
+
     #[test]
     fn records_without_a_magic_number_are_told_by_their_headers() {
         let erf = b"\0\0\0\0\0\x10\x5e\x5f\x02\x04\0\x10\0\0\0\0";
