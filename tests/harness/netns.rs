@@ -14,10 +14,12 @@ use std::{
 };
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde_json::Value;
 
 use crate::{
     empty_programs::keep_tracepoint_in_use,
     process::{Process, eventually, output, try_output},
+    verdict::SOME,
 };
 
 /// The lock file that tests of all checkouts on this host share.
@@ -149,6 +151,26 @@ impl Netns {
             let read = |path| std::fs::read_to_string(path).expect("every namespace has these tables");
             self.run(|| tables.map(read)).into_iter().all(settled)
         });
+    }
+
+    /// A counter of the namespace's own stack, by the names of `/proc/net/snmp`: a line of names, then a line of numbers.
+    #[track_caller]
+    pub fn counter(&self, protocol: &str, name: &str) -> u64 {
+        let table = self.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp"));
+        let table = table.expect("every namespace has this table");
+        let of_protocol = |line| str::strip_prefix(line, protocol).and_then(|line| line.strip_prefix(": "));
+        let mut lines = table.lines().filter_map(of_protocol).map(str::split_whitespace);
+        let (names, numbers) = lines.next().zip(lines.next()).expect("two lines about the protocol");
+        let (_, number) = names.zip(numbers).find(|(known, _)| *known == name).expect("a counter of this name");
+        number.parse().expect("a number")
+    }
+
+    /// The retransmissions of a record's two senders where nothing is lost: none, unless the namespace's kernel has sent a
+    /// segment again. It does so on a busy machine, where an ACK comes later than a probe for the tail that was sent (RFC 8985).
+    #[track_caller]
+    pub fn no_retransmissions(&self, senders: [&str; 2]) -> Value {
+        let again = if self.counter("Tcp", "RetransSegs") == 0 { Value::from(0) } else { SOME.into() };
+        senders.map(|sender| (sender.to_owned(), again.clone())).into_iter().collect()
     }
 
     /// Loads nftables rules into the namespace.

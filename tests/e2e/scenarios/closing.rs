@@ -44,7 +44,7 @@ pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
         "client": { "addr": server.ip(), "port": SOME, "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
         "server": { "addr": server.ip(), "port": server.port(), "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
         "half_close_ns": SOME, "half_closed_bytes": 0, "bytes": { "client_to_server": 0, "server_to_client": 0 },
-        "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": { "client": 0, "server": 0 },
+        "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": netns.no_retransmissions(["client", "server"]),
         "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &["CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
         "incomplete": false, "missing": [],
         "summary": ["closed by the client, four segments; 0 B →, 0 B ←; lasted ", "; the client holds TIME_WAIT for 60 s"],

@@ -32,7 +32,7 @@ fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
             "addr": server.ip(), "port": server.port(), "netns": ANY, "isn": SOME, "pid": ANY, "comm": ANY, "thread": ANY, "options": SOME,
         },
         "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME, "connect_ns": SOME,
-        "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": null,
+        "retransmissions": netns.no_retransmissions(["syn", "synack"]), "incomplete": false, "missing": [], "reset": null,
         "summary": ["three-way handshake, established in "],
     })
 }

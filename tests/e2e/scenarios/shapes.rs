@@ -114,7 +114,7 @@ impl<'a> Plain<'a> {
             "waiting_for": null, "client": end(self.client, client), "server": end(self.server, server),
             "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME,
             "connect_ns": if self.here.0 { json!(SOME) } else { Value::Null },
-            "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": null,
+            "retransmissions": self.netns.no_retransmissions(["syn", "synack"]), "incomplete": false, "missing": [], "reset": null,
             "summary": ["three-way handshake, established in "],
         })
     }
@@ -132,7 +132,7 @@ impl<'a> Plain<'a> {
             "client": end(self.client, client), "server": end(self.server, server),
             "half_close_ns": SOME, "half_closed_bytes": 0,
             "bytes": { "client_to_server": up, "server_to_client": down },
-            "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": { "client": 0, "server": 0 },
+            "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": self.netns.no_retransmissions(["client", "server"]),
             "states": {
                 "client": stays(self.here.0, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
                 "server": stays(self.here.1, &["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]),

@@ -102,7 +102,7 @@ fn a_socket_connected_to_itself_is_both_ends() {
         "netns": netns.inode(), "kind": "simultaneous", "initiator": null, "client": end,
         "server": but(end.clone(), json!({ "pid": ANY, "comm": ANY, "thread": ANY })),
         "half_close_ns": 0, "half_closed_bytes": 0, "bytes": { "client_to_server": 7, "server_to_client": 7 },
-        "duration_ns": SOME, "time_wait": "both", "reset": null, "retransmissions": { "client": 0, "server": 0 },
+        "duration_ns": SOME, "time_wait": "both", "reset": null, "retransmissions": netns.no_retransmissions(["client", "server"]),
         "states": { "client": states, "server": ANY },
         "incomplete": false, "missing": [], "summary": ["closed by both ends at once"],
     });

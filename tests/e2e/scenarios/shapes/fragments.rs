@@ -51,16 +51,7 @@ fn a_connection_that_a_router_cuts_into_fragments() {
     let client = exchange(&ends, connection);
     wait_told(&tracer, &right, 1, 1);
     let trace = tracer.stop();
-    let reassembled = right.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp")).expect("counters");
-    assert!(counter(&reassembled, "ReasmOKs") > 0, "fragments came: {reassembled}");
+    assert!(right.counter("Ip", "ReasmOKs") > 0, "fragments came");
     let plain = Plain { here: (false, true), bytes: (UP + SENT, DOWN), ..Plain::new(&right, client, address) };
     plain.check(&told_once(&trace, &right));
-}
-
-/// A counter of IP in the words of `/proc/net/snmp`: a line of names, then a line of numbers.
-fn counter(table: &str, name: &str) -> u64 {
-    let mut lines = table.lines().filter_map(|line| line.strip_prefix("Ip: ")).map(str::split_whitespace);
-    let (names, numbers) = lines.next().zip(lines.next()).expect("two lines about IP");
-    let (_, number) = names.zip(numbers).find(|(known, _)| *known == name).expect("a counter of this name");
-    number.parse().expect("a number")
 }
