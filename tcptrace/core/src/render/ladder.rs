@@ -108,6 +108,8 @@ impl Render for Ladder {
             OutputRecord::State(state) => match state.conn {
                 Some(conn) if !state.late => self.blocks.of(conn).rows.push(Row::State(state.clone())),
                 Some(conn) => self.late(conn, record, out),
+                // A listener that is destroyed from outside, as by `ss -K`, is set to CLOSE twice: by tcp_abort() and tcp_done().
+                None if state.old == state.new => {}
                 None => self.line(out, |this, out| single_lines::listener(state, this.drawing, out)),
             },
             OutputRecord::Segment(segment) if segment.late => self.late(segment.conn, record, out),

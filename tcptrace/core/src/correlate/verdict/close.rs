@@ -6,7 +6,7 @@ use crate::{
         connection::{Connection, Side},
         endpoint::{Closed, End, Fin},
     },
-    event::{BootTime, Proof},
+    event::{BootTime, Counters, Proof},
     tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
     verdict::{CloseKind, Reset, ResetCause, TimeWait},
 };
@@ -133,10 +133,13 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }
     };
-    // A reset that was only challenged does not count.
-    let counts = reset.or_else(|| reset::first(conn).filter(|_| kind == CloseKind::TimedOut));
-    let given_up = || closed_window(conn).filter(|_| kind == CloseKind::TimedOut);
-    let told = counts.map(|(side, _)| reset::told_of(conn, side)).or_else(given_up);
+    let told = match kind {
+        // A reset that comes when an end has given up, from either of them, is not why it did.
+        CloseKind::TimedOut => closed_window(conn)
+            .or_else(|| reset.or_else(|| reset::first(conn)).map(|(side, _)| reset::told_of(conn, side))),
+        // A reset that was only challenged does not count.
+        _ => reset.map(|(side, _)| reset::told_of(conn, side)),
+    };
     Some(Closing { kind, initiator, reset: told, time_wait: time_wait(conn, kind, initiator) })
 }
 
@@ -206,11 +209,13 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
 }
 
 /// Returns the reset cause of an end that timed out while the other end's window was closed: the other end had
-/// acknowledged everything that it accepted (tcp_probe_timer of net/ipv4/tcp_timer.c). No reset is sent then.
+/// acknowledged everything that it accepted (tcp_probe_timer of net/ipv4/tcp_timer.c). Its last segment tells that, or where
+/// that was not recorded, the socket that gave up.
 fn closed_window(conn: &Connection) -> Option<Reset> {
     let timed_out = |side: &Side| {
-        let closed = conn.end(*side).closed();
-        closed.is_some_and(|closed| closed.error == Some(ETIMEDOUT)) && conn.end(side.other()).no_room
+        let closed = conn.end(*side).closed().filter(|closed| closed.error == Some(ETIMEDOUT));
+        let by_socket = |counters: Counters| counters.peer_window == Some(0);
+        closed.is_some_and(|closed| conn.end(side.other()).no_room || closed.counters.is_some_and(by_socket))
     };
     let side = [Side::First, Side::Second].into_iter().find(timed_out)?;
     Some(Reset { by: conn.shown_role(side), cause: ResetCause::ZeroWindow })

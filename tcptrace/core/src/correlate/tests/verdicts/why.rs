@@ -105,6 +105,31 @@ fn data_unsent_behind_a_closed_window() {
     assert!(close.summary.contains("; the client had 3.8 MB unsent behind a closed window"), "{}", close.summary);
 }
 
+/// The reset of an end that is closed when the other one has given up is not why that did.
+#[test]
+fn a_reset_behind_a_time_out_does_not_hide_the_closed_window() {
+    let no_room = || Counters { unsent_bytes: Some(3_791_873), peer_window: Some(0), ..Counters::default() };
+    for by in [SERVER, CLIENT] {
+        let mut exchange = established();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+        exchange.counting(no_room());
+        exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+        exchange.pass(SECOND / 10);
+        if by == SERVER {
+            exchange.with_proof(Proof { unread: true, ..Proof::default() }).state(SERVER, CLIENT, Established, Close);
+            exchange.segment(SERVER, CLIENT, RST | ACK, S + 1, Some(C + 101), 0);
+        } else {
+            exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 10);
+            exchange.segment(CLIENT, SERVER, RST, C + 101, None, 0);
+            exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+        }
+        let (_, close) = whole(&mut exchange);
+        assert_eq!(close.kind, CloseKind::TimedOut);
+        assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::ZeroWindow }));
+        assert!(close.summary.starts_with("timed out: the other end's window was closed (0 B)"), "{}", close.summary);
+    }
+}
+
 #[test]
 fn a_process_that_exits_by_itself_is_named_at_the_end_that_closed_first() {
     let exited = |code| Exit { signal: None, code: Some(code) };

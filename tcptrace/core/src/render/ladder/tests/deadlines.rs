@@ -5,7 +5,7 @@ use crate::{
     event::Role::{Client, Server},
     tcp::{
         TcpFlags,
-        TcpState::{Close, Established, SynSent},
+        TcpState::{Close, Established, Listen, SynSent},
     },
 };
 
@@ -124,6 +124,18 @@ fn what_comes_when_all_is_over_is_a_line() {
     let text = script.finish();
     let late = text.lines().last().unwrap_or_default();
     assert!(late.ends_with("#1 late: RST,ACK seq 1 ack 1 10.0.0.2:9999 → 10.0.0.1:54762"), "{text}");
+}
+
+#[test]
+fn a_listener_that_is_destroyed_closes_once() {
+    let mut script = Script::new(PLAIN, 100);
+    script.between(([127, 0, 0, 1], 47003), ([127, 0, 0, 1], 9999));
+    for (old, new) in [(Close, Listen), (Listen, Close), (Close, Close)] {
+        script.listener(old, new);
+    }
+    let text = script.finish();
+    let states = text.lines().map(|line| line.rsplit(' ').next().unwrap_or_default());
+    assert_eq!(states.collect::<Vec<_>>(), ["LISTEN", "CLOSE"], "{text}");
 }
 
 #[test]
