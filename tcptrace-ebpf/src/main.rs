@@ -35,6 +35,8 @@ mod skb;
 #[cfg(target_arch = "bpf")]
 mod socket;
 #[cfg(target_arch = "bpf")]
+mod task;
+#[cfg(target_arch = "bpf")]
 mod tc;
 
 /// The helpers these programs call are for GPL-compatible programs only.

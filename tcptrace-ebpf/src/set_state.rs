@@ -4,10 +4,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::{
-        bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns},
-    },
+    helpers::generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns},
     macros::{raw_tracepoint, tracepoint},
     programs::{RawTracePointContext, TracePointContext},
 };
@@ -25,6 +22,7 @@ use crate::{
     emit,
     maps::{self, FilterMaps, PENDING, SEEN, setting},
     socket::{self, Head},
+    task,
 };
 
 /// `IPPROTO_TCP`. MPTCP's and SCTP's sockets pass the same tracepoint.
@@ -174,9 +172,7 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
     }
     let task = if btf { socket::task_flags() } else { 0 };
     if owner_runs(record.old_state, record.new_state, record.error) && task & PF_KTHREAD == 0 {
-        let id = bpf_get_current_pid_tgid();
-        record.pid = (id >> 32) as u32;
-        record.tid = id as u32;
+        (record.pid, record.tid) = task::ids();
         if record.pid != 0 {
             // SAFETY: the record has room for TASK_COMM_LEN bytes; the helper clears them when it fails.
             unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), 16) };

@@ -35,6 +35,7 @@ pub mod metrics;
 pub mod namespaces;
 pub mod otlp;
 pub mod output;
+mod pid_namespace;
 pub mod pipeline;
 pub mod preflight;
 pub mod privileges;

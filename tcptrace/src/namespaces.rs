@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 pub use self::{
-    discovery::{Selection, UnknownNamespace, in_first_pid_namespace},
+    discovery::{Selection, UnknownNamespace},
     entered::OnInterface,
     visit::visit,
     worker::News,

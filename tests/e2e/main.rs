@@ -37,6 +37,7 @@ mod no_btf;
 mod otlp;
 mod owners;
 mod page;
+mod pid_namespace;
 mod podman;
 mod privileges;
 mod process_filters;

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::Signal;
+use rustix::{
+    process::Signal,
+    thread::{UnshareFlags, unshare_unsafe},
+};
 use serde_json::Value;
 
 use crate::{
@@ -76,6 +79,22 @@ impl Tracer {
         Self::start_command(netns, &mut command)
     }
 
+    /// Starts `tcptrace --json` with these arguments as the first process of a PID namespace with a `/proc` of its own, as in a
+    /// container.
+    #[track_caller]
+    pub fn start_in_pid_namespace(netns: &Netns, arguments: &[&str]) -> Self {
+        let mut command = Command::new("unshare");
+        command.arg("--mount-proc").arg(binary()).arg("--json").args(arguments);
+        let process = netns.run(|| {
+            // SAFETY: of this thread, which ends with this closure, only the children are concerned.
+            unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.expect("root may have a PID namespace");
+            Self::spawn(&mut command)
+        });
+        let tracer = Self::read(process);
+        tracer.wait_ready();
+        tracer
+    }
+
     /// Starts a command line that becomes `tcptrace --json`, as soon as everything is attached.
     #[track_caller]
     pub fn start_command(netns: &Netns, command: &mut Command) -> Self {
@@ -87,7 +106,16 @@ impl Tracer {
     /// Starts it without waiting for anything.
     #[track_caller]
     pub fn launch(netns: &Netns, command: &mut Command) -> Self {
-        let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        Self::read(netns.run(|| Self::spawn(command)))
+    }
+
+    #[track_caller]
+    fn spawn(command: &mut Command) -> Process {
+        Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    #[track_caller]
+    fn read(mut process: Process) -> Self {
         let records = Lines::read(process.stdout(), |line| match serde_json::from_str(&line) {
             Ok(record @ Value::Object(_)) => record,
             _ => Value::String(format!("not a JSON object: {line}")),

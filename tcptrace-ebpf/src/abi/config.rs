@@ -88,6 +88,10 @@ pub struct Config {
     pub group: u64,
     /// Nanoseconds of a jiffy; 0 where that is not known.
     pub jiffy_ns: u64,
+    /// Device of the PID namespace that numbers processes.
+    pub pid_ns_device: u64,
+    /// Its inode number; 0 for the host's.
+    pub pid_ns_inode: u64,
     /// A bit for each number of `enum skb_drop_reason` whose segments are told.
     pub told_drops: [u64; TOLD_DROPS as usize / 64],
 }
@@ -108,6 +112,8 @@ impl Config {
         seed: 0,
         group: 0,
         jiffy_ns: 0,
+        pid_ns_device: 0,
+        pid_ns_inode: 0,
         told_drops: [0; TOLD_DROPS as usize / 64],
     };
 }

@@ -26,6 +26,7 @@ use crate::{
     metrics::{self, Listener},
     namespaces::{Namespaces, News, OnInterface, Selection},
     otlp,
+    pid_namespace::{self, PidNamespace},
     pipeline::Pipeline,
     preflight,
     privileges::as_caller,
@@ -97,6 +98,9 @@ impl Trace {
         let across = elsewhere && object.tells_netns;
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
+        }
+        if PidNamespace::of_proc().is_some_and(|namespace| !namespace.is_first()) {
+            warn!("{}", pid_namespace::NOTICE);
         }
         let mode = match options.attach {
             Attach::Auto => AttachMode::Auto,

@@ -31,7 +31,7 @@ use super::{
     },
     program_log::ProgramLog,
 };
-use crate::causes::with_causes;
+use crate::{causes::with_causes, pid_namespace::PidNamespace};
 use tcptrace_core::{event::KernelReasons, filter::Filter};
 
 /// The kernel programs, as the build script compiled them.
@@ -110,6 +110,10 @@ impl Object {
             jiffy_ns: jiffy_ns(),
             ..Config::EMPTY
         };
+        if let Some(PidNamespace { device, inode }) = PidNamespace::of_proc().filter(|namespace| !namespace.is_first())
+        {
+            (config.pid_ns_device, config.pid_ns_inode) = (device, inode);
+        }
         let mut hints = hint_programs::Available::default();
         let mut drops = None;
         let no_btf = if settings.use_btf {

@@ -16,9 +16,6 @@ use tcptrace_core::text::Escaped;
 /// docker's.
 pub(super) const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 
-/// Inode number of the PID namespace that the kernel starts with (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
-const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
-
 /// The namespaces whose connections are traced.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Selection {
@@ -94,11 +91,6 @@ fn names() -> String {
     let names: Vec<String> =
         named().into_values().filter_map(|found| Some(Escaped(found.name?.as_bytes()).to_string())).collect();
     if names.is_empty() { "none with a name".to_owned() } else { names.join(", ") }
-}
-
-/// Returns whether the tracer is in the host's own PID namespace, and not in a container's.
-pub fn in_first_pid_namespace() -> bool {
-    fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == FIRST_PID_NAMESPACE)
 }
 
 /// A network namespace, and a way into it.

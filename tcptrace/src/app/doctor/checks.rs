@@ -20,6 +20,7 @@ use crate::{
     bpf::{Survey, has_tcx},
     causes::with_causes,
     host_clock,
+    pid_namespace::{self, PidNamespace},
     preflight::{self, KernelRelease},
     socket_owners,
 };
@@ -221,6 +222,9 @@ pub(super) fn processes(report: &mut Report) {
             let allowed = preflight::effective()
                 .is_ok_and(|effective| FOR_PROCESSES.iter().all(|(capability, _)| effective.contains(capability)));
             report.add(Limited, "processes", hidden_owners(allowed));
+        }
+        Ok(_) if PidNamespace::of_proc().is_some_and(|namespace| !namespace.is_first()) => {
+            report.add(Limited, "processes", pid_namespace::NOTICE);
         }
         Ok(snapshot) => {
             report.add(Fine, "processes", format!("the owners of {} sockets are found", snapshot.sockets.len()));

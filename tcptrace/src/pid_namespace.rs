@@ -1,0 +1,38 @@
+//! The PID namespace by which `/proc` numbers processes: the host's, or that of the container that tcptrace runs in.
+
+use std::{fs, os::unix::fs::MetadataExt as _};
+
+/// Inode number of the PID namespace that the kernel starts with (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+const FIRST: u64 = 0xEFFF_FFFC;
+
+/// Said once where `/proc` does not number processes as the host does.
+pub(crate) const NOTICE: &str = "in this PID namespace, which is not the host's, process IDs are its own; a process outside of it has \
+                          the host's ID, or is not known";
+
+/// A PID namespace, as its file under `/proc` identifies it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct PidNamespace {
+    /// Device of the namespaces' file system.
+    pub(crate) device: u64,
+    /// Inode number.
+    pub(crate) inode: u64,
+}
+
+impl PidNamespace {
+    /// The one of the mounted `/proc`; none where that cannot be read. Without CAP_SYS_PTRACE, which it takes to look at its
+    /// first process, it is taken to be tcptrace's own.
+    pub(crate) fn of_proc() -> Option<Self> {
+        let file = fs::metadata("/proc/1/ns/pid").or_else(|_| fs::metadata("/proc/self/ns/pid")).ok()?;
+        Some(Self { device: file.dev(), inode: file.ino() })
+    }
+
+    /// Returns whether it is the host's.
+    pub(crate) fn is_first(self) -> bool {
+        self.inode == FIRST
+    }
+}
+
+/// Returns whether the tracer is in the host's own PID namespace, and not in a container's.
+pub(crate) fn is_own_the_first() -> bool {
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == FIRST)
+}
