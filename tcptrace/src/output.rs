@@ -10,7 +10,7 @@ use std::{
 
 use tcptrace_core::{
     correlate::{Correlated, Totals},
-    event::BootTime,
+    event::{BootTime, LossSource},
     filter::Emit,
     output_record::OutputRecord,
     render::{Render, Selection, Tally},
@@ -195,13 +195,13 @@ impl Output {
         GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record, self.in_scope)) }
     }
 
-    /// Returns whether a destination lacks records and no report there says so yet.
+    /// Returns whether a destination lacks records or reports of losses, and no report there says so yet.
     pub fn has_unreported_losses(&self) -> bool {
-        self.stdout.unreported > 0 || self.file.as_ref().is_some_and(|file| file.unreported > 0)
+        self.stdout.has_unreported_losses() || self.file.as_ref().is_some_and(Destination::has_unreported_losses)
     }
 
-    /// Writes a report of its unreported losses to each destination; `report` makes a record of their number.
-    pub fn report_losses(&mut self, mut report: impl FnMut(u64) -> OutputRecord) {
+    /// Writes reports of its unreported losses to each destination; `report` makes a record of their number and source.
+    pub fn report_losses(&mut self, mut report: impl FnMut(LossSource, u64) -> OutputRecord) {
         [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten().for_each(|to| to.report_losses(&mut report));
     }
 

@@ -209,15 +209,16 @@ impl Pipeline {
 
     /// Counts the records that a slow reader made us drop, and reports them in the output that lacks them.
     fn give_up(&mut self, given_up: GivenUp) {
-        let source = LossSource::Output;
-        let total = self.ledger.add(source, given_up.stdout + given_up.file);
+        self.ledger.add(LossSource::Output, given_up.stdout + given_up.file);
         if !self.output.has_unreported_losses() {
             return;
         }
         let at = host_clock::now();
-        let describer = &mut self.describer;
-        self.output
-            .report_losses(|count| describer.entry(Correlated::Loss(Loss { at, source, count, total, placed: false })));
+        let (describer, ledger) = (&mut self.describer, &mut self.ledger);
+        self.output.report_losses(|source, count| {
+            let total = ledger.of(source);
+            describer.entry(Correlated::Loss(Loss { at, source, count, total, placed: false }))
+        });
     }
 
     /// Counts of connections since the start.

@@ -14,7 +14,7 @@ use crate::sink::{Held, Offer, Reopen, Reopening, Sink};
 use tcptrace_core::{
     decode::ttr::{Entry, Interface, Setup, Writer},
     describe::Describer,
-    event::{BootTime, Cgroup, CgroupKey, LossSource},
+    event::{BootTime, Cgroup, CgroupKey, LossCounts, LossSource},
     output_record::{OutputRecord, StartOutput},
     render::{Json, Render as _},
     wall_clock::WallClock,
@@ -157,7 +157,7 @@ impl Recorder {
     /// Ends the block if it is large or old enough. Returns the number of records that had to be left out.
     pub fn flush(&mut self, describer: &Describer, now: BootTime) -> u64 {
         let lost = self.sink.take_lost();
-        self.unreported += lost.records + lost.reported;
+        self.unreported += lost.records + lost.reported.sum();
         let due = self.due().is_some_and(|due| due <= now);
         let dropped = if self.is_full() || due { self.end_block() } else { 0 };
         if self.unreported > 0 {
@@ -182,7 +182,7 @@ impl Recorder {
         let reporting = std::mem::take(&mut self.reporting);
         let spare = self.sink.spare().unwrap_or_default();
         let content = Bytes::from(self.writer.take(spare));
-        match self.sink.try_write(content, Held { records, reported: reporting }) {
+        match self.sink.try_write(content, Held { records, reported: LossCounts::of(LossSource::Output, reporting) }) {
             Offer::Full => {
                 self.unreported += records + reporting;
                 records

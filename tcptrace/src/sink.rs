@@ -35,7 +35,10 @@ use self::{
 };
 
 use crate::host_clock;
-use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
+use tcptrace_core::{
+    decode::ttr::Sealer,
+    event::{BootTime, LossCounts},
+};
 
 /// Number of bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
 pub const BUDGET: usize = 64 << 20;
@@ -57,14 +60,14 @@ pub enum Offer {
 pub struct Held {
     /// Number of records.
     pub records: u64,
-    /// Number of records lost earlier of which they tell.
-    pub reported: u64,
+    /// Numbers of earlier losses of which they tell: those reports are not among the records.
+    pub reported: LossCounts,
 }
 
 /// So many records, and no report.
 impl From<u64> for Held {
     fn from(records: u64) -> Self {
-        Self { records, reported: 0 }
+        Self { records, reported: LossCounts::default() }
     }
 }
 

@@ -42,7 +42,7 @@ pub use self::{
     hint::{AcceptQueue, Hint, HintName},
     kernel_name::KernelName,
     kernel_reasons::KernelReasons,
-    loss::{Loss, LossSource},
+    loss::{Loss, LossCounts, LossSource},
     owner::{ListenerOwner, OwnerSource, Process, SocketOwner},
     proof::Proof,
     report::{SocketReport, StuckOn},

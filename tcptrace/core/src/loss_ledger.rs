@@ -1,19 +1,19 @@
 //! Bookkeeping of reported losses by source. A gap shows both in the next record of its source and in the kernel's
 //! counter; it is reported once, where it shows first.
 
-use crate::event::{BootTime, Loss, LossSource};
+use crate::event::{BootTime, Loss, LossCounts, LossSource};
 
 /// Numbers of losses known so far, by source.
 #[derive(Debug, Default)]
 pub struct LossLedger {
-    reported: [u64; 4],
+    reported: LossCounts,
 }
 
 impl LossLedger {
     /// Notes the low 32 bits of its source's count that a record carries; returns the loss before the record, if any is
     /// new.
     pub fn carried(&mut self, source: LossSource, low: u32, at: BootTime) -> Option<Loss> {
-        let known = *self.slot(source);
+        let known = *self.reported.of_mut(source);
         // The count only grows, and by less than 2^31 between two readings: a smaller one is older than the latest
         // poll.
         let ahead = low.wrapping_sub(known as u32);
@@ -22,7 +22,7 @@ impl LossLedger {
 
     /// Notes a source's total as read from the kernel; returns the loss if any is new.
     pub fn counted(&mut self, source: LossSource, total: u64, at: BootTime) -> Option<Loss> {
-        let known = self.slot(source);
+        let known = self.reported.of_mut(source);
         let count = total.saturating_sub(*known);
         *known += count;
         (count > 0).then_some(Loss { at, source, count, total, placed: false })
@@ -30,24 +30,19 @@ impl LossLedger {
 
     /// Adds `count` losses of a source that is counted here, and returns its total.
     pub fn add(&mut self, source: LossSource, count: u64) -> u64 {
-        let total = self.slot(source);
+        let total = self.reported.of_mut(source);
         *total += count;
         *total
     }
 
     /// Returns the number of losses from all sources.
     pub fn total(&self) -> u64 {
-        self.reported.iter().sum()
+        self.reported.sum()
     }
 
-    fn slot(&mut self, source: LossSource) -> &mut u64 {
-        let [state, segment, recursion, output] = &mut self.reported;
-        match source {
-            LossSource::State => state,
-            LossSource::Segment => segment,
-            LossSource::Recursion => recursion,
-            LossSource::Output => output,
-        }
+    /// Returns the number of losses of a source.
+    pub fn of(&mut self, source: LossSource) -> u64 {
+        *self.reported.of_mut(source)
     }
 }
 

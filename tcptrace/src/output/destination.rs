@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tcptrace_core::{
+    event::{LossCounts, LossSource},
     filter::Emit,
     output_record::OutputRecord,
     render::{Json, Render, Selection, Tally},
@@ -53,10 +54,10 @@ pub(super) struct Destination {
     chunk: Vec<u8>,
     /// Records in `chunk`, apart from reports of losses.
     records: u64,
-    /// Dropped records that have not been reported here yet.
-    pub(super) unreported: u64,
-    /// Dropped records that a report in `chunk` counts.
-    reporting: u64,
+    /// Losses that have not been reported here yet: dropped records, and what dropped reports told.
+    unreported: LossCounts,
+    /// Losses that the reports in `chunk` count.
+    reporting: LossCounts,
     /// Waits for a slow reader instead of dropping records.
     pub(super) patient: bool,
 }
@@ -69,8 +70,8 @@ impl Destination {
             sink,
             chunk: Vec::with_capacity(CHUNK_CAPACITY),
             records: 0,
-            unreported: 0,
-            reporting: 0,
+            unreported: LossCounts::default(),
+            reporting: LossCounts::default(),
             patient: false,
         }
     }
@@ -81,11 +82,14 @@ impl Destination {
         if !self.needs.contains(record.emit()) {
             return 0;
         }
-        let Self { shown: Shown { render, emit, selection, tally, .. }, chunk, records, .. } = self;
+        let Self { shown: Shown { render, emit, selection, tally, .. }, chunk, records, reporting, .. } = self;
         let mut show = |record: &OutputRecord| {
             if emit.contains(record.emit()) {
                 render.render(record, chunk);
-                *records += 1;
+                match record {
+                    OutputRecord::Lost(lost) => *reporting.of_mut(lost.source) += lost.count,
+                    _ => *records += 1,
+                }
             }
         };
         let known = match selection {
@@ -104,7 +108,7 @@ impl Destination {
     /// Hands the chunk to the sink. Returns the number of records dropped.
     pub(super) fn flush(&mut self) -> u64 {
         let no_room = self.sink.take_lost();
-        self.unreported += no_room.records + no_room.reported;
+        self.owe(no_room);
         no_room.records + self.hand_over()
     }
 
@@ -126,7 +130,7 @@ impl Destination {
         let held = Held { records, reported: reporting };
         match if self.patient { self.sink.write(bytes, held) } else { self.sink.try_write(bytes, held) } {
             Offer::Full => {
-                self.unreported += records + reporting;
+                self.owe(held);
                 records
             }
             // An ended sink loses nothing: its reader has gone, or its error has been reported.
@@ -134,13 +138,84 @@ impl Destination {
         }
     }
 
-    /// Writes the record that `report` makes of the number of dropped records not reported yet. It does not count as a
-    /// record itself: if it is dropped, the next report includes the same number.
-    pub(super) fn report_losses(&mut self, report: impl FnOnce(u64) -> OutputRecord) {
-        if self.unreported > 0 {
-            let record = report(self.unreported);
-            self.reporting += std::mem::take(&mut self.unreported);
-            self.shown.render.render(&record, &mut self.chunk);
+    /// Notes that a chunk was dropped.
+    fn owe(&mut self, dropped: Held) {
+        self.unreported += dropped.reported;
+        self.unreported += LossCounts::of(LossSource::Output, dropped.records);
+    }
+
+    /// Returns whether losses have not been reported here yet.
+    pub(super) fn has_unreported_losses(&self) -> bool {
+        self.unreported.sum() > 0
+    }
+
+    /// Writes the records that `report` makes of the losses not reported yet. They do not count as records themselves: if they
+    /// are dropped, the next reports include the same numbers.
+    pub(super) fn report_losses(&mut self, mut report: impl FnMut(LossSource, u64) -> OutputRecord) {
+        let losses = std::mem::take(&mut self.unreported);
+        for (source, count) in losses.present() {
+            self.shown.render.render(&report(source, count), &mut self.chunk);
         }
+        self.reporting += losses;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, pipe},
+        time::Duration,
+    };
+
+    use serde_json::Value;
+    use tcptrace_core::{
+        correlate::Correlated,
+        describe::Describer,
+        event::{BootTime, Loss},
+        output_record::EndOutput,
+    };
+
+    use super::*;
+
+    fn lost(source: LossSource, count: u64) -> OutputRecord {
+        let loss = Loss { at: BootTime(1), source, count, total: count, placed: false };
+        Describer::default().entry(Correlated::Loss(loss))
+    }
+
+    fn other() -> OutputRecord {
+        let stamp = Describer::default().stamp(BootTime(1));
+        OutputRecord::End(EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0, left_out: None })
+    }
+
+    #[test]
+    fn the_losses_that_a_dropped_chunk_told_of_are_told_again() {
+        let (mut reader, writer) = pipe().unwrap();
+        let mut to = Destination::new(Shown::json(Emit::ALL), Sink::stream(writer.into(), CHUNK_BYTES).unwrap());
+        let (mut told, mut written, mut dropped) = (0, 0, 0);
+        // Nobody reads meanwhile.
+        while dropped < 100 {
+            told += 3;
+            written += 1;
+            dropped += to.write(&lost(LossSource::State, 3), false) + to.write(&other(), false) + to.flush();
+            to.report_losses(lost);
+        }
+        let reading = std::thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            text
+        });
+        to.patient = true;
+        to.report_losses(lost);
+        dropped += to.flush();
+        assert!(!to.has_unreported_losses());
+        to.sink.finish(Duration::from_secs(20));
+        let records: Vec<Value> =
+            reading.join().unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let sum = |source: &str| {
+            let of_source = records.iter().filter(|record| record["source"] == source);
+            of_source.map(|record| record["count"].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!((sum("state"), sum("output")), (told, dropped));
+        assert_eq!(records.iter().filter(|record| record["type"] == "end").count() as u64, written - dropped);
     }
 }

@@ -34,6 +34,47 @@ impl<'de> serde::Deserialize<'de> for LossSource {
     }
 }
 
+/// Numbers of losses by source.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LossCounts([u64; 4]);
+
+impl LossCounts {
+    /// So many losses of one source.
+    pub fn of(source: LossSource, count: u64) -> Self {
+        let mut counts = Self::default();
+        *counts.of_mut(source) = count;
+        counts
+    }
+
+    /// The number of a source, to be changed.
+    pub fn of_mut(&mut self, source: LossSource) -> &mut u64 {
+        let [state, segment, recursion, output] = &mut self.0;
+        match source {
+            LossSource::State => state,
+            LossSource::Segment => segment,
+            LossSource::Recursion => recursion,
+            LossSource::Output => output,
+        }
+    }
+
+    /// The number of losses from all sources.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The sources that have any, with their numbers.
+    pub fn present(mut self) -> impl Iterator<Item = (LossSource, u64)> {
+        let sources = [LossSource::State, LossSource::Segment, LossSource::Recursion, LossSource::Output];
+        sources.into_iter().map(move |source| (source, *self.of_mut(source))).filter(|&(_, count)| count > 0)
+    }
+}
+
+impl std::ops::AddAssign for LossCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count += more);
+    }
+}
+
 /// A gap in the events, reported when it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Loss {
