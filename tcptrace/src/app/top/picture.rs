@@ -10,7 +10,7 @@ use super::ansi;
 use tcptrace_core::{
     render::{
         Drawing,
-        top::{Mode, Row, Standing, Top, View},
+        top::{Counts, Mode, Row, Standing, Top, View},
     },
     text::{HumanDuration, WallTime},
 };
@@ -60,7 +60,8 @@ pub(super) fn draw(buffer: &mut Buffer, top: &Top, view: &mut View, drawing: Dra
         let (width, height) = SMALLEST;
         return put(buffer, area.y, &format!("needs {width}x{height}; q quits"), Style::new());
     }
-    put(buffer, area.y, &title(top, facts), Style::new().add_modifier(Modifier::BOLD));
+    let counts = top.counts();
+    put(buffer, area.y, &title(&counts, facts), Style::new().add_modifier(Modifier::BOLD));
     let last = area.bottom() - 1;
     if let Mode::Ladder(id, _) = *view.mode() {
         let lines = ansi::lines(&top.ladder(id, drawing, area.width.into()));
@@ -72,7 +73,7 @@ pub(super) fn draw(buffer: &mut Buffer, top: &Top, view: &mut View, drawing: Dra
         return below(buffer, last, view, facts, LADDER_KEYS);
     }
     view.refresh(top, (area.height - AROUND_LIST).into(), facts.now);
-    put(buffer, area.y + 1, &view.scope(&top.counts()), Style::new());
+    put(buffer, area.y + 1, &view.scope(&counts), Style::new());
     let (page, selected) = view.page();
     let rows: Vec<&Row> = page.iter().filter_map(|id| top.row(*id)).collect();
     let columns = Columns::of(&rows, area.width.into(), drawing);
@@ -99,8 +100,7 @@ fn put(buffer: &mut Buffer, y: u16, text: &str, style: Style) {
     }
 }
 
-fn title(top: &Top, facts: Facts<'_>) -> String {
-    let counts = top.counts();
+fn title(counts: &Counts, facts: Facts<'_>) -> String {
     // A narrow terminal cuts what comes last.
     let lost = if facts.lost > 0 { format!("{} LOST, ", facts.lost) } else { String::new() };
     let mut title =

@@ -26,8 +26,11 @@ use tcptrace_core::{
     text::WallTime,
 };
 
-/// Time between two pictures.
-const INTERVAL: Duration = Duration::from_millis(100);
+/// Time between two pictures if a key has changed what is to be shown.
+const KEYS: Duration = Duration::from_millis(100);
+
+/// Time between two pictures if connections have changed: nobody reads faster, and each of them costs.
+const NEWS: Duration = Duration::from_millis(250);
 
 /// Time between two pictures if only ages have changed.
 const AGES: Duration = Duration::from_secs(1);
@@ -140,8 +143,12 @@ impl Session {
     /// Time until the next picture.
     fn pause(&self) -> Duration {
         let Some((at, version)) = self.drawn else { return Duration::ZERO };
-        let news = self.changed || Some(self.top.borrow().version()) != version;
-        (if news { INTERVAL } else { AGES }).saturating_sub(Duration::from_nanos(host_clock::now().since(at)))
+        let interval = match Some(self.top.borrow().version()) != version {
+            _ if self.changed => KEYS,
+            true => NEWS,
+            false => AGES,
+        };
+        interval.saturating_sub(Duration::from_nanos(host_clock::now().since(at)))
     }
 
     fn take(&mut self, input: Input) {
