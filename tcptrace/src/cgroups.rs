@@ -141,7 +141,7 @@ fn with_names(path: &str) -> Cgroup {
 /// Inode number of the root of the unified hierarchy (`cgroup_setup_root`, kernel/cgroup/cgroup.c).
 const ROOT: u64 = 1;
 
-/// The mounted unified hierarchy, from its root.
+/// The mounted unified hierarchy, from its root or, in a control group namespace, from the root of that.
 struct Hierarchy {
     root: OwnedFd,
     mount_point: PathBuf,
@@ -152,15 +152,13 @@ struct Hierarchy {
 impl Hierarchy {
     fn open() -> io::Result<Self> {
         let mounts = fs::read("/proc/self/mountinfo")?;
-        let mut mounted = mount_points(&mounts).filter_map(|mount_point| {
+        let mounted = mount_points(&mounts).filter_map(|mount_point| {
             Some(Self { root: File::open(&mount_point).ok()?.into(), mount_point, _mount: None })
         });
-        // A container sees its own group in the place of the root, and beside it perhaps what is mounted on the host. Where only
-        // the hierarchies of version 1 are mounted, the other one exists all the same.
-        let found = mounted.find(Self::is_whole).map_or_else(Self::mounted_nowhere, Ok)?;
-        // The kernel tells no paths of groups outside of what is mounted: they all would be `/`.
-        let partial = || io::Error::other("only a part of the hierarchy of control groups is mounted");
-        if found.is_whole() { Ok(found) } else { Err(partial()) }
+        // A container sees its own group in the place of the root, and beside it perhaps what is mounted on the host.
+        let (whole, partial): (Vec<_>, Vec<_>) = mounted.partition(Self::is_whole);
+        // Where only the hierarchies of version 1 are mounted, the other one exists all the same.
+        whole.into_iter().chain(partial).next().map_or_else(Self::mounted_nowhere, Ok)
     }
 
     fn is_whole(&self) -> bool {
@@ -179,7 +177,10 @@ impl Hierarchy {
         Ok(Self { root, mount_point: PathBuf::from("/"), _mount: Some(mount) })
     }
 
-    /// Returns the path of the group with this ID, from the root of the hierarchy.
+    /// Returns the path of the group with this ID, from the root that is seen.
+    ///
+    /// # Errors
+    /// When there is no such group, or it lies outside of what is seen.
     fn path(&self, id: u64) -> io::Result<String> {
         /// `struct file_handle` with the eight bytes of kernfs.
         #[repr(C)]
@@ -198,7 +199,10 @@ impl Hierarchy {
         // SAFETY: the call has just returned it, and nobody else has it.
         let folder = unsafe { OwnedFd::from_raw_fd(fd) };
         let link = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
-        Ok(within(&link, &self.mount_point))
+        let path = within(&link, &self.mount_point);
+        // Of all groups outside of what is mounted the kernel says that they are the root.
+        let outside = path == "/" && !fstat(&self.root).is_ok_and(|root| root.st_ino == id);
+        if outside { Err(io::Error::other("it is outside of what is mounted here")) } else { Ok(path) }
     }
 }
 

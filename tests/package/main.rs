@@ -5,4 +5,5 @@
 mod control_group;
 mod machine;
 mod service;
+mod units;
 mod users;

@@ -1,0 +1,36 @@
+//! The units of systemd: connections are told by them, and chosen by them.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use tcptrace_tests::{Tracer, is_type, receive_end};
+
+use crate::machine::Machine;
+
+#[test]
+fn connections_of_a_unit_are_told_by_its_name_and_chosen_by_it() {
+    const PORT: u16 = 4481;
+    let machine = Machine::boot();
+    machine.install();
+    let listener = machine.netns.run(|| TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))).expect("a free port");
+    // It ends by itself: a signal would reach nsenter alone.
+    let trace = |unit: &str, count: usize| {
+        let line = format!("exec tcptrace --json --netns own -p {PORT} --unit '{unit}' --count {count}");
+        Tracer::start_command(&machine.netns, &mut machine.command(&line))
+    };
+    let (one, each) = (trace("tt-asks-1.service", 1), trace("tt-asks-*", 2));
+    for number in [2, 1] {
+        let unit = format!(
+            "[Service]\\nType=oneshot\\nSlice=tt.slice\\nExecStart=/bin/bash -c \"exec 3<>/dev/tcp/127.0.0.1/{PORT}\"\\n"
+        );
+        let service = format!("tt-asks-{number}.service");
+        machine.run(&format!("printf '{unit}' >/run/systemd/system/{service} && systemctl start {service}"));
+        receive_end(&listener.accept().expect("it has connected").0);
+    }
+    let units = |tracer: Tracer| {
+        let records = tracer.exited().records;
+        let closes = records.iter().filter(|record| is_type(record, "close"));
+        closes.map(|close| close["client"]["unit"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(units(one), ["tt-asks-1.service"]);
+    assert_eq!(units(each), ["tt-asks-2.service", "tt-asks-1.service"]);
+}
