@@ -11,7 +11,10 @@ use std::{
     io,
     os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
     time::Duration,
 };
@@ -113,7 +116,7 @@ impl CgroupNames {
 pub struct Containers<'a> {
     /// None where they cannot be named.
     names: Option<&'a mut CgroupNames>,
-    known: HashMap<u64, Option<Container>>,
+    known: HashMap<u64, Option<Arc<Cgroup>>>,
 }
 
 impl<'a> Containers<'a> {
@@ -122,10 +125,15 @@ impl<'a> Containers<'a> {
         Self { names, known: HashMap::new() }
     }
 
+    /// Returns the control group with this ID.
+    pub fn group(&mut self, id: u64) -> Option<Arc<Cgroup>> {
+        let Self { names, known } = self;
+        known.entry(id).or_insert_with(|| names.as_mut()?.find(id).map(Arc::new)).clone()
+    }
+
     /// Returns the container of the control group with this ID.
     pub fn of(&mut self, id: u64) -> Option<Container> {
-        let Self { names, known } = self;
-        known.entry(id).or_insert_with(|| names.as_mut()?.find(id)?.container).clone()
+        self.group(id)?.container.clone()
     }
 }
 

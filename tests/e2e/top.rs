@@ -45,6 +45,30 @@ fn a_connection_comes_stalls_and_ends_on_the_screen() {
     assert_eq!(console.finish(), Some(0));
 }
 
+#[test]
+fn a_connection_that_was_there_is_listed_before_anything_happens() {
+    const PORT: u16 = 4988;
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let connection = ends.open();
+    let client = connection.client_address();
+    let mut command = Command::new(binary());
+    command.args(["top", "-p", &PORT.to_string(), "--netns", "own"]);
+    let mut console = netns.run(|| Console::start(&mut command, 120, 24));
+    // Both sockets of it are one connection.
+    let screen = console.wait("it is listed", |screen| screen.contains("tcptrace top: 1 open, 0 stalled"));
+    assert!(screen.contains(">ESTABLISHED") && screen.contains(&client.to_string()), "{screen}");
+    assert!(screen.contains("showing 1 of 1") && !screen.contains('#'), "{screen}");
+    console.press("\r");
+    console.wait("there is no ladder yet", |screen| screen.contains("It was there when tracing began"));
+    console.press("q");
+    ends.close_in_four(connection);
+    let ended = console.wait("it has ended", |screen| screen.contains("0 open, 0 stalled"));
+    assert!(ended.contains("showing 1 of 1") && ended.contains("#1 "), "{ended}");
+    console.press("q");
+    assert_eq!(console.finish(), Some(0));
+}
+
 /// A terminal that has been stopped, or hangs with its connection, holds up neither tracing nor its end.
 #[test]
 fn a_terminal_that_takes_no_output_holds_nothing_up() {

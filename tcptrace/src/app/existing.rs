@@ -11,20 +11,24 @@ use tcptrace_core::{
 };
 
 /// The connections of a snapshot that match the filter, each with the ID of its control group; those of the tracer's own
-/// network namespace if `own` says so.
+/// network namespace, which is `own_netns`, if `own` says so.
 pub(super) fn sockets<'a>(
     snapshot: &'a Snapshot,
     filter: &'a Filter,
     own: bool,
+    own_netns: Option<u32>,
 ) -> impl Iterator<Item = (ExistingSocket, Option<u64>)> + 'a {
     let existing = move |OwnedSocket { socket, owners }: &OwnedSocket| {
         let matches = socket.state != TcpState::Listen
             && (own || socket.netns.is_some())
             && filter.matches(socket.local, socket.remote, Ends::LocalIsFirst);
         let existing = ExistingSocket {
+            netns: socket.netns.or(own_netns),
+            local: socket.local,
+            remote: socket.remote,
             state: socket.state,
             processes: processes(owners),
-            container: None,
+            cgroup: None,
             at_least_ns: socket.in_state_at_least().map(nanoseconds),
         };
         matches.then_some((existing, socket.cgroup))

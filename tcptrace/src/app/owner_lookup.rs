@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use log::warn;
 
-use super::{elsewhere::Elsewhere, existing, stuck};
+use super::{elsewhere::Elsewhere, existing, stuck, trace::own_netns};
 use crate::{
     causes::with_causes,
     namespaces::Selection,
@@ -132,7 +132,8 @@ impl OwnerSearch {
             );
         }
         if snapshot.at_start {
-            pipeline.tell_existing(existing::sockets(snapshot, &self.filter, self.own), snapshot.began);
+            let existing = existing::sockets(snapshot, &self.filter, self.own, own_netns().ok());
+            pipeline.tell_existing(existing, snapshot.began);
         }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();

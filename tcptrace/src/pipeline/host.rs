@@ -61,10 +61,9 @@ impl Pipeline {
 
     /// Tells which sockets were there when tracing began, each with the ID of its control group; nothing if there were none.
     pub fn tell_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
-        let mut containers = Containers::new(self.cgroups.as_mut());
-        let named = sockets
-            .map(|(socket, cgroup)| ExistingSocket { container: cgroup.and_then(|id| containers.of(id)), ..socket });
-        let existing = Existing::of(at, named);
+        let mut groups = Containers::new(self.cgroups.as_mut());
+        let named = sockets.map(|(socket, id)| ExistingSocket { cgroup: id.and_then(|id| groups.group(id)), ..socket });
+        let existing = Existing::of(at, named.collect());
         self.replay_existing(existing);
     }
 

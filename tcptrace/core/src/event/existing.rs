@@ -1,19 +1,25 @@
 //! Sockets that were there when tracing began.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use super::{BootTime, Container, Process};
+use super::{BootTime, Cgroup, Container, Endpoint, Process};
 use crate::tcp::TcpState;
 
 /// One socket that was there when tracing began.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ExistingSocket {
+    /// Inode number of its network namespace, if known.
+    pub netns: Option<u32>,
+    /// Local end.
+    pub local: Endpoint,
+    /// Remote end.
+    pub remote: Endpoint,
     /// Its state.
     pub state: TcpState,
     /// The processes that hold it, ordered by PID.
     pub processes: Vec<Process>,
-    /// The container in which it was made, if known.
-    pub container: Option<Container>,
+    /// The control group in which it was made, if known.
+    pub cgroup: Option<Arc<Cgroup>>,
     /// Time in nanoseconds for which it has been in this state at least, if known.
     pub at_least_ns: Option<u64>,
 }
@@ -51,17 +57,22 @@ pub struct Existing {
     pub groups: Vec<ExistingGroup>,
     /// The record as one English sentence.
     pub summary: String,
+    /// The sockets one by one, while they are traced: no recording has them.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub each: Vec<ExistingSocket>,
 }
 
 impl Existing {
     /// Groups sockets.
-    pub fn of(at: BootTime, sockets: impl IntoIterator<Item = ExistingSocket>) -> Self {
+    pub fn of(at: BootTime, sockets: Vec<ExistingSocket>) -> Self {
         let mut groups: Vec<ExistingGroup> = Vec::new();
         // Few groups have the state and the first process in common.
         let mut places: HashMap<(TcpState, Option<u32>), Vec<usize>> = HashMap::new();
-        for ExistingSocket { state, processes, container, at_least_ns } in sockets {
+        for ExistingSocket { state, processes, cgroup, at_least_ns, .. } in &sockets {
+            let (state, at_least_ns) = (*state, *at_least_ns);
+            let container = cgroup.as_ref().and_then(|cgroup| cgroup.container.as_ref());
             let places = places.entry((state, processes.first().map(|process| process.pid))).or_default();
-            let same = |group: &ExistingGroup| group.processes == processes && group.container == container;
+            let same = |group: &ExistingGroup| group.processes == *processes && group.container.as_ref() == container;
             let known = places.iter().copied().find(|&place| groups.get(place).is_some_and(same));
             match known.and_then(|place| groups.get_mut(place)) {
                 Some(group) => {
@@ -73,14 +84,14 @@ impl Existing {
                     groups.push(ExistingGroup {
                         state,
                         count: 1,
-                        processes,
-                        container,
+                        processes: processes.clone(),
+                        container: container.cloned(),
                         oldest_at_least_ns: at_least_ns,
                     });
                 }
             }
         }
-        Self::of_groups(at, groups)
+        Self { each: sockets, ..Self::of_groups(at, groups) }
     }
 
     /// Restores a record from its groups.
@@ -97,7 +108,7 @@ impl Existing {
         let states: Vec<String> = states.iter().map(|(state, count)| format!("{count} in {state}")).collect();
         let (noun, verb) = if sockets == 1 { ("socket", "was") } else { ("sockets", "were") };
         let summary = format!("{sockets} {noun} {verb} there when tracing began: {}", states.join(", "));
-        Self { at, sockets, groups, summary }
+        Self { at, sockets, groups, summary, each: Vec::new() }
     }
 }
 
@@ -111,7 +122,8 @@ mod tests {
 
     fn socket(state: TcpState, pid: Option<u32>, at_least_ns: Option<u64>) -> ExistingSocket {
         let processes = pid.map(|pid| Process { pid, comm: Comm([b'a'; 16]) }).into_iter().collect();
-        ExistingSocket { state, processes, container: None, at_least_ns }
+        let end = Endpoint { addr: [127, 0, 0, 1].into(), port: 80 };
+        ExistingSocket { netns: None, local: end, remote: end, state, processes, cgroup: None, at_least_ns }
     }
 
     #[test]
@@ -124,7 +136,7 @@ mod tests {
             socket(CloseWait, Some(8), None),
             socket(CloseWait, Some(7), Some(1)),
         ];
-        let existing = Existing::of(BootTime(3), sockets);
+        let existing = Existing::of(BootTime(3), sockets.into());
         let groups: Vec<_> = existing
             .groups
             .iter()
@@ -135,12 +147,14 @@ mod tests {
         assert_eq!(groups, expected);
         let summary = "6 sockets were there when tracing began: 4 in CLOSE_WAIT, 1 in ESTABLISHED, 1 in FIN_WAIT1";
         assert_eq!((existing.sockets, &*existing.summary), (6, summary));
-        assert_eq!(Existing::of_groups(existing.at, existing.groups.clone()), existing);
+        assert_eq!(existing.each.len(), 6);
+        let recorded = Existing { each: Vec::new(), ..existing };
+        assert_eq!(Existing::of_groups(recorded.at, recorded.groups.clone()), recorded);
     }
 
     #[test]
     fn one_socket_is_one() {
-        let existing = Existing::of(BootTime(3), [socket(CloseWait, Some(8), Some(4))]);
+        let existing = Existing::of(BootTime(3), vec![socket(CloseWait, Some(8), Some(4))]);
         assert_eq!(existing.summary, "1 socket was there when tracing began: 1 in CLOSE_WAIT");
     }
 }

@@ -2,29 +2,33 @@
 //!
 //! - [`Top`] holds the connections, a bounded number of them;
 //! - `row`: a connection as its records tell it;
+//! - `existing`: what was there when tracing began, until a record tells of it;
 //! - [`View`]: the part of it that is shown, and how keys change that.
 //!
 //! Nothing is derived here: states, verdicts and times are those of the records.
 
+mod existing;
 mod row;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::existing::{Existing, Tuple};
 pub use self::{
     row::{Row, Standing},
     view::{Action, Column, Key, Mode, View},
 };
 use super::{Drawing, Ladder, Render as _};
-use crate::{output_record::OutputRecord, text::WallTime};
+use crate::{event::ExistingSocket, output_record::OutputRecord, text::WallTime};
 
 /// Number of connections that are kept.
 pub const MOST: usize = 4096;
 
-/// Number of a connection: that of the run of a recording, and its own in that run.
+/// Number of a connection: that of the run of a recording, and its own in that run. The run 0 is that of sockets that were there
+/// when tracing began, and of which no record has told yet.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Id {
-    /// Number of the run, from 1.
+    /// Number of the run, from 1; or 0.
     pub run: u32,
     /// Number of the connection, from 1.
     pub conn: u64,
@@ -51,6 +55,8 @@ pub struct Top {
     rows: BTreeMap<Id, Row>,
     /// Those that have ended, in that order.
     ended: BTreeSet<(WallTime, Id)>,
+    /// Those of no record yet.
+    existing: Existing,
     /// Largest number of connections.
     most: usize,
     run: u32,
@@ -69,6 +75,7 @@ impl Top {
         Self {
             rows: BTreeMap::new(),
             ended: BTreeSet::new(),
+            existing: Existing::default(),
             most: most.max(1),
             run: 0,
             left_out: 0,
@@ -83,6 +90,9 @@ impl Top {
         match record {
             // The numbers of connections start again.
             OutputRecord::Start(_) => self.run += 1,
+            OutputRecord::Existing(existing) => {
+                existing.record.each.iter().for_each(|socket| self.add_existing(socket, existing.stamp.time));
+            }
             OutputRecord::Evicted(evicted) => {
                 let id = Id { run: self.run, conn: evicted.conn };
                 if self.rows.contains_key(&id) {
@@ -102,7 +112,40 @@ impl Top {
                 }
                 let slow_ns = self.slow_ns;
                 self.change(id, stamp.time, |row| row.apply(record, slow_ns));
+                self.recognise(id, record);
             }
+        }
+    }
+
+    /// Adds a socket that was there when tracing began, which was at `at`. Both sockets of one connection are one row. There are
+    /// never more of them than connections are kept; others are left out.
+    fn add_existing(&mut self, socket: &ExistingSocket, at: WallTime) {
+        self.version += 1;
+        let tuple = Tuple::new(socket.netns, socket.local.into(), socket.remote.into());
+        if let Some(row) = self.existing.find(&tuple).and_then(|id| self.rows.get_mut(&id)) {
+            return row.add_existing(socket);
+        }
+        if self.rows.len() >= self.most {
+            self.left_out += 1;
+            return;
+        }
+        let id = self.existing.add(tuple);
+        self.rows.insert(id, Row::existing(id, socket, at));
+    }
+
+    /// Replaces the row of a socket that was there by that of its connection, of which a record tells.
+    fn recognise(&mut self, id: Id, record: &OutputRecord) {
+        if self.existing.is_empty() {
+            return;
+        }
+        let Some(row) = self.rows.get(&id) else { return };
+        let Some(tuple) = row.ends().map(|ends| Tuple::new(row::netns(record), ends.client.at, ends.server.at)) else {
+            return;
+        };
+        if let Some(before) = self.existing.take(&tuple).and_then(|id| self.rows.remove(&id))
+            && let Some(row) = self.rows.get_mut(&id)
+        {
+            row.continue_from(before);
         }
     }
 
@@ -168,6 +211,10 @@ impl Top {
     pub fn ladder(&self, id: Id, drawing: Drawing, width: usize) -> Vec<u8> {
         let mut out = Vec::new();
         let Some(row) = self.rows.get(&id) else { return out };
+        if id.run == 0 {
+            out.extend_from_slice(b"It was there when tracing began, and nothing has happened since that is traced.\n");
+            return out;
+        }
         let mut ladder = Ladder::new(drawing, move || width);
         row.records(&mut |record| ladder.render(record, &mut out));
         if row.ended().is_none()

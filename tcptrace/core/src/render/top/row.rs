@@ -14,6 +14,7 @@ use super::{
     Id,
 };
 use crate::{
+    event::{self, Endpoint, ExistingSocket},
     filter::Facts,
     output_record::{OutputRecord, ReportOutput, SegmentOutput, Stamp, StateOutput},
     tcp::{TcpFlags, TcpState},
@@ -74,6 +75,38 @@ impl Row {
             stall: None,
             verdict: None,
             held: Held::default(),
+        }
+    }
+
+    /// A connection that was there when tracing began, which was at `at`.
+    pub(super) fn existing(id: Id, socket: &ExistingSocket, at: WallTime) -> Self {
+        let age = i64::try_from(socket.at_least_ns.unwrap_or(0)).unwrap_or(i64::MAX);
+        let [local, remote] = ends_of(socket);
+        Self {
+            state: socket.state.name(),
+            ends: Some(Each { client: local, server: remote }),
+            ..Self::new(id, WallTime(at.0.saturating_sub(age)))
+        }
+    }
+
+    /// Adds the other socket of a connection that was there.
+    pub(super) fn add_existing(&mut self, socket: &ExistingSocket) {
+        let [local, _] = ends_of(socket);
+        self.learn(local);
+    }
+
+    /// Goes on from a row of the same connection, which was there before a record told of it.
+    pub(super) fn continue_from(&mut self, before: Self) {
+        self.began = self.began.min(before.began);
+        before.ends.into_iter().flat_map(|Each { client, server }| [client, server]).for_each(|end| self.learn(end));
+    }
+
+    /// Notes what is known of one of its ends, whichever that is.
+    fn learn(&mut self, new: End) {
+        let ends = self.ends.iter_mut().flat_map(|Each { client, server }| [client, server]);
+        for known in ends.filter(|known| known.at == new.at) {
+            known.process = known.process.or(new.process);
+            known.cgroup = known.cgroup.take().or_else(|| new.cgroup.clone());
         }
     }
 
@@ -268,6 +301,27 @@ impl Row {
     pub fn verdict(&self, unicode: bool) -> String {
         let text = self.stall.as_ref().map(|(_, text)| text).or(self.verdict.as_ref());
         text.map(|text| without_columns(&palette::sentence(text, unicode))).unwrap_or_default()
+    }
+}
+
+/// The local and the remote end of a socket. Nobody knows which of several processes that hold it uses it.
+fn ends_of(socket: &ExistingSocket) -> [End; 2] {
+    let only = <[_; 1]>::try_from(socket.processes.as_slice()).ok();
+    let process = only.and_then(|[event::Process { pid, comm }]| Process::known(Some(pid), Some(comm)));
+    let end = |at: Endpoint, process, cgroup| End { at: at.into(), process, cgroup, netns_name: None };
+    [end(socket.local, process, socket.cgroup.clone()), end(socket.remote, None, None)]
+}
+
+/// The network namespace in which a record tells of a connection, if known.
+pub(super) fn netns(record: &OutputRecord) -> Option<u32> {
+    match record {
+        OutputRecord::State(state) => state.netns,
+        OutputRecord::Segment(segment) => segment.netns,
+        OutputRecord::Icmp(icmp) => icmp.netns,
+        OutputRecord::Handshake(handshake) => handshake.record.netns,
+        OutputRecord::Close(close) => close.record.netns,
+        OutputRecord::Stalled(stalled) => stalled.record.netns,
+        _ => None,
     }
 }
 

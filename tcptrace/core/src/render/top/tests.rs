@@ -11,7 +11,7 @@ use crate::{
 
 static ZONE: TimeZone = TimeZone::UTC;
 
-const DRAWING: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &ZONE };
+pub(super) const DRAWING: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &ZONE };
 
 const SECOND: u64 = 1_000_000_000;
 
