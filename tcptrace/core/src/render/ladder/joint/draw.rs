@@ -105,7 +105,8 @@ fn inferred(group: &[Told<'_>]) -> Vec<String> {
     [of_end(|states| &states.client), of_end(|states| &states.server)].into_iter().flatten().collect()
 }
 
-/// What to look at: where a side proves a cause, the others guess. Where all agree, what is behind the translation.
+/// Advice: where a side proves a cause, only its own, since the others guess. Where all agree, that of the last side, which is
+/// behind the translation.
 fn advice<'a>(group: &'a [Told<'_>], agreed: bool) -> Vec<Cow<'a, str>> {
     let proven = group.iter().any(|told| told.verdict.has_cause());
     let known = group.iter().filter(|told| !proven || told.verdict.has_cause());

@@ -1,4 +1,4 @@
-//! What is told of one side of a translated connection.
+//! The content of a block for one side of a translated connection.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     verdict::{Each, TranslatedSide, Turn},
 };
 
-/// What a block tells of one connection.
+/// The content of a block for one connection.
 #[derive(Debug)]
 pub(in crate::render::ladder) struct Told<'a> {
     pub(in crate::render::ladder) conn: u64,
@@ -26,7 +26,7 @@ pub(in crate::render::ladder) struct Told<'a> {
     pub(in crate::render::ladder) unfinished: Option<Option<Turn>>,
     /// The other sides of its address translation.
     pub(in crate::render::ladder) nat: Vec<TranslatedSide>,
-    /// What other hosts know of it, a line each.
+    /// Knowledge of other hosts about it, a line each.
     pub(in crate::render::ladder) elsewhere: Vec<String>,
     /// States of each end that no row shows.
     pub(in crate::render::ladder) states: Each<Known>,

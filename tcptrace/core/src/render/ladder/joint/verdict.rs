@@ -5,7 +5,7 @@ use crate::{
     verdict::{Bytes, Close, CloseKind, Handshake, HandshakeKind, Outcome, Reset, ResetCause, Turn, WaitingFor},
 };
 
-/// What sides of one connection have in common, unless something happens between them.
+/// The part of a record in which the sides of one connection agree, unless something between them interferes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::render::ladder) enum Verdict {
     Handshake {
