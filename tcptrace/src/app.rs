@@ -2,8 +2,6 @@
 
 mod commanded;
 pub mod doctor;
-mod elsewhere;
-mod existing;
 mod export;
 pub mod leaks;
 mod live;
@@ -14,7 +12,6 @@ mod replay;
 mod service_manager;
 mod signals;
 mod stdout_format;
-mod stuck;
 mod summary;
 pub mod top;
 mod trace;

@@ -4,6 +4,7 @@
 //! can be generated from it alone.
 
 mod choices;
+mod environment;
 mod leaks;
 mod options;
 mod ring_size;
@@ -27,8 +28,9 @@ use clap::{
 
 pub use self::{
     choices::Choices,
+    environment::{DEFAULT_COLUMNS, Environment},
     leaks::Leaks,
-    options::{DEFAULT_COLUMNS, Environment, Options, Verbosity, is_binary},
+    options::{Options, Verbosity, is_binary},
     ring_size::{RingSize, RingSizeError},
     values::{Attach, Color, Compression, OutputFormat, Segments},
 };

@@ -156,7 +156,7 @@ fn records(file: &[u8]) -> Vec<(&[u8], &[u8])> {
     .collect()
 }
 
-/// The same capture as a mirror port takes it: every frame again, `delay` microseconds after the first.
+/// A capture as a mirror port takes it: every frame again, `delay` microseconds after the first.
 fn mirrored(file: &[u8], delay: u32) -> Vec<u8> {
     let mut doubled = file[..24].to_vec();
     for ((header, frame), id) in records(file).into_iter().zip(1_u16..) {

@@ -12,7 +12,7 @@ fn recording(name: &str) -> String {
     format!("{}/../docs/{name}.jsonl", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a command writes, which has to succeed.
+/// The stdout of a command, which has to succeed.
 #[track_caller]
 fn lines(command: &mut Command) -> Vec<String> {
     let (code, stdout, stderr) = run(command);

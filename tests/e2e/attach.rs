@@ -20,7 +20,7 @@ fn bpftool_net(netns: &Netns) -> String {
     netns.output(Command::new("bpftool").args(["-j", "net", "show"]))
 }
 
-/// What somebody else had there before: a clsact qdisc and a filter on it, which lets everything pass to the next one.
+/// Set up by somebody else before: a clsact qdisc and a filter on it, which lets everything pass to the next one.
 fn attach_foreign(netns: &Netns, interface: &str) {
     let tc = |arguments: &[&str]| output(Command::new("tc").args(["-n", netns.name()]).args(arguments));
     tc(&["qdisc", "add", "dev", interface, "clsact"]);

@@ -93,7 +93,7 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     let tracer = Tracer::start(&netns, &["-p", "4313", "-w", path.to_str().expect("UTF-8")]);
     let connection = ends.open();
     ends.close_in_four(connection);
-    // What is still in the ring buffer would go to the new file.
+    // Events that are still in the ring buffer would go to the new file.
     tracer.wait_for("the close", |record| is_type(record, "close"));
     std::fs::rename(&path, &old).expect("a file can be renamed");
     tracer.signal(Signal::HUP);

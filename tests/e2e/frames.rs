@@ -18,7 +18,7 @@ fn ends(v6: bool, port: u16) -> (SocketAddr, SocketAddr) {
     (at(from, 5000), at(to, port))
 }
 
-/// What is seen of one SYN that comes in by a tap device.
+/// The records of one SYN that comes in by a tap device.
 fn seen(v6: bool, port: u16, fragments: bool, send: impl Fn(&Tap, Vec<u8>)) -> Value {
     let netns = Netns::new();
     let tap = if fragments { Tap::with_fragments(&netns, "tap0") } else { Tap::new(&netns, "tap0") };

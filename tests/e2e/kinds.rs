@@ -91,7 +91,7 @@ fn without_bytes(verdicts: &[String]) -> Vec<String> {
     verdicts.iter().map(short).collect()
 }
 
-/// What is said only when tracing ends.
+/// Records that are written only when tracing ends.
 const UNTIL_THE_END: [&str; 1] = ["unanswered"];
 
 /// Returns whether a verdict has as many records as the right one will have; what is unfinished is said in the end.

@@ -52,7 +52,7 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().map(|text| text.as_str().expect("a list of texts"))
 }
 
-/// What Kubernetes' schemas say of a manifest, unknown fields included.
+/// The faults of a manifest by Kubernetes' schemas, unknown fields included.
 #[track_caller]
 fn validate(manifest: &str) -> (bool, String) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -157,7 +157,7 @@ fn its_container_tells_who_in_a_pod_was_refused() {
     let (netns, folder) = (Netns::new(), Unpacked::new());
     let podman = Podman::new(&netns);
     podman.build(IMAGE, &root().join("docs/Containerfile"), folder.path());
-    // What the kubelet has there: a link for each container of a pod.
+    // As the kubelet has it: a link for each container of a pod.
     let node = tempfile::tempdir().expect("a folder");
     let links = node.path().join("var/log/containers");
     for folder in [&links, &node.path().join("var/log/pods")] {

@@ -1,4 +1,4 @@
-//! The same traffic told twice, live and from a capture: nothing differs but what a capture cannot know.
+//! Traffic told twice, live and from a capture: nothing differs but what a capture cannot know.
 
 use std::{
     collections::BTreeMap,
@@ -146,7 +146,7 @@ fn without_numbers(sentence: &Value) -> String {
     (0..words.len()).filter(|&at| !is_time(at)).map(|at| words[at]).collect()
 }
 
-/// What happens on a port and the one behind it. The last connection is left open by one of its ends.
+/// The traffic on a port and the next one. The last connection is left open by one of its ends.
 fn play(ends: &Ends, tracer: &Tracer, port: u16) -> Connection {
     ends.close_in_four(ends.open());
     ends.close_in_three(ends.open());

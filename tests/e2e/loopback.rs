@@ -7,7 +7,7 @@ use tcptrace_tests::{
     Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, number, process_name, receive, send, tell, tell_all,
 };
 
-/// What the kernel does, in its order, when the client closes first and the server a while later.
+/// The kernel's acts, in order, when the client closes first and the server a while later.
 const STORY: [&str; 17] = [
     "client CLOSE > SYN_SENT",
     "client S 0:0",

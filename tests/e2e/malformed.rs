@@ -34,7 +34,7 @@ fn seen(from_port: u16, to_port: u16, v6: bool, packet: impl Fn(SocketAddr, Sock
     let ends = Ends::between(&left, &right, veth.right_v4(4379));
     let tracer = Tracer::start(&right, &["--host", &from.ip().to_string(), "--segments", "all"]);
     RawSender::new(&left).send(&packet(from, to), to.ip());
-    // Whatever the kernel thinks of it: the next connection is traced as ever.
+    // However the kernel takes it, the next connection is traced as ever.
     let connection = ends.open();
     drop(connection);
     let matches = |record: &Value| endpoint(record, "src") == Some(from) && endpoint(record, "dst") == Some(to);
@@ -132,7 +132,7 @@ fn fragments_and_what_is_no_tcp_are_counted_by_their_reasons() {
     assert!(counts.iter().any(|count| count.ends_with(" without TCP")), "{skipped}");
 }
 
-/// What the last lines of `-v` say was skipped.
+/// The skipped frames, as the last lines of `-v` count them.
 #[track_caller]
 fn skipped(log: &[String]) -> &str {
     let line = log.iter().find_map(|line| line.strip_prefix("tcptrace: skipped: "));

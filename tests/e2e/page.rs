@@ -72,7 +72,7 @@ fn a_failure_is_found_and_its_ladder_opens() {
         [
             json!(format!("{total} of {total} connections")),
             json!(500),
-            // What failed comes first.
+            // Failed connections come first.
             json!("1 \u{d7} reset (linger)"),
             json!(total),
             json!(format!("1 of {total} connections")),

@@ -21,7 +21,7 @@ fn start(netns: &Netns, port: u16) -> Tracer {
     Tracer::start_confined(netns, &["-p", &port.to_string(), "--segments", "all"])
 }
 
-/// What the client sent and what the server sent, each in its order: `S 0:0`, `P. 1:34 ack 1`. Between the two directions
+/// The segments of the client and those of the server, each in order: `S 0:0`, `P. 1:34 ack 1`. Between the two directions
 /// the order depends on the processors, as the first document's two captures show.
 fn sent(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
     let told = tell_all(&trace.segments(netns, port), port);

@@ -148,7 +148,7 @@ fn a_service_of_another_user_writes_files_that_are_rotated_and_read_back_and_lea
     let (mut service, log) = start_service(&netns, &copy, &manager, &path);
     manager.wait_for("READY=1");
     ends.repeat(1);
-    // What is still in the ring buffer would go to the new file.
+    // Events that are still in the ring buffer would go to the new file.
     manager.wait_for("; 1 connection, 0 still open; 17 events, 0 lost");
     fs::rename(&path, &old).expect("a file can be renamed");
     service.signal(Signal::HUP);

@@ -1,4 +1,4 @@
-//! The same traffic read by Wireshark's dissector, by `tcptrace -r` from the same capture, and live: all agree wherever they
+//! Traffic read by Wireshark's dissector, by `tcptrace -r` from the same capture, and live: all agree wherever they
 //! define the same.
 
 use std::{

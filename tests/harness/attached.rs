@@ -124,7 +124,7 @@ pub fn program_runs(process: u32) -> BTreeMap<String, Runs> {
         .collect()
 }
 
-/// What `read` makes of the numbers that `/proc/PID/fdinfo` shows of each program of a process, by the programs' numbers.
+/// The results of `read` for the numbers that `/proc/PID/fdinfo` shows of each program of a process, by the programs' numbers.
 #[track_caller]
 fn programs_of<T>(process: u32, read: impl Fn(&dyn Fn(&str) -> Option<u64>) -> Option<T>) -> BTreeMap<u64, T> {
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fdinfo")).expect("root may look at a running process");

@@ -45,7 +45,7 @@ impl Reply {
     }
 }
 
-/// What decides on the answer to a request; the number counts requests from 0.
+/// Decides on the answer to a request; the number counts requests from 0.
 type Answer = dyn Fn(&Posted, usize) -> Reply + Send + Sync;
 
 /// A collector on loopback. It ends with the test.
@@ -116,7 +116,7 @@ impl Collector {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What the requests so far hold; those that were sent twice, twice.
+    /// The contents of the requests so far; of those that were sent twice, twice.
     #[track_caller]
     pub fn exported(&self) -> Exported {
         Exported::of(&self.posted())

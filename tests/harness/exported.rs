@@ -1,4 +1,4 @@
-//! What a collector has got by OTLP, as JSON that a test can compare.
+//! The exports that a collector has received by OTLP, as JSON that a test can compare.
 
 use opentelemetry_proto::tonic::{
     collector::{

@@ -71,7 +71,7 @@ impl Tracer {
         Self::start_command(netns, &mut command)
     }
 
-    /// The same without the right to enter other namespaces, of which it then traces the states alone.
+    /// A tracer without the right to enter other namespaces, of which it then traces the states alone.
     #[track_caller]
     pub fn start_confined(netns: &Netns, arguments: &[&str]) -> Self {
         let mut command = Command::new("setpriv");

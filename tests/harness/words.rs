@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::records::{is_type, port, text};
 
-/// What is said of each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`, without
+/// The verdicts on each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`, without
 /// what is usual or null. A reset is `by/cause`; the bytes are those of the client and of the server.
 pub fn verdicts(records: &[Value], server: u16) -> Vec<String> {
     let of_ports = |record: &&Value| {

@@ -1,4 +1,4 @@
-//! Whether the verdicts on a script agree.
+//! Comparison of the verdicts on a script.
 
 use std::fmt;
 
@@ -69,7 +69,7 @@ pub(crate) fn judge(scene: &Scene) -> Agreement {
     }
 }
 
-/// What was said of one connection, a word for each field of [`COMPARED`].
+/// The verdict on one connection, a word for each field of [`COMPARED`].
 type Verdict = Vec<(&'static str, String)>;
 
 /// The verdicts on all connections that have a segment, in the order of their numbers. One that the kernel knows from its

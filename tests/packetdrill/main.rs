@@ -56,7 +56,7 @@ fn run(options: &Options) -> Result<bool, String> {
     for script in &scripts {
         let name = checkout.name(script);
         let capture = folder.join(name.replace('/', "_")).with_extension("pcap");
-        // Whatever a script does to the harness, the next one still runs.
+        // The next script runs even if this one has upset the harness.
         let acted = std::panic::catch_unwind(|| scene::act(&checkout, script, options.family, &capture));
         let agreement = match acted {
             Ok(scene) => judgement::judge(&scene),

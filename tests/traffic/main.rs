@@ -13,7 +13,7 @@ mod server;
 
 use std::{net::SocketAddr, process::ExitCode};
 
-/// What a client asks for first: how many bytes it sends besides, how many it wants back, and who closes.
+/// A client's first request: how many bytes it sends besides, how many it wants back, and who closes.
 #[derive(Clone, Copy)]
 struct Request {
     up: u32,

@@ -36,7 +36,7 @@ pub(crate) struct Dist {
     pub(crate) rpm: Option<PathBuf>,
     /// The archive with the static binary, manual pages and completions.
     pub(crate) archive: PathBuf,
-    /// What `cargo install` builds the program from, on any machine. It is made with the files for this one.
+    /// The crates from which `cargo install` builds the program, on any machine. They are made with the files for this one.
     pub(crate) crates: Option<Crates>,
     /// The list of packages that the program is built from.
     sbom: Option<PathBuf>,

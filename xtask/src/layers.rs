@@ -2,17 +2,18 @@
 //!
 //! Cargo holds crates to that; within a crate nothing would, so the paths in the sources are read. Tests may import anything.
 
+mod modules;
 mod paths;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
-use self::paths::Source;
+use self::modules::Module;
 
 /// The core: each layer imports only those before it. Its documentation lists them, see [`documented`].
 const CORE: &str = "tcptrace/core/src";
@@ -61,91 +62,6 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         bail!("modules import what they should not:\n{}", faults.join("\n"));
     }
     Ok(())
-}
-
-/// A source file with its place in the crate.
-#[derive(Debug)]
-struct Module {
-    file: PathBuf,
-    /// `["render", "json"]`; none for the root of a library or program.
-    path: Vec<String>,
-    source: Source,
-}
-
-impl Module {
-    /// Every module under a folder but those for tests.
-    fn read(folder: &Path) -> Result<Vec<Self>> {
-        let mut files = Vec::new();
-        sources(folder, &mut files)?;
-        let mut modules = Vec::new();
-        for file in files {
-            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let relative = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
-            modules.push(Self::new(&relative, file.clone(), &text));
-        }
-        Ok(without_tests(modules))
-    }
-
-    fn new(relative: &Path, file: PathBuf, text: &str) -> Self {
-        let path: Vec<_> = relative.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-        let path = if path == ["lib"] || path == ["main"] { Vec::new() } else { path };
-        Self { file, path, source: paths::read(text) }
-    }
-
-    /// The top module that this one lies in.
-    fn top(&self) -> Option<&str> {
-        self.path.first().map(String::as_str)
-    }
-
-    /// The paths of the crate that are named here, from its root on, with the lines where they are.
-    fn imports(&self) -> impl Iterator<Item = (usize, Vec<String>)> {
-        self.source.paths.iter().filter_map(|path| {
-            let ups = path.segments.iter().take_while(|&segment| segment == "super").count();
-            let (first, rest) = path.segments.split_first()?;
-            let absolute = match first.as_str() {
-                "crate" => rest.to_vec(),
-                "self" => [self.path.as_slice(), rest].concat(),
-                "super" => {
-                    let above = self.path.get(..self.path.len().checked_sub(ups)?)?;
-                    [above, path.segments.get(ups..)?].concat()
-                }
-                _ => return None,
-            };
-            Some((path.line, absolute))
-        })
-    }
-
-    /// A fault, where it is.
-    fn fault(&self, line: usize, text: impl std::fmt::Display) -> String {
-        format!("  {}:{line}: {text}", self.file.display())
-    }
-}
-
-/// The Rust files under a folder, in order.
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    entries.sort();
-    for entry in entries {
-        if entry.is_dir() {
-            sources(&entry, files)?;
-        } else if entry.extension().is_some_and(|extension| extension == "rs") {
-            files.push(entry);
-        }
-    }
-    Ok(())
-}
-
-/// Drops the modules that are declared for tests alone, and all that lies in them.
-fn without_tests(mut modules: Vec<Module>) -> Vec<Module> {
-    let tests: Vec<Vec<String>> = modules
-        .iter()
-        .flat_map(|module| {
-            module.source.test_modules.iter().map(|name| [module.path.as_slice(), std::slice::from_ref(name)].concat())
-        })
-        .collect();
-    modules.retain(|module| !tests.iter().any(|test| module.path.starts_with(test)));
-    modules
 }
 
 /// The layers that the documentation of a library lists, the lowest first: the first word of each line of its first block
@@ -230,7 +146,7 @@ fn circles(modules: &[Module]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{modules::without_tests, *};
 
     fn modules(files: &[(&str, &str)]) -> Vec<Module> {
         let module = |&(name, text): &(&str, &str)| Module::new(Path::new(name), name.into(), text);

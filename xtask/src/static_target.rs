@@ -1,4 +1,4 @@
-//! What static binaries are built for.
+//! Targets of static binaries.
 
 use std::env::consts::ARCH;
 

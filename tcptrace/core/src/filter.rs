@@ -2,6 +2,7 @@
 //! mean, in words for the `start` record and as a pure function for reading recorded traffic.
 
 mod emit;
+mod facts;
 mod hosts;
 mod only;
 mod ports;
@@ -16,8 +17,9 @@ use crate::event::{Endpoint, Family};
 
 pub use self::{
     emit::{Emit, EmitError},
+    facts::{Facts, words as only_words},
     hosts::{HostKey, HostSet, HostSetError},
-    only::{Facts, Only, OnlyError, words as only_words},
+    only::{Only, OnlyError},
     ports::{PortSet, PortSetError},
     segment_choice::SegmentChoice,
     who::{Glob, GlobError, KnownEnd, Who},

@@ -20,7 +20,7 @@ use tcptrace_oracle::{
     world::{Happening, History},
 };
 
-/// What was found.
+/// The findings.
 #[derive(Default)]
 struct Findings {
     exchanges: u64,

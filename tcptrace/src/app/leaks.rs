@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
 use super::{
-    existing::processes,
+    owner_lookup::existing::processes,
     replay::open_sockets,
     trace::{own_netns, select},
 };

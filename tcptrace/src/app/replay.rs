@@ -10,6 +10,7 @@ pub(super) mod open_sockets;
 mod progress;
 mod reading;
 mod recording;
+mod run;
 mod zstd;
 
 use std::{

@@ -12,7 +12,7 @@ use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
 use self::targets::{indices, is_wanted};
 pub(super) use self::targets::{own_netns, select};
-use super::{export, no_traffic_notice::Passed, owner_lookup::OwnerSearch, stdout_format, top::Session};
+use super::{export, no_traffic_notice::Passed, owner_lookup::OwnerLookup, stdout_format, top::Session};
 use crate::{
     bpf::{
         AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
@@ -50,7 +50,7 @@ pub(super) struct Trace {
     pub(super) pending: Pending,
     pub(super) interfaces: Interfaces,
     pub(super) program_log: Option<ProgramLog>,
-    pub(super) owners: OwnerSearch,
+    pub(super) owners: OwnerLookup,
     /// The other network namespaces, where their segments are wanted.
     pub(super) namespaces: Option<Namespaces>,
     /// The namespaces that are traced; none for the states of all, and the segments of the own one.
@@ -115,7 +115,7 @@ impl Trace {
         let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
         let owners =
-            OwnerSearch::start(&options.filter, selection.as_ref().is_none_or(|selection| selection.contains(netns)));
+            OwnerLookup::start(&options.filter, selection.as_ref().is_none_or(|selection| selection.contains(netns)));
         // The output is opened last, because this empties the file of `--write`: by now nothing else can fail.
         let (pipeline, began) = open_pipeline(options, session, &object, netns, across)?;
         Ok(Self {

@@ -1,23 +1,21 @@
 //! Delivers what is in the queue, on a thread of its own: a failure is followed by another attempt, and only this thread waits.
 
+mod answer;
+mod notices;
+
 use std::{io::Write as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use hyper::StatusCode;
-use log::{debug, warn};
-use opentelemetry_proto::tonic::collector::{
-    logs::v1::ExportLogsServiceResponse, metrics::v1::ExportMetricsServiceResponse,
-    trace::v1::ExportTraceServiceResponse,
-};
-use prost::{DecodeError, Message as _};
+use log::debug;
 use tcptrace_core::text::Escaped;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::{answer::partial_success, notices::Notices};
 use super::{
     backoff::Backoff,
     client::{Answer, Client},
-    endpoint::Signal,
     envelope::request,
     measurements::{self, Period},
     queue::{Batch, Items, Queue, Task},
@@ -30,9 +28,6 @@ const LAST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Time without success after which a recording is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Time for which failures of a collector that fails now and then are not told again.
-const QUIET: Duration = Duration::from_secs(60);
 
 /// Longest sentence of a collector that is shown, in bytes.
 const MAX_SENTENCE: usize = 200;
@@ -52,22 +47,10 @@ pub(super) struct Delivery {
     client: Client,
     queue: Arc<Queue>,
     source: Source,
-    url: String,
     gzip: bool,
     /// Time between two exports of metrics.
     interval: Duration,
-    /// The collector does not take anything.
-    failing: bool,
-    /// The user knows that.
-    told_failing: bool,
-    /// When the user was last told so.
-    last_told: Option<Instant>,
-    /// The user knows that items were dropped, since the last success.
-    told_dropped: bool,
-    /// Items dropped until then.
-    dropped_before: Items,
-    /// Faults that the user knows of.
-    told: Vec<String>,
+    notices: Notices,
 }
 
 /// Consequence of an answer for a batch.
@@ -88,20 +71,7 @@ impl Delivery {
         gzip: bool,
         interval: Duration,
     ) -> Self {
-        Self {
-            client,
-            queue,
-            source,
-            url,
-            gzip,
-            interval,
-            failing: false,
-            told_failing: false,
-            last_told: None,
-            told_dropped: false,
-            dropped_before: Items::default(),
-            told: Vec::new(),
-        }
+        Self { client, queue, source, gzip, interval, notices: Notices::new(url) }
     }
 
     /// Delivers until the queue is finished and empty, or nothing more can be delivered.
@@ -150,14 +120,14 @@ impl Delivery {
             let (why, after) = match self.client.send(batch.signal, body.clone()).await {
                 Ok(answer) => match self.judge(batch, &answer) {
                     Verdict::Settled => {
-                        self.recovered();
+                        self.notices.recovered(&self.queue);
                         return true;
                     }
                     Verdict::Later(status, after) => (format!("it answers {status}"), after),
                 },
                 Err(error) => (with_causes(&error), None),
             };
-            self.failed(&why);
+            self.notices.failed(&why, &self.queue);
             let pause = match self.source {
                 Source::Live if finishing => {
                     last_attempts += 1;
@@ -199,7 +169,7 @@ impl Delivery {
             tokio::select! {
                 () = &mut over => return,
                 () = self.queue.changed() => {
-                    self.tell_dropped();
+                    self.notices.dropped(&self.queue);
                     if can_be_cut && !was_finishing && self.queue.is_finishing() {
                         return;
                     }
@@ -217,7 +187,7 @@ impl Delivery {
                     Ok((rejected, sentence)) => self.taken(batch, rejected, &sentence),
                     Err(error) => {
                         debug!("the answer cannot be decoded: {error}");
-                        self.tell(format!("{} answers with something that is not OTLP: is it a collector?", self.url));
+                        self.notices.fault(format_args!("answers with something that is not OTLP: is it a collector?"));
                         self.queue.settle(|outcomes| outcomes.unclear += all);
                     }
                 }
@@ -228,9 +198,8 @@ impl Delivery {
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => Verdict::Later(*status, *retry_after),
             status => {
-                self.tell(format!(
-                    "{} refuses what is exported, with status {status}: check the URL and OTEL_EXPORTER_OTLP_HEADERS",
-                    self.url
+                self.notices.fault(format_args!(
+                    "refuses what is exported, with status {status}: check the URL and OTEL_EXPORTER_OTLP_HEADERS"
                 ));
                 self.queue.settle(|outcomes| outcomes.rejected += all);
                 Verdict::Settled
@@ -247,51 +216,14 @@ impl Delivery {
         let sentence = sentence.get(..sentence.floor_char_boundary(MAX_SENTENCE)).unwrap_or_default();
         let sentence = Escaped(sentence.as_bytes());
         if !rejected.is_empty() {
-            self.tell(format!("{} rejects some of what is exported: {sentence}", self.url));
+            self.notices.fault(format_args!("rejects some of what is exported: {sentence}"));
         } else if !sentence.0.is_empty() {
-            self.tell(format!("{} warns: {sentence}", self.url));
+            self.notices.fault(format_args!("warns: {sentence}"));
         }
         self.queue.settle(|outcomes| {
             outcomes.rejected += rejected;
             outcomes.delivered += delivered;
         });
-    }
-
-    /// Tells a fault once.
-    fn tell(&mut self, fault: String) {
-        // Sentences of a collector may differ each time.
-        if self.told.len() < 8 && !self.told.contains(&fault) {
-            warn!("{fault}");
-            self.told.push(fault);
-        }
-    }
-
-    fn failed(&mut self, why: &str) {
-        let first = !std::mem::replace(&mut self.failing, true);
-        if first && self.last_told.is_none_or(|told| told.elapsed() >= QUIET) {
-            self.last_told = Some(Instant::now());
-            self.told_failing = true;
-            warn!("nothing is exported to {} for now: {why}; it is tried again", self.url);
-        } else {
-            debug!("{}: {why}", self.url);
-        }
-        self.tell_dropped();
-    }
-
-    fn tell_dropped(&mut self) {
-        if !self.told_dropped && self.queue.dropped() != self.dropped_before {
-            self.told_dropped = true;
-            warn!("{} has not taken anything for too long: the oldest of what is to be exported is dropped", self.url);
-        }
-    }
-
-    fn recovered(&mut self) {
-        self.failing = false;
-        let (told_failing, told_dropped) = (&mut self.told_failing, &mut self.told_dropped);
-        if std::mem::take(told_failing) | std::mem::take(told_dropped) {
-            self.dropped_before = self.queue.dropped();
-            warn!("{} takes what is exported again; dropped so far: {}", self.url, self.dropped_before);
-        }
     }
 }
 
@@ -300,24 +232,4 @@ async fn until_or_never(until: Option<Instant>) {
         Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
-}
-
-/// The number of items that an answer rejects, and the collector's sentence about it. No body is an empty message.
-fn partial_success(signal: Signal, body: &[u8]) -> Result<(u64, String), DecodeError> {
-    let partial = match signal {
-        Signal::Traces => {
-            let partial = ExportTraceServiceResponse::decode(body)?.partial_success;
-            partial.map(|partial| (partial.rejected_spans, partial.error_message))
-        }
-        Signal::Logs => {
-            let partial = ExportLogsServiceResponse::decode(body)?.partial_success;
-            partial.map(|partial| (partial.rejected_log_records, partial.error_message))
-        }
-        Signal::Metrics => {
-            let partial = ExportMetricsServiceResponse::decode(body)?.partial_success;
-            partial.map(|partial| (partial.rejected_data_points, partial.error_message))
-        }
-    };
-    let (rejected, sentence) = partial.unwrap_or_default();
-    Ok((u64::try_from(rejected).unwrap_or(0), sentence))
 }

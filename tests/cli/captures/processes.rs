@@ -59,7 +59,7 @@ fn is_of_client(frame: &[u8]) -> bool {
     frame[20..22] == FIRST.capture().client.address().port().to_be_bytes()
 }
 
-/// What a file says of its processes: those of the two ends of the handshake and of the close, and where they are from.
+/// The processes that a file names: those of the two ends of the handshake and of the close, and where they are from.
 fn processes(file: &[u8], arguments: &[&str]) -> Value {
     let read = read(file, arguments);
     assert_eq!((read.status, read.log.as_str()), (Some(0), ""));

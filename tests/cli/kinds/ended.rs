@@ -1,4 +1,4 @@
-//! What ends a connection, who ended it, and what does not.
+//! The ends of connections: what ends one, who ended it, and what does not.
 
 use super::check;
 

@@ -26,7 +26,7 @@ pub(super) enum Step {
     Call(Call),
 }
 
-/// What an application does.
+/// An act of an application.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Call {
     Connect,

@@ -1,4 +1,4 @@
-//! What is seen of connections that neither end of has a socket here, or that no segment shows.
+//! Connections of which neither end has a socket here, or that no segment shows.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -63,7 +63,7 @@ fn the_bytes_of_a_server_that_is_not_seen_are_those_that_were_acknowledged() {
             (ACK | FIN, 19, 501, 0),
             (ACK, 20, 502, 0),
         ],
-        // Whether the last number is that of a FIN is not seen either.
+        // Nor is it seen that the last number is that of a FIN.
         &["established; unfinished client 18/501"],
     );
 }

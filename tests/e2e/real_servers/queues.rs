@@ -1,4 +1,4 @@
-//! What runs out: places in an accept queue, and local ports.
+//! Exhaustion: of an accept queue, and of local ports.
 
 use rustix::process::{Pid, Signal, kill_process};
 use tcptrace_tests::{Actor, Netns};

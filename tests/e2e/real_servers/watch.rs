@@ -19,7 +19,7 @@ pub(super) struct Watch {
     folder: TempDir,
 }
 
-/// What it showed.
+/// Its output.
 pub(super) struct Seen {
     /// The list.
     pub(super) list: Vec<String>,

@@ -1,4 +1,4 @@
-//! The same connection in every shape that it can come in: other headers around it, other ways through the host, other kinds
+//! One connection in every shape that it can come in: other headers around it, other ways through the host, other kinds
 //! of sockets. Each time the whole of both its records is compared.
 
 mod address_translation;
@@ -89,7 +89,7 @@ struct Plain<'a> {
     netns: &'a Netns,
     client: SocketAddr,
     server: SocketAddr,
-    /// Whether each end's socket is in that namespace; the tracer has seen the listener open.
+    /// True for each end whose socket is in that namespace; the tracer has seen the listener open.
     here: (bool, bool),
     bytes: (usize, usize),
 }

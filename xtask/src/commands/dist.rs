@@ -19,7 +19,7 @@ const PACKAGE: &str = "TCPTRACE_DEB";
 /// crates that `cargo install` builds, with a list of what they are built from and checksums, in target/dist
 #[derive(Args)]
 pub(crate) struct Dist {
-    /// What to make them for, in place of this machine's processor; no crates, which are for all
+    /// Targets to make them for, in place of this machine's processor; no crates, which are for all
     #[arg(long, value_name = "TRIPLE", value_parser = TARGETS)]
     target: Option<String>,
     /// Leave these out: the tools that make them take minutes to build
@@ -51,7 +51,7 @@ impl Dist {
         if self.check && target.is_host() {
             package_tools::ensure()?;
             let mut cargo = root_tests::command(&project, Tests::InTurn, &[(PACKAGE, made.package.as_os_str())])?;
-            // The same packages as `test` builds: cargo would build their dependencies anew for others.
+            // These are the packages that `test` builds: cargo would build their dependencies anew for others.
             process::run(cargo.args(["--workspace", "--test", "package"]))?;
         }
         if let Some(made) = made.crates.as_ref().filter(|_| self.check_crates) {

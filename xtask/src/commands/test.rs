@@ -33,7 +33,7 @@ impl Test {
         let binary = prepare(&project, !selects_targets(&self.args))?;
         let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);
         if !selects_targets(&self.args) {
-            // The same packages each time: cargo would build their dependencies anew for others.
+            // Always these packages: cargo would build their dependencies anew for others.
             process::run(command(Tests::AtOnce)?.arg("--workspace").args(&self.args))?;
             return process::run(command(Tests::InTurn)?.args(["--workspace", "--test", "e2e"]).args(&self.args));
         }

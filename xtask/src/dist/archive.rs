@@ -72,7 +72,7 @@ pub(crate) fn check(target: &StaticTarget, archive: &Path) -> Result<()> {
     checked
 }
 
-/// What runs the programs of a target; none where this machine does. It is installed if it is missing.
+/// The emulator that runs the programs of a target, installed if it is missing; none where this machine runs them itself.
 fn emulator(target: &StaticTarget) -> Result<Option<&'static str>> {
     let program = match target.arch() {
         _ if target.is_host() => return Ok(None),

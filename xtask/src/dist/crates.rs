@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::{copy, version::VERSION};
 use crate::{process, project::Project};
 
-/// What is packaged: the program, and the crates of this workspace that it is built from.
+/// The packages of a release: the program, and the crates of this workspace that it is built from.
 const PACKAGES: [&str; 3] = ["tcptrace", "tcptrace-core", "tcptrace-ebpf"];
 
 /// Where tcptrace's build script looks for the object, from the root of the tree.

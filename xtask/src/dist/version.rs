@@ -1,4 +1,4 @@
-//! What is released has one version: that of the root manifest, of the tag, and of the changelog.
+//! A release has one version: that of the root manifest, of the tag, and of the changelog.
 
 use std::process::Command;
 

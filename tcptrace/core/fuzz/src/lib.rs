@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their input: a module for each of them, and what they share.
+//! The fuzz targets' use of their input: a module for each of them, and what they share.
 //!
 //! - `record`, `options`, `capture`, `ttr`: any bytes; `correlator`: a [`program::Program`] of events;
 //! - `run`: from events to every kind of output, and what has to hold on the way.

@@ -1,4 +1,4 @@
-//! What the correlator is shown. Every number is taken from a small set, so that connections, sockets and sequence numbers
+//! Input for the correlator. Every number is taken from a small set, so that connections, sockets and sequence numbers
 //! meet as they do on a host, and as they never should.
 
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ pub struct Program {
     pub most: u8,
     /// From where it sees.
     pub vantage: Vantage,
-    /// What happens, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
@@ -113,7 +113,7 @@ pub enum Step {
         amount: u16,
         /// … of which unit.
         unit: Unit,
-        /// Whether somebody looks for what is due.
+        /// Handling of the timers that have become due.
         look: Look,
     },
     /// Another processor writes its record later than this one: the time of what follows lies so many microseconds before.
@@ -145,10 +145,10 @@ impl Unit {
     }
 }
 
-/// Whether somebody looks for what is due.
+/// When the correlator is asked to handle the timers that have become due.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Look {
-    /// Nobody does.
+    /// Not at all.
     Never,
     /// When the time has passed.
     Late,
@@ -246,7 +246,7 @@ pub fn options(bits: u8) -> OptionBytes {
     OptionBytes::new(LISTS[usize::from(bits) % LISTS.len()])
 }
 
-/// What a socket had counted, from 0 to much.
+/// Counters of a socket, from 0 to large values.
 pub fn counters(bits: u8) -> Counters {
     let count = u32::from(bits) << 24;
     Counters {
@@ -259,7 +259,7 @@ pub fn counters(bits: u8) -> Counters {
     }
 }
 
-/// What a socket was like: the lowest bits.
+/// Properties of a socket, in the lowest bits.
 pub fn proof(bits: u8) -> Proof {
     Proof { linger: bits & 1 != 0, unread: bits & 2 != 0, unaccepted: bits & 4 != 0, ..Proof::default() }
 }

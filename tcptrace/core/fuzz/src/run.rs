@@ -156,7 +156,7 @@ impl Run {
     }
 }
 
-/// What the renderers made.
+/// The output of the renderers.
 struct Written {
     json: String,
     ladder: Ladder,

@@ -1,4 +1,4 @@
-//! What an end does: segments that leave it, and what the kernel's tracepoints would show of it.
+//! Effects of an end: segments that leave it, and what the kernel's tracepoints would show of it.
 
 use crate::{
     endpoint::State,
@@ -74,7 +74,7 @@ pub enum Effect {
         new: State,
         /// `sk_err`
         error: Errno,
-        /// What the socket proves as it enters CLOSE.
+        /// The proof that the socket gives as it enters CLOSE.
         cause: Option<Cause>,
         /// It runs in the context of the process that owns the socket.
         by_process: bool,
@@ -106,7 +106,7 @@ pub enum Effect {
     },
 }
 
-/// What an end does in answer to one thing, in order.
+/// The reactions of an end to one input, in order.
 #[derive(Debug)]
 pub struct Effects {
     /// Nanoseconds, as the ends have to know for their timers.

@@ -190,12 +190,12 @@ impl Endpoint {
         self.setup.window << self.setup.scale.filter(|_| self.scaled).unwrap_or(0)
     }
 
-    /// Whether the other end's FIN was accepted.
+    /// Returns true if the other end's FIN was accepted.
     pub fn has_peer_fin(&self) -> bool {
         self.peer_fin
     }
 
-    /// Whether both SYNs have been exchanged (RFC 9293 §3.10.7.4).
+    /// Returns true if both SYNs have been exchanged (RFC 9293 §3.10.7.4).
     pub fn synchronised(&self) -> bool {
         !matches!(self.state, State::Close | State::Listen | State::SynSent | State::SynRecv)
     }

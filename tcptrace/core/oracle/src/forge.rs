@@ -6,7 +6,7 @@ use crate::{
     segment::{ACK, FIN, PSH, RST, SYN, Segment},
 };
 
-/// What is wrong with it.
+/// The way in which it is forged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Forgery {
     /// A reset in the window, but not at RCV.NXT.

@@ -6,7 +6,7 @@ use crate::{endpoint::Setup, forge::Forgery, random::Random, segment::Side};
 const MICROSECOND: u64 = 1_000;
 pub(crate) const MILLISECOND: u64 = 1_000_000;
 
-/// What an application or its host does.
+/// An act of an application or its host.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     /// connect(), as the connection of this number.
@@ -49,7 +49,7 @@ pub struct Plan {
     pub seed: u64,
     /// How both ends are set up.
     pub setup: Setup,
-    /// Whether somebody listens.
+    /// True if somebody listens.
     pub listening: bool,
     /// The ISNs of both ends for each connection of the four-tuple.
     pub isns: Vec<[u32; 2]>,

@@ -63,7 +63,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Whether all of `flags` are set.
+    /// Returns true if all of `flags` are set.
     pub const fn has(&self, flags: u8) -> bool {
         self.flags & flags == flags
     }
@@ -86,12 +86,12 @@ impl Segment {
     }
 }
 
-/// Whether `a` comes before `b`.
+/// Returns true if `a` comes before `b`.
 pub const fn before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
 }
 
-/// Whether `low` ≤ `number` ≤ `high` on the circle.
+/// Returns true if `low` ≤ `number` ≤ `high` on the circle.
 pub const fn within(low: u32, number: u32, high: u32) -> bool {
     number.wrapping_sub(low) <= high.wrapping_sub(low)
 }

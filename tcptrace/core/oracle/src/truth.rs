@@ -1,4 +1,4 @@
-//! What a tracer has to say, from what the ends have accepted.
+//! The verdicts that a tracer has to reach, from the segments that the ends have accepted.
 
 mod close;
 mod opening;
@@ -14,7 +14,7 @@ use crate::{
     world::History,
 };
 
-/// What has to be said of `history` by who sees it from `vantage`.
+/// The verdicts on `history` that an observer at `vantage` has to reach.
 pub fn truth(history: &History, vantage: Vantage) -> Truth {
     let view = vantage.view(history);
     let mut shown: Vec<usize> = Vec::new();
@@ -65,12 +65,12 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
     Truth { connections: connections.collect(), owners, strays }
 }
 
-/// Whether it is something that an end has really done.
+/// Returns true if it is something that an end has really done.
 fn is_genuine(history: &History, seen: &Seen) -> bool {
     !matches!(*seen, Seen::Segment(index, _) if history.sent[index].sender.is_none())
 }
 
-/// Whether it is a reset that refuses a forged segment: it has that one's numbers, and no other's.
+/// Returns true if it is a reset that refuses a forged segment: it has that one's numbers, and no other's.
 fn refuses_forged(history: &History, seen: &Seen) -> bool {
     matches!(*seen, Seen::Segment(index, _)
         if history.sent[index].answers_forged && history.sent[index].segment.has(RST))
@@ -90,8 +90,8 @@ fn crosses_too_late(history: &History, view: &[(u64, Seen)], order: usize) -> bo
         && view[..order].iter().any(|(_, seen)| given_up(seen))
 }
 
-/// Whether it is a SYN sent again behind a reset that answered it, and was lost after it was seen: a capture cannot tell it from
-/// a second attempt with the same ISN.
+/// Returns true if it is a SYN sent again behind a reset that answered it, and was lost after it was seen: a capture cannot
+/// tell it from a second attempt with the same ISN.
 fn follows_refusal(history: &History, view: &[(u64, Seen)], order: usize, vantage: Vantage) -> bool {
     let Seen::Segment(index, _) = view[order].1 else { return false };
     !vantage.is_live()
@@ -100,14 +100,14 @@ fn follows_refusal(history: &History, view: &[(u64, Seen)], order: usize, vantag
         && is_refused(history, &view[..order], index, history.sent[index].segment.from.other())
 }
 
-/// Whether it is a SYN,ACK to an end whose SYN has been answered by a reset.
+/// Returns true if it is a SYN,ACK to an end whose SYN has been answered by a reset.
 fn follows_reset(history: &History, view: &[(u64, Seen)], order: usize) -> bool {
     let Seen::Segment(index, _) = view[order].1 else { return false };
     history.sent[index].segment.flags & (SYN | ACK | RST) == SYN | ACK
         && is_refused(history, &view[..order], index, history.sent[index].segment.from)
 }
 
-/// Whether a reset of this end shows, of the same connection as the segment `index`.
+/// Returns true if a reset of this end shows, of the same connection as the segment `index`.
 fn is_refused(history: &History, view: &[(u64, Seen)], index: usize, by: Side) -> bool {
     view.iter().any(|(_, seen)| {
         let Seen::Segment(reset, _) = *seen else { return false };
@@ -116,7 +116,7 @@ fn is_refused(history: &History, view: &[(u64, Seen)], index: usize, by: Side) -
     })
 }
 
-/// Whether a connection begins right behind a forged SYN, as if the two crossed.
+/// Returns true if a connection begins right behind a forged SYN, as if the two crossed.
 fn crosses_stray(history: &History, view: &[(u64, Seen)], strays: &[Option<Stray>], generation: usize) -> bool {
     let first =
         view.iter().position(|(_, seen)| is_genuine(history, seen) && generation_of(history, seen) == generation);
@@ -127,8 +127,8 @@ fn crosses_stray(history: &History, view: &[(u64, Seen)], strays: &[Option<Stray
     })
 }
 
-/// Whether a number of its own is allowed for what is seen; `first`: nothing that an end has really done shows before it,
-/// `refused`: a reset does that ended an attempt.
+/// Returns the connections that this event may begin beside the genuine ones, if any; `first`: no genuine event shows before it,
+/// `refused`: a reset shows before it that ended an attempt.
 fn stray(history: &History, seen: &Seen, first: bool, refused: bool, vantage: Vantage) -> Option<Stray> {
     let Seen::Segment(index, _) = *seen else { return None };
     let segment = &history.sent[index].segment;

@@ -55,7 +55,7 @@ impl Vantage {
         Self::OneWay(Side::Server),
     ];
 
-    /// Whether the states of this end show.
+    /// Returns true if the states of this end show.
     pub fn has_states(self, side: Side) -> bool {
         match self {
             Self::Both => true,
@@ -64,7 +64,7 @@ impl Vantage {
         }
     }
 
-    /// Whether any states show.
+    /// Returns true if any states show.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Both | Self::Host(_))
     }
@@ -74,7 +74,7 @@ impl Vantage {
         !Side::BOTH.into_iter().any(|side| self.has_states(side) && history.forgot[side as usize])
     }
 
-    /// What is seen from here, in order.
+    /// The events seen from here, in order.
     pub fn view(self, history: &History) -> Vec<(u64, Seen)> {
         history.log.iter().filter_map(|(at, what)| Some((*at, self.see(history, what)?))).collect()
     }

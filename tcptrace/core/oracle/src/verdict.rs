@@ -1,6 +1,6 @@
-//! What is said of an exchange, what has to be said, and where the two differ.
+//! Actual verdicts on an exchange, expected ones, and where the two differ.
 
-/// What has to be said.
+/// The expected verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expect<T> {
     /// This.
@@ -25,7 +25,7 @@ impl<T> Expect<T> {
 }
 
 impl<T: PartialOrd> Expect<T> {
-    /// Whether `told` is right; `None` where it is not compared.
+    /// Returns `Some(true)` if `told` is right; `None` where it is not compared.
     fn allows(&self, told: &T) -> Option<bool> {
         match self {
             Self::Is(right) => Some(right == told),
@@ -36,7 +36,7 @@ impl<T: PartialOrd> Expect<T> {
     }
 }
 
-/// What is said of one connection, in the words of the records.
+/// The actual verdict on one connection, in the words of the records.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Told {
     /// handshake.outcome
@@ -59,7 +59,7 @@ pub struct Told {
     pub bytes: [Option<u64>; 2],
 }
 
-/// What has to be said of one connection.
+/// The expected verdict on one connection.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// handshake.outcome
@@ -83,7 +83,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// The same where the ends have each other's role.
+    /// This verdict with the roles of the ends exchanged.
     pub(crate) fn swapped(self) -> Self {
         let swap = |right: Expect<Option<&'static str>>| {
             right.map(|word| match word {
@@ -111,9 +111,9 @@ pub struct Disagreement {
     pub field: &'static str,
     /// The connection, from 0.
     pub connection: usize,
-    /// What is said.
+    /// The actual verdict.
     pub told: String,
-    /// What has to be said.
+    /// The expected verdict.
     pub right: String,
 }
 
@@ -133,7 +133,7 @@ pub enum Stray {
     Unseen,
 }
 
-/// What has to be said of an exchange.
+/// The expected verdicts on an exchange.
 #[derive(Clone, Debug)]
 pub struct Truth {
     /// Of each connection, in the order in which they show.
@@ -144,7 +144,7 @@ pub struct Truth {
     pub strays: Vec<Option<Stray>>,
 }
 
-/// What is said of an exchange.
+/// The actual verdicts on an exchange.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// Of each connection, in the order of their numbers.
@@ -190,8 +190,8 @@ impl Truth {
         all
     }
 
-    /// Whether a number that belongs to none of the connections has been begun by something that may, and nothing is said of
-    /// it but that.
+    /// Returns true if a number that belongs to none of the connections has been begun by something that may, and nothing is
+    /// said of it but that.
     fn allows_stray(&self, number: usize, told: &Told, verdict: &Verdict) -> bool {
         let first = verdict.owners.iter().position(|&owner| owner == Some(number));
         match first.and_then(|first| self.strays.get(first).copied().flatten()) {

@@ -30,7 +30,7 @@ pub struct Sent {
     pub answers_forged: bool,
     /// How often it arrived.
     pub arrivals: u32,
-    /// What of it was taken.
+    /// The part of it that was taken.
     pub accepted: Accepted,
 }
 
@@ -49,14 +49,14 @@ pub enum Happening {
     Kernel(Effect),
 }
 
-/// What has happened.
+/// The history of an exchange.
 #[derive(Clone, Debug)]
 pub struct History {
     /// The plan.
     pub plan: Plan,
     /// All segments that were sent.
     pub sent: Vec<Sent>,
-    /// What happened when, in order.
+    /// Events with their times, in order.
     pub log: Vec<(u64, Happening)>,
     /// When tracing stopped.
     pub end: u64,
@@ -92,7 +92,7 @@ struct World {
     now: u64,
     sockets: u64,
     losses: u32,
-    /// What is being taken in is forged.
+    /// The segment being received is forged.
     forged: bool,
 }
 

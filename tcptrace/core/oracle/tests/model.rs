@@ -20,7 +20,7 @@ fn bare(from: Side, flags: u8, seq: u32, ack: u32) -> Segment {
     Segment { from, flags, seq, ack, len: 0, window: 29_200, scale: None, timestamp: None }
 }
 
-/// What `end` sends in answer, and the states it goes through.
+/// The segments that `end` sends in answer, and the states that it passes through.
 fn answer(end: &mut Endpoint, segment: Segment) -> Vec<(String, u32, u32)> {
     let mut out = Effects::new(0, 0);
     end.arrive(&segment, &mut out);

@@ -12,8 +12,8 @@ use crate::{
 /// The flags that hosts on the way and offloading may change.
 const SOFT: [TcpFlags; 5] = [TcpFlags::PSH, TcpFlags::URG, TcpFlags::ECE, TcpFlags::CWR, TcpFlags::AE];
 
-/// What stays of a segment on its way. Offloading splits and merges segments with data, and a FIN leaves with data that arrives
-/// ahead of it, so that the end of a FIN counts. Timestamps tell most retransmissions apart.
+/// The parts of a segment that stay the same on its way. Offloading splits and merges segments with data, and a FIN leaves with
+/// data that arrives ahead of it, so that the end of a FIN counts. Timestamps tell most retransmissions apart.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Key {
     from_client: bool,

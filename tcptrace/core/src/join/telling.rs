@@ -1,7 +1,12 @@
 //! The records of a joined connection, in order and by one clock.
 
+mod passage;
+mod rewrite;
+mod teller;
+
 use std::{collections::BTreeSet, sync::Arc};
 
+use self::passage::first_seen_last;
 use super::{
     clock::Clock,
     joiner::Joiner,
@@ -10,15 +15,9 @@ use super::{
     view::{View, stamp},
 };
 use crate::{
-    event::Role,
-    output_record::{EndpointOutput, Joined, JoinedView, OutputRecord, Passage, Sighting, StalledOutput, Stamp},
-    tcp::TcpFlags,
+    output_record::{EndpointOutput, Joined, JoinedView, OutputRecord, Stamp},
     text::WallTime,
-    verdict::{CloseKind, Turn},
 };
-
-/// Distance of the beginnings of a stall, as two hosts notice it, in nanoseconds: less than until a stall is told.
-const SAME_STALL: u64 = 1_000_000_000;
 
 /// A connection that is being told.
 pub(super) struct Telling<'a> {
@@ -105,99 +104,6 @@ impl Telling<'_> {
         (all.into_iter().map(|(_, event)| event).collect(), began)
     }
 
-    /// True if the view tells an event of a socket: recordings of one machine may have the same sockets, and the one nearest to
-    /// each end tells of that end's.
-    fn is_told_by(&self, place: usize, view: &View, event: &OutputRecord) -> bool {
-        let role = match event {
-            OutputRecord::State(state) => state.role.unwrap_or_else(|| view.role_of(&state.local)),
-            OutputRecord::Hint(hint) => view.role_of(&hint.local),
-            OutputRecord::Owner(owner) => view.role_of(&owner.local),
-            OutputRecord::Stalled(stalled) => return self.tells_stall(place, stalled),
-            _ => return true,
-        };
-        let mut places = self.views.iter().enumerate().filter(|(_, (_, view))| view.has_socket(role)).map(|(at, _)| at);
-        let nearest = if role == Role::Client { places.next() } else { places.next_back() };
-        match nearest {
-            Some(nearest) => nearest == place,
-            // Captures name processes without any socket: the first that does so tells it.
-            None => {
-                let names = |(_, other): &(usize, View)| {
-                    let is_same = |event: &OutputRecord| matches!(event, OutputRecord::Owner(owner) if other.role_of(&owner.local) == role);
-                    other.events.iter().any(is_same)
-                };
-                !matches!(event, OutputRecord::Owner(_)) || !self.views.iter().take(place).any(names)
-            }
-        }
-    }
-
-    /// True if the view tells this stall of its own. The host of the end whose turn it is knows why, so it tells the stall if it
-    /// noticed it; otherwise the first view that did.
-    fn tells_stall(&self, place: usize, stalled: &StalledOutput) -> bool {
-        let since = |place: usize, stalled: &StalledOutput| {
-            self.wall(place, Stamp { time: stalled.since, boot_ns: None }).time.0
-        };
-        let own = since(place, stalled);
-        let same = |place: usize, event: &OutputRecord| {
-            matches!(event, OutputRecord::Stalled(other) if other.record.turn == stalled.record.turn
-                && since(place, other).abs_diff(own) < SAME_STALL)
-        };
-        let role = match stalled.record.turn {
-            Some(Turn::Client) => Some(Role::Client),
-            Some(Turn::Server) => Some(Role::Server),
-            Some(Turn::Network) | None => None,
-        };
-        let views = || self.views.iter().map(|(_, view)| view).enumerate();
-        let noticed = || views().filter(|(at, view)| view.events.iter().any(|event| same(*at, event)));
-        let knows = |(_, view): &(usize, &View)| role.is_some_and(|role| view.has_socket(role));
-        noticed().find(knows).or_else(|| noticed().next()).is_none_or(|(at, _)| at == place)
-    }
-
-    /// Where a segment was seen, and whether it got lost.
-    fn passage(&self, passed: &Passed) -> Passage {
-        let mut sightings = Vec::new();
-        let mut times = Vec::new();
-        for (place, index) in first_seen_last(passed) {
-            let Some((file, view)) = self.views.get(place) else { continue };
-            let Some(at) = view.events.get(index).and_then(stamp) else { continue };
-            sightings.push(Sighting { host: self.host(*file), time: at.time });
-            times.push(self.corrected(place, at.time.0));
-        }
-        let delay_ns = match (times.first(), times.last()) {
-            (Some(&Some(first)), Some(&Some(last))) if times.len() > 1 => {
-                u64::try_from(last.saturating_sub(first)).ok()
-            }
-            _ => None,
-        };
-        Passage { sightings, delay_ns, lost: self.is_lost(passed) }
-    }
-
-    /// True if a host further on the way was recording and did not see this segment. One with data is no proof, as offloading
-    /// changes it, and neither is an ACK, of which not all are recorded.
-    fn is_lost(&self, passed: &Passed) -> bool {
-        let Some((place, index)) = first_seen_last(passed).next() else { return false };
-        let Some((_, view)) = self.views.get(place) else { return false };
-        let Some(OutputRecord::Segment(segment)) = view.events.get(index) else { return false };
-        let telling = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
-        if segment.length > 0 || !segment.flags.intersects(telling) {
-            return false;
-        }
-        let missed = |target: usize| {
-            let Some((file, view)) = self.views.get(target) else { return false };
-            let Some(host) = self.joiner.hosts.get(*file) else { return false };
-            let Some(sent) = self.corrected(place, segment.stamp.time.0) else { return false };
-            let Some(began) = self.corrected(target, host.began.0) else { return false };
-            let unfinished = view.close.as_ref().is_some_and(|close| close.record.kind == CloseKind::Unfinished);
-            let last = unfinished.then(|| view.events.iter().filter_map(stamp).map(|at| at.time).max()).flatten();
-            let until = view.until.or(last).map(|until| self.corrected(target, until.0));
-            let in_time = until.is_none_or(|until| until.is_some_and(|until| sent < until));
-            sent > began && in_time && !verdicts::has_lost_events(view) && !seen_at(passed, target)
-        };
-        match passed.from {
-            Role::Client => place + 1 < self.views.len() && missed(self.views.len() - 1),
-            Role::Server => place > 0 && missed(0),
-        }
-    }
-
     fn joined(&self, place: usize) -> Joined {
         let host = |place: usize| self.views.get(place).map_or_else(|| Arc::from(""), |(file, _)| self.host(*file));
         Joined {
@@ -258,86 +164,4 @@ impl Telling<'_> {
     fn wall(&self, place: usize, Stamp { time, .. }: Stamp) -> Stamp {
         Stamp { time: WallTime(self.corrected(place, time.0).unwrap_or(time.0)), boot_ns: None }
     }
-
-    fn restamp(&self, place: usize, event: &mut OutputRecord) {
-        match event {
-            OutputRecord::State(state) => state.stamp = self.wall(place, state.stamp),
-            OutputRecord::Segment(segment) => segment.stamp = self.wall(place, segment.stamp),
-            OutputRecord::Icmp(icmp) => icmp.stamp = self.wall(place, icmp.stamp),
-            OutputRecord::Hint(hint) => hint.stamp = self.wall(place, hint.stamp),
-            OutputRecord::Drop(dropped) => dropped.stamp = self.wall(place, dropped.stamp),
-            OutputRecord::Owner(owner) => owner.stamp = self.wall(place, owner.stamp),
-            OutputRecord::Stalled(stalled) => {
-                let since = Stamp { time: stalled.since, boot_ns: None };
-                (stalled.stamp, stalled.since) = (self.wall(place, stalled.stamp), self.wall(place, since).time);
-            }
-            _ => {}
-        }
-    }
-
-    /// Gives the ends of an event the addresses that they have at the client.
-    fn rename(&self, view: &View, event: &mut OutputRecord) {
-        let Some((client, server)) = self.views.first().and_then(|(_, view)| view.ends()) else { return };
-        let rename = |end: &mut EndpointOutput| {
-            *end = if view.role_of(end) == Role::Client { client } else { server };
-        };
-        match event {
-            OutputRecord::State(state) => {
-                rename(&mut state.local);
-                state.remote.iter_mut().for_each(rename);
-            }
-            OutputRecord::Segment(segment) => [&mut segment.src, &mut segment.dst].into_iter().for_each(rename),
-            OutputRecord::Icmp(icmp) => [&mut icmp.src, &mut icmp.dst].into_iter().for_each(rename),
-            OutputRecord::Hint(hint) => [&mut hint.local, &mut hint.remote].into_iter().for_each(rename),
-            OutputRecord::Drop(dropped) => [&mut dropped.src, &mut dropped.dst].into_iter().for_each(rename),
-            OutputRecord::Owner(owner) => {
-                rename(&mut owner.local);
-                owner.remote.iter_mut().for_each(rename);
-            }
-            OutputRecord::Stalled(stalled) => {
-                let ends = [(&mut stalled.record.client, client), (&mut stalled.record.server, server)];
-                for (end, known) in ends {
-                    (end.addr, end.port) = (known.addr, known.port);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Numbers an event, and counts its time from the beginning.
-    fn place_event(&self, event: &mut OutputRecord, began: WallTime) {
-        let since = |stamp: &Stamp| u64::try_from(stamp.time.0.saturating_sub(began.0)).unwrap_or_default();
-        match event {
-            OutputRecord::State(state) => {
-                (state.conn, state.since_start_ns) = (Some(self.conn), Some(since(&state.stamp)));
-            }
-            OutputRecord::Segment(segment) => {
-                (segment.conn, segment.since_start_ns) = (self.conn, Some(since(&segment.stamp)));
-            }
-            OutputRecord::Icmp(icmp) => {
-                (icmp.conn, icmp.since_start_ns) = (self.conn, Some(since(&icmp.stamp)));
-            }
-            OutputRecord::Hint(hint) => {
-                (hint.conn, hint.since_start_ns) = (Some(self.conn), Some(since(&hint.stamp)));
-            }
-            OutputRecord::Drop(dropped) => {
-                (dropped.conn, dropped.since_start_ns) = (Some(self.conn), Some(since(&dropped.stamp)));
-            }
-            OutputRecord::Owner(owner) => owner.conn = Some(self.conn),
-            OutputRecord::Stalled(stalled) => stalled.record.conn = self.conn,
-            _ => {}
-        }
-    }
-}
-
-/// Where a segment was seen, in the order in which it travelled.
-fn first_seen_last(passed: &Passed) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
-    match passed.from {
-        Role::Client => Box::new(passed.seen.iter().copied()),
-        Role::Server => Box::new(passed.seen.iter().rev().copied()),
-    }
-}
-
-fn seen_at(passed: &Passed, place: usize) -> bool {
-    passed.seen.iter().any(|&(at, _)| at == place)
 }

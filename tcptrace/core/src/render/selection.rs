@@ -1,18 +1,16 @@
 //! Selection of the connections to show: the records of each are held back until its verdict decides.
 
+mod held;
+mod proof;
+
 use std::collections::{BTreeMap, VecDeque};
 
+pub(super) use self::held::Held;
+use self::proof::{Proof, matches};
 use crate::{
-    event::LossSource,
-    filter::{Facts, KnownEnd, Only, Who},
-    output_record::{LostOutput, OutputRecord, Stamp},
+    filter::{Facts, Only, Who},
+    output_record::OutputRecord,
 };
-
-/// Number of records kept from the beginning of a connection.
-const FIRST: usize = 64;
-
-/// Number of records kept from its end, not counting verdicts.
-const LAST: usize = 64;
 
 /// Number of ended connections whose late events are still shown.
 const RECENT: usize = 1024;
@@ -58,66 +56,6 @@ struct Open {
     proof: Proof,
     decision: Option<bool>,
     held: Held,
-}
-
-/// Records of a connection, of which the first and the last are kept.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    first: Vec<OutputRecord>,
-    last: VecDeque<OutputRecord>,
-    /// Number of records dropped between the two, and the time of the last one.
-    dropped: Option<(u64, Stamp)>,
-}
-
-impl Held {
-    /// Adds a record, and drops one of the middle if there are too many.
-    pub(super) fn push(&mut self, record: &OutputRecord) {
-        if self.first.len() < FIRST {
-            return self.first.push(record.clone());
-        }
-        self.last.push_back(record.clone());
-        if self.last.len() > LAST
-            && let Some(oldest) = self.last.pop_front()
-        {
-            match stamp(&oldest) {
-                Some(stamp) => {
-                    let dropped = self.dropped.map_or(0, |(count, _)| count);
-                    self.dropped = Some((dropped + 1, stamp));
-                }
-                None => self.first.push(oldest),
-            }
-        }
-    }
-
-    /// Shows all records, with a `lost` record in place of the dropped ones.
-    pub(super) fn show(&self, conn: u64, with_stalled: bool, show: &mut dyn FnMut(&OutputRecord)) {
-        let wanted = |record: &&OutputRecord| with_stalled || !matches!(record, OutputRecord::Stalled(_));
-        self.first.iter().filter(wanted).for_each(&mut *show);
-        if let Some((count, stamp)) = self.dropped {
-            let lost = LostOutput { stamp, conn: Some(conn), source: LossSource::Output, count, total: count };
-            show(&OutputRecord::Lost(lost));
-        }
-        self.last.iter().filter(wanted).for_each(show);
-    }
-
-    /// Drops the records of stalls.
-    pub(super) fn drop_stalls(&mut self) {
-        self.first.retain(|record| !matches!(record, OutputRecord::Stalled(_)));
-        self.last.retain(|record| !matches!(record, OutputRecord::Stalled(_)));
-    }
-}
-
-/// Returns the time of an event; `None` for verdicts, of which a connection has few, and which are never dropped.
-fn stamp(record: &OutputRecord) -> Option<Stamp> {
-    match record {
-        OutputRecord::State(state) => Some(state.stamp),
-        OutputRecord::Segment(segment) => Some(segment.stamp),
-        OutputRecord::Icmp(icmp) => Some(icmp.stamp),
-        OutputRecord::Hint(hint) => Some(hint.stamp),
-        OutputRecord::Drop(dropped) => Some(dropped.stamp),
-        OutputRecord::Owner(owner) => Some(owner.stamp),
-        _ => None,
-    }
 }
 
 impl Selection {
@@ -346,52 +284,6 @@ struct News {
     /// Facts that may still become known, if they changed.
     possible: Option<Facts>,
     proof: Proof,
-}
-
-/// Proof that a connection may be selected. Both are true where everything may be.
-#[derive(Clone, Copy, Debug, Default)]
-struct Proof {
-    /// True if a record was in scope.
-    own: bool,
-    /// True if an end matches the filters on processes.
-    who: bool,
-}
-
-impl Proof {
-    fn with(self, more: Self) -> Self {
-        Self { own: self.own || more.own, who: self.who || more.who }
-    }
-
-    fn is_complete(self) -> bool {
-        self.own && self.who
-    }
-}
-
-/// Returns true if the record shows that an end of its connection matches.
-fn matches(who: &Who, record: &OutputRecord) -> bool {
-    match record {
-        OutputRecord::State(state) => who.matches(&KnownEnd {
-            pid: state.pid,
-            comm: state.comm,
-            thread: state.thread,
-            uid: state.uid,
-            cgroup: state.cgroup.as_deref(),
-        }),
-        OutputRecord::Owner(owner) => {
-            who.matches(&KnownEnd { pid: owner.pid, comm: owner.comm, ..KnownEnd::default() })
-        }
-        OutputRecord::Handshake(handshake) => {
-            [&handshake.record.client, &handshake.record.server].into_iter().any(|end| {
-                let cgroup = end.cgroup.as_deref();
-                who.matches(&KnownEnd { pid: end.pid, comm: end.comm, thread: end.thread, uid: end.uid, cgroup })
-            })
-        }
-        OutputRecord::Close(close) => [&close.record.client, &close.record.server].into_iter().any(|end| {
-            let cgroup = end.cgroup.as_deref();
-            who.matches(&KnownEnd { pid: end.pid, comm: end.comm, thread: end.thread, uid: end.uid, cgroup })
-        }),
-        _ => false,
-    }
 }
 
 /// Returns the connection of a verdict.

@@ -26,7 +26,7 @@ const HERE: u32 = 1;
 /// What tracing begins with.
 const START: u64 = 1_000_000_000;
 
-/// What the correlator says of `history` when it is shown what is seen from `vantage`.
+/// The correlator's verdicts on `history`, from the events seen at `vantage`.
 pub(crate) fn correlate(history: &History, vantage: Vantage) -> Verdict {
     correlate_altered(history, vantage, |event| event)
 }

@@ -1,24 +1,24 @@
 //! Replays a recording, which holds all events of a trace, with the times and names of the recorded host.
 
+mod records;
+
 use std::{io::Read, ops::ControlFlow, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use log::{debug, warn};
 
+use self::records::{Names, Records};
 use super::{
     Destination, Progress, Replay,
-    ahead::{self, Batch, Source, new_ones},
+    ahead::{self, Batch},
     open_output,
 };
 use crate::{app::top::Session, cli::Options, pipeline::Pipeline};
 use tcptrace_core::{
-    SCHEMA,
     correlate::NO_NAMESPACE,
-    decode::recording::{Counters, Moment, Namespace, Record, Recorded, Recording, RecordingError, Start},
+    decode::recording::{Counters, Moment, Namespace, Record, Recorded, Recording},
     describe::Describer,
-    event::{Cgroup, CgroupKey, Event, Existing},
-    filter::{Filter, SegmentChoice},
-    output_record::StartOutput,
+    event::Event,
 };
 
 /// Reads a recording to its end.
@@ -42,7 +42,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
     );
     pipeline.limit(options.max_connections);
     let mut reading = Reading::new(Replay::new(options, name, progress, pipeline, session)?);
-    let batches = ahead::start(Records { first, ..Records::from(recording) })?;
+    let batches = ahead::start(Records::new(recording, first))?;
     let mut counters = Counters::default();
     let mut outcome = Ok(());
     while let Some(Batch { items, state, dry, error }) = reading.replay.next(&batches)? {
@@ -138,69 +138,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The records of a recording, and how many of their names have been delivered.
-struct Records<R> {
-    recording: Recording<R>,
-    /// The first record, which has been read already.
-    first: Option<Record>,
-    interfaces: usize,
-    encapsulations: usize,
-    cgroups: usize,
-}
-
-impl<R> From<Recording<R>> for Records<R> {
-    fn from(recording: Recording<R>) -> Self {
-        Self { recording, first: None, interfaces: 0, encapsulations: 0, cgroups: 0 }
-    }
-}
-
-/// Names in the order of their numbers.
-#[derive(Debug, Default)]
-struct Names {
-    interfaces: Vec<String>,
-    encapsulations: Vec<Vec<String>>,
-    cgroups: Vec<(CgroupKey, Arc<Cgroup>)>,
-}
-
-impl Names {
-    fn extend(&mut self, new: Self) {
-        self.interfaces.extend(new.interfaces);
-        self.encapsulations.extend(new.encapsulations);
-        self.cgroups.extend(new.cgroups);
-    }
-}
-
-/// The state after a record.
-struct State {
-    /// Those that are new.
-    names: Names,
-    counters: Counters,
-}
-
-impl<R: Read + Send + 'static> Source for Records<R> {
-    type Item = Record;
-    type State = State;
-    type Error = RecordingError;
-
-    fn next(&mut self) -> Option<Result<Record, RecordingError>> {
-        self.first.take().map(Ok).or_else(|| self.recording.next())
-    }
-
-    fn is_dry(&self) -> bool {
-        self.recording.is_dry()
-    }
-
-    fn state(&mut self) -> State {
-        let Self { recording, interfaces, encapsulations, cgroups, .. } = self;
-        let names = Names {
-            interfaces: new_ones(recording.interfaces(), interfaces),
-            encapsulations: new_ones(recording.encapsulations(), encapsulations),
-            cgroups: new_ones(recording.cgroups(), cgroups),
-        };
-        State { names, counters: recording.counters() }
-    }
-}
-
 /// The index of the interface that the segment of an event passed.
 fn passed(event: &Event) -> Option<u32> {
     match event {
@@ -211,86 +148,6 @@ fn passed(event: &Event) -> Option<u32> {
             None
         }
     }
-}
-
-impl Replay<'_> {
-    /// Notes a pair of boot and wall clock times of the recorded host.
-    pub(super) fn note(&mut self, moment: Moment) {
-        if moment.wall.is_known() {
-            self.pipeline.describer.clock.note(moment.at, moment.wall);
-        } else {
-            self.pipeline.lose_times();
-        }
-    }
-
-    /// Tells which sockets were there at the beginning of a run with this filter, in words. Which of them match another filter
-    /// is not recorded.
-    pub(super) fn take_existing(&mut self, existing: Existing, recorded: &str) {
-        let filter = &self.options.filter;
-        if *filter == Filter::default() || filter.to_string() == recorded {
-            self.pipeline.replay_existing(existing);
-        }
-    }
-
-    /// Logs that a filter on interfaces chooses less than live, if there is one.
-    pub(super) fn warn_about_interfaces(&self) {
-        if !self.options.filter.interfaces.is_empty() {
-            warn!(
-                "{}: a recording does not tell a socket's interface: --interface applies to segments only",
-                self.name
-            );
-        }
-    }
-
-    /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
-    fn begin(&mut self, start: &Start) {
-        self.begin_with(start, Pipeline::begin_again);
-    }
-
-    /// As [`Self::begin`], with another way to forget the run before it.
-    pub(super) fn begin_with(&mut self, start: &Start, begin_again: impl FnOnce(&mut Pipeline, u32, Describer)) {
-        // With a choice, what has ended is counted across runs already.
-        if self.pipeline.output.chosen().is_none() {
-            self.ended += self.pipeline.ended();
-        }
-        (self.began, self.times) = (start.moment.at, None);
-        let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
-        begin_again(&mut self.pipeline, start.netns.unwrap_or(NO_NAMESPACE), describer);
-        if start.capture {
-            self.pipeline.expect_pauses();
-        }
-        let wanted = SegmentChoice::from(self.options.segments);
-        if start.segments == SegmentChoice::All {
-            self.pipeline.expect_all_segments();
-        }
-        if start.segments.min(wanted) == SegmentChoice::None {
-            self.pipeline.expect_no_segments();
-        }
-        self.note(start.moment);
-        self.pipeline.show_control_only((start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control));
-        let start = StartOutput {
-            stamp: self.pipeline.describer.stamp(start.moment.at),
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION"),
-            hostname: start.hostname.clone(),
-            kernel: start.kernel.clone(),
-            netns: start.netns,
-            interfaces: start.interfaces.clone(),
-            segments: start.segments.min(wanted),
-            filter: both(&start.filter, &self.options.filter),
-            began_ns: start.began_ns,
-            run: start.run.clone(),
-        };
-        self.pipeline.start(start);
-    }
-}
-
-/// The filter of the recording and that of reading it, as one text.
-fn both(recorded: &str, filter: &Filter) -> String {
-    let words = [recorded, &filter.to_string()];
-    let mut words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
-    words.dedup();
-    words.join(" and ")
 }
 
 /// Logs which records could not be used, and which options do not apply.

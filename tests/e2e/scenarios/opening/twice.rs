@@ -1,4 +1,4 @@
-//! The same addresses and ports, or the same socket, for a second connection.
+//! A second connection with the same addresses and ports, or by the same socket.
 
 use std::net::SocketAddr;
 

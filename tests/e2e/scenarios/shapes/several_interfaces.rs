@@ -1,4 +1,4 @@
-//! The same segment on several interfaces of the host: it shows once, and is counted once.
+//! One segment on several interfaces of the host: it shows once, and is counted once.
 
 use std::net::SocketAddr;
 

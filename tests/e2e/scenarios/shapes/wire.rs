@@ -53,7 +53,7 @@ impl Wire {
         tcp_packet(from, to, flags, numbers, options, &vec![b'x'; length])
     }
 
-    /// What must be said of it: nothing that only sockets tell.
+    /// The expected verdict, without anything that only sockets tell.
     pub(super) fn plain<'a>(&self, netns: &'a Netns) -> Plain<'a> {
         Plain { here: (false, false), ..Plain::new(netns, self.client, self.server) }
     }

@@ -9,7 +9,7 @@ use crate::{
     segment::{ACK, FIN, RST, SYN, Segment, before, within},
 };
 
-/// What of a segment its receiver took.
+/// The part of a segment that its receiver took.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Accepted {
     /// The RST ended the connection or its opening.

@@ -1,4 +1,4 @@
-//! What an end sends: SYNs, data, FINs, acknowledgements, resets, and all of it again when nothing comes back.
+//! Segments that an end sends: SYNs, data, FINs, acknowledgements, resets, and all of it again when nothing comes back.
 
 use super::{Endpoint, State};
 use crate::{
@@ -15,7 +15,7 @@ const SYN_RTO: u64 = 1_000 * MILLISECOND;
 /// net.ipv4.tcp_invalid_ratelimit
 const CHALLENGE_EVERY: u64 = 500 * MILLISECOND;
 
-/// What the timestamps option shows at this time.
+/// The value of the timestamps option at this time.
 pub(crate) fn clock(now: u64) -> u32 {
     (now / MILLISECOND) as u32 + 1_000_000
 }

@@ -1,4 +1,4 @@
-//! What came of a handshake.
+//! Outcomes of handshakes.
 
 use super::walk::Walk;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 
 type Word = Option<&'static str>;
 
-/// What has to be said of a handshake.
+/// The expected verdict on a handshake.
 pub(super) struct Opening {
     pub(super) outcome: Expect<Word>,
     pub(super) kind: Expect<Word>,

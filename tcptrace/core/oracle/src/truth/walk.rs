@@ -142,8 +142,8 @@ impl Walk {
         self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);
     }
 
-    /// Whether a reset of this end with this number, from its ISN, may be accepted as far as is seen: it is one of those that are
-    /// sent and not acknowledged, or that of a FIN, which Linux takes as well.
+    /// Returns true if a reset of this end with this number, from its ISN, may be accepted as far as is seen: it is one of
+    /// those that are sent and not acknowledged, or that of a FIN, which Linux takes as well.
     fn is_plausible(&self, side: Side, seq: u32) -> bool {
         let acked = self.acked[side as usize].unwrap_or(0);
         let claimed = self.claimed[side as usize];
@@ -152,7 +152,7 @@ impl Walk {
         })
     }
 
-    /// Whether an end may have accepted a reset, as far as who has the states of these ends can know, and has not.
+    /// Returns true if an end may have accepted a reset, as far as who has the states of these ends can know, and has not.
     pub(super) fn may_be_reset(&self, has_states: impl Fn(Side) -> bool) -> bool {
         Side::BOTH
             .into_iter()
@@ -160,7 +160,7 @@ impl Walk {
             .any(|side| self.plausible_reset[side as usize] || self.forged_reset[side as usize].is_some())
     }
 
-    /// Whether forged segments bear each other out: two of one end acknowledge more than is shown.
+    /// Returns true if forged segments bear each other out: two of one end acknowledge more than is shown.
     pub(super) fn is_misled(&self) -> bool {
         self.forged_claims.iter().any(|&claims| claims > 1)
     }
@@ -314,7 +314,7 @@ impl Walk {
         self.last[side as usize]
     }
 
-    /// Whether the socket of this end was closed in a state in which it had not taken the other end's FIN.
+    /// Returns true if the socket of this end was closed in a state in which it had not taken the other end's FIN.
     pub(super) fn has_not_taken_fin(&self, side: Side) -> bool {
         let closed = self.closed[side as usize];
         closed.is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))

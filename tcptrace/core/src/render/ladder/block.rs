@@ -47,7 +47,7 @@ pub(super) struct Block<'a> {
     pub(super) translations: Vec<String>,
     /// States that no row shows, a line for each end.
     pub(super) inferred: Vec<String>,
-    /// What to look at, a line each.
+    /// Advice, a line each.
     pub(super) advice: Vec<Cow<'a, str>>,
 }
 

@@ -33,7 +33,7 @@ pub(in crate::render) struct Diagram {
     pub(in crate::render) encapsulation: Option<Arc<[String]>>,
     /// Time of its first event, if there is any.
     pub(in crate::render) began: Option<Stamp>,
-    /// What became of it, in the words of the records: `refused (no_listener)`.
+    /// Its outcome, in the words of the records: `refused (no_listener)`.
     pub(in crate::render) verdict: String,
     pub(in crate::render) steps: Vec<Step>,
 }
@@ -197,7 +197,7 @@ fn verdict(word: &'static str, reset: Option<Reset>) -> String {
     }
 }
 
-/// What several hosts know of the connection.
+/// Knowledge of several hosts about the connection.
 fn known_elsewhere(joined: Option<&Joined>) -> impl Iterator<Item = Step> {
     joined.into_iter().flat_map(joined::lines).map(|text| Step::Note { mood: None, text })
 }

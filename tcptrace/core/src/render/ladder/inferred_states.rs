@@ -9,7 +9,7 @@ use crate::{
     verdict::{Close, Each, StateTime},
 };
 
-/// What is known of an end's states.
+/// Knowledge of an end's states.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) enum Known {
     #[default]

@@ -183,7 +183,7 @@ struct Equal {
     counted: Vec<usize>,
     /// Number of sides that have each event.
     sightings: Vec<usize>,
-    /// Whether each event has been seen.
+    /// True for each event that has been seen.
     seen: Vec<bool>,
 }
 

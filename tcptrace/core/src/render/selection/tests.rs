@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    held::{FIRST, LAST},
+    *,
+};
 use crate::{
     render::samples,
     verdict::{CloseKind, HandshakeKind, Outcome},

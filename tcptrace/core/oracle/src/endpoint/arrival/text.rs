@@ -35,7 +35,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether a FIN stands where the next number is.
+    /// Accepts data up to `end`. Returns true if a FIN follows it at once.
     fn take_range(&mut self, end: u32, fin: bool) -> bool {
         if before(self.rcv_nxt, end) {
             self.rcv_nxt = end;

@@ -1,6 +1,6 @@
 //! Advice for a connection that makes no progress: where to look for what it waits for.
 
-use super::Advice;
+use super::{Advice, source_port, unanswered};
 use crate::{
     tcp::TcpState,
     verdict::{Awaited, Role, Stalled, Turn},
@@ -12,7 +12,7 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
     if icmp && record.waiting_for == Some(Awaited::SynAck) {
         return None;
     }
-    let port = record.server.port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
+    let port = source_port(record.server.port);
     let turn = match record.turn {
         Some(Turn::Client) => Some(Role::Client),
         Some(Turn::Server) => Some(Role::Server),
@@ -20,18 +20,9 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
     };
     let here = record.server.addr.is_loopback() || record.server.addr == record.client.addr;
     let text = match (record.waiting_for?, turn) {
-        (Awaited::SynAck, Some(Role::Client)) => {
-            let server = record.server.addr;
-            format!("on the client, `ip neigh show {server}` and `nft list ruleset`: what keeps the SYN from leaving?")
-        }
-        (Awaited::SynAck, Some(Role::Server)) if here => format!(
-            "on this host, `nft list ruleset` (a rule that drops) and `ss -ltn{port}` (Recv-Q above Send-Q: the queue is \
-             full)"
-        ),
-        (Awaited::SynAck, Some(Role::Server)) => format!(
-            "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, \
-             `ss -ltn{port}`: Recv-Q above Send-Q)"
-        ),
+        (Awaited::SynAck, Some(Role::Client)) => unanswered::not_sent(record.server.addr),
+        (Awaited::SynAck, Some(Role::Server)) if here => unanswered::here(&port),
+        (Awaited::SynAck, Some(Role::Server)) => unanswered::on_the_way(&port),
         (Awaited::Accept, Some(Role::Client)) => {
             "the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)".to_owned()
         }
@@ -83,8 +74,7 @@ fn state(record: &Stalled, end: Role) -> Option<TcpState> {
 
 /// Returns the filter of `ss` for an end's port.
 fn own_port(record: &Stalled, end: Role) -> String {
-    let port = if end == Role::Client { record.client.port } else { record.server.port };
-    port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"))
+    source_port(if end == Role::Client { record.client.port } else { record.server.port })
 }
 
 #[cfg(test)]

@@ -11,10 +11,13 @@ use strum::IntoEnumIterator as _;
 
 use super::*;
 use crate::{
-    event::{AcceptQueue, KernelName, Proof},
+    event::{AcceptQueue, KernelName, Proof, Role},
     render::samples,
     tcp::TcpState,
-    verdict::{Bytes, OpeningRetransmissions},
+    verdict::{
+        Bytes, Close, CloseKind, Handshake, IcmpAnswer, Missing, NoSegments, OpeningDrops, OpeningRetransmissions,
+        Outcome, Reset, ResetCause, StateTime, WaitingFor,
+    },
 };
 
 /// A change of a record, and the advice for it.
@@ -59,7 +62,7 @@ fn plain_close() -> Close {
     record
 }
 
-fn icmp(from: IpAddr, icmp_type: u8, icmp_code: u8) -> Option<IcmpAnswer> {
+pub(super) fn icmp(from: IpAddr, icmp_type: u8, icmp_code: u8) -> Option<IcmpAnswer> {
     Some(IcmpAnswer {
         from,
         kind: crate::event::icmp::kind(from, icmp_type, icmp_code),
@@ -114,21 +117,4 @@ fn every_missing_part_has_its_advice() {
     let mut closed = Close { kind: CloseKind::Unseen, ..plain_close() };
     (closed.missing, closed.no_segments) = (vec![Missing::Interface], Some(NoSegments::NotWatched));
     assert_eq!(close(&closed), None);
-}
-
-#[test]
-fn an_icmp_error_is_read_by_its_family() {
-    let v6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
-    for (from, rows) in [
-        (
-            ROUTER,
-            [(3, 13, Obstacle::Rule), (3, 0, Obstacle::NoWay), (11, 0, Obstacle::TooFar), (12, 0, Obstacle::Other)],
-        ),
-        (v6, [(1, 1, Obstacle::Rule), (1, 0, Obstacle::NoWay), (3, 0, Obstacle::TooFar), (2, 0, Obstacle::Other)]),
-    ] {
-        for (icmp_type, icmp_code, obstacle) in rows {
-            let answer = icmp(from, icmp_type, icmp_code).expect("an error");
-            assert_eq!(Obstacle::of(answer), obstacle, "{answer:?}");
-        }
-    }
 }

@@ -118,7 +118,7 @@ pub(super) fn port_10000(script: &mut Script) {
     script.at(40_001_724).state(Client, LastAck, Close);
 }
 
-/// The same exchange as its server's host sees it.
+/// The exchange as its server's host sees it.
 pub(super) fn port_10000_server(script: &mut Script) {
     let (c, s) = (1_925_249_825, 821_610_649);
     script.between(([192, 168, 11, 223], 55081), ([192, 168, 11, 220], 10000)).here(&[Server]);

@@ -1,4 +1,4 @@
-//! Whatever comes, in whatever order.
+//! Properties that hold for any events in any order.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use unicode_width::UnicodeWidthChar as _;

@@ -301,7 +301,7 @@ impl Script {
         text[..end].trim_end().to_owned() + "\n"
     }
 
-    /// What has been printed so far, as in a time zone where midnight is that of UTC.
+    /// The output so far, as in a time zone where midnight is that of UTC.
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8(self.out.clone()).unwrap();
         self.times.iter().fold(text, |text, &time| {

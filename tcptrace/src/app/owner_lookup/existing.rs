@@ -37,6 +37,6 @@ pub(super) fn sockets<'a>(
 }
 
 /// The owners of a socket as records name them.
-pub(super) fn processes(owners: &[Owner]) -> Vec<Process> {
+pub(in crate::app) fn processes(owners: &[Owner]) -> Vec<Process> {
     owners.iter().map(|&Owner { pid, comm }| Process { pid, comm }).collect()
 }

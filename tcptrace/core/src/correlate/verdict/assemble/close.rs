@@ -1,0 +1,198 @@
+//! Records of closes.
+
+use super::{
+    address, forgotten, nat, no_segments, same_as,
+    traffic::{bytes, idle_ns, rtt},
+    unseen, with_loss,
+};
+use crate::{
+    correlate::{
+        NO_NAMESPACE,
+        table::{
+            connection::{Connection, Side},
+            endpoint::End,
+        },
+        verdict::{
+            close::Closing,
+            handshake::ETIMEDOUT,
+            reset,
+            sentence::{self, CloseFacts},
+            state_times,
+        },
+        watched::Watched,
+    },
+    event::{BootTime, Process, Role},
+    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, ResetCause},
+};
+
+/// Segments that are seen.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct Seen {
+    /// True for all of them.
+    pub(in crate::correlate) all: bool,
+    /// True if they are shown, too, so that data may be told of.
+    pub(in crate::correlate) data: bool,
+}
+
+/// Returns the record of the decided close.
+pub(in crate::correlate) fn close(
+    conn: &Connection,
+    closing: &Closing,
+    gaps: u64,
+    watched: &Watched,
+    seen: Seen,
+) -> Close {
+    let side = conn.client_side();
+    let (client, server) = conn.roles();
+    let missing = with_loss(conn, gaps, missing(conn, closing.kind));
+    let kernel = watched.here != NO_NAMESPACE;
+    let shows_all = conn.shows_all || seen.all || !kernel;
+    let initiator = closing.initiator.map(|side| conn.shown_role(side));
+    let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
+    let mut close = Close {
+        at: conn.last,
+        started: conn.first,
+        encapsulation: conn.encapsulation(),
+        conn: conn.number,
+        netns: conn.netns(),
+        kind: closing.kind,
+        initiator,
+        client: close_end(conn, side),
+        server: close_end(conn, side.other()),
+        half_close_ns: fins.map(|(first, second)| second.sent.first.since(first.sent.first)),
+        half_closed_bytes: fins.map(|(first, second)| (second.end - 1).saturating_sub(first.other_sent)),
+        bytes: Bytes {
+            client_to_server: bytes(client, server, shows_all),
+            server_to_client: bytes(server, client, shows_all),
+        },
+        duration_ns: conn.began().map(|began| conn.last.since(began)),
+        time_wait: closing.time_wait,
+        reset: closing.reset,
+        evidence: None,
+        closed_before_ns: None,
+        close_known: None,
+        gave_up: gave_up(conn).map(|side| conn.shown_role(side)),
+        retransmissions: Each { client: again(client), server: again(server) },
+        data_retransmissions: Each { client: client.data_retransmissions(), server: server.data_retransmissions() },
+        idle_ns: None,
+        rtt: rtt(conn),
+        states: Each {
+            client: state_times::of(conn, side, kernel),
+            server: state_times::of(conn, side.other(), kernel),
+        },
+        same_as: same_as(conn),
+        nat: nat(conn),
+        no_segments: no_segments(conn, watched),
+        incomplete: !missing.is_empty(),
+        missing,
+        summary: String::new(),
+    };
+    name_once(&mut close);
+    close.idle_ns = idle_ns(conn, &close, seen.data);
+    let reset = reset::first(conn);
+    add_evidence(conn, reset, &mut close);
+    if watched.untimed {
+        close.forget_times();
+    }
+    let facts = CloseFacts {
+        late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
+        other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
+        nat_forgot: forgotten(conn, seen.data),
+        fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
+        window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
+    };
+    close.summary = sentence::close(&close, &facts);
+    close
+}
+
+/// Adds the evidence for the cause of the first reset, which its sender and its time give, if the record tells of it.
+fn add_evidence(conn: &Connection, reset: Option<(Side, BootTime)>, close: &mut Close) {
+    if let Some((side, at)) = reset
+        && let Some(told) = close.reset.filter(|told| told.by == conn.shown_role(side))
+        && told.cause != ResetCause::ZeroWindow
+    {
+        close.evidence = reset::evidence(conn, side);
+        close.closed_before_ns = reset::closed_before(conn, side, at);
+        let by_data = told.cause == ResetCause::DataAfterClose;
+        close.close_known = by_data.then(|| reset::close_known(conn, side, at)).flatten();
+    }
+}
+
+/// Returns the parts of the close that were not seen.
+fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
+    let mut missing = if conn.mid_life { unseen(conn) } else { Vec::new() };
+    if !conn.has_segments {
+        missing.push(Missing::Interface);
+    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen)
+        || conn.ends.iter().any(unseen_reset)
+        || is_proven_only(conn, kind)
+    {
+        missing.push(Missing::Fin);
+    }
+    let unended = |end: &End| end.open_sockets > 0 && kind != CloseKind::Unfinished;
+    let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect() || unended(end);
+    if conn.ends.iter().any(without_states) {
+        missing.push(Missing::States);
+    }
+    if conn.ends.iter().any(End::reset_behind_gap) {
+        missing.push(Missing::Data);
+    }
+    missing.sort_unstable();
+    missing
+}
+
+/// Returns true if only a socket's state shows that it sent a reset.
+fn is_proven_only(conn: &Connection, kind: CloseKind) -> bool {
+    kind == CloseKind::Reset && conn.ends.iter().all(|end| end.rst().is_none())
+}
+
+fn unseen_reset(end: &End) -> bool {
+    end.rst().is_some_and(|rst| !rst.seen)
+}
+
+/// Returns the end whose socket timed out.
+fn gave_up(conn: &Connection) -> Option<Side> {
+    let timed_out = |side: &Side| conn.end(*side).closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT));
+    [Side::First, Side::Second].into_iter().find(timed_out)
+}
+
+/// Returns true if an end had data that it could not send, since the other end's window was closed.
+fn meets_closed_window(end: &End) -> bool {
+    end.last_counters().is_some_and(|counters| counters.peer_window == Some(0))
+}
+
+/// Returns the number of retransmissions of the FIN.
+fn again(end: &End) -> Option<u32> {
+    end.fin().map(|fin| fin.sent.again())
+}
+
+pub(in crate::correlate::verdict) fn close_end(conn: &Connection, side: Side) -> CloseEnd {
+    let end = conn.end(side);
+    let (addr, port) = address(conn, side);
+    let closer = end.closer();
+    let process = closer.map(Process::from).or(end.holder());
+    let counters = end.last_counters();
+    CloseEnd {
+        addr,
+        port,
+        netns: conn.end_netns(side),
+        netns_name: None,
+        pid: process.map(|process| process.pid),
+        comm: process.and_then(|process| process.name()),
+        thread: closer.and_then(|task| task.thread),
+        exit: closer.and_then(|task| task.exit),
+        unread_bytes: counters.and_then(|counters| counters.unread_bytes),
+        unsent_bytes: counters.and_then(|counters| counters.unsent_bytes),
+        uid: end.uid(),
+        cgroup: end.cgroup(),
+    }
+}
+
+/// Gives a process at both ends one name, the one of the end that closed later.
+fn name_once(close: &mut Close) {
+    let Close { client, server, initiator, .. } = close;
+    if client.pid.is_some() && client.pid == server.pid {
+        let (first, later) = if *initiator == Some(Role::Server) { (server, client) } else { (client, server) };
+        first.comm = later.comm.or(first.comm);
+    }
+}

@@ -1,0 +1,141 @@
+//! Records of handshakes.
+
+use super::{address, forgotten, has_loss, nat, no_segments, same_as, unseen, with_loss};
+use crate::{
+    correlate::{
+        NO_NAMESPACE,
+        table::{
+            connection::{Connection, Side},
+            endpoint::Sent,
+        },
+        verdict::{
+            handshake::{self, Opened},
+            reset,
+            sentence::{self, Answer, HandshakeFacts},
+        },
+        watched::Watched,
+    },
+    event::{BootTime, Role},
+    tcp::{TcpOptions, TcpState},
+    verdict::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, Reset, ResetCause},
+};
+
+/// Returns the record of the decided handshake, or, for `None`, of one that was not seen.
+pub(in crate::correlate) fn handshake(
+    conn: &Connection,
+    opened: Option<Opened>,
+    gaps: u64,
+    watched: &Watched,
+) -> Handshake {
+    let side = conn.client_side();
+    let (client, server) = conn.roles();
+    let kind = handshake::kind(conn);
+    let synack = server.synack().map(|sent| sent.first);
+    // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
+    let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
+    let after = |from: Option<_>, to: Option<_>| {
+        Some(to?).zip(from).filter(|_| !watched.untimed).map(|(to, from): (BootTime, _)| to.since(from))
+    };
+    let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
+    let unsent = handshake::is_unsent(client);
+    let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
+    // A translated SYN may have left with other ends.
+    let syn_left = begun.and_then(|_| handshake::syn_left(conn, sees && conn.other_sides().is_empty()));
+    let missing = with_loss(
+        conn,
+        gaps,
+        opened.map_or_else(|| unseen(conn), |opened| handshake::missing(conn, &opened, syn_left)),
+    );
+    let (reset, icmp) = answers(conn, opened);
+    let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
+    let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
+    let mut handshake = Handshake {
+        at: conn.last,
+        started: conn.first,
+        encapsulation: conn.encapsulation(),
+        conn: conn.number,
+        netns: conn.netns(),
+        kind,
+        outcome: opened.map(|opened| opened.outcome),
+        by_icmp: opened.is_some_and(|opened| opened.by_icmp),
+        icmp,
+        waiting_for: opened.and_then(|opened| opened.waiting_for),
+        client: handshake_end(conn, side),
+        server: handshake_end(conn, side.other()),
+        role_inferred: conn.client_guessed || conn.client.is_none(),
+        syn_to_synack_ns: after(client.syn().map(|sent| sent.first), synack),
+        synack_to_ack_ns: after(synack, ack),
+        connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
+        syn_left,
+        deferred: conn.is_deferred(),
+        killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
+        reset,
+        retransmissions: OpeningRetransmissions {
+            syn: client.syn().map(Sent::again),
+            synack: server.synack().map(Sent::again),
+        },
+        dropped: conn.rare().and_then(|rare| rare.drops).filter(|_| told_of_drops(opened.map(|opened| opened.outcome))),
+        accept_queue: full_queue,
+        same_as: same_as(conn),
+        nat: nat(conn),
+        no_segments: no_segments(conn, watched).filter(|_| !nothing_to_see),
+        incomplete: !missing.is_empty(),
+        missing,
+        summary: String::new(),
+    };
+    let facts = HandshakeFacts {
+        syns: client.syn().map_or(0, |sent| sent.count),
+        deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
+        restored: conn.is_restored(),
+        unsent,
+        answer: answer(conn),
+        nat_forgot: forgotten(conn, false),
+        lasted: after(Some(conn.first), Some(conn.last)),
+    };
+    handshake.summary = sentence::handshake(&handshake, &facts);
+    handshake
+}
+
+/// Returns the reset and the ICMP error that decided the handshake.
+fn answers(conn: &Connection, opened: Option<Opened>) -> (Option<Reset>, Option<IcmpAnswer>) {
+    let reset = opened
+        .filter(|opened| matches!(opened.outcome, Outcome::Refused | Outcome::Reset) && !opened.by_icmp)
+        .and_then(|_| reset::told(conn));
+    let forgotten_by = |icmp: &IcmpAnswer| {
+        icmp.ends_request() && reset == Some(Reset { by: Role::Server, cause: ResetCause::NoConnection })
+    };
+    let decided = opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable);
+    let icmp = conn.icmp().filter(|icmp| decided || forgotten_by(icmp));
+    (reset, icmp)
+}
+
+/// Returns the answer that was seen to come to the client's SYN.
+fn answer(conn: &Connection) -> Option<Answer> {
+    let (_, server) = conn.roles();
+    let by_segment = if server.sent_synack { Some(Answer::SynAck) } else { server.sent_syn.then_some(Answer::Syn) };
+    by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind)))
+}
+
+/// Returns true if the outcome is one that dropped segments may have brought about.
+fn told_of_drops(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::TimedOut | Outcome::Cancelled | Outcome::Unanswered | Outcome::Unreachable))
+}
+
+fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
+    let end = conn.end(side);
+    let (addr, port) = address(conn, side);
+    let process = end.holder();
+    HandshakeEnd {
+        addr,
+        port,
+        isn: end.isn().filter(|_| end.isn_known).map(|isn| isn.0),
+        netns: conn.end_netns(side),
+        netns_name: None,
+        pid: process.map(|process| process.pid),
+        comm: process.and_then(|process| process.name()),
+        thread: end.opener_thread(),
+        options: end.options().map(TcpOptions),
+        uid: end.uid(),
+        cgroup: end.cgroup(),
+    }
+}

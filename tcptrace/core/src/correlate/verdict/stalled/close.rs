@@ -1,0 +1,105 @@
+//! Stalls of a close.
+
+use super::{Stalling, Waits, state, times};
+use crate::{
+    correlate::table::connection::{Connection, Side},
+    tcp::TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait},
+    verdict::Awaited,
+};
+
+impl Stalling<'_> {
+    pub(super) fn close(self) -> Waits {
+        let waits = self.closing();
+        let unsent = |side: Side| self.conn.report(side).is_some_and(|noted| noted.report.unacked_bytes > 0);
+        let stuck = [Side::First, Side::Second].into_iter().filter(|&side| unsent(side));
+        match stuck.filter_map(|side| self.reported_at(side)).next() {
+            Some(stuck) => Waits { summary: format!("{}; {}", waits.summary, stuck.summary), ..stuck },
+            None => waits,
+        }
+    }
+
+    fn closing(self) -> Waits {
+        let conn = self.conn;
+        let client = conn.client_side();
+        let sides = [client, client.other()];
+        if let Some(side) = sides.into_iter().find(|&side| conn.end(side).rst().is_some()) {
+            let by = conn.shown_role(side).word();
+            return Waits::nothing_known(format!("the {by} sent a reset; the end of the connection was not seen yet"));
+        }
+        match sides.map(|side| has_closed(conn, side)) {
+            [true, true] => self.both_closed(sides),
+            [true, false] => self.half_closed(client),
+            [false, true] => self.half_closed(client.other()),
+            [false, false] => Waits::nothing_known("waiting for the end of the connection"),
+        }
+    }
+
+    /// Returns the awaited step if one end has closed and the other has not.
+    fn half_closed(self, side: Side) -> Waits {
+        let conn = self.conn;
+        let (closed, open) = (conn.end(side), conn.end(side.other()));
+        let (closer, peer) = (conn.shown_role(side), conn.shown_role(side).other());
+        let mut summary = format!("the {} closed its side", closer.word());
+        if closed.fin().is_none() && state(conn, side) == Some(FinWait1) {
+            if !(closed.spoke && self.lossless) {
+                // No segments of this end are seen, so nothing can be said about its FIN.
+                summary += &format!(": {FinWait1}; the {} has not", peer.word());
+                summary += &state(conn, side.other()).map_or_else(String::new, |state| format!(": {state}"));
+                return Waits::nothing_known(summary);
+            }
+            summary += ", but its FIN has not left: data is still to be sent";
+            let waiting_for = match (open.no_room, self.unacked_of(closed)) {
+                (true, Some(_)) => Awaited::Window,
+                (false, Some(1..)) => Awaited::DataAck,
+                _ => Awaited::Fin,
+            };
+            let turn = match waiting_for {
+                Awaited::Window => Some(peer.into()),
+                Awaited::DataAck => None,
+                _ => Some(closer.into()),
+            };
+            return Waits { waiting_for: Some(waiting_for), turn, ..Waits::nothing_known(summary) };
+        }
+        summary += &format!("; the {} has not", peer.word());
+        let in_peer = state(conn, side.other());
+        if let Some(state) = in_peer {
+            let by_ack = if open.had_socket { "" } else { ", as its ACK shows" };
+            summary += &format!(": {state}{by_ack}");
+        }
+        match closed.fin() {
+            Some(fin) if fin.acked.is_none() => {
+                summary += &format!("; {}, and is not acknowledged", times("FIN", Some(fin.sent)));
+                Waits::answer(Awaited::Ack, peer, Some(fin.sent), summary)
+            }
+            fin => Waits {
+                summary,
+                waiting_for: Some(if in_peer == Some(CloseWait) { Awaited::Close } else { Awaited::Fin }),
+                turn: Some(peer.into()),
+                since: fin.and_then(|fin| fin.acked),
+                sent: fin.map(|fin| fin.sent),
+                timeouts: None,
+            },
+        }
+    }
+
+    fn both_closed(self, sides: [Side; 2]) -> Waits {
+        let unacked = |side: Side| {
+            let fin = self.conn.end(side).fin().filter(|fin| fin.acked.is_none())?;
+            Some((self.conn.shown_role(side), fin.sent))
+        };
+        let Some((role, sent)) = sides.into_iter().find_map(unacked) else {
+            return Waits::nothing_known("both ends closed; waiting for the last of it");
+        };
+        let times = times("FIN", Some(sent));
+        let summary = format!("both ends closed; waiting for the ACK of the {}'s FIN; {times}", role.word());
+        Waits::answer(Awaited::Ack, role.other(), Some(sent), summary)
+    }
+}
+
+/// Returns true if an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.
+fn has_closed(conn: &Connection, side: Side) -> bool {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let by_other = [CloseWait, Closing, TimeWait].into_iter().any(|state| other.entered(state).is_some());
+    let own_state = own.states().last().map(|(state, _)| state);
+    own.fin().is_some() || by_other || matches!(own_state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
+}

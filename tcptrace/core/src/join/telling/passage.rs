@@ -1,0 +1,70 @@
+//! Where a segment was seen on its way, and whether it got lost.
+
+use super::Telling;
+use crate::{
+    event::Role,
+    join::{passage::Passed, verdicts, view::stamp},
+    output_record::{OutputRecord, Passage, Sighting},
+    tcp::TcpFlags,
+    verdict::CloseKind,
+};
+
+impl Telling<'_> {
+    /// Where a segment was seen, and whether it got lost.
+    pub(super) fn passage(&self, passed: &Passed) -> Passage {
+        let mut sightings = Vec::new();
+        let mut times = Vec::new();
+        for (place, index) in first_seen_last(passed) {
+            let Some((file, view)) = self.views.get(place) else { continue };
+            let Some(at) = view.events.get(index).and_then(stamp) else { continue };
+            sightings.push(Sighting { host: self.host(*file), time: at.time });
+            times.push(self.corrected(place, at.time.0));
+        }
+        let delay_ns = match (times.first(), times.last()) {
+            (Some(&Some(first)), Some(&Some(last))) if times.len() > 1 => {
+                u64::try_from(last.saturating_sub(first)).ok()
+            }
+            _ => None,
+        };
+        Passage { sightings, delay_ns, lost: self.is_lost(passed) }
+    }
+
+    /// True if a host further on the way was recording and did not see this segment. One with data is no proof, as offloading
+    /// changes it, and neither is an ACK, of which not all are recorded.
+    fn is_lost(&self, passed: &Passed) -> bool {
+        let Some((place, index)) = first_seen_last(passed).next() else { return false };
+        let Some((_, view)) = self.views.get(place) else { return false };
+        let Some(OutputRecord::Segment(segment)) = view.events.get(index) else { return false };
+        let telling = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
+        if segment.length > 0 || !segment.flags.intersects(telling) {
+            return false;
+        }
+        let missed = |target: usize| {
+            let Some((file, view)) = self.views.get(target) else { return false };
+            let Some(host) = self.joiner.hosts.get(*file) else { return false };
+            let Some(sent) = self.corrected(place, segment.stamp.time.0) else { return false };
+            let Some(began) = self.corrected(target, host.began.0) else { return false };
+            let unfinished = view.close.as_ref().is_some_and(|close| close.record.kind == CloseKind::Unfinished);
+            let last = unfinished.then(|| view.events.iter().filter_map(stamp).map(|at| at.time).max()).flatten();
+            let until = view.until.or(last).map(|until| self.corrected(target, until.0));
+            let in_time = until.is_none_or(|until| until.is_some_and(|until| sent < until));
+            sent > began && in_time && !verdicts::has_lost_events(view) && !seen_at(passed, target)
+        };
+        match passed.from {
+            Role::Client => place + 1 < self.views.len() && missed(self.views.len() - 1),
+            Role::Server => place > 0 && missed(0),
+        }
+    }
+}
+
+/// Where a segment was seen, in the order in which it travelled.
+pub(super) fn first_seen_last(passed: &Passed) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
+    match passed.from {
+        Role::Client => Box::new(passed.seen.iter().copied()),
+        Role::Server => Box::new(passed.seen.iter().rev().copied()),
+    }
+}
+
+fn seen_at(passed: &Passed, place: usize) -> bool {
+    passed.seen.iter().any(|&(at, _)| at == place)
+}

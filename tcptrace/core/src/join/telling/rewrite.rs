@@ -1,0 +1,81 @@
+//! Events as the joined connection has them: their times by one clock, their addresses as the client knows them, and its number.
+
+use super::Telling;
+use crate::{
+    event::Role,
+    join::view::View,
+    output_record::{EndpointOutput, OutputRecord, Stamp},
+    text::WallTime,
+};
+
+impl Telling<'_> {
+    pub(super) fn restamp(&self, place: usize, event: &mut OutputRecord) {
+        match event {
+            OutputRecord::State(state) => state.stamp = self.wall(place, state.stamp),
+            OutputRecord::Segment(segment) => segment.stamp = self.wall(place, segment.stamp),
+            OutputRecord::Icmp(icmp) => icmp.stamp = self.wall(place, icmp.stamp),
+            OutputRecord::Hint(hint) => hint.stamp = self.wall(place, hint.stamp),
+            OutputRecord::Drop(dropped) => dropped.stamp = self.wall(place, dropped.stamp),
+            OutputRecord::Owner(owner) => owner.stamp = self.wall(place, owner.stamp),
+            OutputRecord::Stalled(stalled) => {
+                let since = Stamp { time: stalled.since, boot_ns: None };
+                (stalled.stamp, stalled.since) = (self.wall(place, stalled.stamp), self.wall(place, since).time);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the ends of an event the addresses that they have at the client.
+    pub(super) fn rename(&self, view: &View, event: &mut OutputRecord) {
+        let Some((client, server)) = self.views.first().and_then(|(_, view)| view.ends()) else { return };
+        let rename = |end: &mut EndpointOutput| {
+            *end = if view.role_of(end) == Role::Client { client } else { server };
+        };
+        match event {
+            OutputRecord::State(state) => {
+                rename(&mut state.local);
+                state.remote.iter_mut().for_each(rename);
+            }
+            OutputRecord::Segment(segment) => [&mut segment.src, &mut segment.dst].into_iter().for_each(rename),
+            OutputRecord::Icmp(icmp) => [&mut icmp.src, &mut icmp.dst].into_iter().for_each(rename),
+            OutputRecord::Hint(hint) => [&mut hint.local, &mut hint.remote].into_iter().for_each(rename),
+            OutputRecord::Drop(dropped) => [&mut dropped.src, &mut dropped.dst].into_iter().for_each(rename),
+            OutputRecord::Owner(owner) => {
+                rename(&mut owner.local);
+                owner.remote.iter_mut().for_each(rename);
+            }
+            OutputRecord::Stalled(stalled) => {
+                let ends = [(&mut stalled.record.client, client), (&mut stalled.record.server, server)];
+                for (end, known) in ends {
+                    (end.addr, end.port) = (known.addr, known.port);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Numbers an event, and counts its time from the beginning.
+    pub(super) fn place_event(&self, event: &mut OutputRecord, began: WallTime) {
+        let since = |stamp: &Stamp| u64::try_from(stamp.time.0.saturating_sub(began.0)).unwrap_or_default();
+        match event {
+            OutputRecord::State(state) => {
+                (state.conn, state.since_start_ns) = (Some(self.conn), Some(since(&state.stamp)));
+            }
+            OutputRecord::Segment(segment) => {
+                (segment.conn, segment.since_start_ns) = (self.conn, Some(since(&segment.stamp)));
+            }
+            OutputRecord::Icmp(icmp) => {
+                (icmp.conn, icmp.since_start_ns) = (self.conn, Some(since(&icmp.stamp)));
+            }
+            OutputRecord::Hint(hint) => {
+                (hint.conn, hint.since_start_ns) = (Some(self.conn), Some(since(&hint.stamp)));
+            }
+            OutputRecord::Drop(dropped) => {
+                (dropped.conn, dropped.since_start_ns) = (Some(self.conn), Some(since(&dropped.stamp)));
+            }
+            OutputRecord::Owner(owner) => owner.conn = Some(self.conn),
+            OutputRecord::Stalled(stalled) => stalled.record.conn = self.conn,
+            _ => {}
+        }
+    }
+}

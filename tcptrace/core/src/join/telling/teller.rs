@@ -1,0 +1,61 @@
+//! Which of several hosts tells an event of a socket, or a stall.
+
+use super::Telling;
+use crate::{
+    event::Role,
+    join::view::View,
+    output_record::{OutputRecord, StalledOutput, Stamp},
+    verdict::Turn,
+};
+
+/// Distance of the beginnings of a stall, as two hosts notice it, in nanoseconds: less than until a stall is told.
+const SAME_STALL: u64 = 1_000_000_000;
+
+impl Telling<'_> {
+    /// True if the view tells an event of a socket: recordings of one machine may have the same sockets, and the one nearest to
+    /// each end tells of that end's.
+    pub(super) fn is_told_by(&self, place: usize, view: &View, event: &OutputRecord) -> bool {
+        let role = match event {
+            OutputRecord::State(state) => state.role.unwrap_or_else(|| view.role_of(&state.local)),
+            OutputRecord::Hint(hint) => view.role_of(&hint.local),
+            OutputRecord::Owner(owner) => view.role_of(&owner.local),
+            OutputRecord::Stalled(stalled) => return self.tells_stall(place, stalled),
+            _ => return true,
+        };
+        let mut places = self.views.iter().enumerate().filter(|(_, (_, view))| view.has_socket(role)).map(|(at, _)| at);
+        let nearest = if role == Role::Client { places.next() } else { places.next_back() };
+        match nearest {
+            Some(nearest) => nearest == place,
+            // Captures name processes without any socket: the first that does so tells it.
+            None => {
+                let names = |(_, other): &(usize, View)| {
+                    let is_same = |event: &OutputRecord| matches!(event, OutputRecord::Owner(owner) if other.role_of(&owner.local) == role);
+                    other.events.iter().any(is_same)
+                };
+                !matches!(event, OutputRecord::Owner(_)) || !self.views.iter().take(place).any(names)
+            }
+        }
+    }
+
+    /// True if the view tells this stall of its own. The host of the end whose turn it is knows why, so it tells the stall if it
+    /// noticed it; otherwise the first view that did.
+    fn tells_stall(&self, place: usize, stalled: &StalledOutput) -> bool {
+        let since = |place: usize, stalled: &StalledOutput| {
+            self.wall(place, Stamp { time: stalled.since, boot_ns: None }).time.0
+        };
+        let own = since(place, stalled);
+        let same = |place: usize, event: &OutputRecord| {
+            matches!(event, OutputRecord::Stalled(other) if other.record.turn == stalled.record.turn
+                && since(place, other).abs_diff(own) < SAME_STALL)
+        };
+        let role = match stalled.record.turn {
+            Some(Turn::Client) => Some(Role::Client),
+            Some(Turn::Server) => Some(Role::Server),
+            Some(Turn::Network) | None => None,
+        };
+        let views = || self.views.iter().map(|(_, view)| view).enumerate();
+        let noticed = || views().filter(|(at, view)| view.events.iter().any(|event| same(*at, event)));
+        let knows = |(_, view): &(usize, &View)| role.is_some_and(|role| view.has_socket(role));
+        noticed().find(knows).or_else(|| noticed().next()).is_none_or(|(at, _)| at == place)
+    }
+}

@@ -1,0 +1,120 @@
+//! Advice for closes, by their kind.
+
+use std::borrow::Cow;
+
+use super::{
+    Advice, ended,
+    not_seen::{Missed, not_seen},
+    reset::{by_cause, unproven},
+};
+use crate::{
+    event::Role,
+    text::HumanDuration,
+    verdict::{Close, CloseKind, Reset, ResetCause, StateTime},
+};
+
+/// Returns advice for a close that was not orderly, or whose client got no answer.
+pub(in super::super) fn close(record: &Close) -> Advice {
+    if let Some(advice) = ended::by_signal(record) {
+        return Some(advice);
+    }
+    match (record.kind, record.reset) {
+        (CloseKind::Reset, Some(reset)) => Some(reset_close(record, reset)),
+        (CloseKind::TimedOut, reset) => Some(timed_out(record, reset)),
+        (
+            CloseKind::Reset
+            | CloseKind::Simultaneous
+            | CloseKind::ThreeSegment
+            | CloseKind::FourSegment
+            | CloseKind::Orderly
+            | CloseKind::Unfinished
+            | CloseKind::Unseen,
+            _,
+        ) => not_seen(&Missed::of_close(record)).or_else(|| unanswered_request(record)),
+    }
+}
+
+/// Returns advice for the end that caused a reset of an established connection.
+fn reset_close(record: &Close, Reset { by, cause }: Reset) -> Cow<'static, str> {
+    let (end, peer) = (by.word(), by.other().word());
+    let also =
+        |unread: bool| record.evidence.is_some_and(|evidence| if unread { evidence.unread } else { evidence.linger });
+    match cause {
+        ResetCause::UnreadData if also(false) => format!(
+            "the {end}'s program: it has to read to the end before it closes, or the {peer} may lose data; it sets \
+             SO_LINGER 0 as well, which resets in any case"
+        )
+        .into(),
+        ResetCause::Linger if also(true) => format!(
+            "the {end}'s program: it asks for this with SO_LINGER 0, and it left data unread; what was still on its \
+             way is lost"
+        )
+        .into(),
+        ResetCause::DataAfterClose => {
+            ended::late_answer(record, by).unwrap_or_else(|| data_after_close(record, by)).into()
+        }
+        ResetCause::Unknown => {
+            let states = if by == Role::Client { &record.states.client } else { &record.states.server };
+            unproven(by, states.iter().any(|StateTime { inferred, .. }| !inferred)).into()
+        }
+        cause => by_cause(by, cause).into(),
+    }
+}
+
+/// Returns advice for data that met a closed socket: who closed, how long before, and whether the writer could know.
+fn data_after_close(record: &Close, by: Role) -> String {
+    let (end, peer) = (by.word(), by.other().word());
+    let first = if record.initiator == Some(by) { " first" } else { "" };
+    let closed = match record.closed_before_ns {
+        Some(before) => format!("the {end} had closed{first}, {} before", HumanDuration(before)),
+        None => format!("the {end} had closed{first}"),
+    };
+    match record.close_known {
+        Some(true) => format!(
+            "the {peer}'s program, if it needed an answer: {closed}, and the {peer}'s host knew; when recv returns 0, \
+             no answer comes"
+        ),
+        Some(false) => format!(
+            "the idle time-outs of both ends: {closed}, and the {peer}'s data crossed its FIN, so the {peer} could not \
+             know; it may try again"
+        ),
+        None => format!("both programs, if the {peer} needed an answer: {closed}"),
+    }
+}
+
+/// Returns advice for a connection that timed out.
+fn timed_out(record: &Close, reset: Option<Reset>) -> Cow<'static, str> {
+    match (reset, record.gave_up, record.initiator) {
+        (Some(Reset { by, cause: cause @ (ResetCause::Keepalive | ResetCause::ZeroWindow) }), _, _) => {
+            by_cause(by, cause).into()
+        }
+        (_, Some(end), _) => {
+            let peer = end.other().word();
+            format!("the network, and whether the {peer} vanished: crashed, moved, or cut off").into()
+        }
+        // The FIN was acknowledged, and the other end's never came.
+        (_, None, Some(first)) => {
+            let peer = first.other().word();
+            format!("on the {peer}, `ss -tnp state close-wait`: does its program still hold the connection?").into()
+        }
+        (_, None, None) => "the network between the ends".into(),
+    }
+}
+
+/// Returns advice for an orderly close by a server that had answered nothing.
+fn unanswered_request(record: &Close) -> Advice {
+    let orderly = matches!(
+        record.kind,
+        CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Simultaneous | CloseKind::Orderly
+    );
+    match (record.bytes.client_to_server, record.bytes.server_to_client) {
+        (Some(asked @ 1..), Some(0)) if orderly && record.initiator == Some(Role::Server) => Some(
+            format!(
+                "the server's program and its log, if the client expected an answer: it closed first, and {asked} B \
+                 were answered with 0 B, as when its process ends"
+            )
+            .into(),
+        ),
+        _ => None,
+    }
+}

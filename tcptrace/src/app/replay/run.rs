@@ -1,0 +1,95 @@
+//! Runs of a recording: their beginning, their clocks, and the filters of then and now.
+
+use log::warn;
+
+use super::Replay;
+use crate::pipeline::Pipeline;
+use tcptrace_core::{
+    SCHEMA,
+    correlate::NO_NAMESPACE,
+    decode::recording::{Moment, Start},
+    describe::Describer,
+    event::Existing,
+    filter::{Filter, SegmentChoice},
+    output_record::StartOutput,
+};
+
+impl Replay<'_> {
+    /// Notes a pair of boot and wall clock times of the recorded host.
+    pub(super) fn note(&mut self, moment: Moment) {
+        if moment.wall.is_known() {
+            self.pipeline.describer.clock.note(moment.at, moment.wall);
+        } else {
+            self.pipeline.lose_times();
+        }
+    }
+
+    /// Tells which sockets were there at the beginning of a run with this filter, in words. Which of them match another filter
+    /// is not recorded.
+    pub(super) fn take_existing(&mut self, existing: Existing, recorded: &str) {
+        let filter = &self.options.filter;
+        if *filter == Filter::default() || filter.to_string() == recorded {
+            self.pipeline.replay_existing(existing);
+        }
+    }
+
+    /// Logs that a filter on interfaces chooses less than live, if there is one.
+    pub(super) fn warn_about_interfaces(&self) {
+        if !self.options.filter.interfaces.is_empty() {
+            warn!(
+                "{}: a recording does not tell a socket's interface: --interface applies to segments only",
+                self.name
+            );
+        }
+    }
+
+    /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
+    pub(super) fn begin(&mut self, start: &Start) {
+        self.begin_with(start, Pipeline::begin_again);
+    }
+
+    /// As [`Self::begin`], with another way to forget the run before it.
+    pub(super) fn begin_with(&mut self, start: &Start, begin_again: impl FnOnce(&mut Pipeline, u32, Describer)) {
+        // With a choice, what has ended is counted across runs already.
+        if self.pipeline.output.chosen().is_none() {
+            self.ended += self.pipeline.ended();
+        }
+        (self.began, self.times) = (start.moment.at, None);
+        let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
+        begin_again(&mut self.pipeline, start.netns.unwrap_or(NO_NAMESPACE), describer);
+        if start.capture {
+            self.pipeline.expect_pauses();
+        }
+        let wanted = SegmentChoice::from(self.options.segments);
+        if start.segments == SegmentChoice::All {
+            self.pipeline.expect_all_segments();
+        }
+        if start.segments.min(wanted) == SegmentChoice::None {
+            self.pipeline.expect_no_segments();
+        }
+        self.note(start.moment);
+        self.pipeline.show_control_only((start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control));
+        let start = StartOutput {
+            stamp: self.pipeline.describer.stamp(start.moment.at),
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
+            hostname: start.hostname.clone(),
+            kernel: start.kernel.clone(),
+            netns: start.netns,
+            interfaces: start.interfaces.clone(),
+            segments: start.segments.min(wanted),
+            filter: both(&start.filter, &self.options.filter),
+            began_ns: start.began_ns,
+            run: start.run.clone(),
+        };
+        self.pipeline.start(start);
+    }
+}
+
+/// The filter of the recording and that of reading it, as one text.
+fn both(recorded: &str, filter: &Filter) -> String {
+    let words = [recorded, &filter.to_string()];
+    let mut words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
+    words.dedup();
+    words.join(" and ")
+}

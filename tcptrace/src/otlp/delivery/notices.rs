@@ -1,0 +1,86 @@
+//! Warnings about a collector: each fault once, and the beginning and the end of a failure.
+
+use std::time::Duration;
+
+use log::{debug, warn};
+use tokio::time::Instant;
+
+use crate::otlp::queue::{Items, Queue};
+
+/// Time for which failures of a collector that fails now and then are not told again.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// The warnings that the user has had.
+#[derive(Debug)]
+pub(super) struct Notices {
+    /// The collector, as the user named it.
+    url: String,
+    /// The collector does not take anything.
+    failing: bool,
+    /// The user knows that.
+    told_failing: bool,
+    /// When the user was last told so.
+    last_told: Option<Instant>,
+    /// The user knows that items were dropped, since the last success.
+    told_dropped: bool,
+    /// Items dropped until then.
+    dropped_before: Items,
+    /// Faults that the user knows of.
+    told: Vec<String>,
+}
+
+impl Notices {
+    /// Creates the notices about the collector at `url`; nothing has been said yet.
+    pub(super) fn new(url: String) -> Self {
+        Self {
+            url,
+            failing: false,
+            told_failing: false,
+            last_told: None,
+            told_dropped: false,
+            dropped_before: Items::default(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Warns of a fault once; `fault` is a sentence about the collector, without its subject.
+    pub(super) fn fault(&mut self, fault: std::fmt::Arguments<'_>) {
+        let fault = format!("{} {fault}", self.url);
+        // Sentences of a collector may differ each time.
+        if self.told.len() < 8 && !self.told.contains(&fault) {
+            warn!("{fault}");
+            self.told.push(fault);
+        }
+    }
+
+    /// An attempt failed: warns when failures begin, but not again within [`QUIET`].
+    pub(super) fn failed(&mut self, why: &str, queue: &Queue) {
+        let first = !std::mem::replace(&mut self.failing, true);
+        if first && self.last_told.is_none_or(|told| told.elapsed() >= QUIET) {
+            self.last_told = Some(Instant::now());
+            self.told_failing = true;
+            warn!("nothing is exported to {} for now: {why}; it is tried again", self.url);
+        } else {
+            debug!("{}: {why}", self.url);
+        }
+        self.dropped(queue);
+    }
+
+    /// Warns when the queue begins to drop items.
+    pub(super) fn dropped(&mut self, queue: &Queue) {
+        if !self.told_dropped && queue.dropped() != self.dropped_before {
+            self.told_dropped = true;
+            warn!("{} has not taken anything for too long: the oldest of what is to be exported is dropped", self.url);
+        }
+    }
+
+    /// An attempt succeeded: tells it after a warning, with the number of dropped items.
+    pub(super) fn recovered(&mut self, queue: &Queue) {
+        self.failing = false;
+        let (told_failing, told_dropped) = (&mut self.told_failing, &mut self.told_dropped);
+        if std::mem::take(told_failing) | std::mem::take(told_dropped) {
+            self.dropped_before = queue.dropped();
+            warn!("{} takes what is exported again; dropped so far: {}", self.url, self.dropped_before);
+        }
+    }
+}
