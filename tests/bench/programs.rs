@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Add as _, path::Path, process};
 
 use aya::sys::{Stats, enable_stats};
-use tcptrace_tests::{EmptyPrograms, Netns, Runs, program_runs};
+use tcptrace_tests::{EmptyPrograms, LeastPrograms, Netns, Runs, program_runs};
 
 use crate::{
     Options,
@@ -33,8 +33,9 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
     report.section(
         "The kernel programs",
         "Nanoseconds per run, as the kernel measures them (`BPF_ENABLE_STATS`), beside programs of the same kind that do \
-         nothing. Measuring takes part of that time itself; the difference is what tcptrace's programs take. All segments \
-         of a connection that opens and closes at once are recorded, none of those of the ping-pong.",
+         nothing. Measuring takes part of that time itself; the difference is what the program takes. All segments of a \
+         connection that opens and closes at once are recorded, none of those of the ping-pong. The least that records \
+         takes the time, reads once, and hands a record as large as tcptrace's over to a ring buffer.",
     );
     // The kernel counts until this is closed.
     let _counting = match enable_stats(Stats::RunTime) {
@@ -49,8 +50,10 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
         (rounds(Load::Connections).collect(), rounds(Load::PingPong).collect());
     report.headings(&["", "ns per run", "doing nothing", "difference", "runs"]);
     let rows = [
+        ("state change, the least that records it", &connections, LeastPrograms::STATE, EmptyPrograms::STATE),
         ("state change, recorded", &connections, STATE, EmptyPrograms::STATE),
         ("the same for the second program, which finds it recorded", &connections, SECOND_STATE, EmptyPrograms::STATE),
+        ("segment, the least that records it", &connections, LeastPrograms::EGRESS, EmptyPrograms::EGRESS),
         ("segment of a handshake or a close, recorded", &connections, EGRESS, EmptyPrograms::EGRESS),
         ("data segment, not recorded", &ping_pong, EGRESS, EmptyPrograms::EGRESS),
     ];
@@ -58,10 +61,10 @@ pub(crate) fn measure(options: &Options, scratch: &Path, report: &mut Report) {
         report.row(&row(what, rounds, ours, empty));
     }
     let lost = connections.iter().chain(&ping_pong).map(|round| round.lost).fold(Lost::default(), Lost::add);
-    report.write(&format!("\nRecords that found no room, and took less time: {lost}."));
+    report.write(&format!("\nRecords of tcptrace that found no room, and took less time: {lost}."));
 }
 
-/// Runs the load with programs that do nothing, and with tcptrace.
+/// Runs the load with programs that do nothing, with those that record and do nothing else, and with tcptrace.
 fn round(load: Load, options: &Options, scratch: &Path) -> Round {
     let netns = Netns::to_measure_in();
     let mut round = Round::default();
@@ -69,6 +72,14 @@ fn round(load: Load, options: &Options, scratch: &Path) -> Round {
     match EmptyPrograms::attach(&netns) {
         Ok(_attached) => round.runs.extend(runs_during(process::id(), load, &netns, options).0),
         Err(error) => progress(&format!("not measured: the kernel refuses: {error}")),
+    }
+    // There is no row for those of the ping-pong, none of whose segments are recorded.
+    if load == Load::Connections {
+        progress("programs that do the least that records");
+        match LeastPrograms::attach(&netns) {
+            Ok(_attached) => round.runs.extend(runs_during(process::id(), load, &netns, options).0),
+            Err(error) => progress(&format!("not measured: the kernel refuses: {error}")),
+        }
     }
     progress("those of tcptrace");
     let tool = Tool::tcptrace(&["--json", "--emit", "handshake,close"]);

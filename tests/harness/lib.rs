@@ -19,6 +19,7 @@ mod ends;
 mod exported;
 mod ftrace;
 mod http;
+mod least_programs;
 mod lines;
 mod memory;
 mod netns;
@@ -28,6 +29,7 @@ mod process;
 mod public_copy;
 mod python;
 mod raw;
+mod raw_programs;
 mod records;
 mod recount;
 mod screen;
@@ -60,6 +62,7 @@ pub use self::{
     exported::{Exported, assert_same_as_records},
     ftrace::{CountedStateChanges, outside_of_process_1},
     http::http_get,
+    least_programs::LeastPrograms,
     lines::Lines,
     memory::{kibibytes, memory},
     netns::Netns,
