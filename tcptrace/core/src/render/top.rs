@@ -24,14 +24,23 @@ use crate::{event::ExistingSocket, output_record::OutputRecord, text::WallTime};
 /// Number of connections that are kept.
 pub const MOST: usize = 4096;
 
-/// Number of a connection: that of the run of a recording, and its own in that run. The run 0 is that of sockets that were there
-/// when tracing began, and of which no record has told yet.
+/// Number of a connection: that of the run of a recording, and its own in that run.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Id {
-    /// Number of the run, from 1; or 0.
+    /// Number of the run, from 1; or [`Id::THERE_BEFORE`].
     pub run: u32,
     /// Number of the connection, from 1.
     pub conn: u64,
+}
+
+impl Id {
+    /// The run of connections that were there when tracing began, and of which no record has told yet.
+    pub const THERE_BEFORE: u32 = u32::MAX;
+
+    /// Returns whether no record has told of the connection, which was there when tracing began.
+    pub fn is_there_before(self) -> bool {
+        self.run == Self::THERE_BEFORE
+    }
 }
 
 /// Numbers of connections.
@@ -211,7 +220,7 @@ impl Top {
     pub fn ladder(&self, id: Id, drawing: Drawing, width: usize) -> Vec<u8> {
         let mut out = Vec::new();
         let Some(row) = self.rows.get(&id) else { return out };
-        if id.run == 0 {
+        if id.is_there_before() {
             out.extend_from_slice(b"It was there when tracing began, and nothing has happened since that is traced.\n");
             return out;
         }

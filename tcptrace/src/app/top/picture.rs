@@ -137,7 +137,7 @@ fn details(row: &Row, drawing: Drawing, width: usize) -> [String; 2] {
     let about = [ends(row, drawing), row.processes(), row.containers(), bytes(row)];
     let about = about.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
     // What was there before has no number until a record tells of it.
-    let number = if row.id.run == 0 { about } else { format!("#{} {about}", row.id.conn) };
+    let number = if row.id.is_there_before() { about } else { format!("#{} {about}", row.id.conn) };
     [clipped(&number, width, drawing), clipped(&row.verdict(drawing.unicode), width, drawing)]
 }
 

@@ -43,7 +43,7 @@ impl Existing {
     /// Adds a connection, and returns the number of its row.
     pub(super) fn add(&mut self, tuple: Tuple) -> Id {
         self.count += 1;
-        let id = Id { run: 0, conn: self.count };
+        let id = Id { run: Id::THERE_BEFORE, conn: self.count };
         self.ids.entry(tuple.ends).or_default().push((tuple.netns, id));
         id
     }
@@ -114,8 +114,8 @@ mod tests {
         ] {
             top.add_existing(&socket, stamp.time);
         }
-        assert_eq!((ids(&top), top.counts().open), (vec![(0, 1), (0, 2)], 2));
-        let row = top.row(Id { run: 0, conn: 1 }).unwrap();
+        assert_eq!((ids(&top), top.counts().open), (vec![(Id::THERE_BEFORE, 1), (Id::THERE_BEFORE, 2)], 2));
+        let row = top.row(Id { run: Id::THERE_BEFORE, conn: 1 }).unwrap();
         assert_eq!((row.state(), row.standing(), row.knows_roles()), ("CLOSE_WAIT", Standing::Open, false));
         assert_eq!(row.processes(), format!("nginx[{server}]/curl[{client}]"));
         assert_eq!(row.age_ns(WallTime(stamp.time.0 + 5)), 60 * SECOND + 5);
@@ -124,7 +124,7 @@ mod tests {
         let closing =
             StateOutput { old: TcpState::CloseWait, new: TcpState::LastAck, pid: None, comm: None, ..samples::state() };
         top.apply(&OutputRecord::State(closing));
-        assert_eq!(ids(&top), [(0, 2), (1, 1)]);
+        assert_eq!(ids(&top), [(1, 1), (Id::THERE_BEFORE, 2)]);
         let row = top.row(Id { run: 1, conn: 1 }).unwrap();
         assert_eq!((row.state(), row.processes()), ("LAST_ACK", format!("curl[{client}]/nginx[{server}]")));
         assert!(row.age_ns(stamp.time) >= 60 * SECOND);
