@@ -19,16 +19,11 @@ pub(crate) struct PidNamespace {
 }
 
 impl PidNamespace {
-    /// The one of the mounted `/proc`; none where that cannot be read. Without CAP_SYS_PTRACE, which it takes to look at its
-    /// first process, it is taken to be tcptrace's own.
-    pub(crate) fn of_proc() -> Option<Self> {
+    /// The one of the mounted `/proc`, unless that is the host's or cannot be read. Without CAP_SYS_PTRACE, which it takes to look
+    /// at its first process, it is taken to be tcptrace's own.
+    pub(crate) fn within_host() -> Option<Self> {
         let file = fs::metadata("/proc/1/ns/pid").or_else(|_| fs::metadata("/proc/self/ns/pid")).ok()?;
-        Some(Self { device: file.dev(), inode: file.ino() })
-    }
-
-    /// Returns whether it is the host's.
-    pub(crate) fn is_first(self) -> bool {
-        self.inode == FIRST
+        (file.ino() != FIRST).then(|| Self { device: file.dev(), inode: file.ino() })
     }
 }
 

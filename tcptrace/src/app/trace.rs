@@ -99,7 +99,7 @@ impl Trace {
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
-        if PidNamespace::of_proc().is_some_and(|namespace| !namespace.is_first()) {
+        if PidNamespace::within_host().is_some() {
             warn!("{}", pid_namespace::NOTICE);
         }
         let mode = match options.attach {

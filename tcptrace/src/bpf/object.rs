@@ -110,8 +110,7 @@ impl Object {
             jiffy_ns: jiffy_ns(),
             ..Config::EMPTY
         };
-        if let Some(PidNamespace { device, inode }) = PidNamespace::of_proc().filter(|namespace| !namespace.is_first())
-        {
+        if let Some(PidNamespace { device, inode }) = PidNamespace::within_host() {
             (config.pid_ns_device, config.pid_ns_inode) = (device, inode);
         }
         let mut hints = hint_programs::Available::default();

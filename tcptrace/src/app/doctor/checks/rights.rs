@@ -58,7 +58,7 @@ pub(in crate::app::doctor) fn processes(report: &mut Report) {
                 .is_ok_and(|effective| FOR_PROCESSES.iter().all(|(capability, _)| effective.contains(capability)));
             report.add(Limited, "processes", hidden_owners(allowed));
         }
-        Ok(_) if PidNamespace::of_proc().is_some_and(|namespace| !namespace.is_first()) => {
+        Ok(_) if PidNamespace::within_host().is_some() => {
             report.add(Limited, "processes", pid_namespace::NOTICE);
         }
         Ok(snapshot) => {
