@@ -4,6 +4,7 @@
 //! encapsulation has addresses of its own, so that no two of its connections meet. Both programs have to tell what is known of the
 //! exchange; where Wireshark does not dissect an encapsulation, it is said beside it.
 
+mod cuts;
 mod exchange;
 mod file;
 mod links;

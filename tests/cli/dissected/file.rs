@@ -9,12 +9,16 @@ type Frames = [(u64, Vec<u8>)];
 
 /// A pcap file of one link type.
 pub(super) fn pcap(link_type: u16, frames: &Frames) -> Vec<u8> {
+    pcap_of(link_type, frames.iter().map(|(micros, frame)| (*micros, &frame[..], frame.len())))
+}
+
+/// The same of frames that were cut: each with its time, the bytes that were captured and the original length.
+pub(super) fn pcap_of<'a>(link_type: u16, frames: impl IntoIterator<Item = (u64, &'a [u8], usize)>) -> Vec<u8> {
     let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
     file.extend([0, 0, 65535, link_type.into()].map(u32::to_le_bytes).concat());
-    for (micros, frame) in frames {
+    for (micros, frame, original) in frames {
         let at = BEGINNING + micros;
-        let length = frame.len() as u64;
-        let words = [at / 1_000_000, at % 1_000_000, length, length];
+        let words = [at / 1_000_000, at % 1_000_000, frame.len() as u64, original as u64];
         file.extend(words.map(|word| u32::try_from(word).expect("32 bits").to_le_bytes()).concat());
         file.extend(frame);
     }

@@ -184,7 +184,13 @@ impl Replay<'_> {
 /// Logs which frames could not be used.
 fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.short > 0 {
-        warn!("{name}: {} frames are cut off before the end of the TCP header; raise the snap length", counters.short);
+        warn!("{name}: {} frames were cut too short to be read; raise the snap length", counters.short);
+    }
+    if counters.shortened > 0 {
+        let (shortened, frames) = (counters.shortened, counters.frames);
+        warn!(
+            "{name}: {shortened} of {frames} frames are shorter than their IP header says: their segments have the length that is there"
+        );
     }
     if counters.untimed > 0 {
         let (untimed, frames) = (counters.untimed, counters.frames);

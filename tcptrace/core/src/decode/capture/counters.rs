@@ -14,6 +14,8 @@ pub struct Counters {
     pub copies: u64,
     /// ICMP and ICMPv6 errors that quote a TCP segment.
     pub icmp_errors: u64,
+    /// Those of them in frames that are shorter than the IP header says. The length of such a segment is what the frame had.
+    pub shortened: u64,
     /// Frames cut by the snap length before a TCP header is complete or can be ruled out.
     pub short: u64,
     /// Frames without a segment or ICMP error.
@@ -33,7 +35,7 @@ pub struct Skipped {
     pub not_ip: u64,
     /// IP, but neither TCP nor an ICMP error that quotes TCP.
     pub not_tcp: u64,
-    /// A fragment of a TCP segment other than the first.
+    /// A fragment of a TCP segment without the header: one other than the first, or a first one that is too short.
     pub fragment: u64,
     /// Lengths or versions that contradict each other.
     pub malformed: u64,

@@ -75,10 +75,17 @@ pub(super) struct Frame<'a> {
     pub(super) direction: Option<Direction>,
     /// The captured bytes …
     pub(super) bytes: &'a [u8],
-    /// … of this original length.
+    /// … of this original length, as the record states it: some writers leave it at 0.
     pub(super) original: u32,
     /// The process that the record names.
     pub(super) process: Option<Process>,
+}
+
+impl Frame<'_> {
+    /// Returns the length of the frame before the snap length cut it: what was captured was there.
+    fn original(&self) -> u32 {
+        self.original.max(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX))
+    }
 }
 
 /// Result of a format decoder: the first record of a window.
@@ -271,9 +278,9 @@ impl Decoder {
                 Some(framed)
             }
             // Truncated by the snap length, or too short originally.
-            Err(Reason::Ends) if frame.bytes.len() < frame.original as usize => {
+            Err(Reason::Ends) if frame.bytes.len() < frame.original() as usize => {
                 self.counters.short += 1;
-                self.unread.add(Unread::Short);
+                self.unread.add(Unread::Cut);
                 None
             }
             Err(reason) => {
@@ -297,7 +304,8 @@ impl Decoder {
             let encapsulation = (!walk.layers.is_empty()).then(|| encapsulations.number(&walk.layers)).flatten();
             Place { at, ifindex: interface + 1, direction, encapsulation }
         };
-        let event = transport::event(&mut walk, frame.bytes, frame.original, next, place)?;
+        let event = transport::event(&mut walk, frame.bytes, frame.original(), next, place)?;
+        self.counters.shortened += u64::from(walk.shortened);
         let copy = match &event {
             // Without a time, nothing tells how long ago the first was.
             Event::Segment(segment) if frame.at.is_some() => self.copies.is_copy(segment, walk.identity),
@@ -312,6 +320,9 @@ impl Decoder {
         let kind = match reason {
             Reason::NotIp(kind) | Reason::NotTcp(kind) => kind,
             Reason::Fragment => Unread::Fragment,
+            Reason::FirstFragment => Unread::FirstFragment,
+            Reason::CutTcp => Unread::CutTcp,
+            Reason::Shortened => Unread::Shortened,
             Reason::Ends | Reason::Malformed | Reason::Interface => Unread::Malformed,
             Reason::Nested => Unread::Nested,
             Reason::LinkType => Unread::LinkType(link_type().map_or(u32::MAX, |known| known.link_type.0)),
@@ -324,8 +335,9 @@ impl Decoder {
         *match reason {
             Reason::NotIp(_) => &mut skipped.not_ip,
             Reason::NotTcp(_) => &mut skipped.not_tcp,
-            Reason::Fragment => &mut skipped.fragment,
-            Reason::Ends | Reason::Malformed => &mut skipped.malformed,
+            Reason::Fragment | Reason::FirstFragment => &mut skipped.fragment,
+            Reason::CutTcp => &mut self.counters.short,
+            Reason::Ends | Reason::Malformed | Reason::Shortened => &mut skipped.malformed,
             Reason::Nested => &mut skipped.nested,
             Reason::LinkType => &mut skipped.link_type,
             Reason::Interface => &mut skipped.interface,

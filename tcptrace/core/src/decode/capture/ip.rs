@@ -23,6 +23,12 @@ pub(super) enum Reason {
     NotTcp(Unread),
     /// A fragment of TCP other than the first.
     Fragment,
+    /// The first fragment of TCP, with a part of the header.
+    FirstFragment,
+    /// The snap length has cut the TCP header.
+    CutTcp,
+    /// The frame ends before the TCP header does, earlier than the IP header says, and was not cut.
+    Shortened,
     /// Fields contradict each other.
     Malformed,
     /// More layers of encapsulation than are decoded.
@@ -42,8 +48,10 @@ pub(super) struct Ip {
     pub(super) dst: IpAddr,
     /// Offset of the transport header in bytes.
     pub(super) transport: usize,
-    /// Bytes from there to the end of the datagram, according to the IP header.
+    /// Bytes from there to the end of the packet, according to the IP header.
     pub(super) payload: u32,
+    /// True for the first of several fragments: the rest of the payload is in the others.
+    pub(super) is_fragment: bool,
     /// Identification of the packet, 0 in IPv6.
     pub(super) id: u16,
 }
@@ -66,7 +74,8 @@ impl Ip {
         if first >> 4 != 4 || length < 20 {
             return Err(Reason::Malformed);
         }
-        if u16::from_be_bytes([f0, f1]) & 0x1fff != 0 {
+        let fragment = u16::from_be_bytes([f0, f1]);
+        if fragment & 0x1fff != 0 {
             return Err(later_fragment(protocol));
         }
         let total = match u16::from_be_bytes([t0, t1]) {
@@ -81,6 +90,8 @@ impl Ip {
             dst: Ipv4Addr::new(d0, d1, d2, d3).into(),
             transport: header,
             payload: total.saturating_sub(u32::try_from(header).unwrap_or(u32::MAX)),
+            // More fragments (RFC 791 §3.1).
+            is_fragment: fragment & 0x2000 != 0,
             id: u16::from_be_bytes([i0, i1]),
         })
     }
@@ -96,7 +107,7 @@ impl Ip {
             0 => original.saturating_sub(40),
             total => total.into(),
         };
-        let (protocol, skipped) = extensions(rest, next)?;
+        let Extensions { protocol, length: skipped, is_fragment } = extensions(rest, next)?;
         // IPv4-mapped addresses are IPv4, as everywhere.
         let address = |at| array::<16>(addresses, at).map(|bytes| Ipv6Addr::from(bytes).to_canonical());
         Ok(Self {
@@ -105,6 +116,7 @@ impl Ip {
             dst: address(16).ok_or(Reason::Ends)?,
             transport: header.len() + skipped,
             payload: total.saturating_sub(u32::try_from(skipped).unwrap_or(u32::MAX)),
+            is_fragment,
             id: 0,
         })
     }
@@ -121,8 +133,17 @@ fn authentication(bytes: &[u8], at: usize, protocol: u8) -> Result<(u8, usize), 
     Ok((next, (usize::from(length) + 2) * 4))
 }
 
-/// Skips extension headers; returns the protocol after them and their length.
-fn extensions(bytes: &[u8], first: u8) -> Result<(u8, usize), Reason> {
+/// The extension headers of a packet.
+struct Extensions {
+    /// The protocol after them.
+    protocol: u8,
+    /// Their length in bytes.
+    length: usize,
+    is_fragment: bool,
+}
+
+/// Skips extension headers.
+fn extensions(bytes: &[u8], first: u8) -> Result<Extensions, Reason> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const FRAGMENT: u8 = 44;
@@ -132,15 +153,20 @@ fn extensions(bytes: &[u8], first: u8) -> Result<(u8, usize), Reason> {
     const HIP: u8 = 139;
     const SHIM6: u8 = 140;
 
-    let (mut protocol, mut skipped) = (first, 0);
+    let (mut protocol, mut skipped, mut is_fragment) = (first, 0, false);
     for _ in 0..EXTENSION_HEADERS {
         if !matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6)
         {
             break;
         }
         let [next, length, f0, f1] = array(bytes, skipped).ok_or(Reason::Ends)?;
-        if protocol == FRAGMENT && u16::from_be_bytes([f0, f1]) & 0xfff8 != 0 {
-            return Err(later_fragment(next));
+        if protocol == FRAGMENT {
+            let fragment = u16::from_be_bytes([f0, f1]);
+            if fragment & 0xfff8 != 0 {
+                return Err(later_fragment(next));
+            }
+            // The M flag (RFC 8200 §4.5).
+            is_fragment |= fragment & 1 != 0;
         }
         skipped += match protocol {
             // Always eight bytes (RFC 8200 §4.5).
@@ -151,7 +177,7 @@ fn extensions(bytes: &[u8], first: u8) -> Result<(u8, usize), Reason> {
         };
         protocol = next;
     }
-    Ok((protocol, skipped))
+    Ok(Extensions { protocol, length: skipped, is_fragment })
 }
 
 fn later_fragment(protocol: u8) -> Reason {

@@ -35,18 +35,34 @@ pub(super) fn event(
     place: impl FnOnce(&Walk) -> Place,
 ) -> Result<Event, Reason> {
     let cut = frame.len() < original as usize;
+    // The end of the packet by the headers passed so far.
+    let mut end = original;
+    let mut in_fragment = false;
     for _ in 0..=DEPTH {
         let family = walk.descend_to_ip(frame, next)?;
         let rest = walk.rest(frame);
-        let left = original.saturating_sub(u32::try_from(walk.offset).unwrap_or(u32::MAX));
+        let left = end.saturating_sub(offset(walk.offset));
         let ip = Ip::read(family, rest, left)?;
         let transport = rest.get(ip.transport..);
+        let left = left.saturating_sub(offset(ip.transport));
         match (ip.protocol, family) {
             (TCP, _) => {
-                let bytes = transport.ok_or(Reason::Ends)?;
+                // The rest of what is inside of a fragment comes in the others.
+                walk.shortened = !in_fragment && left < ip.payload;
+                let length = if walk.shortened { left } else { ip.payload };
+                let bytes = transport.unwrap_or_default();
+                let bytes = bytes.get(..ip.payload as usize).unwrap_or(bytes);
                 let checksum = array(bytes, CHECKSUM).map_or(0, u16::from_be_bytes);
                 walk.identity = Identity { ip_id: ip.id, checksum };
-                return segment(&ip, bytes, cut, place(walk)).map(Event::Segment);
+                let whole = bytes.len() == ip.payload as usize;
+                let header = header(bytes, whole && !ip.is_fragment).ok_or(match whole {
+                    true if ip.is_fragment => Reason::FirstFragment,
+                    true => Reason::Malformed,
+                    false if cut => Reason::CutTcp,
+                    false if in_fragment => Reason::FirstFragment,
+                    false => Reason::Shortened,
+                })?;
+                return segment(&ip, header, length, place(walk)).map(Event::Segment);
             }
             (ICMP, Family::V4) | (ICMPV6, Family::V6) => {
                 return icmp(family, &ip, transport.ok_or(Reason::Ends)?, place(walk)).map(Event::Icmp);
@@ -54,11 +70,17 @@ pub(super) fn event(
             _ => {
                 // A protocol that is not a tunnel is not TCP, however little was captured.
                 walk.offset += ip.transport;
+                in_fragment |= ip.is_fragment;
+                end = end.min(offset(walk.offset).saturating_add(ip.payload));
                 next = walk.tunnel(frame, family, &ip)?;
             }
         }
     }
     Err(Reason::Nested)
+}
+
+fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Offset of the checksum in a TCP header (RFC 9293 §3.1).
@@ -67,18 +89,21 @@ const CHECKSUM: usize = 16;
 /// Number of bytes of a TCP header from the ports to the window.
 const UP_TO_WINDOW: usize = 16;
 
-fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Reason> {
-    // Options that are truncated are dropped; those before them are kept. The snap length may also cut the checksum and
-    // the urgent pointer, which no verdict needs.
-    let header = match bytes.get(..UP_TO_WINDOW).filter(|_| cut && bytes.len() < 20) {
+/// Parses a header that is `whole` or was cut. Options that were cut are dropped; those before them are kept. The checksum and
+/// the urgent pointer may be cut off too, since no verdict needs them.
+fn header(bytes: &[u8], whole: bool) -> Option<TcpHeader> {
+    match bytes.get(..UP_TO_WINDOW).filter(|_| !whole && bytes.len() < 20) {
         None => TcpHeader::parse(bytes),
         Some(kept) => {
             let mut padded = [0; 20];
-            padded[..UP_TO_WINDOW].copy_from_slice(kept);
+            padded.get_mut(..UP_TO_WINDOW)?.copy_from_slice(kept);
             TcpHeader::parse(&padded)
         }
-    };
-    let header = header.ok_or(Reason::Ends)?;
+    }
+}
+
+/// `length` is that of header and data in bytes.
+fn segment(ip: &Ip, header: TcpHeader, length: u32, place: Place) -> Result<Segment, Reason> {
     // A data offset below the fixed header (RFC 9293 §3.1): no stack accepts it as a segment.
     if header.data_offset < 20 {
         return Err(Reason::Malformed);
@@ -95,7 +120,7 @@ fn segment(ip: &Ip, bytes: &[u8], cut: bool, place: Place) -> Result<Segment, Re
         src: Endpoint { addr: ip.src, port: header.src_port },
         dst: Endpoint { addr: ip.dst, port: header.dst_port },
         header,
-        length: ip.payload.saturating_sub(header_len),
+        length: length.saturating_sub(header_len),
         // A capture does not tell how many segments a long one was or will be split into.
         segments: 1,
         encapsulation: place.encapsulation,

@@ -29,14 +29,21 @@ pub enum Unread {
     NoPacket,
     /// A fragment of a TCP segment other than the first.
     Fragment,
+    /// The first fragment of a TCP segment, with a part of the TCP header.
+    FirstFragment,
     /// Lengths or versions that contradict each other.
     Malformed,
     /// More layers of encapsulation than are decoded.
     Nested,
     /// A link type that is not supported.
     LinkType(u32),
-    /// A frame cut too short by the snap length.
-    Short,
+    /// A frame cut by the snap length before it is known what it holds.
+    Cut,
+    /// A frame cut by the snap length in the TCP header.
+    CutTcp,
+    /// A frame that ends in the TCP header, earlier than the IP header says. It was cut, and the file does not say so, or
+    /// was sent like that.
+    Shortened,
     /// Further kinds, counted together.
     Others,
 }
@@ -66,10 +73,13 @@ impl Display for Unread {
             Self::Aggregated => "802.11 aggregated or fragmented",
             Self::NoPacket => "no packet",
             Self::Fragment => "later IP fragment",
+            Self::FirstFragment => "IP fragment with a part of the TCP header",
             Self::Malformed => "malformed",
             Self::Nested => "more than 8 layers of encapsulation",
             Self::LinkType(number) => return write!(f, "link type {number}"),
-            Self::Short => "cut before the end of the TCP header",
+            Self::Cut => "cut by the snap length before a TCP header",
+            Self::CutTcp => "cut by the snap length in the TCP header",
+            Self::Shortened => "TCP in a frame shorter than its IP header says",
             Self::Others => "other kinds",
         };
         f.write_str(words)

@@ -42,6 +42,8 @@ pub(super) struct Walk {
     pub(super) process: Option<Process>,
     /// Fields by which copies of the packet are recognised.
     pub(super) identity: Identity,
+    /// True if the frame is shorter than the IP header of a segment says.
+    pub(super) shortened: bool,
 }
 
 impl Walk {
