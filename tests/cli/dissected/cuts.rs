@@ -55,7 +55,7 @@ const KINDS: [Kind; 19] = [
     cut("behind the ports", |p| of_tcp(p, 6), Nothing, &["40 × cut by the snap length in the TCP header"]),
     cut("behind the sequence number", |p| of_tcp(p, 8), Nothing, &["40 × cut by the snap length in the TCP header"]),
     cut("behind the flags", |p| of_tcp(p, 14), Nothing, &["40 × cut by the snap length in the TCP header"]),
-    // Where the checksum is cut off, tshark takes what is sent again for more data.
+    // Where the end of the fixed header is cut off, tshark takes what is sent again for more data.
     Kind { name: "behind the window", frames: |p| of_tcp(p, 16), ours: Everything, wireshark: Otherwise, says: &[] },
     cut("in front of the options", |p| of_tcp(p, 20), Everything, &[]),
     cut("in the options", |p| of_tcp(p, 31), Everything, &[]),
