@@ -111,15 +111,15 @@ impl CgroupNames {
     }
 }
 
-/// The containers of control groups, of which many sockets have the same.
+/// Control groups by their IDs: many sockets have the same.
 #[derive(Debug)]
-pub struct Containers<'a> {
+pub struct KnownGroups<'a> {
     /// None where they cannot be named.
     names: Option<&'a mut CgroupNames>,
     known: HashMap<u64, Option<Arc<Cgroup>>>,
 }
 
-impl<'a> Containers<'a> {
+impl<'a> KnownGroups<'a> {
     /// Finds them with `names`, each once.
     pub fn new(names: Option<&'a mut CgroupNames>) -> Self {
         Self { names, known: HashMap::new() }
@@ -132,7 +132,7 @@ impl<'a> Containers<'a> {
     }
 
     /// Returns the container of the control group with this ID.
-    pub fn of(&mut self, id: u64) -> Option<Container> {
+    pub fn container(&mut self, id: u64) -> Option<Container> {
         self.group(id)?.container.clone()
     }
 }

@@ -6,8 +6,8 @@ use std::{fs, os::unix::fs::MetadataExt as _};
 const FIRST: u64 = 0xEFFF_FFFC;
 
 /// Said once where `/proc` does not number processes as the host does.
-pub(crate) const NOTICE: &str = "in this PID namespace, which is not the host's, process IDs are its own; a process outside of it has \
-                          the host's ID, or is not known";
+pub(crate) const NOTICE: &str = "in this PID namespace, which is not the host's, process IDs are its own; a process outside of \
+                                 it has the host's ID, or is not known";
 
 /// A PID namespace, as its file under `/proc` identifies it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -86,7 +86,7 @@ pub use self::{
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},
     unpacked::{Unpacked, unpacked},
-    verdict::{ANY, SOME, Told, assert_record, but},
+    verdict::{ANY, SOME, Told, assert_record, but, no_retransmissions},
     veth::Veth,
     words::verdicts,
 };

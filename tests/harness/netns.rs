@@ -14,12 +14,10 @@ use std::{
 };
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use serde_json::Value;
 
 use crate::{
     empty_programs::keep_tracepoint_in_use,
     process::{Process, eventually, output, try_output},
-    verdict::SOME,
 };
 
 /// The lock file that tests of all checkouts on this host share.
@@ -163,14 +161,6 @@ impl Netns {
         let (names, numbers) = lines.next().zip(lines.next()).expect("two lines about the protocol");
         let (_, number) = names.zip(numbers).find(|(known, _)| *known == name).expect("a counter of this name");
         number.parse().expect("a number")
-    }
-
-    /// The retransmissions of a record's two senders where nothing is lost: none, unless the namespace's kernel has sent a
-    /// segment again. It does so on a busy machine, where an ACK comes later than a probe for the tail that was sent (RFC 8985).
-    #[track_caller]
-    pub fn no_retransmissions(&self, senders: [&str; 2]) -> Value {
-        let again = if self.counter("Tcp", "RetransSegs") == 0 { Value::from(0) } else { SOME.into() };
-        senders.map(|sender| (sender.to_owned(), again.clone())).into_iter().collect()
     }
 
     /// Loads nftables rules into the namespace.

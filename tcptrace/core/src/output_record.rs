@@ -84,6 +84,14 @@ impl OutputRecord {
         }
     }
 
+    /// Returns true if it tells of an event of a connection: no verdict, and nothing about the trace as a whole.
+    pub(crate) fn is_event(&self) -> bool {
+        matches!(
+            self,
+            Self::State(_) | Self::Segment(_) | Self::Icmp(_) | Self::Hint(_) | Self::Drop(_) | Self::Owner(_)
+        )
+    }
+
     /// Returns the time of the record.
     pub fn stamp(&self) -> Stamp {
         match self {

@@ -14,7 +14,7 @@ use super::{
     trace::{own_netns, select},
 };
 use crate::{
-    cgroups::{CgroupNames, Containers},
+    cgroups::{CgroupNames, KnownGroups},
     cli::Leaks,
     host_clock::{self, nanoseconds},
     namespaces::{Selection, visit},
@@ -111,7 +111,7 @@ fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
 fn of_snapshot(snapshot: Snapshot) -> Vec<LeakOutput> {
     let stamp = Describer::live(host_clock::wall_clock()).stamp(snapshot.began);
     let mut names = CgroupNames::start().inspect_err(|error| debug!("containers are not named: {error}")).ok();
-    let mut containers = Containers::new(names.as_mut());
+    let mut groups = KnownGroups::new(names.as_mut());
     let mut leak = |OwnedSocket { socket, owners }: OwnedSocket| LeakOutput {
         stamp,
         conn: None,
@@ -120,7 +120,7 @@ fn of_snapshot(snapshot: Snapshot) -> Vec<LeakOutput> {
         local: socket.local.into(),
         remote: socket.remote.into(),
         processes: processes(&owners),
-        container: socket.cgroup.and_then(|id| containers.of(id)),
+        container: socket.cgroup.and_then(|id| groups.container(id)),
         age_ns: None,
         age_at_least_ns: socket.in_state_at_least().map(nanoseconds),
         unread_bytes: Some(socket.unread),

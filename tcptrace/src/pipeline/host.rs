@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Pipeline;
-use crate::{cgroups::Containers, host_clock};
+use crate::{cgroups::KnownGroups, host_clock};
 use tcptrace_core::{
     decode::ttr::Interface,
     event::{BootTime, CgroupKey, Existing, ExistingSocket},
@@ -61,7 +61,7 @@ impl Pipeline {
 
     /// Tells which sockets were there when tracing began, each with the ID of its control group; nothing if there were none.
     pub fn tell_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
-        let mut groups = Containers::new(self.cgroups.as_mut());
+        let mut groups = KnownGroups::new(self.cgroups.as_mut());
         let named = sockets.map(|(socket, id)| ExistingSocket { cgroup: id.and_then(|id| groups.group(id)), ..socket });
         let existing = Existing::of(at, named.collect());
         self.replay_existing(existing);

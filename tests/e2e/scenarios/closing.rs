@@ -14,7 +14,9 @@ mod why;
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually, process_name};
+use tcptrace_tests::{
+    ANY, Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually, no_retransmissions, process_name,
+};
 
 use super::{drop_at_input, loopback, receive_reset, start, wait_told};
 
@@ -44,7 +46,7 @@ pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
         "client": { "addr": server.ip(), "port": SOME, "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
         "server": { "addr": server.ip(), "port": server.port(), "netns": ANY, "pid": std::process::id(), "comm": process_name(), "thread": ANY },
         "half_close_ns": SOME, "half_closed_bytes": 0, "bytes": { "client_to_server": 0, "server_to_client": 0 },
-        "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": netns.no_retransmissions(["client", "server"]),
+        "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": no_retransmissions(netns, ["client", "server"]),
         "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &["CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
         "incomplete": false, "missing": [],
         "summary": ["closed by the client, four segments; 0 B →, 0 B ←; lasted ", "; the client holds TIME_WAIT for 60 s"],

@@ -16,7 +16,7 @@ mod unseen;
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Netns, SOME, number, process_name};
+use tcptrace_tests::{ANY, Netns, SOME, no_retransmissions, number, process_name};
 
 use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_told};
 
@@ -32,7 +32,7 @@ fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
             "addr": server.ip(), "port": server.port(), "netns": ANY, "isn": SOME, "pid": ANY, "comm": ANY, "thread": ANY, "options": SOME,
         },
         "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME, "connect_ns": SOME,
-        "retransmissions": netns.no_retransmissions(["syn", "synack"]), "incomplete": false, "missing": [], "reset": null,
+        "retransmissions": no_retransmissions(netns, ["syn", "synack"]), "incomplete": false, "missing": [], "reset": null,
         "summary": ["three-way handshake, established in "],
     })
 }

@@ -21,8 +21,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ANY, Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, process_name, receive, send,
-    tell_all,
+    ANY, Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, no_retransmissions, process_name,
+    receive, send, tell_all,
 };
 
 /// Bytes that the client sends, unless a test says otherwise.
@@ -114,7 +114,7 @@ impl<'a> Plain<'a> {
             "waiting_for": null, "client": end(self.client, client), "server": end(self.server, server),
             "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME,
             "connect_ns": if self.here.0 { json!(SOME) } else { Value::Null },
-            "retransmissions": self.netns.no_retransmissions(["syn", "synack"]), "incomplete": false, "missing": [], "reset": null,
+            "retransmissions": no_retransmissions(self.netns, ["syn", "synack"]), "incomplete": false, "missing": [], "reset": null,
             "summary": ["three-way handshake, established in "],
         })
     }
@@ -132,7 +132,7 @@ impl<'a> Plain<'a> {
             "client": end(self.client, client), "server": end(self.server, server),
             "half_close_ns": SOME, "half_closed_bytes": 0,
             "bytes": { "client_to_server": up, "server_to_client": down },
-            "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": self.netns.no_retransmissions(["client", "server"]),
+            "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": no_retransmissions(self.netns, ["client", "server"]),
             "states": {
                 "client": stays(self.here.0, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
                 "server": stays(self.here.1, &["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]),

@@ -94,18 +94,9 @@ impl View {
     }
 }
 
-/// The time of an event.
+/// The time of an event or of a stall.
 pub(super) fn stamp(event: &OutputRecord) -> Option<Stamp> {
-    match event {
-        OutputRecord::State(state) => Some(state.stamp),
-        OutputRecord::Segment(segment) => Some(segment.stamp),
-        OutputRecord::Icmp(icmp) => Some(icmp.stamp),
-        OutputRecord::Hint(hint) => Some(hint.stamp),
-        OutputRecord::Drop(dropped) => Some(dropped.stamp),
-        OutputRecord::Owner(owner) => Some(owner.stamp),
-        OutputRecord::Stalled(stalled) => Some(stalled.stamp),
-        _ => None,
-    }
+    (event.is_event() || matches!(event, OutputRecord::Stalled(_))).then(|| event.stamp())
 }
 
 /// Collects the records of one file until a connection is over.

@@ -2,6 +2,7 @@
 //!
 //! - [`Top`] holds the connections, a bounded number of them;
 //! - `row`: a connection as its records tell it;
+//! - `subject`: which connection a record is about;
 //! - `existing`: what was there when tracing began, until a record tells of it;
 //! - [`View`]: the part of it that is shown, and how keys change that.
 //!
@@ -9,6 +10,7 @@
 
 mod existing;
 mod row;
+mod subject;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,12 +111,12 @@ impl Top {
                 }
             }
             _ => {
-                let Some((conn, stamp)) = row::subject(record) else { return };
+                let (Some(conn), stamp) = (subject::conn(record), record.stamp()) else { return };
                 self.last = self.last.max(stamp.time);
                 let id = Id { run: self.run, conn };
                 // Who comes late and is not known any more does not come back.
                 if !self.rows.contains_key(&id) {
-                    if row::is_late(record) {
+                    if subject::is_late(record) {
                         return;
                     }
                     self.make_room();
@@ -148,7 +150,8 @@ impl Top {
             return;
         }
         let Some(row) = self.rows.get(&id) else { return };
-        let Some(tuple) = row.ends().map(|ends| Tuple::new(row::netns(record), ends.client.at, ends.server.at)) else {
+        let Some(tuple) = row.ends().map(|ends| Tuple::new(subject::netns(record), ends.client.at, ends.server.at))
+        else {
             return;
         };
         if let Some(before) = self.existing.take(&tuple).and_then(|id| self.rows.remove(&id))

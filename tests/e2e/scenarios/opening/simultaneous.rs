@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 use tcptrace_tests::{
-    ACK, ANY, Actor, Netns, Peer, SOME, Tun, assert_record, but, process_name, receive, send, tell_all,
+    ACK, ANY, Actor, Netns, Peer, SOME, Tun, assert_record, but, no_retransmissions, process_name, receive, send,
+    tell_all,
 };
 
 use super::{drop_at_input, loopback, plain, start, wait_segments, wait_told};
@@ -102,7 +103,7 @@ fn a_socket_connected_to_itself_is_both_ends() {
         "netns": netns.inode(), "kind": "simultaneous", "initiator": null, "client": end,
         "server": but(end.clone(), json!({ "pid": ANY, "comm": ANY, "thread": ANY })),
         "half_close_ns": 0, "half_closed_bytes": 0, "bytes": { "client_to_server": 7, "server_to_client": 7 },
-        "duration_ns": SOME, "time_wait": "both", "reset": null, "retransmissions": netns.no_retransmissions(["client", "server"]),
+        "duration_ns": SOME, "time_wait": "both", "reset": null, "retransmissions": no_retransmissions(&netns, ["client", "server"]),
         "states": { "client": states, "server": ANY },
         "incomplete": false, "missing": [], "summary": ["closed by both ends at once"],
     });

@@ -32,12 +32,12 @@ impl Held {
         if self.last.len() > LAST
             && let Some(oldest) = self.last.pop_front()
         {
-            match stamp(&oldest) {
-                Some(stamp) => {
-                    let dropped = self.dropped.map_or(0, |(count, _)| count);
-                    self.dropped = Some((dropped + 1, stamp));
-                }
-                None => self.first.push(oldest),
+            if oldest.is_event() {
+                let dropped = self.dropped.map_or(0, |(count, _)| count);
+                self.dropped = Some((dropped + 1, oldest.stamp()));
+            } else {
+                // A connection has few verdicts: they are never dropped.
+                self.first.push(oldest);
             }
         }
     }
@@ -57,18 +57,5 @@ impl Held {
     pub(in crate::render) fn drop_stalls(&mut self) {
         self.first.retain(|record| !matches!(record, OutputRecord::Stalled(_)));
         self.last.retain(|record| !matches!(record, OutputRecord::Stalled(_)));
-    }
-}
-
-/// Returns the time of an event; `None` for verdicts, of which a connection has few, and which are never dropped.
-fn stamp(record: &OutputRecord) -> Option<Stamp> {
-    match record {
-        OutputRecord::State(state) => Some(state.stamp),
-        OutputRecord::Segment(segment) => Some(segment.stamp),
-        OutputRecord::Icmp(icmp) => Some(icmp.stamp),
-        OutputRecord::Hint(hint) => Some(hint.stamp),
-        OutputRecord::Drop(dropped) => Some(dropped.stamp),
-        OutputRecord::Owner(owner) => Some(owner.stamp),
-        _ => None,
     }
 }

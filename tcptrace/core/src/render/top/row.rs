@@ -16,7 +16,7 @@ use super::{
 use crate::{
     event::{self, Endpoint, ExistingSocket},
     filter::Facts,
-    output_record::{OutputRecord, ReportOutput, SegmentOutput, Stamp, StateOutput},
+    output_record::{OutputRecord, ReportOutput, SegmentOutput, StateOutput},
     tcp::{TcpFlags, TcpState},
     text::WallTime,
     verdict::{Bytes, Close, Each, Handshake, Role, Stalled},
@@ -104,10 +104,7 @@ impl Row {
     /// Notes what is known of one of its ends, whichever that is.
     fn learn(&mut self, new: End) {
         let ends = self.ends.iter_mut().flat_map(|Each { client, server }| [client, server]);
-        for known in ends.filter(|known| known.at == new.at) {
-            known.process = known.process.or(new.process);
-            known.cgroup = known.cgroup.take().or_else(|| new.cgroup.clone());
-        }
+        ends.filter(|known| known.at == new.at).for_each(|known| complete(known, &new));
     }
 
     /// Adds what a record of this connection tells; handshakes that take `slow_ns` are slow.
@@ -162,8 +159,7 @@ impl Row {
                 // A verdict or an earlier record has told which end is which.
                 for (known, new) in [(&mut known.client, &new.client), (&mut known.server, &new.server)] {
                     if known.at == new.at {
-                        known.process = known.process.or(new.process);
-                        known.cgroup = known.cgroup.take().or_else(|| new.cgroup.clone());
+                        complete(known, new);
                     }
                     if known.at.addr == new.at.addr && known.at.port.is_none() {
                         known.at = new.at;
@@ -304,53 +300,18 @@ impl Row {
     }
 }
 
+/// Adds what else is known of an end.
+fn complete(known: &mut End, new: &End) {
+    known.process = known.process.or(new.process);
+    known.cgroup = known.cgroup.take().or_else(|| new.cgroup.clone());
+}
+
 /// The local and the remote end of a socket. Nobody knows which of several processes that hold it uses it.
 fn ends_of(socket: &ExistingSocket) -> [End; 2] {
     let only = <[_; 1]>::try_from(socket.processes.as_slice()).ok();
     let process = only.and_then(|[event::Process { pid, comm }]| Process::known(Some(pid), Some(comm)));
     let end = |at: Endpoint, process, cgroup| End { at: at.into(), process, cgroup, netns_name: None };
     [end(socket.local, process, socket.cgroup.clone()), end(socket.remote, None, None)]
-}
-
-/// The network namespace in which a record tells of a connection, if known.
-pub(super) fn netns(record: &OutputRecord) -> Option<u32> {
-    match record {
-        OutputRecord::State(state) => state.netns,
-        OutputRecord::Segment(segment) => segment.netns,
-        OutputRecord::Icmp(icmp) => icmp.netns,
-        OutputRecord::Handshake(handshake) => handshake.record.netns,
-        OutputRecord::Close(close) => close.record.netns,
-        OutputRecord::Stalled(stalled) => stalled.record.netns,
-        _ => None,
-    }
-}
-
-/// The connection of a record and the record's time; none for records that are of no connection, or tell nothing about it.
-pub(super) fn subject(record: &OutputRecord) -> Option<(u64, Stamp)> {
-    match record {
-        OutputRecord::State(state) => Some((state.conn?, state.stamp)),
-        OutputRecord::Segment(segment) => Some((segment.conn, segment.stamp)),
-        OutputRecord::Icmp(icmp) => Some((icmp.conn, icmp.stamp)),
-        OutputRecord::Hint(hint) => Some((hint.conn?, hint.stamp)),
-        OutputRecord::Drop(dropped) => Some((dropped.conn?, dropped.stamp)),
-        OutputRecord::Owner(owner) => Some((owner.conn?, owner.stamp)),
-        OutputRecord::Report(report) => Some((report.conn, report.stamp)),
-        OutputRecord::Handshake(handshake) => Some((handshake.record.conn, handshake.stamp)),
-        OutputRecord::Close(close) => Some((close.record.conn, close.stamp)),
-        OutputRecord::Stalled(stalled) => Some((stalled.record.conn, stalled.stamp)),
-        _ => None,
-    }
-}
-
-/// Returns whether a record may follow the last one of its connection.
-pub(super) fn is_late(record: &OutputRecord) -> bool {
-    match record {
-        OutputRecord::State(state) => state.late,
-        OutputRecord::Segment(segment) => segment.late,
-        OutputRecord::Icmp(icmp) => icmp.late,
-        OutputRecord::Hint(_) | OutputRecord::Drop(_) | OutputRecord::Owner(_) => true,
-        _ => false,
-    }
 }
 
 /// Returns whether the kernel said that a socket makes progress again.
