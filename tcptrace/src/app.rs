@@ -26,8 +26,8 @@ use crate::cli::Options;
 /// Interval at which the kernel's counters and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Time that readers of the output have to take what is left when the trace ends.
-const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
+/// Time for which a reader may take nothing of the output that is left when the trace ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Traces until a signal, `--duration`, `--count` or a closed stdout ends it, or reads a file with `-r`.
 ///

@@ -220,7 +220,9 @@ impl Output {
         let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
         let reopening = file.sink.reopen(how);
-        (GivenUp { stdout: 0, file: given_up + file.write(start, false) }, Some(reopening))
+        // By itself, as at the start.
+        let given_up = given_up + file.write(start, false) + file.flush();
+        (GivenUp { stdout: 0, file: given_up }, Some(reopening))
     }
 
     /// The sink of the file.

@@ -40,7 +40,8 @@ pub struct Recorder {
     cgroups: HashSet<CgroupKey>,
     /// The last comparison of the clocks in the file.
     clock: Option<(BootTime, i64)>,
-    totals: BTreeMap<&'static str, u64>,
+    /// The kernel's counts of lost records, as the file tells them.
+    totals: LossCounts,
     /// Time at which the block got its first entry.
     since: Option<BootTime>,
     /// Records have come since the last [`Entry::Time`].
@@ -61,7 +62,7 @@ impl Recorder {
             interfaces: BTreeMap::new(),
             cgroups: HashSet::new(),
             clock: None,
-            totals: BTreeMap::new(),
+            totals: LossCounts::default(),
             since: None,
             time_passes: false,
             unreported: 0,
@@ -122,7 +123,8 @@ impl Recorder {
 
     /// Notes the kernel's count of lost records.
     pub fn total(&mut self, source: LossSource, total: u64, at: BootTime) {
-        if total > 0 && self.totals.insert(source.word(), total) != Some(total) {
+        let last = std::mem::replace(self.totals.of_mut(source), total);
+        if total != last {
             self.entry(&Entry::Total(at, source, total), at);
         }
     }
@@ -161,12 +163,15 @@ impl Recorder {
         let due = self.due().is_some_and(|due| due <= now);
         let dropped = if self.is_full() || due { self.end_block() } else { 0 };
         if self.unreported > 0 {
-            // The names in what was left out are missing too.
+            // The names and counts in what was left out are missing too.
             if let Some(start) = &mut self.start {
                 start.stamp = describer.stamp(now);
             }
             self.introduce(describer, now);
             self.entry(&Entry::LeftOut(now, self.unreported), now);
+            for (source, total) in self.totals.present() {
+                self.entry(&Entry::Total(now, source, total), now);
+            }
             self.reporting += std::mem::take(&mut self.unreported);
         }
         lost.records + dropped
@@ -236,20 +241,25 @@ const MAX_CGROUPS: usize = 1 << 16;
 #[cfg(test)]
 mod tests {
     use std::{
-        io::{Read as _, pipe},
-        time::Duration,
+        io::{PipeReader, Read as _, pipe},
+        mem::offset_of,
     };
 
-    use tcptrace_core::filter::SegmentChoice;
+    use tcptrace_core::{
+        decode::{
+            capture::{self, Capture},
+            ttr::{Item, Reader, Sealer},
+        },
+        filter::SegmentChoice,
+    };
+    use tcptrace_ebpf::{HintRecord, KIND_HINT, RecordHeader};
 
     use super::*;
     use crate::sink::Finish;
 
-    #[test]
-    fn what_a_reader_has_to_know_is_written_at_once() {
-        let (mut reader, writer) = pipe().unwrap();
-        let mut recorder = Recorder::new(Sink::stream(writer.into(), 1 << 20).unwrap(), 7);
-        let describer = Describer::default();
+    fn recorder(budget: usize, describer: &Describer) -> (PipeReader, Recorder) {
+        let (reader, writer) = pipe().unwrap();
+        let mut recorder = Recorder::new(Sink::stream(writer.into(), budget).unwrap(), 7);
         let start = StartOutput {
             stamp: describer.stamp(BootTime(1)),
             schema: 2,
@@ -263,11 +273,46 @@ mod tests {
             began_ns: None,
             run: None,
         };
-        recorder.begin(start, Setup::default(), &describer, BootTime(1));
-        assert_eq!(recorder.due(), None, "nothing waits for the next block");
+        recorder.begin(start, Setup::default(), describer, BootTime(1));
+        (reader, recorder)
+    }
+
+    fn finish(recorder: Recorder, mut reader: PipeReader) -> Vec<u8> {
         assert!(matches!(recorder.sink.finish(Duration::from_secs(20)), Finish::Flushed));
         let mut written = Vec::new();
         reader.read_to_end(&mut written).unwrap();
-        assert!(!written.is_empty());
+        written
+    }
+
+    #[test]
+    fn what_a_reader_has_to_know_is_written_at_once() {
+        let (reader, recorder) = recorder(1 << 20, &Describer::default());
+        assert_eq!(recorder.due(), None, "nothing waits for the next block");
+        assert!(!finish(recorder, reader).is_empty());
+    }
+
+    #[test]
+    fn counts_of_losses_in_what_was_left_out_are_told_behind_it() {
+        let describer = Describer::default();
+        // There is room for nothing.
+        let (_nobody_reads, mut recorder) = recorder(1, &describer);
+        let mut hint = [0; size_of::<HintRecord>()];
+        hint[offset_of!(RecordHeader, kind)] = KIND_HINT;
+        recorder.record(&hint, BootTime(2));
+        recorder.total(LossSource::State, 3, BootTime(2));
+        recorder.total(LossSource::Segment, 0, BootTime(2));
+        let now = BootTime(2) + MAX_AGE;
+        assert_eq!(recorder.flush(&describer, now), 1);
+
+        let (reader, writer) = pipe().unwrap();
+        recorder.sink = Sink::stream(writer.into(), 1 << 20).unwrap();
+        assert_eq!(recorder.end_block(), 0);
+        let mut file = Vec::new();
+        Sealer::new(false).seal(&finish(recorder, reader), &mut file);
+        let Ok(Capture::Ttr(input)) = capture::open(&file[..]) else { panic!("it is a binary recording") };
+        let items: Vec<Item> = Reader::new(input).map(|item| item.unwrap()).collect();
+        let behind = items.iter().skip_while(|item| !matches!(item, Item::LeftOut(..)));
+        let expected = [Item::LeftOut(now, 1), Item::Total(now, LossSource::State, 3)];
+        assert_eq!(behind.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
     }
 }

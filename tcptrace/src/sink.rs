@@ -3,6 +3,7 @@
 
 mod error;
 mod file;
+mod patience;
 mod queue;
 mod rotation;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use self::{
 };
 use self::{
     file::File,
+    patience::Patience,
     queue::{Chunk, Queue},
     rotation::Numbered,
     writer::{FileTarget, Target, Writer},
@@ -99,7 +101,7 @@ pub enum Finish {
     Flushed,
     /// The sink had ended before.
     Ended(SinkEnd),
-    /// The timeout came before all bytes were written.
+    /// The reader was given up before all bytes were written.
     GivenUp {
         /// Bytes that were accepted but, as far as is known, not written.
         bytes: usize,
@@ -148,7 +150,7 @@ impl Sink {
             numbered.put_away(&file)?;
         }
         let fd = file.create()?;
-        let target = FileTarget::new(file, sealer, numbered);
+        let target = FileTarget::new(file, &fd, sealer, numbered);
         let mut sink = Self::start("write-file", Target::File(Box::new(target)), fd, budget)?;
         sink.rotation = rotation;
         Ok(sink)
@@ -240,11 +242,19 @@ impl Sink {
         }
     }
 
-    /// Writes what was handed over and ends the thread. Blocks until that is done, but no longer than `timeout`, so that a
-    /// reader that has stopped reading cannot delay the program's exit.
-    pub fn finish(mut self, timeout: Duration) -> Finish {
+    /// Writes what was handed over and ends the thread. Blocks until that is done, but gives up a reader that has taken nothing
+    /// for as long as `idle`, or goes on reading for too long: it cannot delay the program's exit.
+    pub fn finish(mut self, idle: Duration) -> Finish {
         self.queue.finish();
-        let timed_out = matches!(self.running.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Timeout));
+        let mut patience = Patience::new(idle, self.queue.bytes_written(), host_clock::now());
+        let timed_out = loop {
+            if !matches!(self.running.recv_timeout(idle), Err(mpsc::RecvTimeoutError::Timeout)) {
+                break false;
+            }
+            if !patience.lasts(self.queue.bytes_written(), host_clock::now()) {
+                break true;
+            }
+        };
         if let Some(thread) = self.thread.take().filter(|_| !timed_out) {
             // It has nothing left to do, and the panic hook has reported a panic in it.
             let _ = thread.join();

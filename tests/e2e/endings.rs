@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, number, tell_all, wait_tracing};
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, is_type, number, tell_all, wait_tracing};
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -55,14 +55,24 @@ fn sigterm_does_the_same() {
     check_signal(Signal::TERM, 4302);
 }
 
+/// Tells a thread to stop, at the latest when its test fails.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_signal_amid_heavy_traffic_is_obeyed() {
     let netns = Netns::alone();
     let listener = netns.run(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 4303))).expect("a free port");
     let address = listener.local_addr().expect("a listener has an address");
     let tracer = Tracer::start(&netns, &["-p", "4303", "--segments", "all"]);
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
+    let stop = StopOnDrop::default();
+    let stopped = Arc::clone(&stop.0);
     // One thread, which leaves the other processor to the tracer and to who reads it.
     let traffic = netns.spawn("tt-traffic", move || {
         while !stopped.load(Ordering::Relaxed) {
@@ -72,9 +82,11 @@ fn a_signal_amid_heavy_traffic_is_obeyed() {
             drop(server);
         }
     });
-    tracer.wait_until("a hundred connections", |records| records.len() > 100 * 17);
+    tracer.wait_until("a hundred connections", |records| {
+        records.iter().filter(|record| is_type(record, "handshake")).take(100).count() == 100
+    });
     let trace = tracer.stop();
-    stop.store(true, Ordering::Relaxed);
+    drop(stop);
     traffic.join().expect("the traffic goes on undisturbed");
     assert!(number(trace.end(), "connections") >= 100, "{}", trace.end());
 }

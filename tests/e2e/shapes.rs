@@ -1,12 +1,12 @@
 //! Segments in unusual wrapping: larger than the interface allows, behind IP options, behind extension headers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use tcptrace_tests::{
-    Connection, Ends, Header, Netns, Tcpdump, Tracer, Veth, number, receive, send, set_option, tell, tell_all,
+    Ends, Header, Netns, Tcpdump, Tracer, Veth, number, receive, receive_end, send, set_option, tell, tell_all,
 };
 
-/// In three segments: the last ACK of a close in four comes from TIME_WAIT, which has forgotten the socket's options.
+/// All segments of a connection that sends nothing and is closed.
 const SEGMENTS: [&str; 6] = [
     "client S 0:0",
     "server S. 0:0 ack 1",
@@ -63,9 +63,13 @@ fn check(port: u16, v6: bool, options: &'static [(i32, i32, &'static [u8])], fil
         }
     });
     let client = client.expect("options do not hinder a connection");
-    let connection = Connection { client, server: ends.server.accept(&ends.listener) };
-    let from: IpAddr = connection.client_address().ip();
-    ends.close_in_three(connection);
+    let from: IpAddr = client.local_addr().expect("a connected socket has an address").ip();
+    let closing = ends.server.start_close_at_end(ends.server.accept(&ends.listener));
+    // Closed at once, the socket might be one of TIME_WAIT when the server's FIN comes: those send no options.
+    client.shutdown(Shutdown::Write).expect("a connected socket can be shut down");
+    receive_end(&client);
+    closing.finish();
+    ends.client.close(client);
     let mut theirs = tcpdump.finish(4);
     theirs.sort();
     for (netns, tracer) in tracers {

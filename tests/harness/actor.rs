@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::{netns::Netns, process::close};
 
 /// How long a step of the traffic may take before a test gives up.
-pub const TRAFFIC_LIMIT: Duration = Duration::from_secs(10);
+pub const TRAFFIC_LIMIT: Duration = Duration::from_secs(30);
 
 type Job = Box<dyn FnOnce() + Send>;
 

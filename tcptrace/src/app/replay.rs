@@ -42,7 +42,7 @@ use tcptrace_core::{
     text::Escaped,
 };
 
-/// Time that readers of the output have to take what is left, at the end of a file.
+/// Time for which a reader may take nothing of the output that is left at the end of a file.
 const PATIENT_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Time after which a user's keys are looked at.

@@ -45,24 +45,26 @@ impl Output {
         self.is_over()
     }
 
-    /// Writes what is left, which takes no longer than `timeout` in all, and with `--otlp` the time of [`Exporter::finish`].
-    /// Returns whether everything was written.
-    pub fn finish(self, timeout: Duration) -> bool {
+    /// Writes what is left, and gives up a reader that has taken nothing for as long as `idle` ([`Sink::finish`]). With `--otlp` it
+    /// takes the time of [`Exporter::finish`] too. Returns whether everything was written.
+    ///
+    /// [`Sink::finish`]: crate::sink::Sink::finish
+    pub fn finish(self, idle: Duration) -> bool {
         let Self { mut stdout, file, recorder, exporter, failed, .. } = self;
         // Meanwhile, it delivers.
         exporter.iter().for_each(Exporter::close);
         let _counted_already = stdout.flush();
         let mut complete = !failed;
-        // The file first: a disk is seldom slow, while a reader that has stopped may use up its whole timeout.
+        // The file first: a disk is seldom slow, while a reader that has stopped uses up its time.
         if let Some(mut file) = file {
             let _counted_already = file.flush();
-            complete &= is_complete(file.sink.finish(timeout / 2), "the file", failed);
+            complete &= is_complete(file.sink.finish(idle), "the file", failed);
         }
         if let Some(mut recorder) = recorder {
             let _counted_already = recorder.end_block();
-            complete &= is_complete(recorder.sink.finish(timeout / 2), "the file", failed);
+            complete &= is_complete(recorder.sink.finish(idle), "the file", failed);
         }
-        complete &= is_complete(stdout.sink.finish(timeout / 2), STDOUT, failed);
+        complete &= is_complete(stdout.sink.finish(idle), STDOUT, failed);
         exporter.is_none_or(Exporter::finish) && complete
     }
 }

@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -26,6 +29,8 @@ const MAX_SPARE: usize = 4;
 pub(super) struct Queue {
     budget: usize,
     content: Mutex<Content>,
+    /// Number of bytes that the output has taken; it may wrap.
+    bytes_written: AtomicUsize,
     /// Notified when there is more room, and when the writer ends.
     room: Condvar,
     /// An eventfd, readable when something has changed: the writer polls it together with its output.
@@ -79,7 +84,13 @@ impl Queue {
     /// An empty queue that holds at most `budget` bytes.
     pub(super) fn new(budget: usize) -> io::Result<Self> {
         let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { budget, content: Mutex::default(), room: Condvar::new(), changed })
+        Ok(Self {
+            budget,
+            content: Mutex::default(),
+            bytes_written: AtomicUsize::new(0),
+            room: Condvar::new(),
+            changed,
+        })
     }
 
     /// Adds a chunk if the budget allows.
@@ -121,6 +132,16 @@ impl Queue {
     pub(super) fn finish(&self) {
         self.content().finishing = true;
         self.wake();
+    }
+
+    /// Notes that the output has taken so many more bytes.
+    pub(super) fn note_written(&self, bytes: usize) {
+        self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Number of bytes that the output has taken so far; it may wrap.
+    pub(super) fn bytes_written(&self) -> usize {
+        self.bytes_written.load(Ordering::Relaxed)
     }
 
     /// Number of bytes not written yet.

@@ -127,24 +127,71 @@ fn a_full_disk_ends_nothing_and_what_it_has_no_room_for_is_counted() {
     );
 }
 
-/// Writes to a file with a limit on its size, in a process of its own: the limit holds for all files and threads.
-#[test]
-fn when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn() {
-    const NAME: &str = "sink::tests::file::when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn";
+/// The file of a test that limits the size of files, in a process of its own: the limit holds for all files and threads. In the
+/// process that was asked to test, runs `test` in another one, which has to leave `content` in the file, and returns nothing.
+fn in_process_of_its_own(test: &str, content: &str) -> Option<PathBuf> {
     const ASKED: &str = "TCPTRACE_TEST_LIMIT";
-    let Some(path) = std::env::var_os(ASKED).map(PathBuf::from) else {
+    let asked = std::env::var_os(ASKED).map(PathBuf::from);
+    if asked.is_none() {
         let folder = Folder::new();
         let path = folder.path("trace.jsonl");
         let this = std::env::current_exe().unwrap();
-        let run = std::process::Command::new(this).args(["--exact", NAME]).env(ASKED, &path).output().unwrap();
+        let name = format!("sink::tests::file::{test}");
+        let run = std::process::Command::new(this).args(["--exact", &name]).env(ASKED, &path).output().unwrap();
         assert!(run.status.success(), "{run:?}");
-        assert_eq!(fs::read_to_string(path).unwrap(), "one\nfour\n");
-        return;
-    };
-    let limit = |bytes| {
-        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
-        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
-    };
+        assert_eq!(fs::read_to_string(path).unwrap(), content);
+    }
+    asked
+}
+
+/// Limits the size of files, or does so no more.
+fn limit(bytes: Option<u64>) {
+    let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+    rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+}
+
+#[test]
+fn the_head_of_an_empty_file_waits_for_room() {
+    let name = "the_head_of_an_empty_file_waits_for_room";
+    let Some(path) = in_process_of_its_own(name, "start\nthree\n") else { return };
+    let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    limit(Some(3));
+    assert_eq!(sink.try_write("start\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.try_write("one\ntwo\n".into(), 2), Offer::Accepted);
+    let mut lost = 0;
+    while lost < 2 {
+        lost += sink.take_lost().records;
+        thread::yield_now();
+    }
+    limit(None);
+    assert_eq!(sink.try_write("three\n".into(), 1), Offer::Accepted);
+    // Room is taken for granted only after a second.
+    assert!(
+        matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(error)) if matches!(*error, WriteError::Full { .. }))
+    );
+}
+
+#[test]
+fn the_head_of_a_file_without_room_for_more_is_there_in_the_end() {
+    let name = "the_head_of_a_file_without_room_for_more_is_there_in_the_end";
+    let Some(path) = in_process_of_its_own(name, "start\n") else { return };
+    let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
+    limit(Some(3));
+    assert_eq!(sink.try_write("start\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.try_write("one\ntwo\n".into(), 2), Offer::Accepted);
+    while sink.take_lost().records < 2 {
+        thread::yield_now();
+    }
+    limit(Some(6));
+    assert!(
+        matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(error)) if matches!(*error, WriteError::Full { .. }))
+    );
+}
+
+#[test]
+fn when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn() {
+    let name = "when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn";
+    let Some(path) = in_process_of_its_own(name, "one\nfour\n") else { return };
     let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     limit(Some(6));
     assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
