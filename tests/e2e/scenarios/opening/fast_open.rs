@@ -115,5 +115,9 @@ fn a_syn_that_waits_for_its_data_finds_its_socket() {
     // The time since SYN_SENT is known, although the event did not name its connection.
     let expected = json!({ "kind": "fast_open", "summary": ["TCP Fast Open handshake, established"] });
     assert_record(second.handshake, &but(plain, expected));
-    assert_eq!(second.close.expect("a close")["kind"], first.close.expect("a close")["kind"]);
+    for connection in [first, second] {
+        let kind = text(connection.close.expect("a close"), "kind");
+        // Whether the FIN is acknowledged before the server closes is the scheduler's choice.
+        assert!(["three_segment", "four_segment"].contains(&kind), "{kind}");
+    }
 }
