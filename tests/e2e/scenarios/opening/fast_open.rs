@@ -1,7 +1,9 @@
 //! TCP Fast Open (RFC 7413): data in the SYN.
 
 use serde_json::json;
-use tcptrace_tests::{Actor, Netns, Trace, Tracer, assert_record, but, close, receive, receive_end, send, set_option};
+use tcptrace_tests::{
+    Actor, Netns, Trace, Tracer, assert_record, but, close, receive, receive_end, send, set_option, text,
+};
 
 use super::{loopback, plain, start, wait_told};
 
