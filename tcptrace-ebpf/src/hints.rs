@@ -94,7 +94,7 @@ struct Sent {
 }
 
 impl Sent {
-    /// By a full socket, of its own accord.
+    /// Sent by a full socket.
     #[inline(always)]
     fn by(socket: u64, head: &Head) -> Self {
         let interface = if filter::filtered(&FilterMaps, MATCH_INTERFACES) { socket::interface(socket) } else { 0 };

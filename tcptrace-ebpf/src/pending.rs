@@ -6,11 +6,11 @@ const ENOENT: i32 = 2;
 /// Outcome of the attempt to take a waiting change out of its map.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Taken {
-    /// It is out: whoever has taken it writes it.
+    /// Another program instance has taken the entry, and writes it.
     Here,
     /// Another program has taken it first, and writes it.
     Elsewhere,
-    /// The kernel did not let the map be changed, and nobody will write it: it is lost.
+    /// The kernel refused to change the map, and no instance will write the entry: it is lost.
     Nowhere,
 }
 

@@ -211,7 +211,7 @@ fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8
     }
     let options = header_length.saturating_sub(TCP_FIXED).min(40);
     if options != 0 {
-        // SAFETY: as above; the options lie behind the fixed part.
+        // SAFETY: as above; the options follow the fixed part.
         unsafe {
             let to = (&raw mut (*record).tcp).cast::<u8>().add(TCP_FIXED as usize).cast::<[u8; 40]>();
             // A header that claims more than there is gets recorded without its options.

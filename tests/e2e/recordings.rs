@@ -75,7 +75,7 @@ fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
 }
 
 fn check_all_kinds(port: u16, more: &[&str], kinds: &[&str]) {
-    // The same segments are chosen again.
+    // A replay must select the segments that the trace had selected.
     let segments = if more.contains(&"all") { more } else { &[] };
     let netns = Netns::new();
     let folder = tempfile::tempdir().expect("a folder");

@@ -45,10 +45,10 @@ pub(super) struct OwnerLookup {
     scans: u8,
     /// The sockets of other network namespaces, if tracing began before they were listed.
     elsewhere: Option<Elsewhere>,
-    /// It has been logged that owners may be hidden.
+    /// True once it has been logged that owners may be hidden.
     hidden_reported: bool,
     filter: Filter,
-    /// Connections of tcptrace's own network namespace, which the scanner looks at, are traced.
+    /// True if tcptrace's own network namespace is traced, which is the one that the scanner lists.
     own: bool,
 }
 

@@ -73,8 +73,8 @@ impl std::fmt::Debug for Drops {
 impl Drops {
     /// Attaches the program, if this kernel gives reasons and takes it.
     ///
-    /// Runs that the kernel skips, where an interrupt frees a buffer while the program looks at another, are not counted as
-    /// lost: nearly all buffers are none of a segment that is told.
+    /// The kernel skips a run where an interrupt frees a buffer while the program handles another. Such runs are not counted as
+    /// lost events, since nearly all of these buffers hold no matching segment.
     pub fn attach(object: &mut Object) -> Self {
         let attached = object.drops.is_some().then(|| attach_optional(object, names::DROP_SEGMENT, TRACEPOINT));
         Self { link: attached.flatten().map(|(link, _)| link) }

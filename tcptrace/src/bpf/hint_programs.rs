@@ -32,7 +32,7 @@ pub(super) struct Available {
 }
 
 impl Available {
-    /// Asks the kernel's types. Returns what the programs need to know of them too, if there can be any hints.
+    /// Finds the available hints in the kernel's types. Also returns the offsets that the programs need, if there are any hints.
     pub(super) fn of(types: &KernelTypes) -> (Self, Option<HintLayout>) {
         let expected = |tracepoint, arguments: &[&str]| {
             let found = types.arguments(tracepoint)?;

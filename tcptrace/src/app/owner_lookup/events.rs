@@ -10,7 +10,7 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Where sockets listen: the network namespace (none for the tracer's own), the address and the port.
+/// Key of a listening endpoint: the network namespace (`None` for the tracer's own), the address and the port.
 type Listening = (Option<u32>, IpAddr, u16);
 
 /// The events that a snapshot results in: owners of listeners, their accept queues, and owners of connections that match.

@@ -62,7 +62,7 @@ struct Teller {
 }
 
 impl Teller {
-    /// Tells of an input; false if nobody listens any more.
+    /// Sends an input; returns false if the session has ended.
     fn tell(&self, input: Input) -> bool {
         let told = self.sender.send(input).is_ok();
         self.bell.notify_one();
@@ -95,7 +95,7 @@ fn wait_for_signal(teller: &Teller) {
         if let Ok(mut signals) = Signals::new(true) {
             signals.next().await;
             teller.tell(Input::Key(Key::Interrupt));
-            // Whoever does not quit at once may be asked again.
+            // The session may not quit at the first interrupt.
             signals.next().await;
         }
     });

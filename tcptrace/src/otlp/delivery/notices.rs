@@ -19,7 +19,7 @@ pub(super) struct Notices {
     failing: bool,
     /// The user knows that.
     told_failing: bool,
-    /// When the user was last told so.
+    /// Time of the last message about that.
     last_told: Option<Instant>,
     /// The user knows that items were dropped, since the last success.
     told_dropped: bool,

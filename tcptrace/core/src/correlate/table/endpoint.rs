@@ -147,7 +147,7 @@ impl End {
         }
     }
 
-    /// Returns the other end of a socket connected to itself: the same, without a socket of its own.
+    /// Returns the other end of a socket connected to itself: a copy without the socket.
     pub(in crate::correlate) fn reflection(&self) -> Self {
         let mut other =
             Self { here: false, socket: None, had_socket: false, open_sockets: 0, states: [None; 2], ..self.clone() };

@@ -45,7 +45,7 @@ impl OpenBlocks {
         self.blocks.insert(conn, block);
     }
 
-    /// Takes back a block that nobody needs any more, to use its memory again.
+    /// Takes back a block that has been drawn, to reuse its memory.
     pub(super) fn recycle(&mut self, mut block: Box<OpenBlock>) {
         if self.spare.len() < SPARE {
             block.clear();

@@ -25,13 +25,13 @@ use crate::{
 /// The standing of a connection, in the order in which they are listed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Standing {
-    /// It makes no progress.
+    /// Open, without progress.
     Stalled,
-    /// It has not ended.
+    /// Open.
     Open,
-    /// It failed.
+    /// Failed.
     Failed,
-    /// It ended otherwise.
+    /// Ended without a failure.
     Ended,
 }
 
@@ -95,7 +95,7 @@ impl Row {
         self.learn(local);
     }
 
-    /// Goes on from a row of the same connection, which was there before a record told of it.
+    /// Continues the row of a connection that was open at the start and is now named by a record.
     pub(super) fn continue_from(&mut self, before: Self) {
         self.began = self.began.min(before.began);
         before.ends.into_iter().flat_map(|Each { client, server }| [client, server]).for_each(|end| self.learn(end));
@@ -213,7 +213,7 @@ impl Row {
         }
     }
 
-    /// It was forgotten before it ended: nothing more is known of it.
+    /// Marks the connection as evicted before its end: nothing more is known of it.
     pub(super) fn forget(&mut self, at: WallTime) {
         self.end_stall();
         self.state = "forgotten";
@@ -240,7 +240,7 @@ impl Row {
         self.facts
     }
 
-    /// Its standing.
+    /// Progress and outcome, by which rows are grouped.
     pub fn standing(&self) -> Standing {
         match (&self.stall, self.ended, self.facts.failed()) {
             (Some(_), ..) => Standing::Stalled,
@@ -306,7 +306,7 @@ fn complete(known: &mut End, new: &End) {
     known.cgroup = known.cgroup.take().or_else(|| new.cgroup.clone());
 }
 
-/// The local and the remote end of a socket. Nobody knows which of several processes that hold it uses it.
+/// The local and the remote end of a socket. If several processes hold it, none is named, since any of them may use it.
 fn ends_of(socket: &ExistingSocket) -> [End; 2] {
     let only = <[_; 1]>::try_from(socket.processes.as_slice()).ok();
     let process = only.and_then(|[event::Process { pid, comm }]| Process::known(Some(pid), Some(comm)));
