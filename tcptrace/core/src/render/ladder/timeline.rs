@@ -135,7 +135,7 @@ enum Key {
 }
 
 impl Key {
-    /// Returns what is told of several sides if it happens; `None` for what happens to one of them.
+    /// Returns the key of an event that several sides may see; `None` for an event of one side only.
     fn of(side: &Side<'_>, row: &Row) -> Option<Self> {
         match row {
             Row::Segment(segment) => Some(Self::Segment {
