@@ -94,21 +94,7 @@ mod tests {
     }
 
     fn owned(state: TcpState, local: u16, remote: u16, pids: &[u32]) -> OwnedSocket {
-        let socket = Socket {
-            netns: None,
-            state,
-            local: at(local),
-            remote: at(remote),
-            inode: Some(1),
-            cookie: 1,
-            ipv6_only: false,
-            queue: None,
-            retransmits: 0,
-            unread: 0,
-            unacknowledged: 0,
-            cgroup: None,
-            info: None,
-        };
+        let socket = Socket::idle(state, at(local), at(remote));
         let owners = pids.iter().map(|&pid| Owner { pid, comm: Comm([0; 16]) }).collect();
         OwnedSocket { socket, owners }
     }
