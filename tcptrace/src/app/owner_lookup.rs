@@ -137,7 +137,7 @@ impl OwnerLookup {
         }
         if snapshot.at_start {
             let existing = existing::sockets(snapshot, &self.filter, self.own, own_netns().ok());
-            pipeline.tell_existing(existing, snapshot.began);
+            pipeline.report_existing(existing, snapshot.began);
         }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();

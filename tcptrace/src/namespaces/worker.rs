@@ -66,7 +66,7 @@ struct Known {
     found: Found,
     attached: Attached,
     /// True once [`News::Covered`] has been sent.
-    told: bool,
+    announced: bool,
     /// Follows its connection tracking, and keeps a netlink socket of the namespace open.
     conntrack: Option<Following>,
 }
@@ -164,7 +164,7 @@ impl Worker {
         let news = &self.news;
         self.known.retain(|inode, known| {
             let there = there.contains_key(inode);
-            if !there && known.told {
+            if !there && known.announced {
                 let _nobody_listens = news.send(News::Gone(*inode));
             }
             there
@@ -175,7 +175,7 @@ impl Worker {
             let known = self.known.entry(inode).or_insert_with(|| Known {
                 found: found.clone(),
                 attached: Attached::new(),
-                told: false,
+                announced: false,
                 conntrack: None,
             });
             known.found = found;
@@ -198,8 +198,8 @@ impl Worker {
                 }
             }
             match entered.attach(&self.programs, &mut known.attached, first).await {
-                Ok(new) if new || renamed || !known.told => {
-                    known.told = true;
+                Ok(new) if new || renamed || !known.announced => {
+                    known.announced = true;
                     let (name, interfaces) = (known.found.name.clone(), known.attached.clone());
                     let text = self::name(inode, &known.found);
                     debug!("the network namespace {text} is covered: {} interfaces", interfaces.len());
