@@ -1,6 +1,8 @@
 //! The kernel programs, which write what they observe into one ring buffer and leave verdicts to user space.
 //!
-//! - `set_state`: every state change of a TCP socket, with what it reads from the socket in `socket`.
+//! - `set_state`: every state change of a TCP socket. `socket` and `socket_counters` read the socket, `task` the running task,
+//!   all of them by `kernel_memory`; `state_filter` applies the filters, and `pending_states` holds changes that still lack a
+//!   port or a peer.
 //! - `hints` (`send_reset`, `retransmit_synack`): resets and repeated SYN,ACKs that the kernel sends, with their reasons.
 //! - `drops` (`drop_segment`): segments that the kernel drops, and why; `dropped_buffer` reads them.
 //! - `tc` (`tc_ingress`, `tc_egress`): segments, and in `icmp` ICMP errors, that pass an interface.
@@ -27,7 +29,11 @@ mod hints;
 #[cfg(target_arch = "bpf")]
 mod icmp;
 #[cfg(target_arch = "bpf")]
+mod kernel_memory;
+#[cfg(target_arch = "bpf")]
 mod maps;
+#[cfg(target_arch = "bpf")]
+mod pending_states;
 #[cfg(target_arch = "bpf")]
 mod set_state;
 #[cfg(target_arch = "bpf")]
@@ -35,9 +41,15 @@ mod skb;
 #[cfg(target_arch = "bpf")]
 mod socket;
 #[cfg(target_arch = "bpf")]
+mod socket_counters;
+#[cfg(target_arch = "bpf")]
+mod state_filter;
+#[cfg(target_arch = "bpf")]
 mod task;
 #[cfg(target_arch = "bpf")]
 mod tc;
+#[cfg(target_arch = "bpf")]
+mod tcp_states;
 
 /// The helpers these programs call are for GPL-compatible programs only.
 #[cfg(target_arch = "bpf")]
