@@ -56,6 +56,8 @@ pub struct LoadSettings<'a> {
     pub netns: u32,
     /// Inode numbers of the network namespaces whose sockets are traced; `None` for all.
     pub namespaces: Option<&'a [u32]>,
+    /// The PID namespace that numbers processes, unless that is the host's.
+    pub(crate) pid_namespace: Option<PidNamespace>,
     /// True if sockets are to be read at offsets from BTF.
     pub use_btf: bool,
     /// ID of a control group whose sockets are marked, where the kernel's types allow it.
@@ -111,7 +113,7 @@ impl Object {
             jiffy_ns: jiffy_ns(),
             ..Config::EMPTY
         };
-        if let Some(PidNamespace { device, inode }) = PidNamespace::within_host() {
+        if let Some(PidNamespace { device, inode }) = settings.pid_namespace {
             (config.pid_ns_device, config.pid_ns_inode) = (device, inode);
         }
         let mut hints = hint_programs::Available::default();
