@@ -6,7 +6,7 @@ use tcptrace_ebpf::{
     headers::{ETH_HEADER, Frame},
 };
 
-use crate::{maps::setting, socket::read};
+use crate::{kernel_memory::read, maps::setting};
 
 /// The linear part of a buffer, from its network header on.
 pub(crate) struct DroppedBuffer {

@@ -1,7 +1,7 @@
 //! Segments that the kernel drops, from the tracepoint `skb:kfree_skb`: with their headers, the reason and the place.
 //!
-//! The kernel frees buffers of any kind here. The reason alone rules nearly all of them out, and what is no TCP segment is
-//! left alone after a few reads.
+//! The kernel frees buffers of any kind here. The reason alone rules nearly all of them out, and
+//! other buffers are left after a few reads.
 
 use aya_ebpf::{
     helpers::generated::{bpf_ktime_get_boot_ns, bpf_snprintf},
@@ -9,7 +9,7 @@ use aya_ebpf::{
     programs::RawTracePointContext,
 };
 use tcptrace_ebpf::{
-    DIRECTION_OUT, DropRecord, FAMILY_V4, FAMILY_V6, KIND_DROP, LOST_SEGMENT, MATCH_INTERFACES, Skip, TOLD_DROPS,
+    DIRECTION_OUT, DROP_REASONS, DropRecord, FAMILY_V4, FAMILY_V6, KIND_DROP, LOST_SEGMENT, MATCH_INTERFACES, Skip,
     filter::{self, Lists as _},
     headers::{self, ETH_P_IP, ETH_P_IPV6, Frame as _, IPPROTO_TCP, TcpHeader},
 };
@@ -17,9 +17,10 @@ use tcptrace_ebpf::{
 use crate::{
     dropped_buffer::DroppedBuffer,
     emit,
+    kernel_memory::read,
     maps::{self, FilterMaps, setting},
-    set_state::{self, SYN_SENT},
-    socket::{self, read},
+    pending_states, socket,
+    tcp_states::SYN_SENT,
 };
 
 const SYN: u8 = 0x02;
@@ -40,7 +41,7 @@ static SYMBOL: [u8; 4] = *b"%ps\0";
 #[raw_tracepoint]
 pub(crate) fn drop_segment(ctx: RawTracePointContext) -> i32 {
     let reason: u32 = ctx.arg(2);
-    if is_told(reason) {
+    if is_recorded(reason) {
         // Buffers that hold no segment, and those that cannot be read: neither is anything to count.
         let _ = see(ctx.arg(0), ctx.arg(1), reason);
     }
@@ -49,13 +50,13 @@ pub(crate) fn drop_segment(ctx: RawTracePointContext) -> i32 {
 
 /// Returns true if this is a reason to drop a segment, and not only to free a buffer.
 #[inline(always)]
-fn is_told(reason: u32) -> bool {
-    if reason >= TOLD_DROPS {
+fn is_recorded(reason: u32) -> bool {
+    if reason >= DROP_REASONS {
         return false;
     }
-    let words = (&raw const maps::CONFIG.told_drops).cast::<u64>();
+    let words = (&raw const maps::CONFIG.drop_reasons).cast::<u64>();
     // The verifier has to see the bound, which the compiler would leave out as known.
-    let index = core::hint::black_box(reason as usize >> 6) & (TOLD_DROPS as usize / 64 - 1);
+    let index = core::hint::black_box(reason as usize >> 6) & (DROP_REASONS as usize / 64 - 1);
     // SAFETY: the index is below the number of words.
     let word = maps::read_setting(unsafe { words.add(index) });
     word >> (reason & 63) & 1 != 0
@@ -88,7 +89,7 @@ fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
     let socket = if flags & (SYN | ACK) == SYN { connecting(skb) } else { 0 };
     if socket != 0 && setting!(matches) != 0 {
         let port = socket::local_port(socket);
-        set_state::settle_by_syn(socket, if port == 0 { ports.0 } else { port });
+        pending_states::settle_by_syn(socket, if port == 0 { ports.0 } else { port });
     }
     // SAFETY: the helper has no arguments.
     let boot_ns = unsafe { bpf_ktime_get_boot_ns() };

@@ -80,7 +80,7 @@ pub fn load<T: FromBytes>(frame: &impl Frame, offset: u32) -> Result<T, Skip> {
 /// Loads `len` bytes, at least 1 and at most `N`, into `to`. Returns false where the frame ends before.
 ///
 /// # Safety
-/// `to` has to be writable.
+/// `to` must be valid for writes.
 #[inline(always)]
 pub unsafe fn load_some<const N: usize>(frame: &impl Frame, offset: u32, to: *mut [u8; N], len: u32) -> bool {
     // The compiler knows bounds of `len` that the verifier does not, and would leave out or bend the checks it needs. What

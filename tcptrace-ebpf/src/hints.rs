@@ -13,14 +13,11 @@ use tcptrace_ebpf::{
 
 use crate::{
     emit,
+    kernel_memory::read,
     maps::{self, FilterMaps, setting},
-    socket::{self, Head, read},
+    socket::{self, Head},
+    tcp_states::{LISTEN, NEW_SYN_RECV, TIME_WAIT},
 };
-
-// include/net/tcp_states.h: what is in these two states is no full socket.
-const TIME_WAIT: u8 = 6;
-const NEW_SYN_RECV: u8 = 12;
-pub(crate) const LISTEN: u8 = 10;
 
 /// `(const struct sock *sk, const struct sk_buff *skb[, const enum sk_rst_reason reason])`. An end that aborts by itself has
 /// no buffer; what answers a segment has that segment's, and the socket that it came to, of any kind or none.
@@ -35,7 +32,7 @@ pub(crate) fn send_reset(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn reset(ctx: &RawTracePointContext) -> Result<(), Skip> {
     let (socket, segment): (u64, u64) = (ctx.arg(0), ctx.arg(1));
-    let reason = if setting!(tells_reset_reason) != 0 { ctx.arg(2) } else { NO_REASON };
+    let reason = if setting!(has_reset_reason) != 0 { ctx.arg(2) } else { NO_REASON };
     let mut place = MaybeUninit::uninit();
     let on_behalf = if socket == 0 { None } else { Head::read(socket, &mut place).ok() };
     let sent = match on_behalf {
@@ -94,7 +91,7 @@ struct Sent {
 }
 
 impl Sent {
-    /// By a full socket, of its own accord.
+    /// Sent by a full socket.
     #[inline(always)]
     fn by(socket: u64, head: &Head) -> Self {
         let interface = if filter::filtered(&FilterMaps, MATCH_INTERFACES) { socket::interface(socket) } else { 0 };
@@ -153,6 +150,7 @@ fn report(hint: u8, reason: u32, socket: u64, on_behalf: Option<&Head>, sent: &S
     if !matches(sent, netns) {
         return;
     }
+    // In the other states it is a `struct inet_timewait_sock` or a `struct request_sock`.
     let full_socket = !matches!(state, 0 | TIME_WAIT | NEW_SYN_RECV);
     let queue_full = state == LISTEN && socket::queue_is_full(socket);
     // SAFETY: the helper has no arguments.

@@ -1,7 +1,9 @@
-//! The kernel programs: what they see goes, unjudged, into one ring buffer.
+//! The kernel programs, which write what they observe into one ring buffer and leave verdicts to user space.
 //!
-//! - `set_state`: every state change of a TCP socket, with what it reads from the socket in `socket`.
-//! - `hints` (`send_reset`, `retransmit_synack`): what the kernel tells about resets and repeated SYN,ACKs that it sends.
+//! - `set_state`: every state change of a TCP socket. `socket` and `socket_counters` read the socket, `task` the running task,
+//!   all of them by `kernel_memory`; `state_filter` applies the filters, and `pending_states` holds changes that still lack a
+//!   port or a peer.
+//! - `hints` (`send_reset`, `retransmit_synack`): resets and repeated SYN,ACKs that the kernel sends, with their reasons.
 //! - `drops` (`drop_segment`): segments that the kernel drops, and why; `dropped_buffer` reads them.
 //! - `tc` (`tc_ingress`, `tc_egress`): segments, and in `icmp` ICMP errors, that pass an interface.
 //! - `maps` holds every map and setting but the table of watched flows; `skb` reads a buffer; `emit` writes records, and
@@ -27,7 +29,11 @@ mod hints;
 #[cfg(target_arch = "bpf")]
 mod icmp;
 #[cfg(target_arch = "bpf")]
+mod kernel_memory;
+#[cfg(target_arch = "bpf")]
 mod maps;
+#[cfg(target_arch = "bpf")]
+mod pending_states;
 #[cfg(target_arch = "bpf")]
 mod set_state;
 #[cfg(target_arch = "bpf")]
@@ -35,9 +41,15 @@ mod skb;
 #[cfg(target_arch = "bpf")]
 mod socket;
 #[cfg(target_arch = "bpf")]
+mod socket_counters;
+#[cfg(target_arch = "bpf")]
+mod state_filter;
+#[cfg(target_arch = "bpf")]
 mod task;
 #[cfg(target_arch = "bpf")]
 mod tc;
+#[cfg(target_arch = "bpf")]
+mod tcp_states;
 
 /// The helpers these programs call are for GPL-compatible programs only.
 #[cfg(target_arch = "bpf")]
@@ -45,14 +57,14 @@ mod tc;
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
-/// Nothing here panics; the compiler wants a handler all the same.
+/// The compiler requires a handler, although nothing here panics.
 #[cfg(target_arch = "bpf")]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// So that the package builds, is linted and tested on the host like any other.
+/// A stub, so that the package can be built, linted and tested on the host.
 #[cfg(not(target_arch = "bpf"))]
 fn main() {
     eprintln!("These are kernel programs: they are built for the bpf target by tcptrace's build script.");

@@ -32,7 +32,7 @@ pub(crate) fn read_setting<T: Copy>(field: *const T) -> T {
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 
-/// Not 0 while user space looks at the ring again by itself, so that nobody needs to wake it.
+/// Not 0 while user space drains the ring on a timer and need not be woken.
 #[map]
 pub(crate) static AWAKE: Array<u32> = Array::with_max_entries(1, 0);
 

@@ -1,4 +1,4 @@
-//! State changes that wait in a map until their sockets have a port or a peer: what taking one out has come to.
+//! State changes that wait in a map until their sockets have a port or a peer: the outcome of removing one.
 
 /// Error of `bpf_map_delete_elem` where there is no such key.
 const ENOENT: i32 = 2;
@@ -6,11 +6,11 @@ const ENOENT: i32 = 2;
 /// Outcome of the attempt to take a waiting change out of its map.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Taken {
-    /// It is out: whoever has taken it writes it.
+    /// This program has removed the entry, and must write it.
     Here,
-    /// Another program has taken it first, and writes it.
+    /// Another program has removed the entry before, and writes it.
     Elsewhere,
-    /// The kernel did not let the map be changed, and nobody will write it: it is lost.
+    /// The kernel refused to change the map, and no program will write the entry: it is lost.
     Nowhere,
 }
 

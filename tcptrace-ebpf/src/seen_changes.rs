@@ -17,7 +17,7 @@ const MARKS: usize = 8;
 pub struct SeenChanges {
     /// Number of marks.
     count: u64,
-    /// The marks, the latest last; what lies behind them means nothing.
+    /// The marks, the latest last; only the first `count` are valid.
     marks: [u64; MARKS],
 }
 

@@ -10,34 +10,22 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
-    Address, CountedStateRecord, FROM_SECOND, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, MATCH_INTERFACES,
-    NO_ERROR_KNOWN, NO_UID, PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader,
-    Skip, StateRecord,
-    filter::{self, End, Lists as _, Match},
-    pending::Taken,
-    seen_changes,
+    Address, CountedStateRecord, FROM_SECOND, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, NO_ERROR_KNOWN, NO_UID,
+    PF_EXITING, PF_KTHREAD, PROOF_DEFERRED, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, Skip, StateRecord,
+    filter::Match, seen_changes,
 };
 
 use crate::{
     emit,
-    maps::{self, FilterMaps, PENDING, SEEN, setting},
+    maps::{PENDING, SEEN, setting},
+    pending_states,
     socket::{self, Head},
-    task,
+    socket_counters, state_filter, task,
+    tcp_states::{CLOSE, CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, LAST_ACK, LISTEN, SYN_RECV, SYN_SENT},
 };
 
 /// `IPPROTO_TCP`. MPTCP's and SCTP's sockets pass the same tracepoint.
 const TCP: u16 = 6;
-
-// include/net/tcp_states.h
-pub(crate) const ESTABLISHED: u8 = 1;
-pub(crate) const SYN_SENT: u8 = 2;
-const SYN_RECV: u8 = 3;
-pub(crate) const FIN_WAIT1: u8 = 4;
-pub(crate) const CLOSE: u8 = 7;
-const CLOSE_WAIT: u8 = 8;
-pub(crate) const LAST_ACK: u8 = 9;
-pub(crate) const LISTEN: u8 = 10;
-pub(crate) const CLOSING: u8 = 11;
 
 /// `sock:inet_sock_set_state` with its own arguments: `(const struct sock *sk, const int oldstate, const int newstate)`.
 #[raw_tracepoint]
@@ -159,28 +147,28 @@ fn header(socket: u64, family: u8) -> RecordHeader {
     emit::header(LOST_STATE, KIND_STATE, family, socket, boot_ns)
 }
 
-/// Adds who did it, and writes the record if it matches.
+/// Adds the task that made the change, and writes the record if it matches the filters.
 #[inline(always)]
 fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
-    let answer = matches(record, btf);
+    let answer = state_filter::matches(record, btf);
     if setting!(matches) != 0 && matches!(record.old_state, SYN_SENT | SYN_RECV) {
-        settle_pending(record, answer);
+        pending_states::settle(record, answer);
     }
-    // A socket that closes will not get what it has not got; a listener nobody has bound gets its port only afterwards.
+    // A socket that closes will get no port or peer any more, and a listener that is not bound gets its port only afterwards.
     if answer == Match::No || (answer == Match::Later && matches!(record.new_state, CLOSE | LISTEN)) {
         return;
     }
-    let task = if btf { socket::task_flags() } else { 0 };
+    let task = if btf { task::flags() } else { 0 };
     if owner_runs(record.old_state, record.new_state, record.error) && task & PF_KTHREAD == 0 {
         (record.pid, record.tid) = task::ids();
         if record.pid != 0 {
             // SAFETY: the record has room for TASK_COMM_LEN bytes; the helper clears them when it fails.
             unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), 16) };
             if btf && record.tid != record.pid {
-                socket::name_process(&mut record.comm, &mut record.thread);
+                task::name_process(&mut record.comm, &mut record.thread);
             }
             if task & PF_EXITING != 0 {
-                record.proof |= socket::exit_code(&mut record.exit_code);
+                record.proof |= task::exit_code(&mut record.exit_code);
             }
         }
     }
@@ -201,7 +189,7 @@ fn report(ctx: &impl EbpfContext, record: &mut StateRecord, btf: bool) {
 #[inline(always)]
 fn counts(record: &StateRecord) -> bool {
     match (record.old_state, record.new_state) {
-        (SYN_SENT | SYN_RECV, ESTABLISHED) => socket::has_retransmitted(record.header.socket),
+        (SYN_SENT | SYN_RECV, ESTABLISHED) => socket_counters::has_retransmitted(record.header.socket),
         (ESTABLISHED, FIN_WAIT1 | CLOSE_WAIT) => true,
         (SYN_SENT | SYN_RECV | LISTEN | CLOSE, _) => false,
         (_, new) => new == CLOSE,
@@ -217,7 +205,7 @@ fn emit_counted(record: &StateRecord) {
         unsafe {
             core::ptr::copy_nonoverlapping(record, &raw mut (*place).state, 1);
             (*place).state.header.kind = KIND_COUNTED_STATE;
-            socket::count(record.header.socket, record.old_state, &mut (*place).counters);
+            socket_counters::read_into(record.header.socket, record.old_state, &mut (*place).counters);
         }
         emit::submit(entry);
     }
@@ -234,7 +222,7 @@ fn unaccepted(socket: u64, old: u8) -> u16 {
     }
 }
 
-/// Evidence that a handshake was none: it was not necessary, or has not begun.
+/// Evidence that there was no handshake: it was not necessary, or had not begun.
 #[inline(always)]
 fn opening(socket: u64, old: u8, new: u8) -> u16 {
     match (old, new) {
@@ -252,100 +240,5 @@ fn owner_runs(old: u8, new: u8, error: u32) -> bool {
         (CLOSE, SYN_SENT | LISTEN) | (LISTEN, CLOSE) | (_, FIN_WAIT1 | LAST_ACK) => true,
         (SYN_SENT | ESTABLISHED | CLOSE_WAIT, CLOSE) => error == 0,
         _ => old == new,
-    }
-}
-
-/// Matches the change against the filters, as far as the socket has its port, its peer and its route.
-#[inline(always)]
-fn matches(record: &StateRecord, btf: bool) -> Match {
-    if setting!(matches) == 0 {
-        return Match::Yes;
-    }
-    if btf && !maps::matches_netns(record.netns) {
-        return Match::No;
-    }
-    let (old, new) = (record.old_state, record.new_state);
-    let listener = new == LISTEN || (old, new) == (LISTEN, CLOSE);
-    let answer = filter::ends(
-        &FilterMaps,
-        record.header.family,
-        End { addr: &record.local_addr, port: record.local_port, known: record.local_port != 0 },
-        End { addr: &record.remote_addr, port: record.remote_port, known: record.remote_port != 0 },
-        listener,
-    );
-    if answer == Match::No || !btf || !filter::filtered(&FilterMaps, MATCH_INTERFACES) {
-        return answer;
-    }
-    answer.min(on_interface(record, listener))
-}
-
-/// Matches the interfaces of the socket against those named. A listener uses all of them; other sockets have no route yet in
-/// their first state.
-#[inline(always)]
-fn on_interface(record: &StateRecord, listener: bool) -> Match {
-    if record.netns != setting!(netns) {
-        return Match::No;
-    }
-    if listener {
-        return Match::Yes;
-    }
-    if record.new_state == SYN_SENT || record.old_state == LISTEN {
-        return Match::Later;
-    }
-    Match::from(FilterMaps.has_interface(socket::interface(record.header.socket)))
-}
-
-/// The next change of a socket that waited: now it is known whether it matches. What waited goes from the map into the ring
-/// without a copy on the stack, which has no room for it.
-#[inline(always)]
-fn settle_pending(record: &StateRecord, answer: Match) {
-    // SAFETY: nobody writes the values of the map while they are in it.
-    let Some(pending) = (unsafe { PENDING.get(&record.header.socket) }) else { return };
-    // Another life of the same address has nothing to do with it.
-    if answer == Match::Yes
-        && pending.new_state == record.old_state
-        && let Some(mut entry) = emit::reserve::<StateRecord>(LOST_STATE)
-    {
-        entry.write(*pending);
-        // SAFETY: it has just been written.
-        let pending = unsafe { entry.assume_init_mut() };
-        pending.local_port = record.local_port;
-        pending.remote_port = record.remote_port;
-        pending.remote_addr = record.remote_addr;
-        pending.local_addr = record.local_addr;
-        pending.header.family = record.header.family;
-        pending.header.lost = record.header.lost;
-        match Taken::of(PENDING.remove(&record.header.socket)) {
-            Taken::Here => emit::submit(entry),
-            Taken::Elsewhere => entry.discard(0),
-            Taken::Nowhere => {
-                entry.discard(0);
-                emit::count_loss(LOST_STATE);
-            }
-        }
-        return;
-    }
-    let _ = PENDING.remove(&record.header.socket);
-}
-
-/// The SYN of a socket passed an interface that is watched, and matched, one way round at least: does its SYN_SENT?
-#[inline(always)]
-pub(crate) fn settle_by_syn(socket: u64, local_port: u16) {
-    // SAFETY: nobody writes the values of the map while they are in it.
-    let Some(mut pending) = (unsafe { PENDING.get(&socket) }).copied() else { return };
-    let taken = Taken::of(PENDING.remove(&socket));
-    if taken == Taken::Elsewhere {
-        return;
-    }
-    pending.header.lost = emit::lost(LOST_STATE);
-    pending.local_port = local_port;
-    let local = End { addr: &pending.local_addr, port: pending.local_port, known: true };
-    let remote = End { addr: &pending.remote_addr, port: pending.remote_port, known: true };
-    if filter::ends(&FilterMaps, pending.header.family, local, remote, false) != Match::Yes {
-        return;
-    }
-    match taken {
-        Taken::Here => emit::socket(&pending),
-        Taken::Elsewhere | Taken::Nowhere => emit::count_loss(LOST_STATE),
     }
 }

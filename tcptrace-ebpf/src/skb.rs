@@ -12,6 +12,7 @@ use tcptrace_ebpf::{
 };
 
 use crate::{
+    kernel_memory,
     maps::{SCRATCH, setting},
     socket,
 };
@@ -55,8 +56,10 @@ impl Skb {
             return 0;
         }
         // The context is the kernel's `struct sk_buff`.
-        let Ok(device) = socket::read::<u64>(number_of(self.context.cast()), setting!(hints.dev)) else { return 0 };
-        socket::read(device, setting!(hints.dev_net)).map_or(0, socket::inode)
+        let Ok(device) = kernel_memory::read::<u64>(number_of(self.context.cast()), setting!(hints.dev)) else {
+            return 0;
+        };
+        kernel_memory::read(device, setting!(hints.dev_net)).map_or(0, socket::inode)
     }
 
     /// Index of the interface.

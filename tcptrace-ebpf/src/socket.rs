@@ -1,42 +1,21 @@
-//! The reads of the raw tracepoint programs from a socket, at offsets that user space found in the running kernel's BTF.
+//! Fields of a socket as the raw tracepoint programs read them, at offsets that user space found in the running kernel's BTF.
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::{
-    bpf_get_current_task,
-    generated::{bpf_jiffies64, bpf_probe_read_kernel},
-};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use tcptrace_ebpf::{
-    ABSENT, Address, Counters, FAMILY_V4, FAMILY_V6, NO_COUNT, NO_UID, PF_KTHREAD, PROOF_EXITING, PROOF_IN_GROUP,
-    PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD, Skip, mapped,
+    ABSENT, Address, FAMILY_V4, FAMILY_V6, NO_UID, PROOF_IN_GROUP, PROOF_LINGER, PROOF_UNREAD, SOCKET_HEAD, Skip,
+    mapped,
 };
 
 use crate::{
+    kernel_memory::{follow, read},
     maps::setting,
-    set_state::{CLOSE, CLOSING, ESTABLISHED, FIN_WAIT1, LAST_ACK, LISTEN},
+    tcp_states::{CLOSE, ESTABLISHED, LISTEN},
 };
 
 /// `AF_INET` of the kernel.
 const AF_INET: u16 = 2;
-
-/// Reads a `T` at `address + offset` of kernel memory.
-///
-/// # Errors
-/// [`Skip::Unreadable`] where that faults.
-#[inline(always)]
-pub(crate) fn read<T: Copy>(address: u64, offset: u32) -> Result<T, Skip> {
-    let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
-    let result = unsafe {
-        bpf_probe_read_kernel(
-            value.as_mut_ptr().cast(),
-            size_of::<T>() as u32,
-            address.wrapping_add(u64::from(offset)) as *const _,
-        )
-    };
-    // SAFETY: filled by the helper.
-    if result == 0 { Ok(unsafe { value.assume_init() }) } else { Err(Skip::Unreadable) }
-}
 
 /// A copy of the head of `struct sock_common`: addresses, ports and namespace, for one helper call.
 pub(crate) struct Head([u64; SOCKET_HEAD / 8]);
@@ -214,16 +193,8 @@ pub(crate) fn group(socket: u64, old: u8, group: &mut u64) -> u16 {
 /// The user of the process that made or accepted it: an accepted socket has its listener's until then.
 #[inline(always)]
 pub(crate) fn uid(socket: u64, old: u8) -> u32 {
-    let told = matches!(old, CLOSE | LISTEN | ESTABLISHED) && setting!(socket.uid) != ABSENT;
-    if told { read(socket, setting!(socket.uid)).unwrap_or(NO_UID) } else { NO_UID }
-}
-
-/// Replaces an address by the 8 bytes at an offset from it; by 0 where they cannot be read.
-#[inline(always)]
-fn follow(address: &mut u64, offset: u32) {
-    let from = address.wrapping_add(u64::from(offset));
-    // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
-    unsafe { bpf_probe_read_kernel(core::ptr::from_mut(address).cast(), 8, from as *const _) };
+    let readable = matches!(old, CLOSE | LISTEN | ESTABLISHED) && setting!(socket.uid) != ABSENT;
+    if readable { read(socket, setting!(socket.uid)).unwrap_or(NO_UID) } else { NO_UID }
 }
 
 /// Returns true if it has no `struct socket`, by which processes hold it. A subflow of MPTCP, which loses its own before it is
@@ -262,107 +233,4 @@ pub(crate) fn interface(socket: u64) -> u32 {
         ifindex = read(socket, setting!(socket.rx_ifindex)).unwrap_or(0);
     }
     ifindex
-}
-
-/// Flags of the task that runs. A kernel thread's change is a worker's (MPTCP closes its subflows that way), nobody's we could
-/// name: what cannot be read counts as one.
-#[inline(always)]
-pub(crate) fn task_flags() -> u32 {
-    // SAFETY: the helper has no arguments.
-    let task = unsafe { bpf_get_current_task() };
-    read(task, setting!(socket.task_flags)).unwrap_or(PF_KTHREAD)
-}
-
-/// The exit code of the running task, which is exiting. Returns whether that is known, as a `PROOF_` bit.
-///
-/// do_exit() of kernel/exit.c sets it before it closes the task's files.
-#[inline(always)]
-pub(crate) fn exit_code(code: &mut u32) -> u16 {
-    // SAFETY: the helper has no arguments.
-    let task = unsafe { bpf_get_current_task() };
-    if fill(code, task, setting!(socket.exit_code)) { PROOF_EXITING } else { 0 }
-}
-
-/// Returns true if the socket has retransmitted a segment.
-#[inline(always)]
-pub(crate) fn has_retransmitted(socket: u64) -> bool {
-    let offset = setting!(socket.total_retrans);
-    offset != ABSENT && !matches!(read::<u32>(socket, offset), Ok(0) | Err(_))
-}
-
-/// Reads what the socket has counted when it leaves the state `old`. Each number is read into its place in the ring, and only
-/// there computed with: the stack has no room for them.
-#[inline(always)]
-pub(crate) fn count(socket: u64, old: u8, counters: &mut Counters) {
-    let Counters { idle_ms, unread, unsent, smoothed_rtt_us, min_rtt_us, retransmissions, peer_window, pad } = counters;
-    let jiffy = setting!(jiffy_ns);
-    if jiffy != 0 && fill(idle_ms, socket, setting!(socket.lsndtime)) && fill(pad, socket, setting!(socket.lrcvtime)) {
-        // SAFETY: the helper has no arguments.
-        let now = unsafe { bpf_jiffies64() } as u32;
-        let idle = now.wrapping_sub(*idle_ms).min(now.wrapping_sub(*pad));
-        *idle_ms = (u64::from(idle) * jiffy / 1_000_000) as u32;
-    } else {
-        *idle_ms = NO_COUNT;
-    }
-    if fill(unread, socket, setting!(socket.rcv_nxt)) && fill(pad, socket, setting!(socket.copied_seq)) {
-        *unread = unread.wrapping_sub(*pad);
-        // A FIN has a number too, but is no data.
-        let bit = setting!(socket.done_bit) & 63;
-        let word = if cfg!(target_endian = "little") { bit / 32 } else { 1 - bit / 32 };
-        if *unread != 0 && fill(pad, socket, setting!(socket.flags) + word * 4) {
-            *unread -= *pad >> (bit & 31) & 1;
-        }
-    } else {
-        *unread = NO_COUNT;
-    }
-    if fill(unsent, socket, setting!(socket.write_seq)) && fill(pad, socket, setting!(socket.snd_nxt)) {
-        *unsent = unsent.wrapping_sub(*pad);
-        // In these states a FIN stands behind the data.
-        if *unsent != 0 && matches!(old, FIN_WAIT1 | CLOSING | LAST_ACK) {
-            *unsent -= 1;
-        }
-    } else {
-        *unsent = NO_COUNT;
-    }
-    if matches!(*unsent, 0 | NO_COUNT) {
-        *peer_window = NO_COUNT;
-    } else {
-        fill(peer_window, socket, setting!(socket.snd_wnd));
-    }
-    if fill(smoothed_rtt_us, socket, setting!(socket.srtt_us)) {
-        *smoothed_rtt_us >>= 3;
-    }
-    fill(min_rtt_us, socket, setting!(socket.min_rtt_us));
-    fill(retransmissions, socket, setting!(socket.total_retrans));
-    *pad = 0;
-}
-
-/// Reads a number of kernel memory into its place, [`NO_COUNT`] where this kernel does not have it. Returns whether it has.
-#[inline(always)]
-fn fill(place: &mut u32, address: u64, offset: u32) -> bool {
-    let from = address.wrapping_add(u64::from(offset));
-    let known = offset != ABSENT
-        // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
-        && unsafe { bpf_probe_read_kernel(core::ptr::from_mut(place).cast(), 4, from as *const _) } == 0;
-    if !known {
-        *place = NO_COUNT;
-    }
-    known
-}
-
-/// Replaces the name of the thread that runs by the name of its process, which is that of the process's first thread, and
-/// keeps the former in `thread`.
-#[inline(always)]
-pub(crate) fn name_process(comm: &mut [u64; 2], thread: &mut [u64; 2]) {
-    if setting!(socket.group_leader) == ABSENT || setting!(socket.task_comm) == ABSENT {
-        return;
-    }
-    // SAFETY: the helper has no arguments.
-    let task = unsafe { bpf_get_current_task() };
-    if let Ok(leader) = read::<u64>(task, setting!(socket.group_leader))
-        && let Ok(name) = read::<[u64; 2]>(leader, setting!(socket.task_comm))
-    {
-        *thread = *comm;
-        *comm = name;
-    }
 }

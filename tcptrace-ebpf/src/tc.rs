@@ -15,9 +15,10 @@ use tcptrace_ebpf::{
 use crate::{
     emit, hints, icmp,
     maps::{FilterMaps, setting},
-    set_state,
+    pending_states,
     skb::Skb,
     socket,
+    tcp_states::LISTEN,
 };
 
 const FIN: u8 = 0x01;
@@ -147,19 +148,19 @@ fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Ski
             socket_port = socket::local_port(socket);
         }
         if setting!(matches) != 0 {
-            set_state::settle_by_syn(socket, if socket_port == 0 { ports.0 } else { socket_port });
+            pending_states::settle_by_syn(socket, if socket_port == 0 { ports.0 } else { socket_port });
         }
     }
     record(skb, ip, tcp, criteria.header_length, direction, boot_ns, socket_port);
     if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN | ACK {
-        tell_deferral(skb, ip, ports, boot_ns);
+        emit_deferral(skb, ip, ports, boot_ns);
     }
     Ok(())
 }
 
-/// Tells of a SYN,ACK whose listener waits for data before it makes a socket.
+/// Writes a hint for a SYN,ACK whose listener waits for data before it creates a socket.
 #[inline(always)]
-fn tell_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot_ns: u64) {
+fn emit_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot_ns: u64) {
     if let Some(listener) = hints::deferring_listener(skb.socket()) {
         emit::socket(&HintRecord {
             header: emit::header(LOST_STATE, KIND_HINT, ip.family, listener, boot_ns),
@@ -169,7 +170,7 @@ fn tell_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot
             remote_port,
             flags: 0,
             hint: HINT_DEFER_ACCEPT,
-            socket_state: hints::LISTEN,
+            socket_state: LISTEN,
             local_addr: ip.src,
             remote_addr: ip.dst,
         });
@@ -211,7 +212,7 @@ fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8
     }
     let options = header_length.saturating_sub(TCP_FIXED).min(40);
     if options != 0 {
-        // SAFETY: as above; the options lie behind the fixed part.
+        // SAFETY: as above; the options follow the fixed part.
         unsafe {
             let to = (&raw mut (*record).tcp).cast::<u8>().add(TCP_FIXED as usize).cast::<[u8; 40]>();
             // A header that claims more than there is gets recorded without its options.

@@ -24,8 +24,8 @@ use self::slot::{ACK_WANTED, AFTER_FIN, CLOSING_SLOTS, FIN_SENT, SLOTS, STALE, S
 /// Storage of the buckets. All processors write to it without locks.
 ///
 /// # Safety
-/// Pointers are aligned, and valid for reads and writes for as long as the value is there. Other processors may use the same
-/// memory at the same time, since the kernel does not mind; elsewhere nobody else may.
+/// Pointers are aligned, and valid for reads and writes for the lifetime of the value. In the kernel, other processors may
+/// access the same memory at the same time; elsewhere, access must be exclusive.
 pub unsafe trait Table {
     /// The bucket of this index below [`WATCHED_BUCKETS`]; none where there is no table.
     fn bucket(&self, index: u32) -> Option<*mut Bucket>;

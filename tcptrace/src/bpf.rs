@@ -1,5 +1,5 @@
-//! Everything that talks to the kernel: loading the programs, attaching them, draining their ring, reading what they lost and
-//! skipped. Nothing here knows what a connection is.
+//! The kernel programs, from user space: loading and attaching them, draining their ring, and reading their counters of lost
+//! events and skipped frames. Connections are unknown here.
 
 mod drop_program;
 mod error;

@@ -48,7 +48,7 @@ pub struct CgroupNames {
     answers: Receiver<(u64, Option<Cgroup>)>,
     /// Groups that are not asked for again.
     unknown: HashSet<u64>,
-    /// Answers that nobody has waited for.
+    /// Answers that came after their time limit.
     late: HashMap<u64, Cgroup>,
 }
 
@@ -63,7 +63,7 @@ impl CgroupNames {
 
     fn of(hierarchy: Hierarchy) -> io::Result<Self> {
         let (ids, asked) = sync_channel(1);
-        // With room for an answer that nobody has waited for.
+        // One place more, for an answer that comes after its time limit.
         let (answer, answers) = sync_channel(2);
         thread::Builder::new().name("cgroups".to_owned()).spawn(move || {
             reduce(Duty::Cgroups);
@@ -153,7 +153,7 @@ const ROOT: u64 = 1;
 struct Hierarchy {
     root: OwnedFd,
     mount_point: PathBuf,
-    /// Keeps a mount that nobody else sees.
+    /// Holds a detached mount, which goes when this is dropped.
     _mount: Option<OwnedFd>,
 }
 
@@ -165,7 +165,7 @@ impl Hierarchy {
         });
         // A container sees its own group in the place of the root, and beside it perhaps what is mounted on the host.
         let (whole, partial): (Vec<_>, Vec<_>) = mounted.partition(Self::is_whole);
-        // Where only the hierarchies of version 1 are mounted, the other one exists all the same.
+        // The unified hierarchy exists even where only those of version 1 are mounted.
         whole.into_iter().chain(partial).next().map_or_else(Self::mounted_nowhere, Ok)
     }
 
@@ -173,7 +173,7 @@ impl Hierarchy {
         fstat(&self.root).is_ok_and(|root| root.st_ino == ROOT)
     }
 
-    /// Mounts it where nobody sees it. Takes CAP_SYS_ADMIN.
+    /// Mounts the hierarchy without attaching it to the file tree. Needs CAP_SYS_ADMIN.
     fn mounted_nowhere() -> io::Result<Self> {
         let context = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_create(context.as_fd())?;

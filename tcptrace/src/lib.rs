@@ -8,11 +8,11 @@
 //! ─────────────────────────────────────────────────────────────────────────────
 //! IO       bpf            loads and attaches the programs, drains the ring, counts losses
 //!          interfaces     the network interfaces, as they come and go
-//!          conntrack      address translations that the kernel forgets
+//!          conntrack      address translations that the kernel drops during a connection
 //!          namespaces     the network namespaces besides the tracer's own
 //!          socket_owners  the processes that hold existing sockets
 //! pure     tcptrace_core  bytes → events → connections and verdicts → output records → text or JSON
-//! IO       recorder       binary recordings: what comes before it is correlated
+//! IO       recorder       binary recordings of events, as they are before correlation
 //!          sink           stdout and the file of --write, without waiting for slow readers
 //!          metrics, otlp  numbers for scrapers; spans, log records and metrics for a collector
 //!

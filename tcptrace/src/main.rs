@@ -9,7 +9,7 @@ use tcptrace::{
 };
 use tcptrace_core::output_record;
 
-/// musl's own allocator asks the kernel for memory and gives it back far too often: drawing ladders took twice as long.
+/// musl's allocator requests memory from the kernel and returns it so often that drawing ladders took twice as long.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -67,7 +67,7 @@ fn log_to_stderr(verbosity: Verbosity) {
     env_logger::Builder::new()
         .filter_level(others)
         .filter_module("tcptrace", own)
-        // `top` keeps them while it draws.
+        // Holds messages back while `top` draws.
         .target(env_logger::Target::Pipe(Box::new(app::top::messages::Messages)))
         .format(|out, record| writeln!(out, "tcptrace: {}", record.args()))
         .init();

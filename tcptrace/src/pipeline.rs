@@ -59,9 +59,9 @@ pub struct Pipeline {
     doubles: Doubles,
     /// Number of events so far.
     events: u64,
-    /// A record could not be decoded, and that has been logged.
+    /// True once it has been logged that a record could not be decoded.
     undecodable: bool,
-    /// Somebody needs what the correlator finds out. Otherwise records are recorded and nothing else.
+    /// True if records are correlated, for an output that needs verdicts. Otherwise they are only recorded.
     correlates: bool,
 }
 

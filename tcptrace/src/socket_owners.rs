@@ -12,7 +12,7 @@
 //! A scan takes time, and its result is what was true while it ran. So a [`Scanner`] works on a thread of its own and limits
 //! its share of a processor. It cannot find the owner of a socket that was closed before the scan.
 //!
-//! Everything is opened when the scanner starts. The rights that other threads drop do not affect the scanner's thread
+//! Files and netlink sockets are opened when the scanner starts. Rights dropped by other threads do not affect its thread
 //! ([`crate::privileges`]).
 
 mod proc_fds;
@@ -79,7 +79,7 @@ pub struct Snapshot {
     /// The descriptors of some processes could not be read, so that owners may be missing: that there is no owner or only
     /// one proves nothing.
     pub hidden: bool,
-    /// These are all sockets, with [`Socket::info`]: those that were there when tracing began.
+    /// True for the snapshot of all sockets at the start of tracing, with [`Socket::info`].
     pub at_start: bool,
 }
 

@@ -31,7 +31,7 @@ use self::report::Report;
 #[derive(Parser)]
 #[command(name = "tt-bench", bin_name = "cargo xtask bench --")]
 struct Options {
-    /// What to measure [default: all]
+    /// Parts to measure [default: all]
     #[arg(value_enum)]
     parts: Vec<Part>,
     /// How often each measurement is repeated

@@ -174,7 +174,7 @@ impl Running {
             Kind::Libbpf(lines) => Some(Lost::of_lines(printed().saturating_sub(1), connections * lines)),
         };
         let bytes = self.file.metadata().expect("it has written a file").len();
-        // What the next one writes may have another name, and this takes memory.
+        // The file lies in memory (tmpfs), and the next tool may use another name and leave it there.
         std::fs::remove_file(&self.file).expect("its file can be removed");
         Ran { lost, seconds, bytes }
     }

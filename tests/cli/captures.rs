@@ -63,7 +63,7 @@ impl Capture {
         self.pcap_with(&[])
     }
 
-    /// The same, with these options behind those of the SYNs and in every other segment.
+    /// A pcap file of the exchange with the options `more` in every segment, in SYNs after their own options.
     fn pcap_with(&self, more: &[u8]) -> Vec<u8> {
         let packets = self.lines.iter().map(|&(micros, from, flags, seq, ack, length)| {
             let (own, other) =
@@ -83,7 +83,7 @@ pub(crate) fn whole_connection() -> Vec<u8> {
     FIRST.capture().pcap()
 }
 
-/// The same with these options, too, in every segment.
+/// A capture of a whole connection with these options in every segment.
 pub(crate) fn whole_connection_with(options: &[u8]) -> Vec<u8> {
     FIRST.capture().pcap_with(options)
 }

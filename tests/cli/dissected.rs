@@ -49,7 +49,7 @@ fn wrapped(wraps: &[Wrap]) -> Vec<Vec<(u64, Vec<u8>)>> {
     wraps.iter().zip(1..).map(frames).collect()
 }
 
-/// What is known of the exchange in an encapsulation.
+/// The connections that the exchange contains in one encapsulation: the expected result.
 fn known(number: u8, wrap: &Wrap) -> BTreeMap<Ends, Seen> {
     let mut known = BTreeMap::<Ends, Seen>::new();
     for packet in exchange(number).iter().filter(|packet| (wrap.frame)(packet).is_some()) {
@@ -58,7 +58,7 @@ fn known(number: u8, wrap: &Wrap) -> BTreeMap<Ends, Seen> {
     known
 }
 
-/// What the records of `tcptrace -r` say of each connection.
+/// The connections as the records of `tcptrace -r` describe them.
 fn told(file: &Path) -> BTreeMap<Ends, Seen> {
     let arguments = ["--json", "--segments", "all"];
     let (code, stdout, stderr) = run(Command::new(binary()).arg("-r").arg(file).args(arguments));
@@ -104,7 +104,7 @@ fn completeness(segments: &[&Value], client: SocketAddr) -> u8 {
     seen
 }
 
-/// What tshark says of each connection.
+/// The connections as tshark describes them.
 fn dissected(file: &Path) -> BTreeMap<Ends, Seen> {
     // The columns show the innermost addresses.
     const FIELDS: [&str; 8] = [

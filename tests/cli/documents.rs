@@ -68,7 +68,7 @@ fn options(text: &str) -> impl Iterator<Item = &str> {
 /// The options that the program's help names.
 fn options_there() -> BTreeSet<String> {
     let help = output(Command::new(binary()).arg("--help"));
-    // What is said about an option stands further to the right.
+    // Descriptions of options are indented further than the options themselves.
     let said = help.lines().filter(|line| line.starts_with("  ") && !line.starts_with("          "));
     said.filter(|line| line.trim_start().starts_with('-')).flat_map(options).map(str::to_owned).collect()
 }

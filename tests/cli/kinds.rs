@@ -14,7 +14,8 @@ use tcptrace_tests::{ACK, Crafted, SYN, icmp_packet, raw_pcap, tcp_packet, verdi
 
 use crate::captures::read;
 
-/// What happens, what passes, and what has to be said of each connection, as [`verdicts`] writes it.
+/// A name, the segments and ICMP errors of a capture, and the expected verdict on each connection, as [`verdicts`] writes
+/// it.
 ///
 /// `> S 0` is a segment of the client, `< S. 0/0/1` one of the server; `> icmp 3/1` and `< icmp 3/1` are ICMP errors that the
 /// one or the other's host sends about the last segment of the other end. A millisecond passes between two of them, unless it

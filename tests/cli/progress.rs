@@ -1,4 +1,4 @@
-//! Whoever waits at a terminal for a long read sees how far it has come.
+//! The progress of a long read, shown on a terminal.
 
 use std::{
     io::{PipeWriter, Write as _, pipe},

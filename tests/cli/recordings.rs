@@ -25,7 +25,7 @@ fn segment(boot_ns: u64, flags: &str, seq: u32, ack: Option<u32>) -> String {
         "flags": flags, "seq": seq, "ack": ack, "rel_seq": 0, "rel_ack": null, "window": 1024, "length": 0,
         "options": { "mss": null, "window_scale": null, "sack_permitted": false, "timestamp": null },
     });
-    // Nobody has to keep the order of the fields.
+    // JSON objects have no order: tools may change that of the fields.
     record.to_string()
 }
 

@@ -1,4 +1,4 @@
-//! What to look at after a failure, and the facts that it rests on, as a real kernel's events tell them.
+//! The advice after a failure, and the facts on which it rests, from the events of a real kernel.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,8 +12,8 @@ use tcptrace_tests::{Actor, Ends, Netns, Tracer, Veth, binary, is_type, output, 
 
 use crate::scenarios::receive_reset;
 
-/// What is traced of a failure: its last record, and the lines of the text that begin with `look at:`. Those of a stall
-/// before it are left out.
+/// The trace of a failure: its last record, and the lines of text that begin with `look at:`, without those of a stall
+/// before it.
 struct Failure {
     record: Value,
     advice: Vec<String>,

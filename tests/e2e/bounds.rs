@@ -12,11 +12,12 @@ use tcptrace_tests::{
     text,
 };
 
-/// The most connections that are remembered, and SYNs from addresses that nobody has.
+/// The most connections that are remembered, and SYNs from forged addresses.
 const REMEMBERED: u64 = 8_000;
 const SYNS: u32 = 100_000;
 
-/// What a tracer that remembers so few may need: the program, a ring buffer of 32 MiB mapped twice, and some room.
+/// Upper bound (KiB) on the peak memory of a tracer with so small a table: the program, a ring buffer of 32 MiB that
+/// is mapped twice, and a margin.
 const ENOUGH_KIB: u64 = 112 << 10;
 
 /// Connections that come and go, how many of them surely fill what a tracer remembers of ended ones (65,536 unless told

@@ -13,7 +13,7 @@ fn v4(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Connects to where nobody listens; returns the client's own end.
+/// Connects to a port without a listener; returns the client's endpoint.
 fn refused(client: &Actor, to: SocketAddr, from: SocketAddr) {
     let error = client.connect_with(to, move |socket| socket.bind(&from.into()).expect("a free port"));
     assert_eq!(error.expect_err("it is refused").kind(), std::io::ErrorKind::ConnectionRefused);
@@ -178,7 +178,7 @@ fn what_was_accepted_is_told_from_what_was_not() {
     let unread = ends.open();
     send(&unread.client, 1);
     unread.server.peek(&mut [0; 1]).expect("the byte arrives");
-    // The other end's FIN is a number that nobody has read, and no data.
+    // The other end's FIN occupies a sequence number that has not been read, but is no data.
     let fin = ends.open();
     SockRef::from(&fin.server).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
     let ended = [&lingers, &unread, &fin].map(tcptrace_tests::Connection::client_address);

@@ -20,7 +20,7 @@ const FIRST_PORT: u16 = 6001;
 
 /// A script and what has to be said of it.
 struct Case {
-    /// What happens.
+    /// A short description, shown on failure.
     name: &'static str,
     script: &'static str,
     /// The verdict on each connection, as [`verdicts`] writes it.

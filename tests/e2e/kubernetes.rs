@@ -21,7 +21,7 @@ const MANIFEST: &str = include_str!("../../docs/kubernetes.yaml");
 /// Name of the container that traces.
 const NAME: &str = "tt-tracer";
 
-/// A port that nobody listens on.
+/// A port without a listener.
 const NOBODY: &str = "4926";
 
 fn root() -> PathBuf {

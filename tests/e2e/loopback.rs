@@ -179,7 +179,7 @@ fn connections_one_after_the_other_are_numbered_in_their_order() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
-    // The same four-tuple twice: the second one begins a new connection all the same.
+    // One four-tuple used twice in succession is two connections.
     let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 5107));
     for round in 1..=2 {
         let client = ends.client.connect_from(from, ends.address);

@@ -22,7 +22,7 @@ use self::node::{
     wait_closed,
 };
 
-/// What asks the server of `tt-traffic` for nothing, and to close when the client has.
+/// A request to the server of `tt-traffic`: send 0 bytes, and close after the client has closed.
 const REQUEST: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, b'c'];
 
 /// Opens a connection, asks for nothing, and closes it.
@@ -65,7 +65,7 @@ fn check(node: &Node, row: &Row<'_>) {
     closes.sort_by_key(|record| number(record, "conn"));
     assert_tied(&closes, &trace);
     for close in &closes {
-        // What the node itself translates has no segments with the ends that its socket has.
+        // Connections that the node itself translates have no segments with their socket's endpoints.
         let own = close["no_segments"] == "translated";
         let kinds = if own { ["orderly", "unseen"] } else { ["three_segment", "four_segment"] };
         assert!(kinds.contains(&close["kind"].as_str().expect("a kind")), "{close}");

@@ -85,7 +85,7 @@ fn a_delay_on_the_way_back_is_between_syn_and_syn_ack_and_in_fin_wait1() {
 #[ignore = "needs netem: run it by `cargo xtask vm`"]
 fn a_syn_lost_on_the_wire_was_sent_twice_for_its_sender_and_once_for_the_other() {
     let hosts = Hosts::new(4972);
-    // What is known of the neighbour lasts: only the SYN is lost.
+    // Fills the neighbour table before the loss begins, so that only the SYN is lost and no ARP request.
     hosts.ends.repeat(1);
     hosts.client_sends(&["loss", "100%"]);
     let (at_client, at_server) = (hosts.trace(&hosts.left), hosts.trace(&hosts.right));

@@ -1,4 +1,5 @@
-//! Who holds a socket that no event names a process for: what the kernel is asked, when, and that nobody waits for it.
+//! Look-ups of the processes that hold sockets for which no event names one: their occasions, and that tracing never waits for
+//! them.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -66,7 +67,7 @@ fn process<'a>(record: &'a Value, end: &str) -> [&'a Value; 2] {
 fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connection_lives() {
     const PORT: u16 = 4951;
     let netns = Netns::new();
-    // This process holds the listener too, as whoever starts workers does.
+    // This process holds the listener too, as a parent of worker processes does.
     let listener = listen(&netns, PORT);
     let workers: Vec<_> = (0..2).map(|_| worker(&netns, &listener)).collect();
     let client = Actor::new(&netns, "tt-client");
@@ -91,7 +92,7 @@ fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connect
     assert_eq!(process(told.handshake, "server"), [&Value::Null, &Value::Null], "{}", told.handshake);
     let close = told.close.expect("a close");
     assert_eq!((text(close, "kind"), text(close, "initiator")), ("reset", "client"), "{close}");
-    // The kernel closed its socket, in nobody's context.
+    // The kernel closed its socket, outside of any process's context.
     assert_eq!(process(close, "server"), [&json!(worker), &json!("tt-traffic")], "{close}");
     assert_eq!(process(close, "client"), [&json!(std::process::id()), &json!(process_name())], "{close}");
 }
@@ -157,7 +158,7 @@ fn a_listener_that_begins_while_the_kernel_is_asked_counts_once_and_a_recording_
         close(listen(&netns, PORT));
     }
     let listener = listen(&netns, PORT);
-    // What is told of it is news: another process has it too.
+    // With a second holder the listener's owner is reported again, now without a PID.
     let worker = worker(&netns, &listener);
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"].is_null());
     reset(&client, open(&client, loopback(PORT)));
@@ -215,7 +216,7 @@ fn the_kernel_is_asked_when_there_is_reason_to_and_not_again() {
     let before = open(&client, loopback(PORT));
     let arguments = ["--json", "-v", "-p", &PORT.to_string(), "--duration", &format!("{}s", 2 * LONG.as_secs())];
     let tracer = Tracer::launch(&netns, Command::new(binary()).args(arguments));
-    // What is there by then is known by then.
+    // The listener existed at the start, so its owner is reported at the start.
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     let lasting = open(&client, loopback(PORT));
     let trace = tracer.exited();

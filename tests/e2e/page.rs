@@ -23,7 +23,7 @@ fn page(folder: &Path, port: u16) -> String {
     output(Command::new(binary()).args(["-o", "html", "-r"]).arg(&recording))
 }
 
-/// What a script says when it runs behind the page's own; `say(VALUE)` adds to it.
+/// Runs `script` after the page's own script and returns the values that it passes to `say(VALUE)`, in order.
 #[track_caller]
 fn ask(folder: &Path, page: &str, script: &str) -> Vec<Value> {
     const MARK: &str = "data-said=\"";

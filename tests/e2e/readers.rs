@@ -1,4 +1,4 @@
-//! Whoever reads stdout slowly.
+//! Slow readers of stdout.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
@@ -85,7 +85,8 @@ fn one_line_a_second_neither_hangs_the_tracer_nor_hides_the_loss() {
         is_last(&String::from_utf8_lossy(&end))
     });
     hurry.send(()).expect("the reader still reads");
-    // What comes behind all that shows when all that has been read. At first it may find no room.
+    // Records of new connections reach the reader once it has read the backlog. The first of them may still find the
+    // queue full and be lost, hence the repetition.
     eventually("the reader to catch up", LIMIT, || {
         ends.churn(1);
         caught_up.load(Ordering::Relaxed)

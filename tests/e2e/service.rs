@@ -63,7 +63,7 @@ fn check(netns: &Netns, mut manager: ServiceManager, port: u16, others: Option<&
     let status = format!("STATUS=tracing on lo; filter: port {port}; ");
     let first = manager.wait_for("READY=1").to_owned();
     assert_eq!(first, format!("READY=1\n{status}0 connections, 0 still open; 0 events, 0 lost"));
-    // Whoever was told so misses nothing.
+    // From the readiness notification on, no connection is missed.
     ends.repeat(1);
     manager.wait_for("; 1 connection, 0 still open; 17 events, 0 lost");
 
@@ -166,7 +166,7 @@ fn a_service_of_another_user_writes_files_that_are_rotated_and_read_back_and_lea
     assert!(log.iter().all(|line| !line.contains(char::is_control)), "{log:#?}");
 
     let read = |path: &Path| {
-        // Nobody is told that a file is read.
+        // Reading a file sends no readiness notification.
         let mut command = Command::new(binary());
         let text = output(command.args(["--json", "-r"]).arg(path).env("NOTIFY_SOCKET", manager.name()));
         text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON lines")).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Whoever waits at a terminal and sees nothing is told why.
+//! The notice on a terminal that explains why no event has come.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},

@@ -32,8 +32,8 @@ fn printed(port: u16, options: &[&str], tcpdumps_options: &[&str]) -> (Vec<Strin
     (lines.finish(), tcpdump.finish_text(11))
 }
 
-/// What a line of a segment says behind its endpoints, sorted, since tcpdump taps what is sent and what is received at
-/// different places.
+/// The parts of tcpdump-style lines from `Flags [` on, sorted: tcpdump taps sent and received segments at different places,
+/// so that their order may differ.
 fn headers(lines: &[String]) -> Vec<&str> {
     let mut headers: Vec<_> = lines.iter().filter_map(|line| line.find("Flags [").map(|at| &line[at..])).collect();
     headers.sort_unstable();

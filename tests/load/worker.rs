@@ -36,7 +36,7 @@ pub(crate) fn stdin(listener: TcpListener) -> Stdio {
     Stdio::from(OwnedFd::from(listener))
 }
 
-/// In a worker: the listener that is its stdin. The worker ends with whoever has started it.
+/// In a worker: the listener that is its stdin. The worker ends with the process that started it.
 pub(crate) fn listener() -> TcpListener {
     set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may ask for that");
     io::stdin().as_fd().try_clone_to_owned().expect("stdin can be duplicated").into()

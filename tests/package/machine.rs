@@ -15,7 +15,7 @@ const BOOT: &str = include_str!("boot.sh");
 /// How long anything in it may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// What was made is this one's own: file system, processes, host name, control groups, network.
+/// A booted system with a file system, processes, a host name, control groups and a network of its own.
 pub(crate) struct Machine {
     pub(crate) netns: Netns,
     /// systemd, as this system knows it.

@@ -1,4 +1,4 @@
-//! The service: a run that nobody watches, for as long as the system runs.
+//! The service: an unattended run for as long as the system is up.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -281,7 +281,7 @@ fn metrics_are_served_to_this_host() {
 #[test]
 fn what_systemd_can_take_away_from_it_is_taken_away() {
     let machine = installed(4993);
-    // What is left is what tracing takes: capabilities, bpf(), netlink, the host's network and its processes.
+    // The remaining exposure is what tracing needs: capabilities, bpf(), netlink, the host's network and its processes.
     machine.run("systemd-analyze security --no-pager --threshold=24 tcptrace.service");
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Scene {
     pub(crate) live: Vec<Value>,
     /// The records made from the capture.
     pub(crate) captured: Vec<Value>,
-    /// What packetdrill said if the script failed: then the kernel did something else than the script expects, and the
-    /// verdicts have to agree all the same.
+    /// The error of packetdrill if the script failed: the kernel then behaved otherwise than the script expects, but live
+    /// trace and capture must still agree on the verdicts.
     pub(crate) failure: Option<String>,
 }
 

@@ -38,7 +38,7 @@ const OPERATING_SYSTEM: [&str; 13] = [
     "time::Instant",
 ];
 
-/// [`OPERATING_SYSTEM`], and the clock that has a name of its own.
+/// Returns true for paths in [`OPERATING_SYSTEM`], and for the wall clock.
 fn needs_system(path: &[String]) -> bool {
     let path = path.join("::");
     OPERATING_SYSTEM

@@ -12,7 +12,7 @@ const THREADS: &str = "RUST_TEST_THREADS";
 /// The order of tests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tests {
-    /// As many as there are processors: they share nothing.
+    /// One per processor at a time: they share nothing.
     AtOnce,
     /// One at a time: they trace. State changes are seen host-wide: an interrupt that works on one test's segments in the
     /// middle of a kernel program keeps the program of another test's tracer from running, which that counts as lost, and

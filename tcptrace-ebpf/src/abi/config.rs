@@ -55,23 +55,23 @@ pub const PENDING_SOCKETS: u32 = 16384;
 /// Buckets of the table of watched flows, a power of two.
 pub const WATCHED_BUCKETS: u32 = 1 << 15;
 
-/// Numbers of `enum skb_drop_reason` that may be told: of the core's own, which count from 0.
-pub const TOLD_DROPS: u32 = 256;
+/// Size of the set of drop reasons: numbers of `enum skb_drop_reason` below it, which are those of the networking core.
+pub const DROP_REASONS: u32 = 256;
 
-/// Everything the kernel programs are told.
+/// Settings of the kernel programs, which user space writes before they are loaded.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Config {
     /// Offsets for the raw tracepoint programs.
     pub socket: SocketLayout,
-    /// Offsets for those whose records are hints.
+    /// Offsets for the programs that record hints.
     pub hints: HintLayout,
-    /// Offsets for the one of dropped segments.
+    /// Offsets for the program that records dropped segments.
     pub drops: DropLayout,
     /// Offsets for the tracepoint program.
     pub tracepoint: TracepointLayout,
     /// 1 where the tracepoint `tcp:tcp_send_reset` has a third argument, the reason (Linux 6.10), else 0.
-    pub tells_reset_reason: u32,
+    pub has_reset_reason: u32,
     /// One of the `SEGMENTS_` constants.
     pub segments: u32,
     /// `MATCH_` bits: which filters there are. A record has to pass all of them.
@@ -82,7 +82,7 @@ pub struct Config {
     pub loopback: u32,
     /// 1 where sockets of one control group are marked with [`PROOF_IN_GROUP`](super::PROOF_IN_GROUP), else 0.
     pub marks_group: u32,
-    /// Random, so that nobody outside can aim at a slot of the table of watched flows.
+    /// Random, so that no peer can aim at a slot of the table of watched flows.
     pub seed: u64,
     /// ID of that control group (`kernfs_node.id`).
     pub group: u64,
@@ -92,8 +92,8 @@ pub struct Config {
     pub pid_ns_device: u64,
     /// Its inode number; 0 for the host's.
     pub pid_ns_inode: u64,
-    /// A bit for each number of `enum skb_drop_reason` whose segments are told.
-    pub told_drops: [u64; TOLD_DROPS as usize / 64],
+    /// A bit for each number of `enum skb_drop_reason` for which dropped segments are recorded.
+    pub drop_reasons: [u64; DROP_REASONS as usize / 64],
 }
 
 impl Config {
@@ -103,7 +103,7 @@ impl Config {
         hints: HintLayout::EMPTY,
         drops: DropLayout::EMPTY,
         tracepoint: TracepointLayout::EMPTY,
-        tells_reset_reason: 0,
+        has_reset_reason: 0,
         segments: SEGMENTS_CONTROL,
         matches: 0,
         netns: 0,
@@ -114,6 +114,6 @@ impl Config {
         jiffy_ns: 0,
         pid_ns_device: 0,
         pid_ns_inode: 0,
-        told_drops: [0; TOLD_DROPS as usize / 64],
+        drop_reasons: [0; DROP_REASONS as usize / 64],
     };
 }

@@ -293,7 +293,7 @@ pub struct DropRecord {
     pub ifindex: u32,
     /// Inode number of the network namespace; 0 when it is not known.
     pub netns: u32,
-    /// The number of the reason in this kernel's `enum skb_drop_reason`, below [`TOLD_DROPS`](super::TOLD_DROPS).
+    /// The number of the reason in this kernel's `enum skb_drop_reason`, below [`DROP_REASONS`](super::DROP_REASONS).
     pub reason: u32,
     /// Sequence number.
     pub seq: u32,

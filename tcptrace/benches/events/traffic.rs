@@ -229,7 +229,8 @@ impl Traffic {
         records
     }
 
-    /// The same in three parts: connections opened; `exchanges` times a request and an answer on each; all of them closed.
+    /// The records of connections in three parts: all of them opened; `exchanges` requests and answers on each; all of them
+    /// closed.
     pub(crate) fn with_data(&mut self, exchanges: u32) -> [Records; 3] {
         let mut parts = [(); 3].map(|()| Records::default());
         let connections = self.begin();
@@ -260,7 +261,7 @@ impl Traffic {
         self.interleave(connections, Connection::closing_too, records);
     }
 
-    /// The same part of each connection's life, of two at a time.
+    /// The records of one part of each connection's life, with those of two connections at a time interleaved.
     fn interleave<const N: usize>(
         &mut self,
         connections: &[Connection],

@@ -85,11 +85,11 @@ pub struct Correlator {
     owners: Owners,
     queues: Queues,
     state_gaps: StateGaps,
-    /// True if every segment of every connection is recorded, and not only those that open and close it.
+    /// True if every segment is recorded, and not only those that open and close a connection.
     all_segments: bool,
-    /// True if those that neither open nor close it are not shown.
+    /// True if segments that neither open nor close a connection are recorded but not shown.
     hides_data: bool,
-    /// True if nobody may have looked while there is no event for longer than [`PAUSE`].
+    /// True for a capture, which may have been paused where no event comes for longer than [`PAUSE`].
     pauses: bool,
     /// True if events that were left out of an output were not seen here either.
     lacks_left_out: bool,

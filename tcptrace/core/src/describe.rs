@@ -22,9 +22,9 @@ pub struct Describer {
     pub clock: WallClock,
     /// True if the events come from a capture: their times are wall-clock times already.
     capture: bool,
-    /// True if nobody recorded when the events happened.
+    /// True if the times of the events were not recorded.
     untimed: bool,
-    /// By network namespace, 0 where that is not told, and index.
+    /// Names by network namespace (0 if unknown) and index.
     interfaces: HashMap<(u32, u32), Arc<str>>,
     /// The other network namespaces whose interfaces are traced, by inode number: the name, and the interfaces.
     namespaces: BTreeMap<u32, (Option<Arc<str>>, Vec<String>)>,
@@ -55,7 +55,7 @@ impl Describer {
         self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
     }
 
-    /// Declares that nobody recorded when the following events happened: their records have no times.
+    /// Declares that the times of the following events were not recorded: their records have none.
     pub fn lose_times(&mut self) {
         self.untimed = true;
     }

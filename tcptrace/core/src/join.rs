@@ -1,21 +1,21 @@
-//! Connections that the recordings of several hosts hold, joined to one timeline each.
+//! Connections in the recordings of several hosts, joined to one timeline each.
 //!
 //! Each file is correlated by itself, with what its host knows. A connection that is over there is a [`View`]. Views with the
 //! same initial sequence numbers are the same connection, whatever addresses it has: a translation on the way changes those. A
 //! server that refuses a connection has no initial sequence number, and one that the SYN never reached has no view.
 //!
-//! - `view`: what one file tells of a connection;
-//! - `clock`: how far the clock of one host is ahead of another's;
-//! - `passage`: which of the segments that two hosts saw are the same;
+//! - `view`: the records of a connection in one file;
+//! - `clock`: offset between the clocks of two hosts;
+//! - `passage`: segments that several hosts saw;
 //! - `verdicts`: one handshake and one close from those of several hosts;
-//! - `joiner`: which views belong together; `telling`: the records of a joined connection in order.
+//! - `joiner`: matching of views; `timeline`: the records of a joined connection in order.
 
 mod clock;
 mod joiner;
 mod passage;
-mod telling;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod verdicts;
 mod view;
 

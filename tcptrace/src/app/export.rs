@@ -14,7 +14,7 @@ use crate::{
 /// it needs, so that the others can give up theirs afterwards.
 ///
 /// # Errors
-/// When the collector or an environment variable cannot be used, or there is no thread to be had.
+/// When the collector or an environment variable cannot be used, or a thread cannot be started.
 pub(super) fn start(options: &Options, source: Source) -> Result<Option<Exporter>> {
     let Some(endpoint) = &options.otlp else { return Ok(None) };
     // It reads a file that the environment names.

@@ -23,7 +23,7 @@ impl Passed {
         Self(up.map(|interface| (interface.index, (interface.name.clone(), interface.packets))).collect())
     }
 
-    /// Those that have passed since `earlier`. An interface that was not up then counts from its beginning.
+    /// The packets that have passed since `earlier`. An interface that was not up then counts from 0.
     pub(super) fn since(mut self, earlier: &Self) -> Self {
         for (index, (_, packets)) in &mut self.0 {
             let before = earlier.0.get(index).map_or(0, |(_, before)| *before);

@@ -45,10 +45,10 @@ pub(super) struct OwnerLookup {
     scans: u8,
     /// The sockets of other network namespaces, if tracing began before they were listed.
     elsewhere: Option<Elsewhere>,
-    /// It has been logged that owners may be hidden.
+    /// True once it has been logged that owners may be hidden.
     hidden_reported: bool,
     filter: Filter,
-    /// Connections of tcptrace's own network namespace, which the scanner looks at, are traced.
+    /// True if tcptrace's own network namespace is traced, which is the one that the scanner lists.
     own: bool,
 }
 
@@ -137,7 +137,7 @@ impl OwnerLookup {
         }
         if snapshot.at_start {
             let existing = existing::sockets(snapshot, &self.filter, self.own, own_netns().ok());
-            pipeline.tell_existing(existing, snapshot.began);
+            pipeline.report_existing(existing, snapshot.began);
         }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();

@@ -78,7 +78,7 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     Ok(output)
 }
 
-/// The words of what is no packet in a pcapng file, which has times of its own.
+/// Text of the records that are no packets in a pcapng file; the file itself holds their times.
 const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 
 /// How the file of `--write` is written, by its name; `selection` chooses connections.
@@ -114,7 +114,7 @@ fn selection(options: &Options) -> Option<Selection> {
         return None;
     }
     let selection = choice(options, options.only.unwrap_or_default());
-    // A ladder or a line that tells of a stall is out of date when the verdict stands behind it.
+    // A ladder or a line about a stall is outdated once the verdict follows it.
     let current = matches!(
         options.output,
         OutputFormat::Timeline | OutputFormat::List | OutputFormat::Html | OutputFormat::Mermaid | OutputFormat::Svg

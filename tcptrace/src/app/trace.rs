@@ -42,7 +42,7 @@ pub(super) struct Trace {
     pub(super) attachments: Attachments,
     pub(super) hints: Hints,
     pub(super) drops: Drops,
-    /// `None` where the kernel has no connection tracking, or this namespace is not traced.
+    /// `None` where the kernel has no connection tracking, or the own namespace is not traced.
     pub(super) conntrack: Option<Conntrack>,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
@@ -53,7 +53,7 @@ pub(super) struct Trace {
     pub(super) owners: OwnerLookup,
     /// The other network namespaces, where their segments are wanted.
     pub(super) namespaces: Option<Namespaces>,
-    /// The namespaces that are traced; none for the states of all, and the segments of the own one.
+    /// The namespaces that are traced; `None` for the states of all and the segments of the own one.
     selection: Option<Selection>,
     /// The namespaces as they were given with `--netns`.
     chosen: Vec<String>,
@@ -67,7 +67,7 @@ pub(super) struct Trace {
     wanted: Vec<String>,
     segments: Segments,
     filter: String,
-    /// Somebody may be watching a terminal, and is told why if no event comes.
+    /// True if stderr is a terminal that may be watched: it gets a notice if no event comes.
     watched: bool,
     /// The packet counters of the interfaces when everything was attached, if `watched`.
     passed: Passed,
@@ -75,6 +75,7 @@ pub(super) struct Trace {
 
 impl Trace {
     /// Loads the programs and opens the output. Nothing is attached yet.
+    ///
     /// `group` is the ID of a control group whose sockets are to be marked; `session` gets the records, if there is one.
     pub(super) async fn prepare(options: &Options, group: Option<u64>, session: Option<&Session>) -> Result<Self> {
         preflight::check(options.segments != Segments::None)?;
@@ -83,7 +84,8 @@ impl Trace {
         let wanted = options.filter.interfaces.clone();
         let netns = own_netns()?;
         let mut selection = select(&options.netns, &wanted, netns)?;
-        let mut object = load(options, &indices(&wanted, &present)?, netns, selection.as_ref(), group)?;
+        let pid_namespace = PidNamespace::within_host();
+        let mut object = load(options, &indices(&wanted, &present)?, netns, pid_namespace, selection.as_ref(), group)?;
         let elsewhere = selection.as_ref().is_some_and(|selection| !selection.is_only(netns));
         if elsewhere && !object.tells_netns {
             if !options.netns.is_empty() {
@@ -99,7 +101,7 @@ impl Trace {
         if !object.btf && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
-        if PidNamespace::within_host().is_some() {
+        if pid_namespace.is_some() {
             warn!("{}", pid_namespace::NOTICE);
         }
         let mode = match options.attach {
@@ -181,6 +183,7 @@ fn load(
     options: &Options,
     indices: &[u32],
     netns: u32,
+    pid_namespace: Option<PidNamespace>,
     selection: Option<&Selection>,
     group: Option<u64>,
 ) -> Result<Object> {
@@ -194,6 +197,7 @@ fn load(
         ring_bytes: options.ring_buffer,
         interfaces: indices,
         netns,
+        pid_namespace,
         namespaces: match selection {
             Some(Selection::Only(inodes)) => Some(inodes),
             Some(Selection::All) | None => None,

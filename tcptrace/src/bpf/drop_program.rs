@@ -3,7 +3,7 @@
 
 use aya::programs::raw_trace_point::RawTracePointLink;
 use log::info;
-use tcptrace_ebpf::{Config, DropLayout, TOLD_DROPS, names};
+use tcptrace_ebpf::{Config, DROP_REASONS, DropLayout, names};
 
 use super::{
     hint_programs::attach_optional,
@@ -22,14 +22,14 @@ const REASONS: &str = "skb_drop_reason";
 #[derive(Debug)]
 pub(super) struct Available {
     pub(super) layout: DropLayout,
-    /// Names of the reasons that are told.
+    /// Names of the reasons that are set.
     pub(super) reasons: DropReasons,
 }
 
 impl Available {
     /// Asks the kernel's types; `None` where it gives no reasons.
     pub(super) fn of(types: &KernelTypes) -> Option<Self> {
-        Self::find(types).inspect_err(|error| info!("dropped segments are not told: {}", with_causes(error))).ok()
+        Self::find(types).inspect_err(|error| info!("dropped segments are not set: {}", with_causes(error))).ok()
     }
 
     /// Asks the kernel's types.
@@ -42,19 +42,19 @@ impl Available {
         }
         let members = types.enumerators(REASONS);
         let members = members.iter().map(|(name, number)| (name.as_str(), *number));
-        let reasons = DropReasons::of_kernel(members.filter(|&(_, number)| number < TOLD_DROPS));
+        let reasons = DropReasons::of_kernel(members.filter(|&(_, number)| number < DROP_REASONS));
         Ok(Self { layout: types.drop_layout()?, reasons })
     }
 
-    /// The reasons as a set.
-    pub(super) fn told(&self) -> [u64; Config::EMPTY.told_drops.len()] {
-        let mut told = Config::EMPTY.told_drops;
+    /// The reasons as a set: bit N stands for the reason with number N.
+    pub(super) fn reason_set(&self) -> [u64; Config::EMPTY.drop_reasons.len()] {
+        let mut set = Config::EMPTY.drop_reasons;
         for (number, _) in self.reasons.iter() {
-            if let Some(word) = told.get_mut(number as usize / 64) {
+            if let Some(word) = set.get_mut(number as usize / 64) {
                 *word |= 1 << (number % 64);
             }
         }
-        told
+        set
     }
 }
 
@@ -73,8 +73,8 @@ impl std::fmt::Debug for Drops {
 impl Drops {
     /// Attaches the program, if this kernel gives reasons and takes it.
     ///
-    /// Runs that the kernel skips, where an interrupt frees a buffer while the program looks at another, are not counted as
-    /// lost: nearly all buffers are none of a segment that is told.
+    /// The kernel skips a run where an interrupt frees a buffer while the program handles another. Such runs are not counted as
+    /// lost events, since nearly all of these buffers hold no matching segment.
     pub fn attach(object: &mut Object) -> Self {
         let attached = object.drops.is_some().then(|| attach_optional(object, names::DROP_SEGMENT, TRACEPOINT));
         Self { link: attached.flatten().map(|(link, _)| link) }

@@ -41,7 +41,7 @@ pub enum LoadError {
     Map {
         /// Its name.
         map: &'static str,
-        /// Why.
+        /// Error of the kernel or of the library.
         #[source]
         cause: io::Error,
     },

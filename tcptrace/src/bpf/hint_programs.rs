@@ -26,24 +26,24 @@ pub(super) struct Available {
     /// Programs with their tracepoints.
     pub(super) programs: Vec<(&'static str, &'static str)>,
     /// The tracepoint of resets has the reason as an argument.
-    pub(super) tells_reset_reason: bool,
+    pub(super) has_reset_reason: bool,
     /// Meanings of the numbers of reasons.
     pub(super) reasons: ResetReasons,
 }
 
 impl Available {
-    /// Asks the kernel's types. Returns what the programs need to know of them too, if there can be any hints.
+    /// Finds the available hints in the kernel's types. Also returns the offsets that the programs need, if there are any hints.
     pub(super) fn of(types: &KernelTypes) -> (Self, Option<HintLayout>) {
         let expected = |tracepoint, arguments: &[&str]| {
             let found = types.arguments(tracepoint)?;
             let fits = found.iter().map(String::as_str).take(arguments.len()).eq(arguments.iter().copied());
             if fits { Ok(found) } else { Err(BtfError::Arguments(tracepoint)) }
         };
-        let reset = told(expected(SEND_RESET, &["sock", "sk_buff"]));
-        let synack = told(expected(RETRANSMIT_SYNACK, &["sock", "request_sock"]));
+        let reset = found_or_logged(expected(SEND_RESET, &["sock", "sk_buff"]));
+        let synack = found_or_logged(expected(RETRANSMIT_SYNACK, &["sock", "request_sock"]));
         let reason = reset.as_ref().and_then(|arguments| arguments.get(2)).filter(|name| *name == "sk_rst_reason");
-        let Some(layout) = told(types.hint_layout()) else { return (Self::default(), None) };
-        let tells_reset_reason = reason.is_some();
+        let Some(layout) = found_or_logged(types.hint_layout()) else { return (Self::default(), None) };
+        let has_reset_reason = reason.is_some();
         let mut reasons = ResetReasons::default();
         if let Some(name) = reason {
             let members = types.enumerators(name);
@@ -51,12 +51,12 @@ impl Available {
         }
         let reset = reset.map(|_| (names::SEND_RESET, SEND_RESET));
         let synack = synack.map(|_| (names::RETRANSMIT_SYNACK, RETRANSMIT_SYNACK));
-        (Self { programs: reset.into_iter().chain(synack).collect(), tells_reset_reason, reasons }, Some(layout))
+        (Self { programs: reset.into_iter().chain(synack).collect(), has_reset_reason, reasons }, Some(layout))
     }
 }
 
-/// Returns the finding; why there is none is for the log.
-fn told<T>(found: Result<T, BtfError>) -> Option<T> {
+/// Returns what was found; an error goes to the log.
+fn found_or_logged<T>(found: Result<T, BtfError>) -> Option<T> {
     found.inspect_err(|error| info!("hints are left out: {}", with_causes(error))).ok()
 }
 
@@ -87,7 +87,7 @@ impl Hints {
     }
 }
 
-/// Programs that the kernel refuses are left out, and told in the log.
+/// Programs that the kernel refuses are left out and logged.
 pub(super) fn attach_optional(
     object: &mut Object,
     name: &str,

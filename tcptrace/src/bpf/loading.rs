@@ -1,7 +1,7 @@
 //! Has the kernel verify and compile the programs.
 //!
-//! That is most of what happens before tracing begins, and the kernel verifies as many programs at once as there are
-//! processors: so each is loaded by a thread of its own.
+//! Verification takes most of the start-up time, and the kernel verifies as many programs at once as there are processors: so
+//! each program is loaded by a thread of its own.
 
 use std::{
     io,

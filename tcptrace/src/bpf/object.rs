@@ -1,5 +1,7 @@
 //! Loading the kernel programs, and attaching those that see state changes.
 
+mod kernel_layout;
+
 use std::{hash::BuildHasher as _, io};
 
 use aya::{
@@ -9,20 +11,19 @@ use aya::{
 };
 use log::{debug, info, warn};
 use tcptrace_ebpf::{
-    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, SEGMENTS_NONE, SocketLayout, TracepointLayout,
-    WATCHED_BUCKETS, names,
+    ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, SEGMENTS_NONE, SocketLayout, WATCHED_BUCKETS, names,
 };
 use zerocopy::IntoBytes as _;
 
+use self::kernel_layout::{jiffy_ns, read_format, use_types};
 use super::{
     drop_program,
     error::{LoadError, missing, refusal},
     hint_programs,
     kernel::{
-        btf::{BtfError, KernelTypes},
         program_info::ProgramInfo,
         tracefs::with_tracefs,
-        tracepoint_format::{self, CATEGORY, NAME},
+        tracepoint_format::{CATEGORY, NAME},
     },
     loading,
     maps::{
@@ -53,11 +54,13 @@ pub struct LoadSettings<'a> {
     pub interfaces: &'a [u32],
     /// Inode number of this process's network namespace.
     pub netns: u32,
-    /// Inode numbers of the network namespaces whose sockets are traced; none for all.
+    /// Inode numbers of the network namespaces whose sockets are traced; `None` for all.
     pub namespaces: Option<&'a [u32]>,
+    /// The PID namespace that numbers processes, unless that is the host's.
+    pub(crate) pid_namespace: Option<PidNamespace>,
     /// True if sockets are to be read at offsets from BTF.
     pub use_btf: bool,
-    /// ID of a control group whose sockets are marked, if that can be done.
+    /// ID of a control group whose sockets are marked, where the kernel's types allow it.
     pub group: Option<u64>,
     /// True if the programs' own messages are wanted.
     pub verbose: bool,
@@ -65,20 +68,20 @@ pub struct LoadSettings<'a> {
 
 /// The loaded programs.
 pub struct Object {
-    /// Programs, maps and links: all of it goes when this is dropped.
+    /// Programs and maps, which the kernel frees when this is dropped.
     pub(super) ebpf: Ebpf,
     /// True if sockets are read at offsets from BTF; otherwise only the tracepoint's own fields are known.
     pub btf: bool,
     /// True if segments tell the network namespace of their interface.
     pub tells_netns: bool,
-    /// Sockets of the control group are marked.
+    /// True if sockets of the control group are marked.
     pub marks_group: bool,
     /// Hints that this kernel can give.
     pub(super) hints: hint_programs::Available,
     /// Layout and reasons for the program of dropped segments, if this kernel gives reasons.
     pub(super) drops: Option<drop_program::Available>,
     ring_bytes: u32,
-    /// Dropping it detaches.
+    /// Links of the programs that see state changes; dropping one detaches its program.
     states: Vec<States>,
 }
 
@@ -110,7 +113,7 @@ impl Object {
             jiffy_ns: jiffy_ns(),
             ..Config::EMPTY
         };
-        if let Some(PidNamespace { device, inode }) = PidNamespace::within_host() {
+        if let Some(PidNamespace { device, inode }) = settings.pid_namespace {
             (config.pid_ns_device, config.pid_ns_inode) = (device, inode);
         }
         let mut hints = hint_programs::Available::default();
@@ -150,8 +153,8 @@ impl Object {
         Ok(object)
     }
 
-    /// Has the kernel verify the programs that will be attached. Those of hints and of drops that it refuses are left out, and
-    /// told in the log.
+    /// Has the kernel verify the programs that will be attached. Programs of hints and of drops that it refuses are left out and
+    /// logged.
     fn load_programs(&mut self, segments: bool) -> Result<(), LoadError> {
         let states: &[_] = if self.btf { &[names::SET_STATE, names::SET_STATE_2] } else { &[names::SET_STATE_TP] };
         let classifiers: &[_] = if segments { &[names::TC_INGRESS, names::TC_EGRESS] } else { &[] };
@@ -171,7 +174,7 @@ impl Object {
         Ok(())
     }
 
-    /// Attaches the programs that see state changes. Returns where the kernel tells about them, if that can be read.
+    /// Attaches the programs that see state changes. Returns the kernel's information on each, if it can be read.
     ///
     /// # Errors
     /// When the kernel refuses them.
@@ -212,7 +215,7 @@ impl Object {
         self.states.clear();
     }
 
-    /// Meanings of the numbers that this kernel gives as reasons.
+    /// Names of this kernel's reasons for resets and drops, by number.
     pub fn reasons(&self) -> KernelReasons {
         let drops = self.drops.as_ref().map(|available| available.reasons.clone());
         KernelReasons { resets: self.hints.reasons.clone(), drops: drops.unwrap_or_default() }
@@ -231,7 +234,7 @@ impl Object {
         Ring::new(ring, awake, self.ring_bytes).map_err(unusable)
     }
 
-    /// Takes the counters of what was lost.
+    /// Takes the counters of lost events.
     ///
     /// # Errors
     /// When they cannot be used.
@@ -242,7 +245,7 @@ impl Object {
         Ok(LossCounters::new(lost))
     }
 
-    /// Takes the counters of what was skipped.
+    /// Takes the counters of skipped frames.
     ///
     /// # Errors
     /// When they cannot be used.
@@ -253,7 +256,7 @@ impl Object {
         SkipCounters::new(map).map_err(unusable)
     }
 
-    /// Takes the map of what waits for its port or its peer.
+    /// Takes the map of state changes that wait for a port or a peer.
     ///
     /// # Errors
     /// When it cannot be used.
@@ -267,34 +270,6 @@ impl Object {
     pub fn messages(&mut self) -> Option<ProgramLog> {
         ProgramLog::of(&mut self.ebpf)
     }
-}
-
-/// Length of a jiffy in nanoseconds: the coarse clocks advance by it (`KTIME_LOW_RES` of include/linux/hrtimer.h).
-fn jiffy_ns() -> u64 {
-    let resolution = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
-    u64::try_from(resolution.tv_nsec).unwrap_or(0)
-}
-
-/// Takes from the kernel's own types what the programs need to know.
-fn use_types(
-    config: &mut Config,
-    hints: &mut hint_programs::Available,
-    drops: &mut Option<drop_program::Available>,
-) -> Result<(), BtfError> {
-    let types = KernelTypes::read()?;
-    config.socket = types.socket_layout()?;
-    let (available, layout) = hint_programs::Available::of(&types);
-    config.tells_reset_reason = u32::from(available.tells_reset_reason);
-    if let Some(layout) = layout {
-        config.hints = layout;
-        // It reads buffers at these offsets, too.
-        *drops = drop_program::Available::of(&types);
-    }
-    if let Some(available) = drops {
-        (config.drops, config.told_drops) = (available.layout, available.told());
-    }
-    *hints = available;
-    Ok(())
 }
 
 /// Opens the object: maps are made, programs are not loaded yet.
@@ -317,17 +292,6 @@ fn open(settings: &LoadSettings<'_>, config: &Config) -> Result<Ebpf, LoadError>
         .map_max_entries(names::WATCHED, watched)
         .load(OBJECT)
         .map_err(|error| LoadError::Object(refusal(&error)))
-}
-
-/// The layout of the tracepoint's record.
-fn read_format(no_btf: &str) -> Result<TracepointLayout, LoadError> {
-    let no_states = |tracepoint: String| LoadError::NoStates { raw: no_btf.to_owned(), tracepoint };
-    let text = with_tracefs(|tracefs| {
-        let file = tracefs.join("events").join(CATEGORY).join(NAME).join("format");
-        std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
-    });
-    let text = text.map_err(|error| no_states(format!("tracefs cannot be mounted: {error}")))?.map_err(no_states)?;
-    tracepoint_format::layout(&text).map_err(|error| no_states(error.to_string()))
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl ControlGroup {
     }
 }
 
-/// Where cgroup v2 is mounted, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+/// Mount points of cgroup v2 in the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 pub(crate) fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
     mounts.split(|&byte| byte == b'\n').filter_map(|line| {
         let fields: Vec<_> = line.split(|&byte| byte == b' ').collect();

@@ -1,7 +1,7 @@
 //! The process between the tracer and the command: this program once more, which becomes the user and then the command.
 //!
-//! A process of its own does that, because what it gives up is given up for good, and because nothing may be allocated
-//! between fork() and exec() in a process with threads.
+//! A separate process does that, because the rights that it gives up cannot be regained, and because a process with threads
+//! must not allocate memory between fork() and exec().
 
 use std::{
     env,

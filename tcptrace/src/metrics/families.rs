@@ -16,9 +16,9 @@ pub(crate) struct Name {
     pub(crate) prometheus: &'static str,
     /// In OpenTelemetry's spelling.
     pub(crate) otel: &'static str,
-    /// The unit by UCUM, as OpenTelemetry asks for.
+    /// The unit in UCUM, as OpenTelemetry requires.
     pub(crate) unit: &'static str,
-    /// The meaning.
+    /// The help text.
     pub(crate) help: &'static str,
 }
 
@@ -117,9 +117,9 @@ pub(crate) enum Points {
     Counts(Vec<(Pairs, u64)>),
     /// Seconds since tracing began.
     Seconds(f64),
-    /// A number of now.
+    /// Current value of a gauge.
     Now(i64),
-    /// Times.
+    /// Histograms by labels.
     Times(Vec<(Pairs, Times)>),
 }
 

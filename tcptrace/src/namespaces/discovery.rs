@@ -12,8 +12,7 @@ use thiserror::Error;
 
 use tcptrace_core::text::Escaped;
 
-/// Where files stand for named namespaces: those of `ip netns` (ip-netns(8)), of which `/var/run/netns` is another name, and
-/// docker's.
+/// Folders whose files are named namespaces: that of ip-netns(8), also reached as `/var/run/netns`, and Docker's.
 pub(super) const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 
 /// The namespaces whose connections are traced.
@@ -21,7 +20,7 @@ pub(super) const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 pub enum Selection {
     /// All that there are, and those that come.
     All,
-    /// Those with these inode numbers, which were there when tracing began.
+    /// Only these, by inode number; they existed when tracing began.
     Only(Vec<u32>),
 }
 
@@ -68,7 +67,7 @@ pub enum UnknownNamespace {
     Unreadable {
         /// As it was given.
         name: String,
-        /// Why.
+        /// Error of the system call.
         #[source]
         cause: io::Error,
     },

@@ -37,9 +37,9 @@ use tcptrace_core::text::Escaped;
 pub struct OnInterface {
     /// Its name, which may change.
     pub name: String,
-    /// It is a bridge.
+    /// True for a bridge.
     pub bridge: bool,
-    /// A tcptrace has made its clsact qdisc.
+    /// True if a tcptrace process created its clsact qdisc.
     made_qdisc: bool,
 }
 

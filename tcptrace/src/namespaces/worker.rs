@@ -1,4 +1,4 @@
-//! The thread that enters namespaces.
+//! The thread that finds network namespaces, enters them and attaches the TC programs to their interfaces.
 
 use std::{
     collections::BTreeMap,
@@ -28,30 +28,30 @@ use crate::{
     privileges::{Duty, reduce},
 };
 
-/// The shortest pause between two looks, after something has shown that there is news.
+/// Shortest pause between two scans, used after a sign of change.
 const SOON: Duration = Duration::from_millis(2);
 
-/// The longest pause between two looks.
+/// Longest pause between two scans.
 const RARELY: Duration = Duration::from_secs(1);
 
-/// A look that takes long is followed by a pause this many times as long, up to the longest.
+/// Minimum ratio of the pause after a scan to its duration, up to [`RARELY`]: bounds the share of processor time.
 const SHARE: u32 = 10;
 
-/// Something about the namespaces that are covered.
+/// A change of the namespaces that are covered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum News {
-    /// A namespace is covered, or has other interfaces.
+    /// A namespace is covered now, or its name or interfaces have changed.
     Covered {
         /// Inode number.
         netns: u32,
         /// The name that `ip netns` or docker gives it, if any.
         name: Option<String>,
-        /// Its interfaces that the programs are on, by index.
+        /// Its interfaces to which the programs are attached, by index.
         interfaces: Attached,
     },
-    /// It has no name and no process any more.
+    /// The namespace with this inode number has no name and no process any more.
     Gone(u32),
-    /// Its connection tracking has forgotten how to translate addresses of open connections.
+    /// Connection tracking of a namespace has forgotten address translations of open connections.
     Forgot {
         /// Inode number.
         netns: u32,
@@ -65,12 +65,13 @@ pub enum News {
 struct Known {
     found: Found,
     attached: Attached,
-    told: bool,
-    /// Follows its connection tracking, and keeps a socket of it open.
+    /// True once [`News::Covered`] has been sent.
+    announced: bool,
+    /// Follows its connection tracking, and keeps a netlink socket of the namespace open.
     conntrack: Option<Following>,
 }
 
-/// A task that ends with this.
+/// A task that is aborted on drop.
 #[derive(Debug)]
 struct Following(JoinHandle<()>);
 
@@ -81,7 +82,7 @@ impl Drop for Following {
 }
 
 impl Following {
-    /// Tells what the connection tracking of a namespace forgets, of which `subscription` is.
+    /// Starts to send what the connection tracking of a namespace forgets; `subscription` is a netlink socket of that namespace.
     fn begin(netns: u32, subscription: OwnedFd, news: mpsc::UnboundedSender<News>) -> io::Result<Self> {
         let mut conntrack = Conntrack::of(subscription)?;
         debug!("connection tracking of the network namespace {netns} is followed");
@@ -98,12 +99,14 @@ impl Following {
 
 struct Worker {
     selection: Selection,
+    /// Inode number of the tracer's own namespace, which is not covered here.
     own: u32,
+    /// The tracer's own namespace, to return to.
     home: OwnedFd,
     programs: Programs,
     news: mpsc::UnboundedSender<News>,
     known: BTreeMap<u32, Known>,
-    /// Namespaces cannot be entered, which has been said.
+    /// True once the user has been warned that namespaces cannot be entered.
     refused: bool,
 }
 
@@ -153,7 +156,7 @@ impl Worker {
         self.detach().await;
     }
 
-    /// Finds namespaces, and attaches to what is new in them.
+    /// Scans for namespaces, and attaches the programs to new interfaces in them.
     async fn look(&mut self) {
         let mut there = discovery::all();
         there.remove(&self.own);
@@ -161,7 +164,7 @@ impl Worker {
         let news = &self.news;
         self.known.retain(|inode, known| {
             let there = there.contains_key(inode);
-            if !there && known.told {
+            if !there && known.announced {
                 let _nobody_listens = news.send(News::Gone(*inode));
             }
             there
@@ -172,7 +175,7 @@ impl Worker {
             let known = self.known.entry(inode).or_insert_with(|| Known {
                 found: found.clone(),
                 attached: Attached::new(),
-                told: false,
+                announced: false,
                 conntrack: None,
             });
             known.found = found;
@@ -195,8 +198,8 @@ impl Worker {
                 }
             }
             match entered.attach(&self.programs, &mut known.attached, first).await {
-                Ok(new) if new || renamed || !known.told => {
-                    known.told = true;
+                Ok(new) if new || renamed || !known.announced => {
+                    known.announced = true;
                     let (name, interfaces) = (known.found.name.clone(), known.attached.clone());
                     let text = self::name(inode, &known.found);
                     debug!("the network namespace {text} is covered: {} interfaces", interfaces.len());
@@ -229,7 +232,7 @@ pub(super) fn name(inode: u32, found: &Found) -> String {
     }
 }
 
-/// Returns whether all other namespaces will fail in the same way.
+/// Returns true if other namespaces will fail in the same way.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::PERM | Errno::ACCESS | Errno::MFILE | Errno::NFILE))
 }
@@ -247,7 +250,7 @@ fn refusal(error: &io::Error) -> String {
     }
 }
 
-/// The folders in which namespaces get their names, to be told of changes; none where they cannot be watched.
+/// Watches the folders in which namespaces get their names; returns `None` if inotify is not available.
 fn watch_folders() -> Option<AsyncFd<OwnedFd>> {
     let watched = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
         .map_err(io::Error::from)
@@ -263,7 +266,7 @@ fn watch_folders() -> Option<AsyncFd<OwnedFd>> {
     Some(watched)
 }
 
-/// Waits until a name has come or gone.
+/// Waits until a named namespace is created or deleted.
 async fn changed(folders: &Option<AsyncFd<OwnedFd>>) {
     let Some(folders) = folders else { return std::future::pending().await };
     let Ok(mut ready) = folders.readable().await else { return std::future::pending().await };

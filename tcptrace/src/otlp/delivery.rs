@@ -56,9 +56,9 @@ pub(super) struct Delivery {
 /// Consequence of an answer for a batch.
 #[derive(Debug)]
 enum Verdict {
-    /// It needs no other attempt.
+    /// No further attempt is needed.
     Settled,
-    /// It may be taken later.
+    /// The collector may accept it later.
     Later(StatusCode, Option<Duration>),
 }
 

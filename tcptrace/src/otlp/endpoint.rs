@@ -37,16 +37,16 @@ pub struct Endpoint {
 /// A text that is no URL of a collector.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 pub enum EndpointError {
-    /// It cannot be read as a URL.
+    /// The text is not a URL.
     #[error("'{}' is not the URL of a collector: give one such as http://127.0.0.1:4318 or https://otlp.example.com", .0.escape_debug())]
     Url(String),
-    /// Its scheme is neither `http` nor `https`.
+    /// The scheme is neither `http` nor `https`.
     #[error("'{}' is neither an http nor an https URL: only OTLP over HTTP is spoken, which collectors take on port 4318", .0.escape_debug())]
     Scheme(String),
-    /// It has a user or a password, which would show in the list of processes.
+    /// The URL has a user or a password, which would show in the list of processes.
     #[error("a user in the URL would show in the list of processes: give it as a header in OTEL_EXPORTER_OTLP_HEADERS")]
     User,
-    /// It has a query.
+    /// The URL has a query.
     #[error("'{}' has a query, and paths are appended: give the URL up to where /v1/traces follows", .0.escape_debug())]
     Query(String),
 }

@@ -59,8 +59,9 @@ impl Pipeline {
         }
     }
 
-    /// Tells which sockets were there when tracing began, each with the ID of its control group; nothing if there were none.
-    pub fn tell_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
+    /// Writes the record of the sockets that existed when tracing began, each with the ID of its control group; nothing if there
+    /// were none.
+    pub fn report_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
         let mut groups = KnownGroups::new(self.cgroups.as_mut());
         let named = sockets.map(|(socket, id)| ExistingSocket { cgroup: id.and_then(|id| groups.group(id)), ..socket });
         let existing = Existing::of(at, named.collect());

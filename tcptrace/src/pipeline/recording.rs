@@ -12,7 +12,7 @@ use tcptrace_core::{
 };
 
 impl Pipeline {
-    /// Records without correlating them, if there is a binary recording and nobody needs anything else.
+    /// Turns correlation off if a binary recording is the only output that is needed.
     pub fn record_only(&mut self, counts: bool) {
         self.correlates = self.output.recorder.is_none() || self.output.needs_verdicts() || counts;
     }

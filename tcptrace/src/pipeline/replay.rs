@@ -70,7 +70,7 @@ impl Pipeline {
         self.correlator.expect_pauses();
     }
 
-    /// Declares that nobody recorded when the following events happened.
+    /// Declares that the times of the following events were not recorded.
     pub fn lose_times(&mut self) {
         self.correlator.lose_times();
         self.describer.lose_times();

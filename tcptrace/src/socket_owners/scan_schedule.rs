@@ -66,7 +66,7 @@ pub(super) enum Job {
     Listening,
     /// Find all sockets when tracing begins.
     AtStart {
-        /// Those of other network namespaces.
+        /// Sockets of other network namespaces.
         elsewhere: Vec<Socket>,
         /// Time when the first of them was asked for.
         asked: BootTime,

@@ -139,7 +139,7 @@ impl Worker {
         reduce(Duty::Owners);
         let mut is_lowest = false;
         while let Some(job) = self.shared.job() {
-            // For the first listeners tracing waits: nobody should wait for a thread of the lowest priority.
+            // Tracing waits for the first list of listeners, and must not wait for a thread of the lowest priority.
             if !is_lowest && job != Job::Listening {
                 is_lowest = true;
                 // On Linux this affects only the calling thread.
@@ -172,7 +172,7 @@ impl Worker {
                     None
                 }
             };
-            // Nobody need be woken for nothing.
+            // An empty result needs no wake-up.
             if job == Job::Stuck && snapshot.as_ref().is_none_or(|snapshot| snapshot.stuck.is_empty()) {
                 continue;
             }

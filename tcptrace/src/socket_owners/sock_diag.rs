@@ -41,7 +41,7 @@ const ANY_COOKIE: [u8; 8] = [0xff; 8];
 pub(super) struct Wanted {
     /// Bit N stands for the state with number N (include/net/tcp_states.h).
     states: u32,
-    /// Also `tcp_info`, which more than doubles the work.
+    /// Request `tcp_info` as well, which more than doubles the work.
     with_info: bool,
     /// Only sockets that make no progress: the others are not decoded.
     stuck: bool,
@@ -129,7 +129,7 @@ impl Diag {
     }
 
     /// The listener that would take a SYN from `tuple.remote` to `tuple.local`, chosen by the kernel among all that could.
-    /// That the address is one of this host is not checked.
+    /// It is not checked that the address belongs to this host.
     pub(super) fn find_listener(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
         let (family, socket_id) = socket_id(tuple);
         // If the connection exists, the kernel returns that instead.

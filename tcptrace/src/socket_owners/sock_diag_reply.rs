@@ -62,6 +62,28 @@ pub struct Socket {
     pub info: Option<TcpInfo>,
 }
 
+#[cfg(test)]
+impl Socket {
+    /// A socket with inode number and cookie 1 whose queues are empty.
+    pub(crate) fn idle(state: TcpState, local: Endpoint, remote: Endpoint) -> Self {
+        Self {
+            state,
+            local,
+            remote,
+            netns: None,
+            inode: Some(1),
+            cookie: 1,
+            ipv6_only: false,
+            queue: None,
+            retransmits: 0,
+            unread: 0,
+            unacknowledged: 0,
+            cgroup: None,
+            info: None,
+        }
+    }
+}
+
 impl Socket {
     /// Returns whether this is a listener for connections to `local`. Another listener may match better: one bound to the
     /// address takes precedence over one for any address. Interfaces that listeners are bound to are ignored.

@@ -16,7 +16,7 @@ const MAX_SOCKETS: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct StuckSockets {
     known: HashMap<u64, FourTuple>,
-    /// Sockets that nobody had accepted yet, found for the first time: most of them are a moment later.
+    /// Sockets not yet accepted at their first sight, most of which are accepted a moment later.
     unaccepted: HashSet<u64>,
 }
 

@@ -42,7 +42,7 @@ fn pcapng(blocks: &[Vec<u8>], options: fn(by_client: bool) -> Vec<u8>) -> Vec<u8
     file
 }
 
-/// The same connection as a pcap file of frames behind Darwin's header.
+/// The first connection as a pcap file whose frames follow a Darwin PKTAP header.
 fn pktap(framing: Framing) -> Vec<u8> {
     let pcap = FIRST.capture().pcap();
     let mut file = pcap[..20].to_vec();

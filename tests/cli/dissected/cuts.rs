@@ -22,11 +22,11 @@ struct Kind {
     frames: fn(&Packet) -> Vec<Captured>,
     ours: Told,
     wireshark: Told,
-    /// What is said of the frames, in this order.
+    /// Parts of the text about the frames, in order.
     says: &'static [&'static str],
 }
 
-/// What a program tells of the exchange.
+/// The part of the exchange that a program reports.
 #[derive(Clone, Copy)]
 enum Told {
     Everything,

@@ -21,11 +21,11 @@ pub(super) struct Packet {
     pub(super) by_client: bool,
     /// Its connection.
     pub(super) ends: Ends,
-    /// What there is to see of that, but for the number of segments, which is 0 here.
+    /// The expected totals of the connection; `segments` is 0, to be counted by the caller.
     pub(super) seen: Seen,
 }
 
-/// What is seen of a connection.
+/// Totals of a connection that both tcptrace and tshark report.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Seen {
     /// Payload of the client and of the server.

@@ -12,7 +12,7 @@ pub(super) fn pcap(link_type: u16, frames: &Frames) -> Vec<u8> {
     pcap_of(link_type, frames.iter().map(|(micros, frame)| (*micros, &frame[..], frame.len())))
 }
 
-/// The same of frames that were cut: each with its time, the bytes that were captured and the original length.
+/// A pcap file of truncated frames: each with its time in microseconds, the captured bytes and the original length.
 pub(super) fn pcap_of<'a>(link_type: u16, frames: impl IntoIterator<Item = (u64, &'a [u8], usize)>) -> Vec<u8> {
     let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
     file.extend([0, 0, 65535, link_type.into()].map(u32::to_le_bytes).concat());

@@ -27,7 +27,7 @@ pub(super) const PORT: u16 = 4920;
 pub(super) const PUBLISHED: u16 = 4921;
 pub(super) const ON_LOOPBACK: u16 = 4922;
 
-/// A published port behind which nobody listens.
+/// A published port without a listener behind it.
 pub(super) const NOBODY: u16 = 4923;
 
 pub(super) struct Node {

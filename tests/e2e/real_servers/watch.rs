@@ -25,7 +25,7 @@ pub(super) struct Seen {
     pub(super) list: Vec<String>,
     /// The lines of the ladders that begin with `look at:`.
     pub(super) advice: Vec<String>,
-    /// All of the ladders, for whoever wants to know why a test failed.
+    /// All ladders, printed when a test fails.
     text: String,
 }
 

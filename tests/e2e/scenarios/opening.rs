@@ -51,7 +51,7 @@ fn no_client_socket() -> Value {
     json!({ "client": { "pid": null, "comm": null, "thread": null }, "connect_ns": null })
 }
 
-/// What is different where a kernel gave up. How often it sends a SYN again depends on its version.
+/// Fields that differ from the default handshake where a kernel gave up. The number of its SYNs depends on its version.
 #[track_caller]
 fn timed_out(handshake: &Value) -> Value {
     let syns = again(handshake, "syn") + 1;

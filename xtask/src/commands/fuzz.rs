@@ -19,10 +19,10 @@ use crate::{process, project::Project};
 const TARGETS: [(&str, u32); 5] =
     [("record", 2048), ("options", 64), ("capture", 4096), ("ttr", 4096), ("correlator", 4096)];
 
-/// Random exchanges, of which the correlator has to say what a TCP of its own says: no target of libFuzzer.
+/// Random exchanges, for which the correlator must reach the verdicts of a model of TCP; not a target of libFuzzer.
 const ORACLE: &str = "oracle";
 
-/// The variables that tell the test of that for how long, and from which seed on.
+/// Environment variables of that test: its duration in seconds, and its first seed.
 const ORACLE_SECONDS: &str = "ORACLE_SECONDS";
 const ORACLE_SEED: &str = "ORACLE_SEED";
 
@@ -78,7 +78,7 @@ fn names() -> Vec<&'static str> {
     TARGETS.into_iter().map(|(name, _)| name).chain([ORACLE]).collect()
 }
 
-/// Runs random exchanges for so many seconds, other ones each time. What is found names its seed.
+/// Runs random exchanges for `seconds`, different ones each time. A failure names its seed.
 fn run_oracle(project: &Project, seconds: u32) -> Result<()> {
     let mut cargo = project.cargo("test");
     cargo.args(["--release", "--package", "tcptrace-core", "--test", "oracle", "--"]);
@@ -135,7 +135,7 @@ impl Fuzzer {
         target
     }
 
-    /// Runs a target for so many seconds.
+    /// Runs a target for `seconds`.
     fn run(&self, name: &str, longest: u32, seconds: u32) -> Result<()> {
         let folder = |kind: &str| {
             let folder = self.folder.join(kind).join(name);

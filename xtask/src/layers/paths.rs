@@ -60,7 +60,7 @@ fn test_item<'t, 'a>(token: Token<'a>, after: &'t [(usize, Token<'a>)]) -> Optio
         match (token, after.first()) {
             (Ident("mod"), Some(&(_, Ident(name)))) => module = Some(name.to_owned()),
             (Other(';'), _) => break,
-            // An item with a body is no file of its own.
+            // An item with a body has no file.
             (Other('{'), _) => {
                 let mut depth = 1;
                 while let Some((&(_, token), after)) = rest.split_first().filter(|_| depth > 0) {

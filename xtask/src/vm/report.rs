@@ -28,7 +28,7 @@ impl Column {
 /// A line of libtest's: the name of a test, and whether it passed.
 fn result(line: &str) -> Option<(&str, bool)> {
     let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    // Of a test that has to panic, libtest says so behind the name.
+    // libtest appends ` - should panic` to the names of such tests.
     let name = name.split(' ').next()?;
     match result.trim_end() {
         "ok" => Some((name, true)),

@@ -31,7 +31,7 @@ pub fn check(program: &Program) {
     assert_eq!(json, run::again(&json, most), "recorded, it says something else");
 }
 
-/// What the tracer looks at.
+/// A traced host: the correlator under test, the clock and the vantage point.
 struct Host {
     vantage: Vantage,
     run: Run,

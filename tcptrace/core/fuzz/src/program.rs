@@ -9,114 +9,115 @@ use tcptrace_core::{
     tcp::{OptionBytes, TcpFlags, TcpState},
 };
 
-/// A tracer, and what it sees.
+/// A tracer's configuration, and the events that it sees.
 #[derive(Arbitrary, Debug)]
 pub struct Program {
-    /// How many connections are remembered; 0 is as many as there are.
+    /// Maximum number of connections remembered; 0 for no limit.
     pub most: u8,
-    /// From where it sees.
+    /// Vantage point.
     pub vantage: Vantage,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// From where the tracer sees.
+/// Vantage point of the tracer.
 #[derive(Arbitrary, Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Vantage {
-    /// On a host.
+    /// A host.
     Host,
-    /// On a host whose kernel tells neither namespaces nor errors.
+    /// A host whose kernel has no BTF: neither namespaces nor errors are known.
     WithoutBtf,
-    /// On a host, and it asks who holds sockets.
+    /// A host, with look-ups of the processes that hold sockets.
     Owners,
-    /// In a capture: there are segments and ICMP errors alone.
+    /// A capture: segments and ICMP errors only.
     Capture,
 }
 
-/// One thing that happens.
+/// An event, or the passage of time.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Step {
     /// A socket changes its state.
     State {
-        /// Which.
+        /// The socket that changes.
         socket: Socket,
-        /// Between which ends, its own first.
+        /// Its endpoints, the local one first.
         ends: Ends,
-        /// From, to.
+        /// Old and new state.
         states: [State; 2],
         /// `sk_err`.
         error: u8,
-        /// Bits of the proof; the next one up: by a process; those above: in which namespace.
+        /// Bits of the proof, of the task, of the namespace and of the counters.
         bits: u8,
     },
     /// A segment passes an interface.
     Segment {
-        /// Whose it is.
+        /// The socket that sends it, if known.
         socket: Option<Socket>,
-        /// From, to.
+        /// Source and destination.
         ends: Ends,
-        /// Its flags.
+        /// TCP flags.
         flags: u16,
-        /// Its numbers.
+        /// Sequence and acknowledgment number.
         numbers: [Number; 2],
-        /// Its payload in bytes, doubled as often as the highest bits say.
+        /// Payload length as mantissa and exponent: see [`length`].
         length: u8,
-        /// Where it passes, and which way.
+        /// Bits that select the interface and the direction.
         interface: u8,
-        /// One of a few lists of options.
+        /// Index into a few lists of options.
         options: u8,
     },
     /// An ICMP error passes an interface.
     Icmp {
-        /// Of the quoted segment.
+        /// Source and destination of the quoted segment.
         ends: Ends,
-        /// Of the quoted segment.
+        /// Sequence number of the quoted segment.
         seq: Number,
-        /// Type.
+        /// ICMP type.
         kind: u8,
-        /// Code.
+        /// ICMP code in the low four bits; the others select the interface and the direction.
         code: u8,
     },
-    /// The kernel says something by the way.
+    /// The kernel explains a reset or a repeated SYN,ACK.
     Hint {
-        /// On behalf of which socket.
+        /// The socket that it concerns, if any.
         socket: Option<Socket>,
-        /// Sender, receiver.
+        /// Sender and receiver of the segment.
         ends: Ends,
         /// The state of the socket.
         state: Option<State>,
-        /// What, and why.
+        /// Bits that select the kind of the hint, its reason, and a full accept queue.
         bits: u8,
     },
-    /// It is told who holds a socket.
+    /// A look-up finds the process that holds a socket.
     Owner {
-        /// Its own end first.
+        /// Endpoints of the socket, the local one first.
         ends: Ends,
-        /// Who, and asked how long ago.
+        /// Bits that select the process and the age of the look-up.
         bits: u8,
     },
-    /// It is told who holds listeners.
+    /// A look-up finds the process that holds listeners.
     Listener {
-        /// The first of them is meant.
+        /// The first endpoint is the listeners' own.
         ends: Ends,
-        /// Who, how many, and asked how long ago.
+        /// Bits that select the process, the number of listeners and the age of the look-up.
         bits: u8,
     },
-    /// Something is lost.
+    /// Events are lost.
     Loss {
-        /// Of what, and how much.
+        /// Bits that select the source and the number.
         bits: u8,
     },
     /// Time passes.
     Pass {
-        /// How much …
+        /// The time that passes, in `unit`.
         amount: u16,
-        /// … of which unit.
+        /// Unit of `amount`.
         unit: Unit,
         /// Handling of the timers that have become due.
         look: Look,
     },
-    /// Another processor writes its record later than this one: the time of what follows lies so many microseconds before.
+    /// The next event is older than the previous one by this many microseconds, as when a processor is delayed before it writes
+    /// its record.
     Late(u8),
 }
 
@@ -127,9 +128,9 @@ pub enum Unit {
     Nanosecond,
     /// 1000 ns.
     Microsecond,
-    /// As long as a capture's or a flood's.
+    /// The scale of round trips.
     Millisecond,
-    /// As long as deadlines are.
+    /// The scale of the correlator's deadlines.
     Second,
 }
 
@@ -161,7 +162,7 @@ pub enum Look {
 pub struct Socket(u8);
 
 impl Socket {
-    /// Its key.
+    /// Its key, from 1 to 8.
     pub fn key(self) -> SocketKey {
         SocketKey(u64::from(self.0 % 8) + 1)
     }
@@ -172,7 +173,7 @@ impl Socket {
 pub struct Ends(u8);
 
 impl Ends {
-    /// They themselves.
+    /// The endpoints; a port may be 0.
     pub fn endpoints(self) -> [Endpoint; 2] {
         let addresses: [IpAddr; 2] = if self.0 & 1 == 0 {
             [[127, 0, 0, 1].into(), [10, 0, 0, 2].into()]
@@ -187,12 +188,12 @@ impl Ends {
     }
 }
 
-/// A state.
+/// A TCP state.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct State(u8);
 
 impl State {
-    /// It itself.
+    /// The state, one of all.
     pub fn state(self) -> TcpState {
         TcpState::ALL[usize::from(self.0) % TcpState::ALL.len()]
     }
@@ -203,7 +204,7 @@ impl State {
 pub struct Number(u8);
 
 impl Number {
-    /// It itself.
+    /// The sequence number.
     pub fn number(self) -> u32 {
         const OFFSETS: [u32; 8] = [0, 1, 2, 3, 10, 1 << 20, 1 << 30, 1 << 31];
         let begin: u32 = [1_000, 900_000, u32::MAX, 1 << 31][usize::from(self.0 & 3)];
@@ -212,7 +213,7 @@ impl Number {
     }
 }
 
-/// Payload in bytes.
+/// Payload length in bytes: the low four bits, shifted left by the others.
 pub fn length(bits: u8) -> u32 {
     u32::from(bits & 0x0f) << (bits >> 4)
 }
@@ -222,7 +223,7 @@ pub fn flags(bits: u16) -> TcpFlags {
     TcpFlags(bits & 0x1ff)
 }
 
-/// Where a segment passes; loopback has index 1, and all goes out there.
+/// Interface index and direction of a segment. Loopback has index 1, and its segments are seen on egress only.
 pub fn interface(bits: u8) -> (u32, Option<Direction>) {
     let direction = [Some(Direction::Out), Some(Direction::In), Some(Direction::Out), None][usize::from(bits >> 2 & 3)];
     match bits & 3 {
@@ -231,7 +232,7 @@ pub fn interface(bits: u8) -> (u32, Option<Direction>) {
     }
 }
 
-/// Options that mean something for what is said of a connection.
+/// One of eight option lists that affect verdicts.
 pub fn options(bits: u8) -> OptionBytes {
     const LISTS: [&[u8]; 8] = [
         &[],

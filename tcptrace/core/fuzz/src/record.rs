@@ -32,7 +32,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(json, run::again(&json, NonZeroU32::MAX), "recorded, it says something else");
 }
 
-/// What holds of everything that decodes.
+/// Checks the invariants of every record that decodes.
 fn check_whole(record: &[u8], decoded: &Decoded, reasons: &KernelReasons) {
     let padded = [record, &[0xa5; 8]].concat();
     assert_eq!(decode(&padded, reasons).as_ref(), Ok(decoded), "what follows a record does not count");

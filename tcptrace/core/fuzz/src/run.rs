@@ -120,7 +120,7 @@ impl Run {
         assert!(due.is_none_or(|due| due > now), "{due:?} is due at {now:?} and was not done");
     }
 
-    /// The same at every deadline up to `now`.
+    /// Handles every deadline up to `now`, in order.
     pub(crate) fn look_in_time(&mut self, now: BootTime) {
         let mut left = DEADLINES * (1 + self.events);
         while let Some(due) = self.connections.poll_timeout().filter(|&due| due <= now) {
@@ -198,7 +198,7 @@ fn rendered(render: impl FnOnce(&mut Vec<u8>)) -> String {
     text
 }
 
-/// What a recording says once more; `most` is as it was when it was made.
+/// Replays a JSON recording and returns its records as JSON lines; `most` must be the value it was made with.
 pub(crate) fn again(recording: &str, most: NonZeroU32) -> String {
     let Ok(Capture::Json(input)) = capture::open(recording.as_bytes()) else { panic!("no recording: {recording}") };
     let mut said = Vec::new();

@@ -15,7 +15,7 @@ pub fn check(bytes: &[u8]) {
     let mut file = Vec::new();
     Sealer::new(false).seal(rest, &mut file);
     let (items, failed) = read(&file);
-    // The same block a second time is read as the first one was, unless something ended there.
+    // A file followed by itself yields at least as many items, and is damaged if the file alone is.
     let twice = [file.clone(), file].concat();
     let (again, failed_again) = read(&twice);
     assert!(again >= items && failed_again >= failed);

@@ -101,7 +101,7 @@ impl Waiting {
         Some(event)
     }
 
-    /// Returns true if so many events wait that times must decide.
+    /// Returns true if too many events wait: they are then released by the times of later events.
     pub(in crate::correlate) fn is_long(&self) -> bool {
         self.queue.len() > MAX_WAITING
     }

@@ -69,8 +69,8 @@ impl Correlator {
         self.arrivals = None;
     }
 
-    /// Declares that the events are those of a capture. If they leave an hour out, it was not running all the time, or is made of
-    /// several: stalls are then not told every ten minutes of a time in which nobody looked.
+    /// Declares that the events are those of a capture. A gap of more than an hour means that it was paused, or is made of several
+    /// captures: stalls are then not reported every ten minutes of that gap.
     pub fn expect_pauses(&mut self) {
         self.pauses = true;
     }
@@ -80,7 +80,7 @@ impl Correlator {
         self.lacks_left_out = true;
     }
 
-    /// Declares that nobody recorded when the following events happened: they are in order, but how long something took
+    /// Declares that the times of the following events were not recorded: they are in order, but how long something took
     /// is not told from now on.
     pub fn lose_times(&mut self) {
         self.watched.untimed = true;

@@ -13,7 +13,7 @@ pub(super) struct Watched {
     others: HashSet<u32>,
     /// True if segments are recorded at all.
     pub(super) segments: bool,
-    /// True if events have come whose times nobody recorded: nothing can be said about how long something took.
+    /// True if events have come without recorded times: durations are unknown.
     pub(super) untimed: bool,
 }
 

@@ -63,7 +63,7 @@ pub struct Existing {
 }
 
 impl Existing {
-    /// Groups sockets.
+    /// Groups sockets by state and first process.
     pub fn of(at: BootTime, sockets: Vec<ExistingSocket>) -> Self {
         let mut groups: Vec<ExistingGroup> = Vec::new();
         // Few groups have the state and the first process in common.

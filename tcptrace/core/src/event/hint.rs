@@ -3,7 +3,7 @@
 use super::{BootTime, Endpoint, SocketKey, reset_reason::ResetReason};
 use crate::tcp::TcpState;
 
-/// Source of a hint: a tracepoint by its name, or a look at a listener.
+/// Source of a hint: a tracepoint by its name, or a look-up of a listener.
 #[derive(Clone, Copy, Debug, strum::Display, Eq, strum::EnumString, Hash, strum::IntoStaticStr, PartialEq)]
 #[strum(serialize_all = "snake_case")]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]

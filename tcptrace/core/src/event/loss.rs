@@ -39,7 +39,7 @@ impl<'de> serde::Deserialize<'de> for LossSource {
 pub struct LossCounts([u64; 4]);
 
 impl LossCounts {
-    /// So many losses of one source.
+    /// Creates counts with `count` losses of one source.
     pub fn of(source: LossSource, count: u64) -> Self {
         let mut counts = Self::default();
         *counts.of_mut(source) = count;

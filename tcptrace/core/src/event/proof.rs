@@ -9,9 +9,9 @@ pub struct Proof {
     pub unread: bool,
     /// The connection was established, but no process had accepted it.
     pub unaccepted: bool,
-    /// It entered ESTABLISHED by TCP_REPAIR, without a handshake.
+    /// The socket entered ESTABLISHED by TCP_REPAIR, without a handshake.
     pub restored: bool,
-    /// It left SYN_SENT before it sent a SYN: TCP_FASTOPEN_CONNECT waits for data.
+    /// The socket left SYN_SENT before it sent a SYN: TCP_FASTOPEN_CONNECT waits for data.
     pub deferred: bool,
 }
 

@@ -28,7 +28,7 @@ struct Bounds {
 impl Bounds {
     fn offset(self) -> Option<Offset> {
         let (low, high) = (self.low?, self.high?);
-        // The bounds of a clock that was set within the slot exclude each other: the error spans them all the same.
+        // The bounds of a clock that was set within the slot exclude each other; the error spans both nevertheless.
         let ns = low.midpoint(high);
         Some(Offset { ns, error_ns: low.abs_diff(high).div_ceil(2) })
     }

@@ -7,7 +7,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use super::{
     clock::Clock,
     passage::{Passed, passed},
-    telling::Telling,
+    timeline::Timeline,
     view::{View, stamp},
 };
 use crate::{event::Role, output_record::OutputRecord, text::WallTime};
@@ -21,7 +21,8 @@ pub struct RecordedHost {
     pub began: WallTime,
 }
 
-/// Joins the views of several files. At most as many views wait as it is told; then the oldest goes on without the others.
+/// Joins the views of several files. The number of connections that wait for further views is limited: beyond that, the oldest
+/// is emitted without them.
 #[derive(Debug)]
 pub struct Joiner {
     pub(super) hosts: Vec<RecordedHost>,
@@ -48,7 +49,8 @@ struct Group {
 }
 
 impl Group {
-    /// True if a view of another file may be the same connection as these: as far as both know a number, it is the same.
+    /// Returns true if a view of another file may be the same connection as these: the initial sequence numbers that both know are
+    /// equal.
     fn fits(&self, file: usize, view: &View) -> bool {
         self.views.iter().all(|(other, known)| {
             let servers = (known.server_isn(), view.server_isn());
@@ -94,8 +96,8 @@ impl Joiner {
     /// Takes a view of a file. `emit` gets the records of connections that are whole.
     pub fn take(&mut self, file: usize, view: View, emit: &mut dyn FnMut(OutputRecord)) {
         let Some(isn) = view.client_isn() else {
-            // It began before, and nothing tells it from others.
-            return self.tell(vec![(file, view)], emit);
+            // Its SYN was not recorded, so that it cannot be matched with other views.
+            return self.emit_joined(vec![(file, view)], emit);
         };
         let same = self.by_isn.get(&isn).into_iter().flatten().copied();
         let same = same.into_iter().find(|group| self.waiting.get(group).is_some_and(|group| group.fits(file, &view)));
@@ -125,7 +127,7 @@ impl Joiner {
         }
     }
 
-    /// No more views come: those that wait are told as they are.
+    /// Ends the input: emits the connections that wait for further views as they are.
     pub fn finish(&mut self, emit: &mut dyn FnMut(OutputRecord)) {
         while let Some(number) = self.order.pop_front() {
             self.release(number, emit);
@@ -146,18 +148,18 @@ impl Joiner {
                 }
             }
         }
-        self.tell(views, emit);
+        self.emit_joined(views, emit);
     }
 
-    /// Tells a connection: its events in order, its handshake and its close.
-    fn tell(&mut self, mut views: Vec<(usize, View)>, emit: &mut dyn FnMut(OutputRecord)) {
+    /// Emits the records of a joined connection: its events in order, its handshake and its close.
+    fn emit_joined(&mut self, mut views: Vec<(usize, View)>, emit: &mut dyn FnMut(OutputRecord)) {
         self.conns += 1;
         self.joined += u64::from(views.len() > 1);
         views.sort_by_key(|(_, view)| place(view));
         let certain = passed(&views.iter().map(|(_, view)| view).collect::<Vec<_>>(), true, &|_, _| None);
         let round_trip_ns = self.learn(&views, &certain);
-        let telling = Telling { joiner: self, views: &views, conn: self.conns, round_trip_ns };
-        telling.emit(emit);
+        let timeline = Timeline { joiner: self, views: &views, conn: self.conns, round_trip_ns };
+        timeline.emit(emit);
     }
 
     /// Learns from the segments that several views have how far their clocks are apart. Returns the lowest time that the way

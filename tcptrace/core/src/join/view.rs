@@ -35,7 +35,8 @@ pub struct View {
 impl View {
     /// Returns true if each of its events has a time.
     pub fn has_times(&self) -> bool {
-        let verdicts = [self.handshake.as_ref().map(|told| told.stamp), self.close.as_ref().map(|told| told.stamp)];
+        let verdicts =
+            [self.handshake.as_ref().map(|record| record.stamp), self.close.as_ref().map(|record| record.stamp)];
         verdicts.into_iter().flatten().chain(self.events.iter().map(OutputRecord::stamp)).all(|at| at.time.is_known())
     }
 

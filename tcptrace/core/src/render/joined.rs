@@ -6,7 +6,7 @@ use crate::{
     text::{Escaped, HumanDuration},
 };
 
-/// Where a segment was seen, if that is worth a word.
+/// Text for a segment's passage between hosts, unless there is nothing to report.
 pub(super) fn passage(passage: &Passage) -> Option<String> {
     match (passage.sightings.as_slice(), passage.delay_ns) {
         _ if passage.lost => Some("lost on the way".to_owned()),

@@ -14,7 +14,7 @@
 //! - `open_blocks`, `open_block`, `rows`: events until they are drawn;
 //! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows; `translations`: other
 //!   addresses of the same connection;
-//! - `joint`, `timeline`: the sides of a translated connection as one block, and their events in order;
+//! - `sides`, `timeline`: the sides of a translated connection as one block, and their events in order;
 //! - `cells`: content of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
 //! - `diagram`: a whole connection for formats that are not made of lines;
 //! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
@@ -27,11 +27,11 @@ pub(super) mod diagram;
 mod glyphs;
 pub(super) mod heading;
 mod inferred_states;
-mod joint;
 pub(super) mod open_block;
 mod open_blocks;
 mod row_layout;
 mod rows;
+mod sides;
 mod single_lines;
 pub(super) mod styled_text;
 mod timeline;
@@ -41,10 +41,10 @@ pub use self::glyphs::Drawing;
 use self::{
     block::Block,
     heading::Sentence,
-    joint::{Joints, Told, Verdict},
     open_block::{End, OpenBlock},
     open_blocks::OpenBlocks,
     rows::{Row, Rows},
+    sides::{PendingSides, SideContent, Verdict},
 };
 use super::{Events, Render, joined, mood::Mood};
 use crate::{
@@ -64,7 +64,7 @@ pub struct Ladder {
     events: Events,
     blocks: OpenBlocks,
     /// Sides of translated connections that wait for the others.
-    joints: Joints,
+    pending_sides: PendingSides,
     /// Kind of the text printed last, if any.
     last: Option<Kind>,
 }
@@ -90,7 +90,7 @@ impl Ladder {
             width: Box::new(width),
             events: drawing.into(),
             blocks: OpenBlocks::default(),
-            joints: Joints::default(),
+            pending_sides: PendingSides::default(),
             last: None,
         }
     }
@@ -98,7 +98,7 @@ impl Ladder {
     /// Returns the number of connections with events that no block has shown yet.
     #[cfg(test)]
     pub(crate) fn open_blocks(&self) -> usize {
-        self.blocks.len() + self.joints.len()
+        self.blocks.len() + self.pending_sides.len()
     }
 }
 
@@ -172,33 +172,33 @@ impl Ladder {
             return self.settle(record.conn, out);
         };
         let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let told = Told {
+        let content = SideContent {
             encapsulation: encapsulation.clone(),
             sentence: Some(Sentence { style: mood.style(), text: record.summary.as_str().into() }),
             nat: record.nat.clone().unwrap_or_default(),
             elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
             advice: advice::handshake(record),
-            ..Told::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
+            ..SideContent::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
         };
-        self.tell(told, out);
+        self.show_or_hold(content, out);
     }
 
     fn close(&mut self, CloseOutput { record, encapsulation, joined, .. }: &CloseOutput, out: &mut Vec<u8>) {
         let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let told = Told {
+        let content = SideContent {
             encapsulation: encapsulation.clone(),
             sentence: Some(Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }),
             nat: record.nat.clone().unwrap_or_default(),
             elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
             states: inferred_states::known(record, self.drawing),
             advice: advice::close(record),
-            ..Told::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
+            ..SideContent::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
         };
-        self.tell(told, out);
+        self.show_or_hold(content, out);
     }
 
     /// Shows a stall. Its events are shown again when the handshake or the close is finished, but not with each later report of
-    /// the stall. It is told at a time `at` in nanoseconds since 1970.
+    /// the stall. `at` is the time of the report in nanoseconds since 1970.
     fn stalled(&mut self, record: &Stalled, at: i64, out: &mut Vec<u8>) {
         let open = self.blocks.of(record.conn);
         let quoted = open.rows.iter().any(|row| matches!(row, Row::Icmp(_)));
@@ -208,38 +208,38 @@ impl Ladder {
         let text = format!("{}: {}", record.word(), record.summary);
         let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
         let verdict = Verdict::Stalled { turn: record.turn, at };
-        let told = Told {
+        let content = SideContent {
             sentence: Some(Sentence { style: Mood::Pending.style(), text: text.into() }),
             unfinished: Some(record.turn),
             nat: record.nat.clone().unwrap_or_default(),
             advice: advice::stalled(record, quoted),
-            ..Told::new(record.conn, ends, Box::new(OpenBlock::of_rows(rows)), verdict)
+            ..SideContent::new(record.conn, ends, Box::new(OpenBlock::of_rows(rows)), verdict)
         };
-        self.tell(told, out);
+        self.show_or_hold(content, out);
     }
 
-    /// Shows the events of a connection that no block has shown yet, as a block that goes on.
+    /// Shows the events of a connection that no block has shown yet, as an unfinished block.
     pub(super) fn unfinished(&mut self, conn: u64, ends: Each<End>, out: &mut Vec<u8>) {
         let open = self.blocks.take(conn);
         if open.rows.len() <= open.shown && self.last.is_some() {
             return self.blocks.keep(conn, open);
         }
-        let told = Told { unfinished: Some(None), ..Told::new(conn, ends, open, Verdict::Open) };
-        let group = [told];
-        joint::draw(&group, |block| self.show(block, out));
-        let [Told { open, .. }] = group;
+        let content = SideContent { unfinished: Some(None), ..SideContent::new(conn, ends, open, Verdict::Open) };
+        let group = [content];
+        sides::draw(&group, |block| self.show(block, out));
+        let [SideContent { open, .. }] = group;
         self.blocks.keep(conn, open);
     }
 
-    /// Shows what is told of a connection or, if that is a side of a translated one, with what is told of the others.
-    fn tell(&mut self, told: Told<'_>, out: &mut Vec<u8>) {
-        let conn = told.conn;
-        if told.nat.is_empty() {
-            self.show_group([told], out);
+    /// Draws the content of a connection, or holds that of a side of a translated one until the others are known.
+    fn show_or_hold(&mut self, content: SideContent<'_>, out: &mut Vec<u8>) {
+        let conn = content.conn;
+        if content.nat.is_empty() {
+            self.show_group([content], out);
             return self.settle(conn, out);
         }
         let blocks = &self.blocks;
-        for group in self.joints.add(told, |verdict, conn| blocks.is_pending(verdict, conn)) {
+        for group in self.pending_sides.add(content, |verdict, conn| blocks.is_pending(verdict, conn)) {
             self.show_group(group, out);
         }
     }
@@ -247,26 +247,30 @@ impl Ladder {
     /// Shows the sides that waited for a connection, if there are any and they need not wait any longer.
     fn settle(&mut self, conn: u64, out: &mut Vec<u8>) {
         let blocks = &self.blocks;
-        if let Some(group) = self.joints.settle(conn, |verdict, conn| blocks.is_pending(verdict, conn)) {
+        if let Some(group) = self.pending_sides.settle(conn, |verdict, conn| blocks.is_pending(verdict, conn)) {
             self.show_group(group, out);
         }
     }
 
     /// Shows all sides that wait for others.
     fn settle_all(&mut self, out: &mut Vec<u8>) {
-        for group in self.joints.take_all() {
+        for group in self.pending_sides.take_all() {
             self.show_group(group, out);
         }
     }
 
-    fn show_group<'a>(&mut self, group: impl IntoIterator<Item = Told<'a>> + AsRef<[Told<'a>]>, out: &mut Vec<u8>) {
-        joint::draw(group.as_ref(), |block| self.show(block, out));
-        group.into_iter().for_each(|told| self.blocks.recycle(told.open));
+    fn show_group<'a>(
+        &mut self,
+        group: impl IntoIterator<Item = SideContent<'a>> + AsRef<[SideContent<'a>]>,
+        out: &mut Vec<u8>,
+    ) {
+        sides::draw(group.as_ref(), |block| self.show(block, out));
+        group.into_iter().for_each(|content| self.blocks.recycle(content.open));
     }
 
     /// Writes an event that follows the last record of its connection.
     fn late(&mut self, conn: u64, record: &OutputRecord, out: &mut Vec<u8>) {
-        if let Some(group) = self.joints.take(conn) {
+        if let Some(group) = self.pending_sides.take(conn) {
             self.show_group(group, out);
         }
         self.line(out, |this, out| single_lines::late(conn, record, this.drawing, out));

@@ -20,7 +20,7 @@ pub struct Svg {
     text: Vec<u8>,
     /// Lines in `text`.
     lines: usize,
-    /// Lines that were left out behind them.
+    /// Number of further lines, which were left out.
     left_out: usize,
     ended: bool,
 }

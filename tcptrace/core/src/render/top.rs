@@ -50,11 +50,11 @@ impl Id {
 pub struct Counts {
     /// Connections that are kept.
     pub kept: usize,
-    /// Those of them that have not ended.
+    /// Kept connections that have not ended.
     pub open: usize,
-    /// Those of them that make no progress.
+    /// Kept connections that make no progress.
     pub stalled: usize,
-    /// Those of them that failed.
+    /// Kept connections that failed.
     pub failed: usize,
     /// Connections that are no longer kept, since there was no room.
     pub left_out: u64,
@@ -64,9 +64,9 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Top {
     rows: BTreeMap<Id, Row>,
-    /// Those that have ended, in that order.
+    /// Connections that have ended, by time of their end.
     ended: BTreeSet<(WallTime, Id)>,
-    /// Those of no record yet.
+    /// Connections that no record has named yet.
     existing: Existing,
     /// Largest number of connections.
     most: usize,

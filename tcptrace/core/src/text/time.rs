@@ -33,10 +33,10 @@ thread_local! {
 pub struct WallTime(pub i64);
 
 impl WallTime {
-    /// The time of an event whose time nobody recorded; null in JSON.
+    /// The time of an event whose time was not recorded; null in JSON.
     pub const UNKNOWN: Self = Self(i64::MIN);
 
-    /// Returns true unless nobody recorded the time.
+    /// Returns true if the time was recorded.
     #[inline]
     pub fn is_known(self) -> bool {
         self != Self::UNKNOWN

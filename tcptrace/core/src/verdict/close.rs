@@ -208,7 +208,7 @@ pub struct Close {
 }
 
 impl Close {
-    /// Forgets how long anything took: nobody recorded when its events happened.
+    /// Removes all durations: the times of the events were not recorded.
     pub(crate) fn forget_times(&mut self) {
         let Self { half_close_ns, duration_ns, closed_before_ns, idle_ns, rtt, states, .. } = self;
         for time in [half_close_ns, duration_ns, closed_before_ns, idle_ns] {

@@ -12,13 +12,12 @@ use super::{Close, CloseKind, Handshake, Outcome, ResetCause, Role};
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum Severity {
-    /// Nothing special.
+    /// Neither a failure nor anything to notice.
     Ok,
-    /// It did not fail, but met something that deserves a look: a SYN, SYN,ACK or FIN that had to be sent again, a full accept
-    /// queue, a handshake that its client reset, a reset behind an orderly close, data that was left unread or unsent, or a
-    /// process that a signal had ended.
+    /// The connection did not fail, but had a SYN, SYN,ACK or FIN that was retransmitted, a full accept queue, a handshake that
+    /// its client reset, a reset after an orderly close, data left unread or unsent, or a process ended by a signal.
     Notice,
-    /// It failed, in the sense of `--only failed`.
+    /// The connection failed, in the sense of `--only failed`.
     Failed,
 }
 

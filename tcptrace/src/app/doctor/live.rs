@@ -19,6 +19,7 @@ use crate::{
         Skipped,
     },
     interfaces::{Interface, Interfaces},
+    pid_namespace::PidNamespace,
 };
 use tcptrace_core::{
     decode::ring,
@@ -130,6 +131,7 @@ async fn trace_one_connection() -> Result<Seen> {
         ring_bytes: RING_BYTES,
         interfaces: &[],
         netns,
+        pid_namespace: PidNamespace::within_host(),
         group: None,
         use_btf: true,
         verbose: false,

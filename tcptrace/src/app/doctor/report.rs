@@ -56,7 +56,7 @@ impl Report {
     }
 }
 
-/// In colours, which whoever prints it takes away where they are not wanted.
+/// With colours, which the caller strips where they are not wanted.
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let width = self.0.iter().map(|line| line.what.len()).max().unwrap_or_default();

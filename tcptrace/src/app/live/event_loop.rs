@@ -117,7 +117,7 @@ pub(super) async fn follow(
             () = if_any(session.as_deref().map(Session::wake)) => {}
         }
         if trace.pipeline.output.is_due_for_rotation(host_clock::now()) {
-            // Nobody waits for that.
+            // Rotation goes on in the sink's thread and is not awaited.
             let _reopening = reopen(trace, Reopen::Rotated);
         }
         if let Some(session) = session.as_deref_mut() {

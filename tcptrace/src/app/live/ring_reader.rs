@@ -1,4 +1,4 @@
-//! When the ring buffer is drained, and how far that advances the time of events.
+//! Schedule of draining the ring buffer, and how far a drain advances the time of events.
 
 use std::time::Duration;
 

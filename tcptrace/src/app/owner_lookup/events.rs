@@ -10,7 +10,7 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Where sockets listen: the network namespace (none for the tracer's own), the address and the port.
+/// Key of a listening endpoint: the network namespace (`None` for the tracer's own), the address and the port.
 type Listening = (Option<u32>, IpAddr, u16);
 
 /// The events that a snapshot results in: owners of listeners, their accept queues, and owners of connections that match.
@@ -94,21 +94,7 @@ mod tests {
     }
 
     fn owned(state: TcpState, local: u16, remote: u16, pids: &[u32]) -> OwnedSocket {
-        let socket = Socket {
-            netns: None,
-            state,
-            local: at(local),
-            remote: at(remote),
-            inode: Some(1),
-            cookie: 1,
-            ipv6_only: false,
-            queue: None,
-            retransmits: 0,
-            unread: 0,
-            unacknowledged: 0,
-            cgroup: None,
-            info: None,
-        };
+        let socket = Socket::idle(state, at(local), at(remote));
         let owners = pids.iter().map(|&pid| Owner { pid, comm: Comm([0; 16]) }).collect();
         OwnedSocket { socket, owners }
     }

@@ -1,5 +1,5 @@
-//! Writes pictures on a thread of its own. A terminal may take nothing for as long as it likes: whoever looks at it has
-//! stopped it, or a connection to it hangs. Tracing goes on meanwhile.
+//! Writes pictures on a thread of its own: a terminal may block for any time, because its user has stopped it or its connection
+//! hangs, and tracing goes on meanwhile.
 
 use std::{
     io::{self, Write},

@@ -21,7 +21,7 @@ use tcptrace_core::render::top::Key;
 /// Number of keys that wait to be handled.
 const WAITING: usize = 64;
 
-/// Something that the terminal or a signal tells.
+/// Input from the terminal or by a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Input {
     /// A key.
@@ -45,32 +45,32 @@ impl Inputs {
     pub(super) fn listen(signals: bool) -> io::Result<Self> {
         let (sender, inputs) = mpsc::sync_channel(WAITING);
         let bell = Arc::new(Notify::new());
-        let teller = Teller { sender, bell: Arc::clone(&bell) };
+        let sender = InputSender { sender, bell: Arc::clone(&bell) };
         if signals {
-            let teller = teller.clone();
-            thread::Builder::new().name("signals".to_owned()).spawn(move || wait_for_signal(&teller))?;
+            let sender = sender.clone();
+            thread::Builder::new().name("signals".to_owned()).spawn(move || wait_for_signal(&sender))?;
         }
-        thread::Builder::new().name("keys".to_owned()).spawn(move || read_keys(&teller))?;
+        thread::Builder::new().name("keys".to_owned()).spawn(move || read_keys(&sender))?;
         Ok(Self { inputs, bell })
     }
 }
 
 #[derive(Clone, Debug)]
-struct Teller {
+struct InputSender {
     sender: SyncSender<Input>,
     bell: Arc<Notify>,
 }
 
-impl Teller {
-    /// Tells of an input; false if nobody listens any more.
-    fn tell(&self, input: Input) -> bool {
-        let told = self.sender.send(input).is_ok();
+impl InputSender {
+    /// Sends an input; returns false if the session has ended.
+    fn send(&self, input: Input) -> bool {
+        let sent = self.sender.send(input).is_ok();
         self.bell.notify_one();
-        told
+        sent
     }
 }
 
-fn read_keys(teller: &Teller) {
+fn read_keys(sender: &InputSender) {
     reduce(Duty::Stream);
     loop {
         let input = match read() {
@@ -79,23 +79,23 @@ fn read_keys(teller: &Teller) {
             Ok(_) => None,
             // The terminal has gone.
             Err(_) => {
-                teller.tell(Input::Key(Key::Interrupt));
+                sender.send(Input::Key(Key::Interrupt));
                 return;
             }
         };
-        if input.is_some_and(|input| !teller.tell(input)) {
+        if input.is_some_and(|input| !sender.send(input)) {
             return;
         }
     }
 }
 
-fn wait_for_signal(teller: &Teller) {
+fn wait_for_signal(sender: &InputSender) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         if let Ok(mut signals) = Signals::new(true) {
             signals.next().await;
-            teller.tell(Input::Key(Key::Interrupt));
-            // Whoever does not quit at once may be asked again.
+            sender.send(Input::Key(Key::Interrupt));
+            // The session may not quit at the first interrupt.
             signals.next().await;
         }
     });

@@ -53,7 +53,7 @@ pub(super) struct Facts<'a> {
     pub(super) message: &'a str,
 }
 
-/// Draws everything.
+/// Draws the whole picture.
 pub(super) fn draw(buffer: &mut Buffer, top: &Top, view: &mut View, drawing: Drawing, facts: Facts<'_>) {
     let area = buffer.area;
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
@@ -136,7 +136,7 @@ fn style(standing: Standing) -> Style {
 fn details(row: &Row, drawing: Drawing, width: usize) -> [String; 2] {
     let about = [ends(row, drawing), row.processes(), row.containers(), bytes(row)];
     let about = about.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
-    // What was there before has no number until a record tells of it.
+    // A connection that was open at the start has no number until a record names it.
     let number = if row.id.is_there_before() { about } else { format!("#{} {about}", row.id.conn) };
     [clipped(&number, width, drawing), clipped(&row.verdict(drawing.unicode), width, drawing)]
 }
@@ -191,7 +191,7 @@ struct Columns {
 }
 
 impl Columns {
-    /// Those for these connections in a line of `width` columns.
+    /// Computes the columns for these connections in a line of `width` columns.
     fn of(rows: &[&Row], width: usize, drawing: Drawing) -> Self {
         let widest = |text: &dyn Fn(&Row) -> String| rows.iter().map(|row| columns(&text(row))).max().unwrap_or(0);
         let room = width.saturating_sub(1 + STATE + 1 + AGE + 1);

@@ -29,7 +29,7 @@ use tcptrace_core::{
 /// Time between two pictures if a key has changed what is to be shown.
 const KEYS: Duration = Duration::from_millis(100);
 
-/// Time between two pictures if connections have changed: nobody reads faster, and each of them costs.
+/// Time between two pictures if connections have changed: reading is no faster, and each picture costs processor time.
 const NEWS: Duration = Duration::from_millis(250);
 
 /// Time between two pictures if only ages have changed.

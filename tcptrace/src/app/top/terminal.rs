@@ -87,7 +87,7 @@ impl Drop for Taken {
 /// Gives the terminal back, if it is taken.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        // Whoever cannot write to it any more has no terminal to restore.
+        // If it cannot be written to any more, there is no terminal to restore.
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
         let _ = io::stdout().flush();
         release();

@@ -30,7 +30,7 @@ pub(super) fn indices(wanted: &[String], present: &[Interface]) -> Result<Vec<u3
 /// namespaces: then the states of all are traced, and the segments of the own one.
 pub(in crate::app) fn select(netns: &[String], interfaces: &[String], own: u32) -> Result<Option<Selection>> {
     match netns {
-        [] if !pid_namespace::is_own_the_first() => Ok(Some(Selection::Only(vec![own]))),
+        [] if !pid_namespace::is_own_the_hosts() => Ok(Some(Selection::Only(vec![own]))),
         [] if !interfaces.is_empty() => Ok(None),
         [] if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or_default() => {
             debug!("without CAP_SYS_ADMIN, the segments of other network namespaces are not seen");

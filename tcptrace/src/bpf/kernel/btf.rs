@@ -34,7 +34,7 @@ pub(in crate::bpf) enum BtfError {
 pub(in crate::bpf) struct KernelTypes(Btf);
 
 impl KernelTypes {
-    /// Reads them.
+    /// Reads the types of the running kernel.
     pub(in crate::bpf) fn read() -> Result<Self, BtfError> {
         let bytes = std::fs::read(VMLINUX).map_err(BtfError::Unreadable)?;
         Btf::parse(bytes).map(Self).map_err(BtfError::Unknown)
@@ -119,7 +119,7 @@ impl KernelTypes {
         offset_in(btf, found, member, DEEPEST).ok_or(BtfError::NoMember(structure, member))
     }
 
-    /// The offset in bits of a member of a member's structure, which has no name to look for.
+    /// The offset in bits of a member of a nested structure, which may be anonymous and so cannot be found by name.
     fn inner_bits(&self, structure: &'static str, member: &'static str, inner: &'static str) -> Result<u32, BtfError> {
         let Self(btf) = self;
         let found = btf.find(Kind::STRUCT, structure).next().ok_or(BtfError::NoStruct(structure))?;

@@ -7,7 +7,7 @@ use rustix::{
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-/// Where tracefs belongs.
+/// The conventional mount point of tracefs.
 const MOUNT_POINT: &str = "/sys/kernel/tracing";
 
 /// Runs `work` on a thread that sees tracefs at its place: mounted already, or for this thread alone, in a mount

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// The value of the map in the words that it is made of.
 type Words = [u64; size_of::<StateRecord>() / 8];
 
-/// The map they wait in, which takes only so many.
+/// The map of state changes that wait for a port or a peer, of limited size.
 pub struct Pending {
     map: HashMap<MapData, u64, Words>,
     /// State changes lost so far.
@@ -32,8 +32,8 @@ impl Pending {
         Self { map, lost: 0 }
     }
 
-    /// Where state changes have been lost since the last call, which a full map may be the reason for: takes out what has
-    /// waited too long at `now`. The change that would have settled it was skipped by the kernel, and counted as that.
+    /// If state changes have been lost since the last call, which a full map may explain, removes the entries that have waited too
+    /// long at `now`. The kernel skipped the changes that would have settled them, and those are counted as skipped.
     ///
     /// # Errors
     /// When the kernel does not let the map be read.

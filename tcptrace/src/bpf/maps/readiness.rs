@@ -31,7 +31,7 @@ impl Readiness {
     /// (`ringbuf_map_poll_kern` of kernel/bpf/ringbuf.c compares positions alone).
     pub(in crate::bpf) fn has_reserved(&self) -> bool {
         let mut ring = [PollFd::new(self.0.get_ref(), PollFlags::IN)];
-        // An error means that it has to be looked at again.
+        // After an error, the ring is drained again.
         !matches!(poll(&mut ring, Some(&Timespec::default())), Ok(0))
     }
 }

@@ -11,7 +11,7 @@ use super::readiness::Readiness;
 pub struct Ring {
     ring: RingBuf<MapData>,
     readiness: Readiness,
-    /// Where the kernel programs read whether they have to wake this end.
+    /// Not 0 while the kernel programs need not wake the reader.
     awake: Array<MapData, u32>,
     said_awake: bool,
     size: u32,
@@ -56,18 +56,18 @@ impl Ring {
         true
     }
 
-    /// Says that the ring will be looked at again soon: nobody needs to wake this end.
+    /// Tells the kernel programs that the reader will drain the ring soon without being woken.
     pub fn stay_awake(&mut self) {
         if !self.said_awake {
             self.said_awake = self.say(1).is_ok();
         }
     }
 
-    /// Asks to be woken from now on; to be called after [`Self::drain`] found nothing. True when [`Self::readable`] may be
-    /// waited for, false when the ring has to be looked at again soon.
+    /// Asks to be woken from now on; to be called after [`Self::drain`] found nothing. Returns true if [`Self::readable`] may be
+    /// awaited, and false if the ring must be drained again soon.
     ///
-    /// A program that was told not to wake anybody may be held up before it submits its record, on a busy machine for many
-    /// milliseconds. But it has reserved the record before it reads what it was told, and reserved records show.
+    /// A program that has read that it need not wake the reader may be delayed before it submits its record, on a busy machine
+    /// for many milliseconds. But it reserves the record before it reads that, and reserved records are visible.
     pub fn rest(&mut self) -> bool {
         let told = !self.said_awake;
         if !told {

@@ -18,8 +18,8 @@ impl fmt::Debug for SkipCounters {
 }
 
 impl SkipCounters {
-    /// Reads them for the first time, for which the library looks for the number of processors in `/sys`. It remembers that for
-    /// the thread, which later may not read there any more.
+    /// Reads the counters for the first time: aya then reads the number of processors from `/sys`, which this thread may not do
+    /// later, and caches it.
     pub(in crate::bpf) fn new(map: PerCpuArray<MapData, u64>) -> io::Result<Self> {
         let counters = Self(map);
         counters.read()?;

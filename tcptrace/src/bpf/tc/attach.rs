@@ -44,9 +44,9 @@ pub enum AttachMode {
     Clsact,
 }
 
-/// Number of interfaces up to which TCX is preferred. At each of its links the kernel waits for a grace period, about 15 ms when
-/// it is attached and again when it is detached, which it does not do for a filter. Whoever makes or deletes an interface then
-/// waits for that, too.
+/// Number of interfaces up to which TCX is preferred. For each TCX link the kernel waits for a grace period, about 15 ms, at
+/// attachment and again at detachment; for a filter it does not. Processes that create or delete interfaces at that time wait
+/// as well.
 const FEW_INTERFACES: usize = 4;
 
 const TCX: &str = "TCX (Linux 6.6)";

@@ -18,15 +18,15 @@ pub(super) struct Notices {
     /// The collector does not take anything.
     failing: bool,
     /// The user knows that.
-    told_failing: bool,
-    /// When the user was last told so.
-    last_told: Option<Instant>,
+    reported_failing: bool,
+    /// Time of the last message about that.
+    last_report: Option<Instant>,
     /// The user knows that items were dropped, since the last success.
-    told_dropped: bool,
+    reported_dropped: bool,
     /// Items dropped until then.
     dropped_before: Items,
     /// Faults that the user knows of.
-    told: Vec<String>,
+    reported_faults: Vec<String>,
 }
 
 impl Notices {
@@ -35,11 +35,11 @@ impl Notices {
         Self {
             url,
             failing: false,
-            told_failing: false,
-            last_told: None,
-            told_dropped: false,
+            reported_failing: false,
+            last_report: None,
+            reported_dropped: false,
             dropped_before: Items::default(),
-            told: Vec::new(),
+            reported_faults: Vec::new(),
         }
     }
 
@@ -47,18 +47,18 @@ impl Notices {
     pub(super) fn fault(&mut self, fault: std::fmt::Arguments<'_>) {
         let fault = format!("{} {fault}", self.url);
         // Sentences of a collector may differ each time.
-        if self.told.len() < 8 && !self.told.contains(&fault) {
+        if self.reported_faults.len() < 8 && !self.reported_faults.contains(&fault) {
             warn!("{fault}");
-            self.told.push(fault);
+            self.reported_faults.push(fault);
         }
     }
 
     /// An attempt failed: warns when failures begin, but not again within [`QUIET`].
     pub(super) fn failed(&mut self, why: &str, queue: &Queue) {
         let first = !std::mem::replace(&mut self.failing, true);
-        if first && self.last_told.is_none_or(|told| told.elapsed() >= QUIET) {
-            self.last_told = Some(Instant::now());
-            self.told_failing = true;
+        if first && self.last_report.is_none_or(|at| at.elapsed() >= QUIET) {
+            self.last_report = Some(Instant::now());
+            self.reported_failing = true;
             warn!("nothing is exported to {} for now: {why}; it is tried again", self.url);
         } else {
             debug!("{}: {why}", self.url);
@@ -68,8 +68,8 @@ impl Notices {
 
     /// Warns when the queue begins to drop items.
     pub(super) fn dropped(&mut self, queue: &Queue) {
-        if !self.told_dropped && queue.dropped() != self.dropped_before {
-            self.told_dropped = true;
+        if !self.reported_dropped && queue.dropped() != self.dropped_before {
+            self.reported_dropped = true;
             warn!("{} has not taken anything for too long: the oldest of what is to be exported is dropped", self.url);
         }
     }
@@ -77,8 +77,8 @@ impl Notices {
     /// An attempt succeeded: tells it after a warning, with the number of dropped items.
     pub(super) fn recovered(&mut self, queue: &Queue) {
         self.failing = false;
-        let (told_failing, told_dropped) = (&mut self.told_failing, &mut self.told_dropped);
-        if std::mem::take(told_failing) | std::mem::take(told_dropped) {
+        let (reported_failing, reported_dropped) = (&mut self.reported_failing, &mut self.reported_dropped);
+        if std::mem::take(reported_failing) | std::mem::take(reported_dropped) {
             self.dropped_before = queue.dropped();
             warn!("{} takes what is exported again; dropped so far: {}", self.url, self.dropped_before);
         }

@@ -58,21 +58,7 @@ fn refusal() -> Vec<u8> {
 fn listener(local: &str, ipv6_only: bool) -> Socket {
     let local = Endpoint { addr: local.parse().unwrap(), port: 443 };
     let remote = Endpoint { addr: local.addr, port: 0 };
-    Socket {
-        netns: None,
-        state: TcpState::Listen,
-        local,
-        remote,
-        inode: Some(1),
-        cookie: 1,
-        ipv6_only,
-        queue: None,
-        retransmits: 0,
-        unread: 0,
-        unacknowledged: 0,
-        cgroup: None,
-        info: None,
-    }
+    Socket { ipv6_only, ..Socket::idle(TcpState::Listen, local, remote) }
 }
 
 #[test]

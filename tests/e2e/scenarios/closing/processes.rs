@@ -220,7 +220,7 @@ fn a_connection_that_the_kernel_opens_and_closes_has_no_process() {
     let told: [_; 2] = trace.told(&netns).try_into().expect("two connections");
     let ends = [
         json!({ "addr": "127.0.0.1", "pid": std::process::id(), "comm": process_name(), "thread": ANY }),
-        // Its socket is part of the process's, which whoever asks the kernel is told.
+        // The subflow is part of the process's MPTCP socket, so that a look-up may name the process.
         json!({ "addr": "127.0.0.2", "pid": ANY, "comm": ANY, "thread": ANY }),
     ];
     for ((told, client), count) in told.into_iter().zip(ends).zip([1, 0]) {

@@ -60,7 +60,7 @@ fn closed_by_server(netns: &Netns, port: u16, play: impl FnOnce(&Ends, TcpStream
     })
 }
 
-/// What is different where the client writes `count` bytes into the server's closed socket.
+/// Fields that differ from the default close where the client writes `count` bytes into the server's closed socket.
 fn after_close(count: usize) -> Value {
     json!({
         "kind": "reset", "initiator": "server", "reset": { "by": "server", "cause": "data_after_close" },

@@ -12,8 +12,8 @@ use tcptrace_tests::{assert_record, but, is_type, number, of_sender, send, tell_
 
 use super::{on_tun::PeerOnTun, plain, played, states, without_fins};
 
-/// What is different where the client's kernel gave up, without a FIN before. No segment that is shown tells how far the
-/// ends had got.
+/// Fields that differ from the default close where the client's kernel gave up before any FIN. None of the recorded
+/// segments shows how many bytes had been sent.
 fn gave_up() -> Value {
     let expected = json!({
         "kind": "timed_out", "initiator": null, "bytes": { "client_to_server": null, "server_to_client": null },

@@ -82,7 +82,7 @@ fn data_behind_a_closed_window_is_never_sent() {
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
-    // What ss shows as Send-Q: the window is closed, so that nothing was on its way.
+    // Equal to the Send-Q of ss: the window is closed, so nothing was in flight.
     assert_eq!(field(close, &["client", "unsent_bytes"]).as_u64(), before);
     assert!(field(close, &["server", "unread_bytes"]).as_u64() > Some(0), "{close}");
     assert_eq!(field(close, &["client", "exit", "signal"]).as_u64(), Some(9));

@@ -32,7 +32,8 @@ impl Scene {
         self.exchange_after(port, || {});
     }
 
-    /// The same, with something between connect() and the bytes. Where there is a cookie, the SYN waits for them.
+    /// An exchange with `between` run after connect() and before the first bytes, for which the SYN waits if the client has
+    /// a cookie.
     #[track_caller]
     fn exchange_after(&self, port: u16, between: impl FnOnce()) {
         let stream = self.client.connect_with(loopback(port), |socket| {

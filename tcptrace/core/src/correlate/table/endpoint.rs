@@ -52,7 +52,7 @@ pub(in crate::correlate) struct End {
     /// Number of its socket, as shown to users.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
-    /// Control group and user that its socket has told.
+    /// Control group and user of its socket.
     pub(in crate::correlate) origin: Option<Arc<Origin>>,
     /// Owner of its socket: the process that opened it, or that listens, or that the kernel names.
     holder: Option<Holder>,
@@ -107,7 +107,7 @@ impl End {
     fn open_by(&mut self, task: Option<Task>) {
         self.set_holder(task.map(Process::from));
         if let Some(thread) = task.and_then(|task| task.thread) {
-            self.told_mut().opener_thread = Some(thread);
+            self.socket_facts_mut().opener_thread = Some(thread);
         }
     }
 
@@ -124,7 +124,7 @@ impl End {
     /// Returns the states that its socket entered, with the times.
     pub(in crate::correlate) fn states(&self) -> impl Iterator<Item = (TcpState, BootTime)> {
         let first = self.states.into_iter().flatten().zip(self.entered);
-        first.chain(self.told().into_iter().flat_map(|told| told.states.iter().copied()))
+        first.chain(self.socket_facts().into_iter().flat_map(|facts| facts.states.iter().copied()))
     }
 
     /// Returns true if its SYN was seen, with or without ACK.
@@ -140,20 +140,20 @@ impl End {
     /// Copies what the other end has sent and received: a socket connected to itself is both ends.
     pub(in crate::correlate) fn share(&mut self, other: &Self) {
         self.reach(self.sent.max(other.sent), self.acked().max(other.acked()));
-        if let Some(told) = other.fin().and_then(|fin| fin.acked)
+        if let Some(acked) = other.fin().and_then(|fin| fin.acked)
             && let Some(fin) = self.detail.as_mut().and_then(|detail| detail.fin.as_mut())
         {
-            fin.acked.get_or_insert(told);
+            fin.acked.get_or_insert(acked);
         }
     }
 
-    /// Returns the other end of a socket connected to itself: the same, without a socket of its own.
+    /// Returns the other end of a socket connected to itself: a copy without the socket.
     pub(in crate::correlate) fn reflection(&self) -> Self {
         let mut other =
             Self { here: false, socket: None, had_socket: false, open_sockets: 0, states: [None; 2], ..self.clone() };
-        if let Some(told) = other.detail.as_mut().and_then(|detail| detail.told.as_mut()) {
-            told.closed = None;
-            told.states = SmallVec::new();
+        if let Some(facts) = other.detail.as_mut().and_then(|detail| detail.socket_facts.as_mut()) {
+            facts.closed = None;
+            facts.states = SmallVec::new();
         }
         other
     }

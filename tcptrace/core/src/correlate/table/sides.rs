@@ -1,4 +1,4 @@
-//! The sides of a translated connection: each is a connection of its own, with other ends, and they refer to one another.
+//! The sides of a translated connection: connections with different endpoints that refer to one another.
 
 use super::{
     Table,

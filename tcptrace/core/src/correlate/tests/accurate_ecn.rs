@@ -14,7 +14,7 @@ const ACK: TcpFlags = TcpFlags::ACK;
 const FIN: TcpFlags = TcpFlags::FIN;
 const RST: TcpFlags = TcpFlags::RST;
 
-/// These flags, and the three bits of an ACE field.
+/// Adds an ACE field with this value to the flags.
 fn ace(flags: TcpFlags, value: u8) -> TcpFlags {
     flags.with_ace(value)
 }

@@ -185,7 +185,7 @@ proptest! {
             for close in closes.iter().filter(|close| !close.incomplete) {
                 let mut said = verdict(close);
                 let mut truth = expected(&plan, vantage);
-                // A close that nobody saw finish is not said to have finished.
+                // The end of such a close was not seen, so that there is no verdict to compare.
                 if close.kind == CloseKind::Unfinished {
                     continue;
                 }

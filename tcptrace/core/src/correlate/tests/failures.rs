@@ -74,7 +74,7 @@ fn expected(plan: &Plan, vantage: Vantage) -> (Outcome, Option<WaitingFor>, Opti
     match plan.failure {
         Failure::Refused => (Outcome::Refused, None, by(Role::Server)),
         Failure::Scan => (Outcome::Reset, None, by(Role::Client)),
-        // Only the client's kernel knows that nobody waits any more.
+        // Only the client's kernel knows that the client has given up.
         _ if !vantage.has_socket(Role::Client) => (Outcome::Unanswered, Some(WaitingFor::SynAck), None),
         Failure::TimedOut => (Outcome::TimedOut, None, None),
         Failure::Cancelled => (Outcome::Cancelled, None, None),

@@ -25,7 +25,7 @@ pub(crate) struct Invariants {
 }
 
 impl Invariants {
-    /// This is put in next.
+    /// Notes the next input.
     pub(crate) fn put_in(&mut self, event: &Event) {
         // Who holds a socket is told when it is of use, if ever.
         if !matches!(event, Event::Owner(_) | Event::Listener(_)) {
@@ -33,7 +33,7 @@ impl Invariants {
         }
     }
 
-    /// This came out next.
+    /// Checks the next output.
     pub(crate) fn came_out(&mut self, placed: &Correlated) {
         self.check_order(placed);
         self.check_number(placed);

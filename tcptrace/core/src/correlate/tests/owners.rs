@@ -1,4 +1,4 @@
-//! Who holds the sockets of a connection.
+//! Processes that hold the sockets of a connection.
 
 use super::{
     CLIENT, SERVER,

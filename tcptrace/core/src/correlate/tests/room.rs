@@ -25,7 +25,7 @@ fn bounded(most: u32) -> Exchange {
     exchange
 }
 
-/// SYNs from addresses and ports that nobody has, and the SYN,ACKs of a server that answers them, or does not.
+/// SYNs from forged addresses and ports, and the SYN,ACKs of the server if it answers them.
 fn flood(exchange: &mut Exchange, numbers: std::ops::Range<u32>, answered: bool) {
     for number in numbers {
         let from = Endpoint { addr: IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number)), port: 1024 };

@@ -40,7 +40,7 @@ pub(in crate::correlate) struct Plan {
     pub(in crate::correlate) payload_shown: bool,
     /// How often SYN, SYN,ACK and the first FIN are sent again.
     pub(in crate::correlate) again: [u32; 3],
-    /// Who closes first; for a simultaneous close nobody.
+    /// The end that closes first; of a simultaneous close, the end that is simulated first.
     pub(in crate::correlate) closer: Role,
     pub(in crate::correlate) ending: Ending,
 }
@@ -159,7 +159,7 @@ impl Script {
         let accepted = self.state(Server, SynRecv, Established, None);
         let [up, down] = plan.bytes;
         if !plan.payload_shown {
-            // Hidden segments take their time all the same.
+            // Segments that the trace does not show take their time on the wire as well.
             return ([accepted, accepted], [up + 1, down + 1]);
         }
         let request = self.payload(Client, 1, 1, up, Some(accepted));
@@ -279,11 +279,11 @@ impl Script {
 /// From where an exchange is seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::correlate) enum Vantage {
-    /// Both sockets are here.
+    /// The host of both sockets.
     Both,
-    /// One is.
+    /// The host of this end's socket.
     One(Role),
-    /// No kernel at all.
+    /// A capture, without any kernel event.
     Capture,
 }
 

@@ -50,7 +50,7 @@ fn opened() -> Exchange {
     exchange
 }
 
-/// The same, where both sockets are seen.
+/// An open connection of which both sockets are seen.
 fn opened_here() -> Exchange {
     let mut exchange = Exchange::new();
     exchange.state(CLIENT, SERVER, Close, SynSent);
@@ -154,7 +154,7 @@ fn what_may_have_got_on_unseen_is_told_with_that() {
         assert_eq!(stalled(&mut exchange).summary, sentence, "{source:?}");
     }
 
-    // What was lost before it began, and what only the output lacks, hides nothing of it.
+    // Losses before the connection began, and losses in the output alone, hide nothing of it.
     let mut exchange = Exchange::new();
     lose(&mut exchange, LossSource::State);
     exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);

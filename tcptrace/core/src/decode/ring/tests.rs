@@ -1,8 +1,11 @@
 //! Records as the kernel programs lay them out, and bytes they would never write.
 
-use proptest::prelude::*;
-use tcptrace_ebpf::{DIRECTION_OUT, FAMILY_V4, FAMILY_V6, NO_ERROR_KNOWN, NO_UID};
+mod records;
 
+use proptest::prelude::*;
+use tcptrace_ebpf::NO_ERROR_KNOWN;
+
+use self::records::{close_record, drop_record, header, hint_record, syn_record, words};
 use super::*;
 use crate::{
     event::{DropReasons, reset_reason::ResetReason},
@@ -12,79 +15,6 @@ use crate::{
 fn decode_record(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let resets = ResetReasons::of_kernel([("SK_RST_REASON_NO_SOCKET", 1)]);
     decode(bytes, &KernelReasons { resets, drops: DropReasons::of_kernel([("SKB_DROP_REASON_NETFILTER_DROP", 12)]) })
-}
-
-fn words(addr: &str) -> Address {
-    let addr: IpAddr = addr.parse().expect("an address");
-    let octets = match addr {
-        IpAddr::V4(addr) => addr.to_ipv6_mapped().octets(),
-        IpAddr::V6(addr) => addr.octets(),
-    };
-    Address::read_from_bytes(&octets).expect("16 bytes")
-}
-
-fn header(kind: u8) -> RecordHeader {
-    RecordHeader { boot_ns: 5_000_000_001, socket: 0xffff_8881_0000_4242, lost: 7, kind, family: FAMILY_V4, flags: 0 }
-}
-
-fn syn_record() -> SegmentRecord {
-    let mut tcp = [0; 60];
-    let bytes = [
-        0xd5, 0xea, 0x27, 0x0f, 0xb1, 0x43, 0x1b, 0x78, 0, 0, 0, 0, 0x60, 0x02, 0xff, 0xd7, 0, 0, 0, 0, 2, 4, 0xff,
-        0xd7,
-    ];
-    tcp[..bytes.len()].copy_from_slice(&bytes);
-    SegmentRecord {
-        netns: 0,
-        pad: 0,
-        socket_port: 0,
-        header: header(KIND_SEGMENT),
-        src: words("127.0.0.1"),
-        dst: words("127.0.0.1"),
-        ifindex: 1,
-        ip_payload: 24,
-        gso_segs: 0,
-        direction: DIRECTION_OUT,
-        captured: 24,
-        tcp,
-    }
-}
-
-fn close_record() -> StateRecord {
-    StateRecord {
-        header: RecordHeader { family: FAMILY_V6, ..header(KIND_STATE) },
-        cgroup: 77,
-        netns: 4_026_531_840,
-        error: 111,
-        pid: 0,
-        tid: 0,
-        local_port: 43210,
-        remote_port: 9999,
-        proof: 0,
-        old_state: 2,
-        new_state: 7,
-        comm: [0; 2],
-        thread: [0; 2],
-        local_addr: words("2001:db8::1"),
-        remote_addr: words("2001:db8::2"),
-        exit_code: 9,
-        uid: NO_UID,
-    }
-}
-
-fn hint_record() -> HintRecord {
-    HintRecord {
-        header: header(KIND_HINT),
-        netns: 4_026_531_840,
-        reason: 1,
-        local_port: 9999,
-        remote_port: 43210,
-        flags: HINT_QUEUE_FULL,
-        hint: HINT_SEND_RESET,
-        socket_state: 10,
-        local_addr: words("127.0.0.1"),
-        remote_addr: words("127.0.0.2"),
-    }
 }
 
 #[test]
@@ -205,26 +135,6 @@ fn a_reason_that_has_no_name_keeps_its_number() {
     let record = HintRecord { reason: 99, ..hint_record() };
     let Ok(Decoded { event: Event::Hint(hint), .. }) = decode_record(record.as_bytes()) else { panic!("no hint") };
     assert_eq!(hint.reason, Some(ResetReason::Other(99)));
-}
-
-fn drop_record() -> DropRecord {
-    let mut location = [0; 48];
-    location[..12].copy_from_slice(b"nf_hook_slow");
-    DropRecord {
-        header: header(KIND_DROP),
-        src: words("10.0.0.1"),
-        dst: words("10.0.0.2"),
-        ifindex: 0,
-        netns: 0,
-        reason: 12,
-        seq: 7,
-        length: 18,
-        src_port: 40000,
-        dst_port: 80,
-        flags: 0xfe02,
-        pad: [0; 3],
-        location: FromBytes::read_from_bytes(&location).expect("48 bytes"),
-    }
 }
 
 #[test]

@@ -97,7 +97,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads a header. Whatever another version has behind its number is not looked at.
+    /// Reads a header. Of another version, nothing after the version number is interpreted.
     pub(super) fn read(bytes: &[u8; HEADER]) -> Result<Self, BlockFault> {
         let u16_at =
             |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u16::from_le_bytes(*bytes));

@@ -25,7 +25,7 @@ pub enum Entry {
     Interface(Interface),
     /// The name of a control group, before the first record that has its key.
     Cgroup(CgroupKey, Arc<Cgroup>),
-    /// From a time on, the wall clock is ahead of the clock of events by so many nanoseconds.
+    /// Offset of the wall clock to the clock of events in nanoseconds, valid from a time on.
     Clock(BootTime, i64),
     /// No record that follows is older than this.
     Time(BootTime),
@@ -56,7 +56,7 @@ pub struct Interface {
     pub netns: Option<u32>,
     /// Its index.
     pub index: u32,
-    /// It is a bridge whose ports are watched; none where that is not told.
+    /// True for a bridge whose ports are watched; `None` in recordings that do not contain it.
     pub bridge: Option<bool>,
     /// Its name.
     pub name: String,

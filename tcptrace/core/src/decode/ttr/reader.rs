@@ -22,7 +22,7 @@ use crate::{
 /// A decoded part of a binary recording. They come in the order in which they were recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    /// A run begins, or goes on in another file.
+    /// Start of a run, or its continuation in another file.
     Start(Start),
     /// Settings of the trace.
     Setup(Setup),
@@ -46,7 +46,7 @@ pub enum Item {
     Undecodable,
     /// The kernel's count of lost records, as it was read at a time.
     Total(BootTime, LossSource, u64),
-    /// So many records were left out here.
+    /// Number of records that were left out here.
     LeftOut(BootTime, u64),
     /// An event that was looked up, not observed.
     LookedUp(Event),

@@ -76,7 +76,7 @@ fn names_do_not_become_markup() {
     assert!(!page.contains("<img") && !page.contains("<b>") && !page.contains("<!--"), "{page}");
     let connections = connections(&page);
     assert_eq!(connections[0][6], close.record.summary.as_str(), "the text stays");
-    // What the script puts into the page is text, whatever it contains.
+    // The script inserts text only, never markup, so that names from the network cannot inject any.
     for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("] {
         assert!(!SCRIPT.contains(way), "{way}");
     }

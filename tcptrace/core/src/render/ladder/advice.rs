@@ -1,6 +1,6 @@
 //! Advice on what to examine next after a failure: from the cause, for the end where something can be done.
 //!
-//! It says nothing that the record does not say, and nothing of segments where none are traced.
+//! Advice rests on the record alone, and does not mention segments where none are traced.
 
 mod close;
 mod ended;

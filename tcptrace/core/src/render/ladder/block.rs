@@ -177,7 +177,7 @@ impl Unit {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RelativeTime {
     unit: Unit,
-    /// `None` if nobody recorded it.
+    /// `None` if it was not recorded.
     micros: Option<u64>,
 }
 

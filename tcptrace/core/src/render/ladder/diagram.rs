@@ -115,7 +115,7 @@ impl Diagrams {
                 let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
                 let mut steps = self.steps(record.conn, &ends);
                 let diagram = self.begun(record.conn, ends);
-                // A stall that goes on is told once, as it was reported last.
+                // Of a stall that lasts, only the latest report is shown.
                 if steps.is_empty()
                     && matches!(diagram.steps.last(), Some(Step::Note { mood: Some(Mood::Pending), .. }))
                 {

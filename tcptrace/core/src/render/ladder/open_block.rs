@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    joint::Verdict,
     rows::{Row, Rows},
+    sides::Verdict,
 };
 use crate::{
     event::{Cgroup, Comm, HintName, Role},
@@ -46,10 +46,10 @@ impl OpenBlock {
         (*shown, *stalled_at, *unseen, *queue_full, *deferred) = (0, None, None, false, false);
     }
 
-    /// Returns true if something like this verdict of another side is to be told of the connection at about the same time.
+    /// Returns true if a record of the same kind as this verdict of another side is expected soon for the connection.
     ///
-    /// Its events open the connection or close it, and nothing has been told of them: that will be, some seconds later at the
-    /// latest. After that, sides are only told at the same time if nobody answers: their SYNs passed at the same time.
+    /// It is if its events open or close the connection and no record has described them yet: that record follows within seconds.
+    /// Later, records of several sides come at the same time only if there is no answer, since their SYNs passed at the same time.
     pub(super) fn is_pending(&self, verdict: &Verdict) -> bool {
         let opens = |row: &Row| match row {
             _ if row.since_start_ns().is_some_and(|since| since > 0) => false,

@@ -2,7 +2,7 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::{joint::Verdict, open_block::OpenBlock};
+use super::{open_block::OpenBlock, sides::Verdict};
 
 /// Open blocks by connection number. The correlator bounds them: none is kept after the last record of its connection,
 /// or after its eviction.
@@ -30,7 +30,7 @@ impl OpenBlocks {
         self.blocks.entry(conn).or_insert_with(|| self.spare.pop().unwrap_or_default())
     }
 
-    /// Returns true if something like this verdict of another side is to be told of a connection.
+    /// Returns true if a record of the same kind as this verdict of another side is expected soon for a connection.
     pub(super) fn is_pending(&self, verdict: &Verdict, conn: u64) -> bool {
         self.blocks.get(&conn).is_some_and(|block| block.is_pending(verdict))
     }
@@ -45,7 +45,7 @@ impl OpenBlocks {
         self.blocks.insert(conn, block);
     }
 
-    /// Takes back a block that nobody needs any more, to use its memory again.
+    /// Takes back a block that has been drawn, to reuse its memory.
     pub(super) fn recycle(&mut self, mut block: Box<OpenBlock>) {
         if self.spare.len() < SPARE {
             block.clear();

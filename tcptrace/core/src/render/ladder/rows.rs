@@ -37,7 +37,7 @@ impl Row {
         }
     }
 
-    /// Returns the nanoseconds from the connection's first event to this one; `None` if nobody recorded when they happened.
+    /// Returns the nanoseconds from the connection's first event to this one; `None` if the times were not recorded.
     pub(super) fn since_start_ns(&self) -> Option<u64> {
         match self {
             Self::State(entry) => Some(entry.since_start_ns.unwrap_or(0)),

@@ -22,7 +22,7 @@ pub(super) enum Entry<'a> {
     Event {
         side: usize,
         row: &'a Row,
-        /// Nanoseconds since the first event of all sides; `None` if nobody recorded when it happened.
+        /// Nanoseconds since the first event of all sides; `None` if the time was not recorded.
         since_start_ns: Option<u64>,
         /// True if it is a segment that no other side has.
         alone: bool,
@@ -135,7 +135,7 @@ enum Key {
 }
 
 impl Key {
-    /// Returns what is told of several sides if it happens; `None` for what happens to one of them.
+    /// Returns the key of an event that several sides may see; `None` for an event of one side only.
     fn of(side: &Side<'_>, row: &Row) -> Option<Self> {
         match row {
             Row::Segment(segment) => Some(Self::Segment {
@@ -157,7 +157,7 @@ impl Key {
     }
 }
 
-/// Where an event was seen.
+/// Relation of an event to those of the other sides.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
     /// Here first, and on other sides later; or it is nothing that others have.
@@ -168,7 +168,7 @@ enum Seen {
     Alone,
 }
 
-/// Which events of several sides are one.
+/// Events that several sides have in common.
 #[derive(Debug)]
 struct Copies {
     of: HashMap<Key, Equal>,

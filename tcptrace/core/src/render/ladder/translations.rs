@@ -9,7 +9,7 @@ use crate::{
     verdict::{Each, TranslatedEnd, TranslatedSide},
 };
 
-/// Returns the line of a side, which names the ends that are others there.
+/// Returns the line of a side, which names the ends whose endpoints differ there.
 pub(super) fn line(ends: &Each<End>, side: &TranslatedSide) -> String {
     let there = |TranslatedEnd { addr, port }| endpoint(&EndpointOutput { addr, port: Some(port) });
     let sides = [(&ends.server.at, there(side.server)), (&ends.client.at, there(side.client))];
@@ -17,14 +17,14 @@ pub(super) fn line(ends: &Each<End>, side: &TranslatedSide) -> String {
     format!("{} in #{}", others.collect::<Vec<_>>().join(" and "), side.conn)
 }
 
-/// Returns the line of a side that is told in the same block, with the processes at its ends.
-pub(super) fn told(ends: &Each<End>, conn: u64, side: &Each<End>) -> String {
+/// Returns the line of a side that is drawn in the same block, with the processes at its ends.
+pub(super) fn line_with_processes(ends: &Each<End>, conn: u64, side: &Each<End>) -> String {
     let sides = [(&ends.server.at, &side.server), (&ends.client.at, &side.client)];
     let others = sides.into_iter().filter_map(|(here, there)| other(here, &endpoint(&there.at), &end_text(there)));
     format!("{} in #{conn}", others.collect::<Vec<_>>().join(" and "))
 }
 
-/// Returns the words for an end that is another one there.
+/// Returns the words for an end whose endpoint differs there.
 fn other(here: &EndpointOutput, there: &str, words: &str) -> Option<String> {
     let here = endpoint(here);
     (here != there).then(|| format!("{here} is {words}"))

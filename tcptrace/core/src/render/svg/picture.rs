@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 /// Width of a column in pixels, as anstyle-svg counts it.
 const COLUMN: f64 = 8.4;
-/// Where anstyle-svg puts the first column of a line.
+/// Left edge of the first column in pixels, as anstyle-svg places it.
 const LEFT: f64 = 10.0;
 /// Colours of the terminal.
 const TEXT: Color = Color::Rgb(RgbColor(0xe6, 0xed, 0xf3));

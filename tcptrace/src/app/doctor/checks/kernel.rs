@@ -1,4 +1,4 @@
-//! The kernel as it is, whoever asks: version, lockdown, types, tracepoints, limits.
+//! Properties of the kernel that do not depend on the caller's rights: version, lockdown, types, tracepoints, limits.
 
 use std::{fs, io};
 
@@ -32,7 +32,7 @@ const TRACEPOINT: &str = "/sys/kernel/tracing/events/sock/inet_sock_set_state";
 const WITHOUT_BTF: &str =
     "no network namespaces, errors, evidence and hints; a kernel with CONFIG_DEBUG_INFO_BTF=y has it";
 
-/// The kernel as it is, whoever asks.
+/// Reports the properties of the kernel.
 pub(in crate::app::doctor) fn host(report: &mut Report) {
     match preflight::check_kernel() {
         Ok(_) => report.add(Fine, "kernel", format!("Linux {}", Escaped(uname().release().to_bytes()))),

@@ -1,5 +1,5 @@
-//! BTF as the kernel's documentation describes it (Documentation/bpf/btf.rst, include/uapi/linux/btf.h): types one behind the
-//! other, numbered from 1, and the strings that name them.
+//! BTF as the kernel's documentation describes it (Documentation/bpf/btf.rst, include/uapi/linux/btf.h): a sequence of
+//! types, numbered from 1, and the strings that name them.
 
 /// The first two bytes, in the byte order of the host that made it.
 const MAGIC: u16 = 0xeb9f;
@@ -65,7 +65,7 @@ impl Kind {
 /// A type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Type {
-    /// Where it begins.
+    /// Offset of the type in [`Btf::bytes`].
     at: usize,
     pub(super) kind: Kind,
     members: usize,
@@ -88,7 +88,7 @@ pub(super) struct Member<'a> {
 #[derive(Debug)]
 pub(super) struct Btf {
     bytes: Vec<u8>,
-    /// Where the strings begin.
+    /// Offset of the string section in `bytes`.
     strings: usize,
     types: Vec<Type>,
 }

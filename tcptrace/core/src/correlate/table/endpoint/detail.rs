@@ -28,13 +28,13 @@ pub(super) struct Detail {
     /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
     /// this host is known.
     pub(super) idle_ns: Option<u64>,
-    pub(super) told: Option<Box<Told>>,
+    pub(super) socket_facts: Option<Box<SocketFacts>>,
 }
 
-/// Facts about its socket that the kernel told. They are larger than the rest of [`Detail`], and an end on another host, or in a
+/// Facts about its socket from the kernel. They are larger than the rest of [`Detail`], and an end on another host, or in a
 /// capture, has none of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct SocketFacts {
     pub(super) closed: Option<Closed>,
     pub(super) reset_hint: Option<ResetHint>,
     /// Name of the thread that opened it, if it is not that of the process.
@@ -54,12 +54,12 @@ impl End {
         self.detail.get_or_insert_default()
     }
 
-    pub(super) fn told(&self) -> Option<&Told> {
-        self.detail.as_ref()?.told.as_deref()
+    pub(super) fn socket_facts(&self) -> Option<&SocketFacts> {
+        self.detail.as_ref()?.socket_facts.as_deref()
     }
 
-    pub(super) fn told_mut(&mut self) -> &mut Told {
-        self.detail_mut().told.get_or_insert_default()
+    pub(super) fn socket_facts_mut(&mut self) -> &mut SocketFacts {
+        self.detail_mut().socket_facts.get_or_insert_default()
     }
 
     /// Returns its SYNs without ACK, while it opens.
@@ -89,18 +89,18 @@ impl End {
 
     /// Returns how its socket ended.
     pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
-        self.told()?.closed
+        self.socket_facts()?.closed
     }
 
     /// Returns the kernel's reason for its first reset.
     pub(in crate::correlate) fn reset_hint(&self) -> Option<ResetHint> {
-        self.told()?.reset_hint
+        self.socket_facts()?.reset_hint
     }
 
     /// Notes the kernel's reason for one of its resets.
     pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
         let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
-        let known = &mut self.told_mut().reset_hint;
+        let known = &mut self.socket_facts_mut().reset_hint;
         // A reset that refused a segment tells nothing about the one that ends the socket.
         if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
             *known = Some(hint);
@@ -109,7 +109,7 @@ impl End {
 
     /// Returns the task that closed it.
     pub(in crate::correlate) fn closer(&self) -> Option<Task> {
-        self.told()?.closer
+        self.socket_facts()?.closer
     }
 
     /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
@@ -125,17 +125,17 @@ impl End {
 
     /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
     pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
-        self.told()?.opener_thread
+        self.socket_facts()?.opener_thread
     }
 
     /// Drops what is not needed once the handshake was reported.
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
             (detail.syn, detail.synack, detail.options, detail.other_isn) = (None, None, None, None);
-            if let Some(told) = &mut detail.told {
-                told.opener_thread = None;
-                let Told { closed, reset_hint, opener_thread: _, closer, left, opening_retransmissions, states } =
-                    &**told;
+            if let Some(facts) = &mut detail.socket_facts {
+                facts.opener_thread = None;
+                let SocketFacts { closed, reset_hint, opener_thread: _, closer, left, opening_retransmissions, states } =
+                    &**facts;
                 if closed.is_none()
                     && reset_hint.is_none()
                     && closer.is_none()
@@ -143,7 +143,7 @@ impl End {
                     && *opening_retransmissions == 0
                     && states.is_empty()
                 {
-                    detail.told = None;
+                    detail.socket_facts = None;
                 }
             }
             let Detail {
@@ -157,10 +157,10 @@ impl End {
                 claim,
                 ts_recent,
                 idle_ns,
-                told,
+                socket_facts,
             } = &**detail;
             let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && claim.is_none();
-            if nothing && ts_recent.is_none() && idle_ns.is_none() && told.is_none() {
+            if nothing && ts_recent.is_none() && idle_ns.is_none() && socket_facts.is_none() {
                 self.detail = None;
             }
         }

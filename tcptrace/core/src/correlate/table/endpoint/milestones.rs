@@ -101,7 +101,7 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) by_error: bool,
     /// True if it was seen leaving a network stack of this host, as everything on the loopback device is.
     pub(in crate::correlate) outgoing: bool,
-    /// True if a segment of either end that is no reset was seen behind it. Times alone do not tell: clocks may be coarse.
+    /// True if a segment of either end other than a reset was seen after it. Times alone cannot show that: clocks may be coarse.
     pub(in crate::correlate) followed: bool,
 }
 

@@ -18,7 +18,7 @@ pub(in crate::correlate) struct Reached {
 }
 
 impl End {
-    /// Notes a segment of its own; `acks_fin`: it acknowledges the other end's FIN.
+    /// Notes a segment that this end has sent; `acks_fin` is true if it acknowledges the other end's FIN.
     pub(in crate::correlate) fn send(
         &mut self,
         header: &TcpHeader,

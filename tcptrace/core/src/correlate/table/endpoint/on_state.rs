@@ -43,9 +43,9 @@ impl End {
         }
         match (change.old, change.new, change.counters) {
             (_, TcpState::Established, Some(counters)) => {
-                self.told_mut().opening_retransmissions = counters.retransmissions.unwrap_or(0);
+                self.socket_facts_mut().opening_retransmissions = counters.retransmissions.unwrap_or(0);
             }
-            (TcpState::Established, _, Some(counters)) => self.told_mut().left = Some((change.at, counters)),
+            (TcpState::Established, _, Some(counters)) => self.socket_facts_mut().left = Some((change.at, counters)),
             _ => {}
         }
         match change.new {
@@ -53,7 +53,7 @@ impl End {
             TcpState::FinWait1 | TcpState::LastAck => self.close_by(change.task),
             TcpState::Close => {
                 self.close_by(change.task);
-                self.told_mut().closed = Some(Closed {
+                self.socket_facts_mut().closed = Some(Closed {
                     at: change.at,
                     from: change.old,
                     error: change.error,
@@ -65,8 +65,8 @@ impl End {
             }
             // close() after shutdown() shows as a change from a state to itself, in the right context.
             new if new == change.old => {
-                let told = self.told_mut();
-                told.closer = change.task.or(told.closer);
+                let facts = self.socket_facts_mut();
+                facts.closer = change.task.or(facts.closer);
             }
             _ => {}
         }
@@ -74,14 +74,14 @@ impl End {
     }
 
     fn close_by(&mut self, task: Option<Task>) {
-        let told = self.told_mut();
-        told.closer = told.closer.or(task);
+        let facts = self.socket_facts_mut();
+        facts.closer = facts.closer.or(task);
     }
 
     fn enter(&mut self, state: TcpState, at: BootTime) {
         match self.states.iter_mut().zip(&mut self.entered).find(|(free, _)| free.is_none()) {
             Some((free, entered)) => (*free, *entered) = (Some(state), at),
-            None => self.told_mut().states.push((state, at)),
+            None => self.socket_facts_mut().states.push((state, at)),
         }
     }
 }

@@ -103,7 +103,7 @@ impl End {
     }
 
     /// Accepts its last reset, if that is ahead of everything seen, in the window that the other end has offered, and this
-    /// end has sent nothing since: what lies between them was not captured. Behind its FIN, nothing can.
+    /// end has sent nothing since: the data between them was not captured. After its FIN there is no such data.
     pub(in crate::correlate) fn accept_reset_behind_gap(&mut self, last: BootTime) {
         let (sent, offered) = (self.sent, self.offered());
         let Some(detail) = self.detail.as_mut().filter(|detail| detail.fin.is_none()) else { return };

@@ -27,7 +27,7 @@ impl End {
 
     /// Returns the time at which its socket left ESTABLISHED, and its counters then.
     pub(in crate::correlate) fn left(&self) -> Option<(BootTime, Counters)> {
-        self.told()?.left
+        self.socket_facts()?.left
     }
 
     /// Returns the counters of its socket as it entered CLOSE.
@@ -46,12 +46,12 @@ impl End {
             None if sent_fin => (left, 0),
             fin => (closed.or(left), fin.map_or(0, |fin| fin.sent.again())),
         };
-        let opening = self.told().map_or(0, |told| told.opening_retransmissions);
+        let opening = self.socket_facts().map_or(0, |facts| facts.opening_retransmissions);
         Some(counters?.retransmissions?.saturating_sub(opening).saturating_sub(fins))
     }
 
     /// Returns true if its socket had sent its SYN or SYN,ACK again before it entered ESTABLISHED.
     pub(in crate::correlate) fn has_reopened(&self) -> bool {
-        self.told().is_some_and(|told| told.opening_retransmissions > 0)
+        self.socket_facts().is_some_and(|facts| facts.opening_retransmissions > 0)
     }
 }

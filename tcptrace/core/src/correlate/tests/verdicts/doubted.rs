@@ -33,7 +33,7 @@ pub(super) fn closed(lines: &[Line]) -> Close {
     only(closes)
 }
 
-/// Who reset it.
+/// The end that the verdict says reset the connection.
 fn reset_by(lines: &[Line]) -> Option<Role> {
     closed(lines).reset.map(|reset| reset.by)
 }

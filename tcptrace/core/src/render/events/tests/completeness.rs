@@ -1,4 +1,6 @@
-//! Holds the text to the JSON: every field of every entry is shown, or its omission is explained here.
+//! Comparison of text and JSON: every field of every record is shown, or its omission is explained here.
+
+mod observations;
 
 use std::collections::BTreeSet;
 
@@ -6,15 +8,12 @@ use serde_json::Value;
 
 use super::PLAIN;
 use crate::{
-    event::{
-        AcceptQueue, Counters, Direction, Exit, HintName, KernelName, LossSource, OwnerSource, Role, SegmentNote,
-        reset_reason::ResetReason,
-    },
+    event::LossSource,
     filter::SegmentChoice,
-    output_record::{LostOutput, StateOutput},
+    output_record::LostOutput,
     render::{Json, events::*, samples},
-    tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
-    text::{Errno, WallTime},
+    tcp::{OptionBytes, TcpOptions},
+    text::WallTime,
 };
 
 /// Fields that no text shows.
@@ -44,7 +43,7 @@ const LEFT_OUT: [(&str, &str); 23] = [
     ("icmp.seq", "the connection's number tells which segment is quoted"),
 ];
 
-/// The fields of the entry's JSON with their values; options, whose text is their own affair, are one field.
+/// The fields of the record's JSON with their values. Options count as one field, since they have tests of their own.
 fn fields(entry: &OutputRecord) -> Vec<(String, Value)> {
     let mut line = Vec::new();
     Json.render(entry, &mut line);
@@ -61,7 +60,7 @@ fn fields(entry: &OutputRecord) -> Vec<(String, Value)> {
     fields
 }
 
-/// The entry in both ways to show sequence numbers.
+/// The text of a record with relative and with absolute sequence numbers.
 fn text(entry: &OutputRecord) -> String {
     let mut out = Vec::new();
     for absolute_seq in [false, true] {
@@ -70,7 +69,7 @@ fn text(entry: &OutputRecord) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Makes each change to `base` in turn, and looks at what it changes in the JSON and in the text.
+/// Makes each change to `base` in turn, and compares its effects on the JSON and on the text.
 fn check<E: Clone>(name: &str, base: &E, wrap: fn(E) -> OutputRecord, changes: &[fn(&mut E)]) {
     let before = wrap(base.clone());
     let (fields_before, text_before) = (fields(&before), text(&before));
@@ -95,10 +94,6 @@ fn check<E: Clone>(name: &str, base: &E, wrap: fn(E) -> OutputRecord, changes: &
 
 fn is_left_out(name: &str, field: &str) -> bool {
     LEFT_OUT.iter().any(|&(left_out, _)| left_out == field || left_out == format!("{name}.{field}"))
-}
-
-fn counters(entry: &mut StateOutput) -> &mut Counters {
-    entry.counters.get_or_insert_default()
 }
 
 #[test]
@@ -148,56 +143,8 @@ fn every_field_of_every_entry_is_shown() {
                     |entry| entry.interfaces.push("eth1".into()),
                 ],
             ),
-            OutputRecord::Report(entry) => check(
-                "report",
-                &entry,
-                OutputRecord::Report,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = 4,
-                    |entry| entry.netns = None,
-                    |entry| entry.state = TcpState::LastAck,
-                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.local.port = Some(1),
-                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.remote.port = Some(1),
-                    |entry| entry.unaccepted = true,
-                    |entry| entry.unacked_bytes = 1,
-                    |entry| entry.acked_bytes = None,
-                    |entry| entry.retransmissions = 1,
-                    |entry| entry.window_closed = true,
-                    |entry| entry.segment_size = None,
-                    |entry| entry.stuck_ns = 0,
-                    |entry| entry.since_start_ns = 1,
-                ],
-            ),
-            OutputRecord::Leak(entry) => check(
-                "leak",
-                &entry,
-                OutputRecord::Leak,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = None,
-                    |entry| entry.netns = None,
-                    |entry| entry.state = TcpState::LastAck,
-                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.local.port = Some(1),
-                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.remote.port = Some(1),
-                    |entry| entry.processes.truncate(1),
-                    |entry| entry.container.as_mut().expect("a container").id.clear(),
-                    |entry| entry.container.as_mut().expect("a container").name = None,
-                    |entry| entry.container.as_mut().expect("a container").runtime = None,
-                    |entry| entry.container.as_mut().expect("a container").pod = None,
-                    |entry| entry.container.as_mut().expect("a container").pod_uid = None,
-                    |entry| entry.age_ns = Some(1_000_000),
-                    |entry| entry.age_at_least_ns = None,
-                    |entry| entry.unread_bytes = None,
-                    |entry| entry.unacked_bytes = None,
-                ],
-            ),
+            OutputRecord::Report(entry) => observations::report(&entry),
+            OutputRecord::Leak(entry) => observations::leak(&entry),
             OutputRecord::State(entry) if entry.remote.is_none() => {
                 assert!(text(&OutputRecord::State(entry)).contains(" - listener  "));
             }
@@ -210,174 +157,15 @@ fn every_field_of_every_entry_is_shown() {
             OutputRecord::Icmp(entry) if !entry.late => {}
             OutputRecord::Hint(entry) if !entry.late => {}
             OutputRecord::Drop(entry) if !entry.late => {}
-            OutputRecord::State(entry) => check(
-                "state",
-                &entry,
-                OutputRecord::State,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = Some(2),
-                    |entry| entry.netns = None,
-                    |entry| entry.socket = 78,
-                    |entry| entry.old = TcpState::SynRecv,
-                    |entry| entry.new = TcpState::CloseWait,
-                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.local.port = None,
-                    |entry| entry.remote = Some(samples::endpoint([127, 0, 0, 2], 9502)),
-                    |entry| entry.remote = Some(samples::endpoint([127, 0, 0, 1], 9503)),
-                    |entry| entry.role = Some(Role::Server),
-                    |entry| entry.error = Some(Errno(111)),
-                    |entry| entry.evidence.linger = false,
-                    |entry| entry.evidence.unread = false,
-                    |entry| entry.evidence.unaccepted = false,
-                    |entry| entry.pid = Some(6981),
-                    |entry| entry.tid = Some(6981),
-                    |entry| entry.comm = Some(samples::comm("wget")),
-                    |entry| entry.thread = Some(samples::comm("pool")),
-                    |entry| entry.exit = Some(Exit { signal: None, code: Some(4) }),
-                    |entry| entry.uid = Some(7),
-                    |entry| entry.exit = Some(Exit { signal: Some(9), code: Some(3) }),
-                    |entry| counters(entry).idle_ns = None,
-                    |entry| counters(entry).unread_bytes = Some(0),
-                    |entry| counters(entry).unsent_bytes = Some(1),
-                    |entry| counters(entry).smoothed_rtt_ns = None,
-                    |entry| counters(entry).min_rtt_ns = None,
-                    |entry| counters(entry).retransmissions = Some(3),
-                    |entry| counters(entry).peer_window = Some(7),
-                    |entry| entry.old_state_ns = None,
-                    |entry| entry.since_start_ns = None,
-                    |entry| entry.continues_as = None,
-                    |entry| entry.late = false,
-                ],
-            ),
+            OutputRecord::State(entry) => observations::state(&entry),
             OutputRecord::Segment(entry) if entry.length == 0 => {
                 assert!(text(&OutputRecord::Segment(entry)).contains("length 0"));
             }
-            OutputRecord::Segment(entry) => check(
-                "segment",
-                &entry,
-                OutputRecord::Segment,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = 2,
-                    |entry| entry.interface = "eth0".into(),
-                    |entry| entry.direction = Some(Direction::In),
-                    |entry| entry.socket = Some(None),
-                    |entry| entry.src.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.src.port = Some(1),
-                    |entry| entry.dst.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.dst.port = None,
-                    |entry| entry.flags = TcpFlags::ACK,
-                    |entry| entry.ace = Some(3),
-                    |entry| entry.synack_ecn = None,
-                    |entry| entry.seq += 1,
-                    |entry| entry.ack = Some(1),
-                    |entry| entry.rel_seq += 1,
-                    |entry| entry.rel_ack = Some(2),
-                    |entry| entry.window = 1,
-                    |entry| entry.urgent = Some(6),
-                    |entry| entry.length = 1,
-                    |entry| entry.gso_segments = Some(2),
-                    |entry| entry.since_start_ns = Some(1),
-                    |entry| entry.retransmission = false,
-                    |entry| entry.late = false,
-                    |entry| entry.note = Some(SegmentNote::KeepAlive),
-                    |entry| entry.options = TcpOptions(OptionBytes::new(&samples::SYN_OPTIONS)),
-                ],
-            ),
-            OutputRecord::Icmp(entry) => check(
-                "icmp",
-                &entry,
-                OutputRecord::Icmp,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = 2,
-                    |entry| entry.interface = "lo".into(),
-                    |entry| entry.direction = None,
-                    |entry| entry.from = [10, 0, 0, 1].into(),
-                    |entry| entry.kind = "port unreachable",
-                    |entry| entry.icmp_type = 4,
-                    |entry| entry.icmp_code = 4,
-                    |entry| entry.src.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.src.port = Some(1),
-                    |entry| entry.dst.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.dst.port = None,
-                    |entry| entry.seq += 1,
-                    |entry| entry.since_start_ns = Some(1),
-                    |entry| entry.late = false,
-                ],
-            ),
-            OutputRecord::Owner(entry) => check(
-                "owner",
-                &entry,
-                OutputRecord::Owner,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = None,
-                    |entry| entry.socket = None,
-                    |entry| entry.netns = None,
-                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.local.port = Some(1),
-                    |entry| entry.remote = Some(samples::endpoint([127, 0, 0, 2], 54762)),
-                    |entry| entry.remote = Some(samples::endpoint([10, 0, 0, 1], 9502)),
-                    |entry| entry.pid = Some(802),
-                    |entry| entry.comm = Some(samples::comm("other")),
-                    |entry| entry.source = OwnerSource::Listener,
-                ],
-            ),
-            OutputRecord::Hint(entry) => check(
-                "hint",
-                &entry,
-                OutputRecord::Hint,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = None,
-                    |entry| entry.netns = None,
-                    |entry| entry.socket = None,
-                    |entry| entry.name = HintName::RetransmitSynack,
-                    |entry| entry.name = HintName::DeferAccept,
-                    |entry| entry.value = Some(ResetReason::NoSocket),
-                    |entry| entry.state = Some(TcpState::TimeWait),
-                    |entry| entry.local.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.local.port = Some(1),
-                    |entry| entry.remote.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.remote.port = Some(1),
-                    |entry| entry.queue_full = false,
-                    |entry| entry.queue = Some(AcceptQueue { length: 130, limit: 128 }),
-                    |entry| entry.queue = Some(AcceptQueue { length: 129, limit: 1 }),
-                    |entry| entry.since_start_ns = None,
-                    |entry| entry.late = false,
-                ],
-            ),
-            OutputRecord::Drop(entry) => check(
-                "drop",
-                &entry,
-                OutputRecord::Drop,
-                &[
-                    |entry| entry.stamp.time = WallTime(1),
-                    |entry| entry.stamp.boot_ns = None,
-                    |entry| entry.conn = None,
-                    |entry| entry.netns = None,
-                    |entry| entry.interface = None,
-                    |entry| entry.src.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.src.port = Some(1),
-                    |entry| entry.dst.addr = [127, 0, 0, 2].into(),
-                    |entry| entry.dst.port = Some(1),
-                    |entry| entry.flags = TcpFlags::FIN,
-                    |entry| entry.rel_seq = None,
-                    |entry| entry.seq = 5,
-                    |entry| entry.length = 0,
-                    |entry| entry.reason = KernelName::UNKNOWN,
-                    |entry| entry.location = None,
-                    |entry| entry.since_start_ns = None,
-                    |entry| entry.late = false,
-                ],
-            ),
+            OutputRecord::Segment(entry) => observations::segment(&entry),
+            OutputRecord::Icmp(entry) => observations::icmp(&entry),
+            OutputRecord::Owner(entry) => observations::owner(&entry),
+            OutputRecord::Hint(entry) => observations::hint(&entry),
+            OutputRecord::Drop(entry) => observations::drop(&entry),
             OutputRecord::Lost(entry) => check(
                 "lost",
                 &LostOutput { conn: Some(3), ..entry },

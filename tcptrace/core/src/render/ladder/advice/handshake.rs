@@ -65,7 +65,7 @@ fn request_gone(record: &Handshake) -> Cow<'static, str> {
     }
 }
 
-/// Returns advice for a server on whose port nobody listens.
+/// Returns advice for a server without a listener on the port.
 fn listening(record: &Handshake, otherwise: &str) -> String {
     let server = endpoint(&End::from(&record.server).at);
     let elsewhere = if record.server.addr.is_loopback() { "" } else { ", or on 127.0.0.1 alone" };

@@ -49,7 +49,7 @@ fn what_ended_before_many_others_opens_no_block_again() {
         script.out.clear();
         of(&mut script, number).at(200_000).segment(Server, RST, 0, Some(1_001), 0);
         let (text, known) = (script.text(), number > 1);
-        // What is forgotten is another connection when it shows again, with a number of its own.
+        // A forgotten connection that shows again gets a new number.
         assert_eq!(text.trim().lines().count(), usize::from(known), "{text}");
         assert_eq!(text.contains(&format!("#{number} late: RST,ACK")), known, "{text}");
     }

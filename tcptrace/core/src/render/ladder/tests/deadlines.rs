@@ -1,4 +1,4 @@
-//! When blocks are printed.
+//! Times at which blocks are printed.
 
 use super::{PLAIN, exchanges, script::Script};
 use crate::{

@@ -60,7 +60,7 @@ pub(super) fn port_9502(script: &mut Script) {
     script.at(17_300_047).state(Server, LastAck, Close);
 }
 
-/// Port 9999: the server closes, and two seconds later the client writes all the same.
+/// Port 9999: the server closes, and two seconds later the client writes into the connection.
 pub(super) fn port_9999(script: &mut Script) {
     let (c, s) = (C, S);
     script.between(([127, 0, 0, 1], 47003), ([127, 0, 0, 1], 9999));
@@ -135,7 +135,7 @@ pub(super) fn port_10000_server(script: &mut Script) {
     script.at(40_002_025).state(Server, FinWait2, Close);
 }
 
-/// Nobody listens there.
+/// A refusal: no process listens on the port.
 pub(super) fn refused(script: &mut Script) {
     script.here(&[Client]).at(0).by("curl", 6980).state(Client, Close, SynSent);
     script.at(31).segment(Client, SYN, C, None, 0);

@@ -75,7 +75,7 @@ impl Script {
         self
     }
 
-    /// These ends are on this host: their segments tell their sockets.
+    /// Puts these ends on this host: their segments carry their socket keys.
     pub(super) fn here(&mut self, ends: &[Role]) -> &mut Self {
         self.here = ends.to_vec();
         self
@@ -205,7 +205,7 @@ impl Script {
             options,
         };
         let other = if from == Role::Client { Role::Server } else { Role::Client };
-        // What sends a SYN,ACK is smaller than a socket and has a number of its own.
+        // A SYN,ACK is sent by a request socket, which has an address of its own.
         let synack = header.has(TcpFlags::SYN) && header.has(TcpFlags::ACK);
         let socket = if synack { SocketKey(u64::MAX) } else { self.socket(from) };
         let segment = Segment {
@@ -274,7 +274,7 @@ impl Script {
         self
     }
 
-    /// When a block is drawn that shows something unfinished, in microseconds.
+    /// Time of the next stall report in microseconds since the beginning.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.connections.next_stall().map(|at| at.since(BootTime(BEGAN)) / 1_000)
     }

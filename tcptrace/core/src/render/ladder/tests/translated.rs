@@ -51,7 +51,7 @@ fn open(script: &mut Script) {
     both.inner().at(120).state(Server, SynRecv, Established);
 }
 
-/// It is opened, and closed in four segments.
+/// A connection that is opened, and closed in four segments.
 fn whole(script: &mut Script) {
     open(script);
     let mut both = Passing(script);
@@ -68,7 +68,7 @@ fn whole(script: &mut Script) {
     script.wait_until(3_000_000);
 }
 
-/// Nobody listens in the pod.
+/// A refusal: no process listens in the pod.
 fn refused(script: &mut Script) {
     let mut both = Passing(script);
     both.outer().at(0).by("curl", 6980).state(Client, Close, SynSent);
@@ -78,7 +78,7 @@ fn refused(script: &mut Script) {
     script.wait_until(2_000_000);
 }
 
-/// The pod does not answer, until nobody waits any longer.
+/// A time-out: the pod does not answer until the client gives up.
 fn unanswered(script: &mut Script) {
     Passing(script).segment(10, Client, SYN, C, None, 0);
     script.wait_until(1_050_000);

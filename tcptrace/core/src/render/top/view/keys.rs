@@ -145,7 +145,7 @@ impl View {
             Key::Char('w') => return Action::Write(vec![id]),
             key => {
                 if let Some(line) = moved(key, line.unwrap_or(last).min(last), self.page, last) {
-                    // Whoever is at the end sees what is added there.
+                    // At the end, the view follows the lines that are added.
                     self.mode = Mode::Ladder(id, (line < last).then_some(line));
                 }
             }

@@ -107,7 +107,7 @@ fn every_cause_has_its_advice() {
             change(&mut record);
             let advice = close(&record).expect("a reset has advice").into_owned();
             assert_eq!(Some(advice.as_str()), expected, "{cause:?}, row {row}");
-            // The same for a reset by the other end.
+            // Swapping the ends swaps their names in the advice and nothing else.
             record.reset = by(Role::Client, cause);
             record.initiator = record.initiator.map(Role::other);
             std::mem::swap(&mut record.states.client, &mut record.states.server);

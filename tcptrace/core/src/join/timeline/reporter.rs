@@ -1,6 +1,6 @@
-//! Which of several hosts tells an event of a socket, or a stall.
+//! The host whose record is used where several hosts report the same event of a socket, or the same stall.
 
-use super::Telling;
+use super::Timeline;
 use crate::{
     event::Role,
     join::view::View,
@@ -8,25 +8,26 @@ use crate::{
     verdict::Turn,
 };
 
-/// Distance of the beginnings of a stall, as two hosts notice it, in nanoseconds: less than until a stall is told.
+/// Maximum distance in nanoseconds between the beginnings of one stall as seen by two hosts; shorter than the time after which a
+/// stall is reported.
 const SAME_STALL: u64 = 1_000_000_000;
 
-impl Telling<'_> {
-    /// True if the view tells an event of a socket: recordings of one machine may have the same sockets, and the one nearest to
-    /// each end tells of that end's.
-    pub(super) fn is_told_by(&self, place: usize, view: &View, event: &OutputRecord) -> bool {
+impl Timeline<'_> {
+    /// Returns true if the view is the one that reports an event of a socket: recordings of one machine may have the same sockets,
+    /// and each end's are reported by the view nearest to that end.
+    pub(super) fn is_reported_by(&self, place: usize, view: &View, event: &OutputRecord) -> bool {
         let role = match event {
             OutputRecord::State(state) => state.role.unwrap_or_else(|| view.role_of(&state.local)),
             OutputRecord::Hint(hint) => view.role_of(&hint.local),
             OutputRecord::Owner(owner) => view.role_of(&owner.local),
-            OutputRecord::Stalled(stalled) => return self.tells_stall(place, stalled),
+            OutputRecord::Stalled(stalled) => return self.reports_stall(place, stalled),
             _ => return true,
         };
         let mut places = self.views.iter().enumerate().filter(|(_, (_, view))| view.has_socket(role)).map(|(at, _)| at);
         let nearest = if role == Role::Client { places.next() } else { places.next_back() };
         match nearest {
             Some(nearest) => nearest == place,
-            // Captures name processes without any socket: the first that does so tells it.
+            // Captures name processes without any socket: the first that does so reports it.
             None => {
                 let names = |(_, other): &(usize, View)| {
                     let is_same = |event: &OutputRecord| matches!(event, OutputRecord::Owner(owner) if other.role_of(&owner.local) == role);
@@ -37,9 +38,9 @@ impl Telling<'_> {
         }
     }
 
-    /// True if the view tells this stall of its own. The host of the end whose turn it is knows why, so it tells the stall if it
-    /// noticed it; otherwise the first view that did.
-    fn tells_stall(&self, place: usize, stalled: &StalledOutput) -> bool {
+    /// Returns true if the view is the one that reports this stall. The host of the end whose turn it is knows the reason, so its
+    /// view reports the stall if it noticed it; otherwise the first view that did.
+    fn reports_stall(&self, place: usize, stalled: &StalledOutput) -> bool {
         let since = |place: usize, stalled: &StalledOutput| {
             self.wall(place, Stamp { time: stalled.since, boot_ns: None }).time.0
         };

@@ -1,8 +1,8 @@
 //! The records of a joined connection, in order and by one clock.
 
 mod passage;
+mod reporter;
 mod rewrite;
-mod teller;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -19,8 +19,8 @@ use crate::{
     text::WallTime,
 };
 
-/// A connection that is being told.
-pub(super) struct Telling<'a> {
+/// A joined connection, to be emitted.
+pub(super) struct Timeline<'a> {
     pub(super) joiner: &'a Joiner,
     /// In the order from the client to the server, each with the index of its file.
     pub(super) views: &'a [(usize, View)],
@@ -28,7 +28,7 @@ pub(super) struct Telling<'a> {
     pub(super) round_trip_ns: Option<u64>,
 }
 
-impl Telling<'_> {
+impl Timeline<'_> {
     pub(super) fn emit(&self, emit: &mut dyn FnMut(OutputRecord)) {
         let views: Vec<&View> = self.views.iter().map(|(_, view)| view).collect();
         let apart = |(one, at): (usize, i64), (other, later): (usize, i64)| {
@@ -84,7 +84,7 @@ impl Telling<'_> {
             segments.iter().flat_map(|passed| first_seen_last(passed).skip(1)).collect();
         for (place, (_, view)) in self.views.iter().enumerate() {
             for (index, event) in view.events.iter().enumerate() {
-                if !repeated.contains(&(place, index)) && self.is_told_by(place, view, event) {
+                if !repeated.contains(&(place, index)) && self.is_reported_by(place, view, event) {
                     let mut event = event.clone();
                     self.restamp(place, &mut event);
                     self.rename(view, &mut event);
@@ -145,7 +145,7 @@ impl Telling<'_> {
         self.joiner.hosts.get(file).map_or_else(|| Arc::from(""), |host| Arc::clone(&host.host))
     }
 
-    /// The file whose clock the times are told by: the first of those that have the connection.
+    /// The file whose clock all times are converted to: the first of those that have the connection.
     fn reference(&self) -> usize {
         self.views.iter().map(|(file, _)| *file).min().unwrap_or_default()
     }
@@ -160,7 +160,7 @@ impl Telling<'_> {
         Some(time.saturating_sub(offset.ns))
     }
 
-    /// As [`Self::corrected`]; without an offset, the time as it is.
+    /// Like [`Self::corrected`]; without an offset, the unchanged time.
     fn wall(&self, place: usize, Stamp { time, .. }: Stamp) -> Stamp {
         Stamp { time: WallTime(self.corrected(place, time.0).unwrap_or(time.0)), boot_ns: None }
     }

@@ -1,6 +1,6 @@
-//! Events as the joined connection has them: their times by one clock, their addresses as the client knows them, and its number.
+//! Conversion of events to the joined connection: times of one clock, the client's view of addresses, and the joined number.
 
-use super::Telling;
+use super::Timeline;
 use crate::{
     event::Role,
     join::view::View,
@@ -8,7 +8,7 @@ use crate::{
     text::WallTime,
 };
 
-impl Telling<'_> {
+impl Timeline<'_> {
     pub(super) fn restamp(&self, place: usize, event: &mut OutputRecord) {
         match event {
             OutputRecord::State(state) => state.stamp = self.wall(place, state.stamp),
@@ -25,7 +25,7 @@ impl Telling<'_> {
         }
     }
 
-    /// Gives the ends of an event the addresses that they have at the client.
+    /// Replaces the addresses in an event by those that the client sees.
     pub(super) fn rename(&self, view: &View, event: &mut OutputRecord) {
         let Some((client, server)) = self.views.first().and_then(|(_, view)| view.ends()) else { return };
         let rename = |end: &mut EndpointOutput| {
@@ -54,7 +54,7 @@ impl Telling<'_> {
         }
     }
 
-    /// Numbers an event, and counts its time from the beginning.
+    /// Sets an event's connection number, and its time since `began`.
     pub(super) fn place_event(&self, event: &mut OutputRecord, began: WallTime) {
         let since = |stamp: &Stamp| u64::try_from(stamp.time.0.saturating_sub(began.0)).unwrap_or_default();
         match event {

@@ -1,6 +1,6 @@
-//! Where a segment was seen on its way, and whether it got lost.
+//! Sightings of a segment by several hosts, and its loss on the way between them.
 
-use super::Telling;
+use super::Timeline;
 use crate::{
     event::Role,
     join::{passage::Passed, verdicts, view::stamp},
@@ -9,8 +9,8 @@ use crate::{
     verdict::CloseKind,
 };
 
-impl Telling<'_> {
-    /// Where a segment was seen, and whether it got lost.
+impl Timeline<'_> {
+    /// Returns the sightings of a segment, and true in `lost` if it was lost after the last one.
     pub(super) fn passage(&self, passed: &Passed) -> Passage {
         let mut sightings = Vec::new();
         let mut times = Vec::new();
@@ -29,14 +29,14 @@ impl Telling<'_> {
         Passage { sightings, delay_ns, lost: self.is_lost(passed) }
     }
 
-    /// True if a host further on the way was recording and did not see this segment. One with data is no proof, as offloading
-    /// changes it, and neither is an ACK, of which not all are recorded.
+    /// Returns true if a host further along the path was recording and did not see this segment. Segments with data prove nothing,
+    /// since offloading changes them, and neither do plain ACKs, of which not all are recorded.
     fn is_lost(&self, passed: &Passed) -> bool {
         let Some((place, index)) = first_seen_last(passed).next() else { return false };
         let Some((_, view)) = self.views.get(place) else { return false };
         let Some(OutputRecord::Segment(segment)) = view.events.get(index) else { return false };
-        let telling = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
-        if segment.length > 0 || !segment.flags.intersects(telling) {
+        let conclusive = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
+        if segment.length > 0 || !segment.flags.intersects(conclusive) {
             return false;
         }
         let missed = |target: usize| {
@@ -57,7 +57,7 @@ impl Telling<'_> {
     }
 }
 
-/// Where a segment was seen, in the order in which it travelled.
+/// Sightings of a segment, in the order in which it travelled.
 pub(super) fn first_seen_last(passed: &Passed) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
     match passed.from {
         Role::Client => Box::new(passed.seen.iter().copied()),

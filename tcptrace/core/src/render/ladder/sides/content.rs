@@ -15,7 +15,7 @@ use crate::{
 
 /// The content of a block for one connection.
 #[derive(Debug)]
-pub(in crate::render::ladder) struct Told<'a> {
+pub(in crate::render::ladder) struct SideContent<'a> {
     pub(in crate::render::ladder) conn: u64,
     pub(in crate::render::ladder) ends: Each<End>,
     pub(in crate::render::ladder) open: Box<OpenBlock>,
@@ -34,8 +34,8 @@ pub(in crate::render::ladder) struct Told<'a> {
     pub(in crate::render::ladder) verdict: Verdict,
 }
 
-impl Told<'_> {
-    /// Creates one that tells no more than the rows of a block.
+impl SideContent<'_> {
+    /// Creates the content of a block that consists of rows only.
     pub(in crate::render::ladder) fn new(conn: u64, ends: Each<End>, open: Box<OpenBlock>, verdict: Verdict) -> Self {
         Self {
             conn,
@@ -52,10 +52,10 @@ impl Told<'_> {
         }
     }
 
-    /// Returns it with a copy of what it borrows.
-    pub(super) fn into_owned(self) -> Told<'static> {
+    /// Returns the same content, with a copy of the borrowed text.
+    pub(super) fn into_owned(self) -> SideContent<'static> {
         let sentence = self.sentence.map(|Sentence { style, text }| Sentence { style, text: text.into_owned().into() });
-        Told { sentence, ..self }
+        SideContent { sentence, ..self }
     }
 
     pub(super) fn side(&self) -> Side<'_> {

@@ -25,7 +25,7 @@ pub(in crate::render::ladder) enum Verdict {
         turn: Option<Turn>,
         at: i64,
     },
-    /// It goes on.
+    /// The phase is not over.
     Open,
 }
 

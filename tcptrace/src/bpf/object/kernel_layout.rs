@@ -1,0 +1,54 @@
+//! Facts about the running kernel that the programs are loaded with: offsets from its types or, without these, from the
+//! tracepoint's description.
+
+use tcptrace_ebpf::{Config, TracepointLayout};
+
+use crate::bpf::{
+    drop_program,
+    error::LoadError,
+    hint_programs,
+    kernel::{
+        btf::{BtfError, KernelTypes},
+        tracefs::with_tracefs,
+        tracepoint_format::{self, CATEGORY, NAME},
+    },
+};
+
+/// Length of a jiffy in nanoseconds: the coarse clocks advance by it (`KTIME_LOW_RES` of include/linux/hrtimer.h).
+pub(super) fn jiffy_ns() -> u64 {
+    let resolution = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+    u64::try_from(resolution.tv_nsec).unwrap_or(0)
+}
+
+/// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report.
+pub(super) fn use_types(
+    config: &mut Config,
+    hints: &mut hint_programs::Available,
+    drops: &mut Option<drop_program::Available>,
+) -> Result<(), BtfError> {
+    let types = KernelTypes::read()?;
+    config.socket = types.socket_layout()?;
+    let (available, layout) = hint_programs::Available::of(&types);
+    config.has_reset_reason = u32::from(available.has_reset_reason);
+    if let Some(layout) = layout {
+        config.hints = layout;
+        // The program of drops reads buffers at these offsets, too.
+        *drops = drop_program::Available::of(&types);
+    }
+    if let Some(available) = drops {
+        (config.drops, config.drop_reasons) = (available.layout, available.reason_set());
+    }
+    *hints = available;
+    Ok(())
+}
+
+/// Reads the layout of the tracepoint's record from tracefs. `no_btf` is the reason why there are no types.
+pub(super) fn read_format(no_btf: &str) -> Result<TracepointLayout, LoadError> {
+    let no_states = |tracepoint: String| LoadError::NoStates { raw: no_btf.to_owned(), tracepoint };
+    let text = with_tracefs(|tracefs| {
+        let file = tracefs.join("events").join(CATEGORY).join(NAME).join("format");
+        std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    });
+    let text = text.map_err(|error| no_states(format!("tracefs cannot be mounted: {error}")))?.map_err(no_states)?;
+    tracepoint_format::layout(&text).map_err(|error| no_states(error.to_string()))
+}
