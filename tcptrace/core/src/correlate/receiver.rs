@@ -34,6 +34,27 @@ pub(in crate::correlate) fn judge(conn: &Connection, from: Side, segment: &Segme
     accepted
 }
 
+/// Returns the number after text beyond everything seen that its receiver would have accepted, had no reset ended the
+/// connection before.
+pub(in crate::correlate) fn new_behind_reset(
+    conn: &Connection,
+    from: Side,
+    segment: &Segment,
+    full: bool,
+) -> Option<SeqNumber> {
+    let header = &segment.header;
+    let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
+    if header.flags.intersects(TcpFlags::SYN | TcpFlags::RST) || conn.is_self_connect() || !view.is_over() {
+        return None;
+    }
+    let ack = view.ack(header);
+    let Accepted { payload: Some(payload), fin, ack: Ack::Valid(_), .. } = view.text_of_open(segment, ack) else {
+        return None;
+    };
+    let end = header.seq.add(payload + u32::from(fin));
+    signed_offset(view.own, end).is_some_and(|offset| offset > to_signed(view.own.sent)).then_some(end)
+}
+
 fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
     let header = &segment.header;
     let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
@@ -153,9 +174,14 @@ impl View<'_> {
     }
 
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {
+        if self.is_over() { Accepted::NOTHING } else { self.text_of_open(segment, ack) }
+    }
+
+    /// Judges text of a connection that no reset has ended.
+    fn text_of_open(&self, segment: &Segment, ack: Ack) -> Accepted {
         let header = &segment.header;
         // Without ACK it is dropped (RFC 9293 §3.10.7.4).
-        if ack == Ack::Refused || self.receiver_in_syn_sent() || self.is_over() || self.is_old_duplicate(header) {
+        if ack == Ack::Refused || self.receiver_in_syn_sent() || self.is_old_duplicate(header) {
             return Accepted::NOTHING;
         }
         let flagged = header.has(TcpFlags::FIN);

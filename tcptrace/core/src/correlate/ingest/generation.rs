@@ -51,8 +51,9 @@ impl Correlator {
             return late;
         }
         // A SYN,ACK without a SYN opens nothing if both ends know a connection, if it wrongly answers another SYN, or if its
-        // sender itself waits for an answer.
-        let waits = !conn.answered && !conn.ended && conn.ends.iter().any(|end| end.sent_syn);
+        // sender itself waits for an answer. Of two ends whose SYNs cross, one may give up while the other waits on.
+        let may_wait = |end: &End| end.sent_syn && (!conn.ended || end.open_sockets > 0);
+        let waits = !conn.answered && conn.ends.iter().any(may_wait);
         if ack_of(header).is_some() && (waits || is_open(conn, from)) {
             return newest;
         }
@@ -62,7 +63,10 @@ impl Correlator {
     /// Returns true if the end `from` has continued the generation before since the other end's SYN began this one: it
     /// has not accepted that SYN, and a SYN of its own does not cross it.
     fn was_challenged(&self, newest: u32, conn: &Connection, from: Side) -> bool {
-        !conn.end(from).syn_seen() && self.has_gone_on_before(newest, conn)
+        let before = self.answered_before(newest).and_then(|at| self.table.get(at));
+        // A SYN,ACK that it has not asked for, and has not answered, is no connection of its own.
+        let known = before.map(|before| before.end(from)).is_some_and(|end| end.spoke || end.had_socket);
+        known && !conn.end(from).syn_seen() && self.has_gone_on_before(newest, conn)
     }
 
     /// Returns true if the generation before has continued since the unanswered SYN that began this one.

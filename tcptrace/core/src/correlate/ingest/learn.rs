@@ -3,7 +3,7 @@
 use super::generation::NEAR;
 use crate::{
     correlate::{
-        receiver::{Accepted, Ack, Reset, ack_of, judge, signed_offset, timestamp},
+        receiver::{Accepted, Ack, Reset, ack_of, judge, new_behind_reset, signed_offset, timestamp},
         table::{
             connection::{Connection, Side},
             endpoint::{Claim, End, Reached, ResetContext},
@@ -110,6 +110,9 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.client = Some(from);
         conn.client_guessed = false;
     }
+    if accepted.reset == Reset::Exact && !header.has(TcpFlags::ACK) && !conn.end(from).may_have_ended() {
+        conn.end_mut(from.other()).restore_doubted_reset();
+    }
     let sent = conn.end(from).sent;
     let certain = conn.end(from).acked() == sent && conn.end(from).offset(header.seq) <= sent;
     let context = ResetContext {
@@ -126,6 +129,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         followed: false,
     };
     let confirmed = conn.end(from.other()).closed().is_some();
+    let new_behind_reset = new_behind_reset(conn, from, segment, full);
     let ends = accepted.fin || accepted.reset == Reset::Exact;
     let first_to_end = ends && conn.ends.iter().all(|end| end.fin().is_none() && end.rst().is_none());
     let own = conn.end_mut(from);
@@ -137,6 +141,8 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
             }
             // The other end has it already.
             None if is_old(own, segment) => own.goes_on_behind_reset(None, 0),
+            // Nobody takes it any more, but it is what an end sends that has not reset.
+            None if new_behind_reset.is_some() => own.goes_on_behind_reset(new_behind_reset, 0),
             None => {}
         }
     }

@@ -6,7 +6,7 @@ use crate::{
         connection::{Connection, Side},
         endpoint::{Closed, End, Fin},
     },
-    event::{BootTime, Counters, Proof},
+    event::{BootTime, Counters},
     tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
     verdict::{CloseKind, Reset, ResetCause, TimeWait},
 };
@@ -256,14 +256,7 @@ fn refused_by_states(conn: &Connection, side: Side) -> bool {
 fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
     let closed = conn.ends.iter().any(|end| end.closed().is_some());
-    // A socket that had closed orderly before did not reset; the receiver's socket must show that it accepted the
-    // reset.
-    let open = |side: Side| {
-        let (own, other) = (conn.end(side), conn.end(side.other()));
-        let peaceful = |closed: Closed| closed.from == FinWait2 && !failed(closed) && closed.proof == Proof::default();
-        other.open_sockets > 0 && own.closed().is_some_and(peaceful)
-    };
-    reset::first(conn).filter(|&(side, _)| (closed || !had_socket) && !open(side))
+    reset::first_with_effect(conn).filter(|_| closed || !had_socket)
 }
 
 /// Returns the end that began to close: the sender of the first FIN, if there was one before the reset.

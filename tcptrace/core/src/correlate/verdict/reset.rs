@@ -17,10 +17,32 @@ const RESET_FOLLOWS: u64 = 50_000_000;
 
 /// Returns the first reset that counts: its sender and its time.
 pub(in crate::correlate) fn first(conn: &Connection) -> Option<(Side, BootTime)> {
-    let resets = SIDES.into_iter().filter_map(|side| Some((side, conn.end(side).rst()?)));
+    first_of(conn, SIDES)
+}
+
+/// Returns the first reset that the other end's socket does not show to have been without effect.
+pub(super) fn first_with_effect(conn: &Connection) -> Option<(Side, BootTime)> {
+    first_of(conn, SIDES.into_iter().filter(|&side| !had_no_effect(conn, side)))
+}
+
+/// Returns the first reset of these ends.
+fn first_of(conn: &Connection, sides: impl IntoIterator<Item = Side>) -> Option<(Side, BootTime)> {
+    let resets = sides.into_iter().filter_map(|side| Some((side, conn.end(side).rst()?)));
     // Of two at the same time the first to be placed counts: the order is that of the events, not of their times.
     let seen = resets.min_by_key(|(_, rst)| (rst.at, !rst.context.first)).map(|(side, rst)| (side, rst.at));
     seen.or_else(|| proven(conn))
+}
+
+/// Returns true if the reset ended neither its sender's socket, which had closed in peace before, nor the other end's: that
+/// is open still, or ended later without the error that a reset leaves (tcp_reset of net/ipv4/tcp_input.c).
+fn had_no_effect(conn: &Connection, side: Side) -> bool {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let peaceful = |closed: Closed| {
+        closed.from == FinWait2 && closed.error.is_none_or(|error| error == 0) && closed.proof == Proof::default()
+    };
+    // Data that meets what has replaced its sender's socket ends that.
+    let unharmed = |closed: Closed| closed.error == Some(0) && !has_late_data(conn, side);
+    own.closed().is_some_and(peaceful) && (other.open_sockets > 0 || other.closed().is_some_and(unharmed))
 }
 
 const SIDES: [Side; 2] = [Side::First, Side::Second];

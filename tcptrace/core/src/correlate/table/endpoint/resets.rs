@@ -155,12 +155,31 @@ impl End {
             rst.context.doubted = !rst.context.repeated;
         } else {
             // A later one may have been accepted instead.
-            let refused = *rst;
+            let mut refused = *rst;
+            refused.context.doubted = false;
             detail.rst = detail.odd_rst.filter(|rst| rst.offset == offset && rst.has_ack);
             detail.odd_rst = Some(refused);
             if self.sent == refused.offset {
                 self.retreat(refused.before);
             }
+        }
+    }
+
+    /// Returns true if it may have ended the connection itself. Else, a reset of it without ACK shows that the other end has:
+    /// it answers a segment in the state CLOSED (RFC 9293 §3.10.7.1), while an open socket resets with ACK
+    /// (tcp_send_active_reset of net/ipv4/tcp_output.c).
+    pub(in crate::correlate) fn may_have_ended(&self) -> bool {
+        self.had_socket || self.fin().is_some() || self.rst().is_some()
+    }
+
+    /// Counts a reset again that was withdrawn only for what may have been in flight before, and whose number is the one that an
+    /// open socket gives it, after everything sent: the other end, which has not ended the connection itself, does not know it
+    /// any more.
+    pub(in crate::correlate) fn restore_doubted_reset(&mut self) {
+        let Some(detail) = self.detail.as_mut().filter(|detail| detail.rst.is_none()) else { return };
+        detail.rst = detail.odd_rst.take_if(|rst| rst.seen && rst.context.doubted && rst.offset == rst.before);
+        if let Some(rst) = &mut detail.rst {
+            rst.context.doubted = false;
         }
     }
 

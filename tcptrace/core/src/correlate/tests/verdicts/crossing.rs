@@ -92,3 +92,32 @@ fn an_old_reset_finds_its_connection_behind_an_unanswered_syn() {
     let conns = conns(&mut exchange);
     assert_eq!(conns.last(), Some(&1), "{conns:?}");
 }
+
+#[test]
+fn a_syn_ack_that_nobody_has_asked_for_is_no_connection_that_goes_on() {
+    let mut exchange = capture();
+    exchange.segment(CLIENT, SERVER, SYN_ACK, 77_000_000, Some(55_000_000), 0);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    // Nearer to the numbers of the first one, and accepted by neither.
+    exchange.segment(SERVER, CLIENT, RST, 54_000_000, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, SYN_ACK, C, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 1), 0);
+    assert_eq!(conns(&mut exchange), [1, 2, 1, 2, 2, 2, 2, 2]);
+}
+
+#[test]
+fn of_two_sockets_whose_syns_cross_one_waits_on_when_the_other_gives_up() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.state(SERVER, CLIENT, Close, SynSent);
+    exchange.segment(SERVER, CLIENT, SYN, S, None, 0);
+    exchange.by(4).state(SERVER, CLIENT, SynSent, Close);
+    // It answers neither SYN: the client in SYN_SENT refuses it (RFC 9293 §3.10.7.3).
+    exchange.segment(SERVER, CLIENT, SYN_ACK, 77_000_000, Some(55_000_000), 0);
+    exchange.segment(CLIENT, SERVER, RST, 55_000_000, None, 0);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 1]);
+}

@@ -65,6 +65,53 @@ fn what_passes_behind_a_reset_of_uncertain_number_decides() {
     }
 }
 
+/// RFC 9293 §3.10.7.1: an end without the connection answers a segment by a reset without ACK.
+#[test]
+fn an_end_that_does_not_know_the_connection_any_more_had_accepted_a_doubted_reset() {
+    for (what, number, behind, by) in [
+        ("it answers the copy", 801, vec![(true, RST, 1, None, 0)], Role::Server),
+        ("no open socket resets with such a number", 601, vec![(true, RST, 1, None, 0)], Role::Client),
+        ("its socket is still open, and aborts", 801, vec![up(RST, 1, 401, 0)], Role::Client),
+        ("it had closed the connection", 801, vec![up(FIN, 1, 401, 0), (true, RST, 2, None, 0)], Role::Client),
+    ] {
+        // Behind the reset, an acknowledgement that was on its way, and a copy of old data.
+        let lines = [
+            down(ACK, 1, 1, 400),
+            down(ACK, 401, 1, 400),
+            down(RST, number, 1, 0),
+            up(ACK, 1, 401, 0),
+            down(ACK, 401, 1, 400),
+        ];
+        let close = closed(&[&lines[..], &behind].concat());
+        assert_eq!(close.kind, CloseKind::Reset, "{what}");
+        assert_eq!(close.reset.map(|reset| reset.by), Some(by), "{what}");
+        assert_eq!(close.initiator, Some(by), "{what}");
+    }
+}
+
+#[test]
+fn an_end_that_sends_new_text_has_not_reset_though_the_other_end_has() {
+    let lines = [
+        down(ACK, 1, 1, 400),
+        down(ACK, 401, 1, 400),
+        up(ACK, 1, 401, 0),
+        // Within the window: the client challenges it (RFC 5961 §3.2).
+        down(RST, 601, 1, 0),
+        up(ACK, 1, 401, 0),
+        up(RST, 1, 401, 0),
+    ];
+    for (what, behind, by) in [
+        ("new text", down(FIN, 801, 1, 0), Role::Client),
+        ("text sent again", down(ACK, 401, 1, 400), Role::Server),
+        ("text beyond the window", down(FIN, 5_000, 1, 0), Role::Server),
+        ("text that acknowledges what was not sent", down(FIN, 801, 77, 0), Role::Server),
+    ] {
+        let close = closed(&[&lines[..], &[behind]].concat());
+        assert_eq!(close.reset.map(|reset| reset.by), Some(by), "{what}");
+        assert_eq!(close.initiator, Some(by), "{what}");
+    }
+}
+
 #[test]
 fn an_answer_to_a_later_segment_has_a_number_that_was_sent() {
     const FAR_BELOW: u32 = 0xe000_0000;

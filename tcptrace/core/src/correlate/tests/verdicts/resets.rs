@@ -47,6 +47,26 @@ fn the_socket_that_ends_by_such_a_reset_knows_better() {
     assert_eq!(closed_by(&mut exchange), Reset { by: Role::Client, cause: ResetCause::Unknown });
 }
 
+/// tcp_reset of net/ipv4/tcp_input.c leaves an error in the socket that it ends.
+#[test]
+fn a_socket_that_aborts_without_an_error_has_not_been_reset_before() {
+    let mut exchange = established();
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 2), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    // The client's kernel refuses an old copy of that ACK, and its reset is lost.
+    exchange.segment(CLIENT, SERVER, RST, C + 1, None, 0);
+    exchange.pass(SECOND);
+    exchange.with_proof(Proof { linger: true, ..Proof::default() }).by(4).state(SERVER, CLIENT, CloseWait, Close);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 2), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Client)), "{}", close.summary);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Linger }), "{}", close.summary);
+}
+
 #[test]
 fn a_reset_that_does_not_acknowledge_the_syn_refuses_nothing() {
     let mut exchange = Exchange::new();
