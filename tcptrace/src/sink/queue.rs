@@ -21,6 +21,9 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Most chunks that the writer takes at once: as many as one `writev` accepts (`IOV_MAX`).
 const BATCH_CHUNKS: usize = 1024;
 
+/// Most bytes held for a slow reader while whoever writes waits for it: no loss can be put off by holding more.
+const WAITING_BYTES: usize = 4 * BATCH_BYTES;
+
 /// Number of written chunks whose memory is kept for reuse.
 const MAX_SPARE: usize = 4;
 
@@ -98,10 +101,12 @@ impl Queue {
         self.add_chunk(self.content(), chunk)
     }
 
-    /// Waits until the budget allows a chunk and adds it; [`Offer::Full`] only if the chunk exceeds the budget by itself.
+    /// Waits until no more than [`WAITING_BYTES`] are held, or the budget if that is less, and adds a chunk; [`Offer::Full`] only
+    /// if the chunk exceeds the budget by itself.
     pub(super) fn push_waiting(&self, chunk: Chunk) -> Offer {
+        let most = self.budget.min(WAITING_BYTES);
         let no_room = |content: &mut Content| {
-            !content.ended && content.held > 0 && content.held.saturating_add(chunk.bytes.len()) > self.budget
+            !content.ended && content.held > 0 && content.held.saturating_add(chunk.bytes.len()) > most
         };
         let content = self.room.wait_while(self.content(), no_room).unwrap_or_else(PoisonError::into_inner);
         self.add_chunk(content, chunk)
@@ -265,4 +270,39 @@ fn emptied(chunk: Chunk) -> Option<Vec<u8>> {
     let mut chunk = chunk.bytes.try_into_mut().ok()?;
     chunk.clear();
     Some(chunk.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_the_reader_does_not_fill_the_budget() {
+        const CHUNKS: usize = 40;
+        let queue = Queue::new(64 << 20).unwrap();
+        let chunk = || Chunk { bytes: vec![0; BATCH_BYTES / 2].into(), held: Held::from(1) };
+        thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                let held = (0..CHUNKS).map(|_| {
+                    assert_eq!(queue.push_waiting(chunk()), Offer::Accepted);
+                    queue.held()
+                });
+                held.max()
+            });
+            let (mut batch, mut written) = (Vec::new(), 0);
+            while written < CHUNKS {
+                // As slow as can be: it takes nothing before the sender has to wait.
+                let left = (CHUNKS - written) * BATCH_BYTES / 2;
+                while queue.held() < WAITING_BYTES.min(left) {
+                    thread::yield_now();
+                }
+                assert!(matches!(queue.next(&mut batch), WriterTask::Write));
+                written += batch.len();
+                queue.written(&mut batch);
+            }
+            assert!(sender.join().unwrap() <= Some(WAITING_BYTES));
+        });
+    }
 }

@@ -52,7 +52,7 @@ impl View<'_> {
     /// sends it and remains in SYN_SENT (tcp_rcv_synsent_state_process of net/ipv4/tcp_input.c).
     fn refuses_echo(&self, header: &TcpHeader) -> bool {
         let opening = self.other.sent_synack && !self.own.sent_synack && self.conn.ack_at().is_none();
-        let answers = !header.has(TcpFlags::ACK) && self.own.syn().is_some_and(|syn| syn.count == 1);
+        let answers = !header.has(TcpFlags::ACK) && self.own.syn().is_some_and(|syn| syn.count() == 1);
         let timestamp = |end: &End| TcpOptions(end.options()?).timestamp();
         opening
             && answers

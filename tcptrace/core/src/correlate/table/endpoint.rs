@@ -169,4 +169,10 @@ mod tests {
         // With two sockets of 32 bytes, and entries in the two indices, a million need less than 400 MiB.
         assert!(size_of::<Connection>() <= 328, "{} {}", size_of::<Connection>(), size_of::<End>());
     }
+
+    #[test]
+    fn an_ended_connection_is_small() {
+        // Up to 2^16 of them are kept, each with the details of two ends.
+        assert!(size_of::<Detail>() <= 232, "{}", size_of::<Detail>());
+    }
 }

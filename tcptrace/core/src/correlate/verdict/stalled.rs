@@ -137,7 +137,7 @@ impl Stalling<'_> {
 }
 
 fn times(what: &str, sent: Option<Sent>) -> String {
-    match sent.map_or(0, |sent| sent.count) {
+    match sent.map_or(0, Sent::count) {
         1 => format!("the {what} was sent once"),
         count => format!("the {what} was sent {count} times"),
     }

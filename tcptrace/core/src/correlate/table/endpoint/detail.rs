@@ -15,9 +15,8 @@ pub(super) struct Detail {
     pub(super) synack: Option<Sent>,
     pub(super) options: Option<OptionBytes>,
     pub(super) fin: Option<Fin>,
-    pub(super) rst: Option<Rst>,
-    /// Its last reset whose number the other end does not accept.
-    pub(super) odd_rst: Option<Rst>,
+    /// Its resets. Most connections end without one, and until they are forgotten many are kept.
+    pub(super) resets: Option<Box<Resets>>,
     /// ISN of its last SYN,ACK, if it differs from the first one's.
     pub(super) other_isn: Option<SeqNumber>,
     /// TSval of the last segment that the other end received in order (RFC 7323 §4.3, TS.Recent), if all segments are
@@ -29,6 +28,21 @@ pub(super) struct Detail {
     /// this host is known.
     pub(super) idle_ns: Option<u64>,
     pub(super) socket_facts: Option<Box<SocketFacts>>,
+}
+
+/// The resets of an end that matter.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resets {
+    /// The first one whose number the other end accepts.
+    pub(super) accepted: Option<Rst>,
+    /// The last one whose number the other end does not accept.
+    pub(super) odd: Option<Rst>,
+}
+
+impl Resets {
+    fn is_empty(&self) -> bool {
+        self.accepted.is_none() && self.odd.is_none()
+    }
 }
 
 /// Facts about its socket from the kernel. They are larger than the rest of [`Detail`], and an end on another host, or in a
@@ -84,7 +98,21 @@ impl End {
 
     /// Returns its first reset whose number the other end accepts.
     pub(in crate::correlate) fn rst(&self) -> Option<Rst> {
-        self.detail.as_ref()?.rst
+        self.resets()?.accepted
+    }
+
+    pub(super) fn resets(&self) -> Option<&Resets> {
+        self.detail.as_ref()?.resets.as_deref()
+    }
+
+    /// Returns its resets, if it has sent one.
+    pub(super) fn known_resets(&mut self) -> Option<&mut Resets> {
+        self.detail.as_mut()?.resets.as_deref_mut()
+    }
+
+    /// Returns its resets, none at first.
+    pub(super) fn resets_mut(&mut self) -> &mut Resets {
+        self.detail_mut().resets.get_or_insert_default()
     }
 
     /// Returns how its socket ended.
@@ -152,14 +180,14 @@ impl End {
                 options: _,
                 other_isn: _,
                 fin,
-                rst,
-                odd_rst,
+                resets,
                 claim,
                 ts_recent,
                 idle_ns,
                 socket_facts,
             } = &**detail;
-            let nothing = fin.is_none() && rst.is_none() && odd_rst.is_none() && claim.is_none();
+            let no_reset = resets.as_ref().is_none_or(|resets| resets.is_empty());
+            let nothing = fin.is_none() && no_reset && claim.is_none();
             if nothing && ts_recent.is_none() && idle_ns.is_none() && socket_facts.is_none() {
                 self.detail = None;
             }

@@ -1,5 +1,7 @@
 //! Milestones of an end: its SYNs, its FIN, its reset, the end of its socket.
 
+use std::num::NonZeroU32;
+
 use crate::{
     event::{BootTime, Counters, Proof, Segment, reset_reason::ResetReason},
     tcp::TcpState,
@@ -10,13 +12,13 @@ use crate::{
 pub(in crate::correlate) struct Sent {
     pub(in crate::correlate) first: BootTime,
     pub(in crate::correlate) last: BootTime,
-    pub(in crate::correlate) count: u32,
+    count: NonZeroU32,
 }
 
 impl Sent {
     /// Creates the entry for the first segment of the kind.
     pub(in crate::correlate) fn once(at: BootTime) -> Self {
-        Self { first: at, last: at, count: 1 }
+        Self { first: at, last: at, count: NonZeroU32::MIN }
     }
 
     /// Counts one more segment of the kind.
@@ -25,9 +27,14 @@ impl Sent {
         self.count = self.count.saturating_add(1);
     }
 
+    /// Returns the number of segments of the kind.
+    pub(in crate::correlate) fn count(self) -> u32 {
+        self.count.get()
+    }
+
     /// Returns the number of retransmissions.
     pub(in crate::correlate) fn again(self) -> u32 {
-        self.count.saturating_sub(1)
+        self.count.get() - 1
     }
 }
 

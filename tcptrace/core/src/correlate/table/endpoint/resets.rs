@@ -28,7 +28,7 @@ impl End {
         let answers = (1..=self.sent).contains(&offset);
         if !has_ack
             && answers
-            && let Some(first) = self.detail.as_mut().and_then(|detail| detail.rst.as_mut())
+            && let Some(first) = self.known_resets().and_then(|resets| resets.accepted.as_mut())
         {
             first.context.repeated = true;
             first.context.doubted = false;
@@ -36,16 +36,16 @@ impl End {
         if reset == Reset::Exact {
             self.spoke = true;
             self.closing = true;
-            let detail = self.detail_mut();
-            match detail.rst {
+            let resets = self.resets_mut();
+            match resets.accepted {
                 // The first may turn out not to have been accepted.
-                Some(first) if first.seen => detail.odd_rst = Some(rst),
+                Some(first) if first.seen => resets.odd = Some(rst),
                 // Its kernel has reported it, or an earlier one, which ended the connection.
                 Some(Rst { at, context: ResetContext { proven: true, first, after_fin, after_close, .. }, .. }) => {
                     let context = ResetContext { proven: true, first, after_fin, after_close, ..rst.context };
-                    detail.rst = Some(Rst { at, context, ..rst });
+                    resets.accepted = Some(Rst { at, context, ..rst });
                 }
-                _ => detail.rst = Some(rst),
+                _ => resets.accepted = Some(rst),
             }
             if self.has_isn {
                 self.send_up_to(rst.offset);
@@ -54,7 +54,7 @@ impl End {
                 self.reach(1, 0);
             }
         } else {
-            self.detail_mut().odd_rst = Some(rst);
+            self.resets_mut().odd = Some(rst);
         }
     }
 
@@ -64,21 +64,21 @@ impl End {
         self.closing = true;
         let (offset, before) = (self.sent, self.sent);
         let unseen = Rst { at, has_ack: true, offset, before, other_sent: 0, seen: false, context };
-        let detail = self.detail_mut();
-        let mut just_before = detail.odd_rst.filter(|rst| at < rst.at + JUST_BEFORE);
+        let resets = self.resets_mut();
+        let mut just_before = resets.odd.filter(|rst| at < rst.at + JUST_BEFORE);
         if let Some(rst) = &mut just_before {
             rst.context.by_error = true;
         }
-        detail.rst = detail.rst.or(just_before).or(Some(unseen));
+        resets.accepted = resets.accepted.or(just_before).or(Some(unseen));
     }
 
     /// Withdraws a reset of this end that only an error of the other end's socket implied: it was the other end that
     /// reset; `proven`: its own kernel reports so.
     pub(in crate::correlate) fn withdraw_unseen_reset(&mut self, proven: bool) {
-        if let Some(detail) = &mut self.detail
-            && detail.rst.is_some_and(|rst| !rst.seen && !rst.context.proven || proven && rst.context.by_error)
+        if let Some(resets) = self.known_resets()
+            && resets.accepted.is_some_and(|rst| !rst.seen && !rst.context.proven || proven && rst.context.by_error)
         {
-            detail.rst = None;
+            resets.accepted = None;
         }
     }
 
@@ -91,10 +91,10 @@ impl End {
 
     /// Withdraws a reset that was seen and that `refused` holds for: the other end has not accepted it.
     pub(in crate::correlate) fn refuse_reset(&mut self, refused: impl Fn(&Rst) -> bool) {
-        if let Some(detail) = &mut self.detail
-            && let Some(rst) = detail.rst.take_if(|rst| rst.seen && refused(rst))
+        if let Some(resets) = self.known_resets()
+            && let Some(rst) = resets.accepted.take_if(|rst| rst.seen && refused(rst))
         {
-            detail.odd_rst = Some(rst);
+            resets.odd = Some(rst);
             // Nothing else shows that it had sent so much.
             if self.sent == rst.offset {
                 self.retreat(rst.before);
@@ -106,19 +106,22 @@ impl End {
     /// end has sent nothing since: the data between them was not captured. After its FIN there is no such data.
     pub(in crate::correlate) fn accept_reset_behind_gap(&mut self, last: BootTime) {
         let (sent, offered) = (self.sent, self.offered());
-        let Some(detail) = self.detail.as_mut().filter(|detail| detail.fin.is_none()) else { return };
+        if self.fin().is_some() {
+            return;
+        }
+        let Some(resets) = self.known_resets() else { return };
         let fits = |rst: &mut Rst| {
             let ahead = rst.offset > sent && offered.is_some_and(|offered| rst.offset <= offered);
             ahead && rst.seen && rst.at == last && !rst.context.followed && rst.before == sent
         };
-        if detail.rst.is_none() {
-            detail.rst = detail.odd_rst.take_if(fits);
+        if resets.accepted.is_none() {
+            resets.accepted = resets.odd.take_if(fits);
         }
     }
 
     /// Notes that a segment came which is no reset.
     pub(in crate::correlate) fn note_more(&mut self) {
-        if let Some(rst) = self.detail.as_mut().and_then(|detail| detail.odd_rst.as_mut()) {
+        if let Some(rst) = self.known_resets().and_then(|resets| resets.odd.as_mut()) {
             rst.context.followed = true;
         }
     }
@@ -133,16 +136,16 @@ impl End {
     /// host and `goes_on`.
     pub(in crate::correlate) fn contradict_reset(&mut self, ack: SeqNumber, goes_on: bool) {
         let (offset, closed) = (self.offset(ack), self.closed().is_some());
-        let Some(detail) = &mut self.detail else { return };
         // After its FIN, either number is right (tcp_reset_check of net/ipv4/tcp_input.c).
-        let fin = detail.fin.map(|fin| fin.end);
+        let (fin, sent) = (self.fin().map(|fin| fin.end), self.sent);
+        let Some(resets) = self.known_resets() else { return };
         let right = |rst: &Rst| rst.offset == offset || Some(offset) == fin && rst.offset + 1 == offset;
-        if detail.rst.is_none() && self.sent == offset {
+        if resets.accepted.is_none() && sent == offset {
             // It was doubted for what had been in flight before.
             let doubted = |rst: &mut Rst| rst.context.doubted && rst.offset == offset;
-            detail.rst = detail.odd_rst.take_if(doubted);
+            resets.accepted = resets.odd.take_if(doubted);
         }
-        let Some(rst) = &mut detail.rst else { return };
+        let Some(rst) = &mut resets.accepted else { return };
         if !rst.seen || rst.context.certain || closed {
             return;
         }
@@ -157,9 +160,9 @@ impl End {
             // A later one may have been accepted instead.
             let mut refused = *rst;
             refused.context.doubted = false;
-            detail.rst = detail.odd_rst.filter(|rst| rst.offset == offset && rst.has_ack);
-            detail.odd_rst = Some(refused);
-            if self.sent == refused.offset {
+            resets.accepted = resets.odd.filter(|rst| rst.offset == offset && rst.has_ack);
+            resets.odd = Some(refused);
+            if sent == refused.offset {
                 self.retreat(refused.before);
             }
         }
@@ -176,9 +179,9 @@ impl End {
     /// open socket gives it, after everything sent: the other end, which has not ended the connection itself, does not know it
     /// any more.
     pub(in crate::correlate) fn restore_doubted_reset(&mut self) {
-        let Some(detail) = self.detail.as_mut().filter(|detail| detail.rst.is_none()) else { return };
-        detail.rst = detail.odd_rst.take_if(|rst| rst.seen && rst.context.doubted && rst.offset == rst.before);
-        if let Some(rst) = &mut detail.rst {
+        let Some(resets) = self.known_resets().filter(|resets| resets.accepted.is_none()) else { return };
+        resets.accepted = resets.odd.take_if(|rst| rst.seen && rst.context.doubted && rst.offset == rst.before);
+        if let Some(rst) = &mut resets.accepted {
             rst.context.doubted = false;
         }
     }
@@ -189,8 +192,8 @@ impl End {
     pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: Option<SeqNumber>, acks: u64) {
         let new = end.is_some_and(|end| self.offset(end) > self.sent);
         let closed = self.closed().is_some();
-        if let Some(detail) = &mut self.detail
-            && let Some(rst) = &mut detail.rst
+        if let Some(resets) = self.known_resets()
+            && let Some(rst) = &mut resets.accepted
             && rst.seen
             && !rst.context.certain
             && !closed
@@ -198,7 +201,7 @@ impl End {
             let proven = new || acks > rst.other_sent;
             if proven || rst.context.doubted {
                 rst.context.doubted = !proven;
-                detail.odd_rst = detail.rst.take();
+                resets.odd = resets.accepted.take();
             }
         }
     }

@@ -84,7 +84,7 @@ pub(in crate::correlate) fn handshake(
         summary: String::new(),
     };
     let facts = HandshakeFacts {
-        syns: client.syn().map_or(0, |sent| sent.count),
+        syns: client.syn().map_or(0, Sent::count),
         deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
         unsent,
