@@ -51,7 +51,9 @@ fn a_last_ack_that_is_lost_is_sent_again_from_time_wait() {
     assert_record(close, &but(plain(&netns, loopback(PORT)), expected));
     let last_acks =
         trace.segments(&netns, PORT).into_iter().filter(|record| record["rel_ack"] == 2 && record["rel_seq"] == 2);
-    assert!(last_acks.count() as u64 > again(close, "server"), "each FIN has its ACK: {:#?}", trace.records);
+    // The one that was dropped and one that was not. A FIN that comes within half a second of another may have none
+    // (tcp_timewait_check_oow_rate_limit of net/ipv4/tcp_minisocks.c).
+    assert!(last_acks.count() >= 2, "the last ACK is sent again: {:#?}", trace.records);
 }
 
 #[test]

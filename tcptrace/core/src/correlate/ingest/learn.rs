@@ -1,6 +1,6 @@
 //! Records what a segment shows of both ends, as far as its receiver accepts it.
 
-use super::generation::NEAR;
+use super::{doubted_resets::restore_doubted_resets, generation::NEAR};
 use crate::{
     correlate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, new_behind_reset, signed_offset, timestamp},
@@ -110,9 +110,7 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         conn.client = Some(from);
         conn.client_guessed = false;
     }
-    if accepted.reset == Reset::Exact && !header.has(TcpFlags::ACK) && !conn.end(from).may_have_ended() {
-        conn.end_mut(from.other()).restore_doubted_reset();
-    }
+    restore_doubted_resets(conn, from, header, accepted.reset);
     let sent = conn.end(from).sent;
     let certain = conn.end(from).acked() == sent && conn.end(from).offset(header.seq) <= sent;
     let context = ResetContext {

@@ -168,16 +168,13 @@ impl End {
         }
     }
 
-    /// Returns true if it may have ended the connection itself. Else, a reset of it without ACK shows that the other end has:
-    /// it answers a segment in the state CLOSED (RFC 9293 §3.10.7.1), while an open socket resets with ACK
-    /// (tcp_send_active_reset of net/ipv4/tcp_output.c).
+    /// Returns true if it may have ended the connection itself.
     pub(in crate::correlate) fn may_have_ended(&self) -> bool {
         self.had_socket || self.fin().is_some() || self.rst().is_some()
     }
 
-    /// Counts a reset again that was withdrawn only for what may have been in flight before, and whose number is the one that an
-    /// open socket gives it, after everything sent: the other end, which has not ended the connection itself, does not know it
-    /// any more.
+    /// Counts a reset again that was withdrawn only for segments that may have been in flight before, if its number is the one that
+    /// an open socket gives it, after everything sent.
     pub(in crate::correlate) fn restore_doubted_reset(&mut self) {
         let Some(resets) = self.known_resets().filter(|resets| resets.accepted.is_none()) else { return };
         resets.accepted = resets.odd.take_if(|rst| rst.seen && rst.context.doubted && rst.offset == rst.before);

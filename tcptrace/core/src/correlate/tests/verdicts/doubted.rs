@@ -89,6 +89,28 @@ fn an_end_that_does_not_know_the_connection_any_more_had_accepted_a_doubted_rese
     }
 }
 
+/// RFC 9293 §3.10.7.1, as above, of the end whose reset is doubted.
+#[test]
+fn an_end_that_answers_without_the_connection_had_sent_its_doubted_reset() {
+    let bare = |seq| (false, RST, seq, None, 0);
+    for (what, behind) in [
+        ("it answers an acknowledgement", vec![bare(401)]),
+        ("it answers one after the other", vec![bare(1), up(ACK, 1, 801, 0), bare(401), bare(801)]),
+    ] {
+        // Behind the reset, a copy of old data and an acknowledgement that was on its way; at the end, the answer to that copy.
+        let lines = [
+            down(ACK, 1, 1, 400),
+            down(ACK, 401, 1, 400),
+            down(RST, 801, 1, 0),
+            down(ACK, 401, 1, 400),
+            up(ACK, 1, 401, 0),
+        ];
+        let close = closed(&[&lines[..], &behind, &[(true, RST, 1, None, 0)]].concat());
+        assert_eq!(close.reset.map(|reset| reset.by), Some(Role::Server), "{what}");
+        assert_eq!(close.initiator, Some(Role::Server), "{what}");
+    }
+}
+
 #[test]
 fn an_end_that_sends_new_text_has_not_reset_though_the_other_end_has() {
     let lines = [
