@@ -38,8 +38,12 @@ impl End {
             self.closing = true;
             let resets = self.resets_mut();
             match resets.accepted {
-                // The first may turn out not to have been accepted.
-                Some(first) if first.seen => resets.odd = Some(rst),
+                // The first may turn out not to have been accepted. An answer without ACK is no substitute for one with ACK.
+                Some(first) if first.seen => {
+                    if has_ack || resets.odd.is_none_or(|odd| !odd.has_ack) {
+                        resets.odd = Some(rst);
+                    }
+                }
                 // Its kernel has reported it, or an earlier one, which ended the connection.
                 Some(Rst { at, context: ResetContext { proven: true, first, after_fin, after_close, .. }, .. }) => {
                     let context = ResetContext { proven: true, first, after_fin, after_close, ..rst.context };

@@ -194,3 +194,16 @@ fn a_reset_near_a_syn_that_nobody_is_seen_to_answer_is_its_own() {
         assert_eq!(conns, [1, 1, 2, 1, conn], "{ack:?} {ahead}");
     }
 }
+
+/// A network that reorders segments delivers the answer to a copy before the reset that its sender sent first.
+#[test]
+fn a_reset_that_its_senders_answers_overtake_and_follow_is_the_one_that_counts() {
+    let bare = (false, RST, 1, None, 0);
+    let data = [down(ACK, 401, 1, 400), down(ACK, 1, 1, 400), up(ACK, 1, 1, 0)];
+    for behind in [vec![], vec![bare], vec![bare, bare]] {
+        let reset = [bare, down(RST, 801, 1, 0)];
+        let on_their_way = [up(ACK, 1, 801, 0), up(FIN, 1, 801, 0)];
+        let close = closed(&[&data[..], &reset, &behind, &on_their_way].concat());
+        assert_eq!((close.kind, close.reset.map(|reset| reset.by)), (CloseKind::Reset, Some(Role::Server)));
+    }
+}
