@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use tcptrace_tests::{Tracer, is_type, receive_end};
+use serde_json::Value;
+use tcptrace_tests::{Tracer, close, is_type};
 
 use crate::machine::Machine;
 
@@ -20,11 +21,17 @@ fn connections_of_a_unit_are_told_by_its_name_and_chosen_by_it() {
     let (one, each) = (trace("tt-asks-1.service", 1), trace("tt-asks-*", 2));
     for number in [2, 1] {
         let unit = format!(
-            "[Service]\\nType=oneshot\\nSlice=tt.slice\\nExecStart=/bin/bash -c \"exec 3<>/dev/tcp/127.0.0.1/{PORT}\"\\n"
+            "[Service]\\nType=oneshot\\nSlice=tt.slice\\nExecStart=/bin/bash -c \"exec 3<>/dev/tcp/127.0.0.1/{PORT}; cat <&3\"\\n"
         );
         let service = format!("tt-asks-{number}.service");
-        machine.run(&format!("printf '{unit}' >/run/systemd/system/{service} && systemctl start {service}"));
-        receive_end(&listener.accept().expect("it has connected").0);
+        machine.run(&format!("printf '{unit}' >/run/systemd/system/{service} && systemctl start --no-block {service}"));
+        let (connection, _) = listener.accept().expect("it connects");
+        // Until its group has been looked at, it goes on.
+        let is_of_unit = |record: &Value, kind| is_type(record, kind) && record["client"]["unit"] == service;
+        let tracers: &[&Tracer] = if number == 1 { &[&one, &each] } else { &[&each] };
+        tracers.iter().for_each(|tracer| tracer.wait_for("its handshake", |record| is_of_unit(record, "handshake")));
+        close(connection);
+        each.wait_for("its close", |record| is_of_unit(record, "close"));
     }
     let units = |tracer: Tracer| {
         let records = tracer.exited().records;
