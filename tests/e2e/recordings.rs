@@ -6,16 +6,17 @@ use std::{
     fs,
     net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr},
     os::fd::AsFd,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tcptrace_tests::{
-    Connection, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end, send,
-    set_option, text,
+    Connection, Ends, LIMIT, Netns, Trace, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end,
+    send, set_option, text,
 };
+use tempfile::TempDir;
 
 /// The output of reading a recording.
 fn replay(path: &Path, arguments: &[&str]) -> String {
@@ -75,26 +76,35 @@ fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
     (ends, connection)
 }
 
-fn check_all_kinds(port: u16, more: &[&str], kinds: &[&str]) {
-    // A replay must select the segments that the trace had selected.
-    let segments = if more.contains(&"all") { more } else { &[] };
+/// Traces what [`play`] does, and writes it to a file of this name too. Returns the folder of the file, its path, and the trace.
+fn record_all_kinds(port: u16, more: &[&str], name: &str) -> (TempDir, PathBuf, Trace) {
     let netns = Netns::new();
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("trace.jsonl");
+    let path = folder.path().join(name);
     let ports = format!("{port}-{}", port + 2);
     let arguments = [&["-p", &ports, "-w", path.to_str().expect("UTF-8")], more].concat();
     let tracer = Tracer::start(&netns, &arguments);
     let left_open = play(&netns, port, &tracer);
     let trace = tracer.stop();
     drop(left_open);
+    assert_eq!(trace.of_type("handshake").len(), 8);
+    trace.nothing_lost();
+    (folder, path, trace)
+}
+
+/// Those of a trace's arguments that its replay must have too, to select the same segments.
+fn selection<'a>(more: &'a [&'a str]) -> &'a [&'a str] {
+    if more.contains(&"all") { more } else { &[] }
+}
+
+fn check_all_kinds(port: u16, more: &[&str], kinds: &[&str]) {
+    let (folder, path, trace) = record_all_kinds(port, more, "trace.jsonl");
     let closes: Vec<_> = trace.of_type("close").iter().map(|close| text(close, "kind")).collect();
     for kind in kinds {
         assert!(closes.contains(kind), "no {kind} among {closes:?}");
     }
-    assert_eq!(trace.of_type("handshake").len(), 8);
-    trace.nothing_lost();
     let recorded = fs::read_to_string(&path).expect("the file is there");
-    same_again(&recorded, &replay(&path, segments));
+    same_again(&recorded, &replay(&path, selection(more)));
 
     let again = folder.path().join("again.jsonl");
     let read = replay(&path, &["-w", again.to_str().expect("UTF-8"), "--emit", "close"]);

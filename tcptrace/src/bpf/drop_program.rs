@@ -22,14 +22,14 @@ const REASONS: &str = "skb_drop_reason";
 #[derive(Debug)]
 pub(super) struct Available {
     pub(super) layout: DropLayout,
-    /// Names of the reasons that are set.
+    /// Names of the reasons for which dropped segments are recorded.
     pub(super) reasons: DropReasons,
 }
 
 impl Available {
     /// Asks the kernel's types; `None` where it gives no reasons.
     pub(super) fn of(types: &KernelTypes) -> Option<Self> {
-        Self::find(types).inspect_err(|error| info!("dropped segments are not set: {}", with_causes(error))).ok()
+        Self::find(types).inspect_err(|error| info!("dropped segments are not told: {}", with_causes(error))).ok()
     }
 
     /// Asks the kernel's types.

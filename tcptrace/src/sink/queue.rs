@@ -19,7 +19,7 @@ use super::{Held, Offer, Reopen};
 /// Most bytes that the writer takes at once, unless a single chunk has more.
 const BATCH_BYTES: usize = 1 << 20;
 /// Most chunks that the writer takes at once: as many as one `writev` accepts (`IOV_MAX`).
-const BATCH_CHUNKS: usize = 1024;
+pub(super) const BATCH_CHUNKS: usize = 1024;
 
 /// Most bytes held for a slow reader while whoever writes waits for it: no loss can be put off by holding more.
 const WAITING_BYTES: usize = 4 * BATCH_BYTES;

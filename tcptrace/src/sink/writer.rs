@@ -3,7 +3,7 @@
 mod file_target;
 mod vectored;
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -126,11 +126,10 @@ impl Writer {
     }
 
     fn end_of(&self, error: Errno) -> SinkEnd {
-        let cause = io::Error::from(error);
-        SinkEnd::Failed(Arc::new(match &self.target {
-            Target::Stream if matches!(error, Errno::PIPE | Errno::CONNRESET) => return SinkEnd::Closed,
-            Target::Stream => WriteError::Stdout(cause),
-            Target::File(target) => return target.end_of(error),
-        }))
+        match &self.target {
+            Target::Stream if matches!(error, Errno::PIPE | Errno::CONNRESET) => SinkEnd::Closed,
+            Target::Stream => SinkEnd::Failed(Arc::new(WriteError::Stdout(error.into()))),
+            Target::File(target) => target.end_of(error),
+        }
     }
 }

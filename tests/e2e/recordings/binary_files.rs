@@ -4,24 +4,14 @@ use std::{fs, path::Path, process::Command, thread};
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tcptrace_tests::{LIMIT, Lines, Netns, Process, Tracer, binary, eventually, output, start_unread};
+use tcptrace_tests::{LIMIT, Lines, Netns, Process, binary, eventually, output, start_unread};
 
-use super::{loopback, play, replay};
+use super::{loopback, record_all_kinds, replay, selection};
 
 /// A binary recording reproduces the live output: as JSON, and as every kind of text.
 fn check_binary(port: u16, more: &[&str]) {
-    let segments = if more.contains(&"all") { more } else { &[] };
-    let netns = Netns::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("trace.ttr");
-    let ports = format!("{port}-{}", port + 2);
-    let arguments = [&["-p", &ports, "-w", path.to_str().expect("UTF-8")], more].concat();
-    let tracer = Tracer::start(&netns, &arguments);
-    let left_open = play(&netns, port, &tracer);
-    let trace = tracer.stop();
-    drop(left_open);
-    assert_eq!(trace.of_type("handshake").len(), 8);
-    trace.nothing_lost();
+    let segments = selection(more);
+    let (folder, path, trace) = record_all_kinds(port, more, "trace.ttr");
     let printed: Vec<Value> = trace.records.clone();
     let read = replay(&path, segments);
     let read: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

@@ -111,9 +111,9 @@ impl FileTarget {
                 if let Some(before) = before {
                     ftruncate(output, before)?;
                 }
-                let kept = usize::from(before == Some(0));
-                self.head = batch.first().filter(|_| kept > 0).map(|&chunk| chunk.clone());
-                batch.iter().skip(kept).for_each(|chunk| self.leave_out(chunk, queue));
+                let mut left_out = batch.iter().copied();
+                self.head = if before == Some(0) { left_out.next().cloned() } else { None };
+                left_out.for_each(|chunk| self.leave_out(chunk, queue));
                 let missing = batch.iter().map(|chunk| chunk.bytes.len()).sum::<usize>().min(ROOM_FOR);
                 if self.full.replace(Full { error, at: host_clock::now(), missing }).is_none() {
                     let cause = io::Error::from(error);

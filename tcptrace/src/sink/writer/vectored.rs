@@ -7,10 +7,7 @@ use rustix::{
     io::{Errno, writev},
 };
 
-use crate::sink::queue::Queue;
-
-/// Most chunks of one write (`IOV_MAX`).
-const MAX_SLICES: usize = 1024;
+use crate::sink::queue::{BATCH_CHUNKS, Queue};
 
 /// Writes every chunk, at most `at_once` bytes in one call, and notes in `queue` how far it has got.
 pub(super) fn write_all(output: impl AsFd, chunks: &[&[u8]], at_once: usize, queue: &Queue) -> Result<(), Errno> {
@@ -33,10 +30,10 @@ pub(super) fn write_all(output: impl AsFd, chunks: &[&[u8]], at_once: usize, que
     Ok(())
 }
 
-/// Number of slices that have at most `most` bytes together, and at least one.
+/// Number of slices for one call that have at most `most` bytes together, and at least one.
 fn count_within(slices: &[IoSlice<'_>], most: usize) -> usize {
     let mut bytes = 0_usize;
-    let within = slices.iter().take(MAX_SLICES).take_while(|slice| {
+    let within = slices.iter().take(BATCH_CHUNKS).take_while(|slice| {
         bytes = bytes.saturating_add(slice.len());
         bytes <= most
     });
@@ -62,6 +59,6 @@ mod tests {
             assert_eq!(count_within(&slices, most), count, "{most}");
         }
         let many = vec![IoSlice::new(&bytes); 3000];
-        assert_eq!(count_within(&many, usize::MAX), MAX_SLICES);
+        assert_eq!(count_within(&many, usize::MAX), BATCH_CHUNKS);
     }
 }
