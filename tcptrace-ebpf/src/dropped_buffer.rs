@@ -6,7 +6,7 @@ use tcptrace_ebpf::{
     headers::{ETH_HEADER, Frame},
 };
 
-use crate::{kernel_memory::read, maps::setting};
+use crate::{kernel_memory::Memory as _, maps::setting};
 
 /// The linear part of a buffer, from its network header on.
 pub(crate) struct DroppedBuffer {
@@ -30,10 +30,10 @@ impl DroppedBuffer {
     pub(crate) fn of(address: u64) -> Result<Self, Skip> {
         Ok(Self {
             address,
-            protocol: read(address, setting!(drops.protocol))?,
-            head: read(address, setting!(hints.head))?,
-            network: u32::from(read::<u16>(address, setting!(hints.network_header))?),
-            end: read(address, setting!(drops.tail))?,
+            protocol: address.read(setting!(drops.protocol))?,
+            head: address.read(setting!(hints.head))?,
+            network: u32::from(address.read::<u16>(setting!(hints.network_header))?),
+            end: address.read(setting!(drops.tail))?,
         })
     }
 }
@@ -47,8 +47,8 @@ impl Frame for DroppedBuffer {
     #[inline(always)]
     fn length(&self) -> u32 {
         // Where the buffer's data begins depends on which layer has dropped it.
-        let Ok(length) = read::<u32>(self.address, setting!(drops.len)) else { return 0 };
-        let Ok(data) = read::<u64>(self.address, setting!(drops.data)) else { return 0 };
+        let Ok(length) = self.address.read::<u32>(setting!(drops.len)) else { return 0 };
+        let Ok(data) = self.address.read::<u64>(setting!(drops.data)) else { return 0 };
         let behind_network = (data.wrapping_sub(self.head) as u32).wrapping_sub(self.network);
         length.wrapping_add(behind_network).wrapping_add(ETH_HEADER)
     }

@@ -17,7 +17,7 @@ use tcptrace_ebpf::{
 use crate::{
     dropped_buffer::DroppedBuffer,
     emit,
-    kernel_memory::read,
+    kernel_memory::Memory as _,
     maps::{self, FilterMaps, setting},
     pending_states, socket,
     tcp_states::SYN_SENT,
@@ -123,8 +123,8 @@ fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
 /// The socket of a SYN that it sends, 0 where the buffer has another one or none.
 #[inline(always)]
 fn connecting(skb: u64) -> u64 {
-    let socket: u64 = read(skb, setting!(drops.sk)).unwrap_or(0);
-    if socket != 0 && read(socket, setting!(hints.state)) == Ok(SYN_SENT) { socket } else { 0 }
+    let socket: u64 = skb.read(setting!(drops.sk)).unwrap_or(0);
+    if socket != 0 && socket.read(setting!(hints.state)) == Ok(SYN_SENT) { socket } else { 0 }
 }
 
 /// Interface and network namespace of a buffer, each 0 if unknown.
@@ -136,19 +136,19 @@ struct Place {
 impl Place {
     #[inline(always)]
     fn of(skb: u64) -> Self {
-        let device: u64 = read(skb, setting!(hints.dev)).unwrap_or(0);
+        let device: u64 = skb.read(setting!(hints.dev)).unwrap_or(0);
         let netns = netns_of_device(device);
         if netns != 0 {
-            return Self { ifindex: read(device, setting!(socket.dev_ifindex)).unwrap_or(0), netns };
+            return Self { ifindex: device.read(setting!(socket.dev_ifindex)).unwrap_or(0), netns };
         }
         // On its way out of its socket or into one. The interface by which it came, none for one that goes out.
-        let ifindex = read(skb, setting!(hints.iif)).unwrap_or(0);
-        let route = read::<u64>(skb, setting!(drops.refdst)).unwrap_or(0) & !1;
-        let device = if route == 0 { 0 } else { read(route, setting!(socket.dst_dev)).unwrap_or(0) };
+        let ifindex = skb.read(setting!(hints.iif)).unwrap_or(0);
+        let route = skb.read::<u64>(setting!(drops.refdst)).unwrap_or(0) & !1;
+        let device = if route == 0 { 0 } else { route.read(setting!(socket.dst_dev)).unwrap_or(0) };
         let mut netns = netns_of_device(device);
         if netns == 0 {
-            let socket: u64 = read(skb, setting!(drops.sk)).unwrap_or(0);
-            let net: u64 = if socket == 0 { 0 } else { read(socket, setting!(socket.net)).unwrap_or(0) };
+            let socket: u64 = skb.read(setting!(drops.sk)).unwrap_or(0);
+            let net: u64 = if socket == 0 { 0 } else { socket.read(setting!(socket.net)).unwrap_or(0) };
             netns = if net == 0 { 0 } else { namespace(net) };
         }
         Self { ifindex, netns }
@@ -166,7 +166,7 @@ impl Place {
 
 #[inline(always)]
 fn netns_of_device(device: u64) -> u32 {
-    if device == 0 { 0 } else { read(device, setting!(hints.dev_net)).map_or(0, namespace) }
+    if device == 0 { 0 } else { device.read(setting!(hints.dev_net)).map_or(0, namespace) }
 }
 
 /// The inode number of a `struct net`; 0 where this is none.

@@ -13,9 +13,10 @@ use tcptrace_ebpf::{
 
 use crate::{
     emit,
-    kernel_memory::read,
+    kernel_memory::Memory as _,
     maps::{self, FilterMaps, setting},
-    socket::{self, Head},
+    sock_common::{Head, SockCommon as _},
+    socket,
     tcp_states::{LISTEN, NEW_SYN_RECV, TIME_WAIT},
 };
 
@@ -70,11 +71,11 @@ pub(crate) fn deferring_listener(request: u64) -> Option<u64> {
     if request == 0 || listener == ABSENT || defer_accept == ABSENT {
         return None;
     }
-    if read(request, setting!(hints.state)) != Ok(NEW_SYN_RECV) {
+    if request.read(setting!(hints.state)) != Ok(NEW_SYN_RECV) {
         return None;
     }
-    let listener: u64 = read(request, listener).ok()?;
-    let rounds: u8 = read(listener, defer_accept).ok()?;
+    let listener: u64 = request.read(listener).ok()?;
+    let rounds: u8 = listener.read(defer_accept).ok()?;
     if rounds == 0 { None } else { Some(listener) }
 }
 
@@ -116,25 +117,25 @@ impl Sent {
     /// In answer to a segment: the same way back. The kernel itself takes the ends from its headers here.
     #[inline(always)]
     fn answering(segment: u64) -> Result<Self, Skip> {
-        let head: u64 = read(segment, setting!(hints.head))?;
-        let network: u16 = read(segment, setting!(hints.network_header))?;
-        let transport: u16 = read(segment, setting!(hints.transport_header))?;
-        let version: u8 = read(head, u32::from(network))?;
+        let head: u64 = segment.read(setting!(hints.head))?;
+        let network: u16 = segment.read(setting!(hints.network_header))?;
+        let transport: u16 = segment.read(setting!(hints.transport_header))?;
+        let version: u8 = head.read(u32::from(network))?;
         let (family, remote_addr, local_addr) = if version >> 4 == 4 {
-            let [src, dst]: [u32; 2] = read(head, u32::from(network) + 12)?;
+            let [src, dst]: [u32; 2] = head.read(u32::from(network) + 12)?;
             (FAMILY_V4, mapped(src), mapped(dst))
         } else {
-            let [src, dst]: [Address; 2] = read(head, u32::from(network) + 8)?;
+            let [src, dst]: [Address; 2] = head.read(u32::from(network) + 8)?;
             (FAMILY_V6, src, dst)
         };
-        let [remote_port, local_port]: [u16; 2] = read(head, u32::from(transport))?;
+        let [remote_port, local_port]: [u16; 2] = head.read(u32::from(transport))?;
         // Cleared by now where it came to a socket, which tells the namespace too.
-        let device: u64 = read(segment, setting!(hints.dev))?;
-        let netns = if device == 0 { 0 } else { socket::inode(read(device, setting!(hints.dev_net))?) };
+        let device: u64 = segment.read(setting!(hints.dev))?;
+        let netns = if device == 0 { 0 } else { socket::inode(device.read::<u64>(setting!(hints.dev_net))?) };
         Ok(Self {
             family,
             netns,
-            interface: read(segment, setting!(hints.iif))?,
+            interface: segment.read(setting!(hints.iif))?,
             local_addr,
             remote_addr,
             local_port: u16::from_be(local_port),

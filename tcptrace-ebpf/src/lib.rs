@@ -30,11 +30,15 @@ pub use abi::*;
 
 /// Names of the programs and maps in the object file, for the loader.
 pub mod names {
-    /// Raw tracepoint program, and the tracepoint-style fallback that needs no BTF.
+    /// Program of state changes at the raw tracepoint, with typed arguments.
+    pub const SET_STATE_BTF: &str = "set_state_btf";
+    /// The second program beside it: the changes for which the kernel skips the first.
+    pub const SET_STATE_BTF_2: &str = "set_state_btf_2";
+    /// Program of state changes at the raw tracepoint, for kernels that refuse the typed one.
     pub const SET_STATE: &str = "set_state";
-    /// Raw tracepoint program on the same tracepoint: the changes for which the kernel skips the first.
+    /// The second program beside it.
     pub const SET_STATE_2: &str = "set_state_2";
-    /// The fallback for kernels without BTF: a tracepoint program reading the event's own fields.
+    /// Program of state changes at the tracepoint, for kernels without BTF: it reads the event's own fields.
     pub const SET_STATE_TP: &str = "set_state_tp";
     /// Raw tracepoint program: resets that this host sends.
     pub const SEND_RESET: &str = "send_reset";

@@ -1,8 +1,8 @@
 //! The kernel programs, which write what they observe into one ring buffer and leave verdicts to user space.
 //!
-//! - `set_state`: every state change of a TCP socket. `socket` and `socket_counters` read the socket, `task` the running task,
-//!   all of them by `kernel_memory`; `state_filter` applies the filters, and `pending_states` holds changes that still lack a
-//!   port or a peer.
+//! - `state_programs` (`set_state_btf`, `set_state`, `set_state_tp`): every state change of a TCP socket, which `set_state` records.
+//!   `sock_common`, `socket` and `socket_counters` read the socket, `task` the running task, all of them by `kernel_memory`;
+//!   `state_filter` applies the filters, and `pending_states` holds changes that still lack a port or a peer.
 //! - `hints` (`send_reset`, `retransmit_synack`): resets and repeated SYN,ACKs that the kernel sends, with their reasons.
 //! - `drops` (`drop_segment`): segments that the kernel drops, and why; `dropped_buffer` reads them.
 //! - `tc` (`tc_ingress`, `tc_egress`): segments, and in `icmp` ICMP errors, that pass an interface.
@@ -39,11 +39,15 @@ mod set_state;
 #[cfg(target_arch = "bpf")]
 mod skb;
 #[cfg(target_arch = "bpf")]
+mod sock_common;
+#[cfg(target_arch = "bpf")]
 mod socket;
 #[cfg(target_arch = "bpf")]
 mod socket_counters;
 #[cfg(target_arch = "bpf")]
 mod state_filter;
+#[cfg(target_arch = "bpf")]
+mod state_programs;
 #[cfg(target_arch = "bpf")]
 mod task;
 #[cfg(target_arch = "bpf")]

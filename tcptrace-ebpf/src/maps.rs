@@ -9,6 +9,8 @@ use tcptrace_ebpf::{
     seen_changes::SeenChanges,
 };
 
+use crate::kernel_memory::ScratchUser;
+
 /// Everything user space tells the programs; it fills this in before it loads them.
 #[unsafe(no_mangle)]
 pub(crate) static CONFIG: Config = Config::EMPTY;
@@ -68,9 +70,9 @@ pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries
 #[map]
 pub(crate) static SEEN: PerCpuArray<SeenChanges> = PerCpuArray::with_max_entries(1, 0);
 
-/// A place to turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
+/// Where programs turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
 #[map]
-pub(crate) static SCRATCH: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static SCRATCH: PerCpuArray<u64> = PerCpuArray::with_max_entries(ScratchUser::COUNT, 0);
 
 /// Returns true if sockets of this namespace match.
 #[inline(always)]

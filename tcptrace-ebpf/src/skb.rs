@@ -1,6 +1,6 @@
 //! A socket buffer as the header code reads it.
 
-use core::{arch::asm, ffi::c_void};
+use core::arch::asm;
 
 use aya_ebpf::{
     bindings::{__sk_buff, bpf_hdr_start_off::BPF_HDR_START_NET},
@@ -12,8 +12,8 @@ use tcptrace_ebpf::{
 };
 
 use crate::{
-    kernel_memory,
-    maps::{SCRATCH, setting},
+    kernel_memory::{Memory as _, ScratchUser, number_of},
+    maps::setting,
     socket,
 };
 
@@ -46,7 +46,7 @@ impl Skb {
     #[inline(always)]
     pub(crate) fn socket(&self) -> u64 {
         // SAFETY: a field of the context.
-        number_of(unsafe { (*self.context).__bindgen_anon_2.sk }.cast_const().cast())
+        number_of(unsafe { (*self.context).__bindgen_anon_2.sk }.cast_const().cast(), ScratchUser::Tc)
     }
 
     /// Inode number of the network namespace of the interface; 0 where that cannot be read.
@@ -56,10 +56,10 @@ impl Skb {
             return 0;
         }
         // The context is the kernel's `struct sk_buff`.
-        let Ok(device) = kernel_memory::read::<u64>(number_of(self.context.cast()), setting!(hints.dev)) else {
+        let Ok(device) = number_of(self.context.cast(), ScratchUser::Tc).read::<u64>(setting!(hints.dev)) else {
             return 0;
         };
-        kernel_memory::read(device, setting!(hints.dev_net)).map_or(0, socket::inode)
+        device.read::<u64>(setting!(hints.dev_net)).map_or(0, socket::inode)
     }
 
     /// Index of the interface.
@@ -68,16 +68,6 @@ impl Skb {
         // SAFETY: a field of the context.
         unsafe { (*self.context).ifindex }
     }
-}
-
-/// A pointer as a number: written to a map and read back, it is one to the verifier too.
-#[inline(always)]
-fn number_of(pointer: *const c_void) -> u64 {
-    // SAFETY: this processor's own value.
-    SCRATCH.get_ptr_mut(0).map_or(0, |number| unsafe {
-        number.write_volatile(pointer as u64);
-        number.read_volatile()
-    })
 }
 
 impl Frame for Skb {

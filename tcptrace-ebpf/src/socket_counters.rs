@@ -4,25 +4,25 @@ use aya_ebpf::helpers::generated::bpf_jiffies64;
 use tcptrace_ebpf::{ABSENT, Counters, NO_COUNT};
 
 use crate::{
-    kernel_memory::{fill, read},
+    kernel_memory::Memory,
     maps::setting,
     tcp_states::{CLOSING, FIN_WAIT1, LAST_ACK},
 };
 
 /// Returns true if the socket has retransmitted a segment.
 #[inline(always)]
-pub(crate) fn has_retransmitted(socket: u64) -> bool {
+pub(crate) fn has_retransmitted(socket: impl Memory) -> bool {
     let offset = setting!(socket.total_retrans);
-    offset != ABSENT && !matches!(read::<u32>(socket, offset), Ok(0) | Err(_))
+    offset != ABSENT && !matches!(socket.read::<u32>(offset), Ok(0) | Err(_))
 }
 
 /// Reads the counters of a socket that leaves the state `old`. Each number is read into its place in the ring, and computed with
 /// there: the stack has no room for them.
 #[inline(always)]
-pub(crate) fn read_into(socket: u64, old: u8, counters: &mut Counters) {
+pub(crate) fn read_into(socket: impl Memory, old: u8, counters: &mut Counters) {
     let Counters { idle_ms, unread, unsent, smoothed_rtt_us, min_rtt_us, retransmissions, peer_window, pad } = counters;
     let jiffy = setting!(jiffy_ns);
-    if jiffy != 0 && fill(idle_ms, socket, setting!(socket.lsndtime)) && fill(pad, socket, setting!(socket.lrcvtime)) {
+    if jiffy != 0 && socket.fill(idle_ms, setting!(socket.lsndtime)) && socket.fill(pad, setting!(socket.lrcvtime)) {
         // SAFETY: the helper has no arguments.
         let now = unsafe { bpf_jiffies64() } as u32;
         let idle = now.wrapping_sub(*idle_ms).min(now.wrapping_sub(*pad));
@@ -30,18 +30,18 @@ pub(crate) fn read_into(socket: u64, old: u8, counters: &mut Counters) {
     } else {
         *idle_ms = NO_COUNT;
     }
-    if fill(unread, socket, setting!(socket.rcv_nxt)) && fill(pad, socket, setting!(socket.copied_seq)) {
+    if socket.fill(unread, setting!(socket.rcv_nxt)) && socket.fill(pad, setting!(socket.copied_seq)) {
         *unread = unread.wrapping_sub(*pad);
         // A FIN has a number too, but is no data.
         let bit = setting!(socket.done_bit) & 63;
         let word = if cfg!(target_endian = "little") { bit / 32 } else { 1 - bit / 32 };
-        if *unread != 0 && fill(pad, socket, setting!(socket.flags) + word * 4) {
+        if *unread != 0 && socket.fill(pad, setting!(socket.flags) + word * 4) {
             *unread -= *pad >> (bit & 31) & 1;
         }
     } else {
         *unread = NO_COUNT;
     }
-    if fill(unsent, socket, setting!(socket.write_seq)) && fill(pad, socket, setting!(socket.snd_nxt)) {
+    if socket.fill(unsent, setting!(socket.write_seq)) && socket.fill(pad, setting!(socket.snd_nxt)) {
         *unsent = unsent.wrapping_sub(*pad);
         // In these states a FIN stands behind the data.
         if *unsent != 0 && matches!(old, FIN_WAIT1 | CLOSING | LAST_ACK) {
@@ -53,12 +53,12 @@ pub(crate) fn read_into(socket: u64, old: u8, counters: &mut Counters) {
     if matches!(*unsent, 0 | NO_COUNT) {
         *peer_window = NO_COUNT;
     } else {
-        fill(peer_window, socket, setting!(socket.snd_wnd));
+        socket.fill(peer_window, setting!(socket.snd_wnd));
     }
-    if fill(smoothed_rtt_us, socket, setting!(socket.srtt_us)) {
+    if socket.fill(smoothed_rtt_us, setting!(socket.srtt_us)) {
         *smoothed_rtt_us >>= 3;
     }
-    fill(min_rtt_us, socket, setting!(socket.min_rtt_us));
-    fill(retransmissions, socket, setting!(socket.total_retrans));
+    socket.fill(min_rtt_us, setting!(socket.min_rtt_us));
+    socket.fill(retransmissions, setting!(socket.total_retrans));
     *pad = 0;
 }

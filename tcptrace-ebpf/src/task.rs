@@ -4,14 +4,11 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     bindings::bpf_pidns_info,
-    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task, generated::bpf_get_ns_current_pid_tgid},
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_ns_current_pid_tgid},
 };
 use tcptrace_ebpf::{ABSENT, PF_KTHREAD, PROOF_EXITING};
 
-use crate::{
-    kernel_memory::{fill, read},
-    maps::setting,
-};
+use crate::{kernel_memory::Memory, maps::setting};
 
 /// IDs of the process and of the thread, as the PID namespace of user space numbers them: a task of another one has the
 /// host's, which no file under user space's `/proc` has.
@@ -41,10 +38,8 @@ pub(crate) fn ids() -> (u32, u32) {
 /// Flags of the running task. [`PF_KTHREAD`] if they cannot be read: a change by a kernel thread is attributed to no process,
 /// since it is a worker's (MPTCP closes its subflows that way).
 #[inline(always)]
-pub(crate) fn flags() -> u32 {
-    // SAFETY: the helper has no arguments.
-    let task = unsafe { bpf_get_current_task() };
-    read(task, setting!(socket.task_flags)).unwrap_or(PF_KTHREAD)
+pub(crate) fn flags<M: Memory>() -> u32 {
+    M::current_task().read(setting!(socket.task_flags)).unwrap_or(PF_KTHREAD)
 }
 
 /// The exit code of the running task, which is exiting. Returns whether that is known, as a `PROOF_` bit.
@@ -52,9 +47,7 @@ pub(crate) fn flags() -> u32 {
 /// do_exit() of kernel/exit.c sets it before it closes the task's files.
 #[inline(always)]
 pub(crate) fn exit_code(code: &mut u32) -> u16 {
-    // SAFETY: the helper has no arguments.
-    let task = unsafe { bpf_get_current_task() };
-    if fill(code, task, setting!(socket.exit_code)) { PROOF_EXITING } else { 0 }
+    if u64::current_task().fill(code, setting!(socket.exit_code)) { PROOF_EXITING } else { 0 }
 }
 
 /// Replaces the name of the running thread by that of its process, which is the name of the process's first thread, and keeps
@@ -64,10 +57,8 @@ pub(crate) fn name_process(comm: &mut [u64; 2], thread: &mut [u64; 2]) {
     if setting!(socket.group_leader) == ABSENT || setting!(socket.task_comm) == ABSENT {
         return;
     }
-    // SAFETY: the helper has no arguments.
-    let task = unsafe { bpf_get_current_task() };
-    if let Ok(leader) = read::<u64>(task, setting!(socket.group_leader))
-        && let Ok(name) = read::<[u64; 2]>(leader, setting!(socket.task_comm))
+    if let Ok(leader) = u64::current_task().read::<u64>(setting!(socket.group_leader))
+        && let Ok(name) = leader.read::<[u64; 2]>(setting!(socket.task_comm))
     {
         *thread = *comm;
         *comm = name;

@@ -9,6 +9,7 @@ mod loading;
 pub mod maps;
 mod object;
 mod program_log;
+mod state_programs;
 pub mod tc;
 
 pub use drop_program::Drops;
@@ -26,4 +27,5 @@ pub use maps::{
 };
 pub use object::{LoadSettings, Object};
 pub use program_log::ProgramLog;
+pub use state_programs::SocketAccess;
 pub use tc::attach::{AttachMode, Attachments};

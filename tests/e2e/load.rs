@@ -223,7 +223,10 @@ fn what_a_stopped_tracer_missed_is_counted_exactly() {
         // Programs of interfaces are not loaded. The second program for state changes sees those that the first was skipped
         // for.
         let mut programs = program_runs(tracer.id());
-        programs.remove("set_state_2").expect("there is a second program");
+        programs
+            .remove("set_state_btf_2")
+            .or_else(|| programs.remove("set_state_2"))
+            .expect("there is a second program");
         counted = programs.values().fold((0, 0), |(runs, skipped), of| (runs + of.count, skipped + of.skipped));
         tracer.look(|records| {
             for record in &records[looked_at..] {

@@ -56,6 +56,7 @@ mod text;
 mod top;
 mod tun;
 mod two_hosts;
+mod typed_loads;
 mod wakes;
 mod which_segments;
 mod wireshark;

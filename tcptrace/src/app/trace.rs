@@ -16,7 +16,7 @@ use super::{export, no_traffic_notice::Passed, owner_lookup::OwnerLookup, stdout
 use crate::{
     bpf::{
         AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
-        SkipCounters,
+        SkipCounters, SocketAccess,
     },
     cgroups::CgroupNames,
     cli::{Attach, Options, Segments, Verbosity},
@@ -98,7 +98,7 @@ impl Trace {
             selection = None;
         }
         let across = elsewhere && object.tells_netns;
-        if !object.btf && !wanted.is_empty() {
+        if !object.has_types() && !wanted.is_empty() {
             warn!("without BTF a socket's interface is unknown: --interface applies to segments only");
         }
         if pid_namespace.is_some() {
@@ -203,7 +203,11 @@ fn load(
             Some(Selection::All) | None => None,
         },
         group,
-        use_btf: options.btf,
+        access: match (options.btf, options.typed_loads) {
+            (false, _) => SocketAccess::Fields,
+            (true, false) => SocketAccess::Untyped,
+            (true, true) => SocketAccess::Typed,
+        },
         verbose: options.verbosity >= Verbosity::Verbose,
     })?;
     Ok(object)
@@ -224,7 +228,7 @@ fn open_pipeline(
     let output = as_caller(|| stdout_format::open(options, session))??;
     let describer = Describer::live(host_clock::wall_clock());
     let began = host_clock::now();
-    let kernel_threads = (!object.btf).then(KernelThreads::default);
+    let kernel_threads = (!object.has_types()).then(KernelThreads::default);
     let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
     if let Some(listener) = listener {
         let address = listener.address;

@@ -13,16 +13,23 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::error::{missing, refusal};
+use super::{
+    error::{missing, refusal},
+    kernel::btf::TracepointType,
+};
 
-/// Loads these programs, and returns what came of each of them.
-pub(super) fn load(ebpf: &mut Ebpf, wanted: &[&'static str]) -> Vec<(&'static str, io::Result<()>)> {
+/// Loads these programs, and returns what came of each of them. Programs with typed arguments need the type of their tracepoint.
+pub(super) fn load(
+    ebpf: &mut Ebpf,
+    wanted: &[&'static str],
+    tracepoint: Option<&TracepointType>,
+) -> Vec<(&'static str, io::Result<()>)> {
     thread::scope(|scope| {
         let mut loading = Vec::new();
         for (found, program) in ebpf.programs_mut() {
             if let Some(&name) = wanted.iter().find(|&&name| name == found) {
                 let thread = thread::Builder::new().name("load".to_owned());
-                loading.push((name, thread.spawn_scoped(scope, || load_one(program))));
+                loading.push((name, thread.spawn_scoped(scope, move || load_one(program, tracepoint))));
             }
         }
         let absent: Vec<_> = wanted.iter().filter(|&&name| loading.iter().all(|&(found, _)| found != name)).collect();
@@ -35,8 +42,12 @@ fn outcome(thread: ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
     thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that loads it has failed")))
 }
 
-fn load_one(program: &mut Program) -> io::Result<()> {
+fn load_one(program: &mut Program, tracepoint: Option<&TracepointType>) -> io::Result<()> {
     let loaded = match program {
+        Program::BtfTracePoint(program) => {
+            let tracepoint = tracepoint.ok_or_else(|| io::Error::other("the type of the tracepoint is not known"))?;
+            program.load(tracepoint.name, &tracepoint.btf)
+        }
         Program::RawTracePoint(program) => program.load(),
         Program::SchedClassifier(program) => program.load(),
         Program::TracePoint(program) => program.load(),

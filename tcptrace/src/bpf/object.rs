@@ -7,7 +7,6 @@ use std::{hash::BuildHasher as _, io};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
-    programs::{RawTracePoint, TracePoint, raw_trace_point::RawTracePointLink, trace_point::TracePointLink},
 };
 use log::{debug, info, warn};
 use tcptrace_ebpf::{
@@ -20,17 +19,14 @@ use super::{
     drop_program,
     error::{LoadError, missing, refusal},
     hint_programs,
-    kernel::{
-        program_info::ProgramInfo,
-        tracefs::with_tracefs,
-        tracepoint_format::{CATEGORY, NAME},
-    },
+    kernel::{btf::TracepointType, program_info::ProgramInfo},
     loading,
     maps::{
         filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring,
         skip_counters::SkipCounters,
     },
     program_log::ProgramLog,
+    state_programs::{self, SocketAccess, StateLink},
 };
 use crate::{causes::with_causes, pid_namespace::PidNamespace};
 use tcptrace_core::{event::KernelReasons, filter::Filter};
@@ -58,8 +54,8 @@ pub struct LoadSettings<'a> {
     pub namespaces: Option<&'a [u32]>,
     /// The PID namespace that numbers processes, unless that is the host's.
     pub(crate) pid_namespace: Option<PidNamespace>,
-    /// True if sockets are to be read at offsets from BTF.
-    pub use_btf: bool,
+    /// The best way to get at sockets that the programs of state changes may try.
+    pub access: SocketAccess,
     /// ID of a control group whose sockets are marked, where the kernel's types allow it.
     pub group: Option<u64>,
     /// True if the programs' own messages are wanted.
@@ -70,8 +66,8 @@ pub struct LoadSettings<'a> {
 pub struct Object {
     /// Programs and maps, which the kernel frees when this is dropped.
     pub(super) ebpf: Ebpf,
-    /// True if sockets are read at offsets from BTF; otherwise only the tracepoint's own fields are known.
-    pub btf: bool,
+    /// How the programs of state changes get at sockets.
+    access: SocketAccess,
     /// True if segments tell the network namespace of their interface.
     pub tells_netns: bool,
     /// True if sockets of the control group are marked.
@@ -82,19 +78,12 @@ pub struct Object {
     pub(super) drops: Option<drop_program::Available>,
     ring_bytes: u32,
     /// Links of the programs that see state changes; dropping one detaches its program.
-    states: Vec<States>,
-}
-
-/// The link of a program that sees state changes.
-#[expect(dead_code, reason = "links are held for what dropping them does")]
-enum States {
-    Raw(RawTracePointLink),
-    Tracepoint(TracePointLink),
+    states: Vec<StateLink>,
 }
 
 impl std::fmt::Debug for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Object").field("btf", &self.btf).finish_non_exhaustive()
+        f.debug_struct("Object").field("access", &self.access).finish_non_exhaustive()
     }
 }
 
@@ -118,12 +107,13 @@ impl Object {
         }
         let mut hints = hint_programs::Available::default();
         let mut drops = None;
-        let no_btf = if settings.use_btf {
-            use_types(&mut config, &mut hints, &mut drops).err().map(|error| with_causes(&error))
+        let types = if settings.access == SocketAccess::Fields {
+            Err("BTF is not wanted".to_owned())
         } else {
-            Some("BTF is not wanted".to_owned())
+            use_types(&mut config, &mut hints, &mut drops).map_err(|error| with_causes(&error))
         };
-        if let Some(reason) = &no_btf {
+        let access = if types.is_ok() { settings.access } else { SocketAccess::Fields };
+        if let Err(reason) = &types {
             config.tracepoint = read_format(reason)?;
         }
         let SocketLayout { cgroup, cgroup_kn, kn_id, .. } = config.socket;
@@ -135,7 +125,7 @@ impl Object {
         let mut object = Self {
             marks_group: config.marks_group != 0,
             ebpf: open(settings, &config)?,
-            btf: no_btf.is_none(),
+            access,
             tells_netns: config.hints.dev != ABSENT,
             hints,
             drops,
@@ -143,8 +133,8 @@ impl Object {
             states: Vec::new(),
         };
         object.fill_maps(settings)?;
-        object.load_programs(settings.segments != SEGMENTS_NONE)?;
-        if let Some(reason) = no_btf {
+        object.load_programs(settings.segments != SEGMENTS_NONE, types.as_ref().ok().and_then(Option::as_ref))?;
+        if let Err(reason) = types {
             warn!(
                 "{reason}: the tracepoint's own fields are used, which tell no network namespace and no error, and there are \
                  no hints"
@@ -154,24 +144,35 @@ impl Object {
     }
 
     /// Has the kernel verify the programs that will be attached. Programs of hints and of drops that it refuses are left out and
-    /// logged.
-    fn load_programs(&mut self, segments: bool) -> Result<(), LoadError> {
-        let states: &[_] = if self.btf { &[names::SET_STATE, names::SET_STATE_2] } else { &[names::SET_STATE_TP] };
+    /// logged; in the place of those of state changes that load from sockets come those that read them.
+    fn load_programs(&mut self, segments: bool, types: Option<&TracepointType>) -> Result<(), LoadError> {
         let classifiers: &[_] = if segments { &[names::TC_INGRESS, names::TC_EGRESS] } else { &[] };
         let hints: Vec<_> = self.hints.programs.iter().map(|&(name, _)| name).collect();
         let drops: &[_] = if segments && self.drops.is_some() { &[names::DROP_SEGMENT] } else { &[] };
-        for (program, loaded) in loading::load(&mut self.ebpf, &[states, classifiers, &hints, drops].concat()) {
-            match loaded {
-                Ok(()) => {}
-                Err(cause) if hints.contains(&program) || drops.contains(&program) => {
-                    info!("the kernel refused the program {program}: {cause}");
-                    self.hints.programs.retain(|&(name, _)| name != program);
-                    self.drops.take_if(|_| drops.contains(&program));
-                }
-                Err(cause) => return Err(LoadError::Program { program, cause }),
+        let wanted = [self.access.programs(), classifiers, &hints, drops].concat();
+        let typed = SocketAccess::Typed.programs();
+        for (program, loaded) in loading::load(&mut self.ebpf, &wanted, types) {
+            let Err(cause) = loaded else { continue };
+            if ![&hints, drops, typed].iter().any(|optional| optional.contains(&program)) {
+                return Err(LoadError::Program { program, cause });
+            }
+            info!("the kernel refused the program {program}: {cause}");
+            self.hints.programs.retain(|&(name, _)| name != program);
+            self.drops.take_if(|_| drops.contains(&program));
+            if typed.contains(&program) {
+                self.access = SocketAccess::Untyped;
             }
         }
+        let instead: Vec<_> = self.access.programs().iter().copied().filter(|name| !wanted.contains(name)).collect();
+        for (program, loaded) in loading::load(&mut self.ebpf, &instead, None) {
+            loaded.map_err(|cause| LoadError::Program { program, cause })?;
+        }
         Ok(())
+    }
+
+    /// Returns true if the kernel's types are known; otherwise only the tracepoint's own fields are.
+    pub fn has_types(&self) -> bool {
+        self.access != SocketAccess::Fields
     }
 
     /// Attaches the programs that see state changes. Returns the kernel's information on each, if it can be read.
@@ -179,35 +180,16 @@ impl Object {
     /// # Errors
     /// When the kernel refuses them.
     pub fn attach_states(&mut self) -> Result<Vec<ProgramInfo>, LoadError> {
-        if !self.btf {
-            return self.attach_states_without_btf();
-        }
         let mut programs = Vec::new();
-        // In this order: the kernel runs them as they were attached, and the first one leaves marks for the second.
-        for name in [names::SET_STATE, names::SET_STATE_2] {
-            let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
-            let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
-            let program: &mut RawTracePoint = program.try_into().map_err(|e| refused(&e))?;
-            let id = program.attach(NAME).map_err(|e| refused(&e))?;
-            self.states.push(States::Raw(program.take_link(id).map_err(|e| refused(&e))?));
-            programs.extend(ProgramInfo::of(program.fd()));
+        for name in self.access.programs() {
+            let (link, info) = state_programs::attach(&mut self.ebpf, name)?;
+            self.states.push(link);
+            if info.is_none() {
+                warn!("/proc/self/fdinfo cannot be read: state changes that the kernel skips will not be counted");
+            }
+            programs.extend(info);
         }
         Ok(programs)
-    }
-
-    fn attach_states_without_btf(&mut self) -> Result<Vec<ProgramInfo>, LoadError> {
-        let name = names::SET_STATE_TP;
-        let refused = |error: &dyn std::error::Error| LoadError::Program { program: name, cause: refusal(error) };
-        let program = self.ebpf.program_mut(name).ok_or(LoadError::Program { program: name, cause: missing() })?;
-        let program: &mut TracePoint = program.try_into().map_err(|e| refused(&e))?;
-        let attached = with_tracefs(|_| program.attach(CATEGORY, NAME).map_err(|e| refused(&e)));
-        let id = attached.map_err(|cause| LoadError::Program { program: name, cause })??;
-        self.states.push(States::Tracepoint(program.take_link(id).map_err(|e| refused(&e))?));
-        let info = ProgramInfo::of(program.fd());
-        if info.is_none() {
-            warn!("/proc/self/fdinfo cannot be read: state changes that the kernel skips will not be counted");
-        }
-        Ok(info.into_iter().collect())
     }
 
     /// Detaches the programs that see state changes.

@@ -143,6 +143,10 @@ pub struct Choices {
     #[arg(long, hide = true)]
     pub no_btf: bool,
 
+    /// Read sockets through a helper, as if the kernel refused programs that load from them
+    #[arg(long, hide = true)]
+    pub no_typed_loads: bool,
+
     /// How to attach to interfaces
     #[arg(long, value_name = "HOW", hide = true, value_enum, default_value_t)]
     pub attach: Attach,

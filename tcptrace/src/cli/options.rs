@@ -98,6 +98,8 @@ pub struct Options {
     pub summarizes_files: bool,
     /// Use the kernel's type information (BTF) if there is any.
     pub btf: bool,
+    /// Use programs that load from sockets, where the kernel allows them.
+    pub typed_loads: bool,
     /// How to attach to interfaces.
     pub attach: Attach,
     /// The connections are listed on the terminal, by `tcptrace top`.
@@ -169,6 +171,7 @@ impl Cli {
             watched: environment.watched && !self.quiet && !runs_command && !top,
             summarizes_files: environment.messages_watched,
             btf: !choices.no_btf,
+            typed_loads: !choices.no_typed_loads,
             attach: choices.attach,
             top,
         }

@@ -63,6 +63,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
             watched: false,
             summarizes_files: false,
             btf: true,
+            typed_loads: true,
             attach: Attach::Auto,
             top: false,
         }
@@ -73,7 +74,7 @@ fn without_arguments_everything_is_traced_with_the_defaults() {
 fn every_option_reaches_the_settings() {
     let args = "-p 80 -p 443,8000-8100 --local-port 22 --remote-port 1024-2048 --host 10.0.0.0/8 --host ::1 -4 -i eth0 \
                 -i lo -i eth0 --pid 1,2 --pid 801 --comm nginx* --uid root,33 --unit ssh --container web,db -o json --emit handshake,close --only failed --only slow,!reset --slow 300ms -w trace.jsonl --metrics 9464 --otlp http://127.0.0.1:4318 --segments all -c 3 --duration 500ms -S \
-                --ring-buffer 1MiB --max-connections 1 --color always -vv --no-btf --attach clsact";
+                --ring-buffer 1MiB --max-connections 1 --color always -vv --no-btf --no-typed-loads --attach clsact";
     let args: Vec<&str> = args.split_whitespace().collect();
     assert_eq!(
         options(&args),
@@ -120,6 +121,7 @@ fn every_option_reaches_the_settings() {
             watched: false,
             summarizes_files: false,
             btf: false,
+            typed_loads: false,
             attach: Attach::Clsact,
             top: false,
         }
@@ -240,7 +242,7 @@ fn help_has_every_group_and_hides_what_is_for_tests() {
     ] {
         assert!(help.contains(part), "{part}");
     }
-    for hidden in ["--no-btf", "--attach"] {
+    for hidden in ["--no-btf", "--no-typed-loads", "--attach"] {
         assert!(!help.contains(hidden), "{hidden}");
     }
     assert_eq!(parse(&["--help"]).unwrap_err().exit_code(), 0);

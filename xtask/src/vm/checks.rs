@@ -30,9 +30,11 @@ const TCX: (u32, u32) = (6, 6);
 const REASONS: (u32, u32) = (6, 10);
 
 /// All of them. Tests that have to be quicker than an emulated machine can be relied upon to be are left out.
-const CHECKS: [Check; 35] = [
+const CHECKS: [Check; 36] = [
     check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
     check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
+    check("sockets read by typed loads and through a helper: the same records", &["typed_loads::"])
+        .core(&["typed_loads::"]),
     check("attached by clsact, beside others, nothing left", &["attach::clsact_", "clsact::"]).core(&[
         "attach::clsact_leaves_the_qdisc",
         "attach::clsact_removes",

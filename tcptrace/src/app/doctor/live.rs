@@ -16,7 +16,7 @@ use crate::{
     app::trace::own_netns,
     bpf::{
         AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, ProgramInfo, Ring, SkipCounters,
-        Skipped,
+        Skipped, SocketAccess,
     },
     interfaces::{Interface, Interfaces},
     pid_namespace::PidNamespace,
@@ -133,7 +133,7 @@ async fn trace_one_connection() -> Result<Seen> {
         netns,
         pid_namespace: PidNamespace::within_host(),
         group: None,
-        use_btf: true,
+        access: SocketAccess::Typed,
         verbose: false,
     })?;
     let mut attachments = Attachments::new(AttachMode::Auto, 1);
@@ -171,7 +171,7 @@ impl Trial {
         let state_programs = object.attach_states()?;
         self.seen.note(hint_programs.iter().chain(&state_programs));
         self.losses.watch(hint_programs);
-        if !object.btf {
+        if !object.has_types() {
             self.losses.watch(state_programs);
         }
 

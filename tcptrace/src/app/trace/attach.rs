@@ -51,7 +51,7 @@ impl Trace {
         }
         let states = self.object.attach_states()?;
         // Where there are two, what one of them is skipped for is seen by the other.
-        if !self.object.btf {
+        if !self.object.has_types() {
             self.losses.watch(states);
         }
         if self.watched {

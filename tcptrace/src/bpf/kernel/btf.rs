@@ -2,6 +2,9 @@
 //! arguments of its tracepoints.
 
 mod format;
+mod tracepoint_type;
+
+pub(in crate::bpf) use self::tracepoint_type::TracepointType;
 
 use self::format::{Btf, FormatError, Kind, Type};
 use tcptrace_ebpf::{ABSENT, DropLayout, HintLayout, KernelValue, Place, SocketLayout};
@@ -28,6 +31,8 @@ pub(in crate::bpf) enum BtfError {
     NoTracepoint(&'static str),
     #[error("the tracepoint {0} has other arguments than expected")]
     Arguments(&'static str),
+    #[error("the library does not take the type of the tracepoint {0}")]
+    Tracepoint(&'static str, #[source] aya::BtfError),
 }
 
 /// The running kernel's types.
@@ -84,6 +89,14 @@ impl KernelTypes {
         }
     }
 
+    /// The type of a tracepoint, for programs with typed arguments.
+    pub(in crate::bpf) fn tracepoint(&self, name: &'static str) -> Result<TracepointType, BtfError> {
+        let Self(btf) = self;
+        let number =
+            btf.number_of(Kind::TYPEDEF, &tracepoint_type::typedef(name)).ok_or(BtfError::NoTracepoint(name))?;
+        TracepointType::new(name, number).map_err(|error| BtfError::Tracepoint(name, error))
+    }
+
     /// The types of a tracepoint's arguments, by their names without qualifiers and with pointers looked through.
     pub(in crate::bpf) fn arguments(&self, tracepoint: &'static str) -> Result<Vec<String>, BtfError> {
         let Self(btf) = self;
@@ -91,7 +104,7 @@ impl KernelTypes {
             let pointer = btf.target(typedef).filter(|found| found.kind == Kind::PTR)?;
             btf.target(pointer).filter(|found| found.kind == Kind::FUNC_PROTO)
         };
-        let name = format!("btf_trace_{tracepoint}");
+        let name = tracepoint_type::typedef(tracepoint);
         let mut typedefs = btf.find(Kind::TYPEDEF, &name).filter_map(prototype);
         let prototype = typedefs.next().ok_or(BtfError::NoTracepoint(tracepoint))?;
         // The first is the kernel's own, for whom it calls.

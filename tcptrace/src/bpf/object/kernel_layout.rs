@@ -1,17 +1,21 @@
 //! Facts about the running kernel that the programs are loaded with: offsets from its types or, without these, from the
 //! tracepoint's description.
 
+use log::info;
 use tcptrace_ebpf::{Config, TracepointLayout};
 
-use crate::bpf::{
-    drop_program,
-    error::LoadError,
-    hint_programs,
-    kernel::{
-        btf::{BtfError, KernelTypes},
-        tracefs::with_tracefs,
-        tracepoint_format::{self, CATEGORY, NAME},
+use crate::{
+    bpf::{
+        drop_program,
+        error::LoadError,
+        hint_programs,
+        kernel::{
+            btf::{BtfError, KernelTypes, TracepointType},
+            tracefs::with_tracefs,
+            tracepoint_format::{self, CATEGORY, NAME},
+        },
     },
+    causes::with_causes,
 };
 
 /// Length of a jiffy in nanoseconds: the coarse clocks advance by it (`KTIME_LOW_RES` of include/linux/hrtimer.h).
@@ -20,12 +24,13 @@ pub(super) fn jiffy_ns() -> u64 {
     u64::try_from(resolution.tv_nsec).unwrap_or(0)
 }
 
-/// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report.
+/// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report. Returns the
+/// type of the tracepoint of state changes, if it has one.
 pub(super) fn use_types(
     config: &mut Config,
     hints: &mut hint_programs::Available,
     drops: &mut Option<drop_program::Available>,
-) -> Result<(), BtfError> {
+) -> Result<Option<TracepointType>, BtfError> {
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
     let (available, layout) = hint_programs::Available::of(&types);
@@ -39,7 +44,8 @@ pub(super) fn use_types(
         (config.drops, config.drop_reasons) = (available.layout, available.reason_set());
     }
     *hints = available;
-    Ok(())
+    let tracepoint = types.tracepoint(NAME);
+    Ok(tracepoint.inspect_err(|error| info!("sockets are read through a helper: {}", with_causes(error))).ok())
 }
 
 /// Reads the layout of the tracepoint's record from tracefs. `no_btf` is the reason why there are no types.

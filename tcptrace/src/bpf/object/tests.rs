@@ -12,6 +12,8 @@ fn object() -> object::File<'static> {
 fn the_object_holds_every_program() {
     let object = object();
     let programs = [
+        names::SET_STATE_BTF,
+        names::SET_STATE_BTF_2,
         names::SET_STATE,
         names::SET_STATE_2,
         names::SET_STATE_TP,

@@ -2,16 +2,16 @@
 //! types, numbered from 1, and the strings that name them.
 
 /// The first two bytes, in the byte order of the host that made it.
-const MAGIC: u16 = 0xeb9f;
+pub(super) const MAGIC: u16 = 0xeb9f;
 
 /// The version of the format.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Size of the header that version 1 has; a longer one says so itself.
-const HEADER: usize = 24;
+pub(super) const HEADER: usize = 24;
 
 /// Size of a type without what follows it.
-const TYPE: usize = 12;
+pub(super) const TYPE: usize = 12;
 
 /// Qualifiers, pointers and typedefs that are looked through at most: a chain in valid BTF is shorter and has an end.
 const LONGEST_CHAIN: usize = 64;
@@ -39,10 +39,16 @@ impl Kind {
     pub(super) const STRUCT: Self = Self(4);
     pub(super) const UNION: Self = Self(5);
     pub(super) const ENUM: Self = Self(6);
+    pub(super) const FWD: Self = Self(7);
     pub(super) const TYPEDEF: Self = Self(8);
     pub(super) const CONST: Self = Self(10);
     pub(super) const FUNC_PROTO: Self = Self(13);
     pub(super) const TYPE_TAG: Self = Self(18);
+
+    /// The word of a type of this kind, without members, that tells its kind.
+    pub(super) const fn info(self) -> u32 {
+        (self.0 as u32) << 24
+    }
 
     /// Number of bytes that follow a type of this kind with so many members; `None` for an unknown kind.
     fn trailer(self, members: usize) -> Option<usize> {
@@ -127,6 +133,12 @@ impl Btf {
     pub(super) fn find(&self, kind: Kind, name: &str) -> impl Iterator<Item = Type> {
         let of_kind = self.types.iter().filter(move |found| found.kind == kind).copied();
         of_kind.filter(move |found| self.is_called(*found, name))
+    }
+
+    /// The number of the first type of a kind and name.
+    pub(super) fn number_of(&self, kind: Kind, name: &str) -> Option<u32> {
+        let position = self.types.iter().position(|found| found.kind == kind && self.is_called(*found, name))?;
+        u32::try_from(position + 1).ok()
     }
 
     /// The name of a type, empty where it has none.
@@ -248,6 +260,8 @@ mod tests {
         assert!(members(Kind::STRUCT, "out").is_empty(), "only whole names");
         let typedef = btf.find(Kind::TYPEDEF, "handler").next();
         let prototype = btf.behind(typedef, &[Kind::TYPEDEF, Kind::PTR]);
+        assert_eq!(btf.number_of(Kind::TYPEDEF, "handler"), Some(7));
+        assert_eq!(btf.number_of(Kind::PTR, "handler"), None);
         let parameter = prototype.and_then(|found| btf.members(found).next());
         let behind = btf.behind(parameter.and_then(|parameter| btf.by_number(parameter.value)), &[Kind::PTR]);
         assert_eq!(behind.map(|found| btf.name(found)), Some("int"));
