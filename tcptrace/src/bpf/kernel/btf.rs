@@ -89,9 +89,11 @@ impl KernelTypes {
         }
     }
 
-    /// The type of a tracepoint, for programs with typed arguments.
+    /// The type of a tracepoint, for programs with typed arguments. An error where the kernel is known to refuse ours.
     pub(in crate::bpf) fn tracepoint(&self, name: &'static str) -> Result<TracepointType, BtfError> {
         let Self(btf) = self;
+        // A helper that they call, the last one to come (5.11).
+        self.enumerator("bpf_func_id", "BPF_FUNC_get_current_task_btf")?;
         let number =
             btf.number_of(Kind::TYPEDEF, &tracepoint_type::typedef(name)).ok_or(BtfError::NoTracepoint(name))?;
         TracepointType::new(name, number).map_err(|error| BtfError::Tracepoint(name, error))
