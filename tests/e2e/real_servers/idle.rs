@@ -1,5 +1,7 @@
 //! Connections that were kept open without data.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use tcptrace_tests::{Actor, receive, send};
 
 use super::{
@@ -38,6 +40,43 @@ fn a_request_that_crosses_the_servers_close_of_an_idle_connection() {
         "the idle time-outs of both ends: the server had closed first, ",
         " before, and the client's data crossed its FIN, so the client could not know; it may try again",
     );
+}
+
+#[test]
+fn a_pooled_connection_that_the_server_has_closed() {
+    const FRONT: u16 = 5103;
+    const BACK: u16 = 5104;
+    let hosts = Hosts::new();
+    let block = format!("listen {}; keepalive_timeout 1s;", hosts.at(BACK));
+    let _nginx = Server::nginx(&hosts.server, hosts.at(BACK), &block);
+    let front = SocketAddr::from((Ipv4Addr::LOCALHOST, FRONT));
+    let _haproxy = Server::haproxy_pool(&hosts.client, front, hosts.at(BACK));
+    let (at_proxy, at_server) = (Watch::start(&hosts.client, BACK), Watch::start(&hosts.server, BACK));
+    let client = Actor::new(&hosts.client, "tt-client");
+    for _ in 0..2 {
+        let connection = client.connect(front);
+        ask(&connection, "/");
+        read_until(&connection, "hello");
+        client.close(connection);
+    }
+    // The proxy does not hear that the connection is closed, and takes it out of its pool for the next request.
+    hosts.drop_on_the_way(&format!("tcp sport {BACK} tcp flags & fin != 0"));
+    at_server.wait_line(&["stalled: the server closed its side; the client has not"]);
+    let connection = client.connect(front);
+    ask(&connection, "/");
+    at_server.wait_line(&[
+        "#1 ",
+        "nginx[",
+        "idle for 1.0",
+        " s, then reset by the server: the other end wrote to a socket that was closed already (",
+    ]);
+    at_proxy.wait_line(&["#1 ", "haproxy[", "reset by the server"]);
+    client.close(connection);
+    at_server.stop().assert_advice_between(
+        "the idle time-outs of both ends: the server had closed first, ",
+        " before, and the client's data crossed its FIN, so the client could not know; it may try again",
+    );
+    at_proxy.stop();
 }
 
 #[test]

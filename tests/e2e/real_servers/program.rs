@@ -57,10 +57,21 @@ impl Server {
     /// HAProxy, which passes every connection on to a server.
     #[track_caller]
     pub(super) fn haproxy(netns: &Netns, at: SocketAddr, to: SocketAddr) -> Self {
+        Self::haproxy_with(netns, at, to, "mode tcp")
+    }
+
+    /// HAProxy, which passes every request on to a server, over one of the connections that it keeps open for that.
+    #[track_caller]
+    pub(super) fn haproxy_pool(netns: &Netns, at: SocketAddr, to: SocketAddr) -> Self {
+        Self::haproxy_with(netns, at, to, "mode http\n http-reuse always")
+    }
+
+    #[track_caller]
+    fn haproxy_with(netns: &Netns, at: SocketAddr, to: SocketAddr, mode: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("haproxy.cfg");
         let text = format!(
-            "defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+            "defaults\n {mode}\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
              listen all\n bind {at}\n server one {to}\n"
         );
         fs::write(&file, text).expect("a file can be written");
