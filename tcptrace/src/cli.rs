@@ -1,7 +1,7 @@
 //! The command line and its help texts. [`Options`] are the settings that result.
 //!
-//! Besides [`tcptrace_core`], this module uses nothing else of the crate, so that the manual page and the shell completions
-//! can be generated from it alone.
+//! This module uses nothing of the crate besides [`tcptrace_core`], so that the manual page and the shell completions can be
+//! generated from it alone.
 
 mod choices;
 mod environment;
@@ -37,7 +37,7 @@ pub use self::{
 use crate::{otlp::Endpoint, sink::RotateAt};
 use tcptrace_core::filter::{Emit, Only};
 
-/// Largest number of files that are merged.
+/// Maximum number of files that are merged.
 const MOST_FILES: usize = 16;
 
 const EXAMPLES: &str = "\
@@ -220,7 +220,7 @@ pub struct Top {
 
 impl Cli {
     /// Parses the arguments of this process. Exits with status 2 and a message if they are wrong, and with status 0 and the
-    /// text asked for on `--help` and `--version`.
+    /// requested text on `--help` and `--version`.
     pub fn from_env() -> Self {
         Self::from_args(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
@@ -228,7 +228,7 @@ impl Cli {
     /// Parses arguments, the first of which is the program's name.
     ///
     /// # Errors
-    /// Wrong usage; `--help` and `--version` are reported the same way. The error holds the message to print and the exit
+    /// Wrong usage; `--help` and `--version` are reported the same way. The error contains the message to print and the exit
     /// status.
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
@@ -266,7 +266,7 @@ impl Cli {
         }
     }
 
-    /// Checks that no option asks for one file where several are read.
+    /// Checks that no option requires a single file if several are read.
     fn check_files(&self) -> Result<(), clap::Error> {
         let refused = |kind, message: String| Err(Self::command().error(kind, message));
         let (choices, top) = match &self.command {

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         return print_schema();
     }
     if let Some(Command::Doctor { clean }) = cli.command {
-        // The report itself says what is wrong.
+        // The report itself describes the problems.
         log_to_stderr(Verbosity::Quiet);
         return exit_code(app::doctor::run(clean));
     }

@@ -1,4 +1,4 @@
-//! `--otlp` with a recording: what a collector gets, and what becomes of it when the collector does not take it.
+//! `--otlp` with a recording: the export to a collector, and its failures.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -25,7 +25,7 @@ fn export(name: &str, url: &str) -> Command {
     command
 }
 
-/// Exports the recording of a reset to a collector, which has to be delivered as a whole.
+/// Exports the recording of a reset to a collector, which must get all records.
 #[track_caller]
 fn delivered(collector: &Collector) {
     let (code, stdout, stderr) = run(&mut export("reset.jsonl", &collector.url()));
@@ -42,7 +42,7 @@ fn of_path<'a>(posted: &'a [Posted], path: &'a str) -> Vec<&'a Posted> {
     posted.iter().filter(|request| request.path == path).collect()
 }
 
-/// Refuses the first request with spans by `reply`.
+/// Creates a collector that refuses the first request with spans by `reply`.
 fn reluctant(reply: Reply) -> Collector {
     let first = std::sync::atomic::AtomicBool::new(true);
     Collector::answering(move |request, _| {

@@ -1,4 +1,4 @@
-//! Recordings are read without privileges and without a kernel. Those here are written by hand, or made from a capture.
+//! Reading of recordings, which needs neither privileges nor a kernel. These are written by hand, or made from a capture.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::captures::{Read, run, whole_connection, whole_connection_with};
 
 const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":2,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
 
-/// Somebody listens, so that the first line behind `start` is a state.
+/// A listener, so that the first line after `start` is a state.
 const LISTEN: &str = r#"{"type":"state","time":"2026-11-20T10:00:01.000000000Z","boot_ns":2000000000,"conn":null,"netns":4026531840,"socket":1,"old":"CLOSE","new":"LISTEN","local":{"addr":"0.0.0.0","port":80},"remote":null,"role":null,"error":null,"pid":12,"tid":12,"comm":"nginx","thread":null,"old_state_ns":null,"since_start_ns":null,"continues_as":null}"#;
 
 /// A segment of a connection to port 80 at some nanosecond.
@@ -48,7 +48,7 @@ fn read(lines: &[&str], arguments: &[&str]) -> Read {
     run(&folder.write("trace.jsonl", lines.iter().flat_map(|line| [line, "\n"]).collect::<String>()), arguments)
 }
 
-/// stdout of a run that goes well.
+/// Returns stdout of a successful run.
 fn text(path: &Path, arguments: &[&str]) -> String {
     let output = Command::new(binary()).arg("-r").arg(path).args(arguments).output().expect("it runs");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));

@@ -1,5 +1,5 @@
-//! clsact filters stay when their process is killed, and go when somebody removes their qdisc: what tracers do about it,
-//! beside each other and beside filters of others.
+//! clsact filters stay when their process is killed, and go when somebody removes their qdisc: the tracers' handling of
+//! both, beside each other and beside filters of others.
 
 use std::{
     collections::BTreeSet,
@@ -38,19 +38,19 @@ const NEXT: i32 = -1;
 const OK: i32 = 0;
 const DROP: i32 = 2;
 
-/// The names of tracers' filters in what `tc filter show` prints.
+/// Returns the names of tracers' filters in the output of `tc filter show`.
 fn names(filters: &str) -> BTreeSet<String> {
     filters.split_whitespace().filter(|word| word.starts_with("tcptrace-")).map(str::to_owned).collect()
 }
 
-/// The numbers of the processes whose filters hang on the egress of `lo`.
+/// Returns the PIDs of the processes whose filters are on the egress of `lo`.
 #[track_caller]
 fn owners(netns: &Netns) -> BTreeSet<u32> {
     let pid = |name: &String| name.split('-').nth(1).and_then(|pid| pid.parse().ok()).expect("a name has a number");
     names(&Attached::to(netns, "lo").egress).iter().map(pid).collect()
 }
 
-/// The message of a tracer that removes this.
+/// Asserts that a tracer reports the removal of `what`.
 fn said_of_removal(tracer: &Tracer, what: &str) {
     let line = format!("removed filters that a killed tcptrace had left behind: {what}");
     tracer.wait_log(&line, |logged| logged.ends_with(&line));
@@ -195,7 +195,7 @@ fn a_filter_that_somebody_removes_from_one_side_is_hung_again_there() {
 fn a_qdisc_that_somebody_makes_anew_is_theirs() {
     let netns = Netns::new();
     let tracer = clsact(&netns, 4424);
-    // While the tracer stands still, its qdisc goes and another comes.
+    // While the tracer is stopped, its qdisc is removed and another one created.
     tracer.signal(rustix::process::Signal::STOP);
     tc(&netns, "qdisc del dev lo clsact");
     tc(&netns, "qdisc add dev lo clsact");

@@ -1,4 +1,4 @@
-//! Sockets that wait for their process or for the other end: those there before tracing, and `tcptrace leaks`.
+//! Sockets that wait for their process or for the other end: those that existed before tracing, and `tcptrace leaks`.
 
 use std::{
     collections::BTreeSet,
@@ -15,14 +15,14 @@ use tcptrace_tests::{
 
 const PORT: u16 = 4961;
 
-/// Who may inspect no process of others.
+/// A user who may not inspect others' processes.
 const NOBODY: u32 = 65534;
 
 fn ends(netns: &Netns) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)))
 }
 
-/// Opens connections whose clients send 18 bytes and close, which the server does not notice.
+/// Opens connections whose clients send 18 bytes and close, which the server ignores.
 fn leak(netns: &Netns, ends: &Ends, count: usize) -> Vec<Connection> {
     let open = |_| {
         let connection = ends.open();
@@ -83,7 +83,7 @@ fn leaks_are_those_that_ss_lists() {
     let netns = Netns::new();
     let ends = ends(&netns);
     let _connections = leak(&netns, &ends, 3);
-    // One whose FIN never arrives, and one whose handshake does not end.
+    // One whose FIN never arrives, and one whose handshake does not complete.
     let silent = ends.open();
     let from = silent.client_address().port();
     netns.nft(&format!(
@@ -109,13 +109,13 @@ fn leaks_are_those_that_ss_lists() {
             (&json!(netns.inode()), &json!(null), &json!(0))
         );
     }
-    // As everybody's, and from outside.
+    // As any user, and from outside the namespace.
     assert_eq!(count(&leaks(&netns, &["--local-port", &PORT.to_string()]), "CLOSE_WAIT"), 3);
     assert_eq!(leaks(&netns, &["--remote-port", &PORT.to_string(), "-p", "1"]), [] as [Value; 0]);
     let outside = Netns::another(&netns);
     assert_eq!(count(&leaks(&outside, &["--netns", netns.name(), "-p", &PORT.to_string()]), "CLOSE_WAIT"), 3);
     assert_eq!(leaks(&outside, &[]), [] as [Value; 0]);
-    // By default, those of all, of which other tests have some on this port.
+    // By default, the sockets of all namespaces are listed; other tests have some on this port.
     let lines = outside.output(Command::new(binary()).args(["leaks", "--json", "-p", &PORT.to_string()]));
     let mut by_default: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     by_default.retain(|leak| leak["netns"] == netns.inode());

@@ -1,4 +1,4 @@
-//! One connection over loopback, both ends of it here.
+//! A connection over loopback, with both ends on this host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,7 +7,7 @@ use tcptrace_tests::{
     Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, number, process_name, receive, send, tell, tell_all,
 };
 
-/// The kernel's acts, in order, when the client closes first and the server a while later.
+/// The expected events, in order, when the client closes first and the server a while later.
 const STORY: [&str; 17] = [
     "client CLOSE > SYN_SENT",
     "client S 0:0",
@@ -28,7 +28,7 @@ const STORY: [&str; 17] = [
     "server LAST_ACK > CLOSE",
 ];
 
-/// Both ends exchange bytes and close in four segments.
+/// Exchanges bytes between both ends, and closes in four segments.
 fn exchange(ends: &Ends) -> (SocketAddr, SocketAddr) {
     let connection = ends.open();
     let addresses = (connection.client_address(), connection.server_address());
@@ -40,7 +40,7 @@ fn exchange(ends: &Ends) -> (SocketAddr, SocketAddr) {
     addresses
 }
 
-/// Traces [`exchange`] with a client of `client_ip` and a listener at `listen`, and checks all of it.
+/// Traces [`exchange`] with a client of `client_ip` and a listener at `listen`, and checks the whole trace.
 fn check(client_ip: IpAddr, listen: SocketAddr) {
     let netns = Netns::new();
     let port = listen.port();
@@ -52,7 +52,7 @@ fn check(client_ip: IpAddr, listen: SocketAddr) {
     let events = trace.about(&netns, port);
     assert_eq!(tell_all(&events, port), STORY);
     assert_eq!(Trace::only_connection(&events), 1);
-    // Who listens may be told as well.
+    // The owner of the listener may be reported, too.
     let told = trace.records.len() - trace.of_type("owner").len();
     assert_eq!(told, STORY.len() + 4, "start, these, handshake, close, end: {:#?}", trace.records);
     trace.nothing_lost();
@@ -179,7 +179,7 @@ fn connections_one_after_the_other_are_numbered_in_their_order() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
-    // One four-tuple used twice in succession is two connections.
+    // Two uses of one four-tuple in succession are two connections.
     let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 5107));
     for round in 1..=2 {
         let client = ends.client.connect_from(from, ends.address);
@@ -199,10 +199,10 @@ fn connections_one_after_the_other_are_numbered_in_their_order() {
     assert!(numbers.is_sorted(), "{numbers:?}");
     let of = |wanted| {
         let own: Vec<_> = events.iter().copied().filter(|event| number(event, "conn") == wanted).collect();
-        // On a busy machine the FIN may be acknowledged before the client gets round to its own.
+        // On a busy machine the FIN may be acknowledged before the client sends its own.
         let mut told = tell_all(&own, PORT);
         told.retain(|line| line != "client . 1:1 ack 2");
-        // The last ACK is sent by the socket, or by what is left of it in TIME_WAIT: the FIN may come while close() still runs.
+        // The last ACK is sent by the socket or by its remnant in TIME_WAIT: the FIN may come while close() still runs.
         told.sort_unstable();
         told
     };

@@ -1,5 +1,5 @@
-//! Slow and lossy wires. netem is not on every kernel, and a test never leaves itself out: whoever has it asks for these, as
-//! `cargo xtask vm` does.
+//! Slow and lossy wires. Not every kernel has netem, and no test skips itself: these run only on request, as by `cargo xtask
+//! vm`.
 
 use std::process::Command;
 
@@ -26,13 +26,13 @@ impl Hosts {
         Self { left, right, veth, ends, port: port.to_string() }
     }
 
-    /// The impairment of frames that the client's host sends.
+    /// Impairs the frames that the client's host sends.
     #[track_caller]
     fn client_sends(&self, how: &[&str]) {
         netem(&self.left, &self.veth.left, how);
     }
 
-    /// The impairment of frames that the server's host sends.
+    /// Impairs the frames that the server's host sends.
     #[track_caller]
     fn server_sends(&self, how: &[&str]) {
         netem(&self.right, &self.veth.right, how);
@@ -50,7 +50,7 @@ fn netem(netns: &Netns, interface: &str, how: &[&str]) {
     output(Command::new("tc").args(place).args(how));
 }
 
-/// How long an end was in a state, in nanoseconds.
+/// Returns the time that an end spent in a state, in nanoseconds.
 #[track_caller]
 fn stay(close: &Value, role: &str, state: &str) -> u64 {
     let stays = close["states"][role].as_array().expect("the states of an end");
@@ -74,7 +74,7 @@ fn a_delay_on_the_way_back_is_between_syn_and_syn_ack_and_in_fin_wait1() {
     assert_eq!((text(handshake, "outcome"), &handshake["incomplete"]), ("established", &false.into()), "{handshake:#}");
     assert!(number(handshake, "syn_to_synack_ns") >= DELAY, "{handshake:#}");
     assert!(number(handshake, "synack_to_ack_ns") < DELAY, "{handshake:#}");
-    // The answer to ARP is late too, and the SYN waits for it.
+    // The answer to ARP is delayed, too, and the SYN waits for it.
     assert!(number(handshake, "connect_ns") >= 2 * DELAY, "{handshake:#}");
     let close = told.close.expect("a close");
     assert_eq!((text(close, "kind"), text(close, "initiator")), ("four_segment", "client"), "{close:#}");

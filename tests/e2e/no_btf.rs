@@ -1,4 +1,4 @@
-//! `--no-btf`: the way for kernels that do not describe their own structures.
+//! `--no-btf`: tracing on kernels that do not describe their own structures.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,5 +1,4 @@
-//! Look-ups of the processes that hold sockets for which no event names one: their occasions, and that tracing never waits for
-//! them.
+//! Look-ups of the processes that hold sockets for which no event names one: their occasions. Tracing never waits for them.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -22,7 +21,7 @@ use crate::scenarios::{
 /// No bytes up, one byte down as soon as the connection is accepted, and the client resets it.
 const REQUEST: &[u8] = b"\0\0\0\0\0\0\0\x01r";
 
-/// Longer than a connection has to live to be asked for, and than it takes until somebody looks for such connections.
+/// Longer than the minimum age of a connection to be looked up, plus the interval of look-ups.
 const LONG: Duration = Duration::from_secs(2);
 
 fn loopback(port: u16) -> SocketAddr {
@@ -58,7 +57,7 @@ fn is_owner_of_server(record: &Value, of: u16) -> bool {
     is_type(record, "owner") && record["conn"] == 1 && port(record, "local") == Some(of)
 }
 
-/// Process and name of an end.
+/// Returns process and name of an end.
 fn process<'a>(record: &'a Value, end: &str) -> [&'a Value; 2] {
     ["pid", "comm"].map(|field| &record[end][field])
 }
@@ -67,7 +66,7 @@ fn process<'a>(record: &'a Value, end: &str) -> [&'a Value; 2] {
 fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connection_lives() {
     const PORT: u16 = 4951;
     let netns = Netns::new();
-    // This process holds the listener too, as a parent of worker processes does.
+    // This process holds the listener, too, like a parent of worker processes.
     let listener = listen(&netns, PORT);
     let workers: Vec<_> = (0..2).map(|_| worker(&netns, &listener)).collect();
     let client = Actor::new(&netns, "tt-client");
@@ -129,7 +128,7 @@ fn both_processes_of_a_connection_from_before_are_known_without_an_event_of_thei
     let client = Actor::new(&netns, "tt-client");
     let stream = open(&client, loopback(PORT));
     let tracer = start(&netns, PORT);
-    // Connections are told of in the same answer as listeners, and show with their first event.
+    // Connections are in the same answer as listeners, and are reported with their first event.
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     reset(&client, stream);
     wait_told(&tracer, &netns, 1, 1);
@@ -153,12 +152,12 @@ fn a_listener_that_begins_while_the_kernel_is_asked_counts_once_and_a_recording_
     let path = folder.path().join("trace.jsonl");
     let client = Actor::new(&netns, "tt-client");
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "-w", path.to_str().expect("UTF-8")]);
-    // After any of these everything is asked for, and some come and go meanwhile.
+    // After any of these everything is queried, and some come and go meanwhile.
     for _ in 0..50 {
         close(listen(&netns, PORT));
     }
     let listener = listen(&netns, PORT);
-    // With a second holder the listener's owner is reported again, now without a PID.
+    // With a second holder, the listener's owner is reported again, now without a PID.
     let worker = worker(&netns, &listener);
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"].is_null());
     reset(&client, open(&client, loopback(PORT)));
@@ -188,7 +187,7 @@ fn nobody_waits_for_a_scan_that_does_not_end() {
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     let scanner = Stopped::thread(tracer.id(), "owners");
     let lasting = open(&client, loopback(PORT));
-    // It will be asked for, since two processes hold the listener. Until then and for longer all else goes on.
+    // It will be looked up, since two processes hold the listener. Until then, and for longer, everything else continues.
     let (began, mut closed) = (Instant::now(), 0);
     while began.elapsed() < LONG {
         reset(&client, open(&client, loopback(PORT)));
@@ -224,7 +223,7 @@ fn the_kernel_is_asked_when_there_is_reason_to_and_not_again() {
     [before, lasting].into_iter().for_each(|stream| reset(&client, stream));
     close(listener);
     let scans = trace.log.iter().filter(|line| line.contains(" sockets and their owners")).count();
-    // On a busy machine the scan for everything may find the connection too.
+    // On a busy machine the scan for everything may find the connection, too.
     assert!((2..=3).contains(&scans), "for listeners, for everything, and for the connection: {:#?}", trace.log);
     let sources: Vec<_> = trace.of_type("owner").iter().map(|owner| (&owner["conn"], &owner["source"])).collect();
     assert_eq!(sources, [(&Value::Null, &json!("sock_diag")), (&json!(1), &json!("sock_diag"))]);
@@ -236,7 +235,7 @@ fn where_no_process_may_be_looked_at_those_that_act_are_known() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, loopback(PORT));
     let old = ends.open();
-    // Of processes that have a capability which it lacks, the tracer may not see the descriptors.
+    // The tracer may not see the descriptors of processes with a capability that it lacks.
     let mut command = Command::new("setpriv");
     command.args(["--bounding-set", "-sys_ptrace,-dac_read_search,-chown", "--"]);
     command.arg(binary()).args(["--json", "-p", &format!("{PORT},{}", PORT + 1000)]);

@@ -12,14 +12,14 @@ use tcptrace_tests::{Ends, LIMIT, Netns, Process, Tracer, is_type, number, recei
 /// The user nobody.
 const NOBODY: u32 = 65_534;
 
-/// A shell that connects when it is told to, by an end of its stdin, and then ends.
+/// Starts a shell that connects when its stdin ends, and then exits.
 fn client(netns: &Netns, port: u16, uid: u32) -> Process {
     let script = format!("read -r; exec 3<>/dev/tcp/127.0.0.1/{port}");
     let mut bash = Command::new("bash");
     netns.start(bash.args(["-c", &script]).uid(uid).stdin(Stdio::piped()))
 }
 
-/// The types of the records of connections, and the processes that closed the clients' ends.
+/// Returns the types of the records of connections, and the processes that closed the clients' ends.
 fn told(records: &[Value]) -> (Vec<&str>, Vec<u64>) {
     let types = records.iter().filter_map(|record| record["type"].as_str());
     let types = types.filter(|kind| !matches!(*kind, "start" | "end" | "owner" | "lost")).collect();

@@ -18,7 +18,7 @@ use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, eventually, is_type, num
 
 use crate::load;
 
-/// How many records there are, how many of them the slow reader has lost, and how many anything else has.
+/// Numbers of records: all, those lost by the slow reader, and those lost otherwise.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Told {
     records: u64,
@@ -37,10 +37,10 @@ fn told(lines: impl Iterator<Item = String>) -> Told {
     })
 }
 
-/// The port of what happens behind everything else.
+/// The port of the last connection.
 const LAST_PORT: u16 = 4407;
 
-/// Does this have to do with it?
+/// Returns true if the lines are about that port.
 fn is_last(lines: &str) -> bool {
     lines.contains(&format!(r#""port":{LAST_PORT}}}"#))
 }
@@ -73,7 +73,7 @@ fn one_line_a_second_neither_hangs_the_tracer_nor_hides_the_loss() {
     });
     // Some 100 MB, of which 64 MiB may wait.
     load::run(&netns, &listeners);
-    // It goes on all the time: what comes last is in the file soon after.
+    // The load runs all the time: the last connection is in the file soon after.
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, LAST_PORT)));
     ends.churn(1);
     eventually("the last connection in the file", LIMIT, || {

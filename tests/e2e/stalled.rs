@@ -1,4 +1,4 @@
-//! Connections that make no progress although nothing is seen of it: what the kernel tells of their sockets.
+//! Connections that make no progress although no event shows it: the kernel's reports of their sockets.
 
 use std::{
     io::Write as _,
@@ -22,7 +22,7 @@ fn start(netns: &Netns) -> Tracer {
     Tracer::start(netns, &["-p", &PORT.to_string()])
 }
 
-/// Drops what the client of a connection sends from now on.
+/// Drops the segments that the client of a connection sends from now on.
 fn cut(netns: &Netns, connection: &Connection) {
     let from = connection.client_address().port();
     netns.nft(&format!(
@@ -30,7 +30,7 @@ fn cut(netns: &Netns, connection: &Connection) {
     ));
 }
 
-/// Writes until the kernel takes no more; returns how much it took.
+/// Writes until the kernel accepts no more; returns the number of bytes.
 fn fill(stream: &TcpStream) -> u64 {
     stream.set_nonblocking(true).expect("a socket can be non-blocking");
     let (chunk, mut written) = ([b'x'; 65536], 0);
@@ -40,7 +40,7 @@ fn fill(stream: &TcpStream) -> u64 {
     written
 }
 
-/// The first record of a stall of a connection, when it comes.
+/// Waits for the first record of a stall of a connection, and returns it.
 #[track_caller]
 fn first_stall(tracer: &Tracer, what: &str) -> Value {
     let mut found = None;
@@ -51,7 +51,7 @@ fn first_stall(tracer: &Tracer, what: &str) -> Value {
     found.expect("it was waited for")
 }
 
-/// Seconds from `since` to the record.
+/// Returns the seconds from `since` to the record.
 fn after(stalled: &Value) -> f64 {
     const DAY: f64 = 86_400.0;
     let time = |field: &str| -> f64 {
@@ -138,7 +138,7 @@ fn a_full_accept_queue_is_told_of_who_waits_in_it_and_of_who_does_not_get_in() {
     let server = Actor::new(&netns, "tt-server");
     let client = Actor::new(&netns, "tt-client");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    // One more than asked for may wait.
+    // One more than the backlog may wait.
     let listener = server.listen_with(address, 0, |_| {});
     let tracer = start(&netns);
     let first = client.connect(address);

@@ -1,4 +1,4 @@
-//! A tun device, which has no Ethernet header, made after tracing has begun.
+//! A tun device, which has no Ethernet header, created after tracing has begun.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 

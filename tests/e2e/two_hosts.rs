@@ -76,7 +76,7 @@ fn check(traced: &str, address: impl Fn(&Veth) -> SocketAddr) {
         assert_eq!((endpoint(segment, "src"), endpoint(segment, "dst")), ends, "{segment}");
     }
 
-    // The states of the other namespace come through; its segments do not, and it is a connection of its own.
+    // The states of the other namespace are seen; its segments are not, and it is a connection of its own.
     let elsewhere = trace.states(other, port);
     assert_eq!(tell_all(&elsewhere, port), states(&others_story));
     assert_ne!(Trace::only_connection(&elsewhere), connection);
@@ -130,8 +130,8 @@ fn every_option_of_the_syns_is_shown() {
     }
 }
 
-/// Each host knows of its own socket alone: why the server has reset, only the server's. Read together, the connection has that
-/// cause, whatever kinds of recordings the two hosts have made.
+/// Each host knows only its own socket, so only the server's host knows the cause of the server's reset. Read together, the
+/// connection has that cause, whatever kinds of recordings the two hosts have made.
 #[test]
 fn recordings_of_two_hosts_have_the_cause_that_one_of_them_knows() {
     const PORT: u16 = 4116;
@@ -171,7 +171,7 @@ fn recordings_of_two_hosts_have_the_cause_that_one_of_them_knows() {
     }
 }
 
-/// Closes a socket when data has come that nobody has read: the kernel resets the connection.
+/// Closes a socket with unread data, so that the kernel resets the connection.
 #[track_caller]
 fn receive_nothing_and_close(socket: std::net::TcpStream) {
     socket.peek(&mut [0]).expect("data comes");

@@ -1,4 +1,4 @@
-//! `--segments`: which segments become records.
+//! `--segments`: the choice of segments that become records.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,7 +7,7 @@ use tcptrace_tests::{Ends, Netns, Trace, Tracer, Veth, number, receive, send, te
 
 const MEGABYTE: usize = 1 << 20;
 
-/// Traces a connection whose client sends a megabyte, all of it read before the close.
+/// Traces a connection whose client sends a megabyte, which the server reads before it closes.
 fn megabyte(port: u16, which: &str) -> (Netns, Trace) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -24,7 +24,7 @@ fn megabyte(port: u16, which: &str) -> (Netns, Trace) {
     (left, trace)
 }
 
-/// Returns whether a segment's data crosses a multiple of 2^30, so that wraps can be counted without seeing all data.
+/// Returns true if a segment's data crosses a multiple of 2^30, so that wraps can be counted without seeing all data.
 fn crosses(segment: &Value) -> bool {
     let (first, length) = (number(segment, "seq"), number(segment, "length"));
     first >> 30 != (first + length) >> 30

@@ -1,8 +1,9 @@
-//! The harness of the end-to-end tests: network namespaces, real traffic, a tracer beside it, and other tools to compare with.
+//! The harness of the end-to-end tests: network namespaces, real traffic, a tracer beside it, and other tools for
+//! comparison.
 //!
-//! A test makes a [`Netns`] (or two, joined by a [`Veth`]), starts a [`Tracer`] in it, lets two [`Actor`]s talk TCP step by
-//! step, stops the tracer and compares whole lists of what it wrote. Nothing here sleeps: every wait ends with what it
-//! waits for, or fails at a deadline and says what was missing. Nothing is skipped either: without root, without the
+//! A test creates a [`Netns`] (or two, joined by a [`Veth`]), starts a [`Tracer`] in it, lets two [`Actor`]s talk TCP step
+//! by step, stops the tracer and compares whole lists of its output. Nothing here sleeps: every wait ends with its
+//! condition, or fails at a deadline and reports what was missing. Nothing is skipped either: without root, without the
 //! binary or without a command that a test calls, the test fails and says so.
 
 mod accurate_ecn;

@@ -1,11 +1,11 @@
-//! Verdicts in a few words, so that a test can compare those on many exchanges.
+//! Verdicts in a few words, so that a test can compare many exchanges.
 
 use serde_json::Value;
 
 use crate::records::{is_type, port, text};
 
-/// The verdicts on each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`, without
-/// what is usual or null. A reset is `by/cause`; the bytes are those of the client and of the server.
+/// Returns the verdicts on each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`,
+/// without usual values and nulls. A reset is `by/cause`; the bytes are those of the client and of the server.
 pub fn verdicts(records: &[Value], server: u16) -> Vec<String> {
     let of_ports = |record: &&Value| {
         let ports = ["client", "server"].map(|end| port(record, end));

@@ -1,7 +1,7 @@
 //! Records as the kernel programs write them for connections over loopback: opened, and closed in four segments.
 //!
-//! Many connections live at the same time, two of them always in the same moment, as on two processors. Ports, ISNs and
-//! sockets come again as they do on a busy host.
+//! Many connections live at the same time, always two of them in the same phase, as on two processors. Ports, ISNs and
+//! sockets repeat as they do on a busy host.
 
 use std::net::Ipv4Addr;
 
@@ -17,7 +17,7 @@ pub(crate) const RECORDS: u64 = 17;
 /// Number of connections that are open at the same time.
 pub(crate) const CONCURRENT: u64 = 1000;
 
-/// The namespace of all of them.
+/// The namespace of all connections.
 pub(crate) const NETNS: u32 = 4_026_531_840;
 
 /// Nanoseconds between two records: some 50,000 connections a second.
@@ -53,7 +53,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Each record, as the ring hands it over.
+    /// Returns the records one by one, as the ring delivers them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
@@ -74,7 +74,7 @@ enum End {
 
 /// A connection.
 struct Connection {
-    /// Where its sockets lie among those that live.
+    /// Index of its sockets among those that exist at the same time.
     slot: u64,
     client: u16,
     server: u16,
@@ -98,7 +98,7 @@ impl Connection {
         0xffff_8881_0400_0000 + (self.slot * 2 + u64::from(end == End::Server)) * 2496
     }
 
-    /// Its process, whose context a change runs in.
+    /// Returns the process in whose context a state change of this end runs.
     fn pid(&self, end: End) -> u32 {
         if end == End::Client { 5000 + (self.slot % 8) as u32 } else { 801 }
     }
@@ -113,7 +113,7 @@ impl Connection {
         let header = RecordHeader { socket: self.socket(end), ..header(KIND_STATE) };
         Record::State(StateRecord {
             header,
-            // The kernel has not chosen it yet.
+            // The kernel has not chosen the port yet.
             local_port: if new == SYN_SENT { 0 } else { local },
             remote_port: remote,
             old_state: old,
@@ -139,7 +139,7 @@ impl Connection {
         tcp.extend_from_slice(&[(len as u8) << 2, flags, 0xff, 0xd7, 0xfe, 0x28, 0, 0]);
         tcp.extend_from_slice(options);
         tcp.resize(TCP_HEADER_MAX, 0);
-        // Before there is a child, the request sends.
+        // Before there is a child socket, the request socket sends.
         let socket = if flags == SYN | ACK { 0xffff_8881_0900_0000 + self.slot * 320 } else { self.socket(from) };
         let header = RecordHeader { socket, ..header(KIND_SEGMENT) };
         let tcp = tcp.try_into().expect("a header of the longest length");
@@ -196,17 +196,17 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Nothing has happened yet.
+    /// Creates a stream in which nothing has happened yet.
     pub(crate) fn new() -> Self {
         Self { connections: 0, now: 1_000_000_000_000 }
     }
 
-    /// Number of connections so far.
+    /// Returns the number of connections so far.
     pub(crate) fn connections(&self) -> u64 {
         self.connections
     }
 
-    /// The servers begin to listen.
+    /// Returns the records of the servers beginning to listen.
     pub(crate) fn listen(&mut self) -> Records {
         let mut records = Records::default();
         for local_port in FIRST_LISTENER..FIRST_LISTENER + LISTENERS {
@@ -220,7 +220,8 @@ impl Traffic {
         records
     }
 
-    /// The next [`CONCURRENT`] connections: all are opened, then all are closed by their clients, then by their servers.
+    /// Returns the records of the next [`CONCURRENT`] connections: all are opened, then all are closed by their clients,
+    /// then by their servers.
     pub(crate) fn round(&mut self) -> Records {
         let mut records = Records::default();
         let connections = self.begin();
@@ -229,8 +230,8 @@ impl Traffic {
         records
     }
 
-    /// The records of connections in three parts: all of them opened; `exchanges` requests and answers on each; all of them
-    /// closed.
+    /// Returns the records of connections in three parts: all of them opened; `exchanges` requests and answers on each; all
+    /// of them closed.
     pub(crate) fn with_data(&mut self, exchanges: u32) -> [Records; 3] {
         let mut parts = [(); 3].map(|()| Records::default());
         let connections = self.begin();
@@ -261,7 +262,7 @@ impl Traffic {
         self.interleave(connections, Connection::closing_too, records);
     }
 
-    /// The records of one part of each connection's life, with those of two connections at a time interleaved.
+    /// Returns the records of one phase of each connection, with those of two connections at a time interleaved.
     fn interleave<const N: usize>(
         &mut self,
         connections: &[Connection],

@@ -15,7 +15,7 @@
 //! - `verdict`: records of handshakes, closes and stalls, which `conclude` emits as soon as they are certain.
 //!
 //! Output depends only on the order in which events are placed and on their times, not on when
-//! [`Correlator::handle_timeout`] is called between them: so a recording of placed events gives the same output.
+//! [`Correlator::handle_timeout`] is called between them. A recording of placed events therefore gives the same output.
 
 mod cgroups;
 mod choice;
@@ -100,8 +100,8 @@ impl Correlator {
     /// Handles an event and emits everything that is complete now, in order of arrival.
     pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
         if self.waiting.as_mut().is_some_and(|waiting| waiting.take(event)) {
-            // A processor that is delayed writes its record long after its time: waiting events are not released by the
-            // times of other events, but when `handle_timeout` says that the ring is empty, or when too many wait.
+            // A delayed processor writes its record long after the event. The times of other events therefore do not release
+            // waiting ones; only an empty ring does, of which `handle_timeout` learns, or too many that wait.
             let long = self.waiting.as_ref().is_some_and(Waiting::is_long);
             self.let_go(if long { event.at() } else { BootTime(0) }, emit);
         } else {

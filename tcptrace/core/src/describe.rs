@@ -45,7 +45,7 @@ impl Describer {
         Self { capture: true, ..Self::default() }
     }
 
-    /// Creates a describer for recorded events, whose wall-clock times [`WallClock::note`] must be given.
+    /// Creates a describer for recorded events, whose wall-clock times must be given by [`WallClock::note`].
     pub fn of_recording() -> Self {
         Self::default()
     }
@@ -65,8 +65,8 @@ impl Describer {
         self.origin = origin;
     }
 
-    /// Notes that the interfaces of a network namespace are traced from now on, and returns the record that says so. `name`
-    /// is what its verdicts call it: `None` if it has no name.
+    /// Notes that the interfaces of a network namespace are traced from now on, and returns the record of that. `name` is
+    /// the name of the namespace in verdicts, if it has one.
     pub fn cover_namespace(
         &mut self,
         at: BootTime,
@@ -78,7 +78,7 @@ impl Describer {
         OutputRecord::Namespace(NamespaceOutput { stamp: self.stamp(at), netns, netns_name: name, interfaces })
     }
 
-    /// Returns the records of the namespaces that are covered, as of `at`: for another file, which has to name them as well.
+    /// Returns the records of the namespaces traced as of `at`: another file must contain them, too.
     pub fn covered_namespaces(&self, at: BootTime) -> impl Iterator<Item = OutputRecord> {
         let stamp = self.stamp(at);
         self.namespaces.iter().map(move |(&netns, (name, interfaces))| {

@@ -1,5 +1,5 @@
-//! How TCP connections are set up and torn down, as the kernel and the wire show it: the part of `tcptrace` that needs no
-//! operating system. Events and time go in, output records come out.
+//! The part of `tcptrace` that needs no operating system: it decodes, correlates and renders the set-up and tear-down of TCP
+//! connections, as the kernel and the wire show them. Events and time go in, output records come out.
 //!
 //! Each layer imports only what stands above it in this list:
 //!
@@ -15,7 +15,7 @@
 //! wall_clock     boot time to wall-clock time
 //! output_record  one line of output
 //! describe       connections to output records
-//! join           output records of several hosts to those of one timeline
+//! join           the output records of several hosts to one timeline
 //! render         output records to text and JSON
 //! ```
 //!

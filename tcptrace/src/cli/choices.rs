@@ -143,13 +143,13 @@ pub struct Choices {
     #[arg(long, hide = true)]
     pub no_btf: bool,
 
-    /// How to attach to interfaces
+    /// Way of attaching to interfaces
     #[arg(long, value_name = "HOW", hide = true, value_enum, default_value_t)]
     pub attach: Attach,
 }
 
 impl Choices {
-    /// Returns whether there are filters on processes.
+    /// Returns true if there are filters on processes.
     pub(super) fn names_processes(&self) -> bool {
         let Self { pid, comm, uid, unit, container, .. } = self;
         !(pid.is_empty() && comm.is_empty() && uid.is_empty() && unit.is_empty() && container.is_empty())

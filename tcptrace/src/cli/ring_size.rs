@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 1 << 30;
 pub struct RingSize(u32);
 
 impl RingSize {
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub fn bytes(self) -> u32 {
         self.0
     }
@@ -38,17 +38,17 @@ pub enum RingSizeError {
     /// Not a power of two.
     #[error("{bytes} bytes are no power of two: the nearest is {nearest}")]
     NotAPowerOfTwo {
-        /// The size asked for.
+        /// The requested size.
         bytes: u64,
-        /// The size to ask for instead.
+        /// The nearest allowed size.
         nearest: RingSize,
     },
     /// A size that is too small or too large.
     #[error("{bytes} bytes are too {}: the {} is {nearest}", size(*.bytes), bound(*.bytes))]
     OutOfRange {
-        /// The size asked for.
+        /// The requested size.
         bytes: u64,
-        /// The size to ask for instead.
+        /// The nearest allowed size.
         nearest: RingSize,
     },
 }
@@ -79,7 +79,7 @@ impl FromStr for RingSize {
     }
 }
 
-/// The allowed size nearest to `bytes`; the larger one halfway between two.
+/// Returns the allowed size nearest to `bytes`; the larger one halfway between two.
 fn nearest(bytes: u64) -> RingSize {
     let bytes = bytes.clamp(MIN_BYTES, MAX_BYTES);
     let above = bytes.next_power_of_two();
@@ -88,7 +88,7 @@ fn nearest(bytes: u64) -> RingSize {
     RingSize(u32::try_from(nearest).unwrap_or(MAX_BYTES as u32))
 }
 
-/// With the largest unit that leaves a whole number, as [`RingSize::from_str`] reads it.
+/// Writes the size with the largest unit that leaves a whole number, as [`RingSize::from_str`] reads it.
 impl Display for RingSize {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0.trailing_zeros() {

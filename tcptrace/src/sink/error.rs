@@ -1,4 +1,4 @@
-//! Why a sink cannot be made, and why one ends.
+//! Failures to create a sink, and the reasons why one ends.
 
 use std::{io, sync::Arc};
 
@@ -22,7 +22,7 @@ pub enum SinkError {
 pub enum SinkEnd {
     /// The reader of stdout has gone. This is no error: the program exits quietly.
     Closed,
-    /// Nothing more can be written. The program goes on, but its exit status is 1.
+    /// Nothing more can be written. The program continues, but its exit status is 1.
     Failed(Arc<WriteError>),
 }
 

@@ -1,4 +1,4 @@
-//! The exchanges that five documents on the web show as tcpdump printed them; where a document stops short, what is added is
+//! The exchanges of five documents on the web, as printed there by tcpdump; segments added where a document stops short are
 //! marked (+).
 
 mod port_9999;
@@ -12,7 +12,7 @@ const SYN_ACK: u8 = SYN | ACK;
 const DATA: u8 = PUSH | ACK;
 const FIN_ACK: u8 = FIN | ACK;
 
-/// A document: its two ends, and what was captured of them.
+/// A document: its two ends, and the segments captured.
 pub(super) struct Document {
     client: End,
     server: End,
@@ -28,7 +28,7 @@ impl Document {
         [&self.client, &self.server]
     }
 
-    /// Its handshake, with these microseconds from the SYN to the SYN,ACK and from there to the ACK.
+    /// Returns its handshake, with these microseconds from the SYN to the SYN,ACK and from there to the ACK.
     fn opened(&self, there: u64, back: u64) -> Value {
         let [client, server] = self.ends().map(|end| {
             let (addr, port) = (end.address().ip(), end.address().port());
@@ -49,7 +49,7 @@ impl Document {
         })
     }
 
-    /// A close by the server in three segments, with this much payload from the client and from the server.
+    /// Returns a close by the server in three segments, with this much payload from the client and from the server.
     fn closed(&self, [sent, answered]: [u64; 2]) -> Value {
         let [client, server] = self
             .ends()
@@ -222,7 +222,7 @@ fn the_fourth_document_with_data_and_fin_back_to_back() {
         assert_eq!(shown.len(), segments, "{arguments:?}");
         if segments == 8 {
             let absolute = shown.iter().map(|segment| (segment["seq"].clone(), segment["ack"].clone()));
-            // As the document prints them.
+            // As printed in the document.
             let printed = [
                 (3_563_066_036_u64, None),
                 (3_565_563_744, Some(3_563_066_037_u64)),

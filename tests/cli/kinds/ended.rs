@@ -1,4 +1,4 @@
-//! The ends of connections: what ends one, who ended it, and what does not.
+//! The ends of connections: segments that end one, and segments that do not.
 
 use super::check;
 

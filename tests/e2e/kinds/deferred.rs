@@ -1,4 +1,4 @@
-//! Handshakes that wait for data, or that are none.
+//! Handshakes that wait for data, and connections without a handshake.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -74,7 +74,7 @@ fn a_restored_socket_had_no_handshake() {
         socket.bind(&address(6114).into()).expect("a free port");
     });
     let stream = stream.expect("a socket in repair is connected at once");
-    // Closed in repair, it says nothing either.
+    // Closed in repair mode, it sends nothing either.
     client.close(stream);
     tracer.wait_for("the close", |record| is_type(record, "close"));
     let trace = tracer.stop();
@@ -101,7 +101,7 @@ fn a_cookie_that_meets_a_full_queue_makes_no_socket() {
     let quick = client.connect(to);
     let own = quick.local_addr().expect("a connected socket has an address");
     tracer.wait_state("ESTABLISHED", to, own);
-    // Its cookie is not taken any more.
+    // Its cookie is no longer accepted.
     netns.sysctl("ipv4/tcp_syncookies", "0");
     send(&late, 7);
     tracer.wait_for("the close", |record| is_type(record, "close"));

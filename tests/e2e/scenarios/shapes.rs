@@ -1,5 +1,5 @@
-//! One connection in every shape that it can come in: other headers around it, other ways through the host, other kinds
-//! of sockets. Each time the whole of both its records is compared.
+//! A connection in every shape that it can have: other headers around it, other paths through the host, other kinds of
+//! sockets. Both its records are compared as a whole.
 
 mod address_translation;
 mod fragments;
@@ -25,13 +25,13 @@ use tcptrace_tests::{
     receive, send, tell_all,
 };
 
-/// Bytes that the client sends, unless a test says otherwise.
+/// Bytes that the client sends by default.
 const UP: usize = 33;
 
 /// Bytes that the server sends.
 const DOWN: usize = 29;
 
-/// The segments of [`exchange`] that show without `--segments all`.
+/// The segments of [`exchange`] that are shown without `--segments all`.
 const SEGMENTS: [&str; 7] = [
     "client S 0:0",
     "server S. 0:0 ack 1",
@@ -61,7 +61,7 @@ fn exchange(ends: &Ends, connection: Connection) -> SocketAddr {
     client
 }
 
-/// Waits until so many connections inside `netns` have opened, and so many have closed.
+/// Waits until this many connections inside `netns` have opened, and this many have closed.
 #[track_caller]
 fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
@@ -71,7 +71,7 @@ fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     });
 }
 
-/// What is said of the only connection inside the namespace; all segments are its own.
+/// Returns the verdicts on the only connection inside the namespace, to which all segments belong.
 #[track_caller]
 fn told_once<'a>(trace: &'a Trace, netns: &Netns) -> Told<'a> {
     let mut told = trace.told(netns);
@@ -82,10 +82,10 @@ fn told_once<'a>(trace: &'a Trace, netns: &Netns) -> Told<'a> {
     told
 }
 
-/// A connection of actors that has opened, exchanged bytes and closed in four segments with nothing in its way.
+/// A connection of actors that has opened, exchanged bytes and closed in four segments without any obstacle.
 #[derive(Clone, Copy)]
 struct Plain<'a> {
-    /// The namespace it was seen in.
+    /// The namespace in which it was seen.
     netns: &'a Netns,
     client: SocketAddr,
     server: SocketAddr,
@@ -95,7 +95,7 @@ struct Plain<'a> {
 }
 
 impl<'a> Plain<'a> {
-    /// One with [`UP`] and [`DOWN`] bytes and both sockets here.
+    /// Creates one with [`UP`] and [`DOWN`] bytes and both sockets on this host.
     fn new(netns: &'a Netns, client: SocketAddr, server: SocketAddr) -> Self {
         Self { netns, client, server, here: (true, true), bytes: (UP, DOWN) }
     }
@@ -145,14 +145,15 @@ impl<'a> Plain<'a> {
         })
     }
 
-    /// Holds both records against what must be said.
+    /// Compares both records with the expected ones.
     #[track_caller]
     fn check(&self, told: &Told<'_>) {
         assert_record(told.handshake, &self.handshake());
         assert_record(told.close.expect("a close"), &self.close());
     }
 
-    /// It is the only one in its namespace, each of its segments shows once, and all is said of it that must be said.
+    /// Asserts that it is the only one in its namespace, that each of its segments is shown once, and that its records are
+    /// as expected.
     #[track_caller]
     fn check_only(&self, trace: &Trace) {
         assert_eq!(tell_all(&trace.of_type("segment"), self.server.port()), SEGMENTS);
@@ -168,7 +169,7 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// The process of an end, where it is known.
+/// The process of an end, if it is known.
 struct Process {
     pid: Option<u32>,
     comm: Option<&'static str>,

@@ -1,5 +1,5 @@
-//! Port 10000, two hosts: the server waits, sends the 26 bytes of a date, waits and closes. As its text says, the close makes
-//! three segments, because the client closes as soon as it reads the end.
+//! Port 10000, two hosts: the server waits, sends the 26 bytes of a date, waits and closes. As the document explains, the
+//! close takes three segments, because the client closes as soon as it reads the end.
 
 use tcptrace_tests::{Ends, Netns, Trace, Veth, assert_record, receive, send, tell, tell_all};
 

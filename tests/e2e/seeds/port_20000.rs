@@ -35,7 +35,7 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
     Trace::only_connection(&trace.about(&netns, PORT));
     check_options_of_syns(&trace, &netns, PORT);
 
-    // The document looks at absolute numbers (`-S`): every one is the initial one and the relative one, modulo 2^32.
+    // The document uses absolute numbers (`-S`): each is the sum of the initial and the relative number, modulo 2^32.
     let segments = trace.segments(&netns, PORT);
     let isn = |segment| number(segment, "seq");
     let (client_isn, server_isn) = (isn(segments[0]), isn(segments[1]));

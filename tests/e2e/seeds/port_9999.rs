@@ -22,20 +22,20 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = start(&netns, PORT);
 
-    // 1: how is a connection made?
+    // 1: the connection is made.
     let connection = ends.open();
     let (client, server) = (connection.client_address(), connection.server_address());
     send(&connection.client, 14);
     receive(&connection.server, 14);
     send(&connection.server, 14);
     receive(&connection.client, 14);
-    // 2: what does the server's close() do? 3 and 4: its own send and recv after it fail by themselves, since the
-    // descriptor is gone: in Rust the stream is, so there is nothing to call.
+    // 2: the server's close(). 3 and 4: its own send and recv after it fail locally, since the descriptor is gone: in Rust
+    // the stream is, so there is nothing to call.
     ends.server.close(connection.server);
     tracer.wait_state("FIN_WAIT2", server, client);
     // 6: the client's recv returns 0 and nothing is sent.
     receive_end(&connection.client);
-    // 5: the client sends all the same.
+    // 5: the client sends nevertheless.
     send(&connection.client, 14);
     wait_told(&tracer, &netns, 1, 1);
     // 7: the second time it would get SIGPIPE, which a Rust program ignores, and gets EPIPE.

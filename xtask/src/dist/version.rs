@@ -9,7 +9,7 @@ use crate::{process, project::Project};
 /// All packages of the workspace have this version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Checks the commit that is checked out. One without a tag of a version is no release, and may be packed as it is.
+/// Checks the commit that is checked out. One without a tag of a version is not a release, and may be packed as it is.
 pub(crate) fn check(project: &Project) -> Result<()> {
     let mut git = Command::new("git");
     let tags = process::output(git.args(["tag", "--points-at", "HEAD"]).current_dir(project.root()))?;
@@ -36,7 +36,7 @@ fn check_release(tags: &str, changelog: &str, version: &str) -> Result<()> {
     Ok(())
 }
 
-/// The text below the heading that begins so, up to the next one of its level.
+/// Returns the text below the heading with this beginning, up to the next one of its level.
 fn section<'a>(changelog: &'a str, heading: &str) -> Option<&'a str> {
     let (_, below) = changelog.split_once(&format!("\n## {heading}"))?;
     let (_, text) = below.split_once('\n').unwrap_or_default();

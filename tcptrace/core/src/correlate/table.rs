@@ -236,7 +236,7 @@ impl Table {
     }
 }
 
-/// Returns the part of a connection's number that tells it from others at the same position.
+/// Returns the part of a connection's number that distinguishes it from others at the same position.
 fn tag(number: u64) -> u32 {
     // Truncation is intended: no position is remembered for 2^32 connections.
     number as u32

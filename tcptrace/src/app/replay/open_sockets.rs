@@ -18,7 +18,8 @@ use tcptrace_core::{
     output_record::Stamp,
 };
 
-/// The sockets that are open when a recording ends, and when that is. Of a recording of several runs, the last one counts.
+/// Returns the sockets that are open when a recording ends, and the time of its end. Of a recording with several runs, the
+/// last one counts.
 ///
 /// # Errors
 /// When it cannot be read to its end, or is a capture.

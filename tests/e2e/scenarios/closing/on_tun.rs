@@ -1,4 +1,4 @@
-//! A connection whose other end the test plays itself, segment by segment.
+//! A connection whose other end is played by the test, segment by segment.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -7,7 +7,7 @@ use tcptrace_tests::{Actor, Netns, Peer, Trace, Tracer, Tun, but};
 
 use super::{plain, played, wait_told};
 
-/// A traced client that connects to a peer over a tun device, in which the test itself plays the peer.
+/// A traced client that connects to a peer over a tun device; the peer is played by the test.
 pub(super) struct PeerOnTun {
     pub(super) netns: Netns,
     pub(super) server: SocketAddr,

@@ -39,7 +39,7 @@ fn three_segments_when_the_other_fin_carries_the_ack() {
     const PORT: u16 = 4702;
     let words = "closed by the client, three segments; 0 B →, 0 B ←; lasted ";
     let expected = json!({ "kind": "three_segment", "summary": [words, "; the client holds TIME_WAIT for 60 s"] });
-    // The kernel delays its ACK by 40 ms, within which a server on a busy machine may not get as far as its FIN.
+    // The kernel delays its ACK by 40 ms, within which a server on a busy machine may not send its FIN.
     let in_time = (0..5).find(|_| {
         let netns = Netns::new();
         let trace = traced(&netns, PORT, |ends, connection| ends.close_in_three(connection));
@@ -63,7 +63,7 @@ fn fins_that_cross_close_both_ends_at_once() {
     on_tun.client.close(stream);
     let fin = peer.receive_any();
     assert!(fin.fin, "{fin:?}");
-    // Ours is on its way before we have heard of that.
+    // Our FIN is on its way before we have received that.
     peer.send_fin();
     let ack = peer.receive_any();
     assert_eq!(ack.ack, Some(1), "{ack:?}");
@@ -79,7 +79,7 @@ fn fins_that_cross_close_both_ends_at_once() {
     assert_record(trace.closed(&netns), &but(plain, expected));
 }
 
-/// A request, `shutdown(SHUT_WR)` and an answer of 1000 bytes; the server answers what it has read to its end as `answer` says.
+/// Plays a request, `shutdown(SHUT_WR)` and an answer of 1000 bytes; `answer` reads the request to its end and answers.
 fn half_closed(netns: &Netns, port: u16, answer: impl FnOnce(&Ends, TcpStream, (SocketAddr, SocketAddr))) -> Trace {
     traced(netns, port, |ends, connection| {
         let addresses = addresses(&connection);
@@ -139,7 +139,7 @@ fn the_first_fin_is_acknowledged_by_itself_before_the_answer() {
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), of_half_closed()));
 }
 
-/// Sends until nothing more fits anywhere; how many bytes that were.
+/// Sends until nothing more fits anywhere; returns the number of bytes.
 fn fill(mut to: &TcpStream) -> usize {
     to.set_nonblocking(true).expect("a socket need not block");
     let mut sent = 0;
@@ -175,7 +175,7 @@ fn a_fin_behind_queued_data_leaves_later_than_its_state() {
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let expected = json!({
-        // On a busy machine the server may have no room for a segment with it.
+        // On a busy machine the server may have no room for a segment with the FIN.
         "retransmissions": { "client": SOME },
         "bytes": { "client_to_server": count, "server_to_client": 0 },
         "summary": [format!("closed by the client, four segments; {count} B →, 0 B ←; lasted ")],
@@ -189,15 +189,15 @@ fn a_fin_that_the_receiver_has_merged_into_data_counts_from_behind_it() {
     const PACED: usize = 11;
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
-    // Segments pass the cable one by one, and the receiver merges what arrives together.
+    // Segments pass the cable one by one, and the receiver merges those that arrive together.
     left.output(Command::new("ethtool").args(["-K", &veth.left, "tso", "off", "gso", "off"]));
     right.output(Command::new("ethtool").args(["-K", &veth.right, "gro", "on"]));
     let ends = Ends::between(&left, &right, veth.right_v4(PORT));
     let tracer = start(&right, PORT);
     let connection = ends.open();
     let (client, server) = addresses(&connection);
-    // The kernel paces what comes behind the first ten segments: a second passes after the last of these, in which data and
-    // FIN come together.
+    // The kernel paces segments after the first ten: a second passes after the last of these, in which data and FIN come
+    // together.
     connection.client.set_nodelay(true).expect("a socket need not delay");
     for _ in 1..PACED {
         send(&connection.client, 1);

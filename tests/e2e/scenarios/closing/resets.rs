@@ -1,4 +1,4 @@
-//! One end breaks the connection off, and why.
+//! Resets of connections by one end, and their causes.
 
 use std::{net::TcpStream, process::Command, time::Duration};
 
@@ -45,8 +45,7 @@ fn closed_with_unread_data() {
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
 
-/// The server closes. As soon as its FIN has been acknowledged, the client does something that the server answers by a
-/// reset.
+/// The server closes. As soon as its FIN has been acknowledged, the client acts in a way that the server answers by a reset.
 fn closed_by_server(netns: &Netns, port: u16, play: impl FnOnce(&Ends, TcpStream)) -> Trace {
     traced(netns, port, |ends, connection| {
         let (client, server) = addresses(&connection);
@@ -176,7 +175,7 @@ fn a_peer_that_has_forgotten_the_connection() {
     receive(&stream, 20);
     let ack = peer.receive_any();
     assert_eq!((ack.length, ack.ack), (0, Some(20)), "{ack:?}");
-    // It starts anew, or a translator of addresses on the way does: the next segment is answered by a bare reset.
+    // The next segment is answered by a bare reset, as after a restart or by a NAT that has lost its state.
     send(&stream, 50);
     let data = peer.receive_any();
     assert_eq!((data.length, data.ack), (50, Some(20)), "{data:?}");
@@ -184,7 +183,7 @@ fn a_peer_that_has_forgotten_the_connection() {
     receive_reset(&stream);
     on_tun.client.close(stream);
     let (trace, plain, netns) = on_tun.told();
-    // No segment that was shown tells how far the client had got.
+    // No segment shown reveals how far the client had got.
     let expected = json!({
         "bytes": { "client_to_server": null, "server_to_client": 20 }, "states": states(&["CLOSE"], &[]),
     });

@@ -12,8 +12,8 @@ use tcptrace_tests::{assert_record, but, is_type, number, of_sender, send, tell_
 
 use super::{on_tun::PeerOnTun, plain, played, states, without_fins};
 
-/// Fields that differ from the default close where the client's kernel gave up before any FIN. None of the recorded
-/// segments shows how many bytes had been sent.
+/// Returns the fields that differ from the default close if the client's kernel gave up before any FIN. None of the recorded
+/// segments shows the number of bytes sent.
 fn gave_up() -> Value {
     let expected = json!({
         "kind": "timed_out", "initiator": null, "bytes": { "client_to_server": null, "server_to_client": null },
@@ -23,7 +23,7 @@ fn gave_up() -> Value {
     but(without_fins(), expected)
 }
 
-/// Where a FIN or a reset tells that neither end sent anything.
+/// Returns the fields if a FIN or a reset shows that neither end sent anything.
 fn sent_nothing(words: &str) -> Value {
     json!({
         "bytes": { "client_to_server": 0, "server_to_client": 0 },
@@ -119,7 +119,7 @@ fn an_orphan_whose_peer_never_closes_waits_in_fin_wait2() {
     let (stream, mut peer) = on_tun.connect();
     on_tun.client.close(stream);
     peer.receive_fin();
-    // The kernel has put something smaller into the socket's place, which waits for 60 s, and so does the tracer.
+    // The kernel has replaced the socket by a smaller one, which waits for 60 s, and so does the tracer.
     on_tun
         .tracer
         .wait_for("the end of the socket", |record| is_type(record, "state") && text(record, "new") == "CLOSE");

@@ -1,4 +1,4 @@
-//! SYN cookies: the server remembers nothing of a SYN.
+//! SYN cookies: the server keeps no state for a SYN.
 
 use tcptrace_tests::{Ends, Netns, assert_record, but};
 
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{drop_at_input, loopback, plain, start, wait_told};
 
-/// The trace of a connection to a server that sends cookies always. It stays open: as long as its cookie is good, any ACK
-/// that came after its end would open it again.
+/// Returns the trace of a connection to a server that always sends cookies. It stays open: as long as its cookie is valid,
+/// any ACK after its end would open it again.
 fn traced(netns: &Netns, port: u16) -> tcptrace_tests::Trace {
     netns.sysctl("ipv4/tcp_syncookies", "2");
     let ends = Ends::on(netns, loopback(port));

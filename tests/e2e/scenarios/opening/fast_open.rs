@@ -7,7 +7,7 @@ use tcptrace_tests::{
 
 use super::{loopback, plain, start, wait_told};
 
-/// A server that hands out cookies and takes data with them.
+/// A server that hands out cookies and accepts data with them.
 struct Scene {
     netns: Netns,
     client: Actor,
@@ -26,14 +26,14 @@ impl Scene {
         Self { netns, client, server, listener }
     }
 
-    /// Opens a connection that sends seven bytes as soon as it may, and closes it from the client.
+    /// Opens a connection that sends seven bytes as early as possible, and closes it from the client.
     #[track_caller]
     fn exchange(&self, port: u16) {
         self.exchange_after(port, || {});
     }
 
-    /// An exchange with `between` run after connect() and before the first bytes, for which the SYN waits if the client has
-    /// a cookie.
+    /// Plays an exchange with `between` run after connect() and before the first bytes, for which the SYN waits if the
+    /// client has a cookie.
     #[track_caller]
     fn exchange_after(&self, port: u16, between: impl FnOnce()) {
         let stream = self.client.connect_with(loopback(port), |socket| {
@@ -51,7 +51,7 @@ impl Scene {
     }
 }
 
-/// The trace of two connections.
+/// Returns the trace of two connections.
 #[track_caller]
 fn traced(scene: &Scene, port: u16, play: impl FnOnce(&Tracer)) -> Trace {
     let tracer = start(&scene.netns, port);
@@ -120,7 +120,7 @@ fn a_syn_that_waits_for_its_data_finds_its_socket() {
     assert_record(second.handshake, &but(plain, expected));
     for connection in [first, second] {
         let kind = text(connection.close.expect("a close"), "kind");
-        // Whether the FIN is acknowledged before the server closes is the scheduler's choice.
+        // The scheduler decides whether the FIN is acknowledged before the server closes.
         assert!(["three_segment", "four_segment"].contains(&kind), "{kind}");
     }
 }

@@ -1,14 +1,15 @@
-//! A segment of the handshake is lost, and sent again.
+//! A segment of the handshake is lost, and retransmitted.
 
 use serde_json::json;
 use tcptrace_tests::{ACK, Actor, Ends, Netns, Peer, Trace, Tracer, Tun, assert_record, but, number, receive, send};
 
 use super::{again, drop_at_input, loopback, plain, start, wait_segments, wait_told};
 
-/// A client connects to a server on loopback, whose first segment of some kind is lost; the trace when both are connected.
+/// Connects a client to a server on loopback, whose first segment of some kind is lost; returns the trace when both are
+/// connected.
 fn connected(netns: &Netns, port: u16, condition: &str) -> Trace {
     let ends = Ends::on(netns, loopback(port));
-    // The first of a thousand.
+    // Only the first of a thousand.
     drop_at_input(netns, &format!("{condition} numgen inc mod 1000 0"));
     let tracer = start(netns, port);
     let connection = ends.open();
@@ -39,7 +40,7 @@ fn the_syn_ack_is_lost() {
     let netns = Netns::new();
     let trace = connected(&netns, PORT, &format!("tcp sport {PORT} tcp flags & (syn | ack) == syn | ack"));
     let told = trace.told_once(&netns);
-    // Both ends send again after a second, and who is first is open.
+    // Both ends retransmit after a second, in either order.
     let (syns, synacks) = (again(told.handshake, "syn"), again(told.handshake, "synack"));
     assert!(syns <= 1 && (1..=2).contains(&synacks), "{told:#?}");
     let words = format!("the SYN,ACK was sent {} times", synacks + 1);
@@ -52,7 +53,7 @@ fn the_syn_ack_is_lost() {
     assert!(told.close.is_some());
 }
 
-/// The ends of a connection whose bare ACKs do not arrive: the client is in ESTABLISHED, the server is not.
+/// Returns the ends of a connection whose bare ACKs do not arrive: the client is in ESTABLISHED, the server is not.
 fn half_open(netns: &Netns, port: u16) -> (Ends, Tracer) {
     let ends = Ends::on(netns, loopback(port));
     drop_at_input(netns, &format!("tcp dport {port} tcp flags & (syn | ack | psh | fin) == ack"));

@@ -24,7 +24,7 @@ fn a_full_accept_queue_answers_no_syn() {
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "-w", path.to_str().expect("UTF-8")]);
     let waiting = client.connect(loopback(PORT));
     let connecting = client.start_connect(loopback(PORT), |_| {});
-    // Long before the client gives up.
+    // Long before the client times out.
     tracer.wait_for("the queue", is_queue);
     tracer.look(|records| assert!(records.iter().all(|record| record["outcome"] != "timed_out"), "{records:#?}"));
     let error = connecting.finish().expect_err("there is no room");
@@ -53,7 +53,7 @@ fn a_full_accept_queue_answers_no_syn() {
         let queue = json!({ "length": 1, "limit": 0 });
         assert_eq!(said, [&second.handshake["conn"], &json!("LISTEN"), &json!(true), &queue], "{hint}");
     }
-    // It was asked for behind the first SYN that was sent again, and not before.
+    // The queue was queried after the first retransmitted SYN, and not before.
     let conn = &second.handshake["conn"];
     let place = |matches: &dyn Fn(&Value) -> bool| trace.records.iter().position(matches);
     let mut syns = trace.records.iter().filter(|record| is_type(record, "segment") && record["conn"] == *conn);
@@ -117,7 +117,7 @@ fn a_listener_with_room_is_not_the_reason_why_nobody_answers() {
     assert_eq!((&hint["queue"], &hint["queue_full"]), (&json!({ "length": 0, "limit": 0 }), &Value::Null), "{hint}");
 }
 
-/// Returns whether it tells how full a listener's queue is.
+/// Returns true for a hint about the accept queue of a listener.
 fn is_queue(record: &Value) -> bool {
     is_type(record, "hint") && record["name"] == "accept_queue"
 }
@@ -130,7 +130,7 @@ fn a_queue_that_is_full_when_the_ack_comes_may_reset() {
     netns.sysctl("ipv4/tcp_abort_on_overflow", "1");
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
     let listener = server.listen_with(loopback(PORT), 0, |_| {});
-    // The ACK of the first comes with its data only, when the second has taken the only place.
+    // The ACK of the first comes only with its data, when the second has taken the only place.
     drop_at_input(&netns, &format!("tcp sport {LATE} tcp flags & (syn | ack | psh) == ack"));
     let tracer = start(&netns, PORT);
     let late = client.connect_from(loopback(LATE), loopback(PORT));

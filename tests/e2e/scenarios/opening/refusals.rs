@@ -10,7 +10,7 @@ use tcptrace_tests::{ANY, Actor, Netns, Trace, Tracer, Veth, assert_record, but,
 
 use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
 
-/// Connects to a port where nobody is, and returns the trace, with the client's own endpoint.
+/// Connects to a port without a listener, and returns the trace, with the client's own endpoint.
 fn refused(netns: &Netns, to: SocketAddr) -> (Trace, SocketAddr) {
     let client = Actor::new(netns, "tt-client");
     let from = SocketAddr::new(to.ip(), 5351);
@@ -37,7 +37,7 @@ fn check_end(trace: &Trace, netns: &Netns, port: u16) {
     );
 }
 
-/// The record of a refusal by a reset, which has to be the connection's last.
+/// Returns the record of a refusal by a reset, which must be the connection's last.
 fn by_reset(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     let refused = json!({ "outcome": "refused", "reset": { "by": "server", "cause": ANY }, "summary": ["three-way handshake, refused: ", "nobody listens there"] });
     but(but(plain(netns, client, server), no_synack()), refused)
@@ -46,7 +46,7 @@ fn by_reset(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
 const REFUSAL: [&str; 4] = [
     "client CLOSE > SYN_SENT",
     "client S 0:0",
-    // Nothing tells this end's initial sequence number, so the first that is seen counts as 1.
+    // Nothing shows this end's initial sequence number, so the first number seen counts as 1.
     "server R. 1:1 ack 1",
     "client SYN_SENT > CLOSE",
 ];
@@ -107,8 +107,8 @@ fn an_icmp_error_belongs_to_the_connection_whose_segment_it_quotes() {
         ));
         let to = SocketAddr::new(address, port);
         let (trace, from) = refused(&netns, to);
-        // On loopback the first error arrives while connect() still holds the socket, and the kernel passes over it; the
-        // SYN is sent again a second later.
+        // On loopback the first error arrives while connect() still holds the socket, and the kernel ignores it; the SYN is
+        // sent again a second later.
         let icmp = format!("icmp {icmp_type}/{icmp_code}");
         assert_eq!(
             tell_all(&trace.about(&netns, port), port),

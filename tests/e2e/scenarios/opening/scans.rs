@@ -1,4 +1,4 @@
-//! Health checks and scans: a SYN,ACK is all they want to see.
+//! Health checks and scans, which end with the SYN,ACK.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use tcptrace_tests::{ANY, Actor, Netns, RawSender, SYN, Tracer, Veth, assert_rec
 
 use super::{no_client_socket, plain, wait_told};
 
-/// A SYN without a socket: the scanner's kernel knows nothing of it and answers the SYN,ACK by a reset.
+/// Sends a SYN without a socket: the scanner's kernel does not know of it and answers the SYN,ACK by a reset.
 fn check(port: u16, beside_the_client: bool) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);

@@ -7,12 +7,12 @@ use tcptrace_tests::{Actor, Netns, Peer, Tun, assert_record, but};
 
 use super::{no_client_socket, no_synack, plain, start, timed_out, wait_segments, wait_told};
 
-/// An address that no host has.
+/// Returns an address that no host has.
 fn nobody(port: u16) -> SocketAddr {
     SocketAddr::from(([10, 8, 0, 9], port))
 }
 
-/// The record of an unanswered SYN.
+/// Returns the record of an unanswered SYN.
 fn not_answered(netns: &Netns, server: SocketAddr) -> Value {
     but(plain(netns, [10, 8, 0, 1].into(), server), no_synack())
 }

@@ -1,4 +1,4 @@
-//! Both ends open at once, and a socket that is both ends.
+//! Simultaneous open, and a socket connected to itself.
 
 use std::net::SocketAddr;
 
@@ -41,7 +41,7 @@ fn a_syn_that_crosses_ours_makes_a_simultaneous_open() {
     );
     let told = trace.told_once(&netns);
     let expected = json!({
-        // Our own acknowledgement comes before the other's.
+        // Our own acknowledgement comes before the other end's.
         "kind": "simultaneous", "server": { "isn": Peer::ISN }, "synack_to_ack_ns": null,
         "summary": ["simultaneous open, established"],
     });
@@ -68,7 +68,7 @@ fn two_sockets_of_one_host_that_open_at_once_are_one_connection() {
     let expected = json!({
         "kind": "simultaneous", "client": { "port": 5652 },
         "server": { "pid": std::process::id(), "comm": process_name(), "thread": ANY },
-        // The first has sent its SYN with the ACK, and the second need not any more.
+        // The first has sent its SYN with the ACK, so the second need not.
         "syn_to_synack_ns": null, "synack_to_ack_ns": null, "retransmissions": { "synack": null },
         "summary": ["simultaneous open, established"],
     });

@@ -21,7 +21,7 @@ fn a_challenge_ack_to_a_syn_belongs_to_the_old_connection() {
     peer.receive_synack();
     peer.send(ACK);
     let first = server.accept(&listener);
-    // The host at the other side starts anew and has forgotten everything.
+    // The host at the other side has restarted and forgotten everything.
     let mut anew = Peer::knock(&tun, from, to, 3_000_000_000);
     let challenge = anew.receive_any();
     assert!(!challenge.syn && challenge.ack == Some(78), "{challenge:?}");

@@ -1,4 +1,4 @@
-//! SYNs that get nowhere: some never leave, of others an ICMP error says so.
+//! SYNs that do not arrive: some never leave, others are answered by an ICMP error.
 
 use std::{io::ErrorKind, net::SocketAddr};
 
@@ -7,7 +7,7 @@ use tcptrace_tests::{ANY, Actor, Netns, SOME, Veth, assert_record, but, is_type}
 
 use super::{again, loopback, no_synack, plain, start, wait_told};
 
-/// The fields that the record of a SYN that was not seen to leave lacks.
+/// Returns a record without the fields that a SYN not seen to leave lacks.
 fn never_left(record: Value) -> Value {
     let nothing = json!({
         "client": { "isn": null, "options": null }, "retransmissions": { "syn": null },
@@ -59,7 +59,7 @@ fn a_syn_that_waits_for_arp_never_leaves() {
     assert_record(trace.told_failed(&left), &but(record, expected));
 }
 
-/// Two namespaces whose right one says of every connection that it cannot be reached.
+/// Creates two namespaces, of which the right one answers every connection attempt with host unreachable.
 fn no_way(port: u16) -> (Netns, Netns, Veth) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -70,7 +70,7 @@ fn no_way(port: u16) -> (Netns, Netns, Veth) {
 }
 
 fn unreachable(netns: &Netns, client: SocketAddr, server: SocketAddr, said: &str, handshake: &Value) -> Value {
-    // An error that comes while connect() still holds the socket is passed over, until that of the next SYN.
+    // An error that comes while connect() still holds the socket is ignored, until that of the next SYN.
     let expected = json!({
         "outcome": "unreachable", "retransmissions": { "syn": again(handshake, "syn") },
         "summary": [format!("three-way handshake, unreachable: {said}")],

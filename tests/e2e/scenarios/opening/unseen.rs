@@ -22,7 +22,7 @@ fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
     wait_told(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let told = trace.told_once(&netns);
-    // Nobody was seen to open it: the kernel was asked, and told it before the first event.
+    // Nobody was seen to open it: the kernel was asked, and reported it before the first event.
     let process = std::process::id();
     let owners: Vec<_> = trace.of_type("owner").into_iter().filter(|owner| owner["conn"] == 1).collect();
     let known: Vec<_> = owners.iter().map(|owner| (&owner["source"], &owner["pid"])).collect();

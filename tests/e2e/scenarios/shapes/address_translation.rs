@@ -1,4 +1,4 @@
-//! Connections on both sides of an address translation: two of them, and each names the other.
+//! Connections on both sides of an address translation: there are two of them, and each names the other.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,7 +7,8 @@ use tcptrace_tests::{Ends, Netns, assert_record, but, number, tell_all};
 
 use super::{Plain, SEGMENTS, exchange, router::Router, start, wait_told};
 
-/// A connection through a router that translates it: the client calls `called`, and the server sees `seen` call `server`.
+/// Traces a connection through a router that translates it: the client connects to `called`, and the server sees `seen`
+/// connect to `server`.
 fn check(rules: &str, called: SocketAddr, server: SocketAddr, seen: Option<Ipv4Addr>) {
     let (left, right) = (Netns::new(), Netns::new());
     let router = Router::between(&left, &right);
@@ -82,7 +83,7 @@ fn the_clients_own_host_translates_the_destination() {
     let trace = tracer.stop();
     let told = trace.told(&left);
     let [by_socket, by_segments] = told.as_slice() else { panic!("two connections: {told:#?}") };
-    // The socket knows nothing of the translation, and no segment has the ends that it has.
+    // The socket knows nothing of the translation, and no segment has its endpoints.
     assert_eq!(by_socket.handshake["server"]["addr"], "192.0.2.1");
     assert_eq!(by_socket.handshake["missing"], json!(["interface"]));
     assert_eq!(
@@ -93,13 +94,13 @@ fn the_clients_own_host_translates_the_destination() {
     let same =
         format!("; the same as #{}, on the other side of an address translation", number(by_socket.handshake, "conn"));
     assert_record(by_segments.handshake, &but(plain.handshake(), json!({ "summary": ["established in ", same] })));
-    // A socket of this host has sent them; its states belong to the other connection.
+    // They were sent by a socket of this host whose states belong to the other connection.
     let close =
         json!({ "incomplete": true, "missing": ["states"], "summary": ["closed by the client, four segments", same] });
     assert_record(by_segments.close.expect("a close"), &but(plain.close(), close));
 }
 
-/// The kernel translates the client's segments before they pass the interface, and those of the server too: each half has
+/// The kernel translates the client's segments before they pass the interface, and those of the server, too: each half has
 /// other ends.
 #[test]
 fn a_port_redirected_on_loopback() {
@@ -120,7 +121,7 @@ fn a_port_redirected_on_loopback() {
     assert!(halves[0].iter().all(|told| told.starts_with("server")), "{halves:#?}");
     assert!(halves[1].iter().all(|told| told.starts_with("client")), "{halves:#?}");
 
-    // The client's socket, and what the server sent.
+    // The client's socket, and the server's segments.
     let plain = Plain { here: (true, false), ..Plain::new(&netns, client, at(4836)) };
     let half = json!({
         "client": { "options": null }, "syn_to_synack_ns": null, "synack_to_ack_ns": null, "retransmissions": { "syn": null },
@@ -134,7 +135,7 @@ fn a_port_redirected_on_loopback() {
     });
     assert_record(clients.close.expect("a close"), &but(plain.close(), half_a_close));
 
-    // The server's socket, and what the client sent.
+    // The server's socket, and the client's segments.
     let same = format!("; the same as #{}, on the other side of an address translation", clients.handshake["conn"]);
     let plain = Plain { here: (false, true), ..Plain::new(&netns, client, at(4837)) };
     let half = json!({

@@ -1,4 +1,4 @@
-//! Segments cut into fragments of IP: only the first has a TCP header, and tells a part of the length.
+//! Segments in IP fragments: only the first has a TCP header, and states only a part of the length.
 
 use tcptrace_tests::{Connection, Ends, Netns, Tap, close, fragments, receive, send, set_option};
 
@@ -12,7 +12,7 @@ fn connections_whose_data_comes_in_fragments() {
     let tracer = start(&netns, &[PORT]);
     let wires = [Wire::new(false, 5809, PORT), Wire::new(true, 5809, PORT)];
     for packet in wires.iter().flat_map(Wire::packets) {
-        // The first fragment ends four bytes into the data, where there are any.
+        // The first fragment ends four bytes into the data, if there is any.
         let cut = if packet[0] >> 4 == 4 { 20 + 24 } else { 40 + 24 };
         let has_data = packet.len() == cut - 4 + UP || packet.len() == cut - 4 + DOWN;
         let pieces = if has_data { fragments(&packet, cut).to_vec() } else { vec![packet] };

@@ -1,4 +1,4 @@
-//! Headers of variable length in front of TCP's.
+//! Headers of variable length before the TCP header.
 
 use tcptrace_tests::{Connection, Ends, Netns, Veth, set_option};
 
@@ -7,7 +7,7 @@ use super::{Plain, exchange, start, wait_told};
 /// An option of a socket: level, name and value.
 type SocketOption = (i32, i32, &'static [u8]);
 
-/// A connection whose client's segments all have these options in or behind their IP header, traced from either side.
+/// Traces a connection, from either side, whose client's segments all have these options in or after their IP header.
 fn check(port: u16, v6: bool, options: &'static [SocketOption]) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);

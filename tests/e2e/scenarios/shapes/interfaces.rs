@@ -1,4 +1,4 @@
-//! Interfaces that appear and go while tracing.
+//! Interfaces that appear and disappear during a trace.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 
@@ -13,7 +13,7 @@ use super::{Plain, exchange, start, stays, told_once, wait_told};
 
 const NEVER_SENT: [&str; 2] = ["no SYN was seen to leave", "was not sent"];
 
-/// A tun device that the tracer does not know of yet, and a client that connects through it.
+/// A tun device unknown to the tracer so far, and a client that connects through it.
 struct Appearing {
     netns: Netns,
     client: Actor,
@@ -32,7 +32,7 @@ impl Appearing {
         Self { netns, client, tracer, tun }
     }
 
-    /// The tracer gets to know the interface.
+    /// Lets the tracer notice the interface.
     fn notice(&self) {
         self.tracer.signal(Signal::CONT);
         wait_attached(&self.netns, "tun0");
@@ -125,7 +125,7 @@ fn a_handshake_that_was_over_before_its_interface_was_known() {
         "summary": ["three-way handshake, established in ", "(incomplete, not seen: segments)"],
     });
     assert_record(told.handshake, &but(handshake, expected));
-    // Nothing tells where the numbers began.
+    // Nothing shows where the numbers began.
     let unknown = json!({
         "bytes": { "client_to_server": null, "server_to_client": null },
         "summary": ["closed by the client, four segments; lasted ", "; the client holds TIME_WAIT for 60 s"],
@@ -134,7 +134,7 @@ fn a_handshake_that_was_over_before_its_interface_was_known() {
     never_denied(&trace.records);
 }
 
-/// A refusal of which the SYN was not seen; `missing` is what the record says of that.
+/// Traces a refusal whose SYN was not seen; `missing` is the part that the record reports as missing.
 fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, words: &str) {
     let new = Appearing::new(port);
     let connecting = new.client.start_connect(server(port), |_| {});
@@ -175,7 +175,7 @@ fn a_refusal_before_its_interface_was_known() {
     check_refused(4828, false, "interface", Value::Null, "which was not seen");
 }
 
-/// No record says that a SYN was not sent.
+/// Asserts that no record reports a SYN that was not sent.
 #[track_caller]
 fn never_denied(records: &[Value]) {
     for record in records.iter().filter(|record| record["summary"].is_string()) {
@@ -195,7 +195,7 @@ fn an_interface_that_goes_takes_nothing_with_it() {
     let connection = remote.open();
     let client = connection.client_address();
     left.ip(&["link", "del", &veth.left]);
-    // Its reset has nowhere to go: the socket alone tells of it.
+    // Its reset cannot leave: only the socket shows it.
     let stream = connection.client;
     remote.client.run(move || {
         socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("SO_LINGER");

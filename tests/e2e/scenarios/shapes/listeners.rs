@@ -1,4 +1,4 @@
-//! Listeners that several processes share: which of them a connection goes to shows when it closes.
+//! Listeners shared by several processes: only its close shows which of them accepted a connection.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -11,14 +11,14 @@ use tcptrace_tests::{Actor, Netns, SOME, TRAFFIC_LIMIT, Traffic, assert_record, 
 
 use super::{Plain, start, wait_told};
 
-/// Connections, so many that each process gets some where the kernel deals them out.
+/// Number of connections, enough for each process to get some where the kernel distributes them.
 const COUNT: usize = 40;
 
 pub(super) fn traffic() -> Command {
     Command::new(env!("CARGO_BIN_EXE_tt-traffic"))
 }
 
-/// A worker that serves a listener which others hold too.
+/// Starts a worker that serves a listener held by others, too.
 #[track_caller]
 pub(crate) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
     let copy = OwnedFd::from(listener.try_clone().expect("a listener can be duplicated"));
@@ -27,10 +27,10 @@ pub(crate) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
     worker
 }
 
-/// Ends servers as soon as they have served `count` clients between them; for each server its process id, and its clients.
+/// Ends servers once they have served `count` clients between them; returns the process ID and the clients of each server.
 #[track_caller]
 pub(crate) fn served(servers: Vec<Traffic>, count: usize) -> Vec<(u32, Vec<SocketAddr>)> {
-    // A line for each client, behind the one that says that the server is ready.
+    // A line for each client, after the one that reports that the server is ready.
     let served = || servers.iter().map(|server| server.count() - 1).sum::<usize>();
     eventually("the word of the servers", TRAFFIC_LIMIT, || served() == count);
     let address = |line: String| line.parse().expect("an address");
@@ -38,8 +38,8 @@ pub(crate) fn served(servers: Vec<Traffic>, count: usize) -> Vec<(u32, Vec<Socke
     servers.into_iter().map(|server| (server.id(), lines(server))).collect()
 }
 
-/// Clients of servers that were started by `serve`, before tracing begins or behind it. No handshake can say which of the
-/// servers will accept the connection, and every close has the one that did. Returns how many each has served.
+/// Plays clients of servers that were started by `serve`, before tracing begins or after it. No handshake can name the
+/// server that will accept the connection, but every close does. Returns the number of clients of each server.
 fn check(port: u16, serve_first: bool, serve: impl FnOnce(&Netns, SocketAddr) -> Vec<Traffic>) -> Vec<usize> {
     let netns = Netns::new();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

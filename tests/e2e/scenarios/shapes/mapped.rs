@@ -6,7 +6,8 @@ use tcptrace_tests::{Ends, Netns};
 
 use super::{Plain, exchange, start, wait_told};
 
-/// A connection over loopback to a listener at `listen`, whose client is told to connect to `to`: at both ends `shown` shows.
+/// Traces a connection over loopback to a listener at `listen`, whose client connects to `to`; records show `shown` at both
+/// ends.
 fn check(listen: SocketAddr, to: IpAddr, shown: IpAddr) {
     let (netns, port) = (Netns::new(), listen.port());
     let tracer = start(&netns, &[port]);

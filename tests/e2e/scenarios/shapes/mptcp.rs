@@ -1,4 +1,4 @@
-//! Other protocols that pass the same tracepoint, or the same interfaces: MPTCP and SCTP.
+//! Other protocols that use the same tracepoint, or the same interfaces: MPTCP and SCTP.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -39,7 +39,7 @@ fn mptcp_client(client: &Actor, to: SocketAddr) -> TcpStream {
     })
 }
 
-/// MPTCP's own FINs are options; when the subflows close, and which end first, its workers decide.
+/// MPTCP's own FINs are options; its workers decide when the subflows close, and which end is first.
 const ORDINARY: [&str; 3] = ["three_segment", "four_segment", "simultaneous"];
 
 #[test]
@@ -113,7 +113,7 @@ fn its_options_read_as_in_tcpdump() {
     }
 }
 
-/// The options in each line, without the two details of MP_CAPABLE that only newer versions of tcpdump show.
+/// Returns the options in each line, without the two details of MP_CAPABLE that only newer versions of tcpdump show.
 fn options<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
     let within = |line: &'a str| Some(line.split_once("options [")?.1.rsplit_once("], length")?.0);
     let without = |text: &str, begins: &str, ends: &[char]| match text.split_once(begins) {
@@ -134,7 +134,7 @@ fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     }
     let second = veths[1].left_v4(0).ip();
     left.ip(&["mptcp", "endpoint", "add", &second.to_string(), "dev", &veths[1].left, "subflow"]);
-    // The second way to the same address.
+    // For the second route to the same address.
     right.sysctl("ipv4/conf/all/rp_filter", "0");
     left.ip(&["rule", "add", "from", &second.to_string(), "table", "7"]);
     let via = veths[1].right_v4(0).ip().to_string();
@@ -183,7 +183,7 @@ fn sctp_at_the_same_ports_is_nothing() {
     let tracer = start(&right, &[PORT]);
     let ends = Ends::between(&left, &right, address);
     let connection = ends.open();
-    // The same ports at the same places in the header, and what would be flags.
+    // Has the ports in the positions that TCP gives them, and bits where TCP has its flags.
     let mut packet = tcp_packet(connection.client_address(), address, 0x02, (7, 0), &[], &[]);
     packet[9] = SCTP;
     let (before, sender) = (packets(&right, &veth.right), RawSender::new(&left));
@@ -197,7 +197,7 @@ fn sctp_at_the_same_ports_is_nothing() {
     plain.check(&told_once(&trace, &right));
 }
 
-/// How many packets an interface has received.
+/// Returns the number of packets that an interface has received.
 fn packets(netns: &Netns, interface: &str) -> u64 {
     let links = netns.ip(&["-j", "-s", "link", "show", "dev", interface]);
     let links: Value = serde_json::from_str(&links).expect("JSON of ip");

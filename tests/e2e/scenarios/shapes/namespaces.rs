@@ -1,4 +1,4 @@
-//! Connections of other network namespaces that the tracer may not enter: their states come through, their segments do not.
+//! Connections of other network namespaces that the tracer may not enter: their states are seen, their segments are not.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -72,7 +72,7 @@ fn each_end_in_another_namespace() {
     let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
     let told = told_once(&trace, &left);
     assert_record(told.handshake, &handshake(&plain));
-    // Its kernel has put something smaller into the place of its socket: nobody sees whether the other end's FIN comes.
+    // Its kernel has replaced the socket by a smaller one: nothing shows whether the other end's FIN comes.
     let how = json!({
         "initiator": "client", "time_wait": null,
         "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]) },

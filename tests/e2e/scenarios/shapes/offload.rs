@@ -1,10 +1,10 @@
-//! Buffers of many segments: interfaces cut them up behind TC, or have put them together before it.
+//! Buffers of many segments: interfaces split them after TC, or have merged them before it.
 
 use tcptrace_tests::{Ends, Netns, Tracer, Veth, close, number, receive, send};
 
 use super::{Plain, exchange, told_once, wait_told};
 
-/// Many bytes both ways, traced from either side.
+/// Traces the exchange of many bytes both ways, from either side.
 fn check(port: u16, arguments: &[&str]) {
     const UP: usize = 300_000;
     const DOWN: usize = 500_000;

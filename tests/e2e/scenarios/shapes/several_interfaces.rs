@@ -1,4 +1,4 @@
-//! One segment on several interfaces of the host: it shows once, and is counted once.
+//! A segment on several interfaces of the host is shown and counted once.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ fn add_bridge(host: &Netns, bridge: &str) {
     host.ip(&["link", "set", bridge, "up"]);
 }
 
-/// A connection as `host` sees it, by all of its interfaces and by each of `through` alone: the states of a socket count as
+/// Traces a connection on `host`, on all of its interfaces and on each of `through` alone: the states of a socket count as
 /// those of the interface with its address.
 fn check(host: &Netns, through: &[&str], ends: impl FnOnce() -> Ends, here: (bool, bool), port: u16) {
     let everywhere = start(host, &[port]);

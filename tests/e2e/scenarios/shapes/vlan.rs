@@ -1,4 +1,4 @@
-//! VLAN tags: the kernel takes the outermost one off the frame and keeps it beside it; the others stay in the bytes.
+//! VLAN tags: the kernel takes the outermost one off the frame and keeps it in metadata; the others stay in the bytes.
 
 use tcptrace_tests::{Netns, Tap};
 

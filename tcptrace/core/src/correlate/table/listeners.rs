@@ -31,7 +31,7 @@ struct Listener {
     addr: IpAddr,
     sockets: u32,
     holder: Holder,
-    /// Time of the query that told this: it includes what happened until then.
+    /// Time of the query whose answer this is: it includes everything that happened until then.
     asked: Option<BootTime>,
     /// Time of the last change that was seen.
     changed: Option<BootTime>,

@@ -1,4 +1,5 @@
-//! Segments that the kernel dropped: they find their connection and begin none, and a handshake that came to nothing says so.
+//! Segments that the kernel dropped: they find their connection and begin none, and the record of a failed handshake
+//! mentions them.
 
 use super::{
     CLIENT, HERE, SERVER,
@@ -41,7 +42,7 @@ fn drops(placed: &[Correlated]) -> Vec<CorrelatedDrop> {
     placed.iter().filter_map(dropped).collect()
 }
 
-/// The client sends SYNs that its own host drops for these reasons, until it gives up.
+/// The client sends SYNs that its own host drops for these reasons, until it times out.
 fn in_vain(reasons: &[&str]) -> Exchange {
     let mut exchange = Exchange::new();
     exchange.state(CLIENT, SERVER, Close, SynSent);

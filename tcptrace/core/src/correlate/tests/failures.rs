@@ -1,4 +1,4 @@
-//! Handshakes that fail: from every vantage point what can be known there, and nothing certain that is wrong.
+//! Failed handshakes: what each vantage point can know, and no certain statement that is wrong.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -15,17 +15,17 @@ use crate::{
 const ECONNREFUSED: u32 = 111;
 const ETIMEDOUT: u32 = 110;
 
-/// Why it fails.
+/// Reason of the failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Failure {
     Refused,
     TimedOut,
     Cancelled,
-    /// A program without a socket asks whether somebody listens.
+    /// A program without a socket tests whether somebody listens.
     Scan,
 }
 
-/// Each with its SYN sent so many times.
+/// A failure, and the number of times that the SYN is sent.
 #[derive(Clone, Debug)]
 struct Plan {
     isns: [u32; 2],
@@ -68,7 +68,7 @@ fn script(plan: &Plan) -> Script {
     script
 }
 
-/// Returns the expected outcome, whose turn it is, and the reset, as seen from there.
+/// Returns the expected outcome, the missing segment, and the reset at this vantage point.
 fn expected(plan: &Plan, vantage: Vantage) -> (Outcome, Option<WaitingFor>, Option<Reset>) {
     let by = |by| Some(Reset { by, cause: ResetCause::Unknown });
     match plan.failure {
@@ -81,7 +81,8 @@ fn expected(plan: &Plan, vantage: Vantage) -> (Outcome, Option<WaitingFor>, Opti
     }
 }
 
-/// The records of the handshake. Steps are lost where `lost` says so, which the next record of the same program tells.
+/// Returns the verdicts of the handshake. Steps with true in `lost` are lost, which the next record of the same program
+/// reports.
 fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool]) -> Vec<Handshake> {
     let script = script(plan);
     let mut exchange = vantage.begin();

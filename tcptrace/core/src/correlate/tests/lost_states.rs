@@ -1,5 +1,5 @@
-//! State changes that are missing without the kernel having counted them: each is counted where it shows, the connection is
-//! incomplete, and what segments and later states prove is told.
+//! Missing state changes that the kernel has not counted: each is counted where it shows, the connection is incomplete, and
+//! the verdict contains what segments and later states prove.
 
 use super::{
     CLIENT, SERVER,
@@ -15,7 +15,7 @@ use crate::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The changes of both sockets in the course of a connection that the client closes.
+/// The changes of both sockets during a connection that the client closes.
 const CHANGES: [(bool, TcpState, TcpState); 10] = [
     (true, Close, SynSent),
     (true, SynSent, Established),
@@ -71,7 +71,7 @@ fn every_gap_is_counted_and_makes_its_connection_incomplete() {
         // Only the segments show that they have ended.
         (vec![8], 1),
         (vec![9], 1),
-        // Of the ways that lead there, the shortest is counted.
+        // Of several possible paths, the shortest is counted.
         (vec![6, 8], 1),
         (vec![7, 9], 1),
         (vec![6, 7, 8, 9], 2),

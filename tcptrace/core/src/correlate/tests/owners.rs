@@ -79,7 +79,7 @@ fn a_listener_that_was_there_when_the_kernel_was_asked_does_not_outlive_its_end(
     exchange.listeners_owner(SERVER, 1, 0, Some(9));
     exchange.pass(SECOND);
     exchange.by(9).listener(SERVER, Listen, Close);
-    // On its way since before that.
+    // On its way since an earlier time.
     exchange.listeners_owner(SERVER, 1, SECOND, Some(9));
     exchange.segment(SERVER, CLIENT, TcpFlags::PSH, 30, Some(40), 5);
     let placed = exchange.finish();

@@ -17,7 +17,7 @@ const SECOND: u64 = 1000 * MILLISECOND;
 const ACK: TcpFlags = TcpFlags::ACK;
 const SYN: TcpFlags = TcpFlags::SYN;
 
-/// A report of the client's socket, in which everything is in order.
+/// A report of the client's socket without any trouble.
 fn fine(state: State) -> SocketReport {
     SocketReport {
         at: BootTime(0),
@@ -37,7 +37,7 @@ fn fine(state: State) -> SocketReport {
     }
 }
 
-/// After so many timeouts, the first of 200 ms.
+/// A report after this many timeouts, the first of 200 ms.
 fn unanswered(bytes: u32, retransmissions: u32) -> SocketReport {
     let stuck_ns = 200 * MILLISECOND * ((1 << retransmissions) - 1);
     SocketReport { unacked_bytes: bytes, retransmissions, stuck_ns, ..fine(Established) }
@@ -105,10 +105,10 @@ fn progress_ends_a_stall() {
     tell(&mut exchange, unanswered(14, 1));
     tell(&mut exchange, fine(Established));
     exchange.pass(SECOND);
-    // Others are none of the correlator's business.
+    // Other sockets are of no interest to the correlator.
     tell(&mut exchange, fine(Established));
     assert_eq!((stalls(&exchange).len(), reports(&exchange)), (0, 2));
-    // Between two looks something was acknowledged.
+    // Between two queries something was acknowledged.
     exchange.pass(20 * SECOND);
     tell(&mut exchange, unanswered(14, 1));
     exchange.pass(20 * SECOND);
@@ -174,7 +174,7 @@ fn a_connection_of_which_nothing_else_was_seen_is_told() {
     let stalled = only(&exchange);
     assert_eq!((stalled.state.client, stalled.state.server), (Some(Established), None));
     assert_eq!(stalled.summary, "14 B of the client are not acknowledged after 3 retransmission timeouts");
-    // Its end is told as that of others.
+    // Its end is reported like any other.
     exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
     let (handshakes, closes) = exchange.records();
     assert_eq!((handshakes.len(), closes.len(), exchange.totals().numbered), (1, 1, 1));

@@ -1,5 +1,5 @@
-//! Valid exchanges, made up: who does what, and what has to have happened before. Any order that keeps to that is one in
-//! which the kernel may show it.
+//! Simulated valid exchanges: the steps of both ends, and the steps that must precede each. Any order that respects those is
+//! one that the kernel may show.
 
 use proptest::{prelude::*, sample::select};
 
@@ -15,18 +15,18 @@ use crate::{
     tcp::TcpFlags,
 };
 
-/// How an exchange ends.
+/// The end of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::correlate) enum Ending {
     FourSegments,
     ThreeSegments,
-    /// The other end sends so much after it has acknowledged the FIN.
+    /// The other end sends this many bytes after it has acknowledged the FIN.
     HalfClose(u32),
     Simultaneous,
     /// SO_LINGER 0.
     Linger,
     Unread,
-    /// The other end writes so much to a socket that is gone.
+    /// The other end writes this many bytes to a socket that is gone.
     DataAfterClose(u32),
 }
 
@@ -34,11 +34,11 @@ pub(in crate::correlate) enum Ending {
 #[derive(Clone, Debug)]
 pub(in crate::correlate) struct Plan {
     pub(in crate::correlate) isns: [u32; 2],
-    /// Payload from the client and from the server, before anybody closes.
+    /// Payload bytes from the client and from the server before the first close.
     pub(in crate::correlate) bytes: [u32; 2],
     /// True if payload is shown.
     pub(in crate::correlate) payload_shown: bool,
-    /// How often SYN, SYN,ACK and the first FIN are sent again.
+    /// Number of retransmissions of SYN, SYN,ACK and the first FIN.
     pub(in crate::correlate) again: [u32; 3],
     /// The end that closes first; of a simultaneous close, the end that is simulated first.
     pub(in crate::correlate) closer: Role,
@@ -62,7 +62,7 @@ pub(in crate::correlate) fn any_plan() -> impl Strategy<Value = Plan> {
     })
 }
 
-/// Something that one end does.
+/// An action of one end.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) enum Act {
     State {
@@ -81,7 +81,7 @@ pub(in crate::correlate) enum Act {
     },
 }
 
-/// A step, and the steps that have to come before.
+/// A step, and the steps that must precede it.
 #[derive(Clone, Debug)]
 pub(in crate::correlate) struct Step {
     pub(in crate::correlate) end: Role,
@@ -89,7 +89,7 @@ pub(in crate::correlate) struct Step {
     after: Vec<usize>,
 }
 
-/// A plan, step by step. Each end does its steps in order.
+/// Builder of the steps of a plan. Each end performs its steps in order.
 #[derive(Default)]
 pub(in crate::correlate) struct Script {
     pub(in crate::correlate) steps: Vec<Step>,
@@ -140,7 +140,7 @@ impl Script {
         self.add(end, Act::Segment { flags: TcpFlags::PSH, seq, ack: Some(ack), length }, after)
     }
 
-    /// The handshake and what is sent after it. Returns the last step of each end, and the number each sends next.
+    /// Plays the handshake and the data after it. Returns the last step of each end, and the number that each sends next.
     fn open(&mut self, plan: &Plan) -> ([usize; 2], [u32; 2]) {
         use Role::{Client, Server};
         let [syns, synacks, _] = plan.again;
@@ -159,7 +159,7 @@ impl Script {
         let accepted = self.state(Server, SynRecv, Established, None);
         let [up, down] = plan.bytes;
         if !plan.payload_shown {
-            // Segments that the trace does not show take their time on the wire as well.
+            // Segments that the trace does not show take time on the wire, too.
             return ([accepted, accepted], [up + 1, down + 1]);
         }
         let request = self.payload(Client, 1, 1, up, Some(accepted));
@@ -260,7 +260,7 @@ impl Script {
         self.steps.iter().rposition(is).unwrap_or(0)
     }
 
-    /// An order that keeps to what has to come before what; `choices` chooses among what may come next.
+    /// Returns an order that respects the preceding steps of each step; `choices` chooses among those that may come next.
     pub(in crate::correlate) fn order(&self, choices: &[u8]) -> Vec<usize> {
         let mut done: Vec<usize> = Vec::new();
         for choice in choices.iter().copied().cycle() {
@@ -276,7 +276,7 @@ impl Script {
     }
 }
 
-/// From where an exchange is seen.
+/// The place where an exchange is seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::correlate) enum Vantage {
     /// The host of both sockets.

@@ -27,13 +27,12 @@ pub(super) const MAX_RECORD_LEN: usize = 1 << 20;
 /// An event with the details that only captures have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Framed {
-    /// A segment or an ICMP error. Its `at` is the time since 1970, not since boot, and without a time of its own that of the
-    /// frame before. Its `ifindex` is
-    /// [`Framed::interface`] plus 1.
+    /// A segment or an ICMP error. Its `at` is the time since 1970, not since boot; without a time of its own, that of the
+    /// frame before. Its `ifindex` is [`Framed::interface`] plus 1.
     pub event: Event,
     /// False if the frame has no time.
     pub timed: bool,
-    /// Direction at the interface, if the capture tells: pcapng may, Linux cooked headers do.
+    /// Direction at the interface, if the capture states it: pcapng may, Linux cooked headers do.
     pub direction: Option<Direction>,
     /// The interface, as an index into [`super::Frames::interfaces`].
     pub interface: u32,
@@ -47,8 +46,8 @@ pub struct Framed {
 }
 
 impl Framed {
-    /// Returns the owner of the socket that sent this segment, if the capture names it. The process of a segment that came in
-    /// is not told: some programs name its sender, others its receiver.
+    /// Returns the owner of the socket that sent this segment, if the capture names it. The process of a received segment is
+    /// not returned: some programs name its sender, others its receiver.
     pub fn sender(&self) -> Option<SocketOwner> {
         let Event::Segment(Segment { at, src, dst, direction: Some(Direction::Out), .. }) = self.event else {
             return None;
@@ -307,7 +306,7 @@ impl Decoder {
         let event = transport::event(&mut walk, frame.bytes, frame.original(), next, place)?;
         self.counters.shortened += u64::from(walk.shortened);
         let copy = match &event {
-            // Without a time, nothing tells how long ago the first was.
+            // Without times, the age of the first copy is unknown.
             Event::Segment(segment) if frame.at.is_some() => self.copies.is_copy(segment, walk.identity),
             _ => false,
         };

@@ -172,7 +172,7 @@ impl Walk {
         Next::Ip(family)
     }
 
-    /// PPP or Cisco HDLC, told apart by the address.
+    /// PPP or Cisco HDLC; the address shows which.
     fn ppp_or_hdlc(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         match self.peek::<2>(frame)? {
             [0x0f | 0x8f, 0] => {

@@ -40,7 +40,7 @@ fn read_from(reader: impl Read) -> (Vec<Record>, Option<RecordingError>, Counter
     (records, error, recording.counters())
 }
 
-/// The error of a file that cannot be read to its end, and how many records came before.
+/// Returns the error of a file that cannot be read to its end, and the number of records before it.
 fn refused(text: &str) -> (usize, String) {
     let (records, error, _) = read(text);
     (records.len(), error.expect("it cannot be read").to_string())

@@ -250,7 +250,7 @@ fn verdicts_are_written_and_events_are_not() {
         });
     });
     assert_eq!(written, ["close", "close", "handshake", "stalled"]);
-    // Of a stall that is told again and again, one record is kept.
+    // Of a stall that is reported repeatedly, one record is kept.
     (0..100).for_each(|_| top.apply(&stalls(4)));
     let mut stalled = 0;
     top.verdicts(&[Id { run: 1, conn: 4 }], &mut |_| stalled += 1);

@@ -22,10 +22,10 @@ use crate::{
 /// Rights that the kernel withholds even from root.
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
-/// Maps do not count against the limit of locked memory any more.
+/// Since this version, maps no longer count against the limit of locked memory.
 const MAPS_UNLIMITED: KernelRelease = KernelRelease { major: 5, minor: 11 };
 
-/// The tracepoint, as far as a mounted tracefs shows it.
+/// The tracepoint, if a mounted tracefs shows it.
 const TRACEPOINT: &str = "/sys/kernel/tracing/events/sock/inet_sock_set_state";
 
 /// The consequences of missing BTF.
@@ -52,7 +52,7 @@ pub(in crate::app::doctor) fn host(report: &mut Report) {
     memory(report);
 }
 
-/// The word in brackets: `none [integrity] confidentiality`.
+/// Returns the word in brackets: `none [integrity] confidentiality`.
 fn chosen(text: &str) -> Option<&str> {
     text.split_once('[')?.1.split_once(']').map(|(word, _)| word)
 }

@@ -1,4 +1,4 @@
-//! The connection that was traced.
+//! The connection traced as a test.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use crate::app::doctor::{
     },
 };
 
-/// The result of the connection that was traced.
+/// Reports the result of the connection traced as a test.
 pub(in crate::app::doctor) fn live(report: &mut Report, seen: &Result<Seen>) {
     const WHAT: &str = "live check";
     let Seen { segments, states, lost, skipped, incomplete_before, .. } = match seen {

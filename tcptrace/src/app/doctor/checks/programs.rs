@@ -1,4 +1,4 @@
-//! How the kernel programs are attached and run.
+//! Attachment and execution of the kernel programs.
 
 use std::io;
 
@@ -13,10 +13,10 @@ use crate::{
     bpf::{Survey, has_tcx},
 };
 
-/// Findings that take loaded programs.
+/// The text of findings that require loaded programs.
 const NOT_TOLD: &str = "not known, since no program could be loaded";
 
-/// How programs are attached and run.
+/// Reports the attachment and execution of the programs.
 pub(in crate::app::doctor) fn programs(report: &mut Report, seen: Option<&Seen>) {
     drops(report, &Survey::of_types(), seen.map(|seen| seen.tells_drops));
     match has_tcx() {
@@ -53,7 +53,7 @@ pub(in crate::app::doctor) fn programs(report: &mut Report, seen: Option<&Seen>)
     }
 }
 
-/// The program of dropped segments; `attached` is none where no program could be loaded.
+/// Reports the program for dropped segments; `attached` is `None` if no program could be loaded.
 fn drops(report: &mut Report, survey: &io::Result<Survey>, attached: Option<bool>) {
     let (verdict, text) = match (survey, attached) {
         (Err(_), _) => (Limited, "dropped segments are not told: none without BTF".to_owned()),

@@ -17,7 +17,7 @@ use crate::{
 const FOR_PROCESSES: [(Capability, &str); 2] =
     [(Capability::CAP_SYS_PTRACE, "CAP_SYS_PTRACE"), (Capability::CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")];
 
-/// The rights of this process.
+/// Reports the capabilities of this process.
 pub(in crate::app::doctor) fn capabilities(report: &mut Report) {
     let effective = match preflight::effective() {
         Ok(effective) => effective,
@@ -68,7 +68,7 @@ pub(in crate::app::doctor) fn processes(report: &mut Report) {
     }
 }
 
-/// Why owners of sockets are hidden; `allowed`: the capabilities for looking at them are there.
+/// Returns the reason why owners of sockets are hidden; `allowed`: the process has the capabilities for looking at them.
 fn hidden_owners(allowed: bool) -> &'static str {
     if allowed {
         "the owners of some sockets are not found: their processes are outside of this container (PID or user namespace), \

@@ -20,7 +20,7 @@ static ZONE: TimeZone = TimeZone::UTC;
 
 const DRAWING: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &ZONE };
 
-/// The connections of recordings of the documents.
+/// Returns the connections of recordings in the documents.
 fn recorded(names: &[&str]) -> Top {
     let mut top = Top::new(MOST, 1_000_000_000);
     for (run, name) in names.iter().enumerate() {
@@ -35,7 +35,7 @@ fn recorded(names: &[&str]) -> Top {
                     last = recorded.event.at();
                     describer.clock.note(last, recorded.wall);
                     correlator.handle_event(&recorded.event, &mut |correlated| {
-                        // Each recording has numbers from 1.
+                        // Each recording numbers its connections from 1.
                         let mut record = describer.entry(correlated);
                         number(&mut record, run as u64 * 10);
                         top.apply(&record);

@@ -1,4 +1,4 @@
-//! How often a stall is reported, and when it ends.
+//! Repeated reports of a stall, and its end.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Handshakes: what came of them.
+//! Handshakes and their outcomes.
 
 use super::*;
 use crate::event::{Direction, Event};

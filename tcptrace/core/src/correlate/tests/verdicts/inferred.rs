@@ -3,7 +3,7 @@
 use super::*;
 use crate::{tcp::TcpState, verdict::StateTime};
 
-/// The states of both ends and the nanoseconds in each, of an exchange whose segments are a microsecond apart.
+/// The states of both ends and the nanoseconds in each, for an exchange whose segments are a microsecond apart.
 fn states(play: impl FnOnce(&mut dyn FnMut(bool, TcpFlags, u32, u32))) -> [Vec<(TcpState, Option<u64>)>; 2] {
     let mut exchange = Exchange::of_capture();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);

@@ -1,4 +1,4 @@
-//! Resets: which of them count, who sent them, and why.
+//! Resets: which of them count, their sender, and their cause.
 
 use super::*;
 use crate::{
@@ -129,7 +129,7 @@ fn the_handshake_tells_who_broke_it_off() {
     assert_eq!(failed(&mut exchange).reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }));
 }
 
-/// The sentence of a close by a server which gets `late` bytes after that, with or without the client's FIN.
+/// The sentence of a close by a server that receives `late` bytes afterwards, with or without the client's FIN.
 fn late(late: u32, fin: bool) -> String {
     let mut exchange = established();
     exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
@@ -155,7 +155,7 @@ fn a_last_word_of_tls_is_harmless_and_a_write_into_nothing_is_not() {
     assert!(!late(5_000, true).contains("harmless"));
 }
 
-/// The kernel says, as it sends the server's reset, why.
+/// The kernel states the reason as it sends the server's reset.
 fn said(exchange: &mut Exchange, reason: ResetReason) {
     exchange.event(&Event::Hint(Hint { reason: Some(reason), ..hints::reset(SERVER, CLIENT) }));
 }
@@ -273,7 +273,7 @@ fn the_reset_of_an_end_is_not_blamed_on_the_other() {
     exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
     exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
     exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
-    // tcp_reset() gives the socket that resets by itself the same error.
+    // tcp_reset() sets the same error in a socket that itself sends a reset.
     exchange.with_error(104).state(SERVER, CLIENT, FinWait1, Close);
     said(&mut exchange, ResetReason::TcpAbortOnData);
     exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);

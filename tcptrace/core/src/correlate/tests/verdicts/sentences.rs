@@ -1,4 +1,4 @@
-//! Sentences say no more than was seen: each row is an exchange, and the sentence that it may have.
+//! Sentences state no more than was seen: each row is an exchange and its sentence.
 
 use super::*;
 use crate::event::{Event, Hint, reset_reason::ResetReason};
@@ -24,7 +24,7 @@ fn cancels(exchange: &mut Exchange) {
     exchange.by(5).state(CLIENT, SERVER, SynSent, Close);
 }
 
-/// The kernel tells why the server answers the SYN with a reset; the SYN,ACK was not seen.
+/// The kernel states why the server answers the SYN by a reset; the SYN,ACK was not seen.
 fn refuses(exchange: &mut Exchange, hint: Hint) {
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
     exchange.event(&Event::Hint(hint));
@@ -35,7 +35,7 @@ fn hint() -> Hint {
     super::super::hints::reset(SERVER, CLIENT)
 }
 
-/// Every way in which a client waits in vain, with every answer that may have been seen.
+/// Every way in which a client waits without success, with every answer that may have been seen.
 const IN_VAIN: [Row; 9] = [
     (
         |exchange| {
@@ -142,7 +142,7 @@ fn a_handshake_that_failed_says_what_was_seen() {
     }
 }
 
-/// The states of a close in which the client closes first, with these FINs seen, and acknowledged.
+/// The close by the states of both ends, the client first, with these FINs seen and acknowledged.
 fn by_states(client_fin: bool, server_fin: bool, acked: bool) -> Close {
     let mut exchange = established();
     exchange.by(4).state(CLIENT, SERVER, Established, FinWait1);
@@ -173,7 +173,7 @@ fn only_the_fins_that_were_not_seen_are_said_not_to_have_been() {
     assert!(!told(true, true).contains("states show"), "{}", told(true, true));
 }
 
-/// Data that meets the server, which has closed: `length` bytes, with the client's FIN behind them or not.
+/// Data that reaches the server after it has closed: `length` bytes, with or without the client's FIN after them.
 fn late(length: u32, fin: bool) -> String {
     let mut exchange = opened();
     exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);

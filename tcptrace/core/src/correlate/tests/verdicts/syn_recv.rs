@@ -207,7 +207,7 @@ fn the_fin_of_a_syn_ack_counts() {
     }
 }
 
-/// A handshake with a listener that waits for data; its ACK carries so much.
+/// A handshake with a listener that waits for data; its ACK carries `length` bytes.
 fn deferred(length: u32) -> Exchange {
     let mut exchange = Exchange::new();
     exchange.with_sockets();

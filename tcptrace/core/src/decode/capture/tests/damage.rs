@@ -176,7 +176,7 @@ fn json_lines_are_recognised_and_left_whole() {
     }
 }
 
-/// A pipe whose writer is in no hurry.
+/// A pipe whose writer provides one byte at a time.
 struct OneByOne<'a>(&'a [u8]);
 
 impl Read for OneByOne<'_> {

@@ -90,8 +90,8 @@ impl Wording<'_> {
     }
 }
 
-/// Returns the words of a segment's sequence number, or of its range if it has data. A segment without data tells it only with
-/// SYN, FIN or RST.
+/// Returns the words of a segment's sequence number, or of its range if it has data. Of the segments without data, only
+/// those with SYN, FIN or RST show it.
 fn number(entry: &SegmentOutput, relative: bool) -> Option<String> {
     let seq = if relative { entry.rel_seq } else { entry.seq };
     if entry.length > 0 {
@@ -159,10 +159,11 @@ fn sequence(number: u32) -> String {
     text
 }
 
-/// Number of words that name an option whose fields may take more room than there is; `None` for short options.
+/// Returns the number of words in the name of an option whose fields may take more room than there is; `None` for short
+/// options.
 fn words_of_name(option: &TcpOption<'_>) -> Option<usize> {
     match option {
-        // Its length and its subtype.
+        // Includes its length and its subtype.
         TcpOption::Mptcp { .. } => Some(3),
         // "[bad opt]"
         TcpOption::Malformed { .. } => Some(2),
