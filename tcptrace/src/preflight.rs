@@ -19,7 +19,7 @@ pub enum PreflightError {
     #[error("Linux {0} is too old: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
     OldKernel(KernelRelease),
     /// The kernel's release, escaped, does not begin with two numbers.
-    #[error("the kernel's release '{0}' does not tell its version: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
+    #[error("the kernel's release '{0}' does not show its version: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
     UnknownKernel(String),
     /// The process lacks these capabilities.
     #[error("tracing needs {}, which this process lacks: {}", Listed(.0), advice(*.1))]
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(refused("4.19.0"), too_old("4.19"));
         assert_eq!(
             refused("next\x1b"),
-            Err(r"the kernel's release 'next\x1b' does not tell its version: tcptrace needs Linux 5.10 or newer"
+            Err(r"the kernel's release 'next\x1b' does not show its version: tcptrace needs Linux 5.10 or newer"
                 .to_owned())
         );
     }

@@ -177,7 +177,7 @@ fn a_mirror_port_s_copies_are_counted_once() {
     // All but `start`, which names the file.
     assert_eq!(twice.records[1..], once.records[1..]);
     let says =
-        "/capture.pcap: 10 of 20 frames are copies of a frame before, as a mirror port makes them: counted once\n";
+        "/capture.pcap: 10 of 20 frames are copies of an earlier frame, as from a mirror port: each counted once\n";
     assert!(twice.log.ends_with(says) && twice.log.lines().count() == 1, "{}", twice.log);
 }
 

@@ -136,7 +136,8 @@ impl Schema {
 
     /// Asserts that `told` are the fields of `schema`, besides those that every record has.
     fn check(&mut self, place: &str, told: &Fields, schema: &Value, everywhere: &[&str]) {
-        let name = Self::definition(schema).unwrap_or_else(|| panic!("{place} is no object in the schema: {schema}"));
+        let name =
+            Self::definition(schema).unwrap_or_else(|| panic!("{place} is not an object in the schema: {schema}"));
         let properties = self.definitions()[&name]["properties"].as_object().cloned().unwrap_or_default();
         let there: BTreeSet<_> =
             properties.keys().map(String::as_str).filter(|name| !everywhere.contains(name)).collect();

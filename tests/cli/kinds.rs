@@ -76,7 +76,7 @@ impl Manner {
                 if let Some(shift) = shift {
                     shifts[own] = shift.parse().unwrap_or_default();
                 }
-                let crafted = Crafted::parse(words).unwrap_or_else(|| panic!("`{line}` is no segment"));
+                let crafted = Crafted::parse(words).unwrap_or_else(|| panic!("`{line}` is not a segment"));
                 let number = |end: usize, relative: i64| {
                     // Truncation is intended: sequence numbers are modulo 2^32.
                     self.isns[end].wrapping_add(shifts[end]).wrapping_add(relative as u32)

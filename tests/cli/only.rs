@@ -177,7 +177,7 @@ fn unknown_words_are_wrong_usage_and_the_known_ones_are_listed() {
 
 #[test]
 fn what_goes_with_a_command_and_what_does_not() {
-    wrong_usage(&["--"], "there is no command behind --");
+    wrong_usage(&["--"], "there is no command after --");
     wrong_usage(&["--fail-on", "reset"], "--fail-on needs a command");
     wrong_usage(&["--fail-on", "resets", "--", "true"], "resets");
     for options in [["-c", "1"], ["--duration", "1s"], ["-r", "trace.jsonl"]] {

@@ -165,7 +165,7 @@ fn what_is_not_taken_now_is_sent_again() {
         let (code, stderr) = messages(&collector);
         assert_eq!(code, Some(0), "{reply:?}: {stderr}");
         assert!(stderr.contains("nothing is exported to http://127.0.0.1:"), "{stderr}");
-        assert!(stderr.contains("takes what is exported again; dropped so far: nothing"), "{stderr}");
+        assert!(stderr.contains("accepts exports again; dropped so far: nothing"), "{stderr}");
         let posted = collector.posted();
         let traces = of_path(&posted, "/v1/traces");
         assert_eq!(traces.len(), 2, "{reply:?}");
@@ -193,7 +193,7 @@ fn a_service_that_does_not_speak_http_is_said() {
     });
     let (code, stderr) = messages(&collector);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stderr.contains("it does not answer as HTTP asks for"), "{stderr}");
+    assert!(stderr.contains("its answer is not valid HTTP"), "{stderr}");
     assert_eq!(collector.posted().len(), 4);
 }
 
@@ -265,7 +265,7 @@ fn a_collector_is_trusted_by_its_certificate() {
 #[test]
 fn a_url_that_is_none_is_wrong_usage() {
     wrong_usage(&["--otlp", "localhost:4318"], "'localhost:4318' is not the URL of a collector");
-    wrong_usage(&["--otlp", "grpc://localhost:4317"], "only OTLP over HTTP is spoken");
+    wrong_usage(&["--otlp", "grpc://localhost:4317"], "only OTLP over HTTP is supported");
     wrong_usage(&["--otlp", "http://me:secret@localhost"], "OTEL_EXPORTER_OTLP_HEADERS");
     wrong_usage(&["--otlp", "http://localhost:0"], "'http://localhost:0' is not the URL of a collector");
     wrong_usage(

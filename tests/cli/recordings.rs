@@ -134,7 +134,7 @@ fn what_is_wrong_is_said_in_one_sentence_and_all_before_it_is_printed() {
         ),
         (LISTEN.replace("CLOSE", "SHUT"), 3, "line 3 is malformed at byte"),
         ("{\"type\":\"state\",}".to_owned(), 3, "line 3 is malformed at byte"),
-        ("nonsense".to_owned(), 3, "line 3 is malformed at byte 1: it is no JSON object"),
+        ("nonsense".to_owned(), 3, "line 3 is malformed at byte 1: it is not a JSON object"),
         (LISTEN.replace("2000000000", "null"), 3, "boot_ns is null"),
         ("{".repeat(2 << 20), 3, "line 3 is malformed: it has more than 1048576 bytes"),
     ] {
@@ -188,7 +188,7 @@ fn what_is_no_recording_empties_no_file() {
     let folder = Folder::new();
     let kept = folder.write("kept.jsonl", "kept");
     for (line, says) in [
-        (LISTEN.to_owned(), "line 1 is no start record"),
+        (LISTEN.to_owned(), "line 1 is not a start record"),
         ("{}".to_owned(), "line 1 is malformed at byte 2: missing field `type`"),
         (START.replace("\"schema\":2", "\"schema\":3"), "schema 3"),
     ] {

@@ -52,7 +52,12 @@ fn taken(trace: &Trace) -> usize {
 fn only(trace: &Trace, netns: &Netns, port: u16, expected: usize) {
     let events = trace.about(netns, port);
     assert_eq!(events.len(), expected, "{:#?}", tell_all(&events, port));
-    assert_eq!(taken(trace), expected, "events were taken from the ring that are none of these: {:#?}", trace.records);
+    assert_eq!(
+        taken(trace),
+        expected,
+        "events were taken from the ring that are not among these: {:#?}",
+        trace.records
+    );
     trace.nothing_lost();
 }
 

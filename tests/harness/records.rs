@@ -54,7 +54,7 @@ pub fn tell(record: &Value, server_port: u16) -> String {
             format!("{who} {} {first}:{}{ack}", text(record, "flags"), first + length)
         }
         "icmp" => format!("icmp {}/{}", number(record, "icmp_type"), number(record, "icmp_code")),
-        other => panic!("{other} is no event: {record}"),
+        other => panic!("{other} is not an event: {record}"),
     }
 }
 

@@ -204,7 +204,7 @@ fn a_full_disk_is_waited_for() {
     let ends = loopback(&machine, 4988);
     machine.run("systemctl start tcptrace");
     ends.repeat(20);
-    eventually("the journal tells that there is no room", LIMIT, || {
+    eventually("the journal reports that there is no room", LIMIT, || {
         machine.run("journalctl --sync && journalctl --unit tcptrace --output cat").contains("there is no room for")
     });
     machine.run("mount -o remount,size=1M /var/log/tcptrace");

@@ -80,7 +80,7 @@ fn layering(modules: &[Module], layers: &[String]) -> Vec<String> {
     for module in modules {
         let Some(top) = module.top() else { continue };
         let Some(own) = height(top) else {
-            faults.push(module.fault(1, format_args!("{top} is no layer: add it to the list in lib.rs")));
+            faults.push(module.fault(1, format_args!("{top} is not a layer: add it to the list in lib.rs")));
             continue;
         };
         for (line, import) in module.imports() {
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn every_module_is_a_layer() {
         let faults = layering(&modules(&[("other", "")]), &layers());
-        assert_eq!(faults, ["  other:1: other is no layer: add it to the list in lib.rs"]);
+        assert_eq!(faults, ["  other:1: other is not a layer: add it to the list in lib.rs"]);
     }
 
     #[test]

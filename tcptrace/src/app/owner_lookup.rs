@@ -57,7 +57,7 @@ impl OwnerLookup {
     pub(super) fn start(filter: &Filter, own: bool) -> Self {
         let scanner = Scanner::start();
         if let Err(error) = &scanner {
-            warn!("cannot look up the owners of sockets, only state changes tell them: {}", with_causes(error));
+            warn!("cannot look up the owners of sockets; only state changes show them: {}", with_causes(error));
         }
         Self { scanner: scanner.ok(), scans: 0, elsewhere: None, hidden_reported: false, filter: filter.clone(), own }
     }

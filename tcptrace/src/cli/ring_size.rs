@@ -36,7 +36,7 @@ pub enum RingSizeError {
     #[error("'{}' is not a size: give a power of two with its unit, such as 512KiB or 16MiB", .0.escape_debug())]
     NotASize(String),
     /// Not a power of two.
-    #[error("{bytes} bytes are no power of two: the nearest is {nearest}")]
+    #[error("{bytes} bytes are not a power of two: the nearest is {nearest}")]
     NotAPowerOfTwo {
         /// The requested size.
         bytes: u64,
@@ -124,10 +124,10 @@ mod tests {
     #[test]
     fn errors_name_the_nearest_size() {
         for (text, message) in [
-            ("16MB", "16000000 bytes are no power of two: the nearest is 16MiB"),
-            ("5000", "5000 bytes are no power of two: the nearest is 4KiB"),
-            ("6KiB", "6144 bytes are no power of two: the nearest is 8KiB"),
-            ("1000MiB", "1048576000 bytes are no power of two: the nearest is 1GiB"),
+            ("16MB", "16000000 bytes are not a power of two: the nearest is 16MiB"),
+            ("5000", "5000 bytes are not a power of two: the nearest is 4KiB"),
+            ("6KiB", "6144 bytes are not a power of two: the nearest is 8KiB"),
+            ("1000MiB", "1048576000 bytes are not a power of two: the nearest is 1GiB"),
             ("0", "0 bytes are too few: the least is 4KiB"),
             ("2048", "2048 bytes are too few: the least is 4KiB"),
             ("2GiB", "2147483648 bytes are too many: the most is 1GiB"),

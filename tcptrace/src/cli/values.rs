@@ -30,7 +30,7 @@ pub enum OutputFormat {
     Json,
     /// One line per connection when it ends, with its verdict in words
     List,
-    /// A page that stands by itself, with a table and the ladder of each connection
+    /// A self-contained page with a table and the ladder of each connection
     Html,
     /// Sequence diagrams for Mermaid, one per connection, in Markdown
     Mermaid,
@@ -114,7 +114,7 @@ pub(super) enum ValueError {
     SmallRotation(String),
     #[error("'{}' is not a length of time: give a number with its unit, such as 500ms, 10s or 5m", .0.escape_debug())]
     Duration(String),
-    #[error("'{}' is no time at all: give a length of time above 0, such as 500ms, 10s or 5m", .0.escape_debug())]
+    #[error("'{}' is too short: give a length of time above 0, such as 500ms, 10s or 5m", .0.escape_debug())]
     NoDuration(String),
     #[error(
         "'{}' cannot be the name of an interface: give one of 1 to 15 bytes without spaces, '/' and ':', such as eth0",
@@ -127,7 +127,7 @@ pub(super) enum ValueError {
     Address(String),
     #[error("'{}' is not a process ID: give whole numbers from 1, such as 801,6980", .0.escape_debug())]
     Pid(String),
-    #[error("'{}' is no user of this host: give names of users, or numbers from 0", .0.escape_debug())]
+    #[error("'{}' is not a user of this host: give names of users, or numbers from 0", .0.escape_debug())]
     User(String),
     #[error("'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name")]
     Stdout,

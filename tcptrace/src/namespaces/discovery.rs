@@ -109,7 +109,7 @@ pub(super) fn inode(path: &Path) -> io::Result<u32> {
     let (file, own) = (fs::metadata(path)?, fs::metadata("/proc/self/ns/net")?);
     // The file of a namespace that is not yet or no longer mounted is an ordinary one.
     if file.dev() != own.dev() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no namespace"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a network namespace"));
     }
     u32::try_from(file.ino()).map_err(io::Error::other)
 }

@@ -74,7 +74,7 @@ impl Entered {
         move_into_link_name_space(home, Some(LinkNameSpaceType::Network))?;
         let (connection, netlink, _) = opened?;
         let refused = |error: &io::Error| {
-            debug!("connection tracking of the network namespace {inode} does not tell what it forgets: {error}");
+            debug!("connection tracking of the network namespace {inode} does not report what it forgets: {error}");
         };
         let conntrack = conntrack.and_then(|subscribed| subscribed.inspect_err(refused).ok());
         Ok(Self { netlink, connection: tokio::spawn(connection), conntrack })

@@ -40,11 +40,11 @@ pub(super) enum SendError {
     Connect(#[source] io::Error),
     #[error("TLS with it fails")]
     Tls(#[source] io::Error),
-    #[error("it does not answer as HTTP asks for")]
+    #[error("its answer is not valid HTTP")]
     Http(#[source] hyper::Error),
     #[error("its answer is longer than {MAX_ANSWER} bytes")]
     Long,
-    #[error("its answer broke off")]
+    #[error("its answer was cut off")]
     Torn(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the request cannot be made")]
     Request(#[source] hyper::http::Error),

@@ -41,7 +41,7 @@ pub enum EndpointError {
     #[error("'{}' is not the URL of a collector: give one such as http://127.0.0.1:4318 or https://otlp.example.com", .0.escape_debug())]
     Url(String),
     /// The scheme is neither `http` nor `https`.
-    #[error("'{}' is neither an http nor an https URL: only OTLP over HTTP is spoken, which collectors take on port 4318", .0.escape_debug())]
+    #[error("'{}' is neither an http nor an https URL: only OTLP over HTTP is supported, which collectors accept on port 4318", .0.escape_debug())]
     Scheme(String),
     /// The URL has a user or a password, which would show in the list of processes.
     #[error("a user in the URL would show in the list of processes: give it as a header in OTEL_EXPORTER_OTLP_HEADERS")]

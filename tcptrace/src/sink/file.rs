@@ -23,7 +23,7 @@ use tcptrace_core::text::Escaped;
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The last part of the path is a symbolic link.
-    #[error("{0} is a symbolic link, which could lead the records anywhere else: give the path of the file itself")]
+    #[error("{0} is a symbolic link, which could lead the records elsewhere: give the path of the file itself")]
     Symlink(String),
     /// The folder of the path does not exist.
     #[error("{0} cannot be created, since its folder does not exist: create the folder or give another path")]
@@ -39,7 +39,7 @@ pub enum OpenError {
     Foreign(String),
     /// The file has several names.
     #[error(
-        "{0} has other names too (hard links), by which the records would be overwritten or read: give another path"
+        "{0} has other names too (hard links), through which the records could be overwritten or read: give another path"
     )]
     Linked(String),
     /// The path names a FIFO that is not open for reading.
@@ -171,7 +171,7 @@ mod tests {
         for (error, sentence) in [
             (
                 Errno::LOOP,
-                "a is a symbolic link, which could lead the records anywhere else: give the path of the file itself",
+                "a is a symbolic link, which could lead the records elsewhere: give the path of the file itself",
             ),
             (Errno::ISDIR, "a is a folder: give the path of a file"),
             (

@@ -81,7 +81,7 @@ const KINDS: [Kind; 19] = [
             vec![(frame, length)]
         },
         Everything,
-        &["40 of 40 frames are shorter than their IP header says: their segments have the length that is there"],
+        &["40 of 40 frames are shorter than their IP header says: their segments end with the frame"],
     ),
     cut("fragments", |p| fragments(p, 64), Everything, &["× later IP fragment"]),
     cut(

@@ -49,7 +49,7 @@ pub(super) enum Call {
 #[track_caller]
 pub(super) fn parse(script: &str) -> Vec<(String, Step)> {
     let lines = script.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| (line.to_owned(), step(line).unwrap_or_else(|| panic!("`{line}` is no step")))).collect()
+    lines.map(|line| (line.to_owned(), step(line).unwrap_or_else(|| panic!("`{line}` is not a step")))).collect()
 }
 
 fn step(line: &str) -> Option<Step> {

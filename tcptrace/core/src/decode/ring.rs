@@ -33,13 +33,13 @@ pub enum DecodeError {
         need: usize,
     },
     /// Unknown kind of record.
-    #[error("a record is of the unknown kind {0}")]
+    #[error("a record has the unknown kind {0}")]
     Kind(u8),
     /// Unknown TCP state.
-    #[error("a record tells of the unknown socket state {0}")]
+    #[error("a record has the unknown socket state {0}")]
     State(u8),
     /// Unknown hint.
-    #[error("a record is of the unknown hint {0}")]
+    #[error("a record has the unknown hint {0}")]
     Hint(u8),
     /// A segment record without a TCP header.
     #[error("a segment record holds no TCP header")]

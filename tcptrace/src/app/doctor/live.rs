@@ -114,13 +114,13 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
 
 /// Loads and attaches everything for a port of its own, opens and closes one connection to it, and reads the events seen.
 async fn trace_one_connection() -> Result<Seen> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port of 127.0.0.1 can be had")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port of 127.0.0.1 is available")?;
     let address = listener.local_addr().context("a listener has no address")?;
     let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
     let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
     let Some(loopback) = present.iter().find(|interface| interface.loopback) else { bail!("there is no loopback") };
     if !loopback.up {
-        bail!("loopback is down here, so that nothing can be tried: `ip link set lo up`");
+        bail!("loopback is down, so nothing can be tried: `ip link set lo up`");
     }
     let netns = own_netns()?;
     let filter = Filter { ports: Some(address.port().to_string().parse()?), ..Filter::default() };

@@ -189,7 +189,7 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.shortened > 0 {
         let (shortened, frames) = (counters.shortened, counters.frames);
         warn!(
-            "{name}: {shortened} of {frames} frames are shorter than their IP header says: their segments have the length that is there"
+            "{name}: {shortened} of {frames} frames are shorter than their IP header says: their segments end with the frame"
         );
     }
     if counters.untimed > 0 {
@@ -207,7 +207,7 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.copies > 0 {
         let (copies, frames) = (counters.copies, counters.frames);
         warn!(
-            "{name}: {copies} of {frames} frames are copies of a frame before, as a mirror port makes them: counted once"
+            "{name}: {copies} of {frames} frames are copies of an earlier frame, as from a mirror port: each counted once"
         );
     }
     let read = counters.segments + counters.icmp_errors;

@@ -130,7 +130,7 @@ fn check_runs(inputs: &[Input], starts: &[StartOutput]) -> Result<()> {
         for (other, other_start) in inputs.iter().zip(starts).skip(index + 1) {
             if same(start, other_start) {
                 bail!(
-                    "{} and {} are of one run of tcptrace: join them with `cat`, the older one first, and read that",
+                    "{} and {} come from one run of tcptrace: join them with `cat`, the older first, and read the result",
                     one.name,
                     other.name
                 );
@@ -234,7 +234,7 @@ impl Merging {
         let complete = self.output.finish(timeout);
         if self.joiner.given_up() > 0 {
             warn!(
-                "{} connections were told without waiting for the other files, as more than {MOST_WAITING} waited: their \
+                "{} connections were shown without waiting for the other files, as more than {MOST_WAITING} waited: their \
                  parts are shown apart",
                 self.joiner.given_up()
             );

@@ -37,7 +37,7 @@ impl Replay<'_> {
     pub(super) fn warn_about_interfaces(&self) {
         if !self.options.filter.interfaces.is_empty() {
             warn!(
-                "{}: a recording does not tell a socket's interface: --interface applies to segments only",
+                "{}: a recording does not contain a socket's interface: --interface applies to segments only",
                 self.name
             );
         }

@@ -75,7 +75,7 @@ fn write(folder: &OwnedFd, contents: &[u8]) -> Result<String> {
             }
         }
     }
-    bail!("tcptrace-top-1.jsonl to tcptrace-top-{MOST}.jsonl are all there: remove some")
+    bail!("tcptrace-top-1.jsonl to tcptrace-top-{MOST}.jsonl all exist: remove some")
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Trace {
         if self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns)) {
             let subscribed = Conntrack::subscribe();
             let told =
-                subscribed.inspect_err(|error| debug!("connection tracking does not tell what it forgets: {error}"));
+                subscribed.inspect_err(|error| debug!("connection tracking does not report what it forgets: {error}"));
             self.conntrack = told.ok();
         }
         let states = self.object.attach_states()?;

@@ -59,7 +59,7 @@ impl Notices {
         if first && self.last_report.is_none_or(|at| at.elapsed() >= QUIET) {
             self.last_report = Some(Instant::now());
             self.reported_failing = true;
-            warn!("nothing is exported to {} for now: {why}; it is tried again", self.url);
+            warn!("nothing is exported to {} for now: {why}; trying again", self.url);
         } else {
             debug!("{}: {why}", self.url);
         }
@@ -70,7 +70,7 @@ impl Notices {
     pub(super) fn dropped(&mut self, queue: &Queue) {
         if !self.reported_dropped && queue.dropped() != self.dropped_before {
             self.reported_dropped = true;
-            warn!("{} has not taken anything for too long: the oldest of what is to be exported is dropped", self.url);
+            warn!("{} has accepted nothing for too long: the oldest items to export are dropped", self.url);
         }
     }
 
@@ -80,7 +80,7 @@ impl Notices {
         let (reported_failing, reported_dropped) = (&mut self.reported_failing, &mut self.reported_dropped);
         if std::mem::take(reported_failing) | std::mem::take(reported_dropped) {
             self.dropped_before = queue.dropped();
-            warn!("{} takes what is exported again; dropped so far: {}", self.url, self.dropped_before);
+            warn!("{} accepts exports again; dropped so far: {}", self.url, self.dropped_before);
         }
     }
 }

@@ -80,7 +80,7 @@ fn malformed_segments_beside_a_connection() {
     // The drop by the kernel is reported.
     let about =
         |record: &&Value| ends.iter().any(|end| port(record, end) == Some(NO_SEGMENT)) && record["type"] != "drop";
-    assert_eq!(trace.records.iter().find(about), None, "it is no segment");
+    assert_eq!(trace.records.iter().find(about), None, "it is not a segment");
     let closes: Vec<_> = here("close").collect();
     let [close] = closes.as_slice() else { panic!("only one was ever open: {closes:#?}") };
     let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };

@@ -67,7 +67,7 @@ fn on_behalf_of_a_listener_its_ends_tell_the_connection() {
     exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
     let listens = Hint { socket: Some(SocketKey(LISTENER)), state: Some(Listen), ..reset(SERVER, CLIENT) };
     exchange.event(&Event::Hint(Hint { name: HintName::RetransmitSynack, reason: None, ..listens }));
-    assert_eq!(exchange.reset_hint(SERVER, CLIENT), None, "a SYN,ACK is no reset");
+    assert_eq!(exchange.reset_hint(SERVER, CLIENT), None, "a SYN,ACK is not a reset");
     exchange.event(&Event::Hint(Hint { queue_full: true, reason: None, ..listens }));
     exchange.event(&Event::Hint(listens));
     for hint in hints(exchange.placed()) {

@@ -59,7 +59,7 @@ impl Display for LooksLike {
             Self::Unknown([a, b, c, d]) => {
                 write!(
                     f,
-                    "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no format does that is read here; \
+                    "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no format does that tcptrace reads; \
                            if it is a capture, `editcap FILE converted.pcapng` may convert it"
                 )
             }

@@ -114,7 +114,7 @@ impl<R> Reader<R> {
         let mut cursor = Cursor(self.content.get(self.used..).unwrap_or_default());
         let before = cursor.0.len();
         let Some(tag) = cursor.u8() else { return Ok(None) };
-        let cut = || format!("an entry of kind {tag} is none that tcptrace writes");
+        let cut = || format!("an entry of kind {tag} is not one that tcptrace writes");
         let item = if tag & TAG_RECORD != 0 || tag == TAG_UNPACKED {
             let mut buffer = [0; MAX_RECORD];
             let record = if tag == TAG_UNPACKED {

@@ -124,12 +124,12 @@ fn filters_take_effect_as_they_are_typed() {
     };
     press(&mut view, "/rese");
     assert_eq!(shown(&mut view, &top).len(), 4);
-    assert_eq!(view.status(), "'rese' is no word for connections; with that begin: reset");
+    assert_eq!(view.status(), "'rese' is not a known word; these begin with it: reset");
     press(&mut view, "t");
     assert_eq!((shown(&mut view, &top), view.status()), (vec![2], ""));
     press(&mut view, "x");
     assert_eq!(shown(&mut view, &top), [2], "the filter before stays");
-    assert!(view.status().starts_with("'resetx' is no word for connections: give any of "), "{}", view.status());
+    assert!(view.status().starts_with("'resetx' is not a known word: give any of "), "{}", view.status());
     view.press(Key::Enter);
     assert!(view.scope(&top.counts()).starts_with("showing 1 of 4: reset; by state"), "{}", view.scope(&top.counts()));
     press(&mut view, "/");

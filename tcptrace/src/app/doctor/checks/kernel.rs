@@ -40,7 +40,7 @@ pub(in crate::app::doctor) fn host(report: &mut Report) {
     }
     match fs::read_to_string(LOCKDOWN) {
         Ok(text) => lockdown(report, chosen(&text).unwrap_or("none")),
-        Err(_) => report.add(Fine, "lockdown", format!("{LOCKDOWN} is not there to tell; the live check decides")),
+        Err(_) => report.add(Fine, "lockdown", format!("{LOCKDOWN} does not exist; the live check decides")),
     }
     let survey = Survey::of_types();
     match &survey {
@@ -76,7 +76,7 @@ fn tracepoint(report: &mut Report, survey: &io::Result<Survey>) {
         Err(_) if mounted => (Limited, "sock:inet_sock_set_state by tracefs, since there is no BTF"),
         Err(_) => (
             Limited,
-            "sock:inet_sock_set_state by tracefs, which is not mounted: for the moment it takes that is done, with \
+            "sock:inet_sock_set_state by tracefs, which is not mounted: tcptrace mounts it for a moment, with \
              CAP_SYS_ADMIN; or `mount -t tracefs tracefs /sys/kernel/tracing`",
         ),
     };

@@ -30,13 +30,12 @@ pub(in crate::app::doctor) fn live(report: &mut Report, seen: &Result<Seen>) {
         (_, 0, _) => (Missing, format!("{counted}: the tracepoint sock:inet_sock_set_state stays silent")),
         (0, _, _) => (
             Missing,
-            format!(
-                "{counted}: a TC program of somebody else may run first and keep them; `tc filter show dev lo egress`"
-            ),
+            format!("{counted}: another TC program may run first and keep them; `tc filter show dev lo egress`"),
         ),
-        (_, _, 0) => {
-            (Missing, format!("{counted}, where {SEGMENTS} and {STATES} were to be seen, and nothing counted as lost"))
-        }
+        (_, _, 0) => (
+            Missing,
+            format!("{counted}, where {SEGMENTS} and {STATES} were expected, and nothing was counted as lost"),
+        ),
         (_, _, lost) => {
             (Limited, format!("{counted}, {lost} lost: this host is busy; a filter and a larger --ring-buffer help"))
         }

@@ -43,7 +43,7 @@ fn of_processes(report: &mut Report, effective: &CapsHashSet) {
         if effective.contains(&capability) {
             report.add(Fine, name, "to look for the owners of sockets");
         } else {
-            let text = "to look for the owners of sockets: without, other users' processes are known by their own acts \
+            let text = "to look for the owners of sockets: without it, other users' processes are known by their own acts \
                         alone; run it as root, or add cap_sys_ptrace,cap_dac_read_search to setcap's list";
             report.add(Limited, name, text);
         }

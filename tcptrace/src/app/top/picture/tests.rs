@@ -25,7 +25,7 @@ fn recorded(names: &[&str]) -> Top {
     let mut top = Top::new(MOST, 1_000_000_000);
     for (run, name) in names.iter().enumerate() {
         let file = File::open(format!("{}/../docs/{name}.jsonl", env!("CARGO_MANIFEST_DIR"))).expect("it is there");
-        let Capture::Json(input) = open(file).expect("a recording") else { panic!("{name} is no recording") };
+        let Capture::Json(input) = open(file).expect("a recording") else { panic!("{name} is not a recording") };
         let mut describer = Describer::of_recording();
         let mut correlator = Correlator::recorded(NO_NAMESPACE);
         let mut last = BootTime::default();

@@ -228,7 +228,8 @@ fn frames_of_nowhere_are_counted() {
     file.section(Order::Little).enhanced(0, 1, &frame(), None).simple(60, &frame());
     let reading = read(file.bytes.as_slice());
     assert_eq!((reading.counters.segments, reading.counters.skipped.interface), (1, 3));
-    let expected = "record 1 belongs to an interface that the file does not describe (records passed over: 3; all others were read)";
+    let expected =
+        "record 1 belongs to an interface that the file does not describe (records skipped: 3; all others were read)";
     assert!(reading.message().ends_with(expected), "{}", reading.message());
 }
 

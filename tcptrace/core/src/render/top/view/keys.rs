@@ -127,11 +127,7 @@ impl View {
                 self.status = if word.is_empty() || likely.is_empty() {
                     error.to_string()
                 } else {
-                    format!(
-                        "'{}' is no word for connections; with that begin: {}",
-                        word.escape_debug(),
-                        likely.join(",")
-                    )
+                    format!("'{}' is not a known word; these begin with it: {}", word.escape_debug(), likely.join(","))
                 };
                 false
             }
