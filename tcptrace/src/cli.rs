@@ -4,6 +4,7 @@
 //! generated from it alone.
 
 mod choices;
+mod combinations;
 mod environment;
 mod leaks;
 mod options;
@@ -21,9 +22,8 @@ use std::{
 };
 
 use clap::{
-    ArgAction, Args, CommandFactory, Parser, Subcommand,
+    ArgAction, Args, Parser, Subcommand,
     builder::{PathBufValueParser, TypedValueParser},
-    error::ErrorKind,
 };
 
 pub use self::{
@@ -36,9 +36,6 @@ pub use self::{
 };
 use crate::{otlp::Endpoint, sink::RotateAt};
 use tcptrace_core::filter::{Emit, Only};
-
-/// Maximum number of files that are merged.
-const MOST_FILES: usize = 16;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -234,69 +231,7 @@ impl Cli {
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         let cli = Self::try_parse_from(&args)?;
-        let missing = |message: &str| Err(Self::command().error(ErrorKind::MissingRequiredArgument, message));
-        if cli.command_line.is_empty() && args.last().is_some_and(|last| last == "--") {
-            return missing("there is no command after --; give one, as in `tcptrace -- curl http://localhost/`");
-        }
-        if cli.command_line.is_empty() && !cli.fail_on.is_empty() {
-            return missing("--fail-on needs a command, as in `tcptrace --fail-on reset -- make test`");
-        }
-        let conflict = |message: &str| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
-        let binary = cli.write.as_deref().is_some_and(is_binary);
-        if cli.compress.is_some() && !binary {
-            return conflict("--compress is for binary recordings: give --write a name that ends in .ttr");
-        }
-        if binary && !cli.choices.read.is_empty() {
-            return conflict(
-                "only what is traced live can be written as a binary recording: give --write FILE.jsonl to convert",
-            );
-        }
-        if binary && (!cli.command_line.is_empty() || cli.choices.names_processes()) {
-            return conflict(
-                "a binary recording is written before the process behind a record is known: give --write FILE.jsonl, or \
-                 record without a command and without filters on processes, which --read takes too",
-            );
-        }
-        cli.check_files()?;
-        match cli.output {
-            Some(output) if cli.json && output != OutputFormat::Json => Err(Self::command().error(
-                ErrorKind::ArgumentConflict,
-                format!("--json is short for --output json and cannot be used with --output {output}"),
-            )),
-            _ => Ok(cli),
-        }
-    }
-
-    /// Checks that no option requires a single file if several are read.
-    fn check_files(&self) -> Result<(), clap::Error> {
-        let refused = |kind, message: String| Err(Self::command().error(kind, message));
-        let (choices, top) = match &self.command {
-            Some(Command::Top(top)) => (&top.choices, true),
-            _ => (&self.choices, false),
-        };
-        let files = &choices.read;
-        if files.len() < 2 {
-            return Ok(());
-        }
-        if files.len() > MOST_FILES {
-            return refused(ErrorKind::TooManyValues, format!("at most {MOST_FILES} files can be merged"));
-        }
-        if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-            return refused(ErrorKind::ArgumentConflict, "stdin can be only one of several files".to_owned());
-        }
-        let options = [
-            (top, "top"),
-            (self.write.is_some(), "--write"),
-            (self.count.is_some(), "--count"),
-            (self.duration.is_some(), "--duration"),
-            (self.otlp.is_some(), "--otlp"),
-        ];
-        match options.into_iter().find(|(given, _)| *given) {
-            Some((_, option)) => refused(
-                ErrorKind::ArgumentConflict,
-                format!("{option} cannot be used when several files are merged; read one of them"),
-            ),
-            None => Ok(()),
-        }
+        cli.check_combinations(args.last().map(OsString::as_os_str))?;
+        Ok(cli)
     }
 }

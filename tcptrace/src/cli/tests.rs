@@ -2,6 +2,8 @@ mod refusals;
 
 use std::{ffi::OsStr, num::NonZeroU32, path::PathBuf};
 
+use clap::{CommandFactory as _, error::ErrorKind};
+
 use super::*;
 use tcptrace_core::{
     event::Family,

@@ -3,11 +3,13 @@
 mod borne_out;
 mod closes;
 mod crossing;
+mod deferred;
 mod doubted;
 mod handshakes;
 mod hidden;
 mod inferred;
 mod reasons;
+mod reset_causes;
 mod resets;
 mod sentences;
 mod syn_recv;
