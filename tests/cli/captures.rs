@@ -204,12 +204,15 @@ fn equal_addresses_in_two_vlans_are_two_connections() {
     }
     let read = read(&in_vlans([&FIRST.capture().pcap(), &other.pcap()], [5, 6]), &[]);
     assert_eq!(read.only("end")["connections"], 2);
-    let told = |kind: &str, word: &str| {
+    let layer_and_word = |kind: &str, word: &str| {
         let records = read.records.iter().filter(|record| record["type"] == kind);
         records.map(|record| (record["encapsulation"][0].clone(), record[word].clone())).collect::<Vec<_>>()
     };
-    assert_eq!(told("handshake", "outcome"), ["vlan 5", "vlan 6"].map(|vlan| (vlan.into(), "established".into())));
-    let kinds = told("close", "kind");
+    assert_eq!(
+        layer_and_word("handshake", "outcome"),
+        ["vlan 5", "vlan 6"].map(|vlan| (vlan.into(), "established".into()))
+    );
+    let kinds = layer_and_word("close", "kind");
     assert_eq!(kinds.len(), 2);
     assert_eq!(kinds[0].1, kinds[1].1, "{kinds:?}");
 

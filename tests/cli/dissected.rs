@@ -59,13 +59,13 @@ fn known(number: u8, wrap: &Wrap) -> BTreeMap<Ends, Seen> {
 }
 
 /// Returns the connections as `tcptrace -r` reports them.
-fn told(file: &Path) -> BTreeMap<Ends, Seen> {
+fn reported(file: &Path) -> BTreeMap<Ends, Seen> {
     let arguments = ["--json", "--segments", "all"];
     let (code, stdout, stderr) = run(Command::new(binary()).arg("-r").arg(file).args(arguments));
     assert_eq!(code, Some(0), "{stderr}");
     let records: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let of = |kind| records.iter().filter(move |record| is_type(record, kind));
-    let mut told = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for handshake in of("handshake") {
         let conn = &handshake["conn"];
         let ends = endpoint(handshake, "client").zip(endpoint(handshake, "server")).expect("two endpoints");
@@ -79,9 +79,9 @@ fn told(file: &Path) -> BTreeMap<Ends, Seen> {
             completeness: completeness(&segments.clone().collect::<Vec<_>>(), ends.0),
             segments: segments.count() as u64,
         };
-        assert!(told.insert(ends, seen).is_none(), "{ends:?} are the ends of one connection: {handshake}");
+        assert!(reported.insert(ends, seen).is_none(), "{ends:?} are the ends of one connection: {handshake}");
     }
-    told
+    reported
 }
 
 /// Returns Wireshark's completeness of a connection, from its segments.
@@ -146,10 +146,15 @@ fn dissected(file: &Path) -> BTreeMap<Ends, Seen> {
 }
 
 /// Returns the differences between the connections of an encapsulation.
-fn differences(wrap: &Wrap, reader: &str, known: &BTreeMap<Ends, Seen>, told: &BTreeMap<Ends, Seen>) -> Vec<String> {
+fn differences(
+    wrap: &Wrap,
+    reader: &str,
+    known: &BTreeMap<Ends, Seen>,
+    reported: &BTreeMap<Ends, Seen>,
+) -> Vec<String> {
     let differs = |(ends, seen): (&Ends, &Seen)| {
-        (told.get(ends) != Some(seen))
-            .then(|| format!("{}: {reader}: {ends:?} {:?}, not {seen:?}", wrap.name, told.get(ends)))
+        (reported.get(ends) != Some(seen))
+            .then(|| format!("{}: {reader}: {ends:?} {:?}, not {seen:?}", wrap.name, reported.get(ends)))
     };
     known.iter().filter_map(differs).collect()
 }
@@ -160,7 +165,7 @@ fn check(wraps: &[Wrap]) {
     let frames = wrapped(wraps);
     let all = folder.path().join("all.pcapng");
     std::fs::write(&all, pcapng(wraps, &frames)).expect("a file can be written");
-    let (ours, theirs) = (told(&all), dissected(&all));
+    let (ours, theirs) = (reported(&all), dissected(&all));
     let mut faults = Vec::new();
     let mut connections = 0;
     for ((wrap, own), at) in wraps.iter().zip(&frames).zip(1..) {
@@ -177,7 +182,7 @@ fn check(wraps: &[Wrap]) {
         // In a pcap file of its own, without names of interfaces.
         let alone = folder.path().join("alone.pcap");
         std::fs::write(&alone, pcap(wrap.link_type, own)).expect("a file can be written");
-        faults.extend(differences(wrap, "tcptrace, of pcap", &known, &told(&alone)));
+        faults.extend(differences(wrap, "tcptrace, of pcap", &known, &reported(&alone)));
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert_eq!(ours.len(), connections, "no connection is made up");
@@ -207,7 +212,7 @@ fn erf_is_read_as_wireshark_writes_it() {
         // editcap and tshark 4.0 refuse to write it.
         let (code, _, stderr) = run(Command::new("mergecap").args(["-F", "erf", "-w"]).args([&erf_path, &pcap_path]));
         assert_eq!(code, Some(0), "mergecap: {stderr}");
-        assert_eq!(told(&erf_path), known(1, &wrap), "{}", wrap.name);
+        assert_eq!(reported(&erf_path), known(1, &wrap), "{}", wrap.name);
         assert_eq!(dissected(&erf_path), known(1, &wrap), "{}", wrap.name);
     }
 }

@@ -76,12 +76,12 @@ fn options_there() -> BTreeSet<String> {
 #[test]
 fn every_option_is_in_the_table_and_no_other() {
     let there = options_there();
-    let told: BTreeSet<_> = rows(&section("docs/options.md", "All options"))
+    let documented: BTreeSet<_> = rows(&section("docs/options.md", "All options"))
         .iter()
         .flat_map(|(cell, _)| options(cell).map(str::to_owned).collect::<Vec<_>>())
         .collect();
     assert!(there.contains("--port") && there.contains("-6") && there.len() > 20, "{there:?}");
-    assert_eq!(told, there);
+    assert_eq!(documented, there);
 }
 
 /// Names of fields, with the fields of their objects where these are documented.
@@ -112,13 +112,13 @@ impl Fields {
 struct Schema {
     root: Value,
     /// Definitions whose fields are documented.
-    told: BTreeSet<String>,
+    documented: BTreeSet<String>,
 }
 
 impl Schema {
     fn read() -> Self {
         let text = output(Command::new(binary()).arg("--json-schema"));
-        Self { root: serde_json::from_str(&text).expect("JSON"), told: BTreeSet::new() }
+        Self { root: serde_json::from_str(&text).expect("JSON"), documented: BTreeSet::new() }
     }
 
     fn definitions(&self) -> &Map<String, Value> {
@@ -134,16 +134,16 @@ impl Schema {
         several.chain(schema.get("items")).find_map(Self::definition)
     }
 
-    /// Asserts that `told` are the fields of `schema`, besides those that every record has.
-    fn check(&mut self, place: &str, told: &Fields, schema: &Value, everywhere: &[&str]) {
+    /// Asserts that `documented` are the fields of `schema`, besides those that every record has.
+    fn check(&mut self, place: &str, documented: &Fields, schema: &Value, everywhere: &[&str]) {
         let name =
             Self::definition(schema).unwrap_or_else(|| panic!("{place} is not an object in the schema: {schema}"));
         let properties = self.definitions()[&name]["properties"].as_object().cloned().unwrap_or_default();
         let there: BTreeSet<_> =
             properties.keys().map(String::as_str).filter(|name| !everywhere.contains(name)).collect();
-        assert_eq!(told.0.keys().map(String::as_str).collect::<BTreeSet<_>>(), there, "{place}");
-        self.told.insert(name);
-        for (field, inner) in told.0.iter().filter(|(_, inner)| !inner.0.is_empty()) {
+        assert_eq!(documented.0.keys().map(String::as_str).collect::<BTreeSet<_>>(), there, "{place}");
+        self.documented.insert(name);
+        for (field, inner) in documented.0.iter().filter(|(_, inner)| !inner.0.is_empty()) {
             self.check(&format!("{place}.{field}"), inner, &properties[field], &[]);
         }
     }
@@ -166,7 +166,7 @@ fn every_field_of_every_record_is_in_the_table_and_no_other() {
     assert!(rows.keys().all(|first| !first.starts_with('`')), "no such types: {rows:?}");
     let objects = schema.definitions().iter().filter(|(_, definition)| definition["properties"].is_object());
     let objects: BTreeSet<_> = objects.map(|(name, _)| name.clone()).collect();
-    assert_eq!(schema.told, objects, "fields of every object are told at least once");
+    assert_eq!(schema.documented, objects, "fields of every object are told at least once");
 }
 
 /// Returns a schema, and the alternatives in it.
@@ -182,11 +182,11 @@ fn every_field_of_multipath_tcp_is_in_its_table_and_no_other() {
         let fields = option["properties"].as_object().expect("an object");
         let subtype = fields["subtype"]["const"].as_str().expect("a subtype");
         let row = rows.remove(&format!("`{subtype}`")).unwrap_or_else(|| panic!("the table has no row for {subtype}"));
-        let told: BTreeSet<_> = row.split('`').skip(1).step_by(2).collect();
+        let documented: BTreeSet<_> = row.split('`').skip(1).step_by(2).collect();
         let inner =
             fields.values().filter_map(|field| objects(field).find_map(|object| object["properties"].as_object()));
         let there = inner.chain([fields]).flat_map(Map::keys).map(String::as_str);
-        assert_eq!(told, there.filter(|&field| field != "subtype").collect(), "{subtype}");
+        assert_eq!(documented, there.filter(|&field| field != "subtype").collect(), "{subtype}");
     }
     assert!(rows.keys().all(|first| !first.starts_with('`')), "no such subtypes: {rows:?}");
 }

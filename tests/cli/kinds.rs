@@ -112,10 +112,10 @@ fn check(rows: &[Row]) {
         let script = script.replace("OPEN", OPEN);
         for manner in manners() {
             let read = read(&raw_pcap(&manner.play(&script)), &[]);
-            let told = verdicts(&read.records, 6001);
-            if told != *right || read.status != Some(0) || !read.log.is_empty() {
+            let verdicts = verdicts(&read.records, 6001);
+            if verdicts != *right || read.status != Some(0) || !read.log.is_empty() {
                 let why = &read.log;
-                wrong += &format!("{name}: {told:#?}, should be {right:#?}; {manner:?}, {script} {why}\n\n");
+                wrong += &format!("{name}: {verdicts:#?}, should be {right:#?}; {manner:?}, {script} {why}\n\n");
                 break;
             }
         }

@@ -79,8 +79,8 @@ fn every_recipe_prints_what_stands_below_it() {
     for (recipe, printed) in recipes.iter().zip(&printed) {
         assert_eq!(lines(printed), lines(&recipe.printed), "{}:\n{}\n{printed}", recipe.engine, recipe.code);
     }
-    for (engine, told) in [("duckdb", 5), ("clickhouse", 2), ("pandas", 1), ("kafka", 1), ("nats", 1)] {
+    for (engine, rows) in [("duckdb", 5), ("clickhouse", 2), ("pandas", 1), ("kafka", 1), ("nats", 1)] {
         let shown = recipes.iter().filter(|recipe| recipe.engine == engine && !recipe.printed.is_empty());
-        assert!(shown.count() >= told, "recipes of {engine} with a result");
+        assert!(shown.count() >= rows, "recipes of {engine} with a result");
     }
 }

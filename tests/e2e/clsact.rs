@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use tcptrace_tests::{Attached, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, output, tell_all};
+use tcptrace_tests::{Attached, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, output};
 
 /// State changes and segments of a connection over loopback that closes in four segments.
 const WHOLE: usize = 10 + 7;

@@ -62,8 +62,8 @@ fn check_firewall(hook: &str, recording: &str, at: u16) -> Trace {
         assert!(text(drop, "location").starts_with("nf"), "{drop}");
         assert_eq!(endpoint(drop, "src"), endpoint(handshake, "client"), "{drop}");
     }
-    let told = json!({ "reason": "NETFILTER_DROP", "of_synack": false, "segments": dropped.len() });
-    assert_eq!((&handshake["dropped"], &handshake["outcome"]), (&told, &json!("timed_out")), "{handshake}");
+    let dropped = json!({ "reason": "NETFILTER_DROP", "of_synack": false, "segments": dropped.len() });
+    assert_eq!((&handshake["dropped"], &handshake["outcome"]), (&dropped, &json!("timed_out")), "{handshake}");
     assert!(text(handshake, "summary").contains("; netfilter on this host dropped the SYN"), "{handshake}");
     trace.nothing_lost();
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, is_type, number, tell_all, wait_tracing};
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, is_type, lines_of, number, wait_tracing};
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -28,7 +28,7 @@ fn check_signal(signal: Signal, port: u16) {
     drop(connection);
     // Everything up to the signal is there, although nobody waited for it.
     assert_eq!(
-        tell_all(&trace.about(&netns, port), port),
+        lines_of(&trace.about(&netns, port), port),
         [
             "client CLOSE > SYN_SENT",
             "client S 0:0",
@@ -173,7 +173,7 @@ fn a_second_tracer_sees_the_same_and_neither_disturbs_the_other() {
     let tracers = [(); 2].map(|()| Tracer::start(&netns, &["-p", "4307"]));
     let connection = ends.open();
     ends.close_in_four(connection);
-    let told = tracers.map(|tracer| tell_all(&tracer.stop().about(&netns, 4307), 4307));
-    assert_eq!(told[0].len(), 17);
-    assert_eq!(told[0], told[1]);
+    let lines = tracers.map(|tracer| lines_of(&tracer.stop().about(&netns, 4307), 4307));
+    assert_eq!(lines[0].len(), 17);
+    assert_eq!(lines[0], lines[1]);
 }

@@ -38,7 +38,7 @@ fn the_file_has_the_records_of_stdout_and_only_its_owner_may_read_it() {
 
 /// Returns the records of events and verdicts. Owners of sockets that existed before are found at any time, and the other
 /// network namespaces depend on the host.
-fn told(records: &[Value]) -> Vec<&Value> {
+fn events_and_verdicts(records: &[Value]) -> Vec<&Value> {
     records.iter().filter(|record| !is_type(record, "owner") && !is_type(record, "namespace")).collect()
 }
 
@@ -55,7 +55,7 @@ fn a_file_is_written_beside_text_on_stdout() {
     assert!(process.wait(LIMIT).success());
     let records = records(&path);
     assert!(is_type(&records[0], "start") && is_type(&records[records.len() - 1], "end"), "{records:#?}");
-    assert_eq!(told(&records).len(), 2 + 10 + 7 + 2, "and a handshake and a close");
+    assert_eq!(events_and_verdicts(&records).len(), 2 + 10 + 7 + 2, "and a handshake and a close");
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn emit_chooses_what_goes_to_stdout_and_changes_nothing_else() {
         ends.close_in_four(connection);
         let trace = tracer.stop();
         assert_eq!(trace.of_type(emitted).len(), count, "{:#?}", trace.records);
-        assert_eq!(told(&trace.records).len(), count + 2, "the start and the end go there always");
+        assert_eq!(events_and_verdicts(&trace.records).len(), count + 2, "the start and the end go there always");
         assert_eq!(number(trace.end(), "events"), 17);
         let all = records(&path);
-        assert_eq!(told(&all).len(), 17 + 2 + 2, "{all:#?}");
+        assert_eq!(events_and_verdicts(&all).len(), 17 + 2 + 2, "{all:#?}");
         // Owners of sockets belong to the type `state`.
         let kept = |record: &&Value| {
             let with_states = emitted == "state" && is_type(record, "owner");
@@ -102,8 +102,9 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     let trace = tracer.stop();
 
     let (old, new) = (records(&old), records(&path));
-    let numbers =
-        |records: &[Value]| -> Vec<u64> { told(records).iter().filter_map(|record| record["conn"].as_u64()).collect() };
+    let numbers = |records: &[Value]| -> Vec<u64> {
+        events_and_verdicts(records).iter().filter_map(|record| record["conn"].as_u64()).collect()
+    };
     for (file, number) in [(&old, 1), (&new, 2)] {
         assert!(is_type(&file[0], "start"), "{file:#?}");
         assert_eq!(numbers(file), vec![number; 10 + 7 + 2], "states, segments, a handshake and a close");

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
-use tcptrace_tests::{Connection, Ends, Netns, Trace, Tracer, Veth, endpoint, number, tell_all};
+use tcptrace_tests::{Connection, Ends, Netns, Trace, Tracer, Veth, endpoint, lines_of, number};
 
 /// Number of connections that do not match, beside the one that does. Tests with them run alone: the kernel skips a program
 /// that an interrupt hits in the middle of itself, so one test's noise would be another one's loss.
@@ -51,7 +51,7 @@ fn taken(trace: &Trace) -> usize {
 #[track_caller]
 fn only(trace: &Trace, netns: &Netns, port: u16, expected: usize) {
     let events = trace.about(netns, port);
-    assert_eq!(events.len(), expected, "{:#?}", tell_all(&events, port));
+    assert_eq!(events.len(), expected, "{:#?}", lines_of(&events, port));
     assert_eq!(
         taken(trace),
         expected,
@@ -63,12 +63,12 @@ fn only(trace: &Trace, netns: &Netns, port: u16, expected: usize) {
 
 #[track_caller]
 fn states(trace: &Trace, netns: &Netns, port: u16) -> Vec<String> {
-    tell_all(&trace.states(netns, port), port)
+    lines_of(&trace.states(netns, port), port)
 }
 
 #[track_caller]
 fn segments(trace: &Trace, netns: &Netns, port: u16) -> Vec<String> {
-    tell_all(&trace.segments(netns, port), port)
+    lines_of(&trace.segments(netns, port), port)
 }
 
 #[test]
@@ -285,8 +285,8 @@ fn interface_may_be_repeated_and_keeps_accepted_sockets() {
         ends.repeat(2);
     }
     let trace = tracer.stop();
-    let told = [4244, 4245, 4246].map(|port| states(&trace, &left, port));
-    assert_eq!(told, [[SERVERS_STATES; 2].concat(), vec![], [SERVERS_STATES; 2].concat()]);
+    let states_of = [4244, 4245, 4246].map(|port| states(&trace, &left, port));
+    assert_eq!(states_of, [[SERVERS_STATES; 2].concat(), vec![], [SERVERS_STATES; 2].concat()]);
     let counts = [4244, 4245, 4246].map(|port| segments(&trace, &left, port).len());
     assert_eq!(counts, [14, 0, 14]);
 }

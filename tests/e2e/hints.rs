@@ -20,7 +20,7 @@ fn refused(client: &Actor, to: SocketAddr, from: SocketAddr) {
 }
 
 /// Returns the fields of a hint that a test compares as a whole.
-fn said(hint: &Value) -> Value {
+fn compared_fields(hint: &Value) -> Value {
     let fields = ["name", "value", "state", "queue_full"];
     fields.iter().map(|&field| (field.to_owned(), hint[field].clone())).collect::<serde_json::Map<_, _>>().into()
 }
@@ -51,7 +51,7 @@ fn a_reset_where_nobody_listens_says_so_before_it_is_sent() {
         let hints = trace.hints(&netns, port);
         let [hint] = hints[..] else { panic!("one hint: {hints:#?}") };
         let expected = json!({ "name": "tcp_send_reset", "value": "no_socket", "state": null, "queue_full": null });
-        assert_eq!(said(hint), expected, "{hint}");
+        assert_eq!(compared_fields(hint), expected, "{hint}");
         assert_eq!((endpoint(hint, "local"), endpoint(hint, "remote")), (Some(to), Some(from)), "{hint}");
         assert_eq!((number(hint, "conn"), &hint["socket"]), (1, &Value::Null), "{hint}");
         let order: Vec<_> =
@@ -120,7 +120,7 @@ fn a_syn_ack_that_is_sent_again_is_told_with_its_connection() {
     let trace = tracer.stop();
     let hint = trace.hints(&netns, PORT)[0];
     let expected = json!({ "name": "tcp_retransmit_synack", "value": null, "state": "LISTEN", "queue_full": null });
-    assert_eq!(said(hint), expected, "{hint}");
+    assert_eq!(compared_fields(hint), expected, "{hint}");
     assert_eq!((endpoint(hint, "local"), endpoint(hint, "remote")), (Some(v4(PORT)), Some(own)), "{hint}");
     // No segment is seen: the client's states alone identify the connection.
     assert_eq!((number(hint, "conn"), &hint["netns"]), (1, &netns.inode().into()), "{hint}");
@@ -219,7 +219,7 @@ fn data_for_a_socket_that_is_gone_is_answered_from_time_wait() {
     let hint = trace.hints(&netns, PORT)[0];
     let expected =
         json!({ "name": "tcp_send_reset", "value": "tcp_timewait_socket", "state": "TIME_WAIT", "queue_full": null });
-    assert_eq!(said(hint), expected, "{hint}");
+    assert_eq!(compared_fields(hint), expected, "{hint}");
     assert_eq!((&hint["conn"], &hint["netns"]), (&json!(1), &netns.inode().into()), "{hint}");
     drop(connection.client);
 }

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use socket2::{SockRef, TcpKeepalive};
 use tcptrace_tests::{
-    Capture, Ends, Netns, Trace, Tracer, assert_opened, binary, is_type, number, output, receive, send, tell, text,
+    Capture, Ends, Netns, Trace, Tracer, assert_opened, binary, is_type, line_of, number, output, receive, send, text,
 };
 
 const ROUNDS: usize = 2;
@@ -28,7 +28,7 @@ fn is_probe(record: &Value) -> bool {
 /// Returns the segments with a note, in a few words.
 fn noted(records: &[Value], port: u16) -> Vec<String> {
     let segments = records.iter().filter(|record| is_type(record, "segment") && !record["note"].is_null());
-    segments.map(|segment| format!("{} {}", tell(segment, port), text(segment, "note"))).collect()
+    segments.map(|segment| format!("{} {}", line_of(segment, port), text(segment, "note"))).collect()
 }
 
 #[test]

@@ -47,9 +47,9 @@ fn check(cases: &[Case], sysctls: &[(&str, &str)]) {
     for tracer in &tracers {
         tracer.wait_until("every verdict", |records| {
             cases.iter().zip(ports.clone()).all(|(case, port)| {
-                let told = verdicts(records, port);
-                told.iter().zip(case.right).all(|(told, right)| is_whole(told, right))
-                    && told.len() >= case.right.iter().filter(|right| !UNTIL_THE_END.contains(right)).count()
+                let verdicts = verdicts(records, port);
+                verdicts.iter().zip(case.right).all(|(verdicts, right)| is_whole(verdicts, right))
+                    && verdicts.len() >= case.right.iter().filter(|right| !UNTIL_THE_END.contains(right)).count()
             })
         });
     }
@@ -60,7 +60,7 @@ fn check(cases: &[Case], sysctls: &[(&str, &str)]) {
     for ((case, port), packets) in cases.iter().zip(ports).zip(&captures) {
         let captured = read(&folder.path().join("capture.pcap"), packets);
         let right = case.captured.unwrap_or(case.right);
-        for (how, told, right) in [
+        for (how, verdicts, right) in [
             ("live", verdicts(&all.records, port), strings(case.right)),
             ("capture", verdicts(&captured, port), strings(right)),
             // Without the data in between, the numbers of bytes may be unknown.
@@ -70,8 +70,8 @@ fn check(cases: &[Case], sysctls: &[(&str, &str)]) {
                 without_bytes(&strings(case.right)),
             ),
         ] {
-            if told != right {
-                wrong += &format!("{}, {how}: {told:#?}, should be {right:#?}\n", case.name);
+            if verdicts != right {
+                wrong += &format!("{}, {how}: {verdicts:#?}, should be {right:#?}\n", case.name);
             }
         }
     }
@@ -95,8 +95,8 @@ fn without_bytes(verdicts: &[String]) -> Vec<String> {
 const UNTIL_THE_END: [&str; 1] = ["unanswered"];
 
 /// Returns true if a verdict has as many records as the expected one; unfinished connections are reported at the end.
-fn is_whole(told: &str, right: &str) -> bool {
-    right.contains("unfinished") || told.matches(';').count() >= right.matches(';').count()
+fn is_whole(verdicts: &str, right: &str) -> bool {
+    right.contains("unfinished") || verdicts.matches(';').count() >= right.matches(';').count()
 }
 
 /// Returns the records of `-r` for a capture of these packets.

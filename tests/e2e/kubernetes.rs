@@ -191,7 +191,7 @@ fn its_container_tells_who_in_a_pod_was_refused() {
     // process.
     assert_eq!((&handshake["outcome"], &handshake["missing"]), (&json!("refused"), &json!([])), "{handshake}");
     let client = &handshake["client"];
-    let told = [&client["comm"], &client["container"]["id"], &client["container"]["name"]];
-    assert_eq!(told, [&json!("busybox"), &json!(id), &json!("basket")], "{handshake}");
+    let client_fields = [&client["comm"], &client["container"]["id"], &client["container"]["name"]];
+    assert_eq!(client_fields, [&json!("busybox"), &json!(id), &json!("basket")], "{handshake}");
     trace.nothing_lost();
 }

@@ -39,9 +39,9 @@ fn leak(netns: &Netns, ends: &Ends, count: usize) -> Vec<Connection> {
 }
 
 /// State, both ends and the PIDs of a socket.
-type Told = (String, SocketAddr, SocketAddr, BTreeSet<u64>);
+type Socket = (String, SocketAddr, SocketAddr, BTreeSet<u64>);
 
-fn by_ss(netns: &Netns) -> BTreeSet<Told> {
+fn by_ss(netns: &Netns) -> BTreeSet<Socket> {
     let states = ["close-wait", "fin-wait-1", "fin-wait-2", "last-ack", "syn-recv"];
     let mut command = Command::new("ss");
     command.arg("-Htanp");
@@ -68,7 +68,7 @@ fn leaks(netns: &Netns, arguments: &[&str]) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn told(leak: &Value) -> Told {
+fn socket(leak: &Value) -> Socket {
     let pids = leak["processes"].as_array().expect("processes").iter().map(|process| process["pid"].as_u64());
     let end = |end: &str| endpoint(leak, end).expect("an end");
     (text(leak, "state").to_owned(), end("local"), end("remote"), pids.map(|pid| pid.expect("a PID")).collect())
@@ -97,7 +97,7 @@ fn leaks_are_those_that_ss_lists() {
     eventually("a request waits", TRAFFIC_LIMIT, || by_ss(&netns).iter().any(|(state, ..)| state == "SYN_RECV"));
 
     let leaks_ = leaks(&netns, &[]);
-    assert_eq!(leaks_.iter().map(told).collect::<BTreeSet<_>>(), by_ss(&netns));
+    assert_eq!(leaks_.iter().map(socket).collect::<BTreeSet<_>>(), by_ss(&netns));
     let counts = ["CLOSE_WAIT", "FIN_WAIT2", "FIN_WAIT1", "SYN_RECV", "LAST_ACK"].map(|state| count(&leaks_, state));
     assert_eq!(counts, [3, 3, 1, 1, 0], "{leaks_:#?}");
     for leak in &leaks_ {
@@ -202,10 +202,10 @@ fn what_was_there_before_is_told_at_the_start_and_its_close_when_it_comes() {
     let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
     wait_tracing(&log);
-    let told = |lines: &[String], what: &str| lines.iter().any(|line| line.contains(what));
+    let mentions = |lines: &[String], what: &str| lines.iter().any(|line| line.contains(what));
     let sentence = "6 sockets were there when tracing began: 3 in CLOSE_WAIT, 3 in FIN_WAIT2";
     let group = format!("--   3 in CLOSE_WAIT: {}[{}], the oldest for ", process_name(), std::process::id());
-    lines.wait_until("what is there", LIMIT, |lines| told(lines, sentence) && told(lines, &group));
+    lines.wait_until("what is there", LIMIT, |lines| mentions(lines, sentence) && mentions(lines, &group));
     let Connection { server, .. } = connections.pop().expect("three were opened");
     let close = format!("127.0.0.1:{PORT} {}[{}]", process_name(), std::process::id());
     ends.server.close(server);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde_json::Value;
 use tcptrace_tests::{
-    Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, number, process_name, receive, send, tell, tell_all,
+    Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, line_of, lines_of, number, process_name, receive, send,
 };
 
 /// The expected events, in order, when the client closes first and the server a while later.
@@ -50,17 +50,17 @@ fn check(client_ip: IpAddr, listen: SocketAddr) {
     let trace = tracer.stop();
 
     let events = trace.about(&netns, port);
-    assert_eq!(tell_all(&events, port), STORY);
+    assert_eq!(lines_of(&events, port), STORY);
     assert_eq!(Trace::only_connection(&events), 1);
     // The owner of the listener may be reported, too.
-    let told = trace.records.len() - trace.of_type("owner").len();
-    assert_eq!(told, STORY.len() + 4, "start, these, handshake, close, end: {:#?}", trace.records);
+    let records = trace.records.len() - trace.of_type("owner").len();
+    assert_eq!(records, STORY.len() + 4, "start, these, handshake, close, end: {:#?}", trace.records);
     trace.nothing_lost();
     let end = ["connections", "open", "evicted", "events"].map(|field| number(trace.end(), field));
     assert_eq!(end, [1, 0, 0, 17]);
 
     for record in events {
-        let from_client = tell(record, port).starts_with("client");
+        let from_client = line_of(record, port).starts_with("client");
         let ends = if from_client { (Some(client), Some(server)) } else { (Some(server), Some(client)) };
         if is_type(record, "state") {
             assert_eq!((endpoint(record, "local"), endpoint(record, "remote")), ends, "{record}");
@@ -109,7 +109,7 @@ fn a_process_is_named_where_the_change_runs_in_its_context_and_nowhere_else() {
         record["thread"].as_str().expect("a name").to_owned()
     };
     let states = trace.states(&netns, PORT);
-    let owners: Vec<_> = states.iter().map(|state| format!("{}: {}", tell(state, PORT), owner(state))).collect();
+    let owners: Vec<_> = states.iter().map(|state| format!("{}: {}", line_of(state, PORT), owner(state))).collect();
     assert_eq!(
         owners,
         [
@@ -163,7 +163,7 @@ fn a_listener_belongs_to_no_connection() {
     let trace = tracer.stop();
 
     let states = trace.states(&netns, PORT);
-    assert_eq!(tell_all(&states, PORT), ["listener CLOSE > LISTEN", "listener LISTEN > CLOSE"]);
+    assert_eq!(lines_of(&states, PORT), ["listener CLOSE > LISTEN", "listener LISTEN > CLOSE"]);
     for state in states {
         assert_eq!(state["local"]["addr"], "::");
         assert_eq!(state["remote"], Value::Null);
@@ -200,11 +200,11 @@ fn connections_one_after_the_other_are_numbered_in_their_order() {
     let of = |wanted| {
         let own: Vec<_> = events.iter().copied().filter(|event| number(event, "conn") == wanted).collect();
         // On a busy machine the FIN may be acknowledged before the client sends its own.
-        let mut told = tell_all(&own, PORT);
-        told.retain(|line| line != "client . 1:1 ack 2");
+        let mut lines = lines_of(&own, PORT);
+        lines.retain(|line| line != "client . 1:1 ack 2");
         // The last ACK is sent by the socket or by its remnant in TIME_WAIT: the FIN may come while close() still runs.
-        told.sort_unstable();
-        told
+        lines.sort_unstable();
+        lines
     };
     let (first, second) = (of(1), of(2));
     assert_eq!((first.len(), &first), (10 + 6, &second), "{events:#?}");

@@ -159,8 +159,8 @@ fn what_a_pod_refuses_is_told_of_both_sides_with_its_cause() {
         assert_eq!(refused.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
     });
     assert_tied(&handshakes.iter().collect::<Vec<_>>(), &trace);
-    let told: Vec<_> = handshakes.iter().map(|one| (&one["outcome"], &one["reset"]["by"])).collect();
-    assert_eq!(told, [(&json!("refused"), &json!("server")); 2], "{handshakes:#?}");
+    let outcomes: Vec<_> = handshakes.iter().map(|one| (&one["outcome"], &one["reset"]["by"])).collect();
+    assert_eq!(outcomes, [(&json!("refused"), &json!("server")); 2], "{handshakes:#?}");
     assert_eq!(handshakes[1]["reset"]["cause"], "no_listener", "{handshakes:#?}");
 }
 

@@ -15,7 +15,7 @@ use tcptrace_tests::{
 
 use crate::scenarios::{
     shapes::listeners::{served, worker},
-    wait_told,
+    wait_verdicts,
 };
 
 /// No bytes up, one byte down as soon as the connection is accepted, and the client resets it.
@@ -76,7 +76,7 @@ fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connect
     tracer.wait_for("who has accepted", |record| is_owner_of_server(record, PORT));
     let address = stream.local_addr().expect("a connected socket has an address");
     reset(&client, stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let worker =
         served(workers, 1).into_iter().find(|(_, clients)| clients.contains(&address)).expect("it was served").0;
@@ -87,9 +87,9 @@ fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connect
     let expected = [&json!("sock_diag"), &json!(worker), &json!("tt-traffic")];
     assert_eq!(["source", "pid", "comm"].map(|field| &accepted[field]), expected, "{accepted}");
     assert_eq!(endpoint(accepted, "remote"), Some(address), "{accepted}");
-    let told = trace.told_once(&netns);
-    assert_eq!(process(told.handshake, "server"), [&Value::Null, &Value::Null], "{}", told.handshake);
-    let close = told.close.expect("a close");
+    let verdicts = trace.only_verdicts(&netns);
+    assert_eq!(process(verdicts.handshake, "server"), [&Value::Null, &Value::Null], "{}", verdicts.handshake);
+    let close = verdicts.close.expect("a close");
     assert_eq!((text(close, "kind"), text(close, "initiator")), ("reset", "client"), "{close}");
     // The kernel closed its socket, outside of any process's context.
     assert_eq!(process(close, "server"), [&json!(worker), &json!("tt-traffic")], "{close}");
@@ -109,10 +109,10 @@ fn the_only_worker_that_holds_a_listener_stands_for_who_accepts() {
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"] == pid);
     let stream = open(&client, loopback(PORT));
     reset(&client, stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
-    let told = trace.told_once(&netns);
-    for record in [told.handshake, told.close.expect("a close")] {
+    let verdicts = trace.only_verdicts(&netns);
+    for record in [verdicts.handshake, verdicts.close.expect("a close")] {
         assert_eq!(process(record, "server"), [&json!(pid), &json!("tt-traffic")], "{record}");
     }
     let sources: Vec<_> = trace.of_type("owner").iter().map(|owner| &owner["source"]).collect();
@@ -131,13 +131,13 @@ fn both_processes_of_a_connection_from_before_are_known_without_an_event_of_thei
     // Connections are in the same answer as listeners, and are reported with their first event.
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     reset(&client, stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     close(listener);
-    let told = trace.told_once(&netns);
-    assert_eq!(told.handshake["kind"], "unseen", "{}", told.handshake);
-    let close = told.close.expect("a close");
-    for record in [told.handshake, close] {
+    let verdicts = trace.only_verdicts(&netns);
+    assert_eq!(verdicts.handshake["kind"], "unseen", "{}", verdicts.handshake);
+    let close = verdicts.close.expect("a close");
+    for record in [verdicts.handshake, close] {
         assert_eq!(record["client"]["pid"], std::process::id(), "{record}");
         assert_eq!(process(record, "server"), [&json!(worker.id()), &json!("tt-traffic")], "{record}");
     }
@@ -161,7 +161,7 @@ fn a_listener_that_begins_while_the_kernel_is_asked_counts_once_and_a_recording_
     let worker = worker(&netns, &listener);
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"].is_null());
     reset(&client, open(&client, loopback(PORT)));
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     close(listener);
     drop(worker);
@@ -192,7 +192,7 @@ fn nobody_waits_for_a_scan_that_does_not_end() {
     while began.elapsed() < LONG {
         reset(&client, open(&client, loopback(PORT)));
         closed += 1;
-        wait_told(&tracer, &netns, closed + 1, closed);
+        wait_verdicts(&tracer, &netns, closed + 1, closed);
     }
     tracer.look(|records| {
         assert!(!records.iter().any(|record| is_owner_of_server(record, PORT)), "nobody can know: {records:#?}");
@@ -242,14 +242,14 @@ fn where_no_process_may_be_looked_at_those_that_act_are_known() {
     let tracer = Tracer::start_command(&netns, &mut command);
     tracer.wait_log("what is lacking", |line| line.contains("cap_sys_ptrace and cap_dac_read_search"));
     ends.close_in_four(old);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let listener = ends.server.listen(loopback(PORT + 1000));
     let client = ends.client.connect(loopback(PORT + 1000));
     let server = ends.server.accept(&listener);
     ends.close_in_four(Connection { client, server });
-    wait_told(&tracer, &netns, 2, 2);
+    wait_verdicts(&tracer, &netns, 2, 2);
     let trace = tracer.stop();
-    let [old, new] = trace.told(&netns).try_into().expect("two connections");
+    let [old, new] = trace.verdicts(&netns).try_into().expect("two connections");
     let nobody = [&Value::Null, &Value::Null];
     assert_eq!([process(old.handshake, "client"), process(old.handshake, "server")], [nobody; 2]);
     let pid = json!(std::process::id());

@@ -20,7 +20,7 @@ fn a_process_has_one_id_the_one_it_has_there() {
     command.args(["--target", &tracer.id().to_string(), "--pid", "--mount", "--", "bash", "-c"]);
     command.arg(format!("echo $$; exec 3<>/dev/tcp/127.0.0.1/{PORT}; read -r || true"));
     let mut client = netns.start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
-    let told = Lines::read(client.stdout(), |line| line);
+    let lines = Lines::read(client.stdout(), |line| line);
     let (server, _) = listener.accept().expect("the client connects");
     // By then the owners of both ends have been looked up in `/proc`.
     tracer.wait_for("the handshake", |record| is_type(record, "handshake"));
@@ -28,7 +28,7 @@ fn a_process_has_one_id_the_one_it_has_there() {
     assert!(client.wait(LIMIT).success());
     drop(server);
     tracer.wait_for("the close", |record| is_type(record, "close"));
-    let own_id: u64 = told.finish()[0].parse().expect("a number");
+    let own_id: u64 = lines.finish()[0].parse().expect("a number");
     let trace = tracer.stop();
 
     assert!(own_id < 100, "the namespace counts from 1: {own_id}");

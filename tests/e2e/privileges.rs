@@ -114,8 +114,8 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
     ];
     assert_rights(&tracer, &expected);
     // However old the kernel is, each thread reports the result.
-    let told = tracer.stop().log.into_iter().filter(|line| line.contains("Landlock")).count();
-    assert_eq!(told, 4, "the main thread, the one that finds control groups and the two that write");
+    let confined = tracer.stop().log.into_iter().filter(|line| line.contains("Landlock")).count();
+    assert_eq!(confined, 4, "the main thread, the one that finds control groups and the two that write");
     // Nothing happens that could be exported.
     let tracer = Tracer::start(&netns, &["-p", "4441", "--segments", "none", "--otlp", "http://127.0.0.1:9"]);
     assert_rights(

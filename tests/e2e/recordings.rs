@@ -198,8 +198,8 @@ fn the_files_of_a_rotation_are_read_as_one() {
     fs::write(&both, text).expect("a file can be written");
     let read = replay(&both, &[]);
     let records: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    for (read, told) in records.iter().zip(&trace.records) {
-        assert_eq!(read, told, "as stdout has it");
+    for (read, live) in records.iter().zip(&trace.records) {
+        assert_eq!(read, live, "as stdout has it");
     }
     assert_eq!(records.len(), trace.records.len());
 }

@@ -37,7 +37,7 @@ fn wait_segments(tracer: &Tracer, flags: &str, count: usize) {
 
 /// Waits until this many connections inside `netns` have a handshake record, and this many a close.
 #[track_caller]
-pub(crate) fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+pub(crate) fn wait_verdicts(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
         let here =
             |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());

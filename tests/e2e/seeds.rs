@@ -12,7 +12,7 @@ mod port_9999;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Netns, Trace, Tracer, but, of_sender, tell_all};
+use tcptrace_tests::{Netns, Trace, Tracer, but, lines_of, of_sender};
 
 use crate::scenarios::closing::{plain, states};
 
@@ -24,14 +24,14 @@ fn start(netns: &Netns, port: u16) -> Tracer {
 /// Returns the segments of the client and those of the server, each in order: `S 0:0`, `P. 1:34 ack 1`. Between the two
 /// directions the order depends on the processors, as the first document's two captures show.
 fn sent(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
-    let told = tell_all(&trace.segments(netns, port), port);
-    (of_sender(&told, "client"), of_sender(&told, "server"))
+    let lines = lines_of(&trace.segments(netns, port), port);
+    (of_sender(&lines, "client"), of_sender(&lines, "server"))
 }
 
 /// Returns the states that each end's socket passed.
 fn went(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
-    let told = tell_all(&trace.states(netns, port), port);
-    (of_sender(&told, "client"), of_sender(&told, "server"))
+    let lines = lines_of(&trace.states(netns, port), port);
+    (of_sender(&lines, "client"), of_sender(&lines, "server"))
 }
 
 /// Returns the end of most documents' connections: the server closes first, in three segments, after this much payload each

@@ -84,8 +84,8 @@ fn check(netns: &Netns, mut manager: ServiceManager, port: u16, others: Option<&
     let is_watchdog = |message: &&String| *message == "WATCHDOG=1";
     // Every second, and it took more than one until the status changed.
     assert_eq!(messages.iter().filter(is_watchdog).count() > 2, others.is_none(), "{messages:#?}");
-    let told: Vec<_> = messages.iter().filter(|message| !is_watchdog(message)).map(String::as_str).collect();
-    let [ready, statuses @ .., reload, reloaded, stopping] = told.as_slice() else { panic!("{told:#?}") };
+    let states: Vec<_> = messages.iter().filter(|message| !is_watchdog(message)).map(String::as_str).collect();
+    let [ready, statuses @ .., reload, reloaded, stopping] = states.as_slice() else { panic!("{states:#?}") };
     assert_eq!([*ready, *reload, *reloaded, *stopping], [first.as_str(), &reloading, "READY=1", "STOPPING=1"]);
     assert!(statuses.iter().all(|message| message.starts_with(&status)), "{statuses:#?}");
     assert!([1, 2].contains(&statuses.len()), "only what is news, and seldom: {statuses:#?}");

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use tcptrace_tests::{
-    Ends, Header, Netns, Tcpdump, Tracer, Veth, number, receive, receive_end, send, set_option, tell, tell_all,
+    Ends, Header, Netns, Tcpdump, Tracer, Veth, line_of, lines_of, number, receive, receive_end, send, set_option,
 };
 
 /// All segments of a connection that carries no data and is closed.
@@ -35,7 +35,7 @@ fn a_buffer_of_many_segments_is_one_record_with_their_number() {
     let segments = trace.segments(&left, PORT);
     // With timestamps, 12 of the 1460 bytes are options.
     let payload = number(&segments[0]["options"], "mss") - 12;
-    let data = segments.iter().filter(|segment| tell(segment, PORT).starts_with("client") && segment["length"] != 0);
+    let data = segments.iter().filter(|segment| line_of(segment, PORT).starts_with("client") && segment["length"] != 0);
     let (mut total, mut merged) = (0, 0);
     for segment in data {
         let length = number(segment, "length");
@@ -77,8 +77,8 @@ fn check(port: u16, v6: bool, options: &'static [(i32, i32, &'static [u8])], fil
         let trace = tracer.stop();
         let segments = trace.segments(netns, port);
         // On a busy machine the FIN may be acknowledged before the server sends its own.
-        let told = tell_all(&segments, port).into_iter().filter(|line| line != "server . 1:1 ack 2");
-        assert_eq!(told.collect::<Vec<_>>(), SEGMENTS);
+        let lines = lines_of(&segments, port).into_iter().filter(|line| line != "server . 1:1 ack 2");
+        assert_eq!(lines.collect::<Vec<_>>(), SEGMENTS);
         let from_client = segments.iter().filter(|segment| segment["src"]["addr"] == from.to_string());
         let mut ours: Vec<_> = from_client.map(|segment| Header::of_record(segment)).collect();
         ours.sort();

@@ -95,12 +95,12 @@ fn data_into_a_black_hole_is_told_with_its_timeouts_live_and_from_the_recording(
     assert!(!trace.of_type("report").is_empty(), "the recording has what the kernel told");
     let replayed = netns.output(Command::new(binary()).args(["-r", path, "--json"]));
     let replayed: Vec<Value> = replayed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let told = |records: &[Value]| -> Vec<Value> {
+    let words = |records: &[Value]| -> Vec<Value> {
         records.iter().filter(|record| is_type(record, "stalled") || is_type(record, "report")).cloned().collect()
     };
     let live: Vec<Value> = trace.of_type("report").into_iter().chain(trace.of_type("stalled")).cloned().collect();
-    assert_eq!(told(&replayed).len(), live.len());
-    assert!(told(&replayed).iter().all(|record| live.contains(record)), "{replayed:#?} {live:#?}");
+    assert_eq!(words(&replayed).len(), live.len());
+    assert!(words(&replayed).iter().all(|record| live.contains(record)), "{replayed:#?} {live:#?}");
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn a_full_accept_queue_is_told_of_who_waits_in_it_and_of_who_does_not_get_in() {
     let first = client.connect(address);
     tracer.wait_state("ESTABLISHED", address, first.local_addr().expect("it is connected"));
     let second = client.begin_connect(address);
-    for told in ["it waits in the accept queue", "the server's accept queue is full (1 of 0)"] {
-        tracer.wait_for(told, |record| is_type(record, "stalled") && text(record, "summary").contains(told));
+    for words in ["it waits in the accept queue", "the server's accept queue is full (1 of 0)"] {
+        tracer.wait_for(words, |record| is_type(record, "stalled") && text(record, "summary").contains(words));
     }
     let trace = tracer.stop();
-    let of = |told: &str| {
-        let stalled = trace.of_type("stalled").into_iter().find(|record| text(record, "summary").contains(told));
+    let of = |words: &str| {
+        let stalled = trace.of_type("stalled").into_iter().find(|record| text(record, "summary").contains(words));
         number(stalled.expect("it was seen"), "conn")
     };
     assert_ne!(of("it waits in the accept queue"), of("accept queue is full"));

@@ -20,20 +20,20 @@ const PORT: u16 = 4841;
 const CLOSED_PORT: u16 = 4842;
 
 /// Both records of each connection, by its ends; the second may be missing.
-type Told = BTreeMap<(SocketAddr, SocketAddr), (Value, Option<Value>)>;
+type Verdicts = BTreeMap<(SocketAddr, SocketAddr), (Value, Option<Value>)>;
 
-fn told(records: &[Value]) -> Told {
-    let mut told = Told::new();
+fn verdicts(records: &[Value]) -> Verdicts {
+    let mut verdicts = Verdicts::new();
     for record in records.iter().filter(|record| is_type(record, "handshake") || is_type(record, "close")) {
         let ends = endpoint(record, "client").zip(endpoint(record, "server")).expect("two endpoints");
         if is_type(record, "handshake") {
-            assert!(told.insert(ends, (record.clone(), None)).is_none(), "ports are not used twice: {record}");
+            assert!(verdicts.insert(ends, (record.clone(), None)).is_none(), "ports are not used twice: {record}");
         } else {
-            let (_, close) = told.get_mut(&ends).expect("a handshake before it");
+            let (_, close) = verdicts.get_mut(&ends).expect("a handshake before it");
             assert!(close.replace(record.clone()).is_none(), "one close: {record}");
         }
     }
-    told
+    verdicts
 }
 
 fn read(file: &Path) -> Vec<Value> {
@@ -140,7 +140,7 @@ fn wireshark_and_both_ways_to_trace_agree() {
     capture.finish(trace.of_type("segment").len());
     drop((by_reset.server, half_open.client, open, silent));
 
-    let (live, from_file, streams) = (told(&trace.records), told(&read(&file)), tshark(&file));
+    let (live, from_file, streams) = (verdicts(&trace.records), verdicts(&read(&file)), tshark(&file));
     assert_eq!((live.len(), from_file.len(), streams.len()), (8, 8, 8));
     let mut kinds: Vec<_> = live.values().flat_map(|(_, close)| close).map(|close| text(close, "kind")).collect();
     kinds.sort_unstable();

@@ -66,9 +66,9 @@ impl LeastPrograms {
         let map = MapData::from_fd(descriptor).map_err(io::Error::other)?;
         let mut ring = RingBuf::try_from(Map::RingBuf(map)).map_err(io::Error::other)?;
         let ends = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&ends);
+        let stop = Arc::clone(&ends);
         let drain = thread::Builder::new().name("drain".to_owned()).spawn(move || {
-            while !told.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 while ring.next().is_some() {}
                 thread::park_timeout(PAUSE);
             }

@@ -73,7 +73,7 @@ pub use self::{
     public_copy::PublicCopy,
     python::python,
     raw::{RawSender, fragments, icmp_packet, raw_pcap, set_option, tcp_packet},
-    records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
+    records::{endpoint, is_type, line_of, lines_of, number, of_sender, port, text},
     recount::assert_opened,
     screen::{Screen, full_terminal},
     service_manager::ServiceManager,
@@ -87,7 +87,7 @@ pub use self::{
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},
     unpacked::{Unpacked, unpacked},
-    verdict::{ANY, SOME, Told, assert_record, but, no_retransmissions},
+    verdict::{ANY, SOME, Verdicts, assert_record, but, no_retransmissions},
     veth::Veth,
     words::verdicts,
 };

@@ -36,7 +36,7 @@ pub fn endpoint(record: &Value, end: &str) -> Option<SocketAddr> {
 /// relative sequence numbers of its first byte and of the byte after its last, relative acknowledgement), `icmp 3/3`. The
 /// end with `server_port` is the server.
 #[track_caller]
-pub fn tell(record: &Value, server_port: u16) -> String {
+pub fn line_of(record: &Value, server_port: u16) -> String {
     match text(record, "type") {
         "state" => {
             let who = match (record["role"].as_str(), record["conn"].is_null()) {
@@ -60,11 +60,11 @@ pub fn tell(record: &Value, server_port: u16) -> String {
 
 /// Describes each record of a list.
 #[track_caller]
-pub fn tell_all(records: &[&Value], server_port: u16) -> Vec<String> {
-    records.iter().map(|record| tell(record, server_port)).collect()
+pub fn lines_of(records: &[&Value], server_port: u16) -> Vec<String> {
+    records.iter().map(|record| line_of(record, server_port)).collect()
 }
 
 /// Returns the descriptions of the events of one end.
-pub fn of_sender(told: &[String], who: &str) -> Vec<String> {
-    told.iter().filter_map(|line| line.strip_prefix(who)?.strip_prefix(' ').map(str::to_owned)).collect()
+pub fn of_sender(lines: &[String], who: &str) -> Vec<String> {
+    lines.iter().filter_map(|line| line.strip_prefix(who)?.strip_prefix(' ').map(str::to_owned)).collect()
 }

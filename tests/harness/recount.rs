@@ -12,9 +12,9 @@ impl Trace {
     /// Returns the close of the only connection inside a namespace, which was opened without anything unusual.
     #[track_caller]
     pub fn closed(&self, netns: &Netns) -> &Value {
-        let told = self.told_once(netns);
-        assert_opened(told.handshake);
-        let close = told.close.unwrap_or_else(|| panic!("no close: {:#?}", self.records));
+        let verdicts = self.only_verdicts(netns);
+        assert_opened(verdicts.handshake);
+        let close = verdicts.close.unwrap_or_else(|| panic!("no close: {:#?}", self.records));
         self.recount(close);
         close
     }

@@ -48,7 +48,7 @@ const GROUP: [&str; 3] = ["container", "unit", "cgroup"];
 
 /// The verdicts of a trace on one connection, and its events.
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct Verdicts<'a> {
     /// The outcome of its handshake.
     pub handshake: &'a Value,
     /// The close, if there is one.
@@ -134,34 +134,35 @@ impl Trace {
     /// Each must have exactly one handshake, and exactly one close if that was `established` or `unseen`; the numbers of a
     /// handshake must agree with the events before it; and nothing may be lost. All types of records must be included.
     #[track_caller]
-    pub fn told(&self, netns: &Netns) -> Vec<Told<'_>> {
+    pub fn verdicts(&self, netns: &Netns) -> Vec<Verdicts<'_>> {
         self.nothing_lost();
         let numbers = self.numbers(|_| true);
-        let told: Vec<_> = numbers.iter().filter_map(|&conn| self.told_of(conn)).collect();
-        let (seen, over) = (numbers.len(), told.iter().filter(|told| told.is_over()).count());
+        let verdicts: Vec<_> = numbers.iter().filter_map(|&conn| self.verdicts_of(conn)).collect();
+        let (seen, over) = (numbers.len(), verdicts.iter().filter(|verdicts| verdicts.is_over()).count());
         let counts = ["connections", "open", "evicted"].map(|field| number(self.end(), field));
         assert_eq!(counts, [seen, seen - over, 0].map(|count| count as u64), "{:#?}", self.records);
-        let told: Vec<_> = told.into_iter().filter(|told| told.handshake["netns"] == netns.inode()).collect();
-        told.iter().for_each(Told::check);
-        told
+        let verdicts: Vec<_> =
+            verdicts.into_iter().filter(|verdicts| verdicts.handshake["netns"] == netns.inode()).collect();
+        verdicts.iter().for_each(Verdicts::check);
+        verdicts
     }
 
     /// Returns the verdict on the only connection inside a namespace.
     #[track_caller]
-    pub fn told_once(&self, netns: &Netns) -> Told<'_> {
-        let mut told = self.told(netns);
+    pub fn only_verdicts(&self, netns: &Netns) -> Verdicts<'_> {
+        let mut verdicts = self.verdicts(netns);
         // Segments do not name their namespace: there must be no others.
         let numbers = self.numbers(|record| record["netns"].is_null() || record["netns"] == netns.inode());
-        assert_eq!((told.len(), numbers.len()), (1, 1), "one connection: {:#?}", self.records);
-        told.remove(0)
+        assert_eq!((verdicts.len(), numbers.len()), (1, 1), "one connection: {:#?}", self.records);
+        verdicts.remove(0)
     }
 
     /// Returns the verdict on the only connection inside a namespace, which was never established.
     #[track_caller]
-    pub fn told_failed(&self, netns: &Netns) -> &Value {
-        let told = self.told_once(netns);
-        assert!(told.close.is_none(), "{:#?}", self.records);
-        told.handshake
+    pub fn failed_handshake(&self, netns: &Netns) -> &Value {
+        let verdicts = self.only_verdicts(netns);
+        assert!(verdicts.close.is_none(), "{:#?}", self.records);
+        verdicts.handshake
     }
 
     /// Returns the numbers of connections in some of the records.
@@ -170,7 +171,7 @@ impl Trace {
     }
 
     #[track_caller]
-    fn told_of(&self, conn: u64) -> Option<Told<'_>> {
+    fn verdicts_of(&self, conn: u64) -> Option<Verdicts<'_>> {
         let of_conn = |kind| {
             let wanted = move |(_, record): &(usize, &Value)| is_type(record, kind) && record["conn"] == conn;
             let mut found = self.records.iter().enumerate().filter(wanted);
@@ -186,11 +187,11 @@ impl Trace {
             assert!(next.contains(&close), "{handshake} has its close at another place: {:#?}", self.records);
         }
         let events = self.records[..at].iter().filter(|record| record["conn"] == conn).collect();
-        Some(Told { handshake, close: close.map(|(_, close)| close), events })
+        Some(Verdicts { handshake, close: close.map(|(_, close)| close), events })
     }
 }
 
-impl Told<'_> {
+impl Verdicts<'_> {
     /// Returns true if no more of its records can come.
     #[track_caller]
     fn is_over(&self) -> bool {

@@ -106,8 +106,8 @@ fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     assert_eq!(text(close, "kind"), "four_segment");
     // Lines of text are wrapped to the width of the terminal.
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let told = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{RECORDING}")));
-    assert!(told.contains(&words(text(close, "summary"))), "{told}");
+    let text = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{RECORDING}")));
+    assert!(text.contains(&words(text(close, "summary"))), "{text}");
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
         assert_eq!(closed(&machine, file).len(), 1);
     }
     let together = format!("cd /var/log/tcptrace && cat {FIRST} {RECORDING} | tcptrace -r - --json --emit close");
-    let told = machine.run(&together);
-    assert_eq!(told.matches(r#""type":"start""#).count(), 2, "two runs: {told}");
-    assert_eq!(told.matches(r#""conn":1,"#).count(), 2, "{told}");
+    let text = machine.run(&together);
+    assert_eq!(text.matches(r#""type":"start""#).count(), 2, "two runs: {text}");
+    assert_eq!(text.matches(r#""conn":1,"#).count(), 2, "{text}");
 }
 
 #[test]
@@ -257,9 +257,9 @@ fn it_can_record_json_lines_of_a_process() {
     ends.close_in_four(ends.open());
     machine.run("systemctl stop tcptrace");
     assert_eq!(recordings(&machine), ["trace.jsonl"]);
-    let told = records(&machine, "trace.jsonl");
-    assert!(told.first().is_some_and(|record| is_type(record, "start")), "{told:?}");
-    assert!(!told.iter().any(|record| is_type(record, "close")), "another process's: {told:?}");
+    let recorded = records(&machine, "trace.jsonl");
+    assert!(recorded.first().is_some_and(|record| is_type(record, "start")), "{recorded:?}");
+    assert!(!recorded.iter().any(|record| is_type(record, "close")), "another process's: {recorded:?}");
 }
 
 #[test]

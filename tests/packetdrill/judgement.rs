@@ -61,7 +61,7 @@ pub(crate) fn judge(scene: &Scene) -> Agreement {
     if live.is_empty() && captured.is_empty() {
         return Agreement::Nothing(scene.failure.clone());
     }
-    let [told_live, told_captured] = [&live, &captured].map(|verdicts| tell(verdicts));
+    let [told_live, told_captured] = [&live, &captured].map(|verdicts| words(verdicts));
     if live.len() == captured.len() && live.iter().zip(&captured).all(|(live, captured)| agree(live, captured)) {
         Agreement::Agree(told_live)
     } else {
@@ -112,7 +112,7 @@ fn is_no_contradiction(live: &str, captured: &str) -> bool {
     given_up || unknown(live) || unknown(captured)
 }
 
-fn tell(verdicts: &[Verdict]) -> String {
+fn words(verdicts: &[Verdict]) -> String {
     let words = |verdict: &Verdict| verdict.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
     if verdicts.is_empty() { "nothing".to_owned() } else { verdicts.iter().map(words).collect::<Vec<_>>().join("; ") }
 }
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn other_words_differ_and_are_both_shown() {
-        let told = judge(&scene("reset", "orderly")).to_string();
-        assert!(told.starts_with("DIFFER") && told.contains("full reset") && told.contains("full orderly"), "{told}");
+        let line = judge(&scene("reset", "orderly")).to_string();
+        assert!(line.starts_with("DIFFER") && line.contains("full reset") && line.contains("full orderly"), "{line}");
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Correlator {
             }
         }
         for at in self.table.stalling() {
-            self.tell_stalled(at, None, emit);
+            self.emit_stalled(at, None, emit);
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     Wrap, dissected,
     exchange::{Packet, exchange},
     file::pcap_of,
-    known, told,
+    known, reported,
     tunnels::{ether_type, ethernet},
 };
 use crate::run;
@@ -20,21 +20,21 @@ type Captured = (Vec<u8>, usize);
 struct Kind {
     name: &'static str,
     frames: fn(&Packet) -> Vec<Captured>,
-    ours: Told,
-    wireshark: Told,
+    ours: Verdicts,
+    wireshark: Verdicts,
     /// Parts of the text about the frames, in order.
     says: &'static [&'static str],
 }
 
 /// The part of the exchange that a program reports.
 #[derive(Clone, Copy)]
-enum Told {
+enum Verdicts {
     Everything,
     Nothing,
     /// Different totals.
     Otherwise,
 }
-use Told::{Everything, Nothing, Otherwise};
+use Verdicts::{Everything, Nothing, Otherwise};
 
 /// Kinds with one or more frames for each packet of the exchange.
 const KINDS: [Kind; 19] = [
@@ -104,7 +104,7 @@ const KINDS: [Kind; 19] = [
 const fn cut(
     name: &'static str,
     frames: fn(&Packet) -> Vec<Captured>,
-    both: Told,
+    both: Verdicts,
     says: &'static [&'static str],
 ) -> Kind {
     Kind { name, frames, ours: both, wireshark: both, says }
@@ -168,9 +168,10 @@ fn what_was_cut_or_is_in_fragments_is_read_as_wireshark_reads_it_or_counted() {
         let path = folder.path().join("cut.pcap");
         std::fs::write(&path, pcap_of(1, records.iter().map(|(at, frame, length)| (*at, &frame[..], *length))))
             .expect("a file can be written");
-        for (reader, found, told) in [("tcptrace", told(&path), ours), ("tshark", dissected(&path), wireshark)] {
-            let expected = if let Nothing = told { Default::default() } else { known(1, &whole) };
-            let differs = matches!(told, Otherwise);
+        for (reader, found, reported) in [("tcptrace", reported(&path), ours), ("tshark", dissected(&path), wireshark)]
+        {
+            let expected = if let Nothing = reported { Default::default() } else { known(1, &whole) };
+            let differs = matches!(reported, Otherwise);
             if (found != expected) != differs {
                 faults.push(format!("{name}: {reader}: {found:?}; to differ from {expected:?}: {differs}"));
             }

@@ -1,6 +1,6 @@
 //! Filters and qdiscs of other programs beside those of a tracer.
 
-use tcptrace_tests::{Attached, Netns, Veth, tell_all};
+use tcptrace_tests::{Attached, Netns, Veth, lines_of};
 
 use super::{NEXT, WHOLE, add_foreign, clsact, loopback, tc};
 
@@ -53,7 +53,7 @@ fn a_filter_in_front_that_ends_the_chain_hides_the_segments() {
     add_foreign(&netns, "egress", 1, OK);
     ends.repeat(1);
     let trace = tracer.stop();
-    let told = tell_all(&trace.about(&netns, 4429), 4429);
+    let told = lines_of(&trace.about(&netns, 4429), 4429);
     assert_eq!((trace.segments(&netns, 4429).len(), trace.states(&netns, 4429).len()), (0, 10), "{told:#?}");
 }
 

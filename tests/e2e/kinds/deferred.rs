@@ -35,8 +35,8 @@ fn a_server_that_waits_for_data_is_said_to() {
     close(listener);
     let [hint] = trace.hints(&netns, to.port())[..] else { panic!("one hint: {:#?}", trace.records) };
     assert_eq!((&hint["name"], &hint["state"]), (&json!("defer_accept"), &json!("LISTEN")), "{hint}");
-    let told = trace.told_once(&netns).handshake;
-    let summary = text(told, "summary");
+    let verdict = trace.only_verdicts(&netns).handshake;
+    let summary = text(verdict, "summary");
     assert!(summary.contains("; the server waited ") && summary.ends_with("TCP_DEFER_ACCEPT"), "{summary}");
 }
 
@@ -56,9 +56,9 @@ fn a_syn_that_waits_for_data_in_vain_is_not_missing() {
     tracer.wait_for("the handshake", |record| is_type(record, "handshake"));
     let trace = tracer.stop();
     close(listener);
-    let told = trace.told_failed(&netns);
-    assert_eq!((&told["outcome"], &told["missing"]), (&json!("cancelled"), &json!([])), "{told}");
-    let summary = text(told, "summary");
+    let verdict = trace.failed_handshake(&netns);
+    assert_eq!((&verdict["outcome"], &verdict["missing"]), (&json!("cancelled"), &json!([])), "{verdict}");
+    let summary = text(verdict, "summary");
     assert!(summary.ends_with("the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)"), "{summary}");
 }
 
@@ -78,7 +78,7 @@ fn a_restored_socket_had_no_handshake() {
     client.close(stream);
     tracer.wait_for("the close", |record| is_type(record, "close"));
     let trace = tracer.stop();
-    let handshake = trace.told_once(&netns).handshake;
+    let handshake = trace.only_verdicts(&netns).handshake;
     assert_eq!((&handshake["kind"], &handshake["missing"]), (&json!("unseen"), &json!([])), "{handshake}");
     let summary = text(handshake, "summary");
     assert!(summary.starts_with("no handshake: its socket was restored (TCP_REPAIR)"), "{summary}");

@@ -30,8 +30,8 @@ fn one_way(from: SocketAddr, to: SocketAddr, lines: &[Line], right: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
     let captured = read(&folder.path().join("capture.pcap"), &packets);
     let server = from.port().min(to.port());
-    let told = [&trace.records, &captured].map(|records| verdicts(records, server));
-    assert_eq!(told, [right, right]);
+    let verdicts = [&trace.records, &captured].map(|records| verdicts(records, server));
+    assert_eq!(verdicts, [right, right]);
 }
 
 fn at(host: u8, port: u16) -> SocketAddr {

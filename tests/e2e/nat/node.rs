@@ -158,11 +158,11 @@ pub(super) fn assert_tied(sides: &[&Value], trace: &Trace) {
         assert_eq!((named("same_as"), named("nat")), (others.len(), others.len()), "{side} {:#?}", trace.records);
         for (index, other) in others.iter().enumerate() {
             assert_eq!(side["same_as"][index], other["conn"], "{side}");
-            let told = &side["nat"][index];
-            assert_eq!(told["conn"], other["conn"], "{side}");
+            let other_side = &side["nat"][index];
+            assert_eq!(other_side["conn"], other["conn"], "{side}");
             for end in ["client", "server"] {
                 for field in ["addr", "port"] {
-                    assert_eq!(told[end][field], other[end][field], "{side} {other}");
+                    assert_eq!(other_side[end][field], other[end][field], "{side} {other}");
                 }
             }
         }

@@ -18,7 +18,7 @@ use tcptrace_tests::{
     ANY, Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually, no_retransmissions, process_name,
 };
 
-use super::{drop_at_input, loopback, receive_reset, start, wait_told};
+use super::{drop_at_input, loopback, receive_reset, start, wait_verdicts};
 
 // States as /proc/net/tcp has them.
 const FIN_WAIT1: &str = "04";
@@ -33,7 +33,7 @@ fn traced(netns: &Netns, port: u16, play: impl FnOnce(&Ends, Connection)) -> Tra
     let ends = Ends::on(netns, loopback(port));
     let connection = ends.open();
     play(&ends, connection);
-    wait_told(&tracer, netns, 1, 1);
+    wait_verdicts(&tracer, netns, 1, 1);
     let trace = tracer.stop();
     drop(ends);
     trace
@@ -79,10 +79,10 @@ fn played(server: SocketAddr) -> Value {
 
 /// Returns the states of both ends after ESTABLISHED; none if an end's socket is not on this host.
 pub(crate) fn states(client: &[&str], server: &[&str]) -> Value {
-    json!({ "client": stays("SYN_SENT", client), "server": stays("SYN_RECV", server) })
+    json!({ "client": states_with_times("SYN_SENT", client), "server": states_with_times("SYN_RECV", server) })
 }
 
-fn stays(first: &str, then: &[&str]) -> Value {
+fn states_with_times(first: &str, then: &[&str]) -> Value {
     let Some((last, passed)) = then.split_last() else { return json!([]) };
     let opening = [first, "ESTABLISHED"];
     let passed = opening.iter().chain(passed).map(|state| json!({ "state": state, "ns": SOME }));

@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Value, json};
 use tcptrace_tests::{ANY, Netns, SOME, no_retransmissions, number, process_name};
 
-use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_told};
+use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_verdicts};
 
 /// Returns the handshake of an actor in `netns` without any obstacle. The cause of a reset and the owner of the server's
 /// socket are present only where there is proof.

@@ -21,8 +21,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ANY, Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, no_retransmissions, process_name,
-    receive, send, tell_all,
+    ANY, Connection, Ends, Netns, SOME, Trace, Tracer, Verdicts, assert_record, is_type, lines_of, no_retransmissions,
+    process_name, receive, send,
 };
 
 /// Bytes that the client sends by default.
@@ -63,7 +63,7 @@ fn exchange(ends: &Ends, connection: Connection) -> SocketAddr {
 
 /// Waits until this many connections inside `netns` have opened, and this many have closed.
 #[track_caller]
-fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+fn wait_verdicts(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
         let here =
             |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
@@ -73,13 +73,14 @@ fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
 
 /// Returns the verdicts on the only connection inside the namespace, to which all segments belong.
 #[track_caller]
-fn told_once<'a>(trace: &'a Trace, netns: &Netns) -> Told<'a> {
-    let mut told = trace.told(netns);
-    assert_eq!(told.len(), 1, "one connection: {told:#?}");
-    let told = told.remove(0);
-    let strangers = trace.of_type("segment").into_iter().filter(|segment| segment["conn"] != told.handshake["conn"]);
+fn only_verdicts<'a>(trace: &'a Trace, netns: &Netns) -> Verdicts<'a> {
+    let mut verdicts = trace.verdicts(netns);
+    assert_eq!(verdicts.len(), 1, "one connection: {verdicts:#?}");
+    let verdicts = verdicts.remove(0);
+    let strangers =
+        trace.of_type("segment").into_iter().filter(|segment| segment["conn"] != verdicts.handshake["conn"]);
     assert_eq!(strangers.count(), 0, "{:#?}", trace.records);
-    told
+    verdicts
 }
 
 /// A connection of actors that has opened, exchanged bytes and closed in four segments without any obstacle.
@@ -134,8 +135,8 @@ impl<'a> Plain<'a> {
             "bytes": { "client_to_server": up, "server_to_client": down },
             "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": no_retransmissions(self.netns, ["client", "server"]),
             "states": {
-                "client": stays(self.here.0, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
-                "server": stays(self.here.1, &["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
+                "client": states_of(self.here.0, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+                "server": states_of(self.here.1, &["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
             },
             "incomplete": false, "missing": [],
             "summary": [
@@ -147,17 +148,17 @@ impl<'a> Plain<'a> {
 
     /// Compares both records with the expected ones.
     #[track_caller]
-    fn check(&self, told: &Told<'_>) {
-        assert_record(told.handshake, &self.handshake());
-        assert_record(told.close.expect("a close"), &self.close());
+    fn check(&self, verdicts: &Verdicts<'_>) {
+        assert_record(verdicts.handshake, &self.handshake());
+        assert_record(verdicts.close.expect("a close"), &self.close());
     }
 
     /// Asserts that it is the only one in its namespace, that each of its segments is shown once, and that its records are
     /// as expected.
     #[track_caller]
     fn check_only(&self, trace: &Trace) {
-        assert_eq!(tell_all(&trace.of_type("segment"), self.server.port()), SEGMENTS);
-        self.check(&told_once(trace, self.netns));
+        assert_eq!(lines_of(&trace.of_type("segment"), self.server.port()), SEGMENTS);
+        self.check(&only_verdicts(trace, self.netns));
     }
 
     fn processes(&self) -> (Process, Process) {
@@ -179,7 +180,7 @@ struct Process {
 const NOBODY: Process = Process { pid: None, comm: None, thread: None };
 
 /// States of an end; how long it stayed in the last one is not known.
-fn stays(here: bool, names: &[&str]) -> Value {
+fn states_of(here: bool, names: &[&str]) -> Value {
     let count = if here { names.len() } else { 0 };
     let stay = |(at, name): (usize, &&str)| json!({ "state": name, "ns": if at + 1 < count { json!(SOME) } else { Value::Null } });
     names.iter().take(count).enumerate().map(stay).collect()

@@ -6,12 +6,12 @@ use std::{
 };
 
 use serde_json::json;
-use tcptrace_tests::{Ends, Netns, assert_record, but, number, receive, receive_end, send, tell_all};
+use tcptrace_tests::{Ends, Netns, assert_record, but, lines_of, number, receive, receive_end, send};
 
 use super::{check_options_of_syns, start};
 use crate::scenarios::{
     closing::{plain, states},
-    wait_told,
+    wait_verdicts,
 };
 
 const PORT: u16 = 9999;
@@ -37,7 +37,7 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     receive_end(&connection.client);
     // 5: the client sends nevertheless.
     send(&connection.client, 14);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     // 7: the second time it would get SIGPIPE, which a Rust program ignores, and gets EPIPE.
     let error = (&connection.client).write(&[0; 14]).expect_err("the connection was reset");
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
@@ -45,7 +45,7 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     let trace = tracer.stop();
 
     assert_eq!(
-        tell_all(&trace.about(&netns, PORT), PORT),
+        lines_of(&trace.about(&netns, PORT), PORT),
         [
             "client CLOSE > SYN_SENT",
             "client S 0:0",
@@ -108,12 +108,12 @@ fn after_shutdown_instead_of_close_the_client_may_go_on_sending() {
     receive(&server_end, 14);
     ends.client.close(connection.client);
     receive_end(&server_end);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
 
-    let told = tell_all(&trace.segments(&netns, PORT), PORT);
+    let lines = lines_of(&trace.segments(&netns, PORT), PORT);
     assert_eq!(
-        told,
+        lines,
         [
             "client S 0:0",
             "server S. 0:0 ack 1",

@@ -79,11 +79,11 @@ impl DropReasons {
 
     /// Creates the table from the members of the kernel's enumeration.
     pub fn of_kernel<'a>(members: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
-        let told = members.into_iter().filter_map(|(name, number)| {
+        let names = members.into_iter().filter_map(|(name, number)| {
             let name = name.strip_prefix(Self::PREFIX).filter(|name| !NO_DROPS.contains(name))?;
             Some((number, KernelName::new(name)?))
         });
-        Self(told.collect())
+        Self(names.collect())
     }
 
     /// Returns the numbers and their names.

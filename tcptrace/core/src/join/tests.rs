@@ -232,13 +232,13 @@ fn a_refusal_is_joined_without_the_servers_number() {
 #[test]
 fn no_more_wait_than_there_is_room_for() {
     let mut joiner = joiner(2);
-    let mut told = 0;
+    let mut reported = 0;
     for isn in 1..=5 {
         for view in views(0, INSIDE, isn * 10_000, &at_client()) {
-            joiner.take(0, view, &mut |record| told += u32::from(matches!(record, OutputRecord::Close(_))));
+            joiner.take(0, view, &mut |record| reported += u32::from(matches!(record, OutputRecord::Close(_))));
         }
     }
-    assert_eq!((told, joiner.given_up(), joiner.waiting(0)), (3, 3, 2));
+    assert_eq!((reported, joiner.given_up(), joiner.waiting(0)), (3, 3, 2));
     joiner.finish(&mut |_| {});
     assert_eq!((joiner.counts(), joiner.waiting(0)), ((5, 0), 0));
 }

@@ -40,7 +40,7 @@ impl Elsewhere {
 /// Lists the sockets of the chosen network namespaces except `own`. Failures are logged. For each namespace the kernel walks
 /// its table of all sockets, which takes some 5 ms.
 fn begin(selection: Selection, own: u32) -> oneshot::Receiver<Vec<Socket>> {
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     // This thread inherits the rights that the calling one is about to give up; it ends soon.
     let look = move || {
         let mut all = Vec::new();
@@ -51,10 +51,10 @@ fn begin(selection: Selection, own: u32) -> oneshot::Receiver<Vec<Socket>> {
             }
         }
         // This fails only if tracing has ended.
-        let _ended = tell.send(all);
+        let _ended = sender.send(all);
     };
     if let Err(error) = std::thread::Builder::new().name("existing".to_owned()).spawn(look) {
         debug!("the sockets of other network namespaces are not listed: {error}");
     }
-    told
+    receiver
 }

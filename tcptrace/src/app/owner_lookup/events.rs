@@ -100,7 +100,7 @@ mod tests {
         OwnedSocket { socket, owners }
     }
 
-    fn told(sockets: Vec<OwnedSocket>, filter: &Filter) -> Vec<(u16, Option<u32>)> {
+    fn owners_found(sockets: Vec<OwnedSocket>, filter: &Filter) -> Vec<(u16, Option<u32>)> {
         let snapshot = Snapshot {
             began: BootTime(1),
             sockets,
@@ -109,12 +109,12 @@ mod tests {
             hidden: false,
             at_start: false,
         };
-        let told = |event: &Event| match event {
+        let port_and_pid = |event: &Event| match event {
             Event::Listener(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
             Event::Owner(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
             _ => panic!("{event:?}"),
         };
-        events(&snapshot, filter, BootTime(2)).iter().map(told).collect()
+        events(&snapshot, filter, BootTime(2)).iter().map(port_and_pid).collect()
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             owned(TcpState::Listen, 82, 0, &[]),
         ];
         let expected = [(80, Some(7)), (81, None), (82, None), (5, Some(7))];
-        assert_eq!(told(sockets, &Filter::default()), expected);
+        assert_eq!(owners_found(sockets, &Filter::default()), expected);
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
             owned(TcpState::Listen, 80, 0, &[7]),
             owned(TcpState::Listen, 9, 0, &[7]),
         ];
-        assert_eq!(told(sockets, &filter), [(9, Some(7)), (80, Some(7))]);
+        assert_eq!(owners_found(sockets, &filter), [(9, Some(7)), (80, Some(7))]);
     }
 
     #[test]
@@ -158,15 +158,15 @@ mod tests {
             hidden: false,
             at_start: false,
         };
-        let told = |filter: &Filter| -> Vec<_> {
+        let hints_of = |filter: &Filter| -> Vec<_> {
             let hint = |event: &Event| match event {
                 Event::Hint(hint) => (hint.local.port, hint.remote.port, hint.queue, hint.queue_full),
                 _ => panic!("{event:?}"),
             };
             events(&snapshot, filter, BootTime(2)).iter().map(hint).collect()
         };
-        assert_eq!(told(&Filter::default()), [(80, 5, Some(queue), true), (80, 6, Some(queue), true)]);
+        assert_eq!(hints_of(&Filter::default()), [(80, 5, Some(queue), true), (80, 6, Some(queue), true)]);
         let one = Filter { remote_ports: Some("6".parse().expect("a port")), ..Filter::default() };
-        assert_eq!(told(&one), [(80, 6, Some(queue), true)]);
+        assert_eq!(hints_of(&one), [(80, 6, Some(queue), true)]);
     }
 }

@@ -47,7 +47,7 @@ impl<R: BufRead> Zstd<R> {
     fn end(&mut self) -> io::Result<()> {
         self.in_frame = false;
         match (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum()) {
-            (Some(told), Some(calculated)) if told != calculated => Err(io::Error::other("a checksum is wrong")),
+            (Some(stated), Some(calculated)) if stated != calculated => Err(io::Error::other("a checksum is wrong")),
             _ => Ok(()),
         }
     }

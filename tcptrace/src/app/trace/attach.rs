@@ -45,9 +45,9 @@ impl Trace {
         }
         if self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns)) {
             let subscribed = Conntrack::subscribe();
-            let told =
-                subscribed.inspect_err(|error| debug!("connection tracking does not report what it forgets: {error}"));
-            self.conntrack = told.ok();
+            self.conntrack = subscribed
+                .inspect_err(|error| debug!("connection tracking does not report what it forgets: {error}"))
+                .ok();
         }
         let states = self.object.attach_states()?;
         // With two programs, the changes for which one is skipped are seen by the other.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tcptrace_tests::but;
 
-use super::{super::RST, ACK, C, DATA, Document, End, FIN_ACK, S, SYN, SYN_ACK, check, read, stays};
+use super::{super::RST, ACK, C, DATA, Document, End, FIN_ACK, S, SYN, SYN_ACK, check, read, states_with_times};
 
 /// Port 9999, up to the server's close().
 const THIRD: Document = Document {
@@ -28,8 +28,8 @@ fn the_server_has_closed_its_side_and_its_client_has_not() {
         "kind": "unfinished", "time_wait": null, "half_close_ns": null, "half_closed_bytes": null,
         "retransmissions": { "client": null }, "duration_ns": 92_475_296_000_u64,
         "states": {
-            "client": stays(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201)], "CLOSE_WAIT"),
-            "server": stays(&[("SYN_RECV", 32), ("ESTABLISHED", 92_438_185), ("FIN_WAIT1", 37_079)], "FIN_WAIT2"),
+            "client": states_with_times(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201)], "CLOSE_WAIT"),
+            "server": states_with_times(&[("SYN_RECV", 32), ("ESTABLISHED", 92_438_185), ("FIN_WAIT1", 37_079)], "FIN_WAIT2"),
         },
         "summary": ["unfinished: the server has closed its side", "; 14 B →, 14 B ←; lasted "],
     });
@@ -47,8 +47,8 @@ fn the_client_writes_all_the_same_and_is_reset() {
         "reset": { "by": "server", "cause": "data_after_close" },
         "retransmissions": { "client": null }, "duration_ns": 93_000_021_000_u64,
         "states": {
-            "client": stays(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201), ("CLOSE_WAIT", 561_804)], "CLOSE"),
-            "server": stays(
+            "client": states_with_times(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201), ("CLOSE_WAIT", 561_804)], "CLOSE"),
+            "server": states_with_times(
                 &[("SYN_RECV", 32), ("ESTABLISHED", 92_438_185), ("FIN_WAIT1", 37_079), ("FIN_WAIT2", 524_725)],
                 "CLOSE",
             ),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tcptrace_tests::{Ends, Netns, TRAFFIC_LIMIT, assert_record, but, eventually, number, receive_end};
 
 use super::{
-    CLOSING, FIN_WAIT1, addresses, drop_at_input, loopback, plain, start, states, traced, wait_client, wait_told,
+    CLOSING, FIN_WAIT1, addresses, drop_at_input, loopback, plain, start, states, traced, wait_client, wait_verdicts,
 };
 
 /// Returns the number of retransmissions of an end's FIN: one, or more on a busy machine.
@@ -44,7 +44,7 @@ fn a_last_ack_that_is_lost_is_sent_again_from_time_wait() {
         &format!("tcp dport {PORT} tcp flags & (syn | ack | fin | rst) == ack numgen inc mod 1000 0"),
     );
     ends.server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let expected = json!({ "retransmissions": { "server": again(close, "server") } });

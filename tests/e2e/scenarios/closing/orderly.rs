@@ -9,11 +9,12 @@ use std::{
 use serde_json::{Value, json};
 use tcptrace_tests::{
     ACK, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, Veth, assert_record, but, close, endpoint, eventually, is_type,
-    number, of_sender, receive, receive_end, send, set_option, tell_all, text,
+    lines_of, number, of_sender, receive, receive_end, send, set_option, text,
 };
 
 use super::{
-    FIN_WAIT1, FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, start, states, traced, wait_client, wait_told,
+    FIN_WAIT1, FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, start, states, traced, wait_client,
+    wait_verdicts,
 };
 
 #[test]
@@ -43,7 +44,7 @@ fn three_segments_when_the_other_fin_carries_the_ack() {
     let in_time = (0..5).find(|_| {
         let netns = Netns::new();
         let trace = traced(&netns, PORT, |ends, connection| ends.close_in_three(connection));
-        let story = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "server");
+        let story = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "server");
         let three = story == ["S. 0:0 ack 1", "F. 1:1 ack 2"];
         if three {
             assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected.clone()));
@@ -70,7 +71,7 @@ fn fins_that_cross_close_both_ends_at_once() {
     on_tun.tracer.wait_for("CLOSING", |record| is_type(record, "state") && text(record, "new") == "CLOSING");
     peer.heard(&fin);
     peer.send(ACK);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     let expected = json!({
         "kind": "simultaneous", "initiator": null, "time_wait": "both",
         "states": states(&["FIN_WAIT1", "CLOSING", "TIME_WAIT"], &[]),
@@ -117,8 +118,8 @@ fn the_ack_of_the_first_fin_rides_on_the_answer() {
         });
         answered.finish();
     });
-    let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "server");
-    assert_eq!(told, ["S. 0:0 ack 1", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
+    let lines = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "server");
+    assert_eq!(lines, ["S. 0:0 ack 1", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), of_half_closed()));
 }
 
@@ -134,8 +135,8 @@ fn the_first_fin_is_acknowledged_by_itself_before_the_answer() {
         send(&server, 1000);
         ends.server.close(server);
     });
-    let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "server");
-    assert_eq!(told, ["S. 0:0 ack 1", ". 1:1 ack 12", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
+    let lines = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "server");
+    assert_eq!(lines, ["S. 0:0 ack 1", ". 1:1 ack 12", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), of_half_closed()));
 }
 
@@ -171,7 +172,7 @@ fn a_fin_behind_queued_data_leaves_later_than_its_state() {
     receive_end(&connection.server);
     wait_client(&ends, (client, server), FIN_WAIT1);
     ends.server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let expected = json!({
@@ -214,7 +215,7 @@ fn a_fin_that_the_receiver_has_merged_into_data_counts_from_behind_it() {
         ends.client.socket_state(client.port(), server.port()).as_deref() != Some(FIN_WAIT1)
     });
     ends.server.close(connection.server);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     let segments = trace.segments(&right, PORT);
     let is_fin = |record: &&&Value| endpoint(record, "src") == Some(client) && text(record, "flags").contains('F');

@@ -21,7 +21,7 @@ use tcptrace_tests::{
     eventually, process_name, receive_end, send, text,
 };
 
-use super::{FIN_WAIT1, loopback, plain, receive_reset, reset, start, states, traced, wait_client, wait_told};
+use super::{FIN_WAIT1, loopback, plain, receive_reset, reset, start, states, traced, wait_client, wait_verdicts};
 
 /// Starts a shell that connects and runs `script`; the socket is its descriptor 3.
 fn bash(netns: &Netns, port: u16, script: &str) -> Process {
@@ -44,7 +44,7 @@ fn a_process_that_is_killed_closes_its_sockets() {
     receive_end(&server);
     wait_client(&ends, (client, ends.address), FIN_WAIT1);
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let by = json!({
         "client": { "pid": bash.id(), "comm": "bash", "thread": null, "exit": { "signal": 9, "code": null } },
@@ -69,7 +69,7 @@ fn a_process_that_is_killed_with_data_unread_resets() {
     assert!(!bash.wait(LIMIT).success());
     receive_reset(&server);
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let expected = but(
         reset(
@@ -211,29 +211,29 @@ fn a_connection_that_the_kernel_opens_and_closes_has_no_process() {
     accepted.read_exact(&mut byte).expect("it arrives");
     accepted.write_all(b"x").expect("a byte can be sent");
     (&stream).read_exact(&mut byte).expect("it arrives");
-    wait_told(&tracer, &netns, 2, 0);
+    wait_verdicts(&tracer, &netns, 2, 0);
     client.close(stream);
     server.close(accepted);
-    wait_told(&tracer, &netns, 2, 2);
+    wait_verdicts(&tracer, &netns, 2, 2);
     let trace = tracer.stop();
     drop(listener);
-    let told: [_; 2] = trace.told(&netns).try_into().expect("two connections");
+    let verdicts: [_; 2] = trace.verdicts(&netns).try_into().expect("two connections");
     let ends = [
         json!({ "addr": "127.0.0.1", "pid": std::process::id(), "comm": process_name(), "thread": ANY }),
         // The subflow is part of the process's MPTCP socket, so a look-up may name the process.
         json!({ "addr": "127.0.0.2", "pid": ANY, "comm": ANY, "thread": ANY }),
     ];
-    for ((told, client), count) in told.into_iter().zip(ends).zip([1, 0]) {
-        assert_opened(told.handshake);
-        assert_eq!(told.handshake["client"]["addr"], client["addr"], "{told:#?}");
-        for record in [Some(told.handshake), told.close].into_iter().flatten() {
+    for ((verdicts, client), count) in verdicts.into_iter().zip(ends).zip([1, 0]) {
+        assert_opened(verdicts.handshake);
+        assert_eq!(verdicts.handshake["client"]["addr"], client["addr"], "{verdicts:#?}");
+        for record in [Some(verdicts.handshake), verdicts.close].into_iter().flatten() {
             let pid = &record["client"]["pid"];
-            assert!(pid.is_null() && count == 0 || *pid == std::process::id(), "{told:#?}");
+            assert!(pid.is_null() && count == 0 || *pid == std::process::id(), "{verdicts:#?}");
         }
-        let opened = trace.of_type("state").into_iter().find(|state| state["conn"] == told.handshake["conn"]);
+        let opened = trace.of_type("state").into_iter().find(|state| state["conn"] == verdicts.handshake["conn"]);
         let opener = &opened.expect("it has states")["pid"];
         assert_eq!(opener.is_null(), count == 0, "no process opens the second one: {opener}");
-        let close = told.close.expect("a close");
+        let close = verdicts.close.expect("a close");
         trace.recount(close);
         // The kernel's threads close both ends of each at any time, with either FIN first.
         let expected = json!({

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use socket2::{SockRef, TcpKeepalive};
-use tcptrace_tests::{assert_record, but, is_type, number, of_sender, send, tell_all, text};
+use tcptrace_tests::{assert_record, but, is_type, lines_of, number, of_sender, send, text};
 
 use super::{on_tun::PeerOnTun, plain, played, states, without_fins};
 
@@ -44,7 +44,7 @@ fn retransmissions_without_an_answer() {
     send(&stream, 100);
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     assert_record(trace.closed(&netns), &but(plain, gave_up()));
 }
 
@@ -56,7 +56,7 @@ fn where_all_segments_are_shown_they_tell_how_much_was_sent() {
     send(&stream, 100);
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     let expected = json!({
         "bytes": { "client_to_server": 100, "server_to_client": 0 },
         "summary": ["timed out: what was sent was not acknowledged in time; 100 B →, 0 B ←; lasted "],
@@ -73,7 +73,7 @@ fn tcp_user_timeout_gives_up_without_a_reset() {
     send(&stream, 100);
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     assert_record(trace.closed(&netns), &but(plain, gave_up()));
 }
 
@@ -87,9 +87,9 @@ fn keep_alive_probes_without_an_answer_end_in_a_reset() {
     SockRef::from(&stream).set_tcp_keepalive(&probes).expect("a socket has these options");
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
-    let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "client");
-    assert_eq!(told, ["S 0:0", ". 1:1 ack 1", "R. 1:1 ack 1"]);
+    let (trace, plain, netns) = on_tun.outcome();
+    let lines = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "client");
+    assert_eq!(lines, ["S 0:0", ". 1:1 ack 1", "R. 1:1 ack 1"]);
     let expected = json!({ "reset": { "by": "client", "cause": "keepalive" } });
     let expected = but(but(gave_up(), sent_nothing("timed out: keep-alive probes were not answered")), expected);
     assert_record(trace.closed(&netns), &but(plain, expected));
@@ -101,7 +101,7 @@ fn a_fin_without_an_answer() {
     let on_tun = PeerOnTun::new(PORT, &[("ipv4/tcp_orphan_retries", "2")]);
     let (stream, _peer) = on_tun.connect();
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     let close = trace.closed(&netns);
     let again = number(&close["retransmissions"], "client");
     assert!(again >= 1, "{close}");

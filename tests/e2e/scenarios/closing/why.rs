@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tcptrace_tests::{Ends, LIMIT, Netns, Process, TRAFFIC_LIMIT, Trace, eventually, number, receive_end, text};
 
-use super::{loopback, start, wait_told};
+use super::{loopback, start, wait_verdicts};
 
 /// Starts a shell in `netns` that connects, with the socket as its descriptor 3, and runs `script`.
 fn client(netns: &Netns, port: u16, script: &str) -> Process {
@@ -41,7 +41,7 @@ fn a_client_that_gives_up_waiting_was_idle() {
     receive_end(&server);
     assert_eq!(bash.wait(LIMIT).code(), Some(3));
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let idle = number(close, "idle_ns");
@@ -79,7 +79,7 @@ fn data_behind_a_closed_window_is_never_sent() {
         ends.client.socket_state(ports.0, ports.1).as_deref() == Some(super::FIN_WAIT1)
     });
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     // Equal to the Send-Q of ss: the window is closed, so nothing was in flight.

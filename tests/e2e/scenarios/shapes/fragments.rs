@@ -2,7 +2,7 @@
 
 use tcptrace_tests::{Connection, Ends, Netns, Tap, close, fragments, receive, send, set_option};
 
-use super::{DOWN, Plain, UP, exchange, router::Router, start, told_once, wait_told, wire::Wire};
+use super::{DOWN, Plain, UP, exchange, only_verdicts, router::Router, start, wait_verdicts, wire::Wire};
 
 #[test]
 fn connections_whose_data_comes_in_fragments() {
@@ -18,11 +18,11 @@ fn connections_whose_data_comes_in_fragments() {
         let pieces = if has_data { fragments(&packet, cut).to_vec() } else { vec![packet] };
         pieces.iter().for_each(|piece| tap.send(&[], piece, usize::MAX));
     }
-    wait_told(&tracer, &netns, wires.len(), wires.len());
+    wait_verdicts(&tracer, &netns, wires.len(), wires.len());
     let trace = tracer.stop();
-    let told = trace.told(&netns);
-    assert_eq!(told.len(), wires.len());
-    told.iter().zip(wires).for_each(|(told, wire)| wire.plain(&netns).check(told));
+    let verdicts = trace.verdicts(&netns);
+    assert_eq!(verdicts.len(), wires.len());
+    verdicts.iter().zip(wires).for_each(|(verdicts, wire)| wire.plain(&netns).check(verdicts));
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn a_connection_that_a_router_cuts_into_fragments() {
     send(&connection.client, SENT);
     reading.finish();
     let client = exchange(&ends, connection);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     assert!(right.counter("Ip", "ReasmOKs") > 0, "fragments came");
     let plain = Plain { here: (false, true), bytes: (UP + SENT, DOWN), ..Plain::new(&right, client, address) };
-    plain.check(&told_once(&trace, &right));
+    plain.check(&only_verdicts(&trace, &right));
 }

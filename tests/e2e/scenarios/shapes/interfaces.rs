@@ -9,7 +9,7 @@ use tcptrace_tests::{
     receive_end, send, text, wait_attached,
 };
 
-use super::{Plain, exchange, start, stays, told_once, wait_told};
+use super::{Plain, exchange, only_verdicts, start, states_of, wait_verdicts};
 
 const NEVER_SENT: [&str; 2] = ["no SYN was seen to leave", "was not sent"];
 
@@ -73,11 +73,11 @@ fn a_connection_over_a_tun_device_that_appeared() {
     assert_eq!(peer.receive_data(), 100);
     let (_, handshake, close) = plain(&new.netns, &stream, PORT, 100);
     new.close(stream, peer);
-    wait_told(&new.tracer, &new.netns, 1, 1);
+    wait_verdicts(&new.tracer, &new.netns, 1, 1);
     let trace = new.tracer.stop();
-    let told = told_once(&trace, &new.netns);
-    assert_record(told.handshake, &handshake);
-    assert_record(told.close.expect("a close"), &close);
+    let verdicts = only_verdicts(&trace, &new.netns);
+    assert_record(verdicts.handshake, &handshake);
+    assert_record(verdicts.close.expect("a close"), &close);
 }
 
 #[test]
@@ -92,16 +92,16 @@ fn a_syn_that_left_before_its_interface_was_known() {
     let stream = connecting.finish().expect("the peer accepts");
     let (_, handshake, close) = plain(&new.netns, &stream, PORT, 0);
     new.close(stream, peer);
-    wait_told(&new.tracer, &new.netns, 1, 1);
+    wait_verdicts(&new.tracer, &new.netns, 1, 1);
     let trace = new.tracer.stop();
-    let told = told_once(&trace, &new.netns);
+    let verdicts = only_verdicts(&trace, &new.netns);
     let expected = json!({
         "client": { "options": null }, "syn_to_synack_ns": null, "retransmissions": { "syn": null },
         "incomplete": true, "missing": ["syn"],
         "summary": ["three-way handshake, established in ", " (incomplete, not seen: SYN)"],
     });
-    assert_record(told.handshake, &but(handshake, expected));
-    assert_record(told.close.expect("a close"), &close);
+    assert_record(verdicts.handshake, &but(handshake, expected));
+    assert_record(verdicts.close.expect("a close"), &close);
     never_denied(&trace.records);
 }
 
@@ -115,22 +115,22 @@ fn a_handshake_that_was_over_before_its_interface_was_known() {
     new.notice();
     let (_, handshake, close) = plain(&new.netns, &stream, PORT, 0);
     new.close(stream, peer);
-    wait_told(&new.tracer, &new.netns, 1, 1);
+    wait_verdicts(&new.tracer, &new.netns, 1, 1);
     let trace = new.tracer.stop();
-    let told = told_once(&trace, &new.netns);
+    let verdicts = only_verdicts(&trace, &new.netns);
     let end = json!({ "isn": null, "options": null });
     let expected = json!({
         "client": end, "server": end, "syn_to_synack_ns": null, "synack_to_ack_ns": null,
         "retransmissions": { "syn": null, "synack": null }, "incomplete": true, "missing": ["interface"],
         "summary": ["three-way handshake, established in ", "(incomplete, not seen: segments)"],
     });
-    assert_record(told.handshake, &but(handshake, expected));
+    assert_record(verdicts.handshake, &but(handshake, expected));
     // Nothing shows where the numbers began.
     let unknown = json!({
         "bytes": { "client_to_server": null, "server_to_client": null },
         "summary": ["closed by the client, four segments; lasted ", "; the client holds TIME_WAIT for 60 s"],
     });
-    assert_record(told.close.expect("a close"), &but(close, unknown));
+    assert_record(verdicts.close.expect("a close"), &but(close, unknown));
     never_denied(&trace.records);
 }
 
@@ -147,9 +147,9 @@ fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, wor
     if !notice_first {
         new.notice();
     }
-    wait_told(&new.tracer, &new.netns, 1, 0);
+    wait_verdicts(&new.tracer, &new.netns, 1, 0);
     let trace = new.tracer.stop();
-    let handshake = trace.told_failed(&new.netns);
+    let handshake = trace.failed_handshake(&new.netns);
     let expected = json!({
         "netns": new.netns.inode(), "kind": "three_way", "outcome": "refused", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
@@ -201,21 +201,21 @@ fn an_interface_that_goes_takes_nothing_with_it() {
         socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("SO_LINGER");
         close(stream);
     });
-    wait_told(&tracer, &left, 1, 1);
+    wait_verdicts(&tracer, &left, 1, 1);
     let local = Ends { address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), ..Ends::on(&left, address) };
     let local_client = exchange(&local, local.open());
-    wait_told(&tracer, &left, 2, 2);
+    wait_verdicts(&tracer, &left, 2, 2);
     let trace = tracer.stop();
     drop(connection.server);
 
-    let told = trace.told(&left);
-    let [gone, after] = told.as_slice() else { panic!("two connections: {told:#?}") };
+    let verdicts = trace.verdicts(&left);
+    let [gone, after] = verdicts.as_slice() else { panic!("two connections: {verdicts:#?}") };
     let plain = Plain { here: (true, false), bytes: (0, 0), ..Plain::new(&left, client, veth.right_v4(PORT)) };
     assert_record(gone.handshake, &plain.handshake());
     let cut_off = json!({
         "kind": "reset", "initiator": "client", "reset": { "by": "client", "cause": "linger" }, "half_close_ns": null, "half_closed_bytes": null, "time_wait": null,
         "retransmissions": { "client": null, "server": null },
-        "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "CLOSE"]) },
+        "states": { "client": states_of(true, &["SYN_SENT", "ESTABLISHED", "CLOSE"]) },
         "bytes": { "client_to_server": null, "server_to_client": null },
         "incomplete": true, "missing": ["fin"],
         "summary": ["reset by the client: it closed with SO_LINGER 0; lasted ", " (incomplete, not seen: FIN or RST)"],

@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use tcptrace_tests::{Actor, Netns, SOME, TRAFFIC_LIMIT, Traffic, assert_record, but, endpoint, eventually, text};
 
-use super::{Plain, start, wait_told};
+use super::{Plain, start, wait_verdicts};
 
 /// Number of connections, enough for each process to get some where the kernel distributes them.
 const COUNT: usize = 40;
@@ -55,21 +55,21 @@ fn check(port: u16, serve_first: bool, serve: impl FnOnce(&Netns, SocketAddr) ->
         let stream = client.connect(address);
         client.run(move || ask(stream));
     }
-    wait_told(&tracer, &netns, COUNT, COUNT);
+    wait_verdicts(&tracer, &netns, COUNT, COUNT);
     let trace = tracer.stop();
     let served = served(servers, COUNT);
     let counts: Vec<_> = served.iter().map(|(_, clients)| clients.len()).collect();
-    let told = trace.told(&netns);
-    assert_eq!(told.len(), COUNT);
-    for told in told {
-        let client = endpoint(told.handshake, "client").expect("an endpoint");
+    let verdicts = trace.verdicts(&netns);
+    assert_eq!(verdicts.len(), COUNT);
+    for connection in verdicts {
+        let client = endpoint(connection.handshake, "client").expect("an endpoint");
         let server = served.iter().find(|(_, clients)| clients.contains(&client)).expect("it was served").0;
         let plain = Plain { bytes: (REQUEST.len(), 0), ..Plain::new(&netns, client, address) };
         assert_record(
-            told.handshake,
+            connection.handshake,
             &but(plain.handshake(), json!({ "server": { "pid": null, "comm": null, "thread": null } })),
         );
-        let close = told.close.expect("a close");
+        let close = connection.close.expect("a close");
         assert!(["three_segment", "four_segment"].contains(&text(close, "kind")), "{close}");
         let by_one = json!({
             "kind": SOME, "server": { "pid": server, "comm": "tt-traffic", "thread": null }, "summary": ["closed by the client, "],

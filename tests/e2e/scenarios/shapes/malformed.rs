@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tcptrace_tests::{Ends, Netns, RawSender, SYN, Veth, assert_record, endpoint, number, port, tcp_packet};
 
-use super::{Plain, exchange, start, wait_told};
+use super::{Plain, exchange, start, wait_verdicts};
 
 const PORT: u16 = 4838;
 const FIN: u8 = 0x01;
@@ -58,24 +58,24 @@ fn malformed_segments_beside_a_connection() {
     send(with_data_offset(tcp_packet(veth.left_v4(NO_SEGMENT), address, SYN, (7, 0), &[], &[]), 1));
     send(tcp_packet(veth.left_v4(NONSENSE), address, EVERYTHING, (7, 9), &[], &[]));
     let client = exchange(&ends, connection);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
 
     trace.nothing_lost();
     let here = |kind| trace.of_type(kind).into_iter().filter(|record| record["netns"] == right.inode());
-    let told = |from| {
+    let handshake_of = |from| {
         let by_port = |record: &&Value| ["client", "server"].iter().any(|&end| port(record, end) == Some(from));
         let found: Vec<_> = here("handshake").filter(by_port).collect();
         let [handshake] = found.as_slice() else { panic!("one handshake of port {from}: {found:#?}") };
         *handshake
     };
     for (from, _, expected) in MALFORMED {
-        let handshake = told(from);
+        let handshake = handshake_of(from);
         for (field, expected) in expected().as_object().expect("fields") {
             assert_eq!(handshake[field], *expected, "{field} of {handshake}");
         }
     }
-    assert_ne!(told(NONSENSE)["outcome"], "established");
+    assert_ne!(handshake_of(NONSENSE)["outcome"], "established");
     let ends = ["client", "server", "local", "remote", "src", "dst"];
     // The drop by the kernel is reported.
     let about =
@@ -84,7 +84,7 @@ fn malformed_segments_beside_a_connection() {
     let closes: Vec<_> = here("close").collect();
     let [close] = closes.as_slice() else { panic!("only one was ever open: {closes:#?}") };
     let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };
-    let handshake = told(client.port());
+    let handshake = handshake_of(client.port());
     assert_eq!(endpoint(handshake, "client"), Some(client));
     assert_record(handshake, &plain.handshake());
     assert_record(close, &plain.close());

@@ -11,7 +11,7 @@ use tcptrace_tests::{ANY, Netns, Traffic, assert_record, but, endpoint, is_type,
 use super::{
     Plain,
     listeners::{served, traffic, worker},
-    start, stays, wait_told,
+    start, states_of, wait_verdicts,
 };
 
 const PORT: u16 = 4835;
@@ -39,7 +39,7 @@ impl Asked {
         let active = || ["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"];
         let passive = || ["ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"];
         let reset = || ["ESTABLISHED", "CLOSE"].as_slice();
-        let end = |first, states: &[&str]| stays(true, &[&[first], states].concat());
+        let end = |first, states: &[&str]| states_of(true, &[&[first], states].concat());
         let segments = match kind {
             "three_segment" => "three segments",
             _ => "four segments",
@@ -79,7 +79,7 @@ fn a_thousand_connections_at_once() {
     let clients = Traffic::start(&netns, traffic().args(["connect", &address.to_string(), &COUNT.to_string()]));
     let client_process = clients.id();
     let asked: HashMap<_, _> = clients.finish().iter().map(|line| Asked::read(line)).collect();
-    wait_told(&tracer, &netns, COUNT, COUNT);
+    wait_verdicts(&tracer, &netns, COUNT, COUNT);
     let trace = tracer.stop();
     let served: HashMap<SocketAddr, u32> = served(workers, COUNT)
         .into_iter()

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 use tcptrace_tests::{
     Actor, Connection, Ends, Netns, RawSender, TRAFFIC_LIMIT, Tcpdump, Tracer, Veth, assert_record, binary, but,
-    endpoint, eventually, output, receive, receive_end, send, tcp_packet, tell_all, text,
+    endpoint, eventually, lines_of, output, receive, receive_end, send, tcp_packet, text,
 };
 
-use super::{DOWN, Plain, SEGMENTS, UP, exchange, start, told_once, wait_told};
+use super::{DOWN, Plain, SEGMENTS, UP, exchange, only_verdicts, start, wait_verdicts};
 
 fn mptcp_socket() -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)).expect("this kernel has MPTCP");
@@ -60,13 +60,13 @@ fn a_subflow_is_a_connection_and_the_mptcp_socket_above_it_is_none() {
     client.close(connection.client);
     receive_end(&connection.server);
     server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     drop(listener);
-    let told = told_once(&trace, &netns);
+    let verdicts = only_verdicts(&trace, &netns);
     let plain = Plain::new(&netns, from, address);
-    assert_record(told.handshake, &plain.handshake());
-    let close = told.close.expect("a close");
+    assert_record(verdicts.handshake, &plain.handshake());
+    let close = verdicts.close.expect("a close");
     assert!(ORDINARY.contains(&text(close, "kind")), "{close}");
     assert_eq!(close["bytes"], json!({ "client_to_server": UP, "server_to_client": DOWN }), "{close}");
     assert_eq!((&close["incomplete"], &close["reset"]), (&json!(false), &json!(null)), "{close}");
@@ -93,7 +93,7 @@ fn its_options_read_as_in_tcpdump() {
     client.close(connection.client);
     receive_end(&connection.server);
     server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     drop(listener);
 
@@ -147,13 +147,15 @@ fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     let connection = Connection { client: stream, server: server.accept(&listener) };
     send(&connection.client, UP);
     receive(&connection.server, UP);
-    wait_told(&tracer, &left, 2, 0);
+    wait_verdicts(&tracer, &left, 2, 0);
     let trace = tracer.stop();
     drop((connection, listener));
-    let told = trace.told(&left);
-    let joined: Vec<_> =
-        told.iter().filter(|told| endpoint(told.handshake, "client").map(|end| end.ip()) == Some(second)).collect();
-    let [joined] = joined.as_slice() else { panic!("one subflow from {second}: {told:#?}") };
+    let verdicts = trace.verdicts(&left);
+    let joined: Vec<_> = verdicts
+        .iter()
+        .filter(|verdicts| endpoint(verdicts.handshake, "client").map(|end| end.ip()) == Some(second))
+        .collect();
+    let [joined] = joined.as_slice() else { panic!("one subflow from {second}: {verdicts:#?}") };
     let client = endpoint(joined.handshake, "client").expect("an endpoint");
     let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
     let is_of_it =
@@ -190,11 +192,11 @@ fn sctp_at_the_same_ports_is_nothing() {
     sender.send(&packet, address.ip());
     eventually("the packet", TRAFFIC_LIMIT, || packets(&right, &veth.right) > before);
     let client = exchange(&ends, connection);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };
-    assert_eq!(tell_all(&trace.of_type("segment"), PORT), SEGMENTS);
-    plain.check(&told_once(&trace, &right));
+    assert_eq!(lines_of(&trace.of_type("segment"), PORT), SEGMENTS);
+    plain.check(&only_verdicts(&trace, &right));
 }
 
 /// Returns the number of packets that an interface has received.

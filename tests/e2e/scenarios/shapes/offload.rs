@@ -2,7 +2,7 @@
 
 use tcptrace_tests::{Ends, Netns, Tracer, Veth, close, number, receive, send};
 
-use super::{Plain, exchange, told_once, wait_told};
+use super::{Plain, exchange, only_verdicts, wait_verdicts};
 
 /// Traces the exchange of many bytes both ways, from either side.
 fn check(port: u16, arguments: &[&str]) {
@@ -31,10 +31,10 @@ fn check(port: u16, arguments: &[&str]) {
     }
     let client = exchange(&ends, connection);
     for (netns, here, tracer) in tracers {
-        wait_told(&tracer, netns, 1, 1);
+        wait_verdicts(&tracer, netns, 1, 1);
         let trace = tracer.stop();
         let bytes = (UP + super::UP, DOWN + super::DOWN);
-        Plain { here, bytes, ..Plain::new(netns, client, address) }.check(&told_once(&trace, netns));
+        Plain { here, bytes, ..Plain::new(netns, client, address) }.check(&only_verdicts(&trace, netns));
         if arguments.contains(&"all") {
             let long = |segment: &&serde_json::Value| number(segment, "length") > 1460;
             assert!(trace.of_type("segment").iter().any(long), "none is longer than the MTU: {:#?}", trace.records);

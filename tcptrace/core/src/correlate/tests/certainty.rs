@@ -113,8 +113,8 @@ fn states(plan: &Plan, role: Role, vantage: Vantage) -> Vec<TcpState> {
 fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool], copied: &[bool]) -> (Vec<Handshake>, Vec<Close>) {
     let script = Script::of(plan);
     let mut exchange = vantage.begin();
-    let mut untold = [0_u64; 2];
-    let mut told = [0_u64; 2];
+    let mut unreported = [0_u64; 2];
+    let mut reported = [0_u64; 2];
     for at in script.order(choices) {
         let step = &script.steps[at];
         if !vantage.sees(step) {
@@ -122,10 +122,10 @@ fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool], copied: &[
         }
         let source = usize::from(matches!(step.act, Act::Segment { .. }));
         if lost.get(at).copied().unwrap_or(false) {
-            untold[source] += 1;
+            unreported[source] += 1;
             continue;
         }
-        tell(&mut exchange, source, &mut untold, &mut told);
+        report_losses(&mut exchange, source, &mut unreported, &mut reported);
         exchange.on_interface(1);
         vantage.show(plan.isns, step, &mut exchange);
         if source == 1 && copied.get(at).copied().unwrap_or(false) {
@@ -135,20 +135,20 @@ fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool], copied: &[
         exchange.pass(1_000);
     }
     for source in [0, 1] {
-        tell(&mut exchange, source, &mut untold, &mut told);
+        report_losses(&mut exchange, source, &mut unreported, &mut reported);
     }
     exchange.pass(2 * SECOND);
     exchange.timeout();
     exchange.records()
 }
 
-fn tell(exchange: &mut Exchange, source: usize, untold: &mut [u64; 2], told: &mut [u64; 2]) {
-    if untold[source] > 0 {
-        told[source] += untold[source];
-        let (at, count, total) = (BootTime(exchange.now()), untold[source], told[source]);
+fn report_losses(exchange: &mut Exchange, source: usize, unreported: &mut [u64; 2], reported: &mut [u64; 2]) {
+    if unreported[source] > 0 {
+        reported[source] += unreported[source];
+        let (at, count, total) = (BootTime(exchange.now()), unreported[source], reported[source]);
         let source_of = [LossSource::State, LossSource::Segment][source];
         exchange.event(&Event::Loss(Loss { at, source: source_of, count, total, placed: false }));
-        untold[source] = 0;
+        unreported[source] = 0;
     }
 }
 

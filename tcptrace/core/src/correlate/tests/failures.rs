@@ -86,23 +86,23 @@ fn expected(plan: &Plan, vantage: Vantage) -> (Outcome, Option<WaitingFor>, Opti
 fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool]) -> Vec<Handshake> {
     let script = script(plan);
     let mut exchange = vantage.begin();
-    let mut untold = [0_u64; 2];
+    let mut unreported = [0_u64; 2];
     for at in script.order(choices).into_iter().map(Some).chain([None]) {
         let step = at.map(|at| &script.steps[at]).filter(|step| vantage.sees(step));
         let source = step.map(|step| usize::from(matches!(step.act, Act::Segment { .. })));
         if let Some((at, source)) = at.zip(source)
             && lost.get(at).copied().unwrap_or(false)
         {
-            untold[source] += 1;
+            unreported[source] += 1;
             continue;
         }
-        for (told, loss) in [LossSource::State, LossSource::Segment].into_iter().enumerate() {
-            let count = std::mem::take(&mut untold[told]);
-            if count > 0 && source.is_none_or(|source| source == told) {
+        for (counter, loss) in [LossSource::State, LossSource::Segment].into_iter().enumerate() {
+            let count = std::mem::take(&mut unreported[counter]);
+            if count > 0 && source.is_none_or(|source| source == counter) {
                 let at = BootTime(exchange.now());
                 exchange.event(&Event::Loss(Loss { at, source: loss, count, total: count, placed: false }));
             } else {
-                untold[told] = count;
+                unreported[counter] = count;
             }
         }
         if let Some(step) = step {
@@ -124,8 +124,8 @@ proptest! {
             let handshakes = play(&plan, vantage, &choices, &[]);
             let [handshake] = &handshakes[..] else { panic!("one from {vantage:?}: {handshakes:?}") };
             let (outcome, waiting_for, reset) = expected(&plan, vantage);
-            let told = (handshake.outcome, handshake.waiting_for, handshake.reset);
-            prop_assert_eq!(told, (Some(outcome), waiting_for, reset), "{:?} {}", vantage, handshake.summary);
+            let verdict = (handshake.outcome, handshake.waiting_for, handshake.reset);
+            prop_assert_eq!(verdict, (Some(outcome), waiting_for, reset), "{:?} {}", vantage, handshake.summary);
             let answered = plan.failure == Failure::Scan;
             let again = OpeningRetransmissions { syn: Some(plan.syns - 1), synack: answered.then_some(0) };
             prop_assert_eq!(handshake.retransmissions, again);

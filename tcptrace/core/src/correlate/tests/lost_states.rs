@@ -32,9 +32,9 @@ const CHANGES: [(bool, TcpState, TcpState); 10] = [
 /// Plays it without the changes that are `lost`, by their positions.
 fn play(lost: &[usize]) -> Exchange {
     let mut exchange = Exchange::new();
-    let mut told = (0..).zip(CHANGES).filter(|(at, _)| !lost.contains(at)).peekable();
+    let mut shown = (0..).zip(CHANGES).filter(|(at, _)| !lost.contains(at)).peekable();
     let mut states_until = |exchange: &mut Exchange, end: usize| {
-        while let Some((_, (client, old, new))) = told.next_if(|&(at, _)| at < end) {
+        while let Some((_, (client, old, new))) = shown.next_if(|&(at, _)| at < end) {
             let (local, remote) = if client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
             exchange.state(local, remote, old, new);
         }
@@ -79,7 +79,7 @@ fn every_gap_is_counted_and_makes_its_connection_incomplete() {
         (vec![4, 5, 6, 7, 8, 9], 2),
     ] {
         let placed = play(&lost).finish_all();
-        let (mut gaps, mut incomplete, mut told) = (0, false, None);
+        let (mut gaps, mut incomplete, mut close) = (0, false, None);
         for one in &placed {
             match one {
                 Correlated::StateGap(loss, conn) => {
@@ -92,14 +92,14 @@ fn every_gap_is_counted_and_makes_its_connection_incomplete() {
                 }
                 Correlated::Close(record) => {
                     incomplete |= record.incomplete;
-                    told = Some((record.kind, record.initiator));
+                    close = Some((record.kind, record.initiator));
                 }
                 _ => {}
             }
         }
         assert_eq!(gaps, counted, "{lost:?}");
         assert_eq!(incomplete, !lost.is_empty(), "{lost:?}");
-        assert_eq!(told, Some((CloseKind::FourSegment, Some(Role::Client))), "{lost:?}");
+        assert_eq!(close, Some((CloseKind::FourSegment, Some(Role::Client))), "{lost:?}");
         recorded::check(&mut play(&lost));
     }
 }

@@ -139,8 +139,8 @@ fn equal_ends_in_two_namespaces_are_two_connections() {
     }
     let (handshakes, _) = exchange.records();
     assert_eq!(exchange.totals().numbered, 2);
-    let told: Vec<_> = handshakes.iter().map(|one| (one.conn, one.netns, one.client.isn)).collect();
-    assert_eq!(told, [(1, Some(POD_A), Some(1_000)), (2, Some(POD_B), Some(7_000))]);
+    let ends: Vec<_> = handshakes.iter().map(|one| (one.conn, one.netns, one.client.isn)).collect();
+    assert_eq!(ends, [(1, Some(POD_A), Some(1_000)), (2, Some(POD_B), Some(7_000))]);
 }
 
 /// Where the pod itself is not watched, the socket that sent a segment identifies its connection.

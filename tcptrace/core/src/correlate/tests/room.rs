@@ -101,8 +101,8 @@ fn a_flood_of_syns_pushes_out_none_but_its_own() {
         balance(totals);
         let (handshakes, closes) = of_port(&mut exchange, CLIENT);
         assert_eq!(handshakes.iter().map(|record| record.outcome).collect::<Vec<_>>(), [Some(Outcome::Established)]);
-        let told: Vec<_> = closes.iter().map(|record| (record.kind, record.incomplete)).collect();
-        assert_eq!(told, [(CloseKind::ThreeSegment, false)]);
+        let verdicts: Vec<_> = closes.iter().map(|record| (record.kind, record.incomplete)).collect();
+        assert_eq!(verdicts, [(CloseKind::ThreeSegment, false)]);
     }
 }
 

@@ -78,9 +78,9 @@ fn both_sides_know_each_other_and_the_ends_that_the_other_has() {
         opened(&mut exchange, timestamp);
         let (handshakes, _) = exchange.records();
         assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
-        let told: Vec<_> = handshakes.iter().map(|one| one.nat.as_deref().expect("a side")).collect();
+        let sides: Vec<_> = handshakes.iter().map(|one| one.nat.as_deref().expect("a side")).collect();
         let ports =
-            |conn: usize| told.get(conn).map(|sides| sides.iter().map(|one| (one.client.port, one.server.port)));
+            |conn: usize| sides.get(conn).map(|sides| sides.iter().map(|one| (one.client.port, one.server.port)));
         assert_eq!(ports(0).expect("two").collect::<Vec<_>>(), [(OUTSIDE, BEHIND)]);
         assert_eq!(ports(1).expect("two").collect::<Vec<_>>(), [(CLIENT, CALLED)]);
         for (one, words) in handshakes.iter().zip(["; the same as #2, on", "; the same as #1, on"]) {

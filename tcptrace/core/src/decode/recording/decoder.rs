@@ -78,11 +78,11 @@ impl Decoder {
             "drop" => self.dropped(&read(line)?)?,
             "report" => self.report(&read(line)?)?,
             "owner" => match self.owner(&read(line)?)? {
-                Some(told) => told,
+                Some(given) => given,
                 None => return Ok(None),
             },
             "lost" => match self.lost(&read(line)?)? {
-                Some(told) => told,
+                Some(given) => given,
                 None => return Ok(None),
             },
             "existing" => {

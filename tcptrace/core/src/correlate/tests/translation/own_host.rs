@@ -38,8 +38,8 @@ fn what_its_own_host_translates_is_established_when_its_socket_is() {
     translated_by_its_own_host(&mut exchange);
     let first = |wanted: &dyn Fn(&Correlated) -> bool| exchange.placed().iter().position(wanted);
     let state = first(&|placed| matches!(placed, Correlated::State(state) if state.change.new == Established));
-    let told = first(&|placed| matches!(placed, Correlated::Handshake(record) if record.conn == 1));
-    assert_eq!(told, state.map(|at| at + 1), "{:?}", exchange.placed());
+    let verdict = first(&|placed| matches!(placed, Correlated::Handshake(record) if record.conn == 1));
+    assert_eq!(verdict, state.map(|at| at + 1), "{:?}", exchange.placed());
 }
 
 /// The socket learns of the refusal, whose segment has the ends of the other side.

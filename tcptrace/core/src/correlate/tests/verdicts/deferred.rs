@@ -36,8 +36,8 @@ fn a_server_that_waits_for_data_is_said_to() {
     exchange.state(SERVER, CLIENT, Listen, SynRecv);
     exchange.state(SERVER, CLIENT, SynRecv, Established);
     let (handshakes, _) = exchange.records();
-    let told = only(handshakes).summary;
-    assert!(told.ends_with("; the server waited 2.000 s for the client's data: TCP_DEFER_ACCEPT"), "{told}");
+    let summary = only(handshakes).summary;
+    assert!(summary.ends_with("; the server waited 2.000 s for the client's data: TCP_DEFER_ACCEPT"), "{summary}");
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn data_with_the_ack_is_not_waited_for() {
     exchange.state(SERVER, CLIENT, Listen, SynRecv);
     exchange.state(SERVER, CLIENT, SynRecv, Established);
     let (handshakes, _) = exchange.records();
-    let told = only(handshakes).summary;
-    assert!(!told.contains("TCP_DEFER_ACCEPT"), "{told}");
+    let summary = only(handshakes).summary;
+    assert!(!summary.contains("TCP_DEFER_ACCEPT"), "{summary}");
 }
 
 #[test]
 fn data_that_never_comes_is_what_is_missing() {
-    let told = failed(&mut deferred(0)).summary;
-    assert!(told.ends_with("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT"), "{told}");
+    let summary = failed(&mut deferred(0)).summary;
+    assert!(summary.ends_with("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT"), "{summary}");
 }

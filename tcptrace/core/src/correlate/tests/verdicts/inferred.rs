@@ -21,11 +21,11 @@ fn states(play: impl FnOnce(&mut dyn FnMut(bool, TcpFlags, u32, u32))) -> [Vec<(
         exchange.pass(999);
     });
     let (_, close) = whole(&mut exchange);
-    let told = |stays: &[StateTime]| {
+    let words = |stays: &[StateTime]| {
         assert!(stays.iter().all(|stay| stay.inferred));
         stays.iter().map(|stay| (stay.state, stay.ns)).collect()
     };
-    [told(&close.states.client), told(&close.states.server)]
+    [words(&close.states.client), words(&close.states.server)]
 }
 
 #[test]

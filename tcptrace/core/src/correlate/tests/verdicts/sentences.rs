@@ -137,8 +137,8 @@ fn a_handshake_that_failed_says_what_was_seen() {
         let mut exchange = Exchange::new();
         play(&mut exchange);
         let summary = failed(&mut exchange).summary;
-        let told = summary.strip_prefix("three-way handshake, ").or(summary.strip_prefix("simultaneous open, "));
-        assert_eq!(told, Some(expected), "row {row}");
+        let rest = summary.strip_prefix("three-way handshake, ").or(summary.strip_prefix("simultaneous open, "));
+        assert_eq!(rest, Some(expected), "row {row}");
     }
 }
 
@@ -166,11 +166,19 @@ fn by_states(client_fin: bool, server_fin: bool, acked: bool) -> Close {
 
 #[test]
 fn only_the_fins_that_were_not_seen_are_said_not_to_have_been() {
-    let told = |client, server| by_states(client, server, true).summary;
-    assert!(told(false, false).contains("as the states show; the FINs were not seen"), "{}", told(false, false));
-    assert!(told(true, false).contains("as the states show; the server's FIN was not seen"), "{}", told(true, false));
-    assert!(told(false, true).contains("as the states show; the client's FIN was not seen"), "{}", told(false, true));
-    assert!(!told(true, true).contains("states show"), "{}", told(true, true));
+    let summary = |client, server| by_states(client, server, true).summary;
+    assert!(summary(false, false).contains("as the states show; the FINs were not seen"), "{}", summary(false, false));
+    assert!(
+        summary(true, false).contains("as the states show; the server's FIN was not seen"),
+        "{}",
+        summary(true, false)
+    );
+    assert!(
+        summary(false, true).contains("as the states show; the client's FIN was not seen"),
+        "{}",
+        summary(false, true)
+    );
+    assert!(!summary(true, true).contains("states show"), "{}", summary(true, true));
 }
 
 /// Data that reaches the server after it has closed: `length` bytes, with or without the client's FIN after them.

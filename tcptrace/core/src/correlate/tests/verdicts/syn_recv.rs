@@ -141,8 +141,8 @@ fn an_icmp_error_about_the_syn_ack_is_told_as_such() {
     exchange.pass(65 * SECOND);
     let handshake = failed(&mut exchange);
     assert_eq!((handshake.outcome, handshake.by_icmp), (Some(Outcome::Unreachable), false));
-    let told = "unreachable: port unreachable, said an ICMP error about the server's SYN,ACK";
-    assert!(handshake.summary.ends_with(told), "{}", handshake.summary);
+    let expected = "unreachable: port unreachable, said an ICMP error about the server's SYN,ACK";
+    assert!(handshake.summary.ends_with(expected), "{}", handshake.summary);
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn the_icmp_error_is_named_that_made_the_kernel_forget_the_syn() {
         let handshake = failed(&mut exchange);
         assert_eq!(handshake.reset, Some(Reset { by: Role::Server, cause: ResetCause::NoConnection }));
         assert_eq!(handshake.icmp.is_some(), named, "{kind:?}");
-        let told = "; an ICMP error from 127.0.0.1 about its SYN,ACK had ended it: ";
-        assert_eq!(handshake.summary.contains(told), named, "{}", handshake.summary);
+        let expected = "; an ICMP error from 127.0.0.1 about its SYN,ACK had ended it: ";
+        assert_eq!(handshake.summary.contains(expected), named, "{}", handshake.summary);
     }
 }
 

@@ -78,8 +78,8 @@ mod tests {
 
     #[track_caller]
     fn check(record: &Close, part: &str) {
-        let told = close(record).unwrap_or_default();
-        assert!(told.contains(part), "{told}");
+        let given = close(record).unwrap_or_default();
+        assert!(given.contains(part), "{given}");
     }
 
     #[test]

@@ -118,12 +118,12 @@ mod tests {
             (Fin, Some(Server), FinWait1, None),
         ];
         for (waiting_for, turn, in_server, right) in rows {
-            let told = advice(Some(waiting_for), turn, in_server);
-            let same = match (&told, right) {
-                (Some(told), Some(right)) => told.contains(right),
-                (told, right) => told.is_none() && right.is_none(),
+            let given = advice(Some(waiting_for), turn, in_server);
+            let same = match (&given, right) {
+                (Some(given), Some(right)) => given.contains(right),
+                (given, right) => given.is_none() && right.is_none(),
             };
-            assert!(same, "{waiting_for:?} {turn:?} {in_server:?}: {told:?}");
+            assert!(same, "{waiting_for:?} {turn:?} {in_server:?}: {given:?}");
         }
         assert_eq!(advice(None, Some(Client), Established), None);
     }
@@ -146,8 +146,8 @@ mod tests {
             record.turn = Some(Turn::Server);
             for awaited in [Awaited::SynAck, Awaited::Ack, Awaited::DataAck] {
                 record.waiting_for = Some(awaited);
-                let told = stalled(&record, false).expect("advice");
-                assert!(told.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {told}");
+                let given = stalled(&record, false).expect("advice");
+                assert!(given.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {given}");
             }
         }
     }
