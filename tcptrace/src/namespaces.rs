@@ -50,6 +50,39 @@ pub struct Namespaces {
     thread: JoinHandle<()>,
 }
 
+impl Namespaces {
+    /// Starts the thread, which begins at once to cover the namespaces of `selection` except `own`.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn cover(selection: Selection, own: u32, programs: Programs) -> Result<Self, StartError> {
+        let (commands, received) = mpsc::unbounded_channel();
+        let (sender, news) = mpsc::unbounded_channel();
+        let job = move || worker::run(selection, own, programs, received, sender);
+        let thread = std::thread::Builder::new().name("namespaces".to_owned()).spawn(job).map_err(StartError)?;
+        Ok(Self { commands, news, thread })
+    }
+
+    /// Requests a scan, because there may be a new namespace or interface.
+    pub fn look(&self) {
+        // This fails only if the thread has ended, which has logged why.
+        let _ended = self.commands.send(Command::Look);
+    }
+
+    /// Waits for news; never resolves once there will be none.
+    pub async fn next(&mut self) -> News {
+        match self.news.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes the thread detach everything, and returns its handle, to be joined.
+    pub fn stop(self) -> JoinHandle<()> {
+        self.thread
+    }
+}
+
 /// Removes filters that killed tracers have left in all network namespaces except `own`, an inode number. Returns the result
 /// for each, by its name.
 ///
@@ -75,37 +108,4 @@ pub async fn clean_others(own: u32) -> io::Result<Vec<(String, Cleaned)>> {
         }
     }
     Ok(all)
-}
-
-impl Namespaces {
-    /// Starts the thread, which begins at once to cover the namespaces of `selection` except `own`.
-    ///
-    /// # Errors
-    /// When the thread cannot be started.
-    pub fn cover(selection: Selection, own: u32, programs: Programs) -> Result<Self, StartError> {
-        let (commands, received) = mpsc::unbounded_channel();
-        let (tell, news) = mpsc::unbounded_channel();
-        let job = move || worker::run(selection, own, programs, received, tell);
-        let thread = std::thread::Builder::new().name("namespaces".to_owned()).spawn(job).map_err(StartError)?;
-        Ok(Self { commands, news, thread })
-    }
-
-    /// Requests a scan, because there may be a new namespace or interface.
-    pub fn look(&self) {
-        // This fails only if the thread has ended, which has logged why.
-        let _ended = self.commands.send(Command::Look);
-    }
-
-    /// Waits for news; never resolves once there will be none.
-    pub async fn next(&mut self) -> News {
-        match self.news.recv().await {
-            Some(news) => news,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Makes the thread detach everything, and returns its handle, to be joined.
-    pub fn stop(self) -> JoinHandle<()> {
-        self.thread
-    }
 }

@@ -269,6 +269,12 @@ impl Sink {
     }
 }
 
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.queue.finish();
+    }
+}
+
 /// Makes a write beyond the file size limit (`ulimit -f`) fail instead of killing this process. Programs that it starts are
 /// still killed.
 fn survive_size_limit() {
@@ -284,10 +290,4 @@ fn is_null(fd: &OwnedFd) -> bool {
         FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice
             && (major(status.st_rdev), minor(status.st_rdev)) == (1, 3)
     })
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        self.queue.finish();
-    }
 }

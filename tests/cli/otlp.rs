@@ -130,7 +130,7 @@ fn headers_compression_and_resource_come_from_the_environment() {
         .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
         .env("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,host.name=other"));
     assert_eq!(code, Some(0), "{stderr}");
-    let posted = collector.posted();
+    let posted = collector.requests();
     assert_eq!(of_path(&posted, "/otlp/v1/traces").len(), 1, "{posted:?}");
     for Posted { headers, .. } in &posted {
         assert_eq!((headers["api-key"].as_str(), headers["x-tenant"].as_str()), ("a,b", "blue"));
@@ -166,7 +166,7 @@ fn what_is_not_taken_now_is_sent_again() {
         assert_eq!(code, Some(0), "{reply:?}: {stderr}");
         assert!(stderr.contains("nothing is exported to http://127.0.0.1:"), "{stderr}");
         assert!(stderr.contains("accepts exports again; dropped so far: nothing"), "{stderr}");
-        let posted = collector.posted();
+        let posted = collector.requests();
         let traces = of_path(&posted, "/v1/traces");
         assert_eq!(traces.len(), 2, "{reply:?}");
         assert_eq!(traces[0].body, traces[1].body);
@@ -180,7 +180,7 @@ fn a_connection_that_has_broken_is_replaced_without_a_word() {
         let collector = reluctant(reply.clone());
         let (code, stderr) = messages(&collector);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{reply:?}");
-        assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 2, "{reply:?}");
+        assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 2, "{reply:?}");
     }
 }
 
@@ -194,14 +194,14 @@ fn a_service_that_does_not_speak_http_is_said() {
     let (code, stderr) = messages(&collector);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("its answer is not valid HTTP"), "{stderr}");
-    assert_eq!(collector.posted().len(), 4);
+    assert_eq!(collector.requests().len(), 4);
 }
 
 #[test]
 fn the_time_that_a_collector_asks_for_is_waited() {
     let collector = reluctant(Reply::Status(429, "Retry-After: 2\r\n", Vec::new()));
     delivered(&collector);
-    let posted = collector.posted();
+    let posted = collector.requests();
     let traces = of_path(&posted, "/v1/traces");
     // Without it, the pause would be 600 ms at most.
     assert!(traces[1].at - traces[0].at >= Duration::from_secs(2), "{traces:?}");
@@ -213,7 +213,7 @@ fn a_collector_that_says_nothing_is_asked_again() {
     let (code, _, stderr) = run(export("reset.jsonl", &collector.url()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "200"));
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("it does not answer within 200 ms (OTEL_EXPORTER_OTLP_TIMEOUT)"), "{stderr}");
-    assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 2);
+    assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 2);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn what_is_refused_is_counted_and_not_sent_again() {
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.contains(&format!("with status {status}")), "{stderr}");
         assert!(stderr.contains("2 spans rejected by the collector"), "{stderr}");
-        assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 1);
+        assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 1);
     }
 }
 
@@ -240,7 +240,7 @@ fn what_is_rejected_of_a_request_is_counted() {
         stderr.contains(": 1 span, 1 log record and 1 export of metrics; 1 span rejected by the collector"),
         "{stderr}"
     );
-    assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 1);
+    assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 1);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn drops(trace: &Trace, wanted: u16) -> Vec<&Value> {
 }
 
 /// Sends SYNs to an address from which no answer comes.
-fn knock(netns: &Netns, at: SocketAddr) {
+fn send_first_syn(netns: &Netns, at: SocketAddr) {
     netns.run(|| {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
         socket.connect_timeout(&at.into(), Duration::from_millis(300)).expect_err("nobody answers");
@@ -62,8 +62,8 @@ fn check_firewall(hook: &str, recording: &str, at: u16) -> Trace {
         assert!(text(drop, "location").starts_with("nf"), "{drop}");
         assert_eq!(endpoint(drop, "src"), endpoint(handshake, "client"), "{drop}");
     }
-    let dropped = json!({ "reason": "NETFILTER_DROP", "of_synack": false, "segments": dropped.len() });
-    assert_eq!((&handshake["dropped"], &handshake["outcome"]), (&dropped, &json!("timed_out")), "{handshake}");
+    let expected = json!({ "reason": "NETFILTER_DROP", "of_synack": false, "segments": dropped.len() });
+    assert_eq!((&handshake["dropped"], &handshake["outcome"]), (&expected, &json!("timed_out")), "{handshake}");
     assert!(text(handshake, "summary").contains("; netfilter on this host dropped the SYN"), "{handshake}");
     trace.nothing_lost();
 
@@ -114,9 +114,9 @@ impl Routed {
     }
 
     /// Traces on the router while the client sends SYNs to an address beyond it; returns the trace.
-    fn knock(&self, at: SocketAddr) -> Trace {
+    fn send_first_syn(&self, at: SocketAddr) -> Trace {
         let tracer = start(&self.router, at.port(), &[]);
-        knock(&self.client, at);
+        send_first_syn(&self.client, at);
         tracer.wait_for("a dropped segment", |record| is_type(record, "drop"));
         let trace = tracer.stop();
         let dropped = drops(&trace, at.port());
@@ -135,7 +135,7 @@ fn what_a_router_does_not_forward_is_told_there() {
     let server = routed.router.another();
     let beyond = Veth::between(&routed.router, &server, 1);
     routed.router.nft("table ip t { chain c { type filter hook forward priority 0; drop; }; }");
-    let trace = routed.knock(beyond.right_v4(4952));
+    let trace = routed.send_first_syn(beyond.right_v4(4952));
     assert!(drops(&trace, 4952).iter().all(|drop| drop["reason"] == "NETFILTER_DROP"), "{:#?}", trace.records);
     let handshake = only_handshake(&trace);
     assert_eq!(handshake["outcome"], "unanswered");
@@ -145,7 +145,7 @@ fn what_a_router_does_not_forward_is_told_there() {
 #[test]
 fn what_a_router_has_no_route_for_is_told_there() {
     let routed = Routed::new();
-    let trace = routed.knock("198.51.100.9:4953".parse().expect("an endpoint"));
+    let trace = routed.send_first_syn("198.51.100.9:4953".parse().expect("an endpoint"));
     assert!(drops(&trace, 4953).iter().all(|drop| drop["reason"] == "IP_INNOROUTES"), "{:#?}", trace.records);
     assert_eq!(only_handshake(&trace)["outcome"], "unreachable");
 }

@@ -100,7 +100,7 @@ fn a_collector_that_never_answers_is_not_waited_for() {
     let collector = Collector::in_netns(&netns, |_, _| Reply::Silence);
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &collector.url()]);
     talk(&netns);
-    eventually("a request", TRAFFIC_LIMIT, || !collector.posted().is_empty());
+    eventually("a request", TRAFFIC_LIMIT, || !collector.requests().is_empty());
     let trace = stopped(tracer);
     trace.nothing_lost();
     assert!(trace.status.success());
@@ -120,5 +120,5 @@ fn a_collector_that_proves_to_be_another_gets_nothing() {
     tracer.wait_log("the reason", |line| line.contains("TLS with it fails") && line.contains("certificate"));
     let trace = stopped(tracer);
     trace.nothing_lost();
-    assert!(collector.posted().is_empty());
+    assert!(collector.requests().is_empty());
 }

@@ -112,14 +112,14 @@ impl Collector {
     }
 
     /// Returns the requests so far.
-    pub fn posted(&self) -> Vec<Posted> {
+    pub fn requests(&self) -> Vec<Posted> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the contents of the requests so far; retransmitted ones are contained twice.
     #[track_caller]
     pub fn exported(&self) -> Exported {
-        Exported::of(&self.posted())
+        Exported::of(&self.requests())
     }
 }
 

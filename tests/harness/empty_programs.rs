@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// `r0 = value; exit`.
-const fn giving(value: i32) -> [Instruction; 2] {
+const fn returning(value: i32) -> [Instruction; 2] {
     [instruction(0xb7, [0, 0], 0, value), instruction(0x95, [0, 0], 0, 0)]
 }
 
@@ -42,11 +42,11 @@ impl EmptyPrograms {
     /// If the kernel refuses; before 6.6 it has no TCX.
     pub fn attach(netns: &Netns) -> io::Result<Self> {
         let mut descriptors = Vec::from(state()?);
-        descriptors.extend(on_loopback(netns, Self::EGRESS, &giving(TC_ACT_UNSPEC))?);
+        descriptors.extend(on_loopback(netns, Self::EGRESS, &returning(TC_ACT_UNSPEC))?);
         Ok(Self { _descriptors: descriptors })
     }
 }
 
 fn state() -> io::Result<[OwnedFd; 2]> {
-    on_tracepoint(EmptyPrograms::STATE, &giving(0))
+    on_tracepoint(EmptyPrograms::STATE, &returning(0))
 }

@@ -38,7 +38,7 @@ impl<'a> Peer<'a> {
     /// Waits for a SYN to any address and port of the device and answers it; returns after the ACK.
     #[track_caller]
     pub fn accept(tun: &'a Tun) -> Self {
-        let mut peer = Self::hear(tun);
+        let mut peer = Self::await_syn(tun);
         peer.send_syn(ACK);
         let ack = peer.receive();
         assert!(!ack.fin && ack.length == 0, "the ACK of the handshake is due: {ack:?}");
@@ -47,7 +47,7 @@ impl<'a> Peer<'a> {
 
     /// Waits for a SYN to any address and port of the device, and does not answer.
     #[track_caller]
-    pub fn hear(tun: &'a Tun) -> Self {
+    pub fn await_syn(tun: &'a Tun) -> Self {
         let syn = tun.receive();
         assert!(syn.syn && syn.ack.is_none(), "a SYN is due: {syn:?}");
         let expected = syn.seq.wrapping_add(1);
@@ -56,7 +56,7 @@ impl<'a> Peer<'a> {
 
     /// Sends a SYN with this ISN from an address and port of our side.
     #[track_caller]
-    pub fn knock(tun: &'a Tun, own: SocketAddr, other: SocketAddr, isn: u32) -> Self {
+    pub fn send_first_syn(tun: &'a Tun, own: SocketAddr, other: SocketAddr, isn: u32) -> Self {
         let mut peer = Self { tun, own, other, isn, next: isn, expected: 0 };
         peer.send_syn(0);
         peer
@@ -91,7 +91,7 @@ impl<'a> Peer<'a> {
     pub fn receive_data(&mut self) -> u32 {
         let data = self.receive();
         assert!(data.length > 0 && !data.fin, "data is due: {data:?}");
-        self.heard(&data);
+        self.note_received(&data);
         self.send(ACK);
         data.length
     }
@@ -130,11 +130,11 @@ impl<'a> Peer<'a> {
     pub fn take_fin(&mut self) {
         let fin = self.receive();
         assert!(fin.fin && fin.length == 0, "a FIN is due: {fin:?}");
-        self.heard(&fin);
+        self.note_received(&fin);
     }
 
     /// Notes a received segment: the next segment sent acknowledges it.
-    pub fn heard(&mut self, received: &Received) {
+    pub fn note_received(&mut self, received: &Received) {
         let end = received.seq.wrapping_add(received.length);
         self.expected = end.wrapping_add(u32::from(received.syn) + u32::from(received.fin));
     }

@@ -92,20 +92,12 @@ impl Describer {
         self.namespaces.remove(&netns);
     }
 
-    fn namespace(&self, netns: Option<u32>) -> Option<Arc<str>> {
-        self.namespaces.get(&netns?)?.0.clone()
-    }
-
     /// Names the encapsulations that are new in `all`, which holds those of a decoder in the order of their numbers; `layers`
     /// returns the layers of one in words, outermost first.
     pub fn name_encapsulations<E>(&mut self, all: &[E], layers: impl Fn(&E) -> Vec<String>) {
         for new in all.iter().skip(self.encapsulations.len()) {
             self.encapsulations.push(layers(new).into());
         }
-    }
-
-    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Arc<[String]>> {
-        self.encapsulations.get(usize::from(number?.get()) - 1).cloned()
     }
 
     /// Returns the stamp of a time.
@@ -139,6 +131,16 @@ impl Describer {
                 OutputRecord::Evicted(EvictedOutput { stamp: self.stamp(evicted.at), conn: evicted.conn })
             }
         }
+    }
+
+    /// Returns the name of another network namespace, if it has one.
+    fn namespace(&self, netns: Option<u32>) -> Option<Arc<str>> {
+        self.namespaces.get(&netns?)?.0.clone()
+    }
+
+    /// Returns the layers of an encapsulation by its number.
+    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Arc<[String]>> {
+        self.encapsulations.get(usize::from(number?.get()) - 1).cloned()
     }
 
     /// Returns the name of an interface, or its number if the name is not known.

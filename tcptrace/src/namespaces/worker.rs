@@ -130,11 +130,11 @@ pub(super) fn run(
         }
     };
     let worker = Worker { selection, own, home: home.into(), programs, news, known: BTreeMap::new(), refused: false };
-    runtime.block_on(worker.work(commands));
+    runtime.block_on(worker.run(commands));
 }
 
 impl Worker {
-    async fn work(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let folders = watch_folders();
         let mut pause = SOON;
         loop {

@@ -45,7 +45,7 @@ fn wait_for_end(sink: &mut Sink) -> SinkEnd {
 }
 
 /// Returns true if [`Sink::ended`] is pending. The first poll shows that without a waker.
-fn says_nothing(sink: &mut Sink) -> bool {
+fn is_running(sink: &mut Sink) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::ZERO, sink.ended()).await }).is_err()
 }
@@ -105,7 +105,7 @@ fn a_reader_that_goes_away_closes_the_sink_at_once() {
     // Nothing was written.
     assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
     assert_eq!(sink.try_write("late\n".into(), 1), Offer::Ended);
-    assert!(says_nothing(&mut sink));
+    assert!(is_running(&mut sink));
     assert!(matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Closed)));
 }
 
@@ -120,7 +120,7 @@ fn a_reader_that_goes_away_during_a_write_closes_the_sink() {
 #[test]
 fn the_end_is_told_even_if_nobody_waited_for_it_then() {
     let (reader, mut sink) = piped();
-    assert!(says_nothing(&mut sink));
+    assert!(is_running(&mut sink));
     drop(reader);
     while sink.try_write("x".into(), 1) != Offer::Ended {
         thread::yield_now();
@@ -165,7 +165,7 @@ fn a_dropped_sink_still_writes_what_it_holds() {
 fn a_full_stdout_is_an_error_too() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let mut sink = Sink::stream(full.into(), SMALL).unwrap();
-    assert!(says_nothing(&mut sink));
+    assert!(is_running(&mut sink));
     assert_eq!(sink.try_write("record\n".into(), 1), Offer::Accepted);
     let end = wait_for_end(&mut sink);
     assert!(matches!(&end, SinkEnd::Failed(error) if matches!(**error, WriteError::Stdout(_))), "{end:?}");

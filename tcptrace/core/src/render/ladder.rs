@@ -16,7 +16,7 @@
 //!   addresses of the same connection;
 //! - `sides`, `timeline`: the sides of a translated connection as one block, and their events in order;
 //! - `cells`: contents of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
-//! - `diagram`: a whole connection for formats other than lines of text;
+//! - `single_lines`: lines between the blocks; `diagram`: a whole connection for formats other than lines of text;
 //! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
 
 mod advice;

@@ -55,7 +55,7 @@ impl Taken {
             Ok(Self { terminal: Terminal::new(CrosstermBackend::new(frames))?, progress })
         });
         // From here on every path restores it.
-        taken.inspect_err(|_| give_back())
+        taken.inspect_err(|_| restore())
     }
 
     /// Returns true if the terminal has taken the last screen, so that the next one can be drawn.
@@ -72,12 +72,12 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if self.progress.wait(PATIENCE) {
-            return give_back();
+            return restore();
         }
         // It takes no output: discarding the pending output makes room for the sequences that restore it.
         let discarded = termios::tcflush(stdout(), termios::QueueSelector::OFlush).is_ok();
         if discarded && self.progress.wait(PATIENCE) {
-            give_back();
+            restore();
         } else {
             give_back_modes();
         }
@@ -85,7 +85,7 @@ impl Drop for Taken {
 }
 
 /// Restores the terminal, if it is taken over.
-fn give_back() {
+fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // If it can no longer be written to, there is no terminal to restore.
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
@@ -112,7 +112,7 @@ fn restore_on_panic() {
     ONCE.call_once(|| {
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            give_back();
+            restore();
             report(panic);
         }));
     });

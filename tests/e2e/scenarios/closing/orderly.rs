@@ -69,7 +69,7 @@ fn fins_that_cross_close_both_ends_at_once() {
     let ack = peer.receive_any();
     assert_eq!(ack.ack, Some(1), "{ack:?}");
     on_tun.tracer.wait_for("CLOSING", |record| is_type(record, "state") && text(record, "new") == "CLOSING");
-    peer.heard(&fin);
+    peer.note_received(&fin);
     peer.send(ACK);
     let (trace, plain, netns) = on_tun.outcome();
     let expected = json!({

@@ -111,7 +111,7 @@ fn a_syn_that_is_answered_late_was_sent_twice() {
     let tracer = start(&netns, 4615);
     let connecting = Actor::new(&netns, "tt-client");
     let stream = connecting.start_connect(address, |_| {});
-    let mut peer = Peer::hear(&tun);
+    let mut peer = Peer::await_syn(&tun);
     let second = peer.receive_any();
     assert!(second.syn && second.ack.is_none(), "{second:?}");
     peer.send_syn(ACK);

@@ -61,7 +61,7 @@ fn a_syn_ack_that_is_never_acknowledged_is_sent_again() {
     let listener = server.listen(address);
     let tracer = start(&netns, PORT);
     let from = nobody(5618);
-    let mut peer = Peer::knock(&tun, from, address, 77);
+    let mut peer = Peer::send_first_syn(&tun, from, address, 77);
     peer.receive_synack();
     peer.receive_synack();
     wait_segments(&tracer, "S.", 2);

@@ -18,7 +18,7 @@ fn a_syn_that_crosses_ours_makes_a_simultaneous_open() {
     let client = Actor::new(&netns, "tt-client");
     let tracer = start(&netns, server.port());
     let connecting = client.start_connect(server, |_| {});
-    let mut peer = Peer::hear(&tun);
+    let mut peer = Peer::await_syn(&tun);
     peer.send_syn(0);
     peer.receive_synack();
     peer.send_syn(ACK);

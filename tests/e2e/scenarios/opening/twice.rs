@@ -17,12 +17,12 @@ fn a_challenge_ack_to_a_syn_belongs_to_the_old_connection() {
     let server = Actor::new(&netns, "tt-server");
     let listener = server.listen(to);
     let tracer = start(&netns, PORT);
-    let mut peer = Peer::knock(&tun, from, to, 77);
+    let mut peer = Peer::send_first_syn(&tun, from, to, 77);
     peer.receive_synack();
     peer.send(ACK);
     let first = server.accept(&listener);
     // The host at the other side has restarted and forgotten everything.
-    let mut anew = Peer::knock(&tun, from, to, 3_000_000_000);
+    let mut anew = Peer::send_first_syn(&tun, from, to, 3_000_000_000);
     let challenge = anew.receive_any();
     assert!(!challenge.syn && challenge.ack == Some(78), "{challenge:?}");
     peer.send(RST);

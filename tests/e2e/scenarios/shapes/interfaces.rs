@@ -85,7 +85,7 @@ fn a_syn_that_left_before_its_interface_was_known() {
     const PORT: u16 = 4825;
     let new = Appearing::new(PORT);
     let connecting = new.client.start_connect(server(PORT), |_| {});
-    let mut peer = Peer::hear(&new.tun);
+    let mut peer = Peer::await_syn(&new.tun);
     new.notice();
     peer.send_syn(ACK);
     assert_eq!(peer.receive_any().ack, Some(0), "the ACK of the handshake");
@@ -138,7 +138,7 @@ fn a_handshake_that_was_over_before_its_interface_was_known() {
 fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, words: &str) {
     let new = Appearing::new(port);
     let connecting = new.client.start_connect(server(port), |_| {});
-    let peer = Peer::hear(&new.tun);
+    let peer = Peer::await_syn(&new.tun);
     if notice_first {
         new.notice();
     }

@@ -114,7 +114,7 @@ impl Diagrams {
                 let record = &stalled.record;
                 let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
                 let mut steps = self.steps(record.conn, &ends);
-                let diagram = self.begun(record.conn, ends);
+                let diagram = self.diagram_of(record.conn, ends);
                 // Of a stall that lasts, only the latest report is shown.
                 if steps.is_empty()
                     && matches!(diagram.steps.last(), Some(Step::Note { mood: Some(Mood::Pending), .. }))
@@ -150,7 +150,7 @@ impl Diagrams {
     fn draw(&mut self, conn: u64, ends: Each<End>, encapsulation: Option<&Arc<[String]>>) -> &mut Diagram {
         let began = self.blocks.of(conn).rows.iter().next().map(|row| *row.stamp());
         let steps = self.steps(conn, &ends);
-        let diagram = self.begun(conn, ends);
+        let diagram = self.diagram_of(conn, ends);
         diagram.began = diagram.began.or(began);
         diagram.encapsulation = diagram.encapsulation.take().or_else(|| encapsulation.map(Arc::clone));
         diagram.steps.extend(steps);
@@ -158,7 +158,7 @@ impl Diagrams {
     }
 
     /// Returns the diagram of a connection so far, with its ends as they are known now.
-    fn begun(&mut self, conn: u64, ends: Each<End>) -> &mut Diagram {
+    fn diagram_of(&mut self, conn: u64, ends: Each<End>) -> &mut Diagram {
         let new = || Diagram {
             conn,
             ends: ends.clone(),

@@ -45,16 +45,16 @@ pub(super) fn lines(
     let [mut first, mut second] = [(); 2].map(|()| Styled::with_room(USUAL_END, USUAL_PIECES));
     for (index, conn) in numbers.enumerate() {
         if index > 0 {
-            first.apart(Style::new(), "=");
+            first.push_separate(Style::new(), "=");
         }
-        first.apart(palette::of_conn(conn), format_args!("#{conn}"));
+        first.push_separate(palette::of_conn(conn), format_args!("#{conn}"));
     }
     end(&ends.client, &mut first);
-    second.apart(Style::new(), drawing.symbols().arrow);
+    second.push_separate(Style::new(), drawing.symbols().arrow);
     end(&ends.server, &mut second);
     if let Some(layers) = encapsulation {
         // The words are from outside if a recording was read.
-        second.apart(Style::new(), format_args!("in {}", layers.join(", ").escape_debug()));
+        second.push_separate(Style::new(), format_args!("in {}", layers.join(", ").escape_debug()));
     }
 
     let words = first.pieces().chain(second.pieces());
@@ -131,12 +131,12 @@ fn whole_words(text: &str, room: usize) -> Option<Vec<&str>> {
 
 /// Writes an end: its address in full, its process, and where that runs: the container or else the network namespace.
 fn end(end: &End, words: &mut Styled) {
-    words.apart(Style::new(), endpoint(&end.at));
+    words.push_separate(Style::new(), endpoint(&end.at));
     if let Some(process) = end.process {
-        words.apart(Style::new().bold(), process_text(&process, None));
+        words.push_separate(Style::new().bold(), process_text(&process, None));
     }
     if let Some(place) = end.place() {
-        words.apart(Style::new(), format_args!("({place})"));
+        words.push_separate(Style::new(), format_args!("({place})"));
     }
 }
 

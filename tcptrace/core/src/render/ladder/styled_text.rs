@@ -73,7 +73,7 @@ impl Styled {
     }
 
     /// Appends text as a piece of its own, even if the piece before has the same style.
-    pub(in crate::render) fn apart(&mut self, style: Style, text: impl fmt::Display) {
+    pub(in crate::render) fn push_separate(&mut self, style: Style, text: impl fmt::Display) {
         let start = self.text.len();
         // Writing to a String cannot fail.
         let _ = write!(self.text, "{text}");

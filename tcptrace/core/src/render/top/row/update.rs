@@ -72,7 +72,7 @@ impl Row {
         let process = Process::known(state.pid, state.comm).filter(|_| connects);
         let local = End { at: state.local, process, cgroup: state.cgroup.clone(), netns_name: None };
         let remote = End { at: remote, process: None, cgroup: None, netns_name: None };
-        self.meet(local, remote, state.role);
+        self.note_ends(local, remote, state.role);
     }
 
     fn on_segment(&mut self, segment: &SegmentOutput) {
@@ -82,11 +82,11 @@ impl Row {
             (true, true) => Some(Role::Server),
             (false, _) => None,
         };
-        self.meet(end(segment.src), end(segment.dst), role);
+        self.note_ends(end(segment.src), end(segment.dst), role);
     }
 
     /// Notes two ends, the first of which has this role.
-    fn meet(&mut self, first: End, second: End, role: Option<Role>) {
+    fn note_ends(&mut self, first: End, second: End, role: Option<Role>) {
         let new = match role {
             Some(Role::Server) => Each { client: second, server: first },
             Some(Role::Client) | None => Each { client: first, server: second },
